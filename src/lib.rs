@@ -1,0 +1,3 @@
+//! rnnc
+pub mod diag;
+pub mod text;
