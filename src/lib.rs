@@ -1,3 +1,4 @@
 //! rnnc
 pub mod diag;
+pub mod syntax;
 pub mod text;

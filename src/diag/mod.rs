@@ -122,9 +122,7 @@ impl Diagnostic {
 
 /// Sorts by place and code, drops exact repetitions: the order in which people read them.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| {
-        (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message))
-    });
+    diagnostics.sort_by(|a, b| (a.span, a.code, &a.message).cmp(&(b.span, b.code, &b.message)));
     diagnostics.dedup();
 }
 

@@ -39,11 +39,7 @@ impl Span {
     /// The smallest span that holds both; both must lie in the same file.
     pub fn to(self, other: Span) -> Span {
         debug_assert!(self.file == other.file);
-        Span {
-            file: self.file,
-            start: self.start.min(other.start),
-            end: self.end.max(other.end),
-        }
+        Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
     /// The empty span just before this one.

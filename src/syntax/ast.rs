@@ -1,0 +1,480 @@
+//! The tree of a source file: one type per rule of the grammar, every leaf with its span.
+//!
+//! Parentheses are kept, so that printing a tree and parsing it again gives the same tree. Chains of `+ -` and of
+//! `* /` are flat lists: an expression of 100,000 terms is no deeper than one of two, and recursion over a tree is
+//! bounded by the limit on nesting.
+//!
+//! The whole language has its place here; `check` says of the parts that are not compiled yet that they are not.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::{Name, Span};
+
+/// A whole file.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct File {
+    /// The items, in the order of the source.
+    pub items: Vec<Item>,
+}
+
+/// What stands at the top level.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Item {
+    /// `cell NAME { .. }` or `model NAME { .. }`.
+    Cell(Cell),
+    /// `activation NAME(v, ..) = ..`.
+    Activation(Activation),
+    /// `fn NAME(..) = ..`.
+    Function(Function),
+    /// `use "file.rnn"` or `use std/lstm`.
+    Use(Use),
+}
+
+/// A name where it is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ident {
+    /// The text.
+    pub name: Name,
+    /// The place.
+    pub span: Span,
+}
+
+/// A documentation comment: its lines without `///` and one blank, and its place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Doc {
+    /// One entry a line.
+    pub lines: Vec<String>,
+    /// From the first to the last line.
+    pub span: Span,
+}
+
+/// Whether a cell is only a step or also knows what it is trained on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CellKind {
+    /// `cell`
+    Cell,
+    /// `model`
+    Model,
+}
+
+/// A cell or a model.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Cell {
+    /// The comment before it.
+    pub doc: Option<Doc>,
+    /// Which of the two.
+    pub kind: CellKind,
+    /// Its name.
+    pub name: Ident,
+    /// What its braces hold, in the order of the source.
+    pub decls: Vec<Decl>,
+    /// From the keyword to the closing brace.
+    pub span: Span,
+}
+
+/// `activation NAME(v, a = 1) = expr derivative expr`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Activation {
+    /// The comment before it.
+    pub doc: Option<Doc>,
+    /// Its name.
+    pub name: Ident,
+    /// The name of the value.
+    pub value: Ident,
+    /// The named constants and their defaults.
+    pub constants: Vec<(Ident, Expr)>,
+    /// The value of the activation.
+    pub body: Expr,
+    /// The derivative that both modes of differentiation use, if declared.
+    pub derivative: Option<Expr>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `fn NAME(a, b) = expr`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Function {
+    /// The comment before it.
+    pub doc: Option<Doc>,
+    /// Its name.
+    pub name: Ident,
+    /// Its parameters.
+    pub params: Vec<Ident>,
+    /// Its value.
+    pub body: Expr,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `use "gates.rnn"` or `use std/lstm`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Use {
+    /// The comment before it.
+    pub doc: Option<Doc>,
+    /// What is used.
+    pub target: UseTarget,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// What a `use` names.
+#[derive(Clone, PartialEq, Debug)]
+pub enum UseTarget {
+    /// A file relative to this one.
+    File(String),
+    /// A file of a library: its name and the file's.
+    Library(Ident, Ident),
+}
+
+/// One statement of a cell.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decl {
+    /// The comment before it.
+    pub doc: Option<Doc>,
+    /// What it declares.
+    pub kind: DeclKind,
+    /// From its first to its last character.
+    pub span: Span,
+}
+
+/// The kinds of statements.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DeclKind {
+    /// `dims I, H = 4, J like H`
+    Dims(Vec<DimDecl>),
+    /// `hyper dt = 0.1, act = tanh`
+    Hyper(Vec<HyperDecl>),
+    /// `input`, `state`, `param`, `const`, `mask`, `target`, `feedback` with their groups.
+    Group(Role, Vec<Group>),
+    /// `gate z = ..` or `let n = ..`
+    Value(ValueRole, Ident, Value),
+    /// `let (u, v) = fold ..`
+    Tuple(Vec<Ident>, Value),
+    /// `h = ..`: the new value of a state.
+    Update(Ident, Value),
+    /// `output h, y = ..`
+    Output(Vec<OutputDecl>),
+    /// `layer a = Lstm(..)`
+    Layer(Box<LayerDecl>),
+    /// `loss mse(y, load) at last`
+    Loss {
+        /// What is minimised.
+        value: Expr,
+        /// Whether only the last valid step counts.
+        at_last: bool,
+    },
+    /// `layout pytorch { .. }`
+    Layout(LayoutDecl),
+}
+
+/// One name of a `dims` statement.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DimDecl {
+    /// The name.
+    pub name: Ident,
+    /// What follows it.
+    pub kind: DimKind,
+}
+
+/// What a dim is.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DimKind {
+    /// Set from outside or by the data.
+    Free,
+    /// `= expr`: a default when the expression is a whole number, else derived from other dims.
+    Equals(Expr),
+    /// `like N`: as large as `N`, and never equal to it in shapes.
+    Like(Ident),
+}
+
+/// One name of a `hyper` statement. Whether it is a number or an activation, `check` tells.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HyperDecl {
+    /// The name.
+    pub name: Ident,
+    /// The default: a constant expression, or the name or call of an activation.
+    pub value: Expr,
+}
+
+/// Which keyword begins a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each is the keyword of the same name")]
+pub enum Role {
+    Input,
+    State,
+    Param,
+    Const,
+    Mask,
+    Target,
+    Feedback,
+}
+
+impl Role {
+    /// The keyword.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Role::Input => "input",
+            Role::State => "state",
+            Role::Param => "param",
+            Role::Const => "const",
+            Role::Mask => "mask",
+            Role::Target => "target",
+            Role::Feedback => "feedback",
+        }
+    }
+}
+
+/// `W, U: [H, I] = value init expr per step teacher y`; `check` says which parts may stand where.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    /// The names that share the rest.
+    pub names: Vec<Ident>,
+    /// The declared type.
+    pub type_: Type,
+    /// After `=`.
+    pub value: Option<Expr>,
+    /// After `init`.
+    pub init: Option<Expr>,
+    /// After `per`.
+    pub per: Option<(Scope, Span)>,
+    /// After `teacher`.
+    pub teacher: Option<Ident>,
+    /// The whole group.
+    pub span: Span,
+}
+
+/// How often a mask is drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Scope {
+    /// Anew at every step of every sequence.
+    Step,
+    /// Once for every sequence.
+    Sequence,
+    /// Once for all sequences and steps of a call.
+    Run,
+}
+
+/// `[H, I + H]` or `index[V]`. The dims are expressions that `check` turns into polynomials.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Type {
+    /// Which of the two.
+    pub kind: TypeKind,
+    /// The whole type.
+    pub span: Span,
+}
+
+/// The two kinds of types.
+#[derive(Clone, PartialEq, Debug)]
+pub enum TypeKind {
+    /// A real array with these axes; none for a scalar.
+    Real(Vec<Expr>),
+    /// A whole number below this dim.
+    Index(Expr),
+}
+
+/// `gate` or `let`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ValueRole {
+    /// Meant to lie in [0, 1].
+    Gate,
+    /// Any value.
+    Let,
+}
+
+/// The right side of an equation.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Value {
+    /// An expression.
+    Expr(Expr),
+    /// A static inner loop.
+    Fold(Box<Fold>),
+}
+
+/// `fold s from start for l in 0 .. L { .. yield result }`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fold {
+    /// The accumulators; parentheses around one are not kept apart from none.
+    pub accumulators: Vec<Ident>,
+    /// Their starts, as many.
+    pub starts: Vec<Expr>,
+    /// The loop variable.
+    pub variable: Ident,
+    /// Its first value.
+    pub from: Expr,
+    /// The value after its last.
+    pub to: Expr,
+    /// The gates and lets of the body.
+    pub body: Vec<(ValueRole, Ident, Value)>,
+    /// The new values of the accumulators.
+    pub results: Vec<Expr>,
+    /// The whole loop.
+    pub span: Span,
+}
+
+/// `h` or `y = expr` after `output`.
+#[derive(Clone, PartialEq, Debug)]
+pub enum OutputDecl {
+    /// A value that has a name.
+    Path(Path),
+    /// An expression that gets one.
+    Named(Ident, Expr),
+}
+
+/// `layer a[L] = Lstm(x = e, H = 2 * H) shares b backward`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LayerDecl {
+    /// Its name.
+    pub name: Ident,
+    /// How many are stacked.
+    pub count: Option<Expr>,
+    /// The inner cell.
+    pub cell: Ident,
+    /// What the inner cell's names stand for.
+    pub args: Vec<LayerArg>,
+    /// Whose weights it uses.
+    pub shares: Option<Ident>,
+    /// Whether it reads each sequence from its end.
+    pub backward: Option<Span>,
+}
+
+/// `x = expr` or `prev h = expr` of a layer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LayerArg {
+    /// Whether `prev` stands before the name.
+    pub prev: bool,
+    /// A name of the inner cell.
+    pub name: Ident,
+    /// An expression of this cell.
+    pub value: Expr,
+}
+
+/// `layout NAME { lhs = layexpr .. }`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LayoutDecl {
+    /// The framework.
+    pub name: Ident,
+    /// Stored tensors (several are summed) and what they hold.
+    pub rows: Vec<(Vec<LayoutName>, Expr)>,
+}
+
+/// The name of a stored tensor, written bare or as a string.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LayoutName {
+    /// The name.
+    pub name: String,
+    /// Whether it was written in quotes.
+    pub quoted: bool,
+    /// The place.
+    pub span: Span,
+}
+
+/// `a.h`, `a[0].h`: names joined by points, an index only before a point.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Path {
+    /// The first name.
+    pub head: Ident,
+    /// What follows: an optional index, then a name.
+    pub tail: Vec<(Option<Expr>, Ident)>,
+    /// The whole path.
+    pub span: Span,
+}
+
+/// An expression and its place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// From its first to its last character.
+    pub span: Span,
+}
+
+/// The kinds of expressions.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ExprKind {
+    /// A number, not negative, finite.
+    Number(f64),
+    /// `inf`
+    Inf,
+    /// `pi`
+    Pi,
+    /// A name, possibly of a layer's value.
+    Path(Path),
+    /// `prev h` or `prev(h, k)`.
+    Prev(Path, Option<Box<Expr>>),
+    /// `f(args)`
+    Call(Ident, Vec<Arg>),
+    /// `[a, b]`: a literal of constants, or a shape as an argument.
+    Array(Vec<Expr>),
+    /// `(e)`
+    Paren(Box<Expr>),
+    /// `-e`; the span is the sign's.
+    Neg(Span, Box<Expr>),
+    /// `e[i]`
+    Index(Box<Expr>, Box<Expr>),
+    /// `a + b - c` or `a * b / c`: operators of one level, applied from the left.
+    Chain(Box<Expr>, Vec<(BinaryOp, Span, Expr)>),
+    /// `a @ b`, `a ^ b` or a comparison; the span is the operator's.
+    Binary(BinaryOp, Span, Box<Expr>, Box<Expr>),
+}
+
+/// An operator between two values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs, reason = "each is the operator that `symbol` gives")]
+pub enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    MatMul,
+    Pow,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Equal,
+    NotEqual,
+}
+
+impl BinaryOp {
+    /// The operator as it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            BinaryOp::Add => "+",
+            BinaryOp::Sub => "-",
+            BinaryOp::Mul => "*",
+            BinaryOp::Div => "/",
+            BinaryOp::MatMul => "@",
+            BinaryOp::Pow => "^",
+            BinaryOp::Less => "<",
+            BinaryOp::LessEqual => "<=",
+            BinaryOp::Greater => ">",
+            BinaryOp::GreaterEqual => ">=",
+            BinaryOp::Equal => "==",
+            BinaryOp::NotEqual => "!=",
+        }
+    }
+}
+
+/// An argument of a call.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Arg {
+    /// By position; a shape is an `Array`.
+    Positional(Expr),
+    /// `slope = 0.2`
+    Named(Ident, Expr),
+    /// `over D`, `over [N, D]`, `over last`, `over first`; the span is the whole argument's.
+    Over(Over, Span),
+}
+
+/// The axes that a function works on.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Over {
+    /// `last`
+    Last,
+    /// `first`
+    First,
+    /// One dim without brackets.
+    Dim(Expr),
+    /// Several dims.
+    Dims(Vec<Expr>),
+}

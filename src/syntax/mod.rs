@@ -1,0 +1,3 @@
+//! Text to tree and back: the pest grammar, the messages for what does not parse, the printer.
+
+pub mod ast;
