@@ -1,4 +1,6 @@
 //! rnnc
+pub mod check;
 pub mod diag;
+pub mod ir;
 pub mod syntax;
 pub mod text;

@@ -1,0 +1,238 @@
+//! Sizes by name: polynomials over dims with whole coefficients, and shapes made of them.
+//!
+//! Dims are nominal: `I` and `H` are never the same, whatever their sizes. Two expressions are the same when their
+//! polynomials are, so `I + H` is `H + I` and `2 * H - H` is `H`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Name;
+
+/// A product of powers of dims, names in order, powers at least 1. The empty product is 1.
+type Monomial = Vec<(Name, u32)>;
+
+/// A polynomial over dim names. Always in its normal form: terms in order, none with factor 0.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Dim(Vec<(Monomial, i64)>);
+
+/// A polynomial whose coefficients or powers left the range of the machine's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the size expression is too large")]
+pub struct DimOverflow;
+
+impl Dim {
+    /// The dim of this name.
+    pub fn symbol(name: impl Into<Name>) -> Dim {
+        Dim(vec![(vec![(name.into(), 1)], 1)])
+    }
+
+    /// A whole number.
+    pub fn number(value: i64) -> Dim {
+        if value == 0 { Dim(Vec::new()) } else { Dim(vec![(Vec::new(), value)]) }
+    }
+
+    /// The value, if no dim is left in it.
+    pub fn as_number(&self) -> Option<i64> {
+        match self.0.as_slice() {
+            [] => Some(0),
+            [(monomial, factor)] if monomial.is_empty() => Some(*factor),
+            _ => None,
+        }
+    }
+
+    /// The name, if it is a single dim.
+    pub fn as_symbol(&self) -> Option<&Name> {
+        match self.0.as_slice() {
+            [(monomial, 1)] => match monomial.as_slice() {
+                [(name, 1)] => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The sum.
+    pub fn add(&self, other: &Dim) -> Result<Dim, DimOverflow> {
+        Dim::collect(self.0.iter().chain(&other.0).map(|it| Ok(it.clone())))
+    }
+
+    /// The difference.
+    pub fn sub(&self, other: &Dim) -> Result<Dim, DimOverflow> {
+        self.add(&other.mul(&Dim::number(-1))?)
+    }
+
+    /// The product.
+    pub fn mul(&self, other: &Dim) -> Result<Dim, DimOverflow> {
+        Dim::collect(self.0.iter().flat_map(|(left, a)| {
+            other.0.iter().map(move |(right, b)| {
+                Ok((monomial_product(left, right)?, a.checked_mul(*b).ok_or(DimOverflow)?))
+            })
+        }))
+    }
+
+    /// A whole power.
+    pub fn pow(&self, exponent: u32) -> Result<Dim, DimOverflow> {
+        // A power this high cannot be the size of anything; the bound keeps the loop and the terms small.
+        if exponent > 64 {
+            return Err(DimOverflow);
+        }
+        (0..exponent).try_fold(Dim::number(1), |product, _| product.mul(self))
+    }
+
+    /// Puts other polynomials in place of dims; a name that `replace` does not know stays.
+    pub fn substitute(&self, replace: &dyn Fn(&str) -> Option<Dim>) -> Result<Dim, DimOverflow> {
+        let mut sum = Dim::number(0);
+        for (monomial, factor) in &self.0 {
+            let mut product = Dim::number(*factor);
+            for (name, power) in monomial {
+                let factor = replace(name).unwrap_or_else(|| Dim::symbol(name.clone()));
+                product = product.mul(&factor.pow(*power)?)?;
+            }
+            sum = sum.add(&product)?;
+        }
+        Ok(sum)
+    }
+
+    /// The names that occur in it, in order, each once.
+    pub fn names(&self) -> Vec<Name> {
+        let mut names: Vec<Name> =
+            self.0.iter().flat_map(|(it, _)| it.iter().map(|(name, _)| name.clone())).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The value at given sizes; `None` where a size is unknown or the value leaves `i64`.
+    pub fn eval(&self, size: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
+        let mut sum = 0i64;
+        for (monomial, factor) in &self.0 {
+            let mut product = *factor;
+            for (name, power) in monomial {
+                product = product.checked_mul(size(name)?.checked_pow(*power)?)?;
+            }
+            sum = sum.checked_add(product)?;
+        }
+        Some(sum)
+    }
+
+    fn collect(
+        terms: impl Iterator<Item = Result<(Monomial, i64), DimOverflow>>,
+    ) -> Result<Dim, DimOverflow> {
+        let mut sums: BTreeMap<Monomial, i64> = BTreeMap::new();
+        for term in terms {
+            let (monomial, factor) = term?;
+            let sum = sums.entry(monomial).or_default();
+            *sum = sum.checked_add(factor).ok_or(DimOverflow)?;
+            if sums.len() > 1000 {
+                return Err(DimOverflow);
+            }
+        }
+        Ok(Dim(sums.into_iter().filter(|(_, factor)| *factor != 0).collect()))
+    }
+}
+
+fn monomial_product(left: &Monomial, right: &Monomial) -> Result<Monomial, DimOverflow> {
+    let mut powers: BTreeMap<Name, u32> = left.iter().cloned().collect();
+    for (name, power) in right {
+        let sum = powers.entry(name.clone()).or_default();
+        *sum = sum.checked_add(*power).ok_or(DimOverflow)?;
+    }
+    Ok(powers.into_iter().collect())
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Products of dims come before plain numbers, positive terms before negative ones: `2 * H + 1`.
+        let mut terms: Vec<_> = self.0.iter().collect();
+        terms.sort_by_key(|(monomial, factor)| (*factor < 0, monomial.is_empty()));
+        if terms.is_empty() {
+            return f.write_str("0");
+        }
+        for (idx, (monomial, factor)) in terms.into_iter().enumerate() {
+            match (idx, *factor < 0) {
+                (0, false) => {}
+                (0, true) => f.write_str("-")?,
+                (_, false) => f.write_str(" + ")?,
+                (_, true) => f.write_str(" - ")?,
+            }
+            let mut first = true;
+            if factor.unsigned_abs() != 1 || monomial.is_empty() {
+                write!(f, "{}", factor.unsigned_abs())?;
+                first = false;
+            }
+            for (name, power) in monomial {
+                if !first {
+                    f.write_str(" * ")?;
+                }
+                first = false;
+                f.write_str(name)?;
+                if *power != 1 {
+                    write!(f, " ^ {power}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The axes of a value, outermost first; none for a scalar.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Shape(pub Vec<Dim>);
+
+impl Shape {
+    /// The shape of a scalar.
+    pub fn scalar() -> Shape {
+        Shape(Vec::new())
+    }
+
+    /// The axes.
+    pub fn axes(&self) -> &[Dim] {
+        &self.0
+    }
+
+    /// How many axes there are.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (idx, axis) in self.0.iter().enumerate() {
+            if idx > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{axis}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_polynomials_are_equal_and_print_alike() {
+        let (h, i) = (Dim::symbol("H"), Dim::symbol("I"));
+        let one = h.add(&i).unwrap().mul(&h).unwrap();
+        let two = i.mul(&h).unwrap().add(&h.pow(2).unwrap()).unwrap();
+        assert_eq!(one, two);
+        assert_eq!(one.to_string(), "H * I + H ^ 2");
+        let odd = h.mul(&Dim::number(2)).unwrap().sub(&Dim::number(1)).unwrap();
+        assert_eq!(odd.to_string(), "2 * H - 1");
+        assert_eq!(odd.eval(&|name| (name == "H").then_some(5)), Some(9));
+        assert_eq!(h.sub(&h).unwrap(), Dim::number(0));
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_noticed() {
+        let h = Dim::symbol("H");
+        assert_eq!(h.pow(3).unwrap().eval(&|_| Some(i64::MAX / 2)), None);
+        assert!(Dim::number(i64::MAX).add(&Dim::number(1)).is_err());
+        assert!(h.pow(1000).is_err());
+    }
+}

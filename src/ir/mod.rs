@@ -1,0 +1,227 @@
+//! The checked cell: its declarations and the graph of one step, in symbolic dims.
+//!
+//! `fold`, `fn`, `activation` and `layer` are gone here: inlined and unrolled. What `prev` needs is explicit: each old value
+//! is a [`Carry`] with a leaf that reads it, a start and a root that gives its next value.
+
+pub mod constant;
+pub mod dim;
+pub mod graph;
+pub mod op;
+pub mod pointwise;
+pub mod real;
+
+use serde::{Deserialize, Serialize};
+
+pub use constant::{Const, Draw, Env, Family, Init};
+pub use dim::{Dim, Shape};
+pub use graph::{Graph, Node, NodeId};
+pub use op::{Contract, Op, Reduction, Source};
+pub use pointwise::Pointwise;
+pub use real::Real;
+
+use crate::text::{Name, Span};
+
+/// One cell, checked: no unknown name, no shape mismatch, no cycle can occur in it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Cell {
+    /// Its name.
+    pub name: Name,
+    /// The lines of its documentation comment.
+    pub doc: Vec<String>,
+    /// The free dims, in the order of the source; derived ones are replaced by their definitions.
+    pub dims: Vec<DimDecl>,
+    /// The derived dims, for messages and listings.
+    pub derived: Vec<(Name, Dim)>,
+    /// The untrained numbers and activations.
+    pub hypers: Vec<Hyper>,
+    /// The inputs of a step.
+    pub inputs: Vec<Input>,
+    /// Everything that a step takes from the one before: states, then older and other past values.
+    pub carries: Vec<Carry>,
+    /// Params and stored consts.
+    pub params: Vec<Param>,
+    /// Random masks.
+    pub masks: Vec<Mask>,
+    /// One time step. Its roots are the carries' `next` and the outputs.
+    pub step: Graph,
+    /// The starts of the carries that have one: leaves are params and constants only.
+    pub start: Graph,
+    /// What the cell returns per step, the main output first.
+    pub outputs: Vec<Output>,
+    /// Every named value of the step, in the order of the source: states, gates, lets, inputs, outputs. What `--trace` knows.
+    pub values: Vec<NamedValue>,
+    /// Which pairs or groups of params a person may want to know about: names used in more than one product.
+    pub shared: Vec<Name>,
+}
+
+/// A free dim.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DimDecl {
+    /// Its name.
+    pub name: Name,
+    /// Its default, at least 1.
+    pub default: Option<i64>,
+    /// The dim whose size it always has: `dims J like N`. Such a dim is not set by itself.
+    pub like: Option<Name>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// An untrained number or activation.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Hyper {
+    /// Its name.
+    pub name: Name,
+    /// What it is.
+    pub kind: HyperKind,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What a hyper is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum HyperKind {
+    /// A number; the value is the default or what was set when the cell was checked.
+    Number(Const),
+    /// An activation, as text; it is inlined in the graphs, so setting it means checking anew.
+    Activation(String),
+}
+
+/// A value per step from outside.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name.
+    pub name: Name,
+    /// Its shape for one sequence and step.
+    pub shape: Shape,
+    /// For `index[V]`: the dim that the whole numbers lie below.
+    pub index: Option<Dim>,
+    /// What it is when it is not given; without one it must be.
+    pub default: Option<Const>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A value that a step takes from the one before.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Carry {
+    /// The fixed name under which it is returned, accepted and differentiated: `h`, `h.2`, `x.1`, `z.1`, `time`.
+    pub name: Name,
+    /// Its shape.
+    pub shape: Shape,
+    /// For the past of an `index[V]` input: the dim of the index. Such a carry has no gradient.
+    pub index: Option<Dim>,
+    /// Whether it is a declared state; the others are the past of something.
+    pub is_state: bool,
+    /// Its value before the first step, when none is given.
+    pub start: Start,
+    /// Its value after the step, a node of the step graph.
+    pub next: NodeId,
+    /// Where it is declared or first asked for.
+    pub span: Span,
+}
+
+/// The value of a carry before the first step.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Start {
+    /// A node of the start graph: constants and params.
+    Node(NodeId),
+    /// That of another carry, given or not: `h.2` starts as `h`.
+    SameAs(usize),
+}
+
+/// Weights.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Param {
+    /// Its full name.
+    pub name: Name,
+    /// Its shape.
+    pub shape: Shape,
+    /// How it is drawn.
+    pub init: Init,
+    /// Trained; else a stored const, which is loaded like a param and has no gradient.
+    pub trained: bool,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// Random bits.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Mask {
+    /// Its full name.
+    pub name: Name,
+    /// Its shape.
+    pub shape: Shape,
+    /// The probability of a 1, and the value in evaluation.
+    pub probability: Const,
+    /// How often it is drawn.
+    pub scope: Scope,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// How often a mask is drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Scope {
+    /// At every step of every sequence.
+    Step,
+    /// Once for every sequence.
+    Sequence,
+    /// Once for a call.
+    Run,
+}
+
+/// A root that the cell returns at each step.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name.
+    pub name: Name,
+    /// Its node in the step graph.
+    pub node: NodeId,
+}
+
+/// A node that has a name.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct NamedValue {
+    /// The name.
+    pub name: Name,
+    /// What kind of value.
+    pub kind: ValueKind,
+    /// Its node in the step graph.
+    pub node: NodeId,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// The kinds of named values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each is the keyword of the same name")]
+pub enum ValueKind {
+    Input,
+    State,
+    Gate,
+    Let,
+    Output,
+}
+
+impl Cell {
+    /// The position of a carry by its name.
+    pub fn carry(&self, name: &str) -> Option<usize> {
+        self.carries.iter().position(|it| &*it.name == name)
+    }
+
+    /// The position of a param or stored const by its name.
+    pub fn param(&self, name: &str) -> Option<usize> {
+        self.params.iter().position(|it| &*it.name == name)
+    }
+
+    /// The position of an input by its name.
+    pub fn input(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|it| &*it.name == name)
+    }
+
+    /// The position of an output by its name.
+    pub fn output(&self, name: &str) -> Option<usize> {
+        self.outputs.iter().position(|it| &*it.name == name)
+    }
+}
