@@ -4,6 +4,8 @@
 //! [`json`] for machines. Nothing here prints.
 
 mod codes;
+#[cfg(feature = "cli")]
+mod excerpt;
 pub mod json;
 #[cfg(feature = "cli")]
 pub mod render;

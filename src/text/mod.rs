@@ -3,6 +3,7 @@
 //! A span is a range of bytes in one file of a [`SourceMap`]; lines and columns are worked out only when
 //! somebody wants to read them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ impl Span {
     }
 
     /// The range of bytes.
-    pub fn range(self) -> std::ops::Range<usize> {
+    pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
@@ -76,6 +77,9 @@ pub struct SourceFile {
     pub text: String,
     /// The first byte of each line.
     line_starts: Vec<u32>,
+    /// Whether a column is just a difference of bytes, as in nearly every file; a line of a megabyte with a
+    /// fault in each word would otherwise be counted through for each of them.
+    ascii: bool,
 }
 
 impl SourceFile {
@@ -84,7 +88,8 @@ impl SourceFile {
         let text = text.into();
         let mut line_starts = vec![0];
         line_starts.extend(text.match_indices('\n').map(|(at, _)| at as u32 + 1));
-        SourceFile { name: name.into(), text, line_starts }
+        let ascii = text.is_ascii();
+        SourceFile { name: name.into(), text, line_starts, ascii }
     }
 
     /// The line and column of a byte; a byte beyond the end counts as the end.
@@ -92,13 +97,39 @@ impl SourceFile {
         let byte = (byte as usize).min(self.text.len());
         let line = self.line_starts.partition_point(|&start| start as usize <= byte) - 1;
         let start = self.line_starts[line] as usize;
-        let column = self.text.get(start..byte).map_or(byte - start, |it| it.chars().count());
+        let column = if self.ascii {
+            byte - start
+        } else {
+            self.text[start..self.text.floor_char_boundary(byte)].chars().count()
+        };
         LineColumn { line: line + 1, column: column + 1 }
+    }
+
+    /// The line, from 1, that a byte lies in; a byte beyond the end counts as the end.
+    pub fn line_of(&self, byte: u32) -> usize {
+        self.line_starts.partition_point(|&start| start <= byte)
+    }
+
+    /// How many lines there are; a text that ends with a line end has an empty one after it.
+    pub fn line_count(&self) -> usize {
+        self.line_starts.len()
+    }
+
+    /// The bytes of a line, from 1, without its line end; empty, at the end, beyond the last line.
+    pub fn line_range(&self, line: usize) -> Range<usize> {
+        let Some(&start) = self.line_starts.get(line.wrapping_sub(1)) else {
+            return self.text.len()..self.text.len();
+        };
+        let next = self.line_starts.get(line).map_or(self.text.len(), |&it| it as usize);
+        let start = start as usize;
+        let line = &self.text[start..next];
+        let line = line.strip_suffix('\n').map_or(line, |it| it.strip_suffix('\r').unwrap_or(it));
+        start..start + line.len()
     }
 
     /// The text of a line, from 1, without its line end; empty beyond the last line.
     pub fn line(&self, line: usize) -> &str {
-        self.text.lines().nth(line.wrapping_sub(1)).unwrap_or("")
+        &self.text[self.line_range(line)]
     }
 }
 
@@ -151,6 +182,9 @@ mod tests {
         assert_eq!(file.line_column(3), LineColumn { line: 1, column: 3 });
         assert_eq!(file.line_column(5), LineColumn { line: 2, column: 1 });
         assert_eq!(file.line_column(99), LineColumn { line: 3, column: 1 });
-        assert_eq!(file.line(1), "aé");
+        assert_eq!(file.line_column(2), LineColumn { line: 1, column: 2 }, "within a character");
+        assert_eq!((file.line(1), file.line(2), file.line(3), file.line(4)), ("aé", "b", "", ""));
+        assert_eq!((file.line_of(4), file.line_of(5), file.line_count()), (1, 2, 3));
+        assert_eq!(file.line_range(1), 0..3);
     }
 }
