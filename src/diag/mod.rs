@@ -10,7 +10,7 @@ pub mod json;
 #[cfg(feature = "cli")]
 pub mod render;
 
-pub use codes::{Code, Entry, table};
+pub use codes::{Code, Entry, explain, table};
 
 use serde::{Deserialize, Serialize};
 

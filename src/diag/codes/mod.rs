@@ -3,6 +3,17 @@
 //! A code never changes its meaning. `rnnc explain CODE` prints a row, and a test compiles every `wrong` example and
 //! expects the code, and every `right` example and expects nothing.
 
+mod declarations;
+mod gradients;
+mod names;
+mod run;
+mod shapes;
+mod text;
+mod warnings;
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
 use serde::{Serialize, Serializer};
 
 use super::Severity;
@@ -136,5 +147,92 @@ impl Serialize for Code {
 
 /// The whole table, in the order of the numbers.
 pub fn table() -> &'static [Entry] {
-    &[]
+    static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        [
+            text::ROWS,
+            names::ROWS,
+            shapes::ROWS,
+            declarations::ROWS,
+            gradients::ROWS,
+            run::ROWS,
+            warnings::ROWS,
+        ]
+        .concat()
+    });
+    &TABLE
+}
+
+/// What `rnnc explain` prints: a row of the table as plain text, at most 80 columns wide.
+pub fn explain(code: Code) -> String {
+    let entry = table().iter().find(|it| it.code == code).expect("every code has a row");
+    let severity = match code.severity() {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut out = format!("{severity}[{}]: {}\n\n{}\n", code.as_str(), entry.title, entry.text);
+    for (heading, example) in [("Wrong:", entry.wrong), ("Right:", entry.right)] {
+        let _ = write!(out, "\n{heading}\n\n");
+        for line in example.lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, explain, table};
+
+    #[test]
+    fn every_code_has_one_row_and_rows_stand_in_order() {
+        let rows: Vec<Code> = table().iter().map(|it| it.code).collect();
+        assert_eq!(rows, Code::ALL);
+        let numbers: Vec<&str> = Code::ALL.iter().map(|it| it.as_str()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        assert!(numbers.iter().all(|it| Code::find(&it.to_lowercase()).is_some()));
+    }
+
+    #[test]
+    fn explanations_fit_a_terminal_and_say_something() {
+        for entry in table() {
+            let code = entry.code.as_str();
+            assert!(!entry.title.is_empty() && !entry.title.ends_with('.'), "{code}");
+            let sentences = entry.text.matches(['.', ':']).count();
+            assert!(sentences >= 2 && entry.text.ends_with('.'), "{code}: {}", entry.text);
+            assert!(entry.wrong != entry.right && entry.wrong.lines().count() <= 10, "{code}");
+            for line in explain(entry.code).lines() {
+                assert!(line.chars().count() <= 80, "{code}: {line}");
+                assert_eq!(line, line.trim_end(), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_explanation_as_it_is_printed() {
+        let expected = "\
+error[E0402]: a cell without an output
+
+A cell says what it returns at each step: `output h` for a named value,
+`output y = expr` for a new one. The first output is the main one. Nothing is
+returned by itself, not even a state.
+
+Wrong:
+
+    cell A {
+      input x: []
+      state h: []
+      h = tanh(x + prev h)
+    }
+
+Right:
+
+    cell A {
+      input x: []
+      state h: []
+      h = tanh(x + prev h)
+      output h
+    }
+";
+        assert_eq!(explain(Code::NoOutput), expected);
+    }
 }

@@ -1,0 +1,188 @@
+//! E04: declarations, equations that are missing, constants.
+
+use super::{Code, Entry};
+
+pub(super) const ROWS: &[Entry] = &[
+    Entry {
+        code: Code::NoEquation,
+        title: "a state without an equation",
+        text: "\
+Each state needs exactly one equation `NAME = ...` for its value after the step.
+A value that never changes is a `param` if it is trained and a `const` if not;
+one that is not carried over is a `let`.",
+        wrong: "\
+cell A {
+  input x: []
+  state c: []
+  output y = x + prev c
+}
+",
+        right: "\
+cell A {
+  input x: []
+  state c: []
+  c = 0.5 * x
+  output y = x + prev c
+}
+",
+    },
+    Entry {
+        code: Code::NoOutput,
+        title: "a cell without an output",
+        text: "\
+A cell says what it returns at each step: `output h` for a named value,
+`output y = expr` for a new one. The first output is the main one. Nothing is
+returned by itself, not even a state.",
+        wrong: "\
+cell A {
+  input x: []
+  state h: []
+  h = tanh(x + prev h)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  state h: []
+  h = tanh(x + prev h)
+  output h
+}
+",
+    },
+    Entry {
+        code: Code::BadInitialiser,
+        title: "an initialiser that does not exist or does not fit",
+        text: "\
+After `init` stands a constant expression with draws: a number, `uniform(a)`,
+`normal(std)`, `truncated_normal(std)`, `log_uniform(lo, hi)`,
+`linspace(lo, hi)`, `glorot_uniform`, `glorot_normal`, `he_uniform`,
+`he_normal`, `lecun_normal`, `orthogonal`, `identity`, `iota(N)`, and functions
+of these. Their arguments are constants. Without `init`, two or more axes start
+as `glorot_uniform` and others as 0.",
+        wrong: "\
+cell A {
+  dims I, H
+  input x: [I]
+  param W: [H, I] init xavier
+  output y = W @ x
+}
+",
+        right: "\
+cell A {
+  dims I, H
+  input x: [I]
+  param W: [H, I] init glorot_uniform
+  output y = W @ x
+}
+",
+    },
+    Entry {
+        code: Code::NotConstant,
+        title: "a value of the step where a constant is needed",
+        text: "\
+Hypers, defaults, the `k` of `prev(h, k)`, bounds of slices, limits,
+probabilities and initialisers are known before the first step. They are made of
+numbers, sizes and hypers, with arithmetic and functions of these; inputs,
+states and parameters have no place there.",
+        wrong: "\
+cell A {
+  input x: []
+  output y = clip_grad(tanh(x), x)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  output y = clip_grad(tanh(x), 1)
+}
+",
+    },
+    Entry {
+        code: Code::ConstantOutOfRange,
+        title: "a constant outside of what its place allows",
+        text: "\
+Some constants have bounds: `prev(x, k)` goes back at least one step, sizes are
+at least 1, a probability lies in [0, 1], a limit is positive, and where a whole
+number is needed it must be whole. The message gives the value and the bounds.",
+        wrong: "\
+cell A {
+  input x: []
+  output y = x - prev(x, 0)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  output y = x - prev(x, 1)
+}
+",
+    },
+    Entry {
+        code: Code::NotAState,
+        title: "an equation for something that is no state",
+        text: "\
+`NAME = ...` gives the new value of a state. Inputs come from outside,
+parameters and constants stay as they are during a sequence. A new value gets
+its name with `let` or `gate`.",
+        wrong: "\
+cell A {
+  input x: []
+  param b: []
+  b = tanh(x)
+  output y = x * b
+}
+",
+        right: "\
+cell A {
+  input x: []
+  param b: []
+  let c = tanh(x)
+  output y = b * c
+}
+",
+    },
+    Entry {
+        code: Code::ShapeFromOwnPast,
+        title: "a `let` whose shape follows from nothing but its own past",
+        text: "\
+The shape of a `let` is found from its expression. Where that leads back to
+`prev` of the same name there is nothing to start from, and no value for the
+first step either. Declare a state: it states its shape and its start.",
+        wrong: "\
+cell A {
+  input x: []
+  let v = 0.5 * prev v
+  output y = x + v
+}
+",
+        right: "\
+cell A {
+  input x: []
+  state v: [] = 1
+  v = 0.5 * prev v
+  output y = x + v
+}
+",
+    },
+    Entry {
+        code: Code::WrongPlace,
+        title: "a part of a declaration that does not belong to its kind",
+        text: "\
+`init` belongs to params and stored constants, `= value` to states, computed
+constants, masks and optional inputs, `per` to masks, `index[V]` to inputs and
+targets, and `teacher` to feedbacks. The start of a state stands after `=`, and
+the values of an input come from outside.",
+        wrong: "\
+cell A {
+  input x: [] init normal(1)
+  output y = tanh(x)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  output y = tanh(x)
+}
+",
+    },
+];
