@@ -242,9 +242,29 @@ fn columns(c: char) -> usize {
     }
 }
 
-/// `text` with each character visible and line ends kept, for messages that quote a spec.
+/// `text` with each character visible and line ends kept, for messages that quote a spec. A spec may hold a name of a
+/// megabyte, so long words lose their middle, and what is still too long loses its end.
 pub(super) fn visible_text(text: &str) -> String {
-    text.chars().map(|it| if it == '\n' { it } else { visible(it) }).collect()
+    const LONG_WORD: usize = 100;
+    const LONG_TEXT: usize = 2000;
+    let mut out = String::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        if out.len() > LONG_TEXT {
+            out.push_str(CUT);
+            break;
+        }
+        let signs = |text: &str| -> String {
+            text.chars().map(|it| if it == '\n' { it } else { visible(it) }).collect()
+        };
+        if word.len() <= LONG_WORD {
+            out.push_str(&signs(word));
+        } else {
+            let head = word.floor_char_boundary(LONG_WORD / 2);
+            let tail = word.ceil_char_boundary(word.len() - LONG_WORD / 4);
+            out.extend([&signs(&word[..head]), CUT, &signs(&word[tail..])]);
+        }
+    }
+    out
 }
 
 /// A sign for a character that a terminal would act upon or not show: controls, marks that turn the direction of

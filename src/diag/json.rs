@@ -13,7 +13,7 @@ pub const VERSION: u32 = 1;
 
 /// All diagnostics of a run.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct JsonReport {
+pub struct Report {
     /// The version of this form.
     pub version: u32,
     /// The diagnostics, in the order of the source.
@@ -24,7 +24,21 @@ pub struct JsonReport {
     pub warnings: usize,
 }
 
-impl JsonReport {
+impl Default for Report {
+    fn default() -> Report {
+        Report { version: VERSION, diagnostics: Vec::new(), errors: 0, warnings: 0 }
+    }
+}
+
+impl Report {
+    /// Adds what was found in one more spec.
+    pub fn add(&mut self, diagnostics: &[Diagnostic], sources: &SourceMap) {
+        let errors = diagnostics.iter().filter(|it| it.is_error()).count();
+        self.errors += errors;
+        self.warnings += diagnostics.len() - errors;
+        self.diagnostics.extend(diagnostics.iter().map(|it| one(it, sources)));
+    }
+
     /// The report as JSON text of several lines, without a line end after the last.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("text and numbers are always JSON")
@@ -101,15 +115,11 @@ pub struct JsonEdit {
     pub text: String,
 }
 
-/// The report of some diagnostics.
-pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap) -> JsonReport {
-    let errors = diagnostics.iter().filter(|it| it.is_error()).count();
-    JsonReport {
-        version: VERSION,
-        diagnostics: diagnostics.iter().map(|it| one(it, sources)).collect(),
-        errors,
-        warnings: diagnostics.len() - errors,
-    }
+/// The report of the diagnostics of one spec.
+pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap) -> Report {
+    let mut report = Report::default();
+    report.add(diagnostics, sources);
+    report
 }
 
 fn one(diagnostic: &Diagnostic, sources: &SourceMap) -> JsonDiagnostic {

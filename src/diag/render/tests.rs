@@ -1,3 +1,5 @@
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+
 use super::{LIMIT, Style, render, render_all};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::text::{FileId, SourceFile, SourceMap, Span};
@@ -480,6 +482,57 @@ error: could not compile `a.rnn`: 2 errors, 2 warnings
             "\n\n... and 13 more errors\n\nerror: could not compile `a.rnn`: 33 errors\n"
         )
     );
+}
+
+#[test]
+fn a_name_of_a_megabyte_does_not_fill_the_screen() {
+    let name = "q".repeat(1 << 20);
+    let spec = format!("let a = {name}\n");
+    let fault =
+        Diagnostic::new(Code::UnknownName, find(&spec, &name, 0), format!("unknown name `{name}`"));
+    shows(
+        &fault,
+        &spec,
+        "
+error[E0201]: unknown name `qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq...qqqqqqqqqqqqqqqqqqqqqqqq`
+ --> a.rnn:1:9
+  |
+1 | let a = qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq...
+  |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+",
+    );
+}
+
+proptest! {
+    /// Whatever the text and wherever the spans: no panic, clean lines of bounded width, and the same text twice.
+    #[test]
+    fn any_text_and_any_spans_render(
+        text in "([ -~\\t\\r\\né日\u{202e}\u{0}\u{200d}👩]|word |let x = y\\n){0,300}",
+        spans in prop::collection::vec((0_usize..700, 0_usize..700, 0_u16..3), 1..6),
+        edits in prop::collection::vec((0_usize..700, 0_usize..40, "[ab\\n\\t]{0,4}"), 0..4),
+    ) {
+        let mut sources = sources(&text);
+        sources.add(SourceFile::new("other.rnn", text.chars().rev().collect::<String>()));
+        let span = |&(start, end, file): &(usize, usize, u16)| {
+            Span::new(FileId(file), start.min(end), start.max(end))
+        };
+        let mut fault = Diagnostic::new(Code::BadNumber, span(&spans[0]), "message").at("here");
+        for place in &spans[1..] {
+            fault = fault.label(span(place), "label");
+        }
+        let edits = edits.iter().map(|(at, length, new)| {
+            (Span::new(FileId(0), *at, at + length), new.clone())
+        });
+        let fault = fault.fixes(Applicability::Maybe, edits.collect());
+        let shown = render(&fault, &sources, Style::Plain);
+        prop_assert_eq!(&shown, &render(&fault, &sources, Style::Plain));
+        for line in shown.lines() {
+            prop_assert!(line.chars().count() <= 160, "{}", line);
+            prop_assert!(!line.contains(['\u{202e}', '\0', '\t', '\r', super::MARK]), "{}", line);
+            prop_assert_eq!(line, line.trim_end_matches(' '));
+        }
+        prop_assert!(shown.lines().count() < 400);
+    }
 }
 
 #[test]
