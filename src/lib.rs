@@ -1,6 +1,7 @@
 //! rnnc
 pub mod check;
 pub mod diag;
+pub mod exec;
 pub mod ir;
 pub mod syntax;
 pub mod text;

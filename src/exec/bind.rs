@@ -1,0 +1,779 @@
+//! Fixing sizes: every dim gets its number, every node its concrete shape, and every index is checked against them.
+//!
+//! What symbolic dims cannot decide is decided here: `slice(v, 0, N - 2)` is wrong only for some N. A `where` whose
+//! condition is a constant is decided first, so that the branch not taken is neither checked nor computed.
+
+use crate::diag::Code;
+use crate::ir::{
+    Cell, Const, Dim, Env, Graph, HyperKind, Node, NodeId, Op, Pointwise, Shape, Start,
+};
+use crate::text::{Name, Span};
+
+/// No value may have more elements.
+pub const MAX_ELEMENTS: u64 = 1 << 40;
+
+/// The memory that the reference interpreter agrees to ask for, in bytes.
+pub const MAX_BYTES: u64 = 1 << 36;
+
+/// A cell whose sizes are fixed.
+///
+/// Derive the adjoint and tangent that are to be run from [`Bound::cell`], not from the cell that was bound: its graphs
+/// have their constant conditions decided. Node ids are the same in both.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    cell: Cell,
+    env: Env,
+    step: Vec<Vec<usize>>,
+    start: Vec<Vec<usize>>,
+    inputs: Vec<Vec<usize>>,
+    carries: Vec<Vec<usize>>,
+    params: Vec<Vec<usize>>,
+    masks: Vec<Vec<usize>>,
+}
+
+/// Why sizes or hypers cannot be fixed as asked.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum BindError {
+    /// Free dims without a size.
+    #[error("{} not set; say {}", unset(.0), settings(.0))]
+    Unset(Vec<Name>),
+    /// A size below 1.
+    #[error("the size of `{name}` must be at least 1, but is {size}")]
+    NotPositive {
+        /// The dim.
+        name: Name,
+        /// What was asked.
+        size: i64,
+    },
+    /// A dim that has the size of another.
+    #[error("`{name}` always has the size of `{like}`; set `{like}` instead")]
+    FollowsDim {
+        /// What was set.
+        name: Name,
+        /// What it follows.
+        like: Name,
+    },
+    /// A dim that is computed from others.
+    #[error("`{name}` is {definition} and cannot be set; set {} instead", quoted(.of, " or "))]
+    Derived {
+        /// What was set.
+        name: Name,
+        /// Its definition.
+        definition: Dim,
+        /// The dims in it.
+        of: Vec<Name>,
+    },
+    /// Neither a dim nor a hyper.
+    #[error("cell `{cell}` has no dim or hyper `{name}`; {}", choices(.known))]
+    Unknown {
+        /// The cell.
+        cell: Name,
+        /// What was set.
+        name: Name,
+        /// What can be set.
+        known: Vec<Name>,
+    },
+    /// A hyper that is an activation, set to a number.
+    #[error("hyper `{0}` is an activation, not a number")]
+    NotANumber(Name),
+    /// A hyper whose default cannot be computed.
+    #[error("the value of hyper `{0}` cannot be computed from the sizes and hypers")]
+    HyperUnset(Name),
+    /// An axis below 0.
+    #[error("the axis `{dim}` would have size {value}{}", with(.sizes))]
+    Negative {
+        /// The polynomial.
+        dim: Dim,
+        /// Its value.
+        value: i64,
+        /// The sizes of the dims in it.
+        sizes: Vec<(Name, i64)>,
+        /// Where it stands.
+        span: Span,
+    },
+    /// An index or slice outside its axis.
+    #[error("{what}{}", with(.sizes))]
+    OutOfRange {
+        /// What is outside of what.
+        what: String,
+        /// The sizes of the dims that matter.
+        sizes: Vec<(Name, i64)>,
+        /// Where it stands.
+        span: Span,
+    },
+    /// More than any machine holds.
+    #[error("{what} of shape {shape} is too large: {why}{}", with(.sizes))]
+    TooLarge {
+        /// The name of the value, or what it is.
+        what: String,
+        /// Its shape.
+        shape: Shape,
+        /// Which limit it breaks.
+        why: String,
+        /// The sizes of the dims in it.
+        sizes: Vec<(Name, i64)>,
+        /// Where it stands.
+        span: Span,
+    },
+}
+
+fn quoted(names: &[Name], join: &str) -> String {
+    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(join)
+}
+
+fn unset(names: &[Name]) -> String {
+    match names {
+        [name] => format!("the size of `{name}` is"),
+        _ => format!("the sizes of {} are", quoted(names, " and ")),
+    }
+}
+
+fn settings(names: &[Name]) -> String {
+    let all: Vec<String> = names.iter().map(|it| format!("--set {it}=..")).collect();
+    format!("`{}`", all.join(" "))
+}
+
+fn choices(names: &[Name]) -> String {
+    if names.is_empty() {
+        "it has none at all".to_owned()
+    } else {
+        format!("it has {}", quoted(names, ", "))
+    }
+}
+
+fn with(sizes: &[(Name, i64)]) -> String {
+    if sizes.is_empty() {
+        return String::new();
+    }
+    let all: Vec<String> = sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect();
+    format!(", with {}", all.join(", "))
+}
+
+impl BindError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            BindError::Unset(_) => Code::SizeNotSet,
+            BindError::NotPositive { .. }
+            | BindError::FollowsDim { .. }
+            | BindError::Derived { .. }
+            | BindError::Unknown { .. }
+            | BindError::NotANumber(_)
+            | BindError::HyperUnset(_)
+            | BindError::Negative { .. } => Code::BadSetting,
+            BindError::OutOfRange { .. } => Code::OutOfRange,
+            BindError::TooLarge { .. } => Code::SizesTooLarge,
+        }
+    }
+
+    /// The place in the source, for faults that lie in an equation or declaration.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            BindError::Negative { span, .. }
+            | BindError::OutOfRange { span, .. }
+            | BindError::TooLarge { span, .. } => Some(*span),
+            BindError::Unset(_)
+            | BindError::NotPositive { .. }
+            | BindError::FollowsDim { .. }
+            | BindError::Derived { .. }
+            | BindError::Unknown { .. }
+            | BindError::NotANumber(_)
+            | BindError::HyperUnset(_) => None,
+        }
+    }
+}
+
+impl Bound {
+    /// The cell, with constant conditions decided and what they leave unused emptied.
+    pub fn cell(&self) -> &Cell {
+        &self.cell
+    }
+
+    /// The size of every dim and the value of every numeric hyper.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The shape of each node of the step graph.
+    pub fn step_shapes(&self) -> &[Vec<usize>] {
+        &self.step
+    }
+
+    /// The shape of each node of the start graph.
+    pub fn start_shapes(&self) -> &[Vec<usize>] {
+        &self.start
+    }
+
+    /// The shape of each input, for one step of one sequence.
+    pub fn input_shapes(&self) -> &[Vec<usize>] {
+        &self.inputs
+    }
+
+    /// The shape of each carried value, for one sequence.
+    pub fn carry_shapes(&self) -> &[Vec<usize>] {
+        &self.carries
+    }
+
+    /// The shape of each param and stored const.
+    pub fn param_shapes(&self) -> &[Vec<usize>] {
+        &self.params
+    }
+
+    /// The shape of each mask.
+    pub fn mask_shapes(&self) -> &[Vec<usize>] {
+        &self.masks
+    }
+
+    /// The shape of each output, for one step of one sequence.
+    pub fn output_shape(&self, output: usize) -> &[usize] {
+        &self.step[self.cell.outputs[output].node.idx()]
+    }
+
+    /// How many numbers the params and stored consts hold.
+    pub fn param_count(&self) -> u64 {
+        self.params.iter().map(|it| elements(it)).fold(0, u64::saturating_add)
+    }
+
+    /// How many numbers the values of one step of one sequence hold.
+    pub fn step_count(&self) -> u64 {
+        self.step.iter().map(|it| elements(it)).fold(0, u64::saturating_add)
+    }
+
+    /// The numbers below which the whole numbers of an `index[V]` input lie.
+    pub fn index_limit(&self, index: &Dim) -> u64 {
+        self.env.size(index).and_then(|it| u64::try_from(it).ok()).unwrap_or(0)
+    }
+}
+
+/// The number of elements of a shape, at most [`u64::MAX`].
+pub(crate) fn elements(shape: &[usize]) -> u64 {
+    // An axis of size 0 empties the value, whatever the others are.
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().fold(1u64, |product, it| product.saturating_mul(*it as u64))
+}
+
+/// Fixes all sizes of a cell. `env` holds what was set; the rest follows from defaults.
+pub fn bind(cell: &Cell, env: Env) -> Result<Bound, BindError> {
+    let env = complete(cell, env)?;
+    let mut cell = cell.clone();
+    let mut roots: Vec<NodeId> = cell.carries.iter().map(|it| it.next).collect();
+    roots.extend(cell.outputs.iter().map(|it| it.node));
+    roots.extend(cell.values.iter().map(|it| it.node));
+    cell.step = decide(&cell.step, &env, &roots);
+    let roots: Vec<NodeId> = cell
+        .carries
+        .iter()
+        .filter_map(|it| match it.start {
+            Start::Node(node) => Some(node),
+            Start::SameAs(_) => None,
+        })
+        .collect();
+    cell.start = decide(&cell.start, &env, &roots);
+
+    let sized = |what: &str, name: &Name, shape: &Shape, span: Span| {
+        sizes(shape, &env, span, &|| format!("{what} `{name}`"))
+    };
+    let inputs: Vec<Vec<usize>> = cell
+        .inputs
+        .iter()
+        .map(|it| sized("input", &it.name, &it.shape, it.span))
+        .collect::<Result<_, _>>()?;
+    let carries = cell
+        .carries
+        .iter()
+        .map(|it| sized("state", &it.name, &it.shape, it.span))
+        .collect::<Result<_, _>>()?;
+    let params = cell
+        .params
+        .iter()
+        .map(|it| sized("param", &it.name, &it.shape, it.span))
+        .collect::<Result<_, _>>()?;
+    let masks = cell
+        .masks
+        .iter()
+        .map(|it| sized("mask", &it.name, &it.shape, it.span))
+        .collect::<Result<_, _>>()?;
+    for input in &cell.inputs {
+        check_index_default(input, &env)?;
+    }
+    let step = shapes(&cell.step, &env)?;
+    let start = shapes(&cell.start, &env)?;
+    Ok(Bound { cell, env, step, start, inputs, carries, params, masks })
+}
+
+/// Checks what was set and adds what follows: defaults, `like`, hypers.
+fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
+    for (name, size) in &env.sizes {
+        if let Some(dim) = cell.dims.iter().find(|it| it.name == *name) {
+            if let Some(like) = &dim.like {
+                return Err(BindError::FollowsDim { name: name.clone(), like: like.clone() });
+            }
+            if *size < 1 {
+                return Err(BindError::NotPositive { name: name.clone(), size: *size });
+            }
+        } else if let Some((name, definition)) = cell.derived.iter().find(|(it, _)| it == name) {
+            return Err(BindError::Derived {
+                name: name.clone(),
+                definition: definition.clone(),
+                of: definition.names(),
+            });
+        } else {
+            return Err(unknown(cell, name));
+        }
+    }
+    for name in env.hypers.keys() {
+        match cell.hypers.iter().find(|it| it.name == *name).map(|it| &it.kind) {
+            Some(HyperKind::Number(_)) => {}
+            Some(HyperKind::Activation(_)) => return Err(BindError::NotANumber(name.clone())),
+            None => return Err(unknown(cell, name)),
+        }
+    }
+    let mut unset = Vec::new();
+    for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
+        if env.sizes.contains_key(&dim.name) {
+            continue;
+        }
+        match dim.default {
+            Some(size) if size < 1 => {
+                return Err(BindError::NotPositive { name: dim.name.clone(), size });
+            }
+            Some(size) => {
+                env.sizes.insert(dim.name.clone(), size);
+            }
+            None => unset.push(dim.name.clone()),
+        }
+    }
+    if !unset.is_empty() {
+        return Err(BindError::Unset(unset));
+    }
+    // A dim may be like one that is itself like another, in any order; each round resolves at least one.
+    for _ in &cell.dims {
+        for dim in &cell.dims {
+            let size = dim.like.as_ref().and_then(|it| {
+                // What a dim is like may be a derived one.
+                let derived = cell.derived.iter().find(|(name, _)| name == it);
+                derived.map_or(env.sizes.get(it).copied(), |(_, definition)| env.size(definition))
+            });
+            if let Some(size) = size {
+                env.sizes.insert(dim.name.clone(), size);
+            }
+        }
+    }
+    if let Some(dim) = cell.dims.iter().find(|it| !env.sizes.contains_key(&it.name)) {
+        return Err(BindError::Unset(vec![dim.name.clone()]));
+    }
+    for _ in &cell.hypers {
+        for hyper in &cell.hypers {
+            if let HyperKind::Number(value) = &hyper.kind
+                && !env.hypers.contains_key(&hyper.name)
+                && let Some(value) = value.eval(&env)
+            {
+                env.hypers.insert(hyper.name.clone(), value);
+            }
+        }
+    }
+    for hyper in &cell.hypers {
+        if matches!(hyper.kind, HyperKind::Number(_)) && !env.hypers.contains_key(&hyper.name) {
+            return Err(BindError::HyperUnset(hyper.name.clone()));
+        }
+    }
+    Ok(env)
+}
+
+fn unknown(cell: &Cell, name: &Name) -> BindError {
+    let mut known: Vec<Name> =
+        cell.dims.iter().filter(|it| it.like.is_none()).map(|it| it.name.clone()).collect();
+    known.extend(cell.hypers.iter().map(|it| it.name.clone()));
+    BindError::Unknown { cell: cell.name.clone(), name: name.clone(), known }
+}
+
+fn check_index_default(input: &crate::ir::Input, env: &Env) -> Result<(), BindError> {
+    let (Some(index), Some(default)) = (&input.index, &input.default) else { return Ok(()) };
+    let limit = env.size(index).unwrap_or(0);
+    let value = default.eval(env).unwrap_or(f64::NAN);
+    if value >= 0.0 && value < limit as f64 && value.fract() == 0.0 {
+        return Ok(());
+    }
+    Err(BindError::OutOfRange {
+        what: format!(
+            "the default {value} of index input `{}` is not a whole number in 0..{limit}",
+            input.name
+        ),
+        sizes: sizes_of([index], env),
+        span: input.span,
+    })
+}
+
+/// Replaces each `where` whose condition is a constant by the branch that it takes, and empties the nodes that no root
+/// needs any more. Ids stay.
+fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
+    let constants = constants(graph, env);
+    let mut nodes: Vec<Node> = graph.nodes().to_vec();
+    for node in &mut nodes {
+        if let (Op::Map(Pointwise::Where), &[cond, yes, no]) = (&node.op, node.args.as_slice())
+            && let Some(cond) = constants[cond.idx()]
+        {
+            let taken = if cond != 0.0 { yes } else { no };
+            // The entry of a branch guards it against the other one, which is gone.
+            let taken = match graph.node(taken) {
+                Node { op: Op::Guard, args, .. } => args[1],
+                _ => taken,
+            };
+            node.op = Op::Map(Pointwise::Identity);
+            node.args = vec![taken];
+        }
+    }
+    let mut needed = vec![false; nodes.len()];
+    for root in roots {
+        needed[root.idx()] = true;
+    }
+    for idx in (0..nodes.len()).rev() {
+        if needed[idx] {
+            for arg in &nodes[idx].args {
+                needed[arg.idx()] = true;
+            }
+        }
+    }
+    let mut decided = Graph::default();
+    for (mut node, needed) in nodes.into_iter().zip(needed) {
+        if !needed {
+            node.op = Op::Constant(Const::Number(0.0));
+            node.args = Vec::new();
+            node.shape = Shape::scalar();
+        }
+        decided.push(node);
+    }
+    decided
+}
+
+/// The nodes that are one number everywhere, whatever the inputs, params and states are.
+fn constants(graph: &Graph, env: &Env) -> Vec<Option<f64>> {
+    let mut known: Vec<Option<f64>> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let arg = |idx: usize| known[node.args[idx].idx()];
+        let value = match &node.op {
+            Op::Constant(value) => value.eval(env),
+            Op::Map(Pointwise::Where) => match arg(0) {
+                Some(cond) => arg(if cond != 0.0 { 1 } else { 2 }),
+                None => None,
+            },
+            Op::Map(op) => (0..node.args.len())
+                .map(arg)
+                .collect::<Option<Vec<f64>>>()
+                .map(|args| op.eval(&args)),
+            Op::Expand(_) | Op::Reshape | Op::Permute(_) | Op::StopGrad | Op::ClipGrad(_) => arg(0),
+            Op::Guard => arg(1),
+            Op::Input(_)
+            | Op::Carry(_)
+            | Op::Param(_)
+            | Op::Mask(_)
+            | Op::Array(_)
+            | Op::Eye
+            | Op::Iota
+            | Op::Forward(_)
+            | Op::OutputAdjoint(_)
+            | Op::CarryAdjoint(_)
+            | Op::Tangent(_)
+            | Op::Contract(_)
+            | Op::Reduce(..)
+            | Op::Softmax(_)
+            | Op::CumSum { .. }
+            | Op::ProductOfOthers(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Pick(_)
+            | Op::Place(_)
+            | Op::Lookup
+            | Op::Scatter
+            | Op::Declared => None,
+        };
+        known.push(value);
+    }
+    known
+}
+
+/// The concrete shape of each node of a graph, with every index and slice checked. Serves step, start, adjoint and tangent
+/// graphs.
+pub fn shapes(graph: &Graph, env: &Env) -> Result<Vec<Vec<usize>>, BindError> {
+    let mut all: Vec<Vec<usize>> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let shape = sizes(&node.shape, env, node.span, &|| match &node.name {
+            Some(name) => format!("`{name}`"),
+            None => "a value".to_owned(),
+        })?;
+        check_bounds(node, &shape, &all, graph, env)?;
+        all.push(shape);
+    }
+    Ok(all)
+}
+
+/// The concrete sizes of a symbolic shape.
+fn sizes(
+    shape: &Shape,
+    env: &Env,
+    span: Span,
+    what: &dyn Fn() -> String,
+) -> Result<Vec<usize>, BindError> {
+    let too_large = |why: &str| BindError::TooLarge {
+        what: what(),
+        shape: shape.clone(),
+        why: why.to_owned(),
+        sizes: sizes_of(shape.axes(), env),
+        span,
+    };
+    let mut axes = Vec::with_capacity(shape.rank());
+    for dim in shape.axes() {
+        let value = env.size(dim).ok_or_else(|| too_large("an axis overflows"))?;
+        if value < 0 {
+            let sizes = sizes_of([dim], env);
+            return Err(BindError::Negative { dim: dim.clone(), value, sizes, span });
+        }
+        axes.push(usize::try_from(value).map_err(|_| too_large("an axis overflows"))?);
+    }
+    if elements(&axes) > MAX_ELEMENTS {
+        return Err(too_large("a value has at most 2^40 elements"));
+    }
+    Ok(axes)
+}
+
+/// The sizes of the dims that occur in some polynomials, each once.
+fn sizes_of<'d>(dims: impl IntoIterator<Item = &'d Dim>, env: &Env) -> Vec<(Name, i64)> {
+    let mut names: Vec<Name> = dims.into_iter().flat_map(Dim::names).collect();
+    names.sort();
+    names.dedup();
+    names.into_iter().filter_map(|it| env.sizes.get(&it).map(|size| (it.clone(), *size))).collect()
+}
+
+/// Checks the operators that symbolic dims cannot vouch for.
+fn check_bounds(
+    node: &Node,
+    shape: &[usize],
+    before: &[Vec<usize>],
+    graph: &Graph,
+    env: &Env,
+) -> Result<(), BindError> {
+    let fault = |what: String, dims: &[&Dim]| BindError::OutOfRange {
+        what,
+        sizes: sizes_of(dims.iter().copied(), env),
+        span: node.span,
+    };
+    // A polynomial that overflows is outside of any axis.
+    let at = |dim: &Dim| env.size(dim).map_or(i128::MAX, i128::from);
+    match &node.op {
+        Op::Slice { axis, from, to } => {
+            let size = &graph.shape(node.args[0]).axes()[*axis];
+            let len = before[node.args[0].idx()][*axis] as i128;
+            let (lo, hi) = (at(from), at(to));
+            if lo < 0 || lo > hi || hi > len {
+                return Err(fault(
+                    format!("the slice {lo}..{hi} does not fit the axis `{size}` of size {len}"),
+                    &[from, to, size],
+                ));
+            }
+        }
+        Op::Pick(index) => {
+            let size = &graph.shape(node.args[0]).axes()[0];
+            let len = before[node.args[0].idx()][0] as i128;
+            if !(0..len).contains(&at(index)) {
+                return Err(fault(
+                    format!("the index {} does not fit the axis `{size}` of size {len}", at(index)),
+                    &[index, size],
+                ));
+            }
+        }
+        Op::Place(index) => {
+            let len = shape[0] as i128;
+            if !(0..len).contains(&at(index)) {
+                let size = &node.shape.axes()[0];
+                return Err(fault(
+                    format!("the index {} does not fit the axis `{size}` of size {len}", at(index)),
+                    &[index, size],
+                ));
+            }
+        }
+        Op::Pad { before: lo, after: hi, .. } => {
+            if at(lo) < 0 || at(hi) < 0 {
+                return Err(fault(
+                    format!("{} zeros before and {} after do not exist", at(lo), at(hi)),
+                    &[lo, hi],
+                ));
+            }
+        }
+        Op::Reshape => {
+            let from = elements(&before[node.args[0].idx()]);
+            if from != elements(shape) {
+                let old = graph.shape(node.args[0]);
+                let dims: Vec<&Dim> = old.axes().iter().chain(node.shape.axes()).collect();
+                return Err(fault(
+                    format!("{old} has {from} elements and cannot become {}", node.shape),
+                    &dims,
+                ));
+            }
+        }
+        Op::Array(values) => {
+            if shape != [values.len()] {
+                return Err(fault(
+                    format!("an array of {} numbers does not fit {}", values.len(), node.shape),
+                    &node.shape.axes().iter().collect::<Vec<_>>(),
+                ));
+            }
+        }
+        Op::Concat(axis) => {
+            let sum: usize = node.args.iter().map(|it| before[it.idx()][*axis]).sum();
+            if sum != shape[*axis] {
+                return Err(fault(
+                    format!("the parts have {sum} elements along `{}`", node.shape.axes()[*axis]),
+                    &node.shape.axes().iter().collect::<Vec<_>>(),
+                ));
+            }
+        }
+        Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Constant(_)
+        | Op::Eye
+        | Op::Iota
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_)
+        | Op::Map(_)
+        | Op::Expand(_)
+        | Op::Contract(_)
+        | Op::Reduce(..)
+        | Op::Softmax(_)
+        | Op::CumSum { .. }
+        | Op::ProductOfOthers(_)
+        | Op::Permute(_)
+        | Op::Stack
+        | Op::Lookup
+        | Op::Scatter
+        | Op::Guard
+        | Op::Declared
+        | Op::StopGrad
+        | Op::ClipGrad(_) => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hand::{self, NOWHERE, shape, sizes};
+    use super::*;
+    use crate::ir::{DimDecl, Hyper};
+
+    #[test]
+    fn sizes_come_from_settings_defaults_and_the_dims_they_are_like() {
+        let mut cell = hand::gated();
+        assert_eq!(
+            bind(&cell, sizes(&[])).unwrap_err().to_string(),
+            "the sizes of `I` and `H` are not set; say `--set I=.. --set H=..`"
+        );
+        cell.dims[0].default = Some(3);
+        cell.dims.push(DimDecl {
+            name: "J".into(),
+            default: None,
+            like: Some("H".into()),
+            span: NOWHERE,
+        });
+        let bound = bind(&cell, sizes(&[("H", 2)])).unwrap();
+        assert_eq!(bound.env().sizes["J"], 2);
+        assert_eq!(bound.param_shapes()[0], [2, 3]);
+        assert_eq!(bound.param_count(), 6 + 4 + 6 + 6);
+        let fault = bind(&cell, sizes(&[("H", 2), ("J", 5)])).unwrap_err();
+        assert_eq!(fault.to_string(), "`J` always has the size of `H`; set `H` instead");
+        let fault = bind(&cell, sizes(&[("H", 0)])).unwrap_err();
+        assert_eq!(fault.to_string(), "the size of `H` must be at least 1, but is 0");
+        let fault = bind(&cell, sizes(&[("K", 1)])).unwrap_err();
+        assert_eq!(fault.code(), Code::BadSetting);
+        assert!(fault.to_string().contains("no dim or hyper `K`; it has `I`, `H`"), "{fault}");
+    }
+
+    #[test]
+    fn sizes_beyond_any_machine_are_an_error() {
+        let cell = hand::gated();
+        for h in [1 << 21, 1 << 40, i64::MAX] {
+            let fault = bind(&cell, sizes(&[("I", 1), ("H", h)])).unwrap_err();
+            assert_eq!(fault.code(), Code::SizesTooLarge, "{fault}");
+        }
+    }
+
+    /// `pick(W, 5)` behind a `where` whose condition compares a size.
+    fn picks_behind_a_condition() -> Cell {
+        let mut cell = hand::empty("Picks", &["N"]);
+        let w = hand::param(&mut cell, "W", &["N"]);
+        let graph = &mut cell.step;
+        let size = graph.size(&Dim::symbol("N"), NOWHERE);
+        let five = graph.constant(Const::Number(5.0), NOWHERE);
+        let cond = hand::map(graph, Pointwise::Greater, &[size, five]);
+        let pick = graph.add(Op::Pick(Dim::number(5)), vec![w], Shape::scalar(), NOWHERE);
+        let pick = graph.add(Op::Guard, vec![cond, pick], Shape::scalar(), NOWHERE);
+        let zero = graph.constant(Const::Number(0.0), NOWHERE);
+        let chosen = hand::map(graph, Pointwise::Where, &[cond, pick, zero]);
+        hand::output(&mut cell, "y", chosen);
+        cell
+    }
+
+    #[test]
+    fn a_dead_branch_is_neither_indexed_nor_computed() {
+        let cell = picks_behind_a_condition();
+        let bound = bind(&cell, sizes(&[("N", 2)])).unwrap();
+        assert!(bound.cell().step.nodes().iter().all(|it| !matches!(it.op, Op::Pick(_))));
+        let bound = bind(&cell, sizes(&[("N", 6)])).unwrap();
+        assert!(bound.cell().step.nodes().iter().any(|it| matches!(it.op, Op::Pick(_))));
+    }
+
+    #[test]
+    fn indices_and_slices_are_checked_with_the_sizes() {
+        let mut cell = hand::empty("Cuts", &["N"]);
+        let w = hand::param(&mut cell, "W", &["N"]);
+        let (n, two) = (Dim::symbol("N"), Dim::number(2));
+        let cut = n.sub(&two).unwrap();
+        let slice = cell.step.add(
+            Op::Slice { axis: 0, from: two, to: n },
+            vec![w],
+            Shape(vec![cut.clone()]),
+            NOWHERE,
+        );
+        hand::output(&mut cell, "y", slice);
+        assert_eq!(bind(&cell, sizes(&[("N", 2)])).unwrap().output_shape(0), [0]);
+        let fault = bind(&cell, sizes(&[("N", 1)])).unwrap_err();
+        assert_eq!(fault.to_string(), "the axis `N - 2` would have size -1, with N = 1");
+
+        let mut cell = hand::empty("Picks", &["N"]);
+        let w = hand::param(&mut cell, "W", &["N"]);
+        let pick = cell.step.add(Op::Pick(cut), vec![w], Shape::scalar(), NOWHERE);
+        hand::output(&mut cell, "y", pick);
+        assert!(bind(&cell, sizes(&[("N", 2)])).is_ok());
+        let fault = bind(&cell, sizes(&[("N", 1)])).unwrap_err();
+        assert_eq!(fault.code(), Code::OutOfRange);
+        assert_eq!(
+            fault.to_string(),
+            "the index -1 does not fit the axis `N` of size 1, with N = 1"
+        );
+    }
+
+    #[test]
+    fn hypers_take_their_defaults_and_derived_dims_cannot_be_set() {
+        let mut cell = hand::gated();
+        let twice =
+            Const::Apply(Pointwise::Mul, vec![Const::Number(2.0), Const::Hyper("dt".into())]);
+        for (name, value) in [("fast", twice), ("dt", Const::Number(0.5))] {
+            let kind = HyperKind::Number(value);
+            cell.hypers.push(Hyper { name: name.into(), kind, span: NOWHERE });
+        }
+        cell.derived.push(("K".into(), shape(&["H"]).axes()[0].pow(2).unwrap()));
+        let mut env = sizes(&[("I", 1), ("H", 1)]);
+        assert_eq!(bind(&cell, env.clone()).unwrap().env().hypers["fast"], 1.0);
+        env.hypers.insert("dt".into(), 3.0);
+        assert_eq!(bind(&cell, env.clone()).unwrap().env().hypers["fast"], 6.0);
+        env.sizes.insert("K".into(), 4);
+        let fault = bind(&cell, env).unwrap_err();
+        assert_eq!(fault.to_string(), "`K` is H ^ 2 and cannot be set; set `H` instead");
+    }
+}

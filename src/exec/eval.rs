@@ -1,0 +1,479 @@
+//! The value of every node of a graph, by one plain function per family of operators.
+//!
+//! Serves step, start, adjoint and tangent graphs alike: what differs are the leaves, which the caller gives. Sums run in
+//! the order of the elements, so results do not depend on the machine's kernels.
+
+use ndarray::{ArcArray, ArrayD, Axis, IxDyn, Slice};
+
+use crate::ir::{Const, Contract, Env, Graph, Node, NodeId, Op, Pointwise, Real, Reduction};
+
+/// An array of any rank; cheap to copy.
+pub type Value<F> = ArcArray<F, IxDyn>;
+
+/// Evaluates all nodes in order. `shapes` are those that [`super::shapes`] gave for the graph and the sizes in `env`; `leaf`
+/// gives the leaves that are not constants, each in the shape of its node.
+pub fn eval<F: Real>(
+    graph: &Graph,
+    shapes: &[Vec<usize>],
+    env: &Env,
+    leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>,
+) -> Vec<Value<F>> {
+    let mut values: Vec<Value<F>> = Vec::with_capacity(shapes.len());
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let args: Vec<&Value<F>> = node.args.iter().map(|it| &values[it.idx()]).collect();
+        let value = value_of(id, node, &args, &shapes[id.idx()], env, leaf);
+        values.push(value);
+    }
+    values
+}
+
+/// Zeros.
+pub fn zeros<F: Real>(shape: &[usize]) -> Value<F> {
+    ArrayD::zeros(IxDyn(shape)).into_shared()
+}
+
+/// The value of one node.
+pub(crate) fn value_of<F: Real>(
+    id: NodeId,
+    node: &Node,
+    args: &[&Value<F>],
+    shape: &[usize],
+    env: &Env,
+    leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>,
+) -> Value<F> {
+    let value = match &node.op {
+        Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_) => leaf(id, node),
+        Op::Constant(value) => filled(shape, number(value, env)),
+        Op::Array(values) => from_vec(shape, values.iter().map(|it| number(it, env)).collect()),
+        Op::Eye => eye(shape),
+        Op::Iota => from_vec(shape, (0..shape[0]).map(|it| F::of(it as f64)).collect()),
+        Op::Map(op) => map(*op, args),
+        Op::Expand(places) => expand(args[0], places, shape),
+        Op::Contract(labels) => contract(labels, args[0], args[1], shape),
+        Op::Reduce(reduction, axes) => {
+            let reduced = rows(args[0], axes).map(|it| reduce(*reduction, it)).collect();
+            from_vec(shape, reduced)
+        }
+        Op::Softmax(axes) => along(args[0], axes, softmax),
+        Op::CumSum { axis, reverse } => along(args[0], &[*axis], |it| cumsum(it, *reverse)),
+        Op::ProductOfOthers(axes) => along(args[0], axes, product_of_others),
+        Op::Permute(order) => args[0].view().permuted_axes(IxDyn(order)).to_owned().into_shared(),
+        Op::Concat(axis) => concat(*axis, args, shape),
+        Op::Stack => stack(args, shape),
+        Op::Slice { axis, from, .. } => {
+            let from = size(from, env);
+            let window = Slice::from(from..from + shape[*axis]);
+            args[0].slice_axis(Axis(*axis), window).to_owned().into_shared()
+        }
+        Op::Pad { axis, before, .. } => {
+            let before = size(before, env);
+            let mut padded = ArrayD::zeros(IxDyn(shape));
+            let window = Slice::from(before..before + args[0].shape()[*axis]);
+            padded.slice_axis_mut(Axis(*axis), window).assign(args[0]);
+            padded.into_shared()
+        }
+        Op::Reshape => from_vec(shape, args[0].iter().copied().collect()),
+        Op::Pick(index) => args[0].index_axis(Axis(0), size(index, env)).to_owned().into_shared(),
+        Op::Place(index) => {
+            let mut placed = ArrayD::zeros(IxDyn(shape));
+            placed.index_axis_mut(Axis(0), size(index, env)).assign(args[0]);
+            placed.into_shared()
+        }
+        Op::Lookup => match row(args[1], args[0].shape()[0]) {
+            Some(row) => args[0].index_axis(Axis(0), row).to_owned().into_shared(),
+            None => filled(shape, F::nan()),
+        },
+        Op::Scatter => {
+            let mut placed = ArrayD::zeros(IxDyn(shape));
+            if let Some(row) = row(args[1], shape[0]) {
+                placed.index_axis_mut(Axis(0), row).assign(args[0]);
+            }
+            placed.into_shared()
+        }
+        Op::Guard => args[1].clone(),
+        Op::Declared | Op::StopGrad | Op::ClipGrad(_) => args[0].clone(),
+    };
+    debug_assert_eq!(value.shape(), shape, "{:?}", node.op);
+    value
+}
+
+/// A constant, computed in f64 and then rounded. Dims and hypers are all set once a cell is bound.
+fn number<F: Real>(value: &Const, env: &Env) -> F {
+    value.eval(env).map_or(F::nan(), F::of)
+}
+
+/// A size that [`super::shapes`] has found to lie in its axis.
+fn size(dim: &crate::ir::Dim, env: &Env) -> usize {
+    env.size(dim).and_then(|it| usize::try_from(it).ok()).unwrap_or(0)
+}
+
+fn from_vec<F: Real>(shape: &[usize], values: Vec<F>) -> Value<F> {
+    match ArrayD::from_shape_vec(IxDyn(shape), values) {
+        Ok(array) => array.into_shared(),
+        // The shapes of a bound graph fit; a graph built by hand that does not is a bug of its author.
+        Err(fault) => unreachable!("a value does not fit its shape {shape:?}: {fault}"),
+    }
+}
+
+fn filled<F: Real>(shape: &[usize], value: F) -> Value<F> {
+    ArrayD::from_elem(IxDyn(shape), value).into_shared()
+}
+
+fn eye<F: Real>(shape: &[usize]) -> Value<F> {
+    ArrayD::from_shape_fn(IxDyn(shape), |at| if at[0] == at[1] { F::one() } else { F::zero() })
+        .into_shared()
+}
+
+fn map<F: Real>(op: Pointwise, args: &[&Value<F>]) -> Value<F> {
+    let shape = args[0].shape();
+    let values = match args {
+        [a] => a.iter().map(|a| op.eval(&[*a])).collect(),
+        [a, b] => a.iter().zip(b.iter()).map(|(a, b)| op.eval(&[*a, *b])).collect(),
+        [a, b, c] => {
+            let pairs = a.iter().zip(b.iter()).zip(c.iter());
+            pairs.map(|((a, b), c)| op.eval(&[*a, *b, *c])).collect()
+        }
+        _ => unreachable!("an elementwise operator has one to three operands"),
+    };
+    from_vec(shape, values)
+}
+
+fn expand<F: Real>(value: &Value<F>, places: &[usize], shape: &[usize]) -> Value<F> {
+    let mut view = value.view();
+    for axis in 0..shape.len() {
+        if !places.contains(&axis) {
+            view = view.insert_axis(Axis(axis));
+        }
+    }
+    match view.broadcast(IxDyn(shape)) {
+        Some(view) => view.to_owned().into_shared(),
+        None => unreachable!("{:?} does not expand to {shape:?}", value.shape()),
+    }
+}
+
+/// How far apart neighbours along each label lie in memory order; 0 for a label that the operand does not have.
+fn strides(labels: &[u8], order: &[u8], shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![0; order.len()];
+    let mut step = 1;
+    for (label, size) in labels.iter().zip(shape).rev() {
+        if let Some(at) = order.iter().position(|it| it == label) {
+            strides[at] = step;
+        }
+        step *= size;
+    }
+    strides
+}
+
+/// A sum of products: for each position of the result, over all positions that only the operands have, in row-major order.
+fn contract<F: Real>(
+    labels: &Contract,
+    left: &Value<F>,
+    right: &Value<F>,
+    shape: &[usize],
+) -> Value<F> {
+    // The labels of the result, then those that are summed.
+    let mut order = labels.result.clone();
+    order.extend(labels.left.iter().filter(|it| !labels.result.contains(it)));
+    let extent = |label: &u8| {
+        let of = |labels: &[u8], value: &Value<F>| {
+            labels.iter().position(|it| it == label).map(|at| value.shape()[at])
+        };
+        of(&labels.left, left).or_else(|| of(&labels.right, right)).unwrap_or(1)
+    };
+    let extents: Vec<usize> = order.iter().map(extent).collect();
+    let a = left.as_standard_layout();
+    let b = right.as_standard_layout();
+    let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) else {
+        unreachable!("a standard layout is a slice");
+    };
+    let by_a = strides(&labels.left, &order, left.shape());
+    let by_b = strides(&labels.right, &order, right.shape());
+    let split = labels.result.len();
+    let summed = Offsets::new(&extents[split..], &by_a[split..], &by_b[split..]);
+    let terms: Vec<(usize, usize)> = summed.collect();
+    let kept = Offsets::new(&extents[..split], &by_a[..split], &by_b[..split]);
+    let values = kept.map(|(at_a, at_b)| {
+        let mut sum = F::zero();
+        for (by_a, by_b) in &terms {
+            sum += a[at_a + by_a] * b[at_b + by_b];
+        }
+        sum
+    });
+    from_vec(shape, values.collect())
+}
+
+/// Walks over all positions of some axes in row-major order and gives the offset in two operands.
+struct Offsets<'a> {
+    extents: &'a [usize],
+    by_a: &'a [usize],
+    by_b: &'a [usize],
+    at: Vec<usize>,
+    next: Option<(usize, usize)>,
+}
+
+impl<'a> Offsets<'a> {
+    fn new(extents: &'a [usize], by_a: &'a [usize], by_b: &'a [usize]) -> Offsets<'a> {
+        let next = (!extents.contains(&0)).then_some((0, 0));
+        Offsets { extents, by_a, by_b, at: vec![0; extents.len()], next }
+    }
+}
+
+impl Iterator for Offsets<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let (mut a, mut b) = self.next?;
+        let given = (a, b);
+        self.next = None;
+        for axis in (0..self.extents.len()).rev() {
+            self.at[axis] += 1;
+            a += self.by_a[axis];
+            b += self.by_b[axis];
+            if self.at[axis] < self.extents[axis] {
+                self.next = Some((a, b));
+                break;
+            }
+            a -= self.by_a[axis] * self.extents[axis];
+            b -= self.by_b[axis] * self.extents[axis];
+            self.at[axis] = 0;
+        }
+        Some(given)
+    }
+}
+
+/// The axes that stay, then those along which something is computed.
+fn order(rank: usize, axes: &[usize]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank).filter(|it| !axes.contains(it)).collect();
+    order.extend(axes);
+    order
+}
+
+/// The elements along some axes, a row for each position of the other axes, in row-major order.
+fn rows<F: Real>(value: &Value<F>, axes: &[usize]) -> impl Iterator<Item = Vec<F>> {
+    let order = order(value.ndim(), axes);
+    let len: usize = axes.iter().map(|it| value.shape()[*it]).product();
+    let count: usize =
+        order[..order.len() - axes.len()].iter().map(|it| value.shape()[*it]).product();
+    let moved: Vec<F> = value.view().permuted_axes(IxDyn(&order)).iter().copied().collect();
+    (0..count).map(move |it| moved[it * len..(it + 1) * len].to_vec())
+}
+
+/// Replaces each row along some axes by another of the same length.
+fn along<F: Real>(value: &Value<F>, axes: &[usize], f: impl Fn(Vec<F>) -> Vec<F>) -> Value<F> {
+    let order = order(value.ndim(), axes);
+    let moved: Vec<usize> = order.iter().map(|it| value.shape()[*it]).collect();
+    let values: Vec<F> = rows(value, axes).flat_map(f).collect();
+    let mut back = vec![0; order.len()];
+    for (to, from) in order.iter().enumerate() {
+        back[*from] = to;
+    }
+    let moved = from_vec(&moved, values);
+    moved.view().permuted_axes(IxDyn(&back)).to_owned().into_shared()
+}
+
+fn reduce<F: Real>(reduction: Reduction, row: Vec<F>) -> F {
+    let extreme = |op: Pointwise, start: F| row.iter().fold(start, |a, b| op.eval(&[a, *b]));
+    match reduction {
+        Reduction::Sum => row.iter().fold(F::zero(), |a, b| a + *b),
+        Reduction::Product => row.iter().fold(F::one(), |a, b| a * *b),
+        Reduction::Max => extreme(Pointwise::Max, F::neg_infinity()),
+        Reduction::Min => extreme(Pointwise::Min, F::infinity()),
+        Reduction::Norm => row.iter().fold(F::zero(), |a, b| a + *b * *b).sqrt(),
+        Reduction::LogSumExp => {
+            let max = extreme(Pointwise::Max, F::neg_infinity());
+            // An infinite maximum is the result; subtracting it would give a NaN.
+            if max.is_infinite() {
+                return max;
+            }
+            max + row.iter().fold(F::zero(), |a, b| a + (*b - max).exp()).ln()
+        }
+    }
+}
+
+fn softmax<F: Real>(row: Vec<F>) -> Vec<F> {
+    let max = row.iter().fold(F::neg_infinity(), |a, b| Pointwise::Max.eval(&[a, *b]));
+    let powers: Vec<F> = row.iter().map(|it| (*it - max).exp()).collect();
+    let sum = powers.iter().fold(F::zero(), |a, b| a + *b);
+    powers.into_iter().map(|it| it / sum).collect()
+}
+
+fn cumsum<F: Real>(mut row: Vec<F>, reverse: bool) -> Vec<F> {
+    let mut sum = F::zero();
+    let mut add = |it: &mut F| {
+        sum += *it;
+        *it = sum;
+    };
+    if reverse {
+        row.iter_mut().rev().for_each(&mut add);
+    } else {
+        row.iter_mut().for_each(&mut add);
+    }
+    row
+}
+
+fn product_of_others<F: Real>(row: Vec<F>) -> Vec<F> {
+    let mut others = vec![F::one(); row.len()];
+    let mut product = F::one();
+    for (other, it) in others.iter_mut().zip(&row) {
+        *other *= product;
+        product *= *it;
+    }
+    product = F::one();
+    for (other, it) in others.iter_mut().zip(&row).rev() {
+        *other *= product;
+        product *= *it;
+    }
+    others
+}
+
+fn concat<F: Real>(axis: usize, parts: &[&Value<F>], shape: &[usize]) -> Value<F> {
+    let mut joined = ArrayD::zeros(IxDyn(shape));
+    let mut from = 0;
+    for part in parts {
+        let to = from + part.shape()[axis];
+        joined.slice_axis_mut(Axis(axis), Slice::from(from..to)).assign(part);
+        from = to;
+    }
+    joined.into_shared()
+}
+
+fn stack<F: Real>(parts: &[&Value<F>], shape: &[usize]) -> Value<F> {
+    let mut joined = ArrayD::zeros(IxDyn(shape));
+    for (idx, part) in parts.iter().enumerate() {
+        joined.index_axis_mut(Axis(0), idx).assign(part);
+    }
+    joined.into_shared()
+}
+
+/// The row that an index names. Indices that come from outside are checked before a run; none is left here for a value
+/// that is no whole number below `rows`.
+fn row<F: Real>(index: &Value<F>, rows: usize) -> Option<usize> {
+    let value = Real::to_f64(*index.first()?);
+    (value >= 0.0 && value < rows as f64 && value.fract() == 0.0).then_some(value as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hand::NOWHERE;
+    use super::*;
+    use crate::ir::{Dim, Shape};
+
+    fn shape_of(sizes: &[i64]) -> Shape {
+        Shape(sizes.iter().map(|it| Dim::number(*it)).collect())
+    }
+
+    /// Applies one operator to arrays.
+    fn apply(op: Op, args: &[(&[i64], &[f64])], result: &[i64]) -> Vec<f64> {
+        let mut graph = Graph::default();
+        let leaves: Vec<NodeId> = (0..args.len())
+            .map(|it| graph.add(Op::Input(it), Vec::new(), shape_of(args[it].0), NOWHERE))
+            .collect();
+        graph.add(op, leaves, shape_of(result), NOWHERE);
+        let env = Env::default();
+        let shapes = super::super::shapes(&graph, &env).unwrap();
+        let values = eval::<f64>(&graph, &shapes, &env, &mut |id, _| {
+            from_vec(&shapes[id.idx()], args[id.idx()].1.to_vec())
+        });
+        values.last().unwrap().iter().copied().collect()
+    }
+
+    const M: (&[i64], &[f64]) = (&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+
+    #[test]
+    fn contractions_sum_share_and_keep_axes_by_their_labels() {
+        let labels = |left: &[u8], right: &[u8], result: &[u8]| {
+            Op::Contract(Contract {
+                left: left.to_vec(),
+                right: right.to_vec(),
+                result: result.to_vec(),
+            })
+        };
+        let v: (&[i64], &[f64]) = (&[3], &[1.0, 10.0, 100.0]);
+        assert_eq!(apply(labels(&[0, 1], &[1], &[0]), &[M, v], &[2]), [321.0, 654.0]);
+        assert_eq!(apply(labels(&[1], &[0, 1], &[0]), &[v, M], &[2]), [321.0, 654.0]);
+        // Outer product, with the axes in the other order.
+        let w: (&[i64], &[f64]) = (&[2], &[1.0, -1.0]);
+        assert_eq!(
+            apply(labels(&[0], &[1], &[1, 0]), &[w, v], &[3, 2]),
+            [1.0, -1.0, 10.0, -10.0, 100.0, -100.0]
+        );
+        // Shared first axis: a dot product per row.
+        assert_eq!(apply(labels(&[0, 1], &[0, 1], &[0]), &[M, M], &[2]), [14.0, 77.0]);
+        // Everything summed.
+        assert_eq!(apply(labels(&[0, 1], &[0, 1], &[]), &[M, M], &[]), [91.0]);
+        // A matrix product with a transposed result.
+        let square: (&[i64], &[f64]) = (&[2, 2], &[0.0, 1.0, 1.0, 0.0]);
+        assert_eq!(
+            apply(labels(&[2, 0], &[0, 1], &[1, 2]), &[square, M], &[3, 2]),
+            [4.0, 1.0, 5.0, 2.0, 6.0, 3.0]
+        );
+        // Nothing to sum gives zeros.
+        let none: (&[i64], &[f64]) = (&[2, 0], &[]);
+        assert_eq!(apply(labels(&[0, 1], &[1], &[0]), &[none, (&[0], &[])], &[2]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn reductions_work_along_any_axes() {
+        let sum = |axes: &[usize], result: &[i64]| {
+            apply(Op::Reduce(Reduction::Sum, axes.to_vec()), &[M], result)
+        };
+        assert_eq!(sum(&[0], &[3]), [5.0, 7.0, 9.0]);
+        assert_eq!(sum(&[1], &[2]), [6.0, 15.0]);
+        assert_eq!(sum(&[0, 1], &[]), [21.0]);
+        let last = |reduction| apply(Op::Reduce(reduction, vec![1]), &[M], &[2]);
+        assert_eq!(last(Reduction::Max), [3.0, 6.0]);
+        assert_eq!(last(Reduction::Min), [1.0, 4.0]);
+        assert_eq!(last(Reduction::Product), [6.0, 120.0]);
+        assert_eq!(last(Reduction::Norm)[0], 14f64.sqrt());
+        let far: (&[i64], &[f64]) = (&[2], &[1000.0, 1000.0]);
+        let lse = |it| apply(Op::Reduce(Reduction::LogSumExp, vec![0]), &[it], &[])[0];
+        assert_eq!(lse(far), 1000.0 + 2f64.ln());
+        assert_eq!(lse((&[2], &[f64::NEG_INFINITY; 2])), f64::NEG_INFINITY);
+        assert!(
+            apply(Op::Reduce(Reduction::Max, vec![0]), &[(&[2], &[f64::NAN, 1.0])], &[])[0]
+                .is_nan()
+        );
+    }
+
+    #[test]
+    fn rows_are_replaced_along_any_axis() {
+        let sums = |axis, reverse| apply(Op::CumSum { axis, reverse }, &[M], &[2, 3]);
+        assert_eq!(sums(0, false), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]);
+        assert_eq!(sums(1, true), [6.0, 5.0, 3.0, 15.0, 11.0, 6.0]);
+        let zero: (&[i64], &[f64]) = (&[3], &[2.0, 0.0, 3.0]);
+        assert_eq!(apply(Op::ProductOfOthers(vec![0]), &[zero], &[3]), [0.0, 6.0, 0.0]);
+        assert_eq!(apply(Op::Softmax(vec![0]), &[(&[2], &[900.0, 900.0])], &[2]), [0.5, 0.5]);
+        let column = apply(Op::Softmax(vec![0]), &[M], &[2, 3]);
+        assert!((column[0] + column[3] - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn elements_move_where_the_operator_says() {
+        assert_eq!(apply(Op::Permute(vec![1, 0]), &[M], &[3, 2]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let slice = Op::Slice { axis: 1, from: Dim::number(1), to: Dim::number(3) };
+        assert_eq!(apply(slice, &[M], &[2, 2]), [2.0, 3.0, 5.0, 6.0]);
+        let pad = Op::Pad { axis: 0, before: Dim::number(1), after: Dim::number(0) };
+        let v: (&[i64], &[f64]) = (&[2], &[7.0, 8.0]);
+        assert_eq!(apply(pad, &[v], &[3]), [0.0, 7.0, 8.0]);
+        assert_eq!(apply(Op::Concat(0), &[v, (&[1], &[9.0])], &[3]), [7.0, 8.0, 9.0]);
+        assert_eq!(apply(Op::Stack, &[v, v], &[2, 2]), [7.0, 8.0, 7.0, 8.0]);
+        assert_eq!(apply(Op::Pick(Dim::number(1)), &[M], &[3]), [4.0, 5.0, 6.0]);
+        assert_eq!(apply(Op::Place(Dim::number(1)), &[v], &[2, 2]), [0.0, 0.0, 7.0, 8.0]);
+        let one: (&[i64], &[f64]) = (&[], &[1.0]);
+        assert_eq!(apply(Op::Lookup, &[M, one], &[3]), [4.0, 5.0, 6.0]);
+        assert_eq!(apply(Op::Scatter, &[v, one], &[3, 2]), [0.0, 0.0, 7.0, 8.0, 0.0, 0.0]);
+        assert_eq!(apply(Op::Expand(vec![1]), &[v], &[2, 2]), [7.0, 8.0, 7.0, 8.0]);
+        assert_eq!(apply(Op::Expand(vec![0]), &[v], &[2, 2]), [7.0, 7.0, 8.0, 8.0]);
+        assert_eq!(apply(Op::Eye, &[], &[2, 2]), [1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(apply(Op::Iota, &[], &[3]), [0.0, 1.0, 2.0]);
+        assert_eq!(apply(Op::Map(Pointwise::Where), &[one, one, one], &[]), [1.0]);
+    }
+}
