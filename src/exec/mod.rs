@@ -3,11 +3,16 @@
 //! The interpreter is the measure of everything that is faster: it takes the graphs one step of one sequence at a time, in f32
 //! or f64. It knows neither the syntax nor the checker; a graph that was read from an artifact is as good.
 
+pub mod arrays;
 pub mod bind;
 pub mod eval;
+pub mod init;
+mod portable;
 
+pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, shapes};
 pub use eval::{Value, eval};
+pub use init::{InitError, init, init_param};
 
 #[cfg(test)]
 mod hand;
