@@ -417,10 +417,8 @@ fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
         {
             let taken = if cond != 0.0 { yes } else { no };
             // The entry of a branch guards it against the other one, which is gone.
-            let taken = match graph.node(taken) {
-                Node { op: Op::Guard, args, .. } => args[1],
-                _ => taken,
-            };
+            let entry = graph.node(taken);
+            let taken = if entry.op == Op::Guard { entry.args[1] } else { taken };
             node.op = Op::Map(Pointwise::Identity);
             node.args = vec![taken];
         }

@@ -28,6 +28,70 @@ pub fn eval<F: Real>(
     values
 }
 
+/// A graph that is evaluated many times. What depends on nothing that varies is computed once.
+#[derive(Clone, Debug)]
+pub struct Program<'g, F> {
+    graph: &'g Graph,
+    shapes: &'g [Vec<usize>],
+    env: &'g Env,
+    known: Vec<Option<Value<F>>>,
+}
+
+impl<'g, F: Real> Program<'g, F> {
+    /// Computes all that constants and the leaves that `fixed` gives determine.
+    pub fn new(
+        graph: &'g Graph,
+        shapes: &'g [Vec<usize>],
+        env: &'g Env,
+        fixed: &mut dyn FnMut(NodeId, &Node) -> Option<Value<F>>,
+    ) -> Program<'g, F> {
+        let mut known: Vec<Option<Value<F>>> = Vec::with_capacity(shapes.len());
+        for id in graph.ids() {
+            let node = graph.node(id);
+            let value = if node.op.is_leaf() {
+                fixed(id, node)
+            } else {
+                let args: Option<Vec<&Value<F>>> =
+                    node.args.iter().map(|it| known[it.idx()].as_ref()).collect();
+                args.map(|args| {
+                    let none = &mut |_, _: &Node| unreachable!("this node is no leaf");
+                    value_of(id, node, &args, &shapes[id.idx()], env, none)
+                })
+            };
+            known.push(value);
+        }
+        Program { graph, shapes, env, known }
+    }
+
+    /// The shape of a node.
+    pub fn shape(&self, id: NodeId) -> &'g [usize] {
+        &self.shapes[id.idx()]
+    }
+
+    /// The value of a node, if it does not vary.
+    pub fn known(&self, id: NodeId) -> Option<&Value<F>> {
+        self.known[id.idx()].as_ref()
+    }
+
+    /// All values, with these leaves.
+    pub fn run(&self, leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>) -> Vec<Value<F>> {
+        let mut values: Vec<Value<F>> = Vec::with_capacity(self.known.len());
+        for id in self.graph.ids() {
+            let value = match &self.known[id.idx()] {
+                Some(value) => value.clone(),
+                None => {
+                    let node = self.graph.node(id);
+                    let args: Vec<&Value<F>> =
+                        node.args.iter().map(|it| &values[it.idx()]).collect();
+                    value_of(id, node, &args, self.shape(id), self.env, leaf)
+                }
+            };
+            values.push(value);
+        }
+        values
+    }
+}
+
 /// Zeros.
 pub fn zeros<F: Real>(shape: &[usize]) -> Value<F> {
     ArrayD::zeros(IxDyn(shape)).into_shared()

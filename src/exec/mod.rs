@@ -8,11 +8,13 @@ pub mod bind;
 pub mod eval;
 pub mod init;
 mod portable;
+pub mod reference;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, shapes};
-pub use eval::{Value, eval};
+pub use eval::{Program, Value, eval};
 pub use init::{InitError, init, init_param};
+pub use reference::{Call, NotFinite, Run, RunError, check_gradients, forward};
 
 #[cfg(test)]
 mod hand;

@@ -150,3 +150,45 @@ pub struct Contract {
     /// The labels of the result's axes.
     pub result: Vec<u8>,
 }
+
+impl Op {
+    /// Whether its value comes from outside of the graph: inputs, carried values, params, masks and the leaves of derived
+    /// graphs. Constants are none.
+    pub fn is_leaf(&self) -> bool {
+        match self {
+            Op::Input(_)
+            | Op::Carry(_)
+            | Op::Param(_)
+            | Op::Mask(_)
+            | Op::Forward(_)
+            | Op::OutputAdjoint(_)
+            | Op::CarryAdjoint(_)
+            | Op::Tangent(_) => true,
+            Op::Constant(_)
+            | Op::Array(_)
+            | Op::Eye
+            | Op::Iota
+            | Op::Map(_)
+            | Op::Expand(_)
+            | Op::Contract(_)
+            | Op::Reduce(..)
+            | Op::Softmax(_)
+            | Op::CumSum { .. }
+            | Op::ProductOfOthers(_)
+            | Op::Permute(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Reshape
+            | Op::Pick(_)
+            | Op::Place(_)
+            | Op::Lookup
+            | Op::Scatter
+            | Op::Guard
+            | Op::Declared
+            | Op::StopGrad
+            | Op::ClipGrad(_) => false,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The first number that is none.
+
+use std::fmt;
+
+use ndarray::ArrayD;
+
+use super::super::arrays::Gradients;
+use super::super::bind::Bound;
+use super::super::eval::Value;
+use crate::diag::Code;
+use crate::ir::{Cell, Real};
+use crate::text::Name;
+
+/// A NaN, or an infinity where there must be none.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[error("{name} is {value} at {place}")]
+pub struct NotFinite {
+    /// What it is the value of, such as `` `z` `` or `` the gradient of `W` ``.
+    pub name: String,
+    /// NaN, inf or -inf.
+    pub value: f64,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Where a number stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The step, from 0; none for what belongs to no step.
+    pub step: Option<usize>,
+    /// The sequence, from 0; none for what belongs to no sequence.
+    pub sequence: Option<usize>,
+    /// The position within the value.
+    pub unit: Vec<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(step) = self.step {
+            write!(f, "step {step}, ")?;
+        }
+        if let Some(sequence) = self.sequence {
+            write!(f, "sequence {sequence}, ")?;
+        }
+        write!(f, "unit {:?}", self.unit)
+    }
+}
+
+impl NotFinite {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        Code::NotFinite
+    }
+}
+
+/// The first element that `wrong` finds, with its position.
+fn first<F: Real>(values: &Value<F>, wrong: fn(f64) -> bool) -> Option<(Vec<usize>, f64)> {
+    let found = values.indexed_iter().map(|(at, it)| (at, Real::to_f64(*it)));
+    let mut found = found.filter(|(_, it)| wrong(*it));
+    found.next().map(|(at, it)| (ndarray::Dimension::slice(&at).to_vec(), it))
+}
+
+/// Looks through the named values of a step, in the order of the source, and keeps what it finds when it is earlier than
+/// what was found before.
+pub(super) fn look<F: Real>(
+    found: &mut Option<NotFinite>,
+    cell: &Cell,
+    values: &[Value<F>],
+    step: usize,
+    sequence: usize,
+) {
+    if found.as_ref().is_some_and(|it| it.place.step.is_some_and(|it| it <= step)) {
+        return;
+    }
+    let nan = |it: f64| it.is_nan();
+    let named = cell.values.iter().map(|it| (&it.name, it.node, nan as fn(f64) -> bool));
+    // Values that are carried and have no name of their own, such as the past of an expression.
+    let carried = cell.carries.iter().map(|it| (&it.name, it.next, nan as fn(f64) -> bool));
+    let infinite = |it: f64| !it.is_finite();
+    let outputs = cell.outputs.iter().map(|it| (&it.name, it.node, infinite as fn(f64) -> bool));
+    for (name, node, wrong) in named.chain(carried).chain(outputs) {
+        if let Some((unit, value)) = first(&values[node.idx()], wrong) {
+            let place = Place { step: Some(step), sequence: Some(sequence), unit };
+            *found = Some(NotFinite { name: format!("`{name}`"), value, place });
+            return;
+        }
+    }
+}
+
+/// How the leading axes of a gradient are to be read.
+#[derive(Clone, Copy)]
+enum Leading {
+    None,
+    Sequence,
+    Step,
+    StepAndSequence,
+}
+
+/// The first NaN or infinity of the gradients: inputs and starts before params, because a fault shows there with its step
+/// and sequence.
+pub fn check_gradients<F: Real>(bound: &Bound, gradients: &Gradients<F>) -> Option<NotFinite> {
+    let cell = bound.cell();
+    let look = |name: &Name, what: &str, array: &Option<ArrayD<F>>, leading: Leading| {
+        let (mut unit, value) = first(&array.as_ref()?.to_shared(), |it| !it.is_finite())?;
+        let mut take = || if unit.is_empty() { None } else { Some(unit.remove(0)) };
+        let (step, sequence) = match leading {
+            Leading::None => (None, None),
+            Leading::Sequence => (None, take()),
+            Leading::Step => (take(), None),
+            Leading::StepAndSequence => (take(), take()),
+        };
+        let name = format!("the gradient of {what}`{name}`");
+        Some(NotFinite { name, value, place: Place { step, sequence, unit } })
+    };
+    let inputs =
+        cell.inputs.iter().zip(&gradients.inputs).enumerate().find_map(|(idx, (it, array))| {
+            let all = array.as_ref()?.ndim() - bound.input_shapes()[idx].len();
+            let leading = if all == 2 { Leading::StepAndSequence } else { Leading::Step };
+            look(&it.name, "input ", array, leading)
+        });
+    let starts = || {
+        let mut pairs = cell.carries.iter().zip(&gradients.starts);
+        pairs.find_map(|(it, array)| look(&it.name, "state ", array, Leading::Sequence))
+    };
+    let params = || {
+        let mut pairs = cell.params.iter().zip(&gradients.params);
+        pairs.find_map(|(it, array)| look(&it.name, "", array, Leading::None))
+    };
+    inputs.or_else(starts).or_else(params)
+}

@@ -1,0 +1,393 @@
+//! What a call is given, checked against the cell before anything runs.
+
+use ndarray::{ArrayD, Axis, IxDyn};
+
+use super::super::arrays::{Feed, InitialState, Inputs};
+use super::super::bind::{Bound, MAX_BYTES, elements};
+use super::super::eval::{Value, eval};
+use super::Call;
+use crate::diag::Code;
+use crate::ir::{Cell, Op, Real, Start};
+use crate::text::Name;
+
+/// Why a call cannot run.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum RunError {
+    /// An array of a wrong shape, or none where one is needed.
+    #[error("{0}")]
+    Data(String),
+    /// A param of a wrong shape.
+    #[error("{0}")]
+    Weights(String),
+    /// An index that is no whole number below its limit.
+    #[error(
+        "`{name}` is {value} at step {step} of sequence {sequence}, but must be a whole number in \
+         0..{limit}"
+    )]
+    Index {
+        /// The input or carried value.
+        name: Name,
+        /// The step, from 0.
+        step: usize,
+        /// The sequence, from 0.
+        sequence: usize,
+        /// What stands there.
+        value: f64,
+        /// The size that it must be below.
+        limit: u64,
+    },
+    /// Lengths that do not fit the batch.
+    #[error("{0}")]
+    Lengths(String),
+    /// More than any machine holds.
+    #[error("{what} needs {bytes} bytes, more than this program agrees to ask for")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// How many bytes it would be.
+        bytes: u64,
+    },
+    /// A name that is asked for and that the cell does not have.
+    #[error("cell `{cell}` has no named value `{name}`; it has {known}")]
+    UnknownValue {
+        /// The cell.
+        cell: Name,
+        /// What was asked for.
+        name: Name,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl RunError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            RunError::Data(_) => Code::DataDoesNotFit,
+            RunError::Weights(_) => Code::WeightsDoNotFit,
+            RunError::Index { .. } => Code::BadIndex,
+            RunError::Lengths(_) => Code::BadLengths,
+            RunError::TooLarge { .. } => Code::SizesTooLarge,
+            RunError::UnknownValue { .. } => Code::BadSetting,
+        }
+    }
+
+    pub(crate) fn unknown_value(cell: &Cell, name: &Name) -> RunError {
+        let mut known: Vec<String> = Vec::new();
+        for value in &cell.values {
+            let text = format!("`{}`", value.name);
+            if !known.contains(&text) {
+                known.push(text);
+            }
+        }
+        RunError::UnknownValue {
+            cell: cell.name.clone(),
+            name: name.clone(),
+            known: known.join(", "),
+        }
+    }
+}
+
+/// The inputs, starts and params of a call; all fit.
+#[derive(Clone, Debug)]
+pub(crate) struct Given<'a, F> {
+    pub(crate) bound: &'a Bound,
+    pub(crate) inputs: &'a Inputs<F>,
+    pub(crate) state: &'a InitialState<F>,
+    /// Each param as a value of the graphs.
+    pub(crate) params: Vec<Value<F>>,
+    pub(crate) steps: usize,
+    pub(crate) batch: usize,
+    pub(crate) lengths: Vec<usize>,
+    /// The value of each node of the start graph.
+    pub(crate) start: Vec<Value<F>>,
+}
+
+impl<'a, F: Real> Given<'a, F> {
+    pub(crate) fn check(call: Call<'a, F>) -> Result<Given<'a, F>, RunError> {
+        let Call { bound, params, inputs, state } = call;
+        let params = check_params(bound, &params.0)?;
+        let (steps, batch) = check_extents(bound, inputs, state)?;
+        let lengths = inputs.lengths.clone().unwrap_or_else(|| vec![steps; batch]);
+        if let Some(length) = lengths.iter().find(|it| **it > steps) {
+            return Err(RunError::Lengths(format!(
+                "a length is {length}, but there are only {steps} steps"
+            )));
+        }
+        let bytes = bound.step_count().saturating_mul(size_of::<F>() as u64);
+        if bytes > MAX_BYTES {
+            return Err(RunError::TooLarge { what: "one step".to_owned(), bytes });
+        }
+        let cell = bound.cell();
+        let mut given =
+            Given { bound, inputs, state, params, steps, batch, lengths, start: Vec::new() };
+        given.start =
+            eval(&cell.start, bound.start_shapes(), bound.env(), &mut |_, node| match given
+                .fixed(&node.op)
+            {
+                Some(value) => value,
+                None => unreachable!("a start graph reads params alone"),
+            });
+        given.check_indices()?;
+        Ok(given)
+    }
+
+    fn check_indices(&self) -> Result<(), RunError> {
+        let cell = self.bound.cell();
+        let check = |name: &Name, limit: u64, step, sequence, value: F| {
+            let value = Real::to_f64(value);
+            if value >= 0.0 && value < limit as f64 && value.fract() == 0.0 {
+                return Ok(());
+            }
+            Err(RunError::Index { name: name.clone(), step, sequence, value, limit })
+        };
+        for (idx, input) in cell.inputs.iter().enumerate() {
+            let (Some(index), Some(_)) = (&input.index, &self.inputs.feeds[idx]) else { continue };
+            let limit = self.bound.index_limit(index);
+            for step in 0..self.steps {
+                for sequence in (0..self.batch).filter(|it| step < self.lengths[*it]) {
+                    for value in &self.input(idx, step, sequence) {
+                        check(&input.name, limit, step, sequence, *value)?;
+                    }
+                }
+            }
+        }
+        for (idx, carry) in cell.carries.iter().enumerate() {
+            let Some(index) = &carry.index else { continue };
+            let limit = self.bound.index_limit(index);
+            for sequence in 0..self.batch {
+                for value in &self.start_of(idx, sequence) {
+                    check(&carry.name, limit, 0, sequence, *value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Zeros of shape `[T, B, ...]`.
+    pub(crate) fn zeros(&self, shape: &[usize]) -> Result<ArrayD<F>, RunError> {
+        let mut all = vec![self.steps, self.batch];
+        all.extend(shape);
+        let bytes = elements(&all).saturating_mul(size_of::<F>() as u64);
+        if bytes > MAX_BYTES {
+            return Err(RunError::TooLarge { what: "an output".to_owned(), bytes });
+        }
+        Ok(ArrayD::zeros(IxDyn(&all)))
+    }
+
+    /// The value of a leaf that is the same at every step of every sequence: params, masks in evaluation, and inputs that
+    /// are not given.
+    pub(crate) fn fixed(&self, op: &Op) -> Option<Value<F>> {
+        if let Op::Param(param) = op {
+            Some(self.params[*param].clone())
+        } else if let Op::Mask(mask) = op {
+            Some(self.mask(*mask))
+        } else if let Op::Input(input) = op {
+            self.default(*input)
+        } else {
+            None
+        }
+    }
+
+    /// The value of an input that is not given: its default.
+    fn default(&self, input: usize) -> Option<Value<F>> {
+        if self.inputs.feeds[input].is_some() {
+            return None;
+        }
+        let default = self.bound.cell().inputs[input].default.as_ref()?;
+        let default = default.eval(self.bound.env()).map_or(F::nan(), F::of);
+        let shape = IxDyn(&self.bound.input_shapes()[input]);
+        Some(ArrayD::from_elem(shape, default).into_shared())
+    }
+
+    /// The value of a mask in evaluation.
+    fn mask(&self, mask: usize) -> Value<F> {
+        let probability = self.bound.cell().masks[mask].probability.eval(self.bound.env());
+        let shape = IxDyn(&self.bound.mask_shapes()[mask]);
+        ArrayD::from_elem(shape, probability.map_or(F::nan(), F::of)).into_shared()
+    }
+
+    /// A given input at one step of one sequence.
+    pub(crate) fn input(&self, input: usize, time: usize, sequence: usize) -> Value<F> {
+        match &self.inputs.feeds[input] {
+            Some(feed) => at(feed, feed.array(), time, sequence),
+            None => unreachable!("an input that is not given has its default, which is fixed"),
+        }
+    }
+
+    /// The carried values before the first step of a sequence.
+    pub(crate) fn starts(&self, sequence: usize) -> Vec<Value<F>> {
+        (0..self.bound.cell().carries.len()).map(|it| self.start_of(it, sequence)).collect()
+    }
+
+    fn start_of(&self, carry: usize, sequence: usize) -> Value<F> {
+        let origin = self.origin(carry);
+        if let Some(given) = &self.state.0[origin] {
+            let shared = given.ndim() == self.bound.carry_shapes()[origin].len();
+            let own = if shared { given.view() } else { given.index_axis(Axis(0), sequence) };
+            return own.to_owned().into_shared();
+        }
+        match self.bound.cell().carries[origin].start {
+            Start::Node(node) => self.start[node.idx()].clone(),
+            // `origin` follows these; only a ring of them, which no checker makes, is left.
+            Start::SameAs(_) => super::super::eval::zeros(&self.bound.carry_shapes()[origin]),
+        }
+    }
+
+    /// The carry whose start a carry takes: itself, if it was given or has a start of its own.
+    pub(crate) fn origin(&self, carry: usize) -> usize {
+        let carries = &self.bound.cell().carries;
+        let mut origin = carry;
+        for _ in carries {
+            match carries[origin].start {
+                Start::SameAs(other) if self.state.0[origin].is_none() => origin = other,
+                Start::SameAs(_) | Start::Node(_) => break,
+            }
+        }
+        origin
+    }
+}
+
+/// One step of one sequence of an array that is laid out as a feed.
+pub(crate) fn at<F: Real>(
+    feed: &Feed<F>,
+    array: &ArrayD<F>,
+    time: usize,
+    sequence: usize,
+) -> Value<F> {
+    let now = array.index_axis(Axis(0), time);
+    match feed {
+        Feed::Batch(_) => now.index_axis(Axis(0), sequence).to_owned().into_shared(),
+        Feed::Shared(_) => now.to_owned().into_shared(),
+    }
+}
+
+fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<Vec<Value<F>>, RunError> {
+    let declared = &bound.cell().params;
+    if params.len() != declared.len() {
+        return Err(RunError::Weights(format!(
+            "there are {} params, the cell has {}",
+            params.len(),
+            declared.len()
+        )));
+    }
+    let mut values = Vec::with_capacity(params.len());
+    for ((param, shape), declared) in params.iter().zip(bound.param_shapes()).zip(declared) {
+        if param.shape() != shape {
+            return Err(RunError::Weights(format!(
+                "param `{}` has shape {:?}, expected {} = {shape:?}",
+                declared.name,
+                param.shape(),
+                declared.shape
+            )));
+        }
+        values.push(param.to_shared());
+    }
+    Ok(values)
+}
+
+/// T and B, on which everything that is given must agree.
+fn check_extents<F: Real>(
+    bound: &Bound,
+    inputs: &Inputs<F>,
+    state: &InitialState<F>,
+) -> Result<(usize, usize), RunError> {
+    let cell = bound.cell();
+    let data = |message: String| Err(RunError::Data(message));
+    if inputs.feeds.len() != cell.inputs.len() {
+        let (given, own) = (inputs.feeds.len(), cell.inputs.len());
+        return data(format!("there are {given} inputs, the cell has {own}"));
+    }
+    if state.0.len() != cell.carries.len() {
+        let (given, own) = (state.0.len(), cell.carries.len());
+        return data(format!("there are {given} initial states, the cell carries {own} values"));
+    }
+    let mut steps = Extent { what: "steps", known: None };
+    let mut batch = Extent { what: "sequences", known: None };
+    for ((feed, input), shape) in inputs.feeds.iter().zip(&cell.inputs).zip(bound.input_shapes()) {
+        let Some(feed) = feed else {
+            if input.default.is_none() {
+                return data(format!("input `{}` is not given and has no default", input.name));
+            }
+            continue;
+        };
+        let (outer, letters) = match feed {
+            Feed::Batch(_) => (2, "[T, B, ..]"),
+            Feed::Shared(_) => (1, "[T, ..]"),
+        };
+        let given = feed.array().shape();
+        if given.len() != outer + shape.len() || given[outer..] != *shape {
+            return data(format!(
+                "input `{}` has shape {given:?}, expected {letters} of {} = {shape:?}",
+                input.name, input.shape
+            ));
+        }
+        let name = format!("input `{}`", input.name);
+        steps.set(&name, given[0])?;
+        if let Feed::Batch(_) = feed {
+            batch.set(&name, given[1])?;
+        }
+    }
+    for ((given, carry), shape) in state.0.iter().zip(&cell.carries).zip(bound.carry_shapes()) {
+        let Some(given) = given else { continue };
+        let name = format!("initial state `{}`", carry.name);
+        match given.shape() {
+            all if all == shape.as_slice() => {}
+            [size, own @ ..] if own == shape.as_slice() => batch.set(&name, *size)?,
+            other => {
+                return data(format!(
+                    "{name} has shape {other:?}, expected {} = {shape:?}, or that for each sequence",
+                    carry.shape
+                ));
+            }
+        }
+    }
+    if let Some(given) = inputs.steps {
+        steps.set("the number of steps", given)?;
+    }
+    if let Some(given) = inputs.batch {
+        batch.set("the batch", given)?;
+    }
+    if let Some(lengths) = &inputs.lengths {
+        if let Some((what, known)) = &batch.known
+            && *known != lengths.len()
+        {
+            return Err(RunError::Lengths(format!(
+                "there are {} lengths, but {what} has {known} sequences",
+                lengths.len()
+            )));
+        }
+        batch.set("the lengths", lengths.len())?;
+    }
+    let batch = batch.known.map_or(1, |(_, size)| size);
+    if batch == 0 {
+        return data("the batch is empty".to_owned());
+    }
+    match steps.known {
+        None => data("no input is given, so the number of steps is not known".to_owned()),
+        Some((what, 0)) => data(format!("{what} has no steps; a sequence needs at least one")),
+        Some((_, steps)) => Ok((steps, batch)),
+    }
+}
+
+/// A size on which all that is given must agree.
+struct Extent {
+    what: &'static str,
+    known: Option<(String, usize)>,
+}
+
+impl Extent {
+    fn set(&mut self, name: &str, size: usize) -> Result<(), RunError> {
+        match &self.known {
+            None => self.known = Some((name.to_owned(), size)),
+            Some((other, known)) if *known != size => {
+                return Err(RunError::Data(format!(
+                    "{name} has {size} {}, but {other} has {known}",
+                    self.what
+                )));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! The reference interpreter: each sequence alone, one step after the other, on unbatched arrays.
+//!
+//! Nothing here is clever. That a batch equals its sequences run alone, that lengths cut, and that T steps at once equal T
+//! runs of one step hold because nothing else is done. What is given is checked before the first step.
+
+mod finite;
+mod given;
+
+use ndarray::{ArrayD, Axis, IxDyn};
+
+pub use finite::{NotFinite, Place, check_gradients};
+pub(crate) use given::Given;
+pub use given::RunError;
+
+use super::arrays::{InitialState, Inputs, Params};
+use super::bind::Bound;
+use super::eval::{Program, Value};
+use crate::ir::{NodeId, Op, Real};
+use crate::text::Name;
+
+/// What one call runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a, F> {
+    /// The cell with its sizes.
+    pub bound: &'a Bound,
+    /// Its weights.
+    pub params: &'a Params<F>,
+    /// What runs through it.
+    pub inputs: &'a Inputs<F>,
+    /// Where the carried values start.
+    pub state: &'a InitialState<F>,
+}
+
+/// The results of a forward run, and what the backward run needs.
+#[derive(Clone, Debug)]
+pub struct Run<'a, F> {
+    /// Each output, `[T, B, ...]`; 0 beyond a sequence's length.
+    pub outputs: Vec<ArrayD<F>>,
+    /// Each carried value after the last step of each sequence, `[B, ...]`.
+    pub states: Vec<ArrayD<F>>,
+    /// Each named value that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
+    pub traces: Vec<ArrayD<F>>,
+    /// The first NaN of a named value or infinity of an output.
+    pub not_finite: Option<NotFinite>,
+    pub(crate) given: Given<'a, F>,
+    pub(crate) step: Program<'a, F>,
+    /// For each sequence, the carried values before each of its steps and after the last.
+    pub(crate) past: Vec<Vec<Vec<Value<F>>>>,
+}
+
+/// Runs T steps of a batch. `traces` are names of [`crate::ir::Cell::values`].
+pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a, F>, RunError> {
+    let given = Given::check(call)?;
+    let bound = call.bound;
+    let cell = bound.cell();
+    let traced: Vec<NodeId> = traces
+        .iter()
+        .map(|name| {
+            let found = cell.values.iter().find(|it| it.name == *name);
+            found.map(|it| it.node).ok_or_else(|| RunError::unknown_value(cell, name))
+        })
+        .collect::<Result<_, _>>()?;
+
+    let step = Program::new(&cell.step, bound.step_shapes(), bound.env(), &mut |_, node| {
+        given.fixed(&node.op)
+    });
+    let out = |node: NodeId| given.zeros(step.shape(node));
+    let mut run = Run {
+        outputs: cell.outputs.iter().map(|it| out(it.node)).collect::<Result<_, _>>()?,
+        traces: traced.iter().map(|it| out(*it)).collect::<Result<_, _>>()?,
+        states: Vec::new(),
+        not_finite: None,
+        past: Vec::with_capacity(given.batch),
+        given,
+        step,
+    };
+    for sequence in 0..run.given.batch {
+        let mut past = vec![run.given.starts(sequence)];
+        for time in 0..run.given.lengths[sequence] {
+            let values = run.values(sequence, time, &past[time]);
+            for (output, of) in run.outputs.iter_mut().zip(&cell.outputs) {
+                place(output, time, sequence, &values[of.node.idx()]);
+            }
+            for (trace, node) in run.traces.iter_mut().zip(&traced) {
+                place(trace, time, sequence, &values[node.idx()]);
+            }
+            finite::look(&mut run.not_finite, cell, &values, time, sequence);
+            past.push(cell.carries.iter().map(|it| values[it.next.idx()].clone()).collect());
+        }
+        run.past.push(past);
+    }
+    for carry in 0..cell.carries.len() {
+        let mut shape = vec![run.given.batch];
+        shape.extend(&bound.carry_shapes()[carry]);
+        let mut last = ArrayD::zeros(IxDyn(&shape));
+        for (sequence, past) in run.past.iter().enumerate() {
+            last.index_axis_mut(Axis(0), sequence).assign(&past[past.len() - 1][carry]);
+        }
+        run.states.push(last);
+    }
+    Ok(run)
+}
+
+fn place<F: Real>(all: &mut ArrayD<F>, time: usize, sequence: usize, value: &Value<F>) {
+    all.index_axis_mut(Axis(0), time).index_axis_mut(Axis(0), sequence).assign(value);
+}
+
+impl<F: Real> Run<'_, F> {
+    /// T, the number of steps of the longest possible sequence.
+    pub fn steps(&self) -> usize {
+        self.given.steps
+    }
+
+    /// B, the number of sequences.
+    pub fn batch(&self) -> usize {
+        self.given.batch
+    }
+
+    /// How many steps each sequence has.
+    pub fn lengths(&self) -> &[usize] {
+        &self.given.lengths
+    }
+
+    /// Every node of the step graph at one step of one sequence. They are computed anew rather than kept, so that memory is
+    /// that of the carried values alone.
+    pub(crate) fn values(
+        &self,
+        sequence: usize,
+        time: usize,
+        before: &[Value<F>],
+    ) -> Vec<Value<F>> {
+        self.step.run(&mut |_, node| {
+            if let Op::Input(input) = node.op {
+                self.given.input(input, time, sequence)
+            } else if let Op::Carry(carry) = node.op {
+                before[carry].clone()
+            } else {
+                unreachable!("a step graph reads inputs, carried values and what is fixed")
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
