@@ -1,5 +1,10 @@
 //! From the tree to the graph: names, cycles, shapes, constants; every diagnostic of a file in one run.
 
+#[allow(dead_code, reason = "called as soon as cells are checked")]
+mod lint;
+#[allow(dead_code, reason = "called as soon as cells are checked")]
+mod range;
+
 use crate::diag::Diagnostic;
 use crate::ir;
 use crate::syntax::ast;

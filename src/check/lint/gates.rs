@@ -1,0 +1,286 @@
+//! W0602: gates that may leave [0, 1], with the derivation.
+
+use std::collections::BTreeSet;
+
+use super::written;
+use crate::check::range;
+use crate::diag::{Applicability, Code, Diagnostic};
+use crate::ir::pointwise::{Interval, Syntax, closed};
+use crate::ir::{self, NodeId, Op, ValueKind};
+use crate::syntax::ast;
+use crate::text::{Name, Span};
+
+/// So many lines of a derivation are shown.
+const LINES: usize = 5;
+
+/// Finds the gates that cannot be shown to lie in [0, 1].
+pub(super) fn outside(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
+    let gates: Vec<&ir::NamedValue> =
+        cell.values.iter().filter(|it| it.kind == ValueKind::Gate).collect();
+    if gates.is_empty() {
+        return Vec::new();
+    }
+    let wanted: Vec<NodeId> = gates.iter().map(|it| it.node).collect();
+    let ranges = range::infer(cell, &wanted).nodes;
+    let view = View { cell, ranges: &ranges };
+    let written = written::gates(ast);
+    // A gate in a loop is many nodes; one message is enough.
+    let mut seen: BTreeSet<Span> = BTreeSet::new();
+    let mut found = Vec::new();
+    for gate in gates {
+        let range = ranges[gate.node.idx()];
+        if range::lies_in(&range, &closed(0.0, 1.0)) {
+            continue;
+        }
+        // The gates of a layer belong to the inner cell, which has its own messages.
+        let Some(place) = written.iter().find(|it| it.is(&gate.name, gate.span)) else { continue };
+        if !seen.insert(place.ident.span) {
+            continue;
+        }
+        let name = &place.ident.name;
+        let message =
+            format!("gate `{name}` may leave [0, 1]: {} {}", view.what(gate.node), told(range));
+        let mut help = view.derivation(&gate.name, gate.node);
+        help.push("apply `sigmoid` or `clamp`, or declare a `let` if it is no gate".to_string());
+        let mut diagnostic = Diagnostic::new(Code::GateRange, place.ident.span, message)
+            .at(told(range))
+            .help(help.join("\n"));
+        if let Some(keyword) = place.keyword {
+            diagnostic = diagnostic.fix(Applicability::Maybe, keyword, "let");
+        }
+        found.push(diagnostic);
+    }
+    found
+}
+
+/// A cell with the ranges of its nodes.
+struct View<'a> {
+    cell: &'a ir::Cell,
+    ranges: &'a [Interval],
+}
+
+impl View<'_> {
+    /// What kind of value a node is, as the subject of "is in (-1, 1)".
+    fn what(&self, id: NodeId) -> String {
+        let node = self.cell.step.node(self.plain(id));
+        if let Op::Map(op) = node.op {
+            return match op.syntax() {
+                Syntax::Infix("+") => "the sum".into(),
+                Syntax::Infix("-") => "the difference".into(),
+                Syntax::Infix("*") => "the product".into(),
+                Syntax::Infix("/") => "the quotient".into(),
+                Syntax::Infix(_) | Syntax::Prefix(_) => format!("`{}`", self.spelled(id, 2)),
+                Syntax::Function => op.name().into(),
+            };
+        }
+        if node.args.is_empty() {
+            format!("`{}`", self.spelled(id, 2))
+        } else {
+            self.word(&node.op).into()
+        }
+    }
+
+    /// The ranges of a gate and of what it is made of, from the outside in.
+    fn derivation(&self, gate: &Name, id: NodeId) -> Vec<String> {
+        let graph = &self.cell.step;
+        let mut lines = vec![format!("`{gate}` = `{}` {}", self.spelled(id, 3), self.range(id))];
+        let mut open: Vec<NodeId> = vec![id];
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        while !open.is_empty() && lines.len() < LINES {
+            let mut next = Vec::new();
+            for user in open {
+                for arg in &graph.node(self.plain(user)).args {
+                    let arg = self.plain(*arg);
+                    if let Op::Constant(_) = graph.node(arg).op {
+                        continue;
+                    }
+                    let text = self.text(arg, 3);
+                    if lines.len() < LINES && seen.insert(text.clone()) {
+                        let definition = match &graph.node(arg).name {
+                            Some(_) if !graph.node(arg).args.is_empty() => {
+                                format!(" = `{}`", self.spelled(arg, 3))
+                            }
+                            Some(_) | None => String::new(),
+                        };
+                        lines.push(format!("`{text}`{definition} {}", self.range(arg)));
+                    }
+                    // What may be anything is explained by what it reads; what is bounded explains itself.
+                    if !range::lies_in(&self.ranges[arg.idx()], &closed(-1.0, 1.0)) {
+                        next.push(arg);
+                    }
+                }
+            }
+            open = next;
+        }
+        lines
+    }
+
+    fn range(&self, id: NodeId) -> String {
+        told(self.ranges[id.idx()])
+    }
+
+    /// The node without repetition along axes and the like, which the source does not show.
+    fn plain(&self, mut id: NodeId) -> NodeId {
+        loop {
+            let node = self.cell.step.node(id);
+            if matches!(node.op, Op::Expand(_)) && node.name.is_none() {
+                id = node.args[0];
+            } else if matches!(node.op, Op::Guard) {
+                id = node.args[1];
+            } else {
+                return id;
+            }
+        }
+    }
+
+    /// The name of a node, or how it is made.
+    fn text(&self, id: NodeId, depth: usize) -> String {
+        let id = self.plain(id);
+        let node = self.cell.step.node(id);
+        match &node.name {
+            Some(name) if !node.args.is_empty() => name.to_string(),
+            Some(_) | None => self.spelled(id, depth),
+        }
+    }
+
+    /// How a node is made, down to a depth.
+    fn spelled(&self, id: NodeId, depth: usize) -> String {
+        let node = self.cell.step.node(self.plain(id));
+        let args = |separator: &str| {
+            if depth <= 1 && node.args.iter().any(|it| !self.is_short(*it)) {
+                return "..".to_string();
+            }
+            let args: Vec<String> = node
+                .args
+                .iter()
+                .map(|it| {
+                    let text = self.text(*it, depth.saturating_sub(1));
+                    if separator != ", " && text.contains(' ') && self.is_infix(*it) {
+                        format!("({text})")
+                    } else {
+                        text
+                    }
+                })
+                .collect();
+            args.join(separator)
+        };
+        match &node.op {
+            Op::Input(at) => self.cell.inputs[*at].name.to_string(),
+            Op::Carry(at) => self.past(&self.cell.carries[*at].name),
+            Op::Param(at) => self.cell.params[*at].name.to_string(),
+            Op::Mask(at) => self.cell.masks[*at].name.to_string(),
+            Op::Constant(value) => constant(value),
+            Op::Map(op) => match op.syntax() {
+                Syntax::Infix(symbol) => args(&format!(" {symbol} ")),
+                Syntax::Prefix(symbol) => format!("{symbol}{}", args(" ")),
+                Syntax::Function => format!("{}({})", op.name(), args(", ")),
+            },
+            Op::Contract(_) => args(" @ "),
+            op => format!("{}({})", self.word(op), args(", ")),
+        }
+    }
+
+    /// How the source names an old value.
+    fn past(&self, carry: &str) -> String {
+        match carry.rsplit_once('.') {
+            Some((name, steps)) if steps.bytes().all(|it| it.is_ascii_digit()) => {
+                if steps == "1" {
+                    format!("prev {name}")
+                } else {
+                    format!("prev({name}, {steps})")
+                }
+            }
+            Some(_) | None if carry == "time" => "time()".to_string(),
+            Some(_) | None => format!("prev {carry}"),
+        }
+    }
+
+    fn is_short(&self, id: NodeId) -> bool {
+        let node = self.cell.step.node(self.plain(id));
+        node.args.is_empty() || node.name.is_some()
+    }
+
+    fn is_infix(&self, id: NodeId) -> bool {
+        let node = self.cell.step.node(self.plain(id));
+        node.name.is_none()
+            && match &node.op {
+                Op::Map(op) => op.syntax() != Syntax::Function,
+                op => matches!(op, Op::Contract(_)),
+            }
+    }
+
+    /// The word for an operator that is not elementwise.
+    fn word(&self, op: &Op) -> &'static str {
+        match op {
+            Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_) | Op::Forward(_) => {
+                "the value"
+            }
+            Op::OutputAdjoint(_) | Op::CarryAdjoint(_) | Op::Tangent(_) => "the derivative",
+            Op::Constant(_) | Op::Array(_) => "the constant",
+            Op::Eye => "eye",
+            Op::Iota => "iota",
+            Op::Map(op) => op.name(),
+            Op::Expand(_) => "the value",
+            Op::Contract(_) => "the product",
+            Op::Reduce(reduction, _) => match reduction {
+                ir::Reduction::Sum => "sum",
+                ir::Reduction::Max => "max",
+                ir::Reduction::Min => "min",
+                ir::Reduction::Product => "prod",
+                ir::Reduction::Norm => "norm",
+                ir::Reduction::LogSumExp => "logsumexp",
+            },
+            Op::Softmax(_) => "softmax",
+            Op::CumSum { .. } => "cumsum",
+            Op::ProductOfOthers(_) => "prod",
+            Op::Permute(_) => "transpose",
+            Op::Concat(_) => "concat",
+            Op::Stack => "stack",
+            Op::Slice { .. } => "slice",
+            Op::Pad { .. } | Op::Place(_) | Op::Scatter => "the value",
+            Op::Reshape => "reshape",
+            Op::Pick(_) | Op::Lookup => "element",
+            Op::Guard | Op::Declared => "the value",
+            Op::StopGrad => "stop_grad",
+            Op::ClipGrad(_) => "clip_grad",
+        }
+    }
+}
+
+fn constant(value: &ir::Const) -> String {
+    match value {
+        ir::Const::Number(value) => number(*value),
+        ir::Const::Size(dim) => dim.to_string(),
+        ir::Const::Hyper(name) => name.to_string(),
+        ir::Const::Apply(op, args) => {
+            let args: Vec<String> = args.iter().map(constant).collect();
+            match op.syntax() {
+                Syntax::Infix(symbol) => format!("({})", args.join(&format!(" {symbol} "))),
+                Syntax::Prefix(symbol) => format!("{symbol}{}", args.join(" ")),
+                Syntax::Function => format!("{}({})", op.name(), args.join(", ")),
+            }
+        }
+    }
+}
+
+/// "is in (-1, 1)", "is 2", "may be any number".
+fn told(range: Interval) -> String {
+    if range.lo == range.hi {
+        return format!("is {}", number(range.lo));
+    }
+    if range.lo == f64::NEG_INFINITY && range.hi == f64::INFINITY {
+        return "may be any number".to_string();
+    }
+    let left = if range.open || range.lo.is_infinite() { '(' } else { '[' };
+    let right = if range.open || range.hi.is_infinite() { ')' } else { ']' };
+    format!("is in {left}{}, {}{right}", number(range.lo), number(range.hi))
+}
+
+/// A number to six digits, without trailing zeros.
+fn number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{}", value + 0.0);
+    }
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    if (1e-4..1e7).contains(&rounded.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
+}
