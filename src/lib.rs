@@ -1,5 +1,6 @@
 //! rnnc
 pub mod check;
+pub mod data;
 pub mod diag;
 pub mod exec;
 pub mod ir;

@@ -1,0 +1,520 @@
+//! What can be wrong with a file, as facts. Each prints as one line in lower case and names the place in the file.
+
+use std::{
+    fmt::Write,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::MAX_AXES;
+use crate::diag::Code;
+
+/// Why a file could not be read or written, or does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The operating system refused to open or read a file.
+    #[error("cannot read {}: {}", path.display(), reason(source))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The operating system refused to write a file.
+    #[error("cannot write {}: {}", path.display(), reason(source))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A pipe or a device gave more than an array file may have there.
+    #[error("cannot read {}: it gives more than {limit} bytes and is no regular file", path.display())]
+    EndlessInput {
+        /// The pipe or device.
+        path: PathBuf,
+        /// How much would have been read.
+        limit: u64,
+    },
+    /// There is no room for what the file holds.
+    #[error("there is not enough memory for an array of {bytes} bytes in the file")]
+    OutOfMemory {
+        /// What the array takes in the file.
+        bytes: usize,
+    },
+    /// Any other fault, with the file in which it is.
+    #[error("{}: {error}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Box<DataError>,
+    },
+    /// Any other fault, with the tensor in which it is.
+    #[error("tensor `{}`: {error}", one_line(name))]
+    InTensor {
+        /// The name of the tensor.
+        name: String,
+        /// What is wrong with it.
+        error: Box<DataError>,
+    },
+    /// The elements have a type that is not read.
+    #[error("elements of type `{}` cannot be read{}", one_line(dtype), dtype_help(dtype))]
+    UnsupportedType {
+        /// The type, as the file spells it.
+        dtype: String,
+    },
+    /// The shape names more elements than any memory holds.
+    #[error("the shape {shape:?} is too large")]
+    ShapeTooLarge {
+        /// The lengths of the axes.
+        shape: Vec<usize>,
+    },
+    /// The array has more than [`MAX_AXES`] axes.
+    #[error("the array has more than {MAX_AXES} axes")]
+    TooManyAxes,
+    /// A large integer that would become another number.
+    #[error("the element {place:?} is {value}, which no 64-bit float holds exactly")]
+    InexactInteger {
+        /// The indices of the element.
+        place: Vec<usize>,
+        /// The integer.
+        value: i128,
+    },
+    /// A truth value that is neither 0 nor 1.
+    #[error("the element {place:?} is the byte {byte}, and a truth value is 0 or 1")]
+    NotABool {
+        /// The indices of the element.
+        place: Vec<usize>,
+        /// What stands there.
+        byte: u8,
+    },
+    /// The file is no `.npy` file.
+    #[error("not a sound .npy file: {0}")]
+    Npy(#[from] NpyFault),
+    /// The file is no `.safetensors` file.
+    #[error("not a sound .safetensors file: {0}")]
+    Safetensors(#[from] SafetensorsFault),
+    /// The file is no table of numbers.
+    #[error(transparent)]
+    Csv(#[from] CsvFault),
+}
+
+/// What is wrong with the frame of a `.npy` file.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NpyFault {
+    /// The first bytes are others.
+    #[error("it does not begin with the bytes \\x93NUMPY")]
+    Magic,
+    /// The version is not known.
+    #[error("version {major}.{minor} at byte 6; 1.0, 2.0 and 3.0 are read")]
+    Version {
+        /// The first number.
+        major: u8,
+        /// The second number.
+        minor: u8,
+    },
+    /// The file ends within its header.
+    #[error("the file ends at byte {found}, within the header, which needs {expected} bytes")]
+    HeaderCut {
+        /// Where the header ends.
+        expected: u64,
+        /// Where the file ends.
+        found: usize,
+    },
+    /// The header is longer than any array of numbers needs.
+    #[error("the header has {found} bytes, more than {limit}")]
+    HeaderTooLong {
+        /// What the file says.
+        found: u64,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// The header is not the dictionary that it should be.
+    #[error("header, byte {at}: expected {expected}")]
+    Syntax {
+        /// The place in the file.
+        at: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// A key stands twice in the header.
+    #[error("header, byte {at}: `{key}` stands twice")]
+    KeyTwice {
+        /// The place in the file.
+        at: usize,
+        /// The key.
+        key: &'static str,
+    },
+    /// A key is missing in the header.
+    #[error("the header has no `{key}`")]
+    NoKey {
+        /// The key.
+        key: &'static str,
+    },
+    /// The data is shorter or longer than the header says.
+    #[error(
+        "shape {shape:?} needs {expected} bytes of data from byte {start} on, and there are {found}"
+    )]
+    Length {
+        /// The lengths of the axes.
+        shape: Vec<usize>,
+        /// Where the data begins.
+        start: usize,
+        /// How many bytes the header announces.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+}
+
+/// What is wrong with the frame of a `.safetensors` file.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SafetensorsFault {
+    /// The file ends within its header.
+    #[error("the file ends at byte {found}, within the header, which needs {expected} bytes")]
+    HeaderCut {
+        /// Where the header ends.
+        expected: u64,
+        /// Where the file ends.
+        found: usize,
+    },
+    /// The header is longer than a file of weights needs.
+    #[error("the header has {found} bytes, more than {limit}")]
+    HeaderTooLong {
+        /// What the file says.
+        found: u64,
+        /// The most that is read and written.
+        limit: usize,
+    },
+    /// The header is not the JSON that it should be.
+    #[error("header: {}", one_line(message))]
+    Header {
+        /// What is wrong with it, and where.
+        message: String,
+    },
+    /// There are too many tensors.
+    #[error("more than {limit} tensors")]
+    TooManyTensors {
+        /// The most that are read and written.
+        limit: usize,
+    },
+    /// Two tensors have the same name.
+    #[error("the tensor `{}` stands twice", one_line(name))]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// A tensor has the name that is kept for the remarks about the file.
+    #[error("a tensor cannot be called `__metadata__`")]
+    ReservedName,
+    /// The places of the tensors overlap, leave gaps or do not fit their shapes.
+    #[error("{}", one_line(message))]
+    Offsets {
+        /// What is wrong.
+        message: String,
+    },
+    /// The data is shorter or longer than the header says.
+    #[error(
+        "the tensors need {expected} bytes of data from byte {start} on, and there are {found}"
+    )]
+    Length {
+        /// Where the data begins.
+        start: usize,
+        /// How many bytes the header announces.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+}
+
+/// What is wrong with a table. Rows and columns count from 1; a row is a line, as an editor counts them.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CsvFault {
+    /// There is nothing in the file.
+    #[error("the table is empty")]
+    Empty,
+    /// The file is text in another encoding than UTF-8.
+    #[error("row {row}: the text is not UTF-8; save the table as UTF-8")]
+    Encoding {
+        /// The line.
+        row: usize,
+    },
+    /// A line is longer than any table of numbers needs.
+    #[error("row {row}: the line has more than {limit} bytes")]
+    LongLine {
+        /// The line.
+        row: usize,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// An empty line with more lines below it.
+    #[error("row {row}: the line is empty")]
+    EmptyLine {
+        /// The line.
+        row: usize,
+    },
+    /// A quote that does not enclose a whole cell of the line.
+    #[error("row {row}: a quote must enclose a whole cell and end on its line")]
+    Quote {
+        /// The line.
+        row: usize,
+    },
+    /// A carriage return that does not end a line.
+    #[error("row {row}: a carriage return that no line feed follows")]
+    CarriageReturn {
+        /// The line.
+        row: usize,
+    },
+    /// The cells are separated by something else than a comma.
+    #[error(
+        "row {row}: the cells seem to be separated by {}; separate them by commas and write decimals with a point",
+        if *separator == '\t' { "tabs".to_owned() } else { format!("`{separator}`") }
+    )]
+    Separator {
+        /// The line.
+        row: usize,
+        /// What separates them.
+        separator: char,
+    },
+    /// A row has more or fewer cells than the first.
+    #[error("row {row}: {found} cells, and row 1 has {expected}")]
+    Ragged {
+        /// The line.
+        row: usize,
+        /// How many cells the first row has.
+        expected: usize,
+        /// How many this one has.
+        found: usize,
+    },
+    /// A cell with nothing in it.
+    #[error("row {row}, column {column}: the cell is empty; write `nan` if a number is missing")]
+    EmptyCell {
+        /// The line.
+        row: usize,
+        /// The column.
+        column: usize,
+    },
+    /// A cell that is no number.
+    #[error("row {row}, column {column}: `{}` is no number{}", one_line(cell), cell_help(cell))]
+    NoNumber {
+        /// The line.
+        row: usize,
+        /// The column.
+        column: usize,
+        /// What stands there.
+        cell: String,
+    },
+    /// A column was asked for by name, and the table has no names.
+    #[error("there is no column `{}`: the table has no header", one_line(name))]
+    NoHeader {
+        /// The name.
+        name: String,
+    },
+    /// A column was asked for that the table does not have.
+    #[error("there is no column `{}`: the table has {}", one_line(name), list(columns))]
+    NoColumn {
+        /// The name.
+        name: String,
+        /// The columns that are there.
+        columns: Vec<String>,
+    },
+    /// A column was asked for, and two have its name.
+    #[error("row 1: two columns are called `{}`", one_line(name))]
+    ColumnTwice {
+        /// The name.
+        name: String,
+    },
+}
+
+impl DataError {
+    /// The same fault, with the file in which it is. What already names a file stays as it is.
+    pub fn in_file(self, path: &Path) -> DataError {
+        if self.is_io() || matches!(self, DataError::InFile { .. }) {
+            return self;
+        }
+        DataError::InFile { path: path.to_owned(), error: Box::new(self) }
+    }
+
+    /// The same fault, with the tensor in which it is.
+    pub(super) fn in_tensor(self, name: &str) -> DataError {
+        DataError::InTensor { name: name.to_owned(), error: Box::new(self) }
+    }
+
+    /// The code under which the fault is explained.
+    pub fn code(&self) -> Code {
+        match self {
+            DataError::Read { .. } | DataError::Write { .. } => Code::BadFile,
+            DataError::EndlessInput { .. } | DataError::OutOfMemory { .. } => Code::BadFile,
+            DataError::InFile { error, path: _ } | DataError::InTensor { error, name: _ } => {
+                error.code()
+            }
+            DataError::UnsupportedType { .. } | DataError::InexactInteger { .. } => {
+                Code::DataDoesNotFit
+            }
+            DataError::ShapeTooLarge { .. }
+            | DataError::TooManyAxes
+            | DataError::NotABool { .. } => Code::BadFile,
+            DataError::Npy(_) | DataError::Safetensors(_) => Code::BadFile,
+            DataError::Csv(fault) => match fault {
+                CsvFault::NoHeader { .. }
+                | CsvFault::NoColumn { .. }
+                | CsvFault::ColumnTwice { .. } => Code::DataDoesNotFit,
+                CsvFault::Empty
+                | CsvFault::Encoding { .. }
+                | CsvFault::LongLine { .. }
+                | CsvFault::EmptyLine { .. }
+                | CsvFault::Quote { .. }
+                | CsvFault::CarriageReturn { .. }
+                | CsvFault::Separator { .. }
+                | CsvFault::Ragged { .. }
+                | CsvFault::EmptyCell { .. }
+                | CsvFault::NoNumber { .. } => Code::BadFile,
+            },
+        }
+    }
+
+    /// Whether input or output failed, in contrast to a file that was read and does not hold what it should.
+    pub fn is_io(&self) -> bool {
+        match self {
+            DataError::Read { .. } | DataError::Write { .. } | DataError::EndlessInput { .. } => {
+                true
+            }
+            DataError::InFile { error, path: _ } | DataError::InTensor { error, name: _ } => {
+                error.is_io()
+            }
+            DataError::OutOfMemory { .. }
+            | DataError::UnsupportedType { .. }
+            | DataError::ShapeTooLarge { .. }
+            | DataError::TooManyAxes
+            | DataError::InexactInteger { .. }
+            | DataError::NotABool { .. }
+            | DataError::Npy(_)
+            | DataError::Safetensors(_)
+            | DataError::Csv(_) => false,
+        }
+    }
+
+    /// What the operating system said, if it was the one that failed; a closed pipe is recognised by it.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            DataError::Read { source, path: _ } | DataError::Write { source, path: _ } => {
+                Some(source.kind())
+            }
+            DataError::InFile { error, path: _ } | DataError::InTensor { error, name: _ } => {
+                error.io_kind()
+            }
+            DataError::EndlessInput { .. }
+            | DataError::OutOfMemory { .. }
+            | DataError::UnsupportedType { .. }
+            | DataError::ShapeTooLarge { .. }
+            | DataError::TooManyAxes
+            | DataError::InexactInteger { .. }
+            | DataError::NotABool { .. }
+            | DataError::Npy(_)
+            | DataError::Safetensors(_)
+            | DataError::Csv(_) => None,
+        }
+    }
+}
+
+/// The longest piece of a file that a message repeats, in characters.
+const MAX_QUOTED: usize = 60;
+
+/// Text from a file for a message: without control characters and not longer than people read.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for (number, character) in text.chars().enumerate() {
+        if number == MAX_QUOTED {
+            line.push('…');
+            break;
+        }
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// The words for what the system said, without its number where ours are clearer.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => one_line(&error.to_string()),
+    }
+}
+
+/// The way out for a type that is not read.
+fn dtype_help(dtype: &str) -> &'static str {
+    let kind = dtype.trim_start_matches(['<', '>', '|', '=']);
+    if kind.starts_with('O') {
+        "; pickled objects are not supported, save the array again with `.astype('float32')`"
+    } else if dtype.starts_with('[') {
+        "; save each field as an array of its own"
+    } else if kind.starts_with('c') || dtype.starts_with('C') {
+        "; save the real and the imaginary part as two arrays"
+    } else {
+        "; floats, integers and truth values are"
+    }
+}
+
+/// The way out for a cell that is no number.
+fn cell_help(cell: &str) -> &'static str {
+    let lower = cell.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    if matches!(lower.as_str(), "nan" | "inf" | "infinity" | "na" | "n/a" | "null" | "none") {
+        "; write `nan`, `inf` or `-inf`"
+    } else if cell.contains(';') {
+        "; separate cells by commas and write decimals with a point"
+    } else if cell.contains(',') {
+        "; write decimals with a point"
+    } else if cell.contains('\t') {
+        "; separate cells by commas"
+    } else {
+        ""
+    }
+}
+
+/// A few names, in backticks.
+fn list(names: &[String]) -> String {
+    let mut text = String::new();
+    for (number, name) in names.iter().enumerate() {
+        if number == 10 {
+            let _ = write!(text, " and {} more", names.len() - number);
+            break;
+        }
+        let comma = if number == 0 { "" } else { ", " };
+        let _ = write!(text, "{comma}`{}`", one_line(name));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_short_line_whatever_the_file_holds() {
+        let name = "a\nb\u{1b}[31m".to_owned() + &"x".repeat(5_000);
+        let error = DataError::TooManyAxes.in_tensor(&name).in_file(Path::new("w.safetensors"));
+        let text = error.to_string();
+        assert!(text.starts_with("w.safetensors: tensor `a\\nb\\u{1b}[31mxxx"), "{text}");
+        assert!(text.ends_with("…`: the array has more than 8 axes"), "{text}");
+        assert!(text.chars().count() < 150, "{text}");
+    }
+
+    #[test]
+    fn a_path_is_named_once() {
+        let path = Path::new("gone.npy");
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        let error = DataError::Read { path: path.to_owned(), source }.in_file(path);
+        assert_eq!(error.to_string(), "cannot read gone.npy: no such file or folder");
+        assert!(error.is_io());
+        let error = DataError::TooManyAxes.in_file(path).in_file(path);
+        assert_eq!(error.to_string(), "gone.npy: the array has more than 8 axes");
+        assert!(!error.is_io());
+    }
+}

@@ -1,0 +1,199 @@
+//! Named arrays in the format of Hugging Face: a header of JSON, then all elements.
+//!
+//! The rules of the layout (no gap, no overlap, no byte without an owner) are checked by the `safetensors` crate. The
+//! header is read here, because the crate keeps the last of two tensors with the same name and builds a tree of all that
+//! the header holds before it looks at it; the header is written here, because the crate writes the remarks in the order
+//! of a hash map.
+
+use std::collections::BTreeMap;
+
+use ndarray::ArrayD;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use super::{
+    DType, DataError, Real32or64, SafetensorsFault, Tensor, element,
+    element::Layout,
+    elements,
+    safetensors_header::{Element, Header, Info, METADATA, Shape},
+};
+
+/// The longest header that is read and written.
+const MAX_HEADER: usize = 1 << 20;
+
+/// The most tensors, and the most remarks, that are read and written.
+pub(super) const MAX_TENSORS: usize = 4_096;
+
+/// Where the header begins: after its length.
+const PREFIX: usize = size_of::<u64>();
+
+/// What a file of tensors holds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Safetensors {
+    /// The tensors, sorted by name.
+    pub tensors: Vec<(String, Tensor)>,
+    /// The remarks about the file.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Reads all tensors, sorted by name.
+pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, DataError> {
+    Ok(read_safetensors_with_metadata(bytes)?.tensors)
+}
+
+/// Reads all tensors, sorted by name, and the remarks about the file.
+pub fn read_safetensors_with_metadata(bytes: &[u8]) -> Result<Safetensors, DataError> {
+    let (header, start) = frame(bytes)?;
+    let Header { mut tensors, metadata } = serde_json::from_slice(header)
+        .map_err(|error| SafetensorsFault::Header { message: error.to_string() })?;
+    tensors.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    if let Some(twice) = tensors.windows(2).find(|it| it[0].0 == it[1].0) {
+        return Err(SafetensorsFault::NameTwice { name: twice[0].0.clone() }.into());
+    }
+    let data = &bytes[start..];
+    let dtypes = check_layout(&tensors, start, data.len())?;
+    let mut read = Vec::with_capacity(tensors.len());
+    for ((name, info), dtype) in tensors.into_iter().zip(dtypes) {
+        let Info { dtype: _, shape: Shape(shape), data_offsets: (from, to) } = info;
+        let layout = Layout { big_endian: false, fortran: false };
+        let tensor = element::decode(dtype, layout, &shape, &data[from..to])
+            .and_then(|values| Tensor::new(shape, dtype, values))
+            .map_err(|error| error.in_tensor(&name))?;
+        read.push((name, tensor));
+    }
+    Ok(Safetensors { tensors: read, metadata })
+}
+
+/// Writes tensors, sorted by name, with remarks about the file. The same tensors give the same bytes, in whatever order
+/// they come.
+pub fn write_safetensors<F: Real32or64>(
+    tensors: &[(String, ArrayD<F>)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, DataError> {
+    if tensors.len() > MAX_TENSORS || metadata.len() > MAX_TENSORS {
+        return Err(SafetensorsFault::TooManyTensors { limit: MAX_TENSORS }.into());
+    }
+    let mut sorted: Vec<&(String, ArrayD<F>)> = tensors.iter().collect();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    if let Some(twice) = sorted.windows(2).find(|it| it[0].0 == it[1].0) {
+        return Err(SafetensorsFault::NameTwice { name: twice[0].0.clone() }.into());
+    }
+
+    let json = |error: serde_json::Error| SafetensorsFault::Header { message: error.to_string() };
+    let mut entries = Vec::with_capacity(sorted.len() + 1);
+    if !metadata.is_empty() {
+        let remarks = serde_json::to_string(metadata).map_err(json)?;
+        entries.push(format!("\"{METADATA}\":{remarks}"));
+    }
+    let mut end = 0;
+    for (name, array) in &sorted {
+        if name == METADATA {
+            return Err(SafetensorsFault::ReservedName.into());
+        }
+        if array.ndim() > super::MAX_AXES {
+            return Err(DataError::TooManyAxes.in_tensor(name));
+        }
+        let from = end;
+        end += array.len() * F::DTYPE.size();
+        let info = TensorInfo {
+            dtype: crate_dtype(F::DTYPE),
+            shape: array.shape().to_vec(),
+            data_offsets: (from, end),
+        };
+        let name = serde_json::to_string(name).map_err(json)?;
+        entries.push(format!("{name}:{}", serde_json::to_string(&info).map_err(json)?));
+    }
+    let mut header = format!("{{{}}}", entries.join(","));
+    // The data begins at a multiple of 8 bytes; spaces fill the header up to it.
+    let aligned = header.len().next_multiple_of(PREFIX);
+    header.extend(std::iter::repeat_n(' ', aligned - header.len()));
+    if header.len() > MAX_HEADER {
+        let found = header.len() as u64;
+        return Err(SafetensorsFault::HeaderTooLong { found, limit: MAX_HEADER }.into());
+    }
+
+    let mut bytes = Vec::with_capacity(PREFIX + header.len() + end);
+    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(header.as_bytes());
+    for (_, array) in sorted {
+        for value in array {
+            value.push_le(&mut bytes);
+        }
+    }
+    Ok(bytes)
+}
+
+/// The header, and the place where the data begins.
+fn frame(bytes: &[u8]) -> Result<(&[u8], usize), SafetensorsFault> {
+    let found = bytes.len();
+    let Some(&length) = bytes.first_chunk::<PREFIX>() else {
+        return Err(SafetensorsFault::HeaderCut { expected: PREFIX as u64, found });
+    };
+    let length = u64::from_le_bytes(length);
+    let header = match usize::try_from(length) {
+        Ok(length) if length <= MAX_HEADER => bytes.get(PREFIX..PREFIX + length),
+        _ => return Err(SafetensorsFault::HeaderTooLong { found: length, limit: MAX_HEADER }),
+    };
+    match header {
+        Some(header) => Ok((header, PREFIX + header.len())),
+        None => Err(SafetensorsFault::HeaderCut { expected: PREFIX as u64 + length, found }),
+    }
+}
+
+/// Checks that each tensor has as many bytes as its shape needs, and that together they are the data: then each range is
+/// one of the file. Gives the type of each.
+fn check_layout(
+    tensors: &[(String, Info)],
+    start: usize,
+    found: usize,
+) -> Result<Vec<DType>, DataError> {
+    let mut dtypes = Vec::with_capacity(tensors.len());
+    let mut infos = Vec::with_capacity(tensors.len());
+    for (name, Info { dtype, shape: Shape(shape), data_offsets: (from, to) }) in tensors {
+        let dtype = match dtype {
+            Element::Known(dtype) => *dtype,
+            Element::Other(dtype) => {
+                return Err(DataError::UnsupportedType { dtype: dtype.clone() }.in_tensor(name));
+            }
+        };
+        let needed = elements(shape).map_err(|error| error.in_tensor(name))? * dtype.size();
+        if to.checked_sub(*from) != Some(needed) {
+            let message =
+                format!("shape {shape:?} needs {needed} bytes, and it has {from} to {to}");
+            return Err(DataError::from(SafetensorsFault::Offsets { message }).in_tensor(name));
+        }
+        dtypes.push(dtype);
+        let info = TensorInfo {
+            dtype: crate_dtype(dtype),
+            shape: shape.clone(),
+            data_offsets: (*from, *to),
+        };
+        infos.push((name.clone(), info));
+    }
+    infos.sort_by_key(|(_, info)| info.data_offsets);
+    let layout = Metadata::new(None, infos)
+        .map_err(|error| SafetensorsFault::Offsets { message: error.to_string() })?;
+    let expected = layout.data_len();
+    if found != expected {
+        return Err(SafetensorsFault::Length { start, expected, found }.into());
+    }
+    Ok(dtypes)
+}
+
+/// The type, as the crate calls it.
+fn crate_dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
+        DType::I8 => Dtype::I8,
+        DType::I16 => Dtype::I16,
+        DType::I32 => Dtype::I32,
+        DType::I64 => Dtype::I64,
+        DType::U8 => Dtype::U8,
+        DType::U16 => Dtype::U16,
+        DType::U32 => Dtype::U32,
+        DType::U64 => Dtype::U64,
+        DType::Bool => Dtype::BOOL,
+    }
+}
