@@ -150,4 +150,26 @@ mod unix {
         assert!(fs::metadata(&pipe).expect("it is there").file_type().is_fifo());
         assert_eq!(names(folder.path()), ["pipe"]);
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_output_that_was_sent_into_a_file_goes_on_at_its_end() {
+        use std::{
+            io::Write,
+            os::{fd::AsRawFd, unix::fs::MetadataExt},
+        };
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("output");
+        // This is what the shell does for `> output`; `/dev/stdout` leads to such a name.
+        let mut output = fs::File::create(&path).expect("ours");
+        output.write_all(b"before, ").expect("ours");
+        let link = folder.path().join("stdout");
+        symlink(format!("/proc/self/fd/{}", output.as_raw_fd()), &link).expect("ours");
+        write_file(&link, b"after").expect("it can be written");
+        assert_eq!(fs::read(&path).expect("it is there"), b"before, after");
+        let inode = |about: io::Result<fs::Metadata>| about.expect("it is there").ino();
+        assert_eq!(inode(fs::metadata(&path)), inode(output.metadata()), "it is still the same");
+        assert_eq!(names(folder.path()), ["output", "stdout"]);
+    }
 }
