@@ -127,7 +127,14 @@ impl Real32or64 for f32 {
     }
 
     fn text(self) -> String {
-        if self.is_nan() { "nan".to_owned() } else { format!("{self:?}") }
+        if self.is_nan() {
+            return "nan".to_owned();
+        }
+        let text = format!("{self:?}");
+        // Most readers, ours included, read an `f64` and round it to `f32` afterwards. Rounding twice can differ from
+        // rounding once, as it does for 7.038531e-26; such a number needs the digits that it has as an `f64`.
+        let same = text.parse::<f64>().is_ok_and(|it| (it as f32).to_bits() == self.to_bits());
+        if same { text } else { f64::from(self).text() }
     }
 }
 

@@ -133,6 +133,18 @@ fn a_table_is_written_as_people_write_one() {
     assert_eq!(read_csv(&empty).expect("a header alone").n_rows(), 0);
 }
 
+#[test]
+fn a_narrow_number_survives_being_read_as_a_wide_one() {
+    // Its shortest text lies so close to the middle of two `f32` that the nearest `f64` is that middle.
+    let hard = f32::from_bits(0x15ae_43fd);
+    assert_ne!("7.038531e-26".parse::<f64>().expect("a number") as f32, hard);
+    for value in [hard, -hard, f32::MIN_POSITIVE, f32::from_bits(1), f32::MAX, 0.1, 16_777_216.0] {
+        let text = write_csv(None, &array![[value]].view());
+        let read = read_csv(&text).expect("just written").columns[0][0] as f32;
+        assert_eq!(read.to_bits(), value.to_bits());
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn numbers_keep_every_bit(
