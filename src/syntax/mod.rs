@@ -1,3 +1,91 @@
 //! Text to tree and back: the pest grammar, the messages for what does not parse, the printer.
+//!
+//! Reading goes in three steps, each in linear time. [`scan`] makes tokens, pairs the brackets and reports what
+//! is wrong with single characters. [`split`] cuts the tokens into items and declarations by the words that
+//! begin them. Then pest reads each of them by itself, so that a slip in one does not hide those in others, and
+//! the tree is built from what pest found ([`build`], [`expr`]) or the failure is put into words ([`explain`]).
 
 pub mod ast;
+mod brackets;
+mod build;
+mod chars;
+mod erase;
+mod explain;
+mod expr;
+mod grammar;
+mod numbers;
+mod print;
+mod scan;
+mod split;
+mod words;
+
+pub use erase::erase_spans;
+pub use print::{print, print_expr, print_path};
+pub use words::is_reserved;
+
+use crate::diag::{self, Code, Diagnostic};
+use crate::text::{FileId, SourceFile, Span};
+
+/// The largest text that is read, in bytes.
+pub const MAX_SOURCE: usize = 4 << 20;
+
+/// Trees of expressions are no deeper than this, so that the stages after this one may recurse over them.
+pub const MAX_DEPTH: u32 = 256;
+
+/// Bytes that are no source text: where, and why not.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct DecodeError {
+    /// The first byte that does not fit.
+    pub offset: usize,
+    /// What is wrong, in words that name the offset.
+    pub message: String,
+}
+
+impl DecodeError {
+    /// The error as a diagnostic of a file whose text could not be had; it points at the start.
+    pub fn diagnostic(&self, file: FileId) -> Diagnostic {
+        Diagnostic::new(Code::BadCharacter, Span::new(file, 0, 0), self.message.clone())
+            .help("source files are UTF-8")
+    }
+}
+
+/// The text of a file: UTF-8, without a byte-order mark.
+pub fn decode(bytes: &[u8]) -> Result<String, DecodeError> {
+    let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let skipped = bytes.len() - body.len();
+    match std::str::from_utf8(body) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => {
+            let offset = skipped + error.valid_up_to();
+            let byte = bytes[offset];
+            let utf16 = matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]);
+            let message = if utf16 {
+                format!("the file is UTF-16, not UTF-8: byte 0x{byte:02X} at offset {offset}")
+            } else {
+                format!("byte 0x{byte:02X} at offset {offset} is not UTF-8")
+            };
+            Err(DecodeError { offset, message })
+        }
+    }
+}
+
+/// Reads a file. The tree holds whatever could be read; it is the whole file only when none of the diagnostics
+/// is an error. They come sorted by place.
+pub fn parse(source: &SourceFile, file: FileId) -> (ast::File, Vec<Diagnostic>) {
+    let text = &source.text;
+    if text.len() > MAX_SOURCE {
+        let message = format!("the file holds {} bytes; at most {MAX_SOURCE} are read", text.len());
+        let error = Diagnostic::new(Code::TooLarge, Span::new(file, 0, 0), message);
+        return (ast::File::default(), vec![error]);
+    }
+    let mut scan = scan::scan(text, file);
+    let mut diagnostics = std::mem::take(&mut scan.diagnostics);
+    if scan.fatal {
+        diag::sort(&mut diagnostics);
+        return (ast::File::default(), diagnostics);
+    }
+    let tree = split::read(text, &scan, file, &mut diagnostics);
+    diag::sort(&mut diagnostics);
+    (tree, diagnostics)
+}

@@ -1,0 +1,419 @@
+//! What to say about a text that does not parse: what was expected there, what was found, and what was
+//! probably meant.
+
+use pest::error::{Error, ErrorVariant, InputLocation};
+
+use crate::diag::{Applicability, Code, Diagnostic};
+use crate::syntax::grammar::Rule;
+use crate::syntax::scan::Kind;
+use crate::syntax::split::Reader;
+use crate::syntax::words::{self, Word};
+use crate::text::Span;
+
+/// Puts the furthest failure of a rule into words. The tokens `start..end` were read; `what` is what they were
+/// to be.
+pub(super) fn failure(
+    reader: &Reader<'_>,
+    error: &Error<Rule>,
+    start: usize,
+    end: usize,
+    what: &str,
+) -> Diagnostic {
+    let base = reader.span(start).start as usize;
+    let offset = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    let expected = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => Expected { rules: positives },
+        ErrorVariant::CustomError { message } => {
+            return Diagnostic::new(
+                Code::TooLarge,
+                reader.span(start),
+                format!("the {what} is nested too deep to be read: {message}"),
+            )
+            .help("name a part of it with `let`");
+        }
+    };
+    let tokens = &reader.scan.tokens[..end];
+    let at = tokens.partition_point(|it| (it.end as usize) <= base + offset).max(start);
+    let place = if at < end { reader.span(at) } else { reader.span(end - 1).after() };
+    let found = if at < end { clip(reader.word(at)) } else { String::new() };
+    let before = if at > start { clip(reader.word(at - 1)) } else { String::new() };
+
+    if at < end
+        && let Some(special) = slip(reader, &expected, start, at, &found, &before)
+    {
+        return special;
+    }
+    let wanted = expected.words(what);
+    let (message, help) = match reader.kind(at) {
+        Some(_) if at < end => (format!("expected {wanted}, found `{found}`"), None),
+        Some(Kind::Close(_)) => {
+            (format!("expected {wanted}, found `{}`", clip(reader.word(at))), None)
+        }
+        Some(_) => (
+            format!("expected {wanted}, found the next statement, `{}`", clip(reader.word(at))),
+            None::<String>,
+        ),
+        None => (format!("expected {wanted}, found the end of the file"), None),
+    };
+    let mut diagnostic = Diagnostic::new(Code::UnexpectedToken, place, message);
+    diagnostic.help = help.or_else(|| help_for(reader, &expected, start, at.min(end), &found));
+    if at >= end {
+        diagnostic.label = format!("the {what} ends here");
+    }
+    diagnostic
+}
+
+/// Failures that have a message of their own.
+fn slip(
+    reader: &Reader<'_>,
+    expected: &Expected<'_>,
+    start: usize,
+    at: usize,
+    found: &str,
+    before: &str,
+) -> Option<Diagnostic> {
+    let place = reader.span(at);
+    let kind = reader.kind(at)?;
+    let operator = expected.has(Rule::infix);
+    if let Kind::Word(word) = kind
+        && !matches!(word, Word::Free)
+        && (expected.has_value() || expected.has(Rule::name))
+    {
+        if found == "fold" && expected.has_value() {
+            let message = "`fold` may only stand alone on the right of `=`";
+            return Some(
+                Diagnostic::new(Code::UnexpectedToken, place, message)
+                    .help("name its result: `let s = fold ..`"),
+            );
+        }
+        if found == "prev" && reader.word(start) == "output" {
+            return Some(
+                Diagnostic::new(Code::UnexpectedToken, place, "expected a name, found `prev`")
+                    .help("give the old value a name: `output y = prev h`"),
+            );
+        }
+        return Some(reserved(place, found));
+    }
+    if let Kind::Word(Word::Foreign) = kind {
+        return Some(reserved(place, found));
+    }
+    let begins_value = match kind {
+        Kind::Word(Word::Free) | Kind::Number | Kind::Text => true,
+        Kind::Word(Word::Inner) => matches!(found, "prev" | "pi" | "inf"),
+        Kind::Open(sign) => sign != b'{',
+        Kind::Word(Word::Item | Word::Declaration | Word::Later | Word::Foreign)
+        | Kind::Close(_)
+        | Kind::Sign(_) => false,
+    };
+    if operator && begins_value && reader.ends_value(at - 1) {
+        return Some(missing_operator(reader, at, found, before));
+    }
+    if expected.has(Rule::a_equals) && found == "==" {
+        let message = "an equation is written with `=`";
+        return Some(Diagnostic::new(Code::UnexpectedToken, place, message).at("compares").fix(
+            Applicability::Certain,
+            place,
+            "=",
+        ));
+    }
+    None
+}
+
+fn missing_operator(reader: &Reader<'_>, at: usize, found: &str, before: &str) -> Diagnostic {
+    let left = reader.span(at - 1);
+    let right = match found {
+        "prev" => format!("prev {}", clip(reader.word(at + 1))),
+        _ => found.to_owned(),
+    };
+    let number = matches!(reader.kind(at - 1), Some(Kind::Number))
+        || matches!(reader.kind(at), Some(Kind::Number));
+    let message = format!("missing operator between `{before}` and `{right}`");
+    let gap = left.after();
+    let sign = if number { "*" } else { "@" };
+    let blank = if reader.span(at).start > gap.start { "" } else { " " };
+    let readable = !matches!(reader.kind(at), Some(Kind::Open(_)));
+    let help = match (number, readable) {
+        (true, true) => format!("write `{before} * {right}`"),
+        (false, true) => format!(
+            "write `{before} @ {right}` for a matrix product, `{before} * {right}` for an elementwise one"
+        ),
+        (_, false) => "write `@` for a matrix product, `*` for an elementwise one".to_owned(),
+    };
+    let labelled = Diagnostic::new(Code::MissingOperator, reader.span(at), message)
+        .at("a second value begins here")
+        .label(left, "a value ends here")
+        .help(help);
+    labelled.fix(Applicability::Maybe, gap, format!(" {sign}{blank}"))
+}
+
+fn reserved(place: Span, word: &str) -> Diagnostic {
+    let message = match words::classify(word) {
+        Word::Foreign => format!("there is no `{word}` in this language"),
+        Word::Later => format!("`{word}` is reserved for later and cannot be a name"),
+        Word::Free | Word::Item | Word::Declaration | Word::Inner => {
+            format!("`{word}` is a reserved word and cannot be a name")
+        }
+    };
+    let diagnostic = Diagnostic::new(Code::ReservedWord, place, message);
+    match words::advice(word) {
+        Some(advice) => diagnostic.help(advice),
+        None => diagnostic.help(format!("choose another name, such as `{word}_`")),
+    }
+}
+
+/// Advice for a failure that has no message of its own.
+fn help_for(
+    reader: &Reader<'_>,
+    expected: &Expected<'_>,
+    start: usize,
+    at: usize,
+    found: &str,
+) -> Option<String> {
+    let first = reader.word(start);
+    let named = clip(reader.word(start + 1));
+    match (first, found) {
+        ("gate" | "let", ":") => Some(format!("the shape of `{named}` is inferred: remove it")),
+        ("input" | "state" | "param" | "const" | "mask" | "target" | "feedback", "=")
+            if expected.has(Rule::a_colon) =>
+        {
+            Some(format!("declare the shape: `{first} {named}: [H] = ..`"))
+        }
+        ("input" | "state" | "param" | "const" | "mask" | "target" | "feedback", _)
+            if expected.has(Rule::a_colon) =>
+        {
+            Some(format!("the shape follows a colon: `{first} {named}: [H]`"))
+        }
+        ("dims" | "hyper", ":") => Some(format!("a {} has no shape", first.trim_end_matches('s'))),
+        ("loss", "=") => Some("the loss has no name: `loss mse(y, target)`".to_owned()),
+        ("layer", _) if expected.has(Rule::larg) => {
+            Some("arguments of a layer are named: `x = e`".to_owned())
+        }
+        (_, "=") if expected.has(Rule::infix) => Some("to compare, write `==`".to_owned()),
+        (_, "{") if expected.has(Rule::infix) && at > start => None,
+        _ => None,
+    }
+}
+
+/// A declaration that begins with no word of the language.
+pub(super) fn unknown_declaration(reader: &Reader<'_>, start: usize, end: usize) -> Diagnostic {
+    let place = reader.span(start);
+    let word = clip(reader.word(start));
+    let unexpected = |message: String| Diagnostic::new(Code::UnexpectedToken, place, message);
+    match reader.kind(start) {
+        Some(Kind::Word(Word::Free)) => {}
+        Some(Kind::Word(Word::Foreign | Word::Later)) => return reserved(place, &word),
+        Some(Kind::Word(Word::Inner)) if word == "prev" && reader.word(start + 2) == "=" => {
+            let name = clip(reader.word(start + 1));
+            let wrong = place.to(reader.span(start + 1));
+            return Diagnostic::new(
+                Code::UnexpectedToken,
+                wrong,
+                format!("an equation gives the new value: `{name}`, not `prev {name}`"),
+            )
+            .fix(Applicability::Certain, wrong, name);
+        }
+        Some(Kind::Word(Word::Inner)) if word == "yield" => {
+            return unexpected("`yield` may only end the body of a `fold`".to_owned());
+        }
+        Some(Kind::Word(Word::Item)) => {
+            return unexpected(format!("`{word}` may not stand inside a cell"))
+                .help("close the cell with `}` before it");
+        }
+        Some(Kind::Close(_)) => {
+            return unexpected(format!("`{word}` closes nothing"));
+        }
+        Some(_) | None => {
+            return unexpected(format!("expected a declaration or an equation, found `{word}`"));
+        }
+    }
+    let next = clip(reader.word(start + 1));
+    let last = start + 1 >= end;
+    if !last && next == "==" {
+        let sign = reader.span(start + 1);
+        return Diagnostic::new(Code::UnexpectedToken, sign, "an equation is written with `=`")
+            .fix(Applicability::Certain, sign, "=");
+    }
+    if !last && matches!(next.as_str(), "+" | "-" | "*" | "/") && reader.word(start + 2) == "=" {
+        return unexpected(format!("an equation gives the whole new value of `{word}`"))
+            .help(format!("write `{word} = prev {word} {next} ..`"));
+    }
+    let names_follow = matches!(reader.kind(start + 1), Some(Kind::Word(_)));
+    if let Some(near) = words::nearest(&word, words::DECLARATIONS)
+        && (names_follow || last)
+    {
+        return Diagnostic::new(
+            Code::UnknownDeclaration,
+            place,
+            format!("unknown declaration `{word}`; did you mean `{near}`?"),
+        )
+        .fix(Applicability::Maybe, place, near);
+    }
+    if !last && names_follow {
+        return Diagnostic::new(
+            Code::UnknownDeclaration,
+            place,
+            format!("unknown declaration `{word}`"),
+        )
+        .help(format!("a declaration begins with one of: {}", words::DECLARATIONS.join(", ")));
+    }
+    if !last && matches!(next.as_str(), ":" | ",") {
+        return Diagnostic::new(
+            Code::UnknownDeclaration,
+            place,
+            format!("`{word}` is declared without a word that says what it is"),
+        )
+        .help(format!("write `param {word}: ..`, `state {word}: ..` or `input {word}: ..`"));
+    }
+    let message = match last {
+        true => format!("expected a declaration or an equation, found `{word}`"),
+        false => format!("expected `=` after `{word}`, found `{next}`"),
+    };
+    unexpected(message).help(format!("an equation is written `{word} = ..`"))
+}
+
+/// An item that begins with no word of the language.
+pub(super) fn unknown_item(reader: &Reader<'_>, start: usize) -> Diagnostic {
+    let place = reader.span(start);
+    let word = clip(reader.word(start));
+    match reader.kind(start) {
+        Some(Kind::Word(Word::Declaration)) => Diagnostic::new(
+            Code::UnexpectedToken,
+            place,
+            format!("`{word}` stands outside of a cell"),
+        )
+        .help("declarations stand between the braces of `cell NAME { .. }`"),
+        Some(Kind::Word(Word::Foreign | Word::Later)) => reserved(place, &word),
+        Some(Kind::Word(Word::Free)) => match words::nearest(&word, words::ITEMS) {
+            Some(near) => Diagnostic::new(
+                Code::UnknownDeclaration,
+                place,
+                format!("unknown item `{word}`; did you mean `{near}`?"),
+            )
+            .fix(Applicability::Maybe, place, near),
+            None => Diagnostic::new(
+                Code::UnknownDeclaration,
+                place,
+                format!("expected an item, found `{word}`"),
+            )
+            .help("a file holds `cell`, `model`, `activation`, `fn` and `use` items"),
+        },
+        Some(Kind::Close(_)) => {
+            Diagnostic::new(Code::UnexpectedToken, place, format!("`{word}` closes nothing"))
+        }
+        Some(_) | None => Diagnostic::new(
+            Code::UnexpectedToken,
+            place,
+            format!("expected an item, found `{word}`"),
+        )
+        .help("a file holds `cell`, `model`, `activation`, `fn` and `use` items"),
+    }
+}
+
+/// The rules that pest has tried at the furthest place.
+struct Expected<'e> {
+    rules: &'e [Rule],
+}
+
+impl Expected<'_> {
+    fn has(&self, rule: Rule) -> bool {
+        self.rules.contains(&rule)
+    }
+
+    fn has_value(&self) -> bool {
+        self.has(Rule::expr) || self.has(Rule::number) || self.has(Rule::several)
+    }
+
+    /// What was expected, in words: values first, then signs and words, the end last.
+    fn words(&self, what: &str) -> String {
+        let mut list: Vec<(u8, String)> = Vec::new();
+        let operator = self.has(Rule::infix);
+        let value = self.has_value();
+        for rule in self.rules {
+            // Behind a whole value, a bracket or point would continue it as an operator does; before one, each
+            // of its beginnings was tried.
+            let implied = match rule {
+                Rule::a_lparen | Rule::a_lbracket | Rule::a_point => operator || value,
+                Rule::args | Rule::index | Rule::field => operator,
+                Rule::name | Rule::minus | Rule::paren | Rule::array | Rule::prev => value,
+                Rule::constant | Rule::number => value && *rule != Rule::number,
+                _ => false,
+            };
+            if !implied && let Some(entry) = word(*rule, what) {
+                list.push(entry);
+            }
+        }
+        list.sort();
+        list.dedup();
+        let list: Vec<String> = list.into_iter().map(|it| it.1).collect();
+        match list.split_last() {
+            None => format!("another {what}"),
+            Some((only, [])) => only.clone(),
+            Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        }
+    }
+}
+
+/// A rule in words, with its place in a list.
+fn word(rule: Rule, what: &str) -> Option<(u8, String)> {
+    let (order, text) = match rule {
+        Rule::expr | Rule::number | Rule::minus | Rule::constant | Rule::several | Rule::paren => {
+            (0, "a value")
+        }
+        Rule::prev | Rule::fold | Rule::array => (0, "a value"),
+        Rule::name | Rule::setting | Rule::dim | Rule::group | Rule::path | Rule::like => {
+            (1, "a name")
+        }
+        Rule::row | Rule::accumulators => (1, "a name"),
+        Rule::string => (1, "a text in quotes"),
+        Rule::named | Rule::over => (1, "an argument"),
+        Rule::larg | Rule::prev_word => (1, "`NAME = value`"),
+        Rule::shape | Rule::index_type => (1, "a shape such as `[H]`"),
+        Rule::infix => (2, "an operator"),
+        Rule::a_comma => (3, "`,`"),
+        Rule::a_lparen | Rule::args => (4, "`(`"),
+        Rule::a_rparen => (4, "`)`"),
+        Rule::a_lbracket | Rule::index | Rule::count => (4, "`[`"),
+        Rule::a_rbracket => (4, "`]`"),
+        Rule::a_lbrace => (4, "`{`"),
+        Rule::a_rbrace => (4, "`}`"),
+        Rule::a_colon => (4, "`:`"),
+        Rule::a_equals | Rule::group_value => (4, "`=`"),
+        Rule::a_slash => (4, "`/`"),
+        Rule::a_plus => (4, "`+`"),
+        Rule::a_point | Rule::field => (4, "`.`"),
+        Rule::a_dots => (4, "`..`"),
+        Rule::cell_word => (5, "`cell`"),
+        Rule::role => (5, "a declaration"),
+        Rule::value_word | Rule::definition => (5, "`let`"),
+        Rule::scope => (5, "`step`, `sequence` or `run`"),
+        Rule::edge => (5, "`last`"),
+        Rule::kw_init | Rule::group_init => (5, "`init`"),
+        Rule::kw_per | Rule::group_per => (5, "`per`"),
+        Rule::kw_teacher | Rule::group_teacher => (5, "`teacher`"),
+        Rule::kw_derivative | Rule::derivative => (5, "`derivative`"),
+        Rule::kw_like => (5, "`like`"),
+        Rule::kw_shares | Rule::shares => (5, "`shares`"),
+        Rule::backward => (5, "`backward`"),
+        Rule::kw_at | Rule::at_last => (5, "`at last`"),
+        Rule::kw_last => (5, "`last`"),
+        Rule::kw_from => (5, "`from`"),
+        Rule::kw_for => (5, "`for`"),
+        Rule::kw_in => (5, "`in`"),
+        Rule::kw_yield => (5, "`yield`"),
+        Rule::EOI => return Some((6, format!("the end of the {what}"))),
+        _ => return None,
+    };
+    Some((order, text.to_owned()))
+}
+
+/// A piece of source for a message: short, and without what cannot be seen.
+fn clip(text: &str) -> String {
+    let visible = |it: char| if it.is_control() { '?' } else { it };
+    if text.chars().nth(40).is_none() {
+        return text.chars().map(visible).collect();
+    }
+    let start: String = text.chars().take(37).map(visible).collect();
+    format!("{start}...")
+}

@@ -1,0 +1,404 @@
+//! Cuts the tokens of a file into items and declarations, has each read, and puts the tree together.
+//!
+//! A declaration begins with one of its words or with `NAME =`, wherever that stands; where one ends, the
+//! next begins. So one that cannot be read hides none of the others.
+
+use std::collections::HashMap;
+
+use pest::iterators::Pairs;
+
+use crate::diag::{Code, Diagnostic};
+use crate::syntax::ast;
+use crate::syntax::build::Builder;
+use crate::syntax::explain;
+use crate::syntax::grammar::{self, Rule};
+use crate::syntax::scan::{DocLine, Kind, MAX_DIAGNOSTICS, NONE, Scan, Token};
+use crate::syntax::words::{self, Word};
+use crate::text::{FileId, Name, Span};
+
+/// Reads all items. Adds the diagnostics of what does not parse.
+pub(super) fn read(
+    source: &str,
+    scan: &Scan,
+    file: FileId,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> ast::File {
+    let mut faults: Vec<u32> = diagnostics.iter().map(|it| it.span.start).collect();
+    faults.sort_unstable();
+    let mut reader =
+        Reader { source, scan, file, diagnostics, faults, names: HashMap::new(), next_doc: 0 };
+    let items = reader.items();
+    reader.dangling(scan.tokens.len() + 1);
+    if items.is_empty() && reader.diagnostics.iter().all(|it| !it.is_error()) {
+        let start = Span::new(file, 0, 0);
+        reader.report(
+            Diagnostic::new(Code::EmptyFile, start, "the file holds no item")
+                .help("a cell begins with `cell NAME {`"),
+        );
+    }
+    ast::File { items }
+}
+
+/// What the functions here share.
+pub(super) struct Reader<'r> {
+    /// The text as it was given.
+    pub(super) source: &'r str,
+    /// Its tokens.
+    pub(super) scan: &'r Scan,
+    /// The file of all spans.
+    pub(super) file: FileId,
+    diagnostics: &'r mut Vec<Diagnostic>,
+    /// Where the scan has already found something, in order.
+    faults: Vec<u32>,
+    names: HashMap<String, Name>,
+    next_doc: usize,
+}
+
+impl<'r> Reader<'r> {
+    fn items(&mut self) -> Vec<ast::Item> {
+        let mut items = Vec::new();
+        let mut at = 0;
+        while at < self.scan.tokens.len() {
+            let doc = self.doc(at);
+            let word = self.word(at);
+            let (item, next) = match word {
+                "cell" | "model" => self.cell(at, doc),
+                "activation" | "fn" | "use" => {
+                    let end = self.item_end(at + 1);
+                    (self.item(at, end, doc), end)
+                }
+                _ if self.is_heading(at) => {
+                    self.report(explain::unknown_item(self, at));
+                    self.cell(at, doc)
+                }
+                _ => {
+                    let end = self.item_end(at + 1);
+                    if !self.is_faulty(at, end) {
+                        self.report(explain::unknown_item(self, at));
+                    }
+                    (None, end)
+                }
+            };
+            items.extend(item);
+            at = next;
+        }
+        items
+    }
+
+    /// The text of a token.
+    pub(super) fn word(&self, at: usize) -> &str {
+        self.scan
+            .tokens
+            .get(at)
+            .map_or("", |it| &self.scan.text[it.start as usize..it.end as usize])
+    }
+
+    /// The kind of a token.
+    pub(super) fn kind(&self, at: usize) -> Option<Kind> {
+        self.scan.tokens.get(at).map(|it| it.kind)
+    }
+
+    /// The place of a token, or the end of the file.
+    pub(super) fn span(&self, at: usize) -> Span {
+        let end = self.source.len();
+        self.scan.tokens.get(at).map_or(Span::new(self.file, end, end), |it| {
+            Span::new(self.file, it.start as usize, it.end as usize)
+        })
+    }
+
+    /// Keeps a diagnostic, unless there are too many.
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        // The scan may have filled the list; what is found here is no less worth showing.
+        if self.diagnostics.len() < 2 * MAX_DIAGNOSTICS {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// The token after a bracket and all that it holds, or after any other token.
+    fn after(&self, at: usize) -> usize {
+        let token = &self.scan.tokens[at];
+        match token.kind {
+            Kind::Open(_) if token.partner != NONE => {
+                let end = token.partner as usize;
+                let closed = self.scan.tokens.get(end).is_some_and(|it| it.partner == at as u32);
+                if closed { end + 1 } else { end.max(at + 1) }
+            }
+            Kind::Open(_)
+            | Kind::Close(_)
+            | Kind::Word(_)
+            | Kind::Number
+            | Kind::Text
+            | Kind::Sign(_) => at + 1,
+        }
+    }
+
+    /// Whether the scan has already found something between two tokens.
+    fn is_faulty(&self, start: usize, end: usize) -> bool {
+        let tokens = &self.scan.tokens;
+        let from = tokens.get(start).map_or(0, |it| it.start);
+        // A slip right behind the last token, such as `;`, belongs to this statement too, and so does one
+        // before the first: neither leads to a second message.
+        let to = tokens.get(end).map_or(u32::MAX, |it| it.start);
+        let from = if start == 0 { 0 } else { tokens.get(start - 1).map_or(from, |it| it.end) };
+        let first = self.faults.partition_point(|it| *it < from);
+        self.faults.get(first).is_some_and(|it| *it < to)
+    }
+
+    /// Where an item other than a cell ends: at the next item, or at what looks like one.
+    fn item_end(&self, mut at: usize) -> usize {
+        let tokens = &self.scan.tokens;
+        while at < tokens.len() {
+            let begins = match tokens[at].kind {
+                Kind::Word(Word::Item) => tokens[at].first || self.ends_value(at - 1),
+                Kind::Word(Word::Declaration | Word::Foreign) => tokens[at].first,
+                Kind::Word(Word::Free) => {
+                    tokens[at].first && self.ends_value(at - 1) && self.is_unknown(at)
+                }
+                Kind::Word(Word::Inner | Word::Later)
+                | Kind::Number
+                | Kind::Text
+                | Kind::Open(_)
+                | Kind::Close(_)
+                | Kind::Sign(_) => false,
+            };
+            if begins {
+                return at;
+            }
+            at = self.after(at);
+        }
+        tokens.len()
+    }
+
+    /// `WORD NAME {`: the head of a cell with a wrong word.
+    fn is_heading(&self, at: usize) -> bool {
+        matches!(self.kind(at), Some(Kind::Word(_)))
+            && matches!(self.kind(at + 1), Some(Kind::Word(Word::Free)))
+            && matches!(self.kind(at + 2), Some(Kind::Open(b'{')))
+    }
+
+    fn item(&mut self, start: usize, end: usize, doc: Option<ast::Doc>) -> Option<ast::Item> {
+        let pairs = self.pest(Rule::item, start, end, "item")?;
+        self.build(start, end, |it| it.item(pairs, doc))
+    }
+
+    fn cell(&mut self, start: usize, doc: Option<ast::Doc>) -> (Option<ast::Item>, usize) {
+        // The brace is the third token, unless the head is wrong.
+        let stop = self.item_end(start + 1);
+        let Some(brace) = (start + 1..stop).find(|it| self.kind(*it) == Some(Kind::Open(b'{')))
+        else {
+            self.pest(Rule::heading, start, stop, "cell");
+            return (None, stop);
+        };
+        let next = self.after(brace);
+        let closed = self.scan.tokens[brace].partner as usize;
+        let known = matches!(self.word(start), "cell" | "model");
+        let head = if known { self.pest(Rule::heading, start, brace + 1, "cell") } else { None };
+        let head = head.and_then(|it| self.build(start, brace + 1, |builder| builder.heading(it)));
+        let decls = self.decls(brace + 1, closed.min(self.scan.tokens.len()));
+        self.dangling(next);
+        let end = self.span(next - 1);
+        let span = self.span(start).to(end);
+        let cell =
+            head.map(|(kind, name)| ast::Item::Cell(ast::Cell { doc, kind, name, decls, span }));
+        (cell, next)
+    }
+
+    fn decls(&mut self, start: usize, end: usize) -> Vec<ast::Decl> {
+        let mut decls = Vec::new();
+        let mut first = start;
+        while first < end {
+            let mut next = self.after(first);
+            while next < end && !self.begins(next) {
+                next = self.after(next);
+            }
+            let next = next.min(end);
+            let doc = self.doc(first);
+            decls.extend(self.decl(first, next, doc));
+            first = next;
+        }
+        decls
+    }
+
+    fn decl(&mut self, start: usize, end: usize, doc: Option<ast::Doc>) -> Option<ast::Decl> {
+        let known = match self.kind(start) {
+            Some(Kind::Word(Word::Declaration)) => true,
+            Some(Kind::Word(Word::Free)) => self.kind(start + 1) == Some(Kind::Sign(b'=')),
+            _ => false,
+        };
+        if !known {
+            if !self.is_faulty(start, end) {
+                let found = explain::unknown_declaration(self, start, end);
+                self.report(found);
+            }
+            return None;
+        }
+        let what = match self.word(start) {
+            "gate" | "let" => "equation",
+            _ if self.kind(start) == Some(Kind::Word(Word::Free)) => "equation",
+            _ => "declaration",
+        };
+        let pairs = self.pest(Rule::statement, start, end, what)?;
+        let span = self.span(start).to(self.span(end - 1));
+        self.build(start, end, |it| it.decl(pairs)).map(|kind| ast::Decl { doc, kind, span })
+    }
+
+    /// Whether a declaration begins here; the token is not inside brackets of the cell.
+    fn begins(&self, at: usize) -> bool {
+        let token: &Token = &self.scan.tokens[at];
+        let Kind::Word(word) = token.kind else { return false };
+        let after_value = self.ends_value(at - 1);
+        match word {
+            // `param mask: [H]` has a wrong name and is one declaration.
+            Word::Declaration => {
+                after_value || token.first && self.kind(at - 1) != Some(Kind::Word(word))
+            }
+            Word::Item | Word::Foreign => token.first && after_value,
+            Word::Later => false,
+            Word::Inner => {
+                let equation =
+                    self.word(at) == "prev" && self.kind(at + 2) == Some(Kind::Sign(b'='));
+                token.first && after_value && (equation || self.word(at) == "yield")
+            }
+            Word::Free if self.kind(at + 1) == Some(Kind::Sign(b'=')) => {
+                let before = self.kind(at - 1);
+                let belongs = matches!(before, Some(Kind::Word(Word::Declaration | Word::Inner)))
+                    && !matches!(self.word(at - 1), "pi" | "inf")
+                    || before == Some(Kind::Sign(b','));
+                !belongs && (token.first || after_value)
+            }
+            Word::Free => after_value && self.is_unknown(at),
+        }
+    }
+
+    /// Whether a name looks like the word of a declaration with a slip, or like a declaration without one.
+    fn is_unknown(&self, at: usize) -> bool {
+        const INSIDE: &[&str] = &[
+            "init",
+            "per",
+            "teacher",
+            "like",
+            "shares",
+            "backward",
+            "at",
+            "derivative",
+            "over",
+            "for",
+            "in",
+            "from",
+            "index",
+        ];
+        let word = self.word(at);
+        let first = self.scan.tokens[at].first;
+        // After `teacher` and the like comes a name of the declaration that they belong to.
+        if INSIDE.contains(&word) || INSIDE.contains(&self.word(at - 1)) {
+            return false;
+        }
+        match self.kind(at + 1) {
+            Some(Kind::Sign(b':')) => first,
+            Some(Kind::Sign(b'~')) => first && self.word(at + 1) == "==",
+            Some(Kind::Word(Word::Free)) if !self.scan.tokens[at + 1].first => {
+                let sign = matches!(self.kind(at + 2), Some(Kind::Sign(b':' | b'=')));
+                let near = || {
+                    words::nearest(word, words::DECLARATIONS)
+                        .or(words::nearest(word, words::ITEMS))
+                        .is_some()
+                };
+                if first { sign || near() } else { sign && near() }
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a value may end with this token.
+    pub(super) fn ends_value(&self, at: usize) -> bool {
+        match self.kind(at) {
+            Some(Kind::Word(Word::Free) | Kind::Number | Kind::Text | Kind::Close(_)) => true,
+            Some(Kind::Word(Word::Inner)) => matches!(self.word(at), "pi" | "inf"),
+            Some(
+                Kind::Word(Word::Item | Word::Declaration | Word::Later | Word::Foreign)
+                | Kind::Open(_)
+                | Kind::Sign(_),
+            )
+            | None => false,
+        }
+    }
+
+    /// Reads tokens by a rule; reports what does not fit, unless the scan has done so.
+    fn pest(
+        &mut self,
+        rule: Rule,
+        start: usize,
+        end: usize,
+        what: &str,
+    ) -> Option<Pairs<'r, Rule>> {
+        let scan: &'r Scan = self.scan;
+        let range = self.span(start).to(self.span(end - 1)).range();
+        match grammar::read(rule, &scan.text[range]) {
+            Ok(pairs) => Some(pairs),
+            Err(error) => {
+                if !self.is_faulty(start, end) {
+                    let found = explain::failure(self, &error, start, end, what);
+                    self.report(found);
+                }
+                None
+            }
+        }
+    }
+
+    /// Builds a part of the tree from what pest has read.
+    fn build<T>(
+        &mut self,
+        start: usize,
+        end: usize,
+        make: impl FnOnce(&mut Builder<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let base = self.scan.tokens[start].start as usize;
+        let mut builder = Builder::new(self.source, base, self.file, &mut self.names);
+        let built = make(&mut builder);
+        let found = builder.diagnostics;
+        let silent = !found.is_empty() && self.is_faulty(start, end);
+        if !silent {
+            for diagnostic in found {
+                self.report(diagnostic);
+            }
+        }
+        built
+    }
+
+    /// The documentation right before a token; what stands before earlier ones documents nothing.
+    fn doc(&mut self, at: usize) -> Option<ast::Doc> {
+        self.dangling(at);
+        let docs = &self.scan.docs[self.next_doc..];
+        let count = docs.iter().take_while(|it| it.before as usize == at).count();
+        let lines = &docs[..count];
+        self.next_doc += count;
+        let (first, last) = (lines.first()?, lines.last()?);
+        let text = |it: &DocLine| {
+            let line = self.source[it.start as usize + 3..it.end as usize].trim_end();
+            line.strip_prefix(' ').unwrap_or(line).to_owned()
+        };
+        let span = Span::new(self.file, first.start as usize, last.end as usize);
+        Some(ast::Doc { lines: lines.iter().map(text).collect(), span })
+    }
+
+    /// Warns of documentation before tokens below `at` that has not been used.
+    fn dangling(&mut self, at: usize) {
+        while let Some(first) = self.scan.docs.get(self.next_doc).copied() {
+            if first.before as usize >= at {
+                return;
+            }
+            let mut end = first.end;
+            while let Some(next) = self.scan.docs.get(self.next_doc)
+                && next.before == first.before
+            {
+                end = next.end;
+                self.next_doc += 1;
+            }
+            let span = Span::new(self.file, first.start as usize, end as usize);
+            self.report(
+                Diagnostic::new(Code::DanglingDoc, span, "this comment documents nothing")
+                    .help("`///` stands before an item or a declaration; elsewhere write `//`"),
+            );
+        }
+    }
+}
