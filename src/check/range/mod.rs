@@ -308,6 +308,11 @@ impl<'a> Walk<'a> {
         if bottom.lo < 0.0 {
             return ANY;
         }
+        let rest = self.graph.node(a);
+        if rest.op == Op::Map(Pointwise::Mod) && self.same[rest.args[1].idx()] == self.same[b.idx()]
+        {
+            return closed(0.0, 1.0);
+        }
         if let Op::Expand(places) = &self.graph.node(b).op {
             let total = self.graph.node(self.graph.node(b).args[0]);
             if let Op::Reduce(reduction, axes) = &total.op

@@ -296,3 +296,62 @@ fn long_sums_take_linear_time() {
     }
     not_unit(step.range(sum));
 }
+
+#[test]
+fn phases_and_bell_curves_are_gates() {
+    let mut step = Step::new();
+    let (t, tau) = (step.any(), step.any());
+    let tau = step.f(Pointwise::Exp, &[tau]);
+    let rest = step.f(Pointwise::Mod, &[t, tau]);
+    let phase = step.f(Pointwise::Div, &[rest, tau]);
+    unit(step.range(phase));
+    not_unit(step.range(rest));
+    let square = step.f(Pointwise::Square, &[t]);
+    let one = step.number(1.0);
+    let more = step.f(Pointwise::Add, &[one, square]);
+    let root = step.f(Pointwise::Rsqrt, &[more]);
+    unit(step.range(root));
+    let root = step.f(Pointwise::Rsqrt, &[square]);
+    not_unit(step.range(root));
+    let far = step.f(Pointwise::Div, &[square, tau]);
+    let near = step.f(Pointwise::Neg, &[far]);
+    let bell = step.f(Pointwise::Exp, &[near]);
+    unit(step.range(bell));
+    let isru = step.f(Pointwise::Isru, &[t, one]);
+    assert_eq!(step.range(isru), open(-1.0, 1.0));
+}
+
+#[test]
+fn the_ranges_of_the_table_hold_for_values_inside() {
+    // A small generator of our own, so that a failure names the same numbers again.
+    let mut seed = 1u64;
+    let mut random = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 11) as f64 / (1u64 << 53) as f64
+    };
+    for row in pointwise::table() {
+        for turn in 0..2000 {
+            let mut intervals = Vec::new();
+            let mut values = Vec::new();
+            for (lo, hi) in &row.sample[..row.op.arity()] {
+                let (a, b) = (lo + (hi - lo) * random(), lo + (hi - lo) * random());
+                let range = match turn % 4 {
+                    0 => closed(*lo, *hi),
+                    1 => closed(*lo, f64::INFINITY),
+                    _ => closed(a.min(b), a.max(b)),
+                };
+                let most = if range.hi.is_finite() { range.hi } else { *hi };
+                values.push((range.lo + (most - range.lo) * random()).clamp(range.lo, most));
+                intervals.push(range);
+            }
+            let value = row.op.eval(&values);
+            let range = tidy((row.range)(&intervals));
+            let slack = 1e-12 * (1.0 + value.abs());
+            assert!(
+                range.lo - slack <= value && value <= range.hi + slack,
+                "{}({values:?}) of {intervals:?} is {value}, not in {range:?}",
+                row.op.name()
+            );
+        }
+    }
+}

@@ -274,7 +274,8 @@ pointwise! {
     /// 1 / sqrt(v)
     Rsqrt, "rsqrt"(v), Function;
         v.sqrt().recip(); [Some(|v| -0.5 * v.y() / v.a())];
-        |_| Interval { lo: 0.0, hi: f64::INFINITY, open: true }, [POSITIVE], Everywhere;
+        |r| Interval { lo: r[0].hi.max(0.0).sqrt().recip(), hi: r[0].lo.max(0.0).sqrt().recip(), open: r[0].open },
+        [POSITIVE], Everywhere;
     /// The absolute value; derivative 0 at 0.
     Abs, "abs"(v), Function;
         v.abs(); [Some(|v| v.f(Pointwise::Sign, v.a()))];
@@ -318,7 +319,7 @@ pointwise! {
     Mod, "mod"(a, b), Function;
         a - (a / b).floor() * b;
         [Some(|v| v.number(1.0)), Some(|v| -v.f(Pointwise::Floor, v.a() / v.b()))];
-        |r| if r[1].lo > 0.0 { closed(0.0, r[1].hi) } else { ANY },
+        |r| if r[1].lo >= 0.0 { closed(0.0, r[1].hi) } else { ANY },
         [REAL, POSITIVE], Kinks(|a| to_whole(a[0] / a[1]));
     /// The greater one; equal operands share the adjoint in halves.
     Max, "max"(a, b), Function;
@@ -334,7 +335,7 @@ pointwise! {
     Clamp, "clamp"(v, lo, hi), Function;
         if v < lo { lo } else if v > hi { hi } else { v };
         [Some(|v| v.is(Pointwise::GreaterEqual, v.a(), v.b()) * v.is(Pointwise::LessEqual, v.a(), v.third()))];
-        |r| closed(r[0].lo.max(r[1].lo).min(r[2].hi), r[0].hi.min(r[2].hi).max(r[1].lo)),
+        |r| closed(r[0].lo.max(r[1].lo).min(r[2].lo), r[0].hi.min(r[2].hi).max(r[1].hi)),
         [REAL, (-1.0, -0.5), (0.5, 1.0)], Kinks(|a| (a[0] - a[1]).abs().min((a[0] - a[2]).abs()));
     /// log(exp(a) + exp(b))
     LogAddExp, "logaddexp"(a, b), Function;
@@ -434,7 +435,7 @@ pointwise! {
             let root = v.f(Pointwise::Rsqrt, 1.0 + v.b() * (v.a() * v.a()));
             root * (root * root)
         })];
-        |_| ANY, [REAL, (0.5, 2.0)], Everywhere;
+        |r| if r[1].lo > 0.0 { open(-r[1].lo.sqrt().recip(), r[1].lo.sqrt().recip()) } else { ANY }, [REAL, (0.5, 2.0)], Everywhere;
     /// v / sqrt(1 + alpha v^2) for v < 0, else v.
     Isrlu, "isrlu"(v, alpha), Function;
         if v < F::zero() { v / (F::one() + alpha * v * v).sqrt() } else { v };
