@@ -1,1 +1,5 @@
-fn main() {}
+//! The `rnnc` binary: see [`rnnc::cli`].
+
+fn main() -> std::process::ExitCode {
+    rnnc::cli::main()
+}

@@ -95,6 +95,22 @@ impl Dim {
         Ok(sum)
     }
 
+    /// The dim that must have one certain size for this polynomial to be `value`, if a single dim is left in it, to the first
+    /// power, and a whole size at least 1 solves it.
+    pub fn solve(&self, value: i64) -> Option<(Name, i64)> {
+        let [name] = self.names().try_into().ok()?;
+        let (mut slope, mut rest) = (0i64, 0i64);
+        for (monomial, factor) in &self.0 {
+            match monomial.as_slice() {
+                [] => rest = *factor,
+                [(_, 1)] => slope = *factor,
+                _ => return None,
+            }
+        }
+        let left = value.checked_sub(rest)?;
+        (left.checked_rem(slope)? == 0 && left / slope >= 1).then(|| (name, left / slope))
+    }
+
     /// The names that occur in it, in order, each once.
     pub fn names(&self) -> Vec<Name> {
         let mut names: Vec<Name> =
@@ -192,6 +208,11 @@ impl Shape {
         &self.0
     }
 
+    /// The number of elements.
+    pub fn size(&self) -> Result<Dim, DimOverflow> {
+        self.0.iter().try_fold(Dim::number(1), |product, axis| product.mul(axis))
+    }
+
     /// How many axes there are.
     pub fn rank(&self) -> usize {
         self.0.len()
@@ -226,6 +247,16 @@ mod tests {
         assert_eq!(odd.to_string(), "2 * H - 1");
         assert_eq!(odd.eval(&|name| (name == "H").then_some(5)), Some(9));
         assert_eq!(h.sub(&h).unwrap(), Dim::number(0));
+    }
+
+    #[test]
+    fn a_single_unknown_is_solved_for() {
+        let h = Dim::symbol("H");
+        let odd = h.mul(&Dim::number(2)).unwrap().add(&Dim::number(1)).unwrap();
+        assert_eq!(odd.solve(9), Some(("H".into(), 4)));
+        assert_eq!(odd.solve(8), None);
+        assert_eq!(odd.solve(1), None);
+        assert_eq!(h.pow(2).unwrap().solve(9), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! is a [`Carry`] with a leaf that reads it, a start and a root that gives its next value.
 
 pub mod constant;
+pub mod dependence;
 pub mod dim;
 pub mod graph;
 pub mod op;
@@ -205,6 +206,12 @@ pub enum ValueKind {
 }
 
 impl Cell {
+    /// The number of trained numbers, as a polynomial in the dims.
+    pub fn parameter_formula(&self) -> Dim {
+        let sizes = self.params.iter().filter(|it| it.trained).map(|it| it.shape.size());
+        sizes.into_iter().try_fold(Dim::number(0), |sum, size| sum.add(&size?)).unwrap_or_default()
+    }
+
     /// The position of a carry by its name.
     pub fn carry(&self, name: &str) -> Option<usize> {
         self.carries.iter().position(|it| &*it.name == name)

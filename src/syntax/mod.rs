@@ -89,3 +89,37 @@ pub fn parse(source: &SourceFile, file: FileId) -> (ast::File, Vec<Diagnostic>) 
     diag::sort(&mut diagnostics);
     (tree, diagnostics)
 }
+
+/// Reads the bytes of a file; `name` is what messages call it. Bytes that are no text give a diagnostic and an empty tree.
+pub fn parse_bytes(name: &str, bytes: &[u8]) -> (SourceFile, ast::File, Vec<Diagnostic>) {
+    let file = FileId::default();
+    match decode(bytes) {
+        Ok(text) => {
+            let source = SourceFile::new(name, text);
+            let (tree, diagnostics) = parse(&source, file);
+            (source, tree, diagnostics)
+        }
+        Err(error) => {
+            let source = SourceFile::new(name, "");
+            (source, ast::File::default(), vec![error.diagnostic(file)])
+        }
+    }
+}
+
+/// Reads a setting of the command line, `NAME = value`, where the value is an expression.
+pub fn parse_setting(
+    source: &SourceFile,
+    file: FileId,
+) -> Result<(ast::Ident, ast::Expr), Vec<Diagnostic>> {
+    let mut scan = scan::scan(&source.text, file);
+    let mut diagnostics = std::mem::take(&mut scan.diagnostics);
+    let setting = if scan.fatal {
+        None
+    } else {
+        split::read_setting(&source.text, &scan, file, &mut diagnostics)
+    };
+    match setting {
+        Some(setting) if !diag::has_errors(&diagnostics) => Ok(setting),
+        _ => Err(diagnostics),
+    }
+}

@@ -39,6 +39,36 @@ pub(super) fn read(
     ast::File { items }
 }
 
+/// Reads a text that is one equation, `NAME = value`: what `--set` takes.
+pub(super) fn read_setting(
+    source: &str,
+    scan: &Scan,
+    file: FileId,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(ast::Ident, ast::Expr)> {
+    let names = HashMap::new();
+    let mut reader =
+        Reader { source, scan, file, diagnostics, faults: Vec::new(), names, next_doc: 0 };
+    let decl = match scan.tokens.len() {
+        0 => None,
+        end => reader.decl(0, end, None),
+    };
+    match decl.map(|it| it.kind) {
+        Some(ast::DeclKind::Update(name, ast::Value::Expr(value))) => Some((name, value)),
+        _ => {
+            if diagnostics.is_empty() {
+                let message = "this is no setting";
+                let span = Span::new(file, 0, source.len());
+                diagnostics.push(
+                    Diagnostic::new(Code::BadSetting, span, message)
+                        .help("write `NAME=VALUE`, such as `H=4` or `act=leaky_relu(0.2)`"),
+                );
+            }
+            None
+        }
+    }
+}
+
 /// What the functions here share.
 pub(super) struct Reader<'r> {
     /// The text as it was given.

@@ -172,9 +172,36 @@ impl SourceMap {
     }
 }
 
+/// The edit distance of two names: insertions, deletions, replacements and swaps of neighbours. What "did you mean" goes by.
+pub fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    // Rows of the table for the two prefixes before this one, and this one.
+    let mut before_last = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1; b.len() + 1];
+        for j in 0..b.len() {
+            let replaced = last[j] + usize::from(a[i] != b[j]);
+            row[j + 1] = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                row[j + 1] = row[j + 1].min(before_last[j - 1] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_swap_is_one_edit() {
+        assert_eq!(distance("sigmoid", "sigmiod"), 1);
+        assert_eq!(distance("W_q", "W_g"), 1);
+        assert_eq!(distance("", "ab"), 2);
+    }
 
     #[test]
     fn columns_count_characters_and_lines_end_with_lf_or_crlf() {

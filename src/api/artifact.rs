@@ -1,0 +1,112 @@
+//! Compiled artifacts: a cell with all the text that it was made of, in one RON file.
+//!
+//! The sources in it are the truth: reading an artifact checks them anew, which takes about a millisecond, and compares the
+//! graph with the stored one. So an artifact from elsewhere can neither smuggle a graph that its text does not say, nor run
+//! with another meaning under a later version.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::spec::Spec;
+use crate::diag::Code;
+use crate::ir;
+
+/// The version of the format; it changes when an old file would be read wrongly.
+const FORMAT: u32 = 1;
+
+/// How deeply a file may nest; above what any spec within the limits of the language gives.
+const DEPTH: usize = 640;
+
+/// What an artifact file holds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// The version of this format.
+    format: u32,
+    /// The version of rnnc that wrote it, for people.
+    rnnc: String,
+    /// The name of the source, for messages.
+    source_name: String,
+    /// The source text.
+    source: String,
+    /// What was set when it was compiled, in order.
+    settings: Vec<(String, String)>,
+    /// The step graph of the cell, for other tools.
+    cell: ir::Cell,
+}
+
+/// The only field that must be read to know whether the others can be.
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+}
+
+impl Artifact {
+    /// Packs a cell of a spec under settings.
+    pub fn new(spec: &Spec, cell: Option<&str>, set: &[(&str, &str)]) -> Result<Artifact, Error> {
+        let compiled = spec.configure(cell, set)?;
+        let main = &spec.sources().files()[0];
+        Ok(Artifact {
+            format: FORMAT,
+            rnnc: env!("CARGO_PKG_VERSION").to_owned(),
+            source_name: main.name.clone(),
+            source: main.text.clone(),
+            settings: set.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
+            cell: compiled.ir().clone(),
+        })
+    }
+
+    /// The file's text.
+    pub fn to_ron(&self) -> String {
+        let pretty = ron::ser::PrettyConfig::new().depth_limit(4).new_line("\n");
+        ron::Options::default()
+            .without_recursion_limit()
+            .to_string_pretty(self, pretty)
+            .expect("every field of an artifact can be written")
+    }
+
+    /// Reads a file's text and proves that its graph is what its source says.
+    pub fn from_ron(text: &str) -> Result<Artifact, Error> {
+        let bad = |message: String| Error::fit(Code::BadArtifact, message);
+        let options = ron::Options::default().with_recursion_limit(DEPTH);
+        let header: Header =
+            options.from_str(text).map_err(|it| bad(format!("not a compiled cell: {it}")))?;
+        if header.format != FORMAT {
+            return Err(bad(format!(
+                "the artifact has format {}, this version reads {FORMAT}; compile its source again",
+                header.format
+            )));
+        }
+        let artifact: Artifact =
+            options.from_str(text).map_err(|it| bad(format!("a damaged artifact: {it}")))?;
+        let spec = Spec::read(&artifact.source_name, artifact.source.as_bytes())?;
+        let cell = spec.configure(Some(&artifact.cell.name), &artifact.set())?;
+        if *cell.ir() != artifact.cell {
+            return Err(bad(
+                "the graph in the artifact is not what its source says; compile the source again"
+                    .to_owned(),
+            ));
+        }
+        Ok(artifact)
+    }
+
+    /// The spec inside, checked.
+    pub fn spec(&self) -> Result<Spec, Error> {
+        Ok(Spec::read(&self.source_name, self.source.as_bytes())?)
+    }
+
+    /// The source text inside.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The name of the cell that was compiled.
+    pub fn cell_name(&self) -> &str {
+        &self.cell.name
+    }
+
+    /// What was set when it was compiled; later settings come after these.
+    pub fn set(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect()
+    }
+}

@@ -1,0 +1,13 @@
+//! The library's face: specs, cells, the built-in library, artifacts, sizes that follow from data.
+
+mod artifact;
+mod error;
+mod library;
+mod sizes;
+mod spec;
+
+pub use artifact::Artifact;
+pub use error::{Error, SpecError};
+pub use library::{LibraryFile, library, library_file, similar_names};
+pub use sizes::{Evidence, infer_sizes};
+pub use spec::{CellSpec, Spec};

@@ -1,0 +1,108 @@
+//! Sizes of dims that follow from the shapes of given data and weights.
+
+use std::collections::BTreeMap;
+
+use super::error::Error;
+use crate::diag::Code;
+use crate::ir::{self, Dim, Shape};
+use crate::text::Name;
+
+/// An array that was given: what it is, what shape it should have and what shape it has.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// How messages call it, such as ``input `x` ``.
+    pub what: String,
+    /// The axes that it should have.
+    pub shape: Shape,
+    /// The sizes that it has.
+    pub sizes: Vec<usize>,
+    /// The code of the error when it does not fit.
+    pub code: Code,
+}
+
+impl Evidence {
+    fn misfit(&self, why: &str) -> Error {
+        let message = format!(
+            "{} should be {}, but has the shape {:?}{why}",
+            self.what, self.shape, self.sizes
+        );
+        Error::fit(self.code, message)
+    }
+}
+
+/// The sizes of all dims that were set or that follow from the evidence. Dims that nothing speaks of are left to their
+/// defaults. An error names the two that contradict each other.
+pub fn infer_sizes(
+    cell: &ir::Cell,
+    set: &BTreeMap<Name, i64>,
+    evidence: &[Evidence],
+) -> Result<BTreeMap<Name, i64>, Error> {
+    let mut known: BTreeMap<Name, (i64, String)> =
+        set.iter().map(|(name, size)| (name.clone(), (*size, "was set".to_owned()))).collect();
+    for it in evidence {
+        if it.shape.rank() != it.sizes.len() {
+            return Err(it.misfit(""));
+        }
+    }
+
+    // A dim that follows may let another one follow, so go round until nothing new is found.
+    let mut found = true;
+    while found {
+        found = false;
+        for it in evidence {
+            for (axis, size) in it.shape.axes().iter().zip(&it.sizes) {
+                let left = axis.substitute(&|name| known_size(cell, &known, name).map(Dim::number));
+                let Some((name, size)) = left.ok().and_then(|it| it.solve(to_i64(*size))) else {
+                    continue;
+                };
+                let name = base(cell, &name);
+                if !known.contains_key(&name) {
+                    known.insert(name, (size, format!("follows from {}", it.what)));
+                    found = true;
+                }
+            }
+        }
+    }
+
+    for decl in &cell.dims {
+        if let (Some(default), None) = (decl.default, &decl.like) {
+            known.entry(decl.name.clone()).or_insert((default, "is the default".to_owned()));
+        }
+    }
+    for it in evidence {
+        for (axis, size) in it.shape.axes().iter().zip(&it.sizes) {
+            let expected = axis.eval(&|name| known_size(cell, &known, name));
+            if expected.is_some_and(|expected| expected != to_i64(*size)) {
+                let reasons: Vec<String> = axis
+                    .names()
+                    .iter()
+                    .filter_map(|name| known.get(&base(cell, name)).map(|it| (name, it)))
+                    .map(|(name, (size, why))| format!("`{name}` = {size} {why}"))
+                    .collect();
+                return Err(it.misfit(&format!("; {}", reasons.join(", "))));
+            }
+        }
+    }
+    Ok(known.into_iter().map(|(name, (size, _))| (name, size)).collect())
+}
+
+/// The dim whose size this one has: itself, or what it is declared to be `like`.
+fn base(cell: &ir::Cell, name: &Name) -> Name {
+    let mut name = name.clone();
+    // Checking has refused cycles of `like`; the bound holds for graphs read from disk.
+    for _ in 0..cell.dims.len() {
+        match cell.dims.iter().find(|it| it.name == name).and_then(|it| it.like.clone()) {
+            Some(next) => name = next,
+            None => break,
+        }
+    }
+    name
+}
+
+fn known_size(cell: &ir::Cell, known: &BTreeMap<Name, (i64, String)>, name: &str) -> Option<i64> {
+    known.get(&base(cell, &name.into())).map(|(size, _)| *size)
+}
+
+fn to_i64(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}

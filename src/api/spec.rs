@@ -1,0 +1,175 @@
+//! A source file and the cells in it.
+
+use std::sync::Arc;
+
+use super::error::{Error, SpecError};
+use crate::check::{self, Settings};
+use crate::diag::{self, Code, Diagnostic};
+use crate::exec::{self, Bound};
+use crate::ir::{self, Env};
+use crate::syntax::{self, ast};
+use crate::text::{FileId, Name, SourceFile, SourceMap};
+
+/// A file that parses and checks: the way into the library.
+///
+/// ```
+/// let source = "cell Leaky { dims H  input x: [H]  state h: [H]  hyper a = 0.9  h = a * prev h + x  output h }";
+/// let spec = rnnc::Spec::parse(source)?;
+/// let cell = spec.cell("Leaky")?.bind([("H", 4)])?;
+/// assert_eq!(cell.ir().outputs.len(), 1);
+/// # Ok::<(), rnnc::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Spec {
+    inner: Arc<Inner>,
+    cells: Vec<ir::Cell>,
+    warnings: Vec<Diagnostic>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sources: SourceMap,
+    tree: ast::File,
+    /// What the parser had to say; `check` adds its own.
+    parsed: Vec<Diagnostic>,
+}
+
+impl Spec {
+    /// Parses and checks a source text. All diagnostics are in the error.
+    pub fn parse(source: &str) -> Result<Spec, SpecError> {
+        Spec::read("<source>", source.as_bytes())
+    }
+
+    /// Parses and checks the bytes of a file; `name` is what messages call it.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Spec, SpecError> {
+        let (spec, _) = Spec::diagnose(name, bytes)?;
+        Ok(spec)
+    }
+
+    /// As [`Spec::read`], and gives all diagnostics also when there are only warnings.
+    fn diagnose(name: &str, bytes: &[u8]) -> Result<(Spec, usize), SpecError> {
+        let (source, tree, parsed) = syntax::parse_bytes(name, bytes);
+        let inner = Inner { sources: SourceMap::single(source), tree, parsed };
+        let spec = Spec::check(Arc::new(inner), None, &Settings::default())?;
+        let warnings = spec.warnings.len();
+        Ok((spec, warnings))
+    }
+
+    fn check(
+        inner: Arc<Inner>,
+        cell: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Spec, SpecError> {
+        let mut checked = check::check(&inner.tree, cell, settings);
+        let mut diagnostics = inner.parsed.clone();
+        diagnostics.append(&mut checked.diagnostics);
+        diag::sort(&mut diagnostics);
+        if diag::has_errors(&diagnostics) {
+            return Err(SpecError { diagnostics, sources: inner.sources.clone() });
+        }
+        Ok(Spec { inner, cells: checked.cells, warnings: diagnostics })
+    }
+
+    /// What is probably not meant.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The files that the spans of diagnostics and graphs lie in.
+    pub fn sources(&self) -> &SourceMap {
+        &self.inner.sources
+    }
+
+    /// The tree of the file.
+    pub fn tree(&self) -> &ast::File {
+        &self.inner.tree
+    }
+
+    /// The cells, in the order of the source.
+    pub fn cells(&self) -> &[ir::Cell] {
+        &self.cells
+    }
+
+    /// The cell of this name.
+    pub fn cell(&self, name: &str) -> Result<CellSpec, Error> {
+        self.configure(Some(name), &[])
+    }
+
+    /// The cell of this name, or the only one, with some dims and hypers set: `("H", "4")`, `("act", "leaky_relu(0.2)")`.
+    /// The last value of a name holds.
+    pub fn configure(&self, name: Option<&str>, set: &[(&str, &str)]) -> Result<CellSpec, Error> {
+        let known = || self.cells.iter().map(|it| it.name.to_string()).collect();
+        let name: Name = match (name, self.cells.as_slice()) {
+            (None, [only]) => only.name.clone(),
+            (None, _) => return Err(Error::WhichCell { known: known() }),
+            (Some(name), cells) => match cells.iter().find(|it| &*it.name == name) {
+                Some(cell) => cell.name.clone(),
+                None => return Err(Error::NoSuchCell { name: name.to_owned(), known: known() }),
+            },
+        };
+        let spec = if set.is_empty() { self.clone() } else { self.with_settings(&name, set)? };
+        let cell = spec.cells.iter().find(|it| it.name == name).cloned();
+        let cell = cell.expect("a cell keeps its name under other settings");
+        let warnings = spec.warnings.clone();
+        Ok(CellSpec { cell, warnings, sources: spec.inner.sources.clone() })
+    }
+
+    /// Checks anew under settings, which stand in a source file of their own so that messages can show them.
+    fn with_settings(&self, cell: &str, set: &[(&str, &str)]) -> Result<Spec, SpecError> {
+        let mut sources = self.inner.sources.clone();
+        let mut parsed = self.inner.parsed.clone();
+        let mut settings = Settings::default();
+        for (name, value) in set {
+            let source = SourceFile::new("--set", format!("{name}={value}"));
+            let file = FileId(sources.files().len() as u16);
+            match syntax::parse_setting(&source, file) {
+                Ok(setting) => settings.values.push(setting),
+                Err(mut found) => parsed.append(&mut found),
+            }
+            sources.add(source);
+        }
+        let tree = self.inner.tree.clone();
+        Spec::check(Arc::new(Inner { sources, tree, parsed }), Some(cell), &settings)
+    }
+}
+
+/// One cell of a spec, in symbolic dims.
+#[derive(Clone, Debug)]
+pub struct CellSpec {
+    cell: ir::Cell,
+    warnings: Vec<Diagnostic>,
+    sources: SourceMap,
+}
+
+impl CellSpec {
+    /// The checked cell.
+    pub fn ir(&self) -> &ir::Cell {
+        &self.cell
+    }
+
+    /// What is probably not meant, in the whole file.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The files that the spans lie in, those of settings last.
+    pub fn sources(&self) -> &SourceMap {
+        &self.sources
+    }
+
+    /// Fixes the sizes of dims and the values of numeric hypers. Dims with a default need not be given.
+    pub fn bind<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, i64)>,
+    ) -> Result<Bound, Error> {
+        let mut env = Env::default();
+        for (name, size) in values {
+            if !self.cell.dims.iter().any(|it| &*it.name == name && it.like.is_none()) {
+                let message = format!("`{}` has no dim `{name}` that can be set", self.cell.name);
+                return Err(Error::fit(Code::BadSetting, message));
+            }
+            env.sizes.insert(name.into(), size);
+        }
+        exec::bind(&self.cell, env).map_err(|it| Error::fit(it.code(), it.to_string()))
+    }
+}

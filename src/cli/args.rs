@@ -1,0 +1,357 @@
+//! What can stand on the command line. Help texts, completions and the dispatch all come from here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A compiler for recurrent neural-network cells.
+#[derive(Debug, Parser)]
+#[command(name = "rnnc", version, max_term_width = 100, propagate_version = false)]
+#[command(after_help = "\
+Examples:
+  rnnc run std/gru                         run a library cell on a demonstration sequence
+  rnnc check my_cell.rnn                   all errors and warnings of a file
+  rnnc compile my_cell.rnn --emit backward the derived backward pass, as equations
+  rnnc explain E0301                       what an error means
+
+Exit codes: 0 success, 1 the spec or the check failed, 2 wrong usage, 3 input or output failed,
+4 data, sizes or weights do not fit, 5 a NaN or an infinity in the results, 101 a bug in rnnc.")]
+pub struct Cli {
+    /// Says less: no notes and no progress on standard error.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// When to color messages.
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to color messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Reports all errors and warnings of specs
+    Check(CheckArgs),
+    /// Shows what a cell compiles to, or writes the artifact
+    Compile(CompileArgs),
+    /// Runs a cell over a sequence
+    Run(RunArgs),
+    /// Runs a cell, then back-propagates through time
+    Grad(GradArgs),
+    /// Compares reverse mode with forward mode and with central differences
+    Gradcheck(GradcheckArgs),
+    /// Runs snapshot tests of specs
+    Test(TestArgs),
+    /// Draws the parameters of a cell
+    Init(InitArgs),
+    /// Lists the built-in library
+    List(ListArgs),
+    /// Prints the source of a library cell
+    Show(ShowArgs),
+    /// Explains an error or a warning
+    Explain(ExplainArgs),
+    /// Prints a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Which cell, and what is set in it.
+#[derive(Debug, Args)]
+pub struct CellArgs {
+    /// A .rnn file, `-` for standard input, a compiled .ron artifact, or std/NAME
+    pub spec: OsString,
+
+    /// Which cell of the file, when it holds several
+    #[arg(long, value_name = "NAME")]
+    pub cell: Option<String>,
+
+    /// Sets a dim or hyper: I=3, dt=0.5, 'act=leaky_relu(0.2)'; the last of a name wins
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+}
+
+/// `rnnc check`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc check cells/*.rnn\n  rnnc check - --json < my.rnn")]
+pub struct CheckArgs {
+    /// Files, `-`, artifacts or std/NAME
+    #[arg(required = true)]
+    pub specs: Vec<OsString>,
+    /// Prints the diagnostics as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// More warnings
+    #[arg(long)]
+    pub pedantic: bool,
+    /// `--deny warnings` makes warnings fail the check
+    #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
+    pub deny: Option<String>,
+    /// Prints how long each stage took
+    #[arg(long)]
+    pub timings: bool,
+}
+
+/// What `compile --emit` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Emit {
+    /// The source as it was understood.
+    Ast,
+    /// The step graph, as written.
+    Ir,
+    /// The step graph, simplified.
+    Forward,
+    /// One backward step, derived.
+    Backward,
+    /// One forward-mode step, derived.
+    Tangent,
+    /// What runs when.
+    Plan,
+}
+
+/// `rnnc compile`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rnnc compile std/gru\n  rnnc compile std/lstm --emit backward\n  \
+    rnnc compile my.rnn --set act=relu -o my.ron"
+)]
+pub struct CompileArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+    /// Prints one stage instead of the summary
+    #[arg(long, value_enum)]
+    pub emit: Option<Emit>,
+    /// Writes the artifact
+    #[arg(long, short, value_name = "FILE.ron")]
+    pub output: Option<PathBuf>,
+    /// The summary as JSON
+    #[arg(long, conflicts_with = "emit")]
+    pub json: bool,
+    /// Prints how long each stage took
+    #[arg(long)]
+    pub timings: bool,
+}
+
+/// The type that is computed in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum FloatType {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+/// What masks and noise do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Mode {
+    /// Masks are their mean.
+    Eval,
+    /// Masks are drawn.
+    Train,
+}
+
+/// What computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum EngineChoice {
+    /// The fast engine.
+    Fast,
+    /// The plain reference interpreter.
+    Reference,
+}
+
+/// Options of the commands that run a cell.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+
+    /// Weights; drawn from the seed without it
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub params: Option<PathBuf>,
+    /// Takes weights of which some have no place in the cell
+    #[arg(long, requires = "params")]
+    pub ignore_extra: bool,
+    /// Draws the weights that the file lacks
+    #[arg(long, requires = "params")]
+    pub partial: bool,
+    /// Draws the weights
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+
+    /// An input as .npy or .csv; the name may be left out when there is only one
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub input: Vec<OsString>,
+    /// Arrays are [B, T, ..] instead of [T, B, ..]
+    #[arg(long)]
+    pub batch_first: bool,
+    /// Which columns of a .csv, by header or by number from 1
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// How many steps each sequence has: [B] whole numbers
+    #[arg(long, value_name = "FILE.npy")]
+    pub lengths: Option<PathBuf>,
+    /// An initial state or other carried value: [B, ..], or [..] for all sequences
+    #[arg(long, value_name = "NAME=FILE.npy")]
+    pub state: Vec<OsString>,
+
+    /// Whether masks are drawn (comes with masks)
+    #[arg(long, value_enum, default_value_t = Mode::Eval)]
+    pub mode: Mode,
+    /// The type that is computed in
+    #[arg(long, value_enum, default_value_t = FloatType::F32)]
+    pub dtype: FloatType,
+    /// What computes
+    #[arg(long, value_enum, default_value_t = EngineChoice::Reference)]
+    pub engine: EngineChoice,
+    /// How many threads the fast engine may use
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+
+    /// The summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Prints how long each stage took
+    #[arg(long)]
+    pub timings: bool,
+}
+
+/// `rnnc run`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc run std/gru\n  \
+    rnnc run std/lstm --input x=data.npy --set H=8 --save out\n  \
+    rnnc run my.rnn --input day.csv --columns a,b --trace r,z --save out -o y.csv")]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Writes the main output (.npy, or .csv for one sequence)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Writes outputs, final states and traces: a folder of .npy, or one .safetensors
+    #[arg(long, value_name = "DIR|FILE.safetensors")]
+    pub save: Option<PathBuf>,
+    /// Named values to save
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "save")]
+    pub trace: Vec<String>,
+}
+
+/// `rnnc grad`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc grad std/gru\n  \
+    rnnc grad std/lstm --input x=data.npy --set H=8 -o grads.safetensors --flow flow.csv\n  \
+    rnnc grad my.rnn --input x=data.npy --upstream h=dh.npy --upstream state.h=dlast.npy")]
+pub struct GradArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The adjoint of an output, or of a final state as state.NAME; all others are then 0
+    #[arg(long, value_name = "NAME=FILE.npy")]
+    pub upstream: Vec<OsString>,
+    /// Writes the gradients
+    #[arg(long, short, value_name = "FILE.safetensors")]
+    pub output: Option<PathBuf>,
+    /// Writes the norm of the adjoint of each state at each step
+    #[arg(long, value_name = "FILE.csv")]
+    pub flow: Option<PathBuf>,
+}
+
+/// `rnnc gradcheck`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc gradcheck std/slstm\n  rnnc gradcheck my.rnn --set H=16")]
+pub struct GradcheckArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+    /// How many random draws of sizes, weights and data
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub seeds: u32,
+    /// The first seed
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// The table as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Prints how long each stage took
+    #[arg(long)]
+    pub timings: bool,
+}
+
+/// `rnnc test`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rnnc test cells/            compare with cells/snapshots/NAME.snap\n  \
+    rnnc test cells/ --update   accept what it does now"
+)]
+pub struct TestArgs {
+    /// Specs, or folders of them
+    #[arg(required = true)]
+    pub specs: Vec<PathBuf>,
+    /// Writes the snapshots instead of comparing
+    #[arg(long)]
+    pub update: bool,
+}
+
+/// `rnnc init`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc init std/gru --set I=3 --set H=8 -o p.safetensors")]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+    /// Draws the weights
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// The type that is written
+    #[arg(long, value_enum, default_value_t = FloatType::F32)]
+    pub dtype: FloatType,
+    /// Where they go
+    #[arg(long, short, value_name = "FILE.safetensors")]
+    pub output: PathBuf,
+}
+
+/// `rnnc list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Dims, states, parameters of each cell as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rnnc show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// std/NAME
+    pub name: String,
+}
+
+/// `rnnc explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code such as E0301; without it, all codes are listed
+    pub code: Option<String>,
+}
+
+/// `rnnc completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("write NAME=VALUE, such as H=4".to_owned()),
+    }
+}

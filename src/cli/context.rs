@@ -1,0 +1,120 @@
+//! Where a command writes: data to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use super::args::ColorChoice;
+use super::error::CliError;
+use crate::diag::Diagnostic;
+use crate::diag::render::{self, Style};
+use crate::text::SourceMap;
+
+/// How many diagnostics a run shows.
+pub const SHOWN: usize = 20;
+
+/// The two streams and how to write to them.
+pub struct Context {
+    out: io::BufWriter<io::Stdout>,
+    quiet: bool,
+    style: Style,
+    started: Instant,
+    timings: Vec<(&'static str, f64)>,
+}
+
+impl Context {
+    /// Decides about colors once.
+    pub fn new(quiet: bool, color: ColorChoice) -> Context {
+        let on_terminal = || {
+            let forbidden = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+            let dumb = std::env::var_os("TERM").is_some_and(|it| it == "dumb");
+            io::stderr().is_terminal() && !forbidden && !dumb
+        };
+        let color = match color {
+            ColorChoice::Auto => on_terminal(),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+        };
+        Context {
+            out: io::BufWriter::new(io::stdout()),
+            quiet,
+            style: if color { Style::Color } else { Style::Plain },
+            started: Instant::now(),
+            timings: Vec::new(),
+        }
+    }
+
+    /// Writes to standard output as it is.
+    pub fn out(&mut self, text: &str) -> Result<(), CliError> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
+    /// Writes a line to standard output.
+    pub fn line(&mut self, text: &str) -> Result<(), CliError> {
+        self.out(text)?;
+        self.out("\n")
+    }
+
+    /// Writes a value as indented JSON to standard output.
+    pub fn json(&mut self, value: &impl serde::Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.line(&text)
+    }
+
+    /// Tells people what was decided for them, on standard error; not with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.err(&format!("note: {text}\n"));
+        }
+    }
+
+    /// Shows diagnostics on standard error, or only the errors of them with `--quiet`.
+    pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &SourceMap) {
+        let shown: Vec<Diagnostic> =
+            diagnostics.iter().filter(|it| !self.quiet || it.is_error()).cloned().collect();
+        if !shown.is_empty() {
+            self.err(&render::render_all(&shown, sources, self.style, SHOWN));
+        }
+    }
+
+    /// Says why a command failed.
+    pub fn report(&self, error: &CliError) {
+        match error {
+            CliError::Failed | CliError::BrokenPipe => {}
+            CliError::Spec(error) => self.diagnostics(&error.diagnostics, &error.sources),
+            CliError::Usage(message) | CliError::Io(message) => self.error(None, message),
+            CliError::Fit { code, message } => self.error(Some(code.as_str()), message),
+        }
+    }
+
+    fn error(&self, code: Option<&str>, message: &str) {
+        let head = code.map_or("error".to_owned(), |it| format!("error[{it}]"));
+        let head = match self.style {
+            Style::Plain => head,
+            Style::Color => format!("\x1b[1;31m{head}\x1b[0m"),
+        };
+        self.err(&format!("{head}: {message}\n"));
+    }
+
+    fn err(&self, text: &str) {
+        // When standard error is gone there is nobody to tell.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Notes how long the stage that ends here took.
+    pub fn lap(&mut self, stage: &'static str) {
+        self.timings.push((stage, self.started.elapsed().as_secs_f64()));
+        self.started = Instant::now();
+    }
+
+    /// Prints the stages' times to standard error.
+    pub fn show_timings(&self) {
+        for (stage, seconds) in &self.timings {
+            self.err(&format!("{stage:>10} {:9.3} ms\n", seconds * 1e3));
+        }
+    }
+
+    /// Writes what is still in the buffer.
+    pub fn finish(&mut self) -> Result<(), CliError> {
+        Ok(self.out.flush()?)
+    }
+}

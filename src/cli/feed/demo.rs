@@ -1,0 +1,98 @@
+//! The demonstration sequence: what a cell runs on when nothing is given, so that a first command shows something.
+
+use std::collections::BTreeMap;
+
+use ndarray::{ArrayD, IxDyn};
+
+use crate::api::{self, Error, Evidence};
+use crate::exec::Feed;
+use crate::ir;
+use crate::text::Name;
+
+/// How many steps it has.
+pub const STEPS: usize = 8;
+
+/// The size of dims that only inputs have, of index dims, and of all others. They differ, so that nobody takes one for another.
+const INPUT_SIZE: i64 = 3;
+const INDEX_SIZE: i64 = 5;
+const OTHER_SIZE: i64 = 4;
+
+/// A sequence for every input that needs one.
+pub struct Demo {
+    /// One sequence for each input without a default.
+    pub feeds: Vec<Option<Feed<f64>>>,
+    chosen: Vec<(Name, i64)>,
+}
+
+impl Demo {
+    /// Makes the sequence, and puts sizes for the dims that nothing else speaks of into `sizes`.
+    pub fn new(
+        cell: &ir::Cell,
+        sizes: &mut BTreeMap<Name, i64>,
+        evidence: &[Evidence],
+    ) -> Result<Demo, Error> {
+        let known = api::infer_sizes(cell, sizes, evidence)?;
+        let mut chosen = Vec::new();
+        for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
+            if known.contains_key(&dim.name) {
+                continue;
+            }
+            let names = |shape: &ir::Shape| shape.axes().iter().flat_map(ir::Dim::names).collect();
+            let in_inputs = cell
+                .inputs
+                .iter()
+                .flat_map(|it| -> Vec<Name> { names(&it.shape) })
+                .collect::<Vec<_>>();
+            let is_index = cell.inputs.iter().filter_map(|it| it.index.as_ref());
+            let size = if is_index.flat_map(ir::Dim::names).any(|it| it == dim.name) {
+                INDEX_SIZE
+            } else if in_inputs.contains(&dim.name) {
+                INPUT_SIZE
+            } else {
+                OTHER_SIZE
+            };
+            sizes.insert(dim.name.clone(), size);
+            chosen.push((dim.name.clone(), size));
+        }
+        let all = api::infer_sizes(cell, sizes, evidence)?;
+        let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| {
+            input.default.is_none().then(|| Feed::Shared(sequence(idx, input, cell, &all)))
+        });
+        Ok(Demo { feeds: feeds.collect(), chosen })
+    }
+
+    /// What was decided, for people.
+    pub fn note(&self) -> String {
+        let sizes: Vec<String> =
+            self.chosen.iter().map(|(name, size)| format!("{name} = {size}")).collect();
+        let sizes =
+            if sizes.is_empty() { String::new() } else { format!(" with {}", sizes.join(", ")) };
+        format!("no --input given: a demonstration sequence of {STEPS} steps{sizes}")
+    }
+}
+
+/// Slow sine waves, each element with its own phase; for an index, its numbers in turn.
+fn sequence(
+    idx: usize,
+    input: &ir::Input,
+    cell: &ir::Cell,
+    sizes: &BTreeMap<Name, i64>,
+) -> ArrayD<f64> {
+    let size = |name: &str| {
+        let like = cell.dims.iter().find(|it| &*it.name == name).and_then(|it| it.like.clone());
+        sizes.get(like.as_deref().unwrap_or(name)).copied()
+    };
+    let axis = |dim: &ir::Dim| dim.eval(&size).and_then(|it| usize::try_from(it).ok()).unwrap_or(1);
+    let mut shape = vec![STEPS];
+    shape.extend(input.shape.axes().iter().map(axis));
+    let per_step: usize = shape[1..].iter().product::<usize>().max(1);
+    let count = input.index.as_ref().map(axis);
+    let values = (0..STEPS * per_step).map(|it| {
+        let (step, element) = (it / per_step, it % per_step);
+        match count {
+            Some(count) => (step % count) as f64,
+            None => libm::sin(0.7 * step as f64 + 1.3 * element as f64 + 0.4 * idx as f64),
+        }
+    });
+    ArrayD::from_shape_vec(IxDyn(&shape), values.collect()).expect("one value for each element")
+}

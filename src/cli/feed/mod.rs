@@ -1,0 +1,220 @@
+//! From the files on the command line to what a cell runs on: inputs, lengths, states, weights and the sizes that follow.
+
+pub mod demo;
+mod inputs;
+mod weights;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use ndarray::ArrayD;
+
+use super::args::{CellArgs, DataArgs, EngineChoice, Mode};
+use super::context::Context;
+use super::error::CliError;
+use super::load;
+use crate::api::{self, CellSpec, Evidence};
+use crate::data;
+use crate::diag::Code;
+use crate::exec::{self, Bound, Feed, InitialState, Inputs, Params};
+use crate::ir::{self, Env, Real};
+use crate::text::Name;
+
+/// Everything that a run needs, in f64; [`Prepared::inputs`] and the others give it in the type that is computed in.
+pub struct Prepared {
+    /// The cell with its sizes.
+    pub bound: Bound,
+    /// Whether no array has a batch axis, so that results have none either.
+    pub single: bool,
+    feeds: Vec<Option<Feed<f64>>>,
+    lengths: Option<Vec<usize>>,
+    /// How many steps there are, where no input says so.
+    steps: Option<usize>,
+    states: Vec<Option<ArrayD<f64>>>,
+    weights: weights::Weights,
+}
+
+impl Prepared {
+    /// The inputs of the run.
+    pub fn inputs<F: Real>(&self) -> Inputs<F> {
+        let feeds = self.feeds.iter().map(|it| {
+            it.as_ref().map(|feed| match feed {
+                Feed::Batch(array) => Feed::Batch(typed(array)),
+                Feed::Shared(array) => Feed::Shared(typed(array)),
+            })
+        });
+        let mut inputs = Inputs::new(feeds.collect());
+        inputs.lengths.clone_from(&self.lengths);
+        inputs.steps = self.steps;
+        inputs.batch = self.single.then_some(1);
+        inputs
+    }
+
+    /// The carried values that were given.
+    pub fn states<F: Real>(&self) -> InitialState<F> {
+        InitialState(self.states.iter().map(|it| it.as_ref().map(typed)).collect())
+    }
+
+    /// The weights that were given, and draws for the others.
+    pub fn params<F: Real>(&self) -> Result<Params<F>, CliError> {
+        self.weights.params(&self.bound)
+    }
+}
+
+/// An array in the type that is computed in.
+pub fn typed<F: Real>(array: &ArrayD<f64>) -> ArrayD<F> {
+    array.mapv(F::of)
+}
+
+/// Reads everything that the options name and fixes the sizes.
+pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError> {
+    if args.mode == Mode::Train {
+        return Err(CliError::Usage("`--mode train` comes with masks; no cell has any yet".into()));
+    }
+    if args.engine == EngineChoice::Fast {
+        let message = "the fast engine is not supported yet; leave out `--engine fast`";
+        return Err(CliError::Usage(message.into()));
+    }
+    let loaded = load::load(ctx, &args.cell)?;
+    let spec = load::choose(ctx, &loaded)?;
+    let cell = spec.ir();
+
+    let weights = weights::read(ctx, cell, args)?;
+    let mut evidence = weights.evidence(cell);
+    let mut sizes = set_sizes(cell, &loaded.set);
+    let given = inputs::read(cell, args)?;
+    let (feeds, steps) = if given.iter().all(Option::is_none) {
+        let demo = demo::Demo::new(cell, &mut sizes, &evidence)?;
+        ctx.note(&demo.note());
+        (demo.feeds, Some(demo::STEPS))
+    } else {
+        inputs::complete(cell, &given)?;
+        (given, None)
+    };
+    // Without any array that has a batch axis, results have none.
+    let single = !feeds.iter().flatten().any(|it| matches!(it, Feed::Batch(_)));
+    let feeds: Vec<Option<Feed<f64>>> =
+        if single { feeds.into_iter().map(|it| it.map(with_batch)).collect() } else { feeds };
+    let batch = feeds.iter().flatten().find_map(|it| match it {
+        Feed::Batch(array) => Some(array.shape()[1]),
+        Feed::Shared(_) => None,
+    });
+    evidence.extend(inputs::evidence_of(cell, &feeds));
+    let states = inputs::read_states(cell, args, batch.unwrap_or(1), &mut evidence)?;
+    let lengths = match &args.lengths {
+        Some(path) => Some(inputs::read_lengths(path)?),
+        None => None,
+    };
+
+    let sizes = api::infer_sizes(cell, &sizes, &evidence)?;
+    let bound = bind(&spec, &sizes)?;
+    ctx.lap("read");
+    Ok(Prepared { bound, single, feeds, lengths, steps, states, weights })
+}
+
+/// A single sequence as a batch of one.
+fn with_batch(feed: Feed<f64>) -> Feed<f64> {
+    match feed {
+        Feed::Batch(array) => Feed::Batch(array),
+        Feed::Shared(array) => Feed::Batch(array.insert_axis(ndarray::Axis(1))),
+    }
+}
+
+/// The sizes that were set on the command line. Checking has evaluated them and made them the dims' defaults.
+fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i64> {
+    let is_set = |name: &str| set.iter().any(|(it, _)| it == name);
+    cell.dims
+        .iter()
+        .filter(|it| is_set(&it.name))
+        .filter_map(|it| Some((it.name.clone(), it.default?)))
+        .collect()
+}
+
+/// A cell whose sizes come from the command line alone.
+pub fn cell_with_sizes(ctx: &mut Context, args: &CellArgs) -> Result<Bound, CliError> {
+    let loaded = load::load(ctx, args)?;
+    let spec = load::choose(ctx, &loaded)?;
+    bind(&spec, &set_sizes(spec.ir(), &loaded.set))
+}
+
+fn bind(spec: &CellSpec, sizes: &BTreeMap<Name, i64>) -> Result<Bound, CliError> {
+    let sizes = sizes.iter().map(|(name, size)| (&**name, *size));
+    Ok(spec.bind(sizes)?)
+}
+
+/// Splits `NAME=FILE`; a text without a name, or whose name part looks like a path, is a file alone.
+fn named_file(text: &OsStr) -> (Option<String>, PathBuf) {
+    let Some(whole) = text.to_str() else { return (None, PathBuf::from(text)) };
+    match whole.split_once('=') {
+        Some((name, file)) if is_name(name) => (Some(name.to_owned()), PathBuf::from(file)),
+        _ => (None, PathBuf::from(text)),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|it: char| it.is_ascii_alphabetic())
+        && text.chars().all(|it| it.is_ascii_alphanumeric() || "_.[]".contains(it))
+}
+
+/// Reads the arrays of `NAME=FILE.npy` options, each name once and known.
+pub fn named_arrays(
+    options: &[OsString],
+    flag: &str,
+    known: &[String],
+) -> Result<BTreeMap<String, ArrayD<f64>>, CliError> {
+    let mut arrays = BTreeMap::new();
+    for option in options {
+        let (name, path) = named_file(option);
+        let Some(name) = name else {
+            let shown = option.to_string_lossy();
+            return Err(CliError::Usage(format!("{flag} {shown}: write NAME=FILE.npy")));
+        };
+        if !known.contains(&name) {
+            let message =
+                format!("{flag} {name}: there is no such value; known are {}", list(known));
+            return Err(CliError::Usage(message));
+        }
+        let array = read_npy(&path)?;
+        if arrays.insert(name.clone(), array).is_some() {
+            return Err(CliError::Usage(format!("{flag} {name} is given twice")));
+        }
+    }
+    Ok(arrays)
+}
+
+/// Reads one `.npy` file.
+pub fn read_npy(path: &Path) -> Result<ArrayD<f64>, CliError> {
+    let bytes = data::read_file(path).map_err(|it| CliError::data(path, it))?;
+    let tensor = data::read_npy(&bytes).map_err(|it| CliError::data(path, it))?;
+    Ok(tensor.values)
+}
+
+/// Names for a message.
+pub fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Data that do not fit the cell.
+fn misfit(message: impl Into<String>) -> CliError {
+    CliError::Fit { code: Code::DataDoesNotFit, message: message.into() }
+}
+
+impl From<exec::BindError> for CliError {
+    fn from(error: exec::BindError) -> CliError {
+        CliError::Fit { code: error.code(), message: error.to_string() }
+    }
+}
+
+/// The sizes of dims as a sentence part: `I = 3, H = 4`.
+pub fn sizes_text(env: &Env) -> String {
+    env.sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What an array of a cell is called in evidence.
+fn evidence(what: String, shape: &ir::Shape, sizes: &[usize], code: Code) -> Evidence {
+    Evidence { what, shape: shape.clone(), sizes: sizes.to_vec(), code }
+}

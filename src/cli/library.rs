@@ -1,0 +1,96 @@
+//! `rnnc list` and `rnnc show`: the built-in library.
+
+use serde::Serialize;
+
+use super::args::{ListArgs, ShowArgs};
+use super::context::Context;
+use super::error::CliError;
+use super::load;
+use crate::api::{self, Spec};
+use crate::ir;
+
+#[derive(Serialize)]
+struct Listing {
+    version: u32,
+    cells: Vec<ListedCell>,
+}
+
+#[derive(Serialize)]
+struct ListedCell {
+    name: String,
+    group: String,
+    cell: String,
+    summary: String,
+    dims: Vec<String>,
+    inputs: Vec<Shaped>,
+    states: Vec<Shaped>,
+    outputs: Vec<String>,
+    parameters: String,
+}
+
+#[derive(Serialize)]
+struct Shaped {
+    name: String,
+    shape: String,
+}
+
+/// Lists the library, a line each.
+pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
+    let mut cells = Vec::new();
+    for file in api::library() {
+        let spec = Spec::read(&format!("std/{}", file.name), file.source.as_bytes())
+            .map_err(api::Error::from)?;
+        cells.extend(spec.cells().iter().map(|cell| listed(&file, cell)));
+    }
+    if args.json {
+        return ctx.json(&Listing { version: 1, cells });
+    }
+    let width = cells.iter().map(|it| it.name.len()).max().unwrap_or(0);
+    let mut group = "";
+    for it in &cells {
+        if it.group != group {
+            group = &it.group;
+            ctx.line(&format!("\n{group}"))?;
+        }
+        ctx.line(&format!("{:width$}  {}", it.name, it.summary))?;
+    }
+    Ok(())
+}
+
+fn listed(file: &api::LibraryFile, cell: &ir::Cell) -> ListedCell {
+    let shaped =
+        |name: &str, shape: &ir::Shape| Shaped { name: name.to_owned(), shape: shape.to_string() };
+    ListedCell {
+        name: format!("std/{}", file.name),
+        group: file.group.to_owned(),
+        cell: cell.name.to_string(),
+        summary: summary(&cell.doc),
+        dims: cell.dims.iter().map(|it| it.name.to_string()).collect(),
+        inputs: cell.inputs.iter().map(|it| shaped(&it.name, &it.shape)).collect(),
+        states: (cell.carries.iter().filter(|it| it.is_state))
+            .map(|it| shaped(&it.name, &it.shape))
+            .collect(),
+        outputs: cell.outputs.iter().map(|it| it.name.to_string()).collect(),
+        parameters: cell.parameter_formula().to_string(),
+    }
+}
+
+/// The first sentence of a documentation comment.
+fn summary(doc: &[String]) -> String {
+    let paragraph: Vec<&str> =
+        doc.iter().map(|it| it.trim()).take_while(|it| !it.is_empty()).collect();
+    let text = paragraph.join(" ");
+    // A full stop ends the sentence only before a blank and a capital: `et al. 2014` goes on.
+    let end = text.match_indices(". ").map(|(at, _)| at).find(|&at| {
+        let capital = text[at + 2..].chars().next().is_some_and(char::is_uppercase);
+        capital && !text[..at].ends_with("al")
+    });
+    text[..end.unwrap_or(text.len())].trim_end_matches('.').to_owned()
+}
+
+/// Prints the source of a library file.
+pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
+    let name = args.name.strip_prefix("std/").unwrap_or(&args.name);
+    let file = api::library_file(name).ok_or_else(|| load::unknown_library_file(name))?;
+    ctx.out(file.source)
+}

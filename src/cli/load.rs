@@ -1,0 +1,133 @@
+//! From a SPEC on the command line to a checked cell.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::Path;
+
+use super::args::CellArgs;
+use super::context::Context;
+use super::error::CliError;
+use crate::api::{self, Artifact, CellSpec, Spec};
+use crate::data;
+
+/// What a SPEC names.
+pub enum Source {
+    /// A source text: its name and bytes.
+    Text {
+        /// What messages call it.
+        name: String,
+        /// What it holds, not yet known to be UTF-8.
+        bytes: Vec<u8>,
+        /// Whether it belongs to the built-in library, whose warnings are not the user's to mend.
+        library: bool,
+    },
+    /// A compiled artifact.
+    Artifact(Box<Artifact>),
+}
+
+/// Reads what a SPEC names, without checking a source text.
+pub fn source(spec: &OsStr) -> Result<Source, CliError> {
+    let text = spec.to_string_lossy();
+    if let Some(name) = text.strip_prefix("std/") {
+        let name = name.strip_suffix(".rnn").unwrap_or(name);
+        let file = api::library_file(name).ok_or_else(|| unknown_library_file(name))?;
+        let bytes = file.source.as_bytes().to_vec();
+        return Ok(Source::Text { name: format!("std/{name}"), bytes, library: true });
+    }
+    if text == "-" {
+        let mut bytes = Vec::new();
+        // One byte more than the language allows is enough for its error.
+        let limit = crate::syntax::MAX_SOURCE as u64 + 1;
+        std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|it| CliError::Io(format!("cannot read standard input: {it}")))?;
+        return Ok(Source::Text { name: "<stdin>".to_owned(), bytes, library: false });
+    }
+    let path = Path::new(spec);
+    let bytes = data::read_file(path).map_err(|it| CliError::data(path, it))?;
+    if path.extension().is_some_and(|it| it == "ron") {
+        let text = String::from_utf8(bytes).map_err(|_| CliError::Fit {
+            code: crate::diag::Code::BadArtifact,
+            message: format!("{}: a compiled cell is UTF-8 text, this is not", path.display()),
+        })?;
+        let artifact = Artifact::from_ron(&text).map_err(|it| in_file(path, it))?;
+        return Ok(Source::Artifact(Box::new(artifact)));
+    }
+    Ok(Source::Text { name: path.display().to_string(), bytes, library: false })
+}
+
+fn in_file(path: &Path, error: api::Error) -> CliError {
+    match CliError::from(error) {
+        CliError::Fit { code, message } => {
+            CliError::Fit { code, message: format!("{}: {message}", path.display()) }
+        }
+        other => other,
+    }
+}
+
+/// The message for a library name that does not exist.
+pub fn unknown_library_file(name: &str) -> CliError {
+    let similar = api::similar_names(name);
+    let hint = match similar.first() {
+        Some(it) => format!("did you mean `std/{it}`?"),
+        None => "`rnnc list` shows all".to_owned(),
+    };
+    CliError::Io(format!("the library has no `std/{name}`; {hint}"))
+}
+
+/// A spec with what an artifact adds to the command line's choices.
+pub struct Loaded {
+    /// The checked file.
+    pub spec: Spec,
+    /// The cell that was asked for, or that the artifact holds.
+    pub cell: Option<String>,
+    /// All settings, the artifact's first.
+    pub set: Vec<(String, String)>,
+    library: bool,
+}
+
+impl Loaded {
+    /// The settings as the library takes them.
+    pub fn set(&self) -> Vec<(&str, &str)> {
+        self.set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+}
+
+/// Reads and checks a SPEC.
+pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
+    let loaded = match source(&args.spec)? {
+        Source::Text { name, bytes, library } => {
+            let spec = Spec::read(&name, &bytes).map_err(api::Error::from)?;
+            Loaded { spec, cell: args.cell.clone(), set: args.set.clone(), library }
+        }
+        Source::Artifact(artifact) => {
+            let set = artifact.set().into_iter().map(|(a, b)| (a.to_owned(), b.to_owned()));
+            Loaded {
+                spec: artifact.spec()?,
+                cell: Some(args.cell.clone().unwrap_or(artifact.cell_name().to_owned())),
+                set: set.chain(args.set.iter().cloned()).collect(),
+                // Its warnings were shown when it was compiled.
+                library: true,
+            }
+        }
+    };
+    ctx.lap("check");
+    Ok(loaded)
+}
+
+/// The cell that is meant, with its settings; shows the warnings of the file.
+pub fn choose(ctx: &Context, loaded: &Loaded) -> Result<CellSpec, CliError> {
+    let cell = loaded.spec.configure(loaded.cell.as_deref(), &loaded.set())?;
+    if !loaded.library {
+        ctx.diagnostics(cell.warnings(), cell.sources());
+    }
+    Ok(cell)
+}
+
+/// [`load`] and [`choose`].
+pub fn cell(ctx: &mut Context, args: &CellArgs) -> Result<CellSpec, CliError> {
+    let loaded = load(ctx, args)?;
+    choose(ctx, &loaded)
+}

@@ -1,0 +1,108 @@
+//! What each node of a step depends on, and so when it can be computed: once, for all steps at once, or step by step.
+
+use serde::Serialize;
+
+use super::graph::NodeId;
+use super::op::Op;
+use super::{Cell, Graph};
+
+/// When a value can be computed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Depends on params and constants alone: once per call.
+    Once,
+    /// Depends on inputs, and on no earlier step: for all steps at once, before the loop.
+    BeforeLoop,
+    /// Depends on an earlier step, and a later step on it: step by step.
+    Loop,
+    /// Depends on an earlier step, and no later step on it: for all steps at once, after the loop.
+    AfterLoop,
+}
+
+/// The phase of each node of the step graph, by position.
+pub fn phases(cell: &Cell) -> Vec<Phase> {
+    let graph = &cell.step;
+    let mut phases: Vec<Phase> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let own = match &node.op {
+            Op::Carry(_) => Phase::Loop,
+            Op::Input(_) | Op::Mask(_) => Phase::BeforeLoop,
+            _ => Phase::Once,
+        };
+        let args = node.args.iter().map(|it| phases[it.idx()]);
+        phases.push(args.fold(own, Phase::max));
+    }
+    let reach = reaches_next(cell, graph);
+    for (phase, reaches) in phases.iter_mut().zip(reach) {
+        if *phase == Phase::Loop && !reaches {
+            *phase = Phase::AfterLoop;
+        }
+    }
+    phases
+}
+
+/// Which nodes a carried value's next value depends on.
+fn reaches_next(cell: &Cell, graph: &Graph) -> Vec<bool> {
+    let mut reach = vec![false; graph.nodes().len()];
+    // A past value of an input is carried, yet it makes nothing recur: only what it is computed from counts.
+    for carry in &cell.carries {
+        reach[carry.next.idx()] = true;
+    }
+    for id in graph.ids().rev() {
+        if reach[id.idx()] {
+            for arg in &graph.node(id).args {
+                reach[arg.idx()] = true;
+            }
+        }
+    }
+    reach
+}
+
+/// How the products of a step are spread over the phases.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ProductCount {
+    /// Of params alone.
+    pub once: usize,
+    /// Before the loop, for all steps at once.
+    pub before_loop: usize,
+    /// In the loop.
+    pub in_loop: usize,
+    /// The longest chain of products within a step that wait for each other: 1 for an LSTM, 2 for a GRU whose reset gate is
+    /// applied before the product.
+    pub depth: usize,
+    /// After the loop, for all steps at once.
+    pub after_loop: usize,
+}
+
+/// Counts the products of a step by phase.
+pub fn products(cell: &Cell) -> ProductCount {
+    let phases = phases(cell);
+    let mut count = ProductCount::default();
+    let mut depth = vec![0usize; phases.len()];
+    for id in cell.step.ids() {
+        let node = cell.step.node(id);
+        let before = node.args.iter().map(|it| depth[it.idx()]).max().unwrap_or(0);
+        let is_product = is_product(&cell.step, id);
+        let phase = phases[id.idx()];
+        depth[id.idx()] = before + usize::from(is_product && phase == Phase::Loop);
+        if is_product {
+            match phase {
+                Phase::Once => count.once += 1,
+                Phase::BeforeLoop => count.before_loop += 1,
+                Phase::Loop => count.in_loop += 1,
+                Phase::AfterLoop => count.after_loop += 1,
+            }
+        }
+        count.depth = count.depth.max(depth[id.idx()]);
+    }
+    count
+}
+
+/// A contraction that sums over something: an outer product is elementwise work.
+fn is_product(graph: &Graph, id: NodeId) -> bool {
+    match &graph.node(id).op {
+        Op::Contract(it) => it.left.iter().any(|label| !it.result.contains(label)),
+        _ => false,
+    }
+}

@@ -1,0 +1,136 @@
+//! The tree itself: who may use whom, how long files are, which words must not stand in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may use whom. The table is the architecture; change it only together with ARCHITECTURE.md.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("text", &[]),
+    ("diag", &["text"]),
+    ("syntax", &["text", "diag"]),
+    ("ir", &["text", "diag"]),
+    ("check", &["text", "diag", "syntax", "ir"]),
+    ("derive", &["text", "diag", "ir"]),
+    ("exec", &["text", "diag", "ir", "derive"]),
+    ("data", &["text", "diag"]),
+    ("api", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data"]),
+    ("cli", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data", "api"]),
+];
+
+/// Files of over 500 lines that are one table or one list.
+const LONG: &[&str] = &[];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&root().join("src"), &mut files);
+    files
+}
+
+/// The code of a file without comments and without its unit tests, which may use everything.
+fn code(text: &str) -> String {
+    let body = text.split("#[cfg(test)]").next().unwrap();
+    body.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+fn stage(path: &Path) -> Option<String> {
+    let inner = path.strip_prefix(root().join("src")).unwrap();
+    let mut parts = inner.components();
+    let first = parts.next()?.as_os_str().to_string_lossy().into_owned();
+    parts.next().is_some().then_some(first)
+}
+
+#[test]
+fn stages_use_only_the_stages_before_them() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut faults = Vec::new();
+    for path in sources() {
+        let Some(stage) = stage(&path) else { continue };
+        let may = allowed.get(stage.as_str()).unwrap_or_else(|| panic!("no row for `{stage}`"));
+        let code = code(&fs::read_to_string(&path).unwrap());
+        for (at, _) in code.match_indices("crate::") {
+            let rest = &code[at + 7..];
+            let used: Vec<String> = match rest.strip_prefix('{') {
+                Some(list) => list
+                    .split('}')
+                    .next()
+                    .unwrap()
+                    .split(',')
+                    .map(|it| it.trim().split("::").next().unwrap().to_owned())
+                    .collect(),
+                None => {
+                    vec![rest.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect()]
+                }
+            };
+            for used in used {
+                let known = allowed.contains_key(used.as_str());
+                if known && used != stage && !may.contains(&used.as_str()) {
+                    faults.push(format!("{}: `{stage}` uses `{used}`", path.display()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn only_the_command_line_prints_and_only_it_and_data_touch_files() {
+    let mut faults = Vec::new();
+    for path in sources() {
+        let stage = stage(&path).unwrap_or_default();
+        let code = code(&fs::read_to_string(&path).unwrap());
+        let prints = ["println!", "eprintln!", "print!(", "eprint!(", "io::stdout", "io::stderr"];
+        let touches = ["std::fs", "File::open", "File::create"];
+        for word in prints {
+            if stage != "cli" && code.contains(word) {
+                faults.push(format!("{}: {word}", path.display()));
+            }
+        }
+        for word in touches {
+            if stage != "cli" && stage != "data" && code.contains(word) {
+                faults.push(format!("{}: {word}", path.display()));
+            }
+        }
+        if code.contains("unsafe ") {
+            faults.push(format!("{}: unsafe", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    let mut faults = Vec::new();
+    for path in sources() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        if lines > 600 && !LONG.contains(&name.as_str()) {
+            faults.push(format!("{name}: {lines} lines"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_code_map_names_every_stage() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for (stage, _) in MAY_USE {
+        assert!(map.contains(&format!("`{stage}/`")), "ARCHITECTURE.md does not name `{stage}/`");
+    }
+}
