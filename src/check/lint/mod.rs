@@ -7,6 +7,8 @@ mod accuracy;
 mod gates;
 mod items;
 mod params;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod walk;
 mod written;
