@@ -25,6 +25,7 @@ pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
+pub mod derive;
 pub mod diag;
 pub mod exec;
 pub mod ir;

@@ -133,6 +133,17 @@ impl Dim {
         Some(sum)
     }
 
+    /// Whether it is in its normal form, as every one is that was computed; one read from a file need not be.
+    pub fn is_normal(&self) -> bool {
+        let monomial = |it: &Monomial| {
+            it.windows(2).all(|pair| pair[0].0 < pair[1].0)
+                && it.iter().all(|(_, power)| *power > 0)
+        };
+        self.0.windows(2).all(|pair| pair[0].0 < pair[1].0)
+            && self.0.iter().all(|(it, factor)| *factor != 0 && monomial(it))
+            && self.0.len() <= 1000
+    }
+
     fn collect(
         terms: impl Iterator<Item = Result<(Monomial, i64), DimOverflow>>,
     ) -> Result<Dim, DimOverflow> {

@@ -7,9 +7,11 @@ pub mod constant;
 pub mod dependence;
 pub mod dim;
 pub mod graph;
+pub mod infer;
 pub mod op;
 pub mod pointwise;
 pub mod real;
+pub mod verify;
 
 use serde::{Deserialize, Serialize};
 

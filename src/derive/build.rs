@@ -1,0 +1,190 @@
+//! Writing derived graphs: leaves that read the forward graph, and formulas that come out as a person would write them.
+
+use crate::ir::pointwise::{Slope, write_slope};
+use crate::ir::{Const, Graph, Node, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::text::Span;
+
+/// A derived graph in the making.
+pub(super) struct Builder<'f> {
+    /// The graph that it is derived from.
+    pub forward: &'f Graph,
+    /// The derived graph.
+    pub graph: Graph,
+    /// The derived node that has the value of a forward node.
+    kept: Vec<Option<NodeId>>,
+}
+
+impl<'f> Builder<'f> {
+    pub fn new(forward: &'f Graph) -> Builder<'f> {
+        Builder { forward, graph: Graph::default(), kept: vec![None; forward.nodes().len()] }
+    }
+
+    /// The value that a forward node had. Leaves and constants stand for themselves, and so does a broadcast of them: it
+    /// need not be kept. A node that only passes its operand on is read as its operand.
+    pub fn value(&mut self, id: NodeId) -> NodeId {
+        if let Some(known) = self.kept[id.idx()] {
+            return known;
+        }
+        let node = self.forward.node(id);
+        let passed = match node.op {
+            Op::Guard => Some(node.args[1]),
+            Op::Declared | Op::StopGrad | Op::ClipGrad(_) | Op::Map(Pointwise::Identity) => {
+                Some(node.args[0])
+            }
+            _ => None,
+        };
+        let value = match (&node.op, passed) {
+            (_, Some(inner)) if node.name.is_none() => self.value(inner),
+            (Op::Expand(_), None) => {
+                let inner = self.value(node.args[0]);
+                self.graph.push(Node { args: vec![inner], name: None, ..node.clone() })
+            }
+            (
+                Op::Input(_)
+                | Op::Carry(_)
+                | Op::Param(_)
+                | Op::Mask(_)
+                | Op::Constant(_)
+                | Op::Array(_)
+                | Op::Eye
+                | Op::Iota,
+                _,
+            ) => self.graph.push(Node { name: None, ..node.clone() }),
+            (_, _) => {
+                let leaf = Node { op: Op::Forward(id), args: Vec::new(), ..node.clone() };
+                self.graph.push(leaf)
+            }
+        };
+        self.kept[id.idx()] = Some(value);
+        value
+    }
+
+    /// The derivative of an elementwise forward node by one operand, in the shape of the node.
+    pub fn slope(&mut self, id: NodeId, slope: Slope) -> NodeId {
+        let args: Vec<NodeId> =
+            self.forward.node(id).args.iter().map(|it| self.value(*it)).collect();
+        let result = self.value(id);
+        write_slope(&mut self.graph, slope, &args, result, self.forward.node(id).span)
+    }
+
+    pub fn shape(&self, id: NodeId) -> Shape {
+        self.graph.shape(id).clone()
+    }
+
+    pub fn push(&mut self, op: Op, args: &[NodeId], shape: Shape, span: Span) -> NodeId {
+        self.graph.add(op, args.to_vec(), shape, span)
+    }
+
+    pub fn map(&mut self, op: Pointwise, args: &[NodeId]) -> NodeId {
+        let span = self.graph.node(args[0]).span;
+        self.graph.map(op, args, span)
+    }
+
+    pub fn number(&mut self, value: f64, shape: &Shape, span: Span) -> NodeId {
+        self.graph.number(value, shape, span)
+    }
+
+    /// The number that a node is everywhere, if it is one.
+    pub fn as_number(&self, id: NodeId) -> Option<f64> {
+        let node = self.graph.node(id);
+        match &node.op {
+            Op::Constant(Const::Number(value)) => Some(*value),
+            Op::Expand(_) => self.as_number(node.args[0]),
+            _ => None,
+        }
+    }
+
+    /// The operand of a negation.
+    fn negated(&self, id: NodeId) -> Option<NodeId> {
+        let node = self.graph.node(id);
+        matches!(node.op, Op::Map(Pointwise::Neg)).then(|| node.args[0])
+    }
+
+    pub fn neg(&mut self, value: NodeId) -> NodeId {
+        match self.negated(value) {
+            Some(inner) => inner,
+            None => self.map(Pointwise::Neg, &[value]),
+        }
+    }
+
+    /// `d` times a slope, written without needless factors and parentheses: `d * z * (1 - z)`, `2 * d * x`, `-d`, `d / b`.
+    pub fn times(&mut self, d: NodeId, slope: NodeId) -> NodeId {
+        match self.as_number(slope) {
+            Some(1.0) => return d,
+            Some(-1.0) => return self.neg(d),
+            Some(_) => return self.map(Pointwise::Mul, &[slope, d]),
+            None => {}
+        }
+        let node = self.graph.node(slope);
+        match (&node.op, node.args.as_slice()) {
+            (Op::Map(Pointwise::Mul), &[left, right]) => {
+                let first = self.times(d, left);
+                self.times(first, right)
+            }
+            (Op::Map(Pointwise::Div), &[left, right]) => {
+                let first = self.times(d, left);
+                match self.negated(first) {
+                    Some(inner) => {
+                        let quotient = self.map(Pointwise::Div, &[inner, right]);
+                        self.neg(quotient)
+                    }
+                    None => self.map(Pointwise::Div, &[first, right]),
+                }
+            }
+            (Op::Map(Pointwise::Neg), &[inner]) => {
+                let product = self.times(d, inner);
+                self.neg(product)
+            }
+            (_, _) => match self.negated(d) {
+                Some(inner) => {
+                    let product = self.map(Pointwise::Mul, &[inner, slope]);
+                    self.neg(product)
+                }
+                None => self.map(Pointwise::Mul, &[d, slope]),
+            },
+        }
+    }
+
+    /// The sum of terms in their order, but one without a minus first; `None` of nothing.
+    pub fn sum(&mut self, terms: &[NodeId]) -> Option<NodeId> {
+        let first = terms.iter().position(|it| self.negated(*it).is_none()).unwrap_or(0);
+        let mut sum = *terms.get(first)?;
+        for (idx, term) in terms.iter().enumerate() {
+            if idx != first {
+                sum = match self.negated(*term) {
+                    Some(inner) => self.map(Pointwise::Sub, &[sum, inner]),
+                    None => self.map(Pointwise::Add, &[sum, *term]),
+                };
+            }
+        }
+        Some(sum)
+    }
+
+    /// `value` where the condition is not 0, else exactly 0; or the other way round.
+    pub fn where_taken(&mut self, cond: NodeId, value: NodeId, taken: bool) -> NodeId {
+        let shape = self.shape(value);
+        let span = self.graph.node(value).span;
+        let zero = self.number(0.0, &shape, span);
+        let (a, b) = if taken { (value, zero) } else { (zero, value) };
+        self.map(Pointwise::Where, &[cond, a, b])
+    }
+
+    /// The sum along axes.
+    pub fn reduce_sum(&mut self, value: NodeId, axes: &[usize]) -> NodeId {
+        if axes.is_empty() {
+            return value;
+        }
+        let shape = self.shape(value);
+        let kept = shape.0.iter().enumerate().filter(|(idx, _)| !axes.contains(idx));
+        let result = Shape(kept.map(|(_, axis)| axis.clone()).collect());
+        let span = self.graph.node(value).span;
+        self.push(Op::Reduce(Reduction::Sum, axes.to_vec()), &[value], result, span)
+    }
+
+    /// The inverse of a reduction's loss of axes: repeats a value along them.
+    pub fn expand_along(&mut self, value: NodeId, axes: &[usize], shape: &Shape) -> NodeId {
+        let places = (0..shape.rank()).filter(|it| !axes.contains(it)).collect();
+        let span = self.graph.node(value).span;
+        self.graph.expand(value, places, shape.clone(), span)
+    }
+}

@@ -1,0 +1,65 @@
+//! Names of derived values: `d_z` for the adjoint of `z`.
+
+use std::collections::BTreeSet;
+
+use crate::ir::{Cell, Graph, NodeId, Op, Pointwise};
+use crate::text::Name;
+
+/// Hands out names that neither the user nor an earlier call took.
+pub(super) struct Names {
+    taken: BTreeSet<Name>,
+}
+
+impl Names {
+    /// With all names of the cell taken.
+    pub fn of(cell: &Cell) -> Names {
+        let nodes = cell.step.nodes().iter().chain(cell.start.nodes());
+        let taken = nodes
+            .filter_map(|it| it.name.as_ref())
+            .chain(cell.values.iter().map(|it| &it.name))
+            .chain(cell.inputs.iter().map(|it| &it.name))
+            .chain(cell.carries.iter().map(|it| &it.name))
+            .chain(cell.params.iter().map(|it| &it.name))
+            .chain(cell.masks.iter().map(|it| &it.name))
+            .chain(cell.hypers.iter().map(|it| &it.name))
+            .chain(cell.dims.iter().map(|it| &it.name))
+            .cloned()
+            .collect();
+        Names { taken }
+    }
+
+    /// The wanted name, with as many `_` after it as make it new.
+    pub fn fresh(&mut self, wanted: String) -> Name {
+        let mut name = wanted;
+        while self.taken.contains(name.as_str()) {
+            name.push('_');
+        }
+        let name = Name::from(name);
+        self.taken.insert(name.clone());
+        name
+    }
+}
+
+/// What the user calls a node, in a form that a prefix can stand before: `z`, `prev_h`, `W`.
+pub(super) fn spoken(cell: &Cell, graph: &Graph, id: NodeId) -> Option<String> {
+    match graph.node(id).op {
+        Op::Input(idx) => Some(cell.inputs[idx].name.to_string()),
+        Op::Carry(idx) => Some(format!("prev_{}", cell.carries[idx].name)),
+        Op::Param(idx) => Some(cell.params[idx].name.to_string()),
+        _ => graph.node(id).name.as_ref().map(|it| it.to_string()),
+    }
+}
+
+/// Names for what has none of the user's: `pre_z` for what stands in the function that gives `z`.
+pub(super) fn hints(graph: &Graph) -> Vec<Option<String>> {
+    let mut hints = vec![None; graph.nodes().len()];
+    for node in graph.nodes() {
+        let (Op::Map(op), Some(name)) = (&node.op, &node.name) else { continue };
+        let inner = graph.node(node.args[0]);
+        let is_function = op.arity() == 1 && *op != Pointwise::Neg;
+        if is_function && inner.name.is_none() && !inner.op.is_leaf() {
+            hints[node.args[0].idx()].get_or_insert_with(|| format!("pre_{name}"));
+        }
+    }
+    hints
+}

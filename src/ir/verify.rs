@@ -1,0 +1,339 @@
+//! What every pass may assume of a cell and its graphs.
+//!
+//! Runs in debug builds after every pass, and on whatever is read from a file: it must not panic on any data.
+
+use std::collections::BTreeSet;
+
+use super::infer::infer;
+use super::{Cell, Const, Dim, Graph, HyperKind, Init, Node, NodeId, Op, Shape, Source, Start};
+
+/// More axes than this no value has.
+const MAX_RANK: usize = 32;
+
+/// Constants nested deeper than this are not evaluated recursively.
+const MAX_DEPTH: usize = 300;
+
+/// Which graph is meant; it decides about the leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// One step of the cell.
+    Step,
+    /// The starts of the carries.
+    Start,
+    /// A graph derived from the step.
+    DerivedStep,
+    /// A graph derived from the start.
+    DerivedStart,
+}
+
+/// Checks a cell: its declarations, both graphs, and that all numbers are in range.
+pub fn verify(cell: &Cell) -> Result<(), String> {
+    declarations(cell)?;
+    verify_graph(cell, &cell.step, Role::Step).map_err(|it| format!("step: {it}"))?;
+    verify_graph(cell, &cell.start, Role::Start).map_err(|it| format!("start: {it}"))?;
+    for (idx, carry) in cell.carries.iter().enumerate() {
+        let fault = |what: &str| format!("carried `{}`: {what}", carry.name);
+        if root(&cell.step, carry.next, "next value")? != &carry.shape {
+            return Err(fault("its next value has another shape"));
+        }
+        match carry.start {
+            Start::Node(id) => {
+                if root(&cell.start, id, "start")? != &carry.shape {
+                    return Err(fault("its start has another shape"));
+                }
+            }
+            Start::SameAs(other) => match cell.carries.get(other) {
+                Some(it) if other != idx && matches!(it.start, Start::Node(_)) => {
+                    if it.shape != carry.shape {
+                        return Err(fault("it starts as a value of another shape"));
+                    }
+                }
+                Some(_) | None => return Err(fault("it starts as something that has no start")),
+            },
+        }
+    }
+    for output in &cell.outputs {
+        root(&cell.step, output.node, "output")?;
+    }
+    for value in &cell.values {
+        root(&cell.step, value.node, "named value")?;
+    }
+    Ok(())
+}
+
+/// Checks one graph of the cell: operands before users, arity, shapes as inferred, numbers of leaves in range.
+pub fn verify_graph(cell: &Cell, graph: &Graph, role: Role) -> Result<(), String> {
+    if u32::try_from(graph.nodes().len()).is_err() {
+        return Err("more nodes than ids".into());
+    }
+    let dims = Names::of(cell);
+    for id in graph.ids() {
+        let node = graph.node(id);
+        verify_node(cell, &dims, graph, id, node, role)
+            .map_err(|it| format!("node {} ({}): {it}", id.0, kind(&node.op)))?;
+    }
+    Ok(())
+}
+
+fn verify_node(
+    cell: &Cell,
+    names: &Names,
+    graph: &Graph,
+    id: NodeId,
+    node: &Node,
+    role: Role,
+) -> Result<(), String> {
+    names.shape(&node.shape)?;
+    if let Some(late) = node.args.iter().find(|it| **it >= id) {
+        return Err(format!("its operand {} does not come before it", late.0));
+    }
+    let args: Vec<&Shape> = node.args.iter().map(|it| graph.shape(*it)).collect();
+    let shape = infer(&node.op, &args, &node.shape)?;
+    if shape != node.shape {
+        return Err(format!("its shape is {shape}, not {}", node.shape));
+    }
+    match &node.op {
+        Op::Constant(value) | Op::ClipGrad(value) => names.constant(value, 0)?,
+        Op::Array(values) => {
+            for value in values {
+                names.constant(value, 0)?;
+            }
+        }
+        Op::Slice { from, to, .. } => {
+            names.dim(from)?;
+            names.dim(to)?;
+        }
+        Op::Pad { before, after, .. } => {
+            names.dim(before)?;
+            names.dim(after)?;
+        }
+        Op::Pick(index) | Op::Place(index) => names.dim(index)?,
+        // Nobody can differentiate it again.
+        Op::ProductOfOthers(_) if matches!(role, Role::Step | Role::Start) => {
+            return Err("it stands in derived graphs only".into());
+        }
+        Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_) => {
+            let wanted = leaf_shape(cell, &node.op, role)?;
+            if *wanted != node.shape {
+                return Err(format!("its shape is {wanted}, not {}", node.shape));
+            }
+        }
+        Op::Eye
+        | Op::Iota
+        | Op::Map(_)
+        | Op::Expand(_)
+        | Op::Contract(_)
+        | Op::Reduce(..)
+        | Op::Softmax(_)
+        | Op::CumSum { .. }
+        | Op::ProductOfOthers(_)
+        | Op::Permute(_)
+        | Op::Concat(_)
+        | Op::Stack
+        | Op::Reshape
+        | Op::Lookup
+        | Op::Scatter
+        | Op::Guard
+        | Op::Declared
+        | Op::StopGrad => {}
+    }
+    Ok(())
+}
+
+/// The shape of a leaf that is not a constant, or why it may not stand here.
+fn leaf_shape<'c>(cell: &'c Cell, op: &Op, role: Role) -> Result<&'c Shape, String> {
+    let of_step = matches!(role, Role::Step | Role::DerivedStep);
+    let derived = matches!(role, Role::DerivedStep | Role::DerivedStart);
+    let input = |idx: usize| of_step.then(|| cell.inputs.get(idx).map(|it| &it.shape)).flatten();
+    let carry = |idx: usize| cell.carries.get(idx).map(|it| &it.shape);
+    let shape = match op {
+        Op::Input(idx) | Op::Tangent(Source::Input(idx)) => input(*idx),
+        Op::Carry(idx) | Op::Tangent(Source::Carry(idx)) => {
+            if of_step {
+                carry(*idx)
+            } else {
+                None
+            }
+        }
+        Op::Param(idx) | Op::Tangent(Source::Param(idx)) => {
+            cell.params.get(*idx).map(|it| &it.shape)
+        }
+        Op::Mask(idx) => of_step.then(|| cell.masks.get(*idx)).flatten().map(|it| &it.shape),
+        Op::Forward(of) => {
+            let graph = if of_step { &cell.step } else { &cell.start };
+            graph.nodes().get(of.idx()).map(|it| &it.shape)
+        }
+        Op::OutputAdjoint(idx) => {
+            let output = of_step.then(|| cell.outputs.get(*idx)).flatten();
+            output.and_then(|it| cell.step.nodes().get(it.node.idx())).map(|it| &it.shape)
+        }
+        Op::CarryAdjoint(idx) => carry(*idx),
+        Op::Constant(_)
+        | Op::Array(_)
+        | Op::Eye
+        | Op::Iota
+        | Op::Map(_)
+        | Op::Expand(_)
+        | Op::Contract(_)
+        | Op::Reduce(..)
+        | Op::Softmax(_)
+        | Op::CumSum { .. }
+        | Op::ProductOfOthers(_)
+        | Op::Permute(_)
+        | Op::Concat(_)
+        | Op::Stack
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Reshape
+        | Op::Pick(_)
+        | Op::Place(_)
+        | Op::Lookup
+        | Op::Scatter
+        | Op::Guard
+        | Op::Declared
+        | Op::StopGrad
+        | Op::ClipGrad(_) => None,
+    };
+    let given_here = matches!(op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
+    let shape = shape.filter(|_| given_here || derived);
+    shape.ok_or_else(|| "there is no such leaf here".to_string())
+}
+
+fn declarations(cell: &Cell) -> Result<(), String> {
+    let names = Names::of(cell);
+    for dim in &cell.dims {
+        if dim.default.is_some_and(|it| it < 1) {
+            return Err(format!("dim `{}` is less than 1", dim.name));
+        }
+        let known = |like: &str| cell.dims.iter().any(|it| *it.name == *like && it.like.is_none());
+        if dim.like.as_ref().is_some_and(|it| !known(it)) {
+            return Err(format!("dim `{}` is like one that has no size of its own", dim.name));
+        }
+    }
+    for (_, dim) in &cell.derived {
+        names.dim(dim)?;
+    }
+    for hyper in &cell.hypers {
+        if let HyperKind::Number(value) = &hyper.kind {
+            names.constant(value, 0)?;
+        }
+    }
+    for input in &cell.inputs {
+        names.shape(&input.shape)?;
+        if input.index.is_some() && input.shape.rank() > 0 {
+            return Err(format!("the index `{}` is no scalar", input.name));
+        }
+        input.index.iter().try_for_each(|it| names.dim(it))?;
+        input.default.iter().try_for_each(|it| names.constant(it, 0))?;
+    }
+    for carry in &cell.carries {
+        names.shape(&carry.shape)?;
+        carry.index.iter().try_for_each(|it| names.dim(it))?;
+    }
+    for param in &cell.params {
+        names.shape(&param.shape)?;
+        names.init(&param.init, 0)?;
+    }
+    for mask in &cell.masks {
+        names.shape(&mask.shape)?;
+        names.constant(&mask.probability, 0)?;
+    }
+    Ok(())
+}
+
+fn root<'g>(graph: &'g Graph, id: NodeId, what: &str) -> Result<&'g Shape, String> {
+    match graph.nodes().get(id.idx()) {
+        Some(node) => Ok(&node.shape),
+        None => Err(format!("the {what} {} is no node", id.0)),
+    }
+}
+
+/// The names that sizes and constants may use.
+struct Names<'c> {
+    dims: BTreeSet<&'c str>,
+    hypers: BTreeSet<&'c str>,
+}
+
+impl Names<'_> {
+    fn of(cell: &Cell) -> Names<'_> {
+        let numbers = cell.hypers.iter().filter(|it| matches!(it.kind, HyperKind::Number(_)));
+        Names {
+            dims: cell.dims.iter().map(|it| &*it.name).collect(),
+            hypers: numbers.map(|it| &*it.name).collect(),
+        }
+    }
+
+    fn dim(&self, dim: &Dim) -> Result<(), String> {
+        if !dim.is_normal() {
+            return Err("a size is not in its normal form".into());
+        }
+        match dim.names().into_iter().find(|it| !self.dims.contains(&**it)) {
+            Some(name) => Err(format!("`{name}` is no dim")),
+            None => Ok(()),
+        }
+    }
+
+    fn shape(&self, shape: &Shape) -> Result<(), String> {
+        if shape.rank() > MAX_RANK {
+            return Err(format!("a value has {} axes", shape.rank()));
+        }
+        shape.axes().iter().try_for_each(|it| self.dim(it))
+    }
+
+    fn constant(&self, value: &Const, depth: usize) -> Result<(), String> {
+        match value {
+            Const::Number(_) => Ok(()),
+            Const::Size(dim) => self.dim(dim),
+            Const::Hyper(name) if self.hypers.contains(&**name) => Ok(()),
+            Const::Hyper(name) => Err(format!("`{name}` is no numeric hyper")),
+            Const::Apply(op, args) => {
+                applied(args.len(), op.arity(), depth)?;
+                args.iter().try_for_each(|it| self.constant(it, depth + 1))
+            }
+        }
+    }
+
+    fn init(&self, init: &Init, depth: usize) -> Result<(), String> {
+        use super::constant::Draw;
+        let constant = |it: &Const| self.constant(it, depth);
+        match init {
+            Init::Const(value) => constant(value),
+            Init::Iota(dim) => self.dim(dim),
+            Init::Linspace(lo, hi) => constant(lo).and_then(|()| constant(hi)),
+            Init::Draw(draw) => match draw {
+                Draw::Uniform(a, b) | Draw::Normal(a, b) | Draw::LogUniform(a, b) => {
+                    constant(a).and_then(|()| constant(b))
+                }
+                Draw::TruncatedNormal(a) | Draw::Orthogonal(a) | Draw::Identity(a) => constant(a),
+                Draw::Scaled { fan_in, fan_out, .. } => {
+                    fan_in.iter().chain(fan_out).try_for_each(constant)
+                }
+            },
+            Init::Apply(op, args) => {
+                applied(args.len(), op.arity(), depth)?;
+                args.iter().try_for_each(|it| self.init(it, depth + 1))
+            }
+        }
+    }
+}
+
+fn applied(given: usize, wanted: usize, depth: usize) -> Result<(), String> {
+    if given != wanted {
+        return Err(format!("a constant has {given} operands instead of {wanted}"));
+    }
+    if depth > MAX_DEPTH { Err("a constant is nested too deep".into()) } else { Ok(()) }
+}
+
+/// The operator without its details, for messages.
+fn kind(op: &Op) -> String {
+    let text = format!("{op:?}");
+    let end = text.find(['(', ' ', '{']).unwrap_or(text.len());
+    text[..end].to_string()
+}
