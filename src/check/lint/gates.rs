@@ -89,30 +89,43 @@ impl View<'_> {
         while !open.is_empty() && lines.len() < LINES {
             let mut next = Vec::new();
             for user in open {
+                if self.explains_itself(user) {
+                    continue;
+                }
                 for arg in &graph.node(self.plain(user)).args {
                     let arg = self.plain(*arg);
-                    if let Op::Constant(_) = graph.node(arg).op {
+                    let node = graph.node(arg);
+                    // Numbers are seen; that an input may be anything is known.
+                    let leaf = node.args.is_empty();
+                    if matches!(node.op, Op::Constant(_)) || (leaf && user != id) {
                         continue;
                     }
                     let text = self.text(arg, 3);
                     if lines.len() < LINES && seen.insert(text.clone()) {
-                        let definition = match &graph.node(arg).name {
-                            Some(_) if !graph.node(arg).args.is_empty() => {
-                                format!(" = `{}`", self.spelled(arg, 3))
-                            }
+                        let definition = match node.name {
+                            Some(_) if !leaf => format!(" = `{}`", self.spelled(arg, 3)),
                             Some(_) | None => String::new(),
                         };
                         lines.push(format!("`{text}`{definition} {}", self.range(arg)));
                     }
-                    // What may be anything is explained by what it reads; what is bounded explains itself.
-                    if !range::lies_in(&self.ranges[arg.idx()], &closed(-1.0, 1.0)) {
-                        next.push(arg);
-                    }
+                    next.push(arg);
                 }
             }
             open = next;
         }
         lines
+    }
+
+    /// Whether the operands do not matter: those of `tanh` never do, those of `exp` may.
+    fn explains_itself(&self, id: NodeId) -> bool {
+        let node = self.cell.step.node(self.plain(id));
+        let range = self.ranges[id.idx()];
+        let bounded = range.lo.is_finite() && range.hi.is_finite();
+        let settled = match &node.op {
+            Op::Map(op) => op.syntax() == Syntax::Function && node.args.len() == 1,
+            op => matches!(op, Op::Softmax(_)),
+        };
+        bounded && settled
     }
 
     fn range(&self, id: NodeId) -> String {
@@ -150,15 +163,17 @@ impl View<'_> {
             if depth <= 1 && node.args.iter().any(|it| !self.is_short(*it)) {
                 return "..".to_string();
             }
-            let args: Vec<String> = node
-                .args
-                .iter()
-                .map(|it| {
+            let outer = level(&node.op);
+            let args: Vec<String> = (node.args.iter().enumerate())
+                .map(|(at, it)| {
                     let text = self.text(*it, depth.saturating_sub(1));
-                    if separator != ", " && text.contains(' ') && self.is_infix(*it) {
-                        format!("({text})")
-                    } else {
-                        text
+                    let inner = self.cell.step.node(self.plain(*it));
+                    let inner = level(&inner.op).filter(|_| inner.name.is_none());
+                    match (outer, inner) {
+                        (Some(outer), Some(inner)) if binds_looser(outer, inner, at) => {
+                            format!("({text})")
+                        }
+                        (Some(_) | None, Some(_) | None) => text,
                     }
                 })
                 .collect();
@@ -200,15 +215,6 @@ impl View<'_> {
         node.args.is_empty() || node.name.is_some()
     }
 
-    fn is_infix(&self, id: NodeId) -> bool {
-        let node = self.cell.step.node(self.plain(id));
-        node.name.is_none()
-            && match &node.op {
-                Op::Map(op) => op.syntax() != Syntax::Function,
-                op => matches!(op, Op::Contract(_)),
-            }
-    }
-
     /// The word for an operator that is not elementwise.
     fn word(&self, op: &Op) -> &'static str {
         match op {
@@ -245,6 +251,28 @@ impl View<'_> {
             Op::ClipGrad(_) => "clip_grad",
         }
     }
+}
+
+/// How tightly an operator binds that is written between or before its operands.
+fn level(op: &Op) -> Option<u8> {
+    if let Op::Contract(_) = op {
+        return Some(3);
+    }
+    let Op::Map(op) = op else { return None };
+    match op.syntax() {
+        Syntax::Infix("+" | "-") => Some(1),
+        Syntax::Infix("*" | "/") => Some(2),
+        Syntax::Infix("^") => Some(5),
+        Syntax::Infix(_) => Some(0),
+        Syntax::Prefix(_) => Some(4),
+        Syntax::Function => None,
+    }
+}
+
+/// Whether an operand needs parentheses; `@` and `*` need them from each other.
+fn binds_looser(outer: u8, inner: u8, operand: usize) -> bool {
+    let mixed = (outer == 2 && inner == 3) || (outer == 3 && inner == 2);
+    mixed || inner < outer || (inner == outer && operand > 0)
 }
 
 fn constant(value: &ir::Const) -> String {
