@@ -22,6 +22,13 @@ impl<F> Feed<F> {
             Feed::Batch(array) | Feed::Shared(array) => array,
         }
     }
+
+    /// The array, to change it.
+    pub fn array_mut(&mut self) -> &mut ArrayD<F> {
+        match self {
+            Feed::Batch(array) | Feed::Shared(array) => array,
+        }
+    }
 }
 
 /// What runs through a cell.

@@ -86,10 +86,6 @@ pub(crate) fn carry(cell: &mut Cell, name: &str, axes: &[&str], start: Start) ->
     leaf(&mut cell.step, Op::Carry(cell.carries.len() - 1), &shape)
 }
 
-pub(crate) fn zero_start(cell: &mut Cell, axes: &[&str]) -> Start {
-    Start::Node(cell.start.number(0.0, &shape(axes), NOWHERE))
-}
-
 pub(crate) fn set_next(cell: &mut Cell, name: &str, next: NodeId) {
     let idx = cell.carry(name).expect("the carry was declared");
     cell.carries[idx].next = next;

@@ -6,6 +6,7 @@
 pub mod arrays;
 pub mod bind;
 pub mod eval;
+pub mod gradcheck;
 pub mod init;
 mod portable;
 pub mod reference;
@@ -14,7 +15,7 @@ pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tange
 pub use bind::{BindError, Bound, bind, shapes};
 pub use eval::{Program, Value, eval};
 pub use init::{InitError, init, init_param};
-pub use reference::{Call, NotFinite, Run, RunError, check_gradients, forward};
+pub use reference::{Call, NotFinite, Run, RunError, backward, check_gradients, forward, tangent};
 
 #[cfg(test)]
 mod hand;

@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::super::arrays::{Feed, InitialState, Inputs};
-use super::super::bind::{Bound, MAX_BYTES, elements};
+use super::super::bind::{BindError, Bound, MAX_BYTES, elements};
 use super::super::eval::{Value, eval};
 use super::Call;
 use crate::diag::Code;
@@ -47,6 +47,9 @@ pub enum RunError {
         /// How many bytes it would be.
         bytes: u64,
     },
+    /// A derived graph that does not fit the sizes.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// A name that is asked for and that the cell does not have.
     #[error("cell `{cell}` has no named value `{name}`; it has {known}")]
     UnknownValue {
@@ -68,6 +71,7 @@ impl RunError {
             RunError::Index { .. } => Code::BadIndex,
             RunError::Lengths(_) => Code::BadLengths,
             RunError::TooLarge { .. } => Code::SizesTooLarge,
+            RunError::Bind(fault) => fault.code(),
             RunError::UnknownValue { .. } => Code::BadSetting,
         }
     }

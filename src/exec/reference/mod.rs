@@ -3,19 +3,23 @@
 //! Nothing here is clever. That a batch equals its sequences run alone, that lengths cut, and that T steps at once equal T
 //! runs of one step hold because nothing else is done. What is given is checked before the first step.
 
+mod backward;
 mod finite;
 mod given;
+mod tangent;
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
+pub use backward::backward;
 pub use finite::{NotFinite, Place, check_gradients};
 pub(crate) use given::Given;
 pub use given::RunError;
+pub use tangent::tangent;
 
 use super::arrays::{InitialState, Inputs, Params};
 use super::bind::Bound;
 use super::eval::{Program, Value};
-use crate::ir::{NodeId, Op, Real};
+use crate::ir::{NodeId, Real};
 use crate::text::Name;
 
 /// What one call runs.
@@ -129,15 +133,7 @@ impl<F: Real> Run<'_, F> {
         time: usize,
         before: &[Value<F>],
     ) -> Vec<Value<F>> {
-        self.step.run(&mut |_, node| {
-            if let Op::Input(input) = node.op {
-                self.given.input(input, time, sequence)
-            } else if let Op::Carry(carry) = node.op {
-                before[carry].clone()
-            } else {
-                unreachable!("a step graph reads inputs, carried values and what is fixed")
-            }
-        })
+        self.step.run(&mut |_, node| self.leaf(node, sequence, time, before))
     }
 }
 

@@ -1,0 +1,325 @@
+//! The comparisons at one sample.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::super::arrays::{Direction, Gradients};
+use super::super::arrays::{InitialState, Inputs, Params};
+use super::super::reference::{Call, Run, backward, forward, tangent};
+use super::sample::{Noise, Sample, Structure, declared_starts};
+use super::{CheckError, Kind, Line, Options, Report, Worst};
+use crate::derive::{Adjoint, Tangent};
+use crate::ir::Cell;
+
+/// The graphs under test.
+#[derive(Clone, Copy)]
+pub(super) struct Derived<'a> {
+    pub(super) adjoint: &'a Adjoint,
+    pub(super) tangent: &'a Tangent,
+}
+
+/// Random directions per tensor in forward mode.
+const DIRECTIONS: usize = 2;
+
+/// A gradient below this part of the norm of the adjoints from outside is compared with that part: what vanishes is known
+/// to no more digits than what it is made of.
+const FLOOR: f64 = 1e-2;
+
+/// A line for each tensor that has a gradient.
+pub(super) fn blank(cell: &Cell) -> Report {
+    let line = |name: &crate::text::Name, kind| Line {
+        name: name.clone(),
+        kind,
+        forward: None,
+        difference: None,
+        forward_alone: None,
+        passes: false,
+    };
+    let params = cell.params.iter().filter(|it| it.trained).map(|it| line(&it.name, Kind::Param));
+    let inputs =
+        cell.inputs.iter().filter(|it| it.index.is_none()).map(|it| line(&it.name, Kind::Input));
+    let starts =
+        cell.carries.iter().filter(|it| it.index.is_none()).map(|it| line(&it.name, Kind::Start));
+    Report { lines: params.chain(inputs).chain(starts).collect(), samples: 0 }
+}
+
+/// A tensor that has a gradient, by its position in the cell.
+#[derive(Clone, Copy)]
+enum Tensor {
+    Param(usize),
+    Input(usize),
+    Start(usize),
+}
+
+/// The tensors in the order of [`blank`].
+fn tensors(cell: &Cell) -> Vec<Tensor> {
+    let params = (0..cell.params.len()).filter(|it| cell.params[*it].trained).map(Tensor::Param);
+    let inputs =
+        (0..cell.inputs.len()).filter(|it| cell.inputs[*it].index.is_none()).map(Tensor::Input);
+    let starts =
+        (0..cell.carries.len()).filter(|it| cell.carries[*it].index.is_none()).map(Tensor::Start);
+    params.chain(inputs).chain(starts).collect()
+}
+
+impl Tensor {
+    fn gradient(self, gradients: &Gradients<f64>) -> Option<&ArrayD<f64>> {
+        match self {
+            Tensor::Param(it) => gradients.params[it].as_ref(),
+            Tensor::Input(it) => gradients.inputs[it].as_ref(),
+            Tensor::Start(it) => gradients.starts[it].as_ref(),
+        }
+    }
+
+    fn forward_alone(self, structure: &Structure) -> Option<&'static str> {
+        match self {
+            Tensor::Param(it) => structure.params[it],
+            Tensor::Input(it) => structure.inputs[it],
+            Tensor::Start(it) => structure.carries[it],
+        }
+    }
+}
+
+/// Compares all gradients at one sample and keeps the worst.
+pub(super) fn sample(
+    report: &mut Report,
+    derived: Derived<'_>,
+    structure: &Structure,
+    sample: &Sample<'_>,
+    options: &Options,
+    noise: &mut Noise,
+) -> Result<(), CheckError> {
+    let call = Call {
+        bound: sample.bound,
+        params: &sample.params,
+        inputs: &sample.inputs,
+        state: &sample.state,
+    };
+    let run = forward(call, &[])?;
+    let gradients = backward(&run, derived.adjoint, &sample.upstream)?;
+    let point = Point { sample, run: &run, derived, options, scale: scale(sample, &run) };
+    report.samples += 1;
+    for (line, tensor) in report.lines.iter_mut().zip(tensors(sample.bound.cell())) {
+        let Some(gradient) = tensor.gradient(&gradients) else { continue };
+        let (error, element) = point.against_forward(tensor, gradient, noise)?;
+        keep(&mut line.forward, error, element, sample);
+        if let Some(why) = tensor.forward_alone(structure) {
+            line.forward_alone = Some(why);
+        } else if sample.smooth
+            && let Some((error, element)) = point.against_differences(tensor, gradient, noise)?
+        {
+            keep(&mut line.difference, error, element, sample);
+        }
+    }
+    Ok(())
+}
+
+fn keep(worst: &mut Option<Worst>, error: f64, element: Option<Vec<usize>>, at: &Sample<'_>) {
+    // A NaN is worse than any number.
+    let error = if error.is_nan() { f64::INFINITY } else { error };
+    if worst.as_ref().is_none_or(|it| error > it.error) {
+        *worst = Some(Worst { error, element, steps: at.steps, seed: at.seed });
+    }
+}
+
+fn norm<'a>(all: impl IntoIterator<Item = &'a f64>) -> f64 {
+    all.into_iter().fold(0.0, |sum, it| sum + it * it).sqrt()
+}
+
+/// The size of a derivative that could be called neither great nor small here.
+fn scale(sample: &Sample<'_>, run: &Run<'_, f64>) -> f64 {
+    let arrays = sample.upstream.outputs.iter().chain(&sample.upstream.states).flatten();
+    let finite = |it: &f64| if it.is_finite() { it.abs() } else { 0.0 };
+    let results = run.outputs.iter().chain(&run.states);
+    let greatest = results.flat_map(|it| it.iter().map(finite)).fold(1.0, f64::max);
+    norm(arrays.flat_map(|it| it.iter())) * greatest
+}
+
+/// How far two gradients are apart, normwise, and the element that is furthest, where it was looked for.
+type Apart = (f64, Option<Vec<usize>>);
+
+/// Where in an array an element stands that is `flat` elements from the first.
+fn position(shape: &[usize], mut flat: usize) -> Vec<usize> {
+    let mut at = vec![0; shape.len()];
+    for (at, size) in at.iter_mut().zip(shape).rev() {
+        *at = flat % size;
+        flat /= size;
+    }
+    at
+}
+
+struct Point<'a, 'r> {
+    sample: &'a Sample<'a>,
+    run: &'r Run<'a, f64>,
+    derived: Derived<'a>,
+    options: &'a Options,
+    scale: f64,
+}
+
+impl Point<'_, '_> {
+    /// How the weighted results move when one tensor moves along a direction, by forward mode.
+    fn slope(&self, tensor: Tensor, along: ArrayD<f64>) -> Result<f64, CheckError> {
+        let cell = self.sample.bound.cell();
+        let mut direction = Direction {
+            params: vec![None; cell.params.len()],
+            inputs: vec![None; cell.inputs.len()],
+            starts: vec![None; cell.carries.len()],
+        };
+        match tensor {
+            Tensor::Param(it) => direction.params[it] = Some(along),
+            Tensor::Input(it) => direction.inputs[it] = Some(along),
+            Tensor::Start(it) => direction.starts[it] = Some(along),
+        }
+        let moved = tangent(self.run, self.derived.tangent, &direction)?;
+        let upstream = &self.sample.upstream;
+        let pairs = upstream.outputs.iter().zip(&moved.outputs);
+        let pairs = pairs.chain(upstream.states.iter().zip(&moved.states));
+        Ok(pairs.fold(0.0, |sum, (weight, moved)| match weight {
+            Some(weight) => sum + weight.iter().zip(moved).map(|(a, b)| a * b).sum::<f64>(),
+            None => sum,
+        }))
+    }
+
+    fn against_forward(
+        &self,
+        tensor: Tensor,
+        gradient: &ArrayD<f64>,
+        noise: &mut Noise,
+    ) -> Result<Apart, CheckError> {
+        let mut worst = 0.0f64;
+        for _ in 0..DIRECTIONS {
+            let along = noise.array(gradient.shape());
+            let reverse: f64 = gradient.iter().zip(&along).map(|(a, b)| a * b).sum();
+            let size = norm(&along) * norm(gradient).max(FLOOR * self.scale);
+            let forward = self.slope(tensor, along)?;
+            // Both sides are 0 where nothing is there to differ.
+            let error = if size > 0.0 { (reverse - forward).abs() / size } else { 0.0 };
+            worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
+        }
+        if worst <= self.options.forward_bound {
+            return Ok((worst, None));
+        }
+        // Something is wrong: which element?
+        let mut found = (0.0, None);
+        for flat in self.elements(gradient.len(), noise) {
+            let mut along = ArrayD::zeros(gradient.raw_dim());
+            let at = position(gradient.shape(), flat);
+            along[IxDyn(&at)] = 1.0;
+            let difference = (self.slope(tensor, along)? - gradient[IxDyn(&at)]).abs();
+            if difference > found.0 || difference.is_nan() {
+                found = (difference, Some(at));
+            }
+        }
+        Ok((worst, found.1))
+    }
+
+    /// All elements of a tensor, or some.
+    fn elements(&self, len: usize, noise: &mut Noise) -> Vec<usize> {
+        // Long sequences cost more and say less that short ones did not.
+        let most = if self.sample.steps > 2 {
+            self.options.elements.min(12)
+        } else {
+            self.options.elements
+        };
+        if len <= most {
+            return (0..len).collect();
+        }
+        (0..most).map(|_| noise.below(len as u64) as usize).collect()
+    }
+
+    /// `None` where the function bends so much that differences of two steps disagree with each other.
+    fn against_differences(
+        &self,
+        tensor: Tensor,
+        gradient: &ArrayD<f64>,
+        noise: &mut Noise,
+    ) -> Result<Option<Apart>, CheckError> {
+        let elements = self.elements(gradient.len(), noise);
+        let here: Vec<(Vec<usize>, f64)> = elements
+            .into_iter()
+            .map(|it| {
+                let at = position(gradient.shape(), it);
+                let value = gradient[IxDyn(&at)];
+                (at, value)
+            })
+            .collect();
+        let differences = |step: f64| -> Result<Vec<f64>, CheckError> {
+            here.iter().map(|(at, _)| self.difference(tensor, at, step)).collect()
+        };
+        let whole = differences(self.options.step)?;
+        let reverse: Vec<f64> = here.iter().map(|(_, it)| *it).collect();
+        let size = norm(&reverse).max(norm(&whole)).max(FLOOR * self.scale);
+        let apart = |a: &[f64], b: &[f64]| {
+            if size > 0.0 {
+                norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / size
+            } else {
+                0.0
+            }
+        };
+        let error = apart(&reverse, &whole);
+        if error.is_nan() || error > self.options.difference_bound {
+            let half = differences(0.5 * self.options.step)?;
+            let doubt = apart(&whole, &half);
+            if doubt > 0.1 * self.options.difference_bound && doubt > 0.1 * error {
+                return Ok(None);
+            }
+        }
+        let furthest = (0..here.len()).max_by(|a, b| {
+            (reverse[*a] - whole[*a]).abs().total_cmp(&(reverse[*b] - whole[*b]).abs())
+        });
+        Ok(Some((error, furthest.map(|it| here[it].0.clone()))))
+    }
+
+    /// The central difference by one element.
+    fn difference(&self, tensor: Tensor, at: &[usize], step: f64) -> Result<f64, CheckError> {
+        let sample = self.sample;
+        let mut params = sample.params.clone();
+        let mut inputs = sample.inputs.clone();
+        let mut state = sample.state.clone();
+        if let Tensor::Start(carry) = tensor {
+            let start = declared_starts(sample)?.swap_remove(carry);
+            state.0[carry] = Some(start);
+        }
+        let step = step * element(tensor, &mut params, &mut inputs, &mut state, at).abs().max(1.0);
+        let mut moved = Vec::new();
+        let before = *element(tensor, &mut params, &mut inputs, &mut state, at);
+        for to in [before + step, before - step] {
+            *element(tensor, &mut params, &mut inputs, &mut state, at) = to;
+            let call =
+                Call { bound: sample.bound, params: &params, inputs: &inputs, state: &state };
+            let run = forward(call, &[])?;
+            moved.push((run.outputs, run.states, to));
+        }
+        let (above, below) = (&moved[0], &moved[1]);
+        let mut sum = 0.0;
+        let outputs = above.0.iter().zip(&below.0).zip(&sample.upstream.outputs);
+        let states = above.1.iter().zip(&below.1).zip(&sample.upstream.states);
+        for ((above, below), weight) in outputs.chain(states) {
+            let Some(weight) = weight else { continue };
+            for ((a, b), weight) in above.iter().zip(below).zip(weight) {
+                // Two equal infinities do not differ.
+                if a != b {
+                    sum += weight * (a - b);
+                }
+            }
+        }
+        // The step that was really taken, after rounding.
+        Ok(sum / (above.2 - below.2))
+    }
+}
+
+fn element<'a>(
+    tensor: Tensor,
+    params: &'a mut Params<f64>,
+    inputs: &'a mut Inputs<f64>,
+    state: &'a mut InitialState<f64>,
+    at: &[usize],
+) -> &'a mut f64 {
+    let array = match tensor {
+        Tensor::Param(it) => Some(&mut params.0[it]),
+        Tensor::Input(it) => inputs.feeds[it].as_mut().map(super::super::arrays::Feed::array_mut),
+        Tensor::Start(it) => state.0[it].as_mut(),
+    };
+    match array {
+        Some(array) => &mut array[IxDyn(at)],
+        None => unreachable!("samples give every input, and the start that is moved"),
+    }
+}

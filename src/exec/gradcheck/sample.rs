@@ -1,0 +1,479 @@
+//! Random sizes, params, inputs and starts, at which the cell is finite and away from kinks and jumps.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::super::arrays::{Feed, InitialState, Inputs, Params, Upstream};
+use super::super::bind::{BindError, Bound, bind};
+use super::super::eval::Value;
+use super::super::init::init;
+use super::super::reference::{Call, Run, forward};
+use super::CheckError;
+use crate::ir::pointwise::{Row, Smooth};
+use crate::ir::{Cell, Env, Graph, NodeId, Op, Pointwise, Reduction, Start};
+
+/// How near a kink may be: far beyond what a step of a difference can move a value.
+const MARGIN: f64 = 1e-3;
+
+/// A small generator of its own (SplitMix64), so that reports never change with a library.
+pub(super) struct Noise(u64);
+
+impl Noise {
+    pub(super) fn new(seed: u64) -> Noise {
+        Noise(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A whole number below `limit`.
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.bits() % limit.max(1)
+    }
+
+    fn unit(&mut self) -> f64 {
+        ((self.bits() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
+    }
+
+    pub(super) fn normal(&mut self) -> f64 {
+        let radius = libm::sqrt(-2.0 * libm::log(self.unit()));
+        radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
+    }
+
+    pub(super) fn array(&mut self, shape: &[usize]) -> ArrayD<f64> {
+        ArrayD::from_shape_simple_fn(IxDyn(shape), || self.normal())
+    }
+}
+
+/// Binds a cell to small sizes, drawn where none is given.
+pub(super) fn sizes(cell: &Cell, given: &Env, noise: &mut Noise) -> Result<Bound, BindError> {
+    let mut fault = None;
+    // Some sizes do not fit: an index beyond a small axis, a slice of nothing. Later tries are larger.
+    for attempt in 0..60 {
+        let mut env = given.clone();
+        for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
+            let size = 1 + noise.below(4) + attempt / 10;
+            env.sizes.entry(dim.name.clone()).or_insert(size as i64);
+        }
+        match bind(cell, env) {
+            Ok(bound) => return Ok(bound),
+            Err(other) => fault = Some(other),
+        }
+    }
+    match (bind(cell, given.clone()), fault) {
+        (Ok(bound), _) => Ok(bound),
+        // What was given does not fit at all, whatever is drawn.
+        (Err(_), Some(fault)) | (Err(fault), None) => Err(fault),
+    }
+}
+
+/// What is known of the step graph before any number is.
+pub(super) struct Structure {
+    /// The nodes that may be near a kink or jump, with the distance from it.
+    kinks: Vec<(NodeId, Distance)>,
+    /// Why the derivative of a carried value, input or param is not that of the function, where it is not.
+    pub(super) params: Vec<Option<&'static str>>,
+    pub(super) inputs: Vec<Option<&'static str>>,
+    pub(super) carries: Vec<Option<&'static str>>,
+    /// Whether an adjoint may be clipped.
+    clips: bool,
+}
+
+#[derive(Clone)]
+enum Distance {
+    Row(fn(&[f64]) -> f64),
+    Extreme(Reduction, Vec<usize>),
+    Zero,
+}
+
+impl Structure {
+    pub(super) fn of(bound: &Bound, table: &[Row]) -> Structure {
+        let cell = bound.cell();
+        let smooth = |op: Pointwise| table.iter().find(|it| it.op == op).map(|it| it.smooth);
+        let moves = moving(cell, &smooth);
+        let mut kinks = Vec::new();
+        let mut taints: Vec<Option<&'static str>> = vec![None; cell.step.nodes().len()];
+        for id in cell.step.ids() {
+            let node = cell.step.node(id);
+            let moved = |it: usize| moves[node.args[it].idx()];
+            let any = node.args.iter().any(|it| moves[it.idx()]);
+            if let Op::Map(op) = &node.op {
+                match smooth(*op) {
+                    Some(Smooth::Kinks(distance)) => {
+                        // A condition that is itself a comparison does not move; the jump is where it is compared.
+                        let near = if *op == Pointwise::Where { moved(0) } else { any };
+                        if near {
+                            kinks.push((id, Distance::Row(distance)));
+                        }
+                    }
+                    Some(Smooth::Jumps(distance)) if any => {
+                        kinks.push((id, Distance::Row(distance)));
+                        taints[id.idx()] = Some("behind a jump");
+                    }
+                    Some(Smooth::Jumps(_) | Smooth::Everywhere) | None => {}
+                }
+            }
+            if let Op::Reduce(reduction, axes) = &node.op
+                && any
+            {
+                match reduction {
+                    Reduction::Max | Reduction::Min => {
+                        kinks.push((id, Distance::Extreme(*reduction, axes.clone())));
+                    }
+                    Reduction::Norm => kinks.push((id, Distance::Zero)),
+                    Reduction::Sum | Reduction::Product | Reduction::LogSumExp => {}
+                }
+            }
+            if any && let Some(why) = other_derivative(&node.op) {
+                taints[id.idx()] = Some(why);
+            }
+        }
+        let (params, inputs, carries) = behind(cell, taints);
+        let clips = |graph: &Graph| graph.nodes().iter().any(|it| matches!(it.op, Op::ClipGrad(_)));
+        Structure { kinks, params, inputs, carries, clips: clips(&cell.step) || clips(&cell.start) }
+    }
+
+    /// The distance of the nearest kink or jump at any step of any sequence.
+    fn nearest(&self, run: &Run<'_, f64>) -> f64 {
+        let graph = &run.given.bound.cell().step;
+        let mut nearest = f64::INFINITY;
+        for (sequence, past) in run.past.iter().enumerate() {
+            for (time, before) in past.iter().take(run.lengths()[sequence]).enumerate() {
+                let values = run.values(sequence, time, before);
+                for (id, distance) in &self.kinks {
+                    let args: Vec<&Value<f64>> =
+                        graph.node(*id).args.iter().map(|it| &values[it.idx()]).collect();
+                    nearest = nearest.min(distance.of(&args, &values[id.idx()]));
+                }
+            }
+        }
+        nearest
+    }
+}
+
+impl Distance {
+    fn of(&self, args: &[&Value<f64>], result: &Value<f64>) -> f64 {
+        let least = |all: &mut dyn Iterator<Item = f64>| all.fold(f64::INFINITY, f64::min);
+        match self {
+            Distance::Row(distance) => {
+                let flat: Vec<Vec<f64>> =
+                    args.iter().map(|it| it.iter().copied().collect()).collect();
+                least(&mut (0..result.len()).map(|at| {
+                    let operands: Vec<f64> = flat.iter().map(|it| it[at]).collect();
+                    distance(&operands)
+                }))
+            }
+            Distance::Extreme(reduction, axes) => {
+                let sign = if *reduction == Reduction::Max { 1.0 } else { -1.0 };
+                least(&mut super::super::eval::rows(args[0], axes).map(|mut row| {
+                    row.sort_by(|a, b| (sign * b).total_cmp(&(sign * a)));
+                    match row.as_slice() {
+                        [first, second, ..] => (first - second).abs(),
+                        [] | [_] => f64::INFINITY,
+                    }
+                }))
+            }
+            Distance::Zero => least(&mut result.iter().map(|it| it.abs())),
+        }
+    }
+}
+
+/// The nodes that move a little when params, inputs and carried values do.
+fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool> {
+    let mut moves: Vec<bool> = Vec::with_capacity(cell.step.nodes().len());
+    for node in cell.step.nodes() {
+        let moved = if let Op::Param(param) = node.op {
+            cell.params[param].trained
+        } else if let Op::Input(input) = node.op {
+            cell.inputs[input].index.is_none()
+        } else if let Op::Carry(carry) = node.op {
+            cell.carries[carry].index.is_none()
+        } else if let Op::Map(op) = node.op
+            && let Some(Smooth::Jumps(_)) = smooth(op)
+        {
+            false
+        } else if node.op == Op::Guard {
+            moves[node.args[1].idx()]
+        } else {
+            node.args.iter().any(|it| moves[it.idx()])
+        };
+        moves.push(moved);
+    }
+    moves
+}
+
+/// Why an operator's derivative is not that of its value, where it is not.
+fn other_derivative(op: &Op) -> Option<&'static str> {
+    match op {
+        Op::Declared => Some("behind a declared derivative"),
+        Op::StopGrad => Some("behind stop_grad"),
+        Op::ClipGrad(_) => Some("behind clip_grad"),
+        Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Constant(_)
+        | Op::Array(_)
+        | Op::Eye
+        | Op::Iota
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_)
+        | Op::Map(_)
+        | Op::Expand(_)
+        | Op::Contract(_)
+        | Op::Reduce(..)
+        | Op::Softmax(_)
+        | Op::CumSum { .. }
+        | Op::ProductOfOthers(_)
+        | Op::Permute(_)
+        | Op::Concat(_)
+        | Op::Stack
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Reshape
+        | Op::Pick(_)
+        | Op::Place(_)
+        | Op::Lookup
+        | Op::Scatter
+        | Op::Guard => None,
+    }
+}
+
+type Reasons = Vec<Option<&'static str>>;
+
+/// Which params, inputs and carried values lead to a tainted node, at this step or a later one.
+fn behind(cell: &Cell, mut taints: Reasons) -> (Reasons, Reasons, Reasons) {
+    let mut carries: Reasons = vec![None; cell.carries.len()];
+    loop {
+        for id in cell.step.ids().rev() {
+            if let Some(why) = taints[id.idx()] {
+                for arg in &cell.step.node(id).args {
+                    taints[arg.idx()].get_or_insert(why);
+                }
+            }
+        }
+        let mut grew = false;
+        for id in cell.step.ids() {
+            if let (Op::Carry(carry), Some(why)) = (&cell.step.node(id).op, taints[id.idx()])
+                && carries[*carry].is_none()
+            {
+                carries[*carry] = Some(why);
+                taints[cell.carries[*carry].next.idx()].get_or_insert(why);
+                grew = true;
+            }
+        }
+        if !grew {
+            break;
+        }
+    }
+    // What a start is computed from lies behind what the carry lies behind, and behind what stands in the start itself.
+    let mut starts: Reasons = vec![None; cell.start.nodes().len()];
+    for (carry, why) in cell.carries.iter().zip(&carries) {
+        if let (Start::Node(node), Some(why)) = (&carry.start, why) {
+            starts[node.idx()].get_or_insert(why);
+        }
+    }
+    for id in cell.start.ids().rev() {
+        let node = cell.start.node(id);
+        if let Some(why) = starts[id.idx()].or(other_derivative(&node.op)) {
+            for arg in &node.args {
+                starts[arg.idx()].get_or_insert(why);
+            }
+        }
+    }
+    // A carry that starts as another moves with it.
+    for idx in (0..carries.len()).rev() {
+        if let (Start::SameAs(other), Some(why)) = (&cell.carries[idx].start, carries[idx]) {
+            carries[*other].get_or_insert(why);
+        }
+    }
+    let mut params: Reasons = vec![None; cell.params.len()];
+    let mut inputs: Reasons = vec![None; cell.inputs.len()];
+    for (graph, taints) in [(&cell.step, &taints), (&cell.start, &starts)] {
+        for (node, why) in graph.nodes().iter().zip(taints) {
+            let Some(why) = why else { continue };
+            if let Op::Param(param) = node.op {
+                params[param].get_or_insert(why);
+            } else if let Op::Input(input) = node.op {
+                inputs[input].get_or_insert(why);
+            }
+        }
+    }
+    (params, inputs, carries)
+}
+
+/// One point at which gradients are compared.
+pub(super) struct Sample<'a> {
+    pub(super) bound: &'a Bound,
+    pub(super) params: Params<f64>,
+    pub(super) inputs: Inputs<f64>,
+    pub(super) state: InitialState<f64>,
+    pub(super) upstream: Upstream<f64>,
+    pub(super) steps: usize,
+    pub(super) seed: u64,
+    /// Whether no kink is near, so that differences say something.
+    pub(super) smooth: bool,
+}
+
+/// Draws samples until one is finite and away from kinks; if none is, the last finite one is taken.
+pub(super) fn draw<'a>(
+    bound: &'a Bound,
+    structure: &Structure,
+    steps: usize,
+    seed: u64,
+    noise: &mut Noise,
+) -> Result<Sample<'a>, CheckError> {
+    let mut last = None;
+    for attempt in 0..240 {
+        let mut sample = draw_once(bound, structure, steps, seed, attempt, noise)?;
+        let call =
+            Call { bound, params: &sample.params, inputs: &sample.inputs, state: &sample.state };
+        let run = forward(call, &[])?;
+        let tame = |it: &f64| it.abs() < 1e6;
+        let finite = run.not_finite.is_none()
+            && run.outputs.iter().all(|it| it.iter().all(tame))
+            && run.past.iter().all(|it| {
+                it.last().is_some_and(|it| it.iter().all(|it| !it.iter().any(|it| it.is_nan())))
+            });
+        if !finite {
+            continue;
+        }
+        // Long runs of many kinks are rarely far from all of them.
+        let margin = if attempt < 120 { MARGIN } else { 0.1 * MARGIN };
+        let smooth = structure.nearest(&run) > margin;
+        drop(run);
+        sample.smooth = smooth;
+        if smooth {
+            return Ok(sample);
+        }
+        last = Some(sample);
+    }
+    last.ok_or(CheckError::NothingFinite { steps })
+}
+
+fn draw_once<'a>(
+    bound: &'a Bound,
+    structure: &Structure,
+    steps: usize,
+    seed: u64,
+    attempt: u64,
+    noise: &mut Noise,
+) -> Result<Sample<'a>, CheckError> {
+    let cell = bound.cell();
+    // Some cells are defined for positive values alone, or near their own start: later tries are tamer.
+    let positive = attempt % 3 == 1;
+    let scale = 0.5 / (1 + attempt / 30) as f64;
+    let number = |noise: &mut Noise| {
+        let number = noise.normal();
+        if positive { number.abs() } else { number }
+    };
+    let mut params: Params<f64> = init(bound, seed)?;
+    for (param, declared) in params.0.iter_mut().zip(&cell.params) {
+        if declared.trained {
+            param.mapv_inplace(|it| it + 0.5 * scale * number(noise));
+        }
+    }
+    let batch = 2 + noise.below(2) as usize;
+    let mut lengths = vec![steps, 1 + noise.below(steps as u64) as usize];
+    lengths.resize_with(batch, || noise.below(steps as u64 + 1) as usize);
+    let mut feeds = Vec::new();
+    for (idx, (input, shape)) in cell.inputs.iter().zip(bound.input_shapes()).enumerate() {
+        let limit = input.index.as_ref().map(|it| bound.index_limit(it));
+        let default = input.default.as_ref().and_then(|it| it.eval(bound.env()));
+        let mut draw = || match (limit, default) {
+            (Some(limit), _) => noise.below(limit) as f64,
+            (None, Some(default)) => default + 0.3 * scale * number(noise),
+            (None, None) => 2.0 * scale * number(noise),
+        };
+        // Where there are several inputs, one of them is sometimes a single sequence beside the batch.
+        let shared = idx > 0 && seed % 2 == 1;
+        let mut all = if shared { vec![steps] } else { vec![steps, batch] };
+        all.extend(shape);
+        let array = ArrayD::from_shape_simple_fn(IxDyn(&all), &mut draw);
+        feeds.push(Some(if shared { Feed::Shared(array) } else { Feed::Batch(array) }));
+    }
+    let inputs = Inputs { feeds, lengths: Some(lengths), steps: Some(steps), batch: Some(batch) };
+    let mut sample = Sample {
+        bound,
+        params,
+        inputs,
+        state: InitialState::declared(cell.carries.len()),
+        upstream: Upstream::ones(cell.outputs.len(), cell.carries.len()),
+        steps,
+        seed,
+        smooth: false,
+    };
+    // Every second seed runs from the declared starts, so that learned ones are checked; so does every third try.
+    if seed.is_multiple_of(2) && attempt % 3 != 2 {
+        sample.state = random_starts(&sample, scale, positive, noise)?;
+    }
+    let weight = if structure.clips { 1e-6 } else { 1.0 };
+    for (idx, upstream) in sample.upstream.outputs.iter_mut().enumerate() {
+        let mut shape = vec![steps, batch];
+        shape.extend(bound.output_shape(idx));
+        *upstream = Some(noise.array(&shape) * weight);
+    }
+    for (upstream, shape) in sample.upstream.states.iter_mut().zip(bound.carry_shapes()) {
+        let mut all = vec![batch];
+        all.extend(shape);
+        *upstream = Some(noise.array(&all) * weight);
+    }
+    Ok(sample)
+}
+
+/// The declared starts with noise; one that is not finite stays as it is.
+fn random_starts(
+    sample: &Sample<'_>,
+    scale: f64,
+    positive: bool,
+    noise: &mut Noise,
+) -> Result<InitialState<f64>, CheckError> {
+    let bound = sample.bound;
+    let starts = declared_starts(sample)?;
+    let mut state = InitialState::declared(starts.len());
+    for ((given, start), carry) in state.0.iter_mut().zip(starts).zip(&bound.cell().carries) {
+        // A step number stays a number of steps.
+        let whole = carry.index.is_some() || &*carry.name == "time";
+        if whole || start.iter().any(|it| !it.is_finite()) {
+            continue;
+        }
+        *given = Some(start.mapv(|it| {
+            let number = noise.normal();
+            it + scale * if positive { number.abs() } else { number }
+        }));
+    }
+    Ok(state)
+}
+
+/// The start of each carry for each sequence, `[B, ...]`, as it would run now.
+pub(super) fn declared_starts(sample: &Sample<'_>) -> Result<Vec<ArrayD<f64>>, CheckError> {
+    let call = Call {
+        bound: sample.bound,
+        params: &sample.params,
+        inputs: &sample.inputs,
+        state: &sample.state,
+    };
+    let given = super::super::reference::Given::check(call)?;
+    let mut starts: Vec<ArrayD<f64>> = sample
+        .bound
+        .carry_shapes()
+        .iter()
+        .map(|it| {
+            let mut shape = vec![given.batch];
+            shape.extend(it);
+            ArrayD::zeros(IxDyn(&shape))
+        })
+        .collect();
+    for sequence in 0..given.batch {
+        for (all, own) in starts.iter_mut().zip(given.starts(sequence)) {
+            all.index_axis_mut(ndarray::Axis(0), sequence).assign(&own);
+        }
+    }
+    Ok(starts)
+}

@@ -1,0 +1,163 @@
+//! The check passes what is right and must fail what is wrong.
+
+use super::super::hand::{self, NOWHERE};
+use super::*;
+use crate::ir::pointwise::table;
+use crate::ir::{Const, Op, Pointwise, Start};
+
+fn quick() -> Options {
+    Options { lengths: vec![1, 4], seeds: 2, ..Options::default() }
+}
+
+fn failing(report: &Report) -> Vec<(&str, Kind)> {
+    report.lines.iter().filter(|it| !it.passes).map(|it| (&*it.name, it.kind)).collect()
+}
+
+#[test]
+fn a_cell_with_right_gradients_passes_and_reports_are_reproducible() {
+    let cell = hand::gated();
+    let report = gradcheck(&cell, &table(), &Options::default()).unwrap();
+    assert_eq!(failing(&report), []);
+    assert_eq!(report.samples, 12);
+    let names: Vec<&str> = report.lines.iter().map(|it| &*it.name).collect();
+    assert_eq!(names, ["W_z", "U_z", "W_n", "v", "unused", "h0", "x", "h", "h.2"]);
+    for line in &report.lines {
+        assert_eq!(line.forward_alone, None);
+        assert!(line.difference.as_ref().unwrap().element.is_some());
+    }
+    assert_eq!(report, gradcheck(&cell, &table(), &Options::default()).unwrap());
+}
+
+#[test]
+fn a_wrong_derivative_in_the_table_is_caught_by_differences_and_named() {
+    let mut table = table();
+    let tanh = table.iter_mut().find(|it| it.op == Pointwise::Tanh).unwrap();
+    tanh.slopes[0] = Some(|v| 1.0 - v.y());
+    let report = gradcheck(&hand::gated(), &table, &quick()).unwrap();
+    let line = |name: &str| report.lines.iter().find(|it| &*it.name == name).unwrap();
+    // Forward mode uses the same table and agrees; that is why there are differences.
+    for name in ["W_n", "v"] {
+        assert!(!line(name).passes);
+        assert!(line(name).forward.as_ref().unwrap().error < 1e-12);
+        let worst = line(name).difference.as_ref().unwrap();
+        assert!(worst.error > 1e-3, "{worst:?}");
+        assert!(worst.element.is_some());
+    }
+    assert!(line("unused").passes);
+}
+
+#[test]
+fn a_slightly_wrong_derivative_is_caught_too() {
+    let mut table = table();
+    let sigmoid = table.iter_mut().find(|it| it.op == Pointwise::Sigmoid).unwrap();
+    sigmoid.slopes[0] = Some(|v| 1.00001 * (v.y() * (1.0 - v.y())));
+    let report = gradcheck(&hand::gated(), &table, &quick()).unwrap();
+    assert!(failing(&report).contains(&("W_z", Kind::Param)));
+}
+
+#[test]
+fn a_wrong_root_of_the_adjoint_is_caught_by_forward_mode_and_named() {
+    let cell = hand::gated();
+    let table = table();
+    let spoilt = |it: &crate::ir::Cell| {
+        let mut adjoint = derive::adjoint(it, &table);
+        let root = adjoint.params[2].unwrap();
+        let factor = adjoint.graph.number(1.0 + 1e-9, &cell.params[2].shape, NOWHERE);
+        adjoint.params[2] = Some(hand::map(&mut adjoint.graph, Pointwise::Mul, &[root, factor]));
+        (adjoint, derive::tangent(it, &table))
+    };
+    let report = check_derived(&cell, &table, &quick(), &spoilt).unwrap();
+    assert_eq!(failing(&report), [("W_n", Kind::Param)]);
+    let line = &report.lines[2];
+    // Differences are too coarse for a fault of this size.
+    assert!(line.difference.as_ref().unwrap().error < 1e-7);
+    let worst = line.forward.as_ref().unwrap();
+    assert!(worst.error > 1e-11 && worst.element.is_some(), "{worst:?}");
+}
+
+#[test]
+fn a_start_that_learns_nothing_is_caught() {
+    let cell = hand::gated();
+    let table = table();
+    let spoilt = |it: &crate::ir::Cell| {
+        let mut adjoint = derive::adjoint(it, &table);
+        adjoint.start.params[5] = None;
+        (adjoint, derive::tangent(it, &table))
+    };
+    let report = check_derived(&cell, &table, &quick(), &spoilt).unwrap();
+    assert_eq!(failing(&report), [("h0", Kind::Param)]);
+}
+
+/// `h = relu(w * x) + stop_grad(u * prev h)`, whose gradient is not that of its value.
+fn stopped() -> Cell {
+    let mut cell = hand::empty("Stopped", &["H"]);
+    let x = hand::input(&mut cell, "x", &["H"]);
+    let w = hand::param(&mut cell, "w", &["H"]);
+    let u = hand::param(&mut cell, "u", &["H"]);
+    let zero = cell.start.number(0.0, &hand::shape(&["H"]), NOWHERE);
+    let h = hand::carry(&mut cell, "h", &["H"], Start::Node(zero));
+    let graph = &mut cell.step;
+    let a = hand::map(graph, Pointwise::Mul, &[w, x]);
+    let a = hand::map(graph, Pointwise::Relu, &[a]);
+    let b = hand::map(graph, Pointwise::Mul, &[u, h]);
+    let b = graph.add(Op::StopGrad, vec![b], hand::shape(&["H"]), NOWHERE);
+    let next = hand::map(graph, Pointwise::Add, &[a, b]);
+    hand::set_next(&mut cell, "h", next);
+    hand::output(&mut cell, "h", next);
+    cell
+}
+
+#[test]
+fn names_behind_stop_grad_are_compared_with_forward_mode_alone() {
+    let report = gradcheck(&stopped(), &table(), &quick()).unwrap();
+    assert_eq!(failing(&report), []);
+    for line in &report.lines {
+        assert_eq!(line.forward_alone, Some("behind stop_grad"), "{}", line.name);
+        assert_eq!(line.difference, None);
+    }
+}
+
+#[test]
+fn samples_keep_away_from_kinks_and_jumps_are_said() {
+    let mut cell = hand::empty("Kinks", &["H"]);
+    let x = hand::input(&mut cell, "x", &["H"]);
+    let w = hand::param(&mut cell, "w", &["H"]);
+    let b = hand::param(&mut cell, "b", &["H"]);
+    let graph = &mut cell.step;
+    let a = hand::map(graph, Pointwise::Mul, &[w, x]);
+    let kinked = hand::map(graph, Pointwise::Abs, &[a]);
+    let jumped = hand::map(graph, Pointwise::Step, &[b]);
+    let y = hand::map(graph, Pointwise::Add, &[kinked, jumped]);
+    hand::output(&mut cell, "y", y);
+    let report = gradcheck(&cell, &table(), &quick()).unwrap();
+    assert_eq!(failing(&report), []);
+    let line = |name: &str| report.lines.iter().find(|it| &*it.name == name).unwrap();
+    assert!(line("w").difference.is_some());
+    assert_eq!(line("b").forward_alone, Some("behind a jump"));
+}
+
+#[test]
+fn sizes_that_must_be_large_are_found() {
+    let mut cell = hand::empty("Fifth", &["N"]);
+    let w = hand::param(&mut cell, "w", &["N"]);
+    let x = hand::input(&mut cell, "x", &[]);
+    let pick = Op::Pick(crate::ir::Dim::number(4));
+    let fifth = cell.step.add(pick, vec![w], hand::shape(&[]), NOWHERE);
+    let y = hand::map(&mut cell.step, Pointwise::Mul, &[fifth, x]);
+    hand::output(&mut cell, "y", y);
+    assert!(gradcheck(&cell, &table(), &quick()).unwrap().passes());
+    let mut options = quick();
+    options.env.sizes.insert("N".into(), 3);
+    assert!(matches!(gradcheck(&cell, &table(), &options), Err(CheckError::Bind(_))));
+}
+
+#[test]
+fn a_cell_that_is_never_finite_cannot_be_checked() {
+    let mut cell = hand::empty("Never", &[]);
+    let x = hand::input(&mut cell, "x", &[]);
+    let nan = cell.step.constant(Const::Number(f64::NAN), NOWHERE);
+    let y = hand::map(&mut cell.step, Pointwise::Mul, &[x, nan]);
+    hand::output(&mut cell, "y", y);
+    let fault = gradcheck(&cell, &table(), &quick()).unwrap_err();
+    assert_eq!(fault, CheckError::NothingFinite { steps: 1 });
+}

@@ -1,0 +1,268 @@
+//! Back-propagation through time: the adjoint graph, one step of one sequence at a time, from the last step to the first.
+
+use ndarray::{ArrayD, Axis, IxDyn};
+
+use super::super::arrays::{Feed, Gradients, Upstream};
+use super::super::bind::shapes;
+use super::super::eval::{Program, Value, eval, zeros};
+use super::given::at;
+use super::{Run, RunError};
+use crate::derive::Adjoint;
+use crate::ir::{Node, NodeId, Op, Real, Start};
+
+/// The gradients of a run. `adjoint` is derived from [`super::super::Bound::cell`] of the cell that ran.
+///
+/// The adjoint of a sequence's last step comes from `upstream` alone; what stands there beyond its length is not read.
+pub fn backward<F: Real>(
+    run: &Run<'_, F>,
+    adjoint: &Adjoint,
+    upstream: &Upstream<F>,
+) -> Result<Gradients<F>, RunError> {
+    let given = &run.given;
+    let bound = given.bound;
+    let cell = bound.cell();
+    let upstream = Checked::new(run, upstream)?;
+    let graph_shapes = shapes(&adjoint.graph, bound.env())?;
+    let program = Program::new(&adjoint.graph, &graph_shapes, bound.env(), &mut |_, node| {
+        if let Op::Forward(of) = node.op {
+            run.step.known(of).cloned()
+        } else {
+            given.fixed(&node.op)
+        }
+    });
+
+    let real: Vec<bool> = cell.carries.iter().map(|it| it.index.is_none()).collect();
+    let mut gradients = zero_gradients(run);
+    let mut flow = vec![vec![F::zero(); given.steps + 1]; cell.carries.len()];
+    for (sequence, past) in run.past.iter().enumerate() {
+        let length = given.lengths[sequence];
+        let mut adjoints: Vec<Value<F>> =
+            (0..cell.carries.len()).map(|it| upstream.state(it, sequence)).collect();
+        add_squares(&mut flow, &adjoints, length);
+        for time in (0..length).rev() {
+            let values = run.values(sequence, time, &past[time]);
+            let step = program.run(&mut |_, node| {
+                if let Op::Forward(of) = node.op {
+                    values[of.idx()].clone()
+                } else if let Op::OutputAdjoint(output) = node.op {
+                    upstream.output(output, time, sequence)
+                } else if let Op::CarryAdjoint(carry) = node.op {
+                    adjoints[carry].clone()
+                } else {
+                    run.leaf(node, sequence, time, &past[time])
+                }
+            });
+            for (sum, root) in gradients.params.iter_mut().zip(&adjoint.params) {
+                if let (Some(sum), Some(root)) = (sum, root) {
+                    *sum += &step[root.idx()];
+                }
+            }
+            let inputs = gradients.inputs.iter_mut().zip(&given.inputs.feeds).zip(&adjoint.inputs);
+            for ((sum, feed), root) in inputs {
+                let (Some(sum), Some(feed), Some(root)) = (sum, feed, root) else { continue };
+                let mut now = sum.index_axis_mut(Axis(0), time);
+                match feed {
+                    Feed::Batch(_) => {
+                        now.index_axis_mut(Axis(0), sequence).assign(&step[root.idx()]);
+                    }
+                    Feed::Shared(_) => now += &step[root.idx()],
+                }
+            }
+            for (carry, root) in adjoint.carries.iter().enumerate() {
+                adjoints[carry] = match root {
+                    Some(root) => step[root.idx()].clone(),
+                    None => zeros(&bound.carry_shapes()[carry]),
+                };
+            }
+            add_squares(&mut flow, &adjoints, time);
+        }
+        for (start, adjoint) in gradients.starts.iter_mut().zip(&adjoints) {
+            if let Some(start) = start {
+                start.index_axis_mut(Axis(0), sequence).assign(adjoint);
+            }
+        }
+    }
+    gather_starts(run, &mut gradients);
+    learn_starts(run, adjoint, &mut gradients)?;
+    let flow = flow.into_iter().map(|it| it.into_iter().map(F::sqrt).collect());
+    gradients.flow = flow.zip(real).map(|(it, real)| real.then_some(it)).collect();
+    Ok(gradients)
+}
+
+fn zero_gradients<F: Real>(run: &Run<'_, F>) -> Gradients<F> {
+    let given = &run.given;
+    let bound = given.bound;
+    let cell = bound.cell();
+    let params = cell.params.iter().zip(bound.param_shapes());
+    let inputs = cell.inputs.iter().zip(&given.inputs.feeds);
+    let starts = cell.carries.iter().zip(bound.carry_shapes());
+    Gradients {
+        params: params.map(|(it, shape)| it.trained.then(|| ArrayD::zeros(IxDyn(shape)))).collect(),
+        inputs: inputs
+            .map(|(it, feed)| match (&it.index, feed) {
+                (None, Some(feed)) => Some(ArrayD::zeros(feed.array().raw_dim())),
+                (Some(_), _) | (None, None) => None,
+            })
+            .collect(),
+        starts: starts
+            .map(|(it, shape)| {
+                let mut all = vec![given.batch];
+                all.extend(shape);
+                it.index.is_none().then(|| ArrayD::zeros(IxDyn(&all)))
+            })
+            .collect(),
+        flow: Vec::new(),
+    }
+}
+
+fn add_squares<F: Real>(flow: &mut [Vec<F>], adjoints: &[Value<F>], boundary: usize) {
+    for (flow, adjoint) in flow.iter_mut().zip(adjoints) {
+        for it in adjoint {
+            flow[boundary] += *it * *it;
+        }
+    }
+}
+
+/// A carry that starts as another adds its gradient to that of the other.
+fn gather_starts<F: Real>(run: &Run<'_, F>, gradients: &mut Gradients<F>) {
+    for carry in 0..gradients.starts.len() {
+        let origin = run.given.origin(carry);
+        if origin == carry {
+            continue;
+        }
+        let own = gradients.starts[carry].clone();
+        if let (Some(sum), Some(own)) = (&mut gradients.starts[origin], own) {
+            *sum += &own;
+        }
+    }
+}
+
+/// The params of a learned start get its gradient, summed over the batch; where the start was given they get nothing.
+fn learn_starts<F: Real>(
+    run: &Run<'_, F>,
+    adjoint: &Adjoint,
+    gradients: &mut Gradients<F>,
+) -> Result<(), RunError> {
+    let bound = run.given.bound;
+    let cell = bound.cell();
+    let sums: Vec<Value<F>> = (0..cell.carries.len())
+        .map(|carry| {
+            let own = matches!(cell.carries[carry].start, Start::Node(_));
+            match &gradients.starts[carry] {
+                Some(start) if own && run.given.state.0[carry].is_none() => {
+                    start.sum_axis(Axis(0)).into_shared()
+                }
+                Some(_) | None => zeros(&bound.carry_shapes()[carry]),
+            }
+        })
+        .collect();
+    let start = &adjoint.start;
+    let graph_shapes = shapes(&start.graph, bound.env())?;
+    let values = eval(&start.graph, &graph_shapes, bound.env(), &mut |_, node: &Node| {
+        if let Op::Forward(of) = node.op {
+            run.given.start[of.idx()].clone()
+        } else if let Op::CarryAdjoint(carry) = node.op {
+            sums[carry].clone()
+        } else if let Some(value) = run.given.fixed(&node.op) {
+            value
+        } else {
+            unreachable!("the adjoint of a start reads the start, its adjoint and params")
+        }
+    });
+    for (sum, root) in gradients.params.iter_mut().zip(&start.params) {
+        if let (Some(sum), Some(root)) = (sum, root) {
+            *sum += &values[root.idx()];
+        }
+    }
+    Ok(())
+}
+
+/// The adjoints from outside, with their defaults.
+struct Checked<'u, 'r, 'a, F> {
+    run: &'r Run<'a, F>,
+    upstream: &'u Upstream<F>,
+    ones: bool,
+}
+
+impl<'u, 'r, 'a, F: Real> Checked<'u, 'r, 'a, F> {
+    fn new(
+        run: &'r Run<'a, F>,
+        upstream: &'u Upstream<F>,
+    ) -> Result<Checked<'u, 'r, 'a, F>, RunError> {
+        let cell = run.given.bound.cell();
+        if upstream.outputs.len() != cell.outputs.len()
+            || upstream.states.len() != cell.carries.len()
+        {
+            return Err(RunError::Data(format!(
+                "there are adjoints for {} outputs and {} states, the cell has {} and {}",
+                upstream.outputs.len(),
+                upstream.states.len(),
+                cell.outputs.len(),
+                cell.carries.len()
+            )));
+        }
+        let fits = |name: String, given: &Option<ArrayD<F>>, own: &ArrayD<F>| match given {
+            Some(given) if given.shape() != own.shape() => Err(RunError::Data(format!(
+                "the adjoint of {name} has shape {:?}, expected {:?}",
+                given.shape(),
+                own.shape()
+            ))),
+            Some(_) | None => Ok(()),
+        };
+        for ((given, own), output) in upstream.outputs.iter().zip(&run.outputs).zip(&cell.outputs) {
+            fits(format!("output `{}`", output.name), given, own)?;
+        }
+        for ((given, own), carry) in upstream.states.iter().zip(&run.states).zip(&cell.carries) {
+            fits(format!("state `{}`", carry.name), given, own)?;
+        }
+        Ok(Checked { run, upstream, ones: upstream.is_empty() })
+    }
+
+    fn output(&self, output: usize, time: usize, sequence: usize) -> Value<F> {
+        match &self.upstream.outputs[output] {
+            Some(given) => {
+                let now = given.index_axis(Axis(0), time);
+                now.index_axis(Axis(0), sequence).to_owned().into_shared()
+            }
+            None => {
+                let shape = IxDyn(self.run.given.bound.output_shape(output));
+                let value = if self.ones && output == 0 { F::one() } else { F::zero() };
+                ArrayD::from_elem(shape, value).into_shared()
+            }
+        }
+    }
+
+    fn state(&self, carry: usize, sequence: usize) -> Value<F> {
+        match &self.upstream.states[carry] {
+            Some(given) => given.index_axis(Axis(0), sequence).to_owned().into_shared(),
+            None => zeros(&self.run.given.bound.carry_shapes()[carry]),
+        }
+    }
+}
+
+impl<F: Real> Run<'_, F> {
+    /// A leaf of the step graph at one step of one sequence; derived graphs may read it too.
+    pub(crate) fn leaf(
+        &self,
+        node: &Node,
+        sequence: usize,
+        time: usize,
+        before: &[Value<F>],
+    ) -> Value<F> {
+        if let Op::Input(input) = node.op {
+            match &self.given.inputs.feeds[input] {
+                Some(feed) => at(feed, feed.array(), time, sequence),
+                None => unreachable!("an input that is not given has its default, which is fixed"),
+            }
+        } else if let Op::Carry(carry) = node.op {
+            before[carry].clone()
+        } else {
+            unreachable!("a graph reads inputs, carried values and what is fixed: {:?}", node.op)
+        }
+    }
+
+    /// The value of a node of the step graph that does not vary, if it does not.
+    pub(crate) fn known(&self, node: NodeId) -> Option<Value<F>> {
+        self.step.known(node).cloned()
+    }
+}
