@@ -161,3 +161,19 @@ fn a_cell_that_is_never_finite_cannot_be_checked() {
     let fault = gradcheck(&cell, &table(), &quick()).unwrap_err();
     assert_eq!(fault, CheckError::NothingFinite { steps: 1 });
 }
+
+#[test]
+fn a_transposed_gradient_is_caught() {
+    let cell = hand::gated();
+    let table = table();
+    let spoilt = |it: &crate::ir::Cell| {
+        let mut adjoint = derive::adjoint(it, &table);
+        let root = adjoint.params[1].unwrap();
+        let shape = cell.params[1].shape.clone();
+        adjoint.params[1] =
+            Some(adjoint.graph.add(Op::Permute(vec![1, 0]), vec![root], shape, NOWHERE));
+        (adjoint, derive::tangent(it, &table))
+    };
+    let report = check_derived(&cell, &table, &quick(), &spoilt).unwrap();
+    assert_eq!(failing(&report), [("U_z", Kind::Param)]);
+}

@@ -1,43 +1,14 @@
-//! Properties of the forward run, on a small gated cell built by hand.
+//! Properties of the forward run.
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
-use super::super::arrays::{Feed, InitialState, Inputs, Params};
-use super::super::bind::{Bound, bind};
-use super::super::hand::{self, sizes};
-use super::super::init::init;
-use super::{Call, Run, RunError, forward};
+use super::super::{Call, RunError, forward};
+use super::{batch, bound, declared, numbers, run};
 use crate::diag::Code;
-
-fn bound() -> Bound {
-    bind(&hand::gated(), sizes(&[("I", 3), ("H", 4)])).unwrap()
-}
-
-/// Numbers without a pattern, the same each time.
-fn numbers(shape: &[usize], seed: u32) -> ArrayD<f64> {
-    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
-    ArrayD::from_shape_simple_fn(IxDyn(shape), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f64::from(state >> 8) / f64::from(1 << 24) * 2.0 - 1.0
-    })
-}
-
-fn batch(steps: usize, batch: usize) -> Inputs<f64> {
-    Inputs::new(vec![Some(Feed::Batch(numbers(&[steps, batch, 3], 1)))])
-}
-
-fn declared() -> InitialState<f64> {
-    InitialState::declared(2)
-}
-
-fn run<'a>(
-    bound: &'a Bound,
-    params: &'a Params<f64>,
-    inputs: &'a Inputs<f64>,
-    state: &'a InitialState<f64>,
-) -> Result<Run<'a, f64>, RunError> {
-    forward(Call { bound, params, inputs, state }, &["z".into()])
-}
+use crate::exec::arrays::{Feed, InitialState, Inputs};
+use crate::exec::bind::bind;
+use crate::exec::hand::{self, sizes};
+use crate::exec::init::init;
 
 #[test]
 fn many_steps_at_once_are_one_step_many_times() {
