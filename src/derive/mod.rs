@@ -9,8 +9,10 @@ mod adjoint;
 mod build;
 mod names;
 mod rules;
+mod simplify;
 mod sweep;
 mod tangent;
 
 pub use adjoint::{Adjoint, StartAdjoint, adjoint};
+pub use simplify::{Simplified, simplify, simplify_cell};
 pub use tangent::{Tangent, tangent};

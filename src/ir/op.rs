@@ -113,7 +113,7 @@ pub enum Op {
 }
 
 /// What a tangent leaf is the tangent of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Source {
     /// An input.
     Input(usize),
