@@ -111,6 +111,28 @@ impl Dim {
         (left.checked_rem(slope)? == 0 && left / slope >= 1).then(|| (name, left / slope))
     }
 
+    /// The least value when every dim is at least 1, if it is reached with all of them 1; `None` where a dim with a negative
+    /// factor leaves it open.
+    pub fn least(&self) -> Option<i64> {
+        // With each dim written as 1 + n, a polynomial without negative factors is least where all n are 0.
+        let names = self.names();
+        let shifted = self
+            .substitute(&|name| {
+                let name = names.iter().find(|it| &***it == name)?;
+                Dim::symbol(name.clone()).add(&Dim::number(1)).ok()
+            })
+            .ok()?;
+        let mut least = 0;
+        for (monomial, factor) in &shifted.0 {
+            match (monomial.is_empty(), *factor) {
+                (true, constant) => least = constant,
+                (false, ..=0) => return None,
+                (false, _) => {}
+            }
+        }
+        Some(least)
+    }
+
     /// The names that occur in it, in order, each once.
     pub fn names(&self) -> Vec<Name> {
         let mut names: Vec<Name> =
@@ -268,6 +290,17 @@ mod tests {
         assert_eq!(odd.solve(8), None);
         assert_eq!(odd.solve(1), None);
         assert_eq!(h.pow(2).unwrap().solve(9), None);
+    }
+
+    #[test]
+    fn the_least_value_is_known_where_no_dim_makes_it_smaller() {
+        let (h, i) = (Dim::symbol("H"), Dim::symbol("I"));
+        let product = h.mul(&i).unwrap().add(&Dim::number(3)).unwrap();
+        assert_eq!(product.least(), Some(4));
+        assert_eq!(h.sub(&Dim::number(1)).unwrap().least(), Some(0));
+        assert_eq!(h.sub(&i).unwrap().least(), None);
+        assert_eq!(h.mul(&h).unwrap().sub(&h).unwrap().least(), Some(0));
+        assert_eq!(Dim::number(-2).least(), Some(-2));
     }
 
     #[test]

@@ -1,0 +1,249 @@
+//! The built-in functions: their names, parameters and defaults.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::ir::{Pointwise, Reduction};
+
+/// What a built-in function does.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Builtin {
+    /// A row of the table of elementwise operators.
+    Map(Pointwise),
+    /// `max` or `min`: elementwise with two arguments, along axes with one.
+    Extreme(Pointwise, Reduction),
+    Where,
+    Clamp,
+    Reduce(Reduction),
+    Mean,
+    Softmax,
+    CumSum,
+    LayerNorm,
+    RmsNorm,
+    L2Normalize,
+    MatMul,
+    Transpose,
+    Outer,
+    Dot,
+    Concat,
+    Stack,
+    Slice,
+    Reshape,
+    Rename,
+    Eye,
+    Zeros,
+    Ones,
+    Iota,
+    StopGrad,
+    ClipGrad,
+    /// Known, and not compiled yet.
+    Later,
+}
+
+/// What an argument must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// Any value.
+    Value,
+    /// A constant.
+    Constant,
+    /// A shape in brackets.
+    Shape,
+    /// A size.
+    Size,
+}
+
+/// A parameter of a function.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Param {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: Option<f64>,
+    pub optional: bool,
+}
+
+/// How a function is called.
+#[derive(Clone, Debug)]
+pub(super) struct Signature {
+    pub what: Builtin,
+    pub params: Vec<Param>,
+    /// Takes more values after the last parameter.
+    pub variadic: bool,
+    /// Takes `over ..`.
+    pub over: bool,
+}
+
+impl Signature {
+    /// Whether each element of the result depends on the same element of the arguments only.
+    pub fn is_elementwise(&self) -> bool {
+        match self.what {
+            Builtin::Map(_) | Builtin::Where | Builtin::Clamp => true,
+            Builtin::StopGrad | Builtin::ClipGrad => true,
+            // With two arguments; who calls it with one is told.
+            Builtin::Extreme(..) => true,
+            Builtin::Reduce(_)
+            | Builtin::Mean
+            | Builtin::Softmax
+            | Builtin::CumSum
+            | Builtin::LayerNorm
+            | Builtin::RmsNorm
+            | Builtin::L2Normalize
+            | Builtin::MatMul
+            | Builtin::Transpose
+            | Builtin::Outer
+            | Builtin::Dot
+            | Builtin::Concat
+            | Builtin::Stack
+            | Builtin::Slice
+            | Builtin::Reshape
+            | Builtin::Rename
+            | Builtin::Eye
+            | Builtin::Zeros
+            | Builtin::Ones
+            | Builtin::Iota
+            | Builtin::Later => false,
+        }
+    }
+}
+
+fn value(name: &'static str) -> Param {
+    Param { name, kind: Kind::Value, default: None, optional: false }
+}
+
+fn of(kind: Kind, name: &'static str) -> Param {
+    Param { name, kind, default: None, optional: false }
+}
+
+/// A constant with a default.
+fn tuned(name: &'static str, default: f64) -> Param {
+    Param { name, kind: Kind::Constant, default: Some(default), optional: true }
+}
+
+/// The constants of elementwise operators. Their table knows no derivative by these operands.
+fn pointwise_default(op: Pointwise, name: &str) -> Option<f64> {
+    const DEFAULTS: &[(Pointwise, &str, f64)] = &[
+        (Pointwise::LeakyRelu, "slope", 0.01),
+        (Pointwise::Elu, "alpha", 1.0),
+        (Pointwise::Isru, "alpha", 1.0),
+        (Pointwise::Isrlu, "alpha", 1.0),
+        (Pointwise::HardSigmoid, "slope", 1.0 / 6.0),
+        (Pointwise::HardSigmoid, "offset", 0.5),
+    ];
+    DEFAULTS.iter().find(|it| it.0 == op && it.1 == name).map(|it| it.2)
+}
+
+static TABLE: LazyLock<BTreeMap<&'static str, Signature>> = LazyLock::new(table);
+
+fn table() -> BTreeMap<&'static str, Signature> {
+    let mut table = BTreeMap::new();
+    for op in Pointwise::ALL.iter().copied().filter(|it| Pointwise::function(it.name()).is_some()) {
+        let params = op.params().iter().map(|name| match pointwise_default(op, name) {
+            Some(default) => tuned(name, default),
+            None => value(name),
+        });
+        let what = if op == Pointwise::Where {
+            Builtin::Where
+        } else if op == Pointwise::Clamp {
+            Builtin::Clamp
+        } else if op == Pointwise::Max {
+            Builtin::Extreme(op, Reduction::Max)
+        } else if op == Pointwise::Min {
+            Builtin::Extreme(op, Reduction::Min)
+        } else {
+            Builtin::Map(op)
+        };
+        let mut params: Vec<Param> = params.collect();
+        let over = matches!(what, Builtin::Extreme(..));
+        if over {
+            params[1].optional = true;
+        }
+        table.insert(op.name(), Signature { what, params, variadic: false, over });
+    }
+    let mut add = |name: &'static str, what, params: &[Param], variadic, over| {
+        table.insert(name, Signature { what, params: params.to_vec(), variadic, over });
+    };
+    let v = value("v");
+    add("sum", Builtin::Reduce(Reduction::Sum), &[v], false, true);
+    add("prod", Builtin::Reduce(Reduction::Product), &[v], false, true);
+    add("norm", Builtin::Reduce(Reduction::Norm), &[v], false, true);
+    add("logsumexp", Builtin::Reduce(Reduction::LogSumExp), &[v], false, true);
+    add("mean", Builtin::Mean, &[v], false, true);
+    add("softmax", Builtin::Softmax, &[v], false, true);
+    add("cumsum", Builtin::CumSum, &[v], false, true);
+    add("layer_norm", Builtin::LayerNorm, &[v, tuned("eps", 1e-5)], false, true);
+    add("rms_norm", Builtin::RmsNorm, &[v, tuned("eps", 1e-5)], false, true);
+    add("l2_normalize", Builtin::L2Normalize, &[v, tuned("eps", 1e-12)], false, true);
+    add("matmul", Builtin::MatMul, &[value("a"), value("b")], false, false);
+    add("transpose", Builtin::Transpose, &[value("m")], false, false);
+    add("outer", Builtin::Outer, &[value("a"), value("b")], false, false);
+    add("dot", Builtin::Dot, &[value("a"), value("b")], false, false);
+    add("concat", Builtin::Concat, &[value("a"), value("b")], true, false);
+    add("stack", Builtin::Stack, &[value("a"), value("b")], true, false);
+    let bounds = [v, of(Kind::Constant, "from"), of(Kind::Constant, "to")];
+    add("slice", Builtin::Slice, &bounds, false, true);
+    add("reshape", Builtin::Reshape, &[v, of(Kind::Shape, "shape")], false, false);
+    add("rename", Builtin::Rename, &[v, of(Kind::Shape, "shape")], false, false);
+    add("eye", Builtin::Eye, &[of(Kind::Size, "n")], false, false);
+    add("zeros", Builtin::Zeros, &[of(Kind::Shape, "shape")], false, false);
+    add("ones", Builtin::Ones, &[of(Kind::Shape, "shape")], false, false);
+    add("iota", Builtin::Iota, &[of(Kind::Size, "n")], false, false);
+    add("stop_grad", Builtin::StopGrad, &[v], false, false);
+    add("clip_grad", Builtin::ClipGrad, &[v, of(Kind::Constant, "limit")], false, false);
+    for name in LATER {
+        add(name, Builtin::Later, &[], true, true);
+    }
+    table
+}
+
+/// Functions that are known and not compiled yet.
+const LATER: &[&str] = &[
+    "time",
+    "sample",
+    "argmax",
+    "bernoulli",
+    "mse",
+    "mae",
+    "huber",
+    "cross_entropy",
+    "binary_cross_entropy",
+];
+
+/// The functions that only stand after `init`.
+pub(super) const DRAWS: &[&str] = &[
+    "uniform",
+    "normal",
+    "truncated_normal",
+    "log_uniform",
+    "linspace",
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+];
+
+/// The function of this name.
+pub(super) fn find(name: &str) -> Option<&'static Signature> {
+    TABLE.get(name)
+}
+
+/// All names of functions, in order.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.keys().copied()
+}
+
+/// Whether an `fn`, an activation or a cell may not be called so.
+pub(super) fn is_taken(name: &str) -> bool {
+    find(name).is_some() || DRAWS.contains(&name)
+}
+
+/// Whether a function can stand for a hyper: it maps a value, and all else has a default or is given by name.
+pub(super) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> {
+    let signature = find(name)?;
+    let op = match signature.what {
+        Builtin::Clamp => Pointwise::Clamp,
+        what => Pointwise::function(name).filter(|it| what == Builtin::Map(*it))?,
+    };
+    (op.params()[0] == "v").then_some((op, signature))
+}

@@ -1,0 +1,174 @@
+//! What a step hands to the next one: states, their older values, the past of everything else, and how each starts.
+
+use std::collections::BTreeMap;
+
+use super::hypers::Hypers;
+use super::items::Items;
+use super::lower::{Lower, Past, Phase, Scope, Value};
+use super::names::{Def, Kind, Names};
+use super::resolve::{Place, Resolver};
+use crate::diag::Diagnostic;
+use crate::ir::{Carry, Const, Graph, Input, Node, NodeId, Op, Start};
+
+/// Takes the step graph and gives it back with its carries and the graph of their starts; `None` when something is wrong.
+pub(super) fn assemble(
+    mut step: Lower<'_, '_>,
+    names: &Names<'_>,
+    items: &Items<'_>,
+    hypers: &Hypers<'_>,
+    inputs: &[Input],
+    sink: &mut Vec<Diagnostic>,
+) -> Option<(Graph, Graph, Vec<Carry>)> {
+    let mut start = Lower::new(names, items, hypers, Phase::Start);
+    computed(&mut start, names, items);
+    let mut carries = Vec::new();
+    let states: Vec<(usize, &Def<'_>)> = names
+        .defs
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| matches!(it.kind, Kind::State { .. }))
+        .collect();
+    let mut complete = true;
+    for (idx, def) in &states {
+        let begin = start_of(&mut start, def);
+        let next = match &step.values[*idx] {
+            Some(Value::Node(node)) => Some(*node),
+            Some(Value::Poison | Value::Constant(..) | Value::Index(..)) | None => None,
+        };
+        let (Some(begin), Some(next), Some(shape)) = (begin, next, def.shape.clone()) else {
+            complete = false;
+            continue;
+        };
+        carries.push(Carry {
+            name: def.name.name.clone(),
+            shape,
+            index: None,
+            is_state: true,
+            start: Start::Node(begin),
+            next,
+            span: def.name.span,
+        });
+    }
+    // In the order of the declarations, however they were asked for.
+    let mut pasts: Vec<(usize, Past)> = step.pasts.drain(..).enumerate().collect();
+    pasts.sort_by_key(|(_, it)| (it.def, it.back));
+    let mut leaves: BTreeMap<(usize, u32), NodeId> =
+        pasts.iter().map(|(_, it)| ((it.def, it.back), it.leaf)).collect();
+    let mut places = vec![0; pasts.len()];
+    for (place, (asked, past)) in pasts.iter().enumerate() {
+        places[*asked] = states.len() + place;
+        let def = &names.defs[past.def];
+        let is_state = matches!(def.kind, Kind::State { .. });
+        let next = match (past.back, is_state) {
+            (1, _) => match step.leaf_or_value(past.def) {
+                Some(node) => node,
+                None => {
+                    complete = false;
+                    continue;
+                }
+            },
+            (2, true) => step.state_leaf(past.def, &past.shape, past.span),
+            (back, _) => *leaves.entry((past.def, back - 1)).or_insert(past.leaf),
+        };
+        let begin = if is_state {
+            Start::SameAs(def.slot)
+        } else {
+            let default = inputs.iter().find(|it| it.name == def.name.name);
+            let default = default.and_then(|it| it.default.clone());
+            let value = Value::Constant(default.unwrap_or(Const::Number(0.0)), 1);
+            let scalar = start.node(&value, past.span);
+            Start::Node(start.fill(scalar, &past.shape, past.span))
+        };
+        carries.push(Carry {
+            name: format!("{}.{}", def.name.name, past.back).into(),
+            shape: past.shape.clone(),
+            index: past.index.clone(),
+            is_state: false,
+            start: begin,
+            next,
+            span: past.span,
+        });
+    }
+    let poisoned = step.poisoned || start.poisoned;
+    sink.append(&mut step.sink);
+    sink.append(&mut start.sink);
+    if poisoned || !complete {
+        return None;
+    }
+    let step = renumbered(step.graph, states.len(), &places);
+    Some((step, start.graph, carries))
+}
+
+/// Lowers the computed consts that starts read, in order.
+fn computed(start: &mut Lower<'_, '_>, names: &Names<'_>, items: &Items<'_>) {
+    let mut needed = vec![false; names.defs.len()];
+    let mut open: Vec<usize> = Vec::new();
+    // What is wrong in the starts was reported when their names were resolved.
+    let mut ignored = Vec::new();
+    let mut resolver = Resolver::new(names, items, Place::Start(String::new()), &mut ignored);
+    for def in &names.defs {
+        if let Kind::State { start: Some(expr) } = &def.kind {
+            resolver.visit(expr);
+        }
+    }
+    open.extend(resolver.uses.iter().map(|it| it.0));
+    let mut edges: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    while let Some(def) = open.pop() {
+        let (Kind::Computed, Some(equation)) = (&names.defs[def].kind, names.defs[def].equation)
+        else {
+            continue;
+        };
+        if std::mem::replace(&mut needed[def], true) {
+            continue;
+        }
+        let uses: Vec<usize> = names.equations[equation].uses.iter().map(|it| it.0).collect();
+        open.extend(&uses);
+        edges.insert(def, uses);
+    }
+    if edges.is_empty() {
+        return;
+    }
+    let all: Vec<Vec<usize>> =
+        (0..names.defs.len()).map(|it| edges.remove(&it).unwrap_or_default()).collect();
+    for def in super::order::sort(&all).order {
+        if needed[def]
+            && let Some(equation) = names.defs[def].equation
+        {
+            super::cell::lower_equation(start, names, &names.equations[equation]);
+        }
+    }
+}
+
+/// The node of a state's start.
+fn start_of(start: &mut Lower<'_, '_>, def: &Def<'_>) -> Option<NodeId> {
+    let shape = def.shape.as_ref()?;
+    let Kind::State { start: given } = &def.kind else { return None };
+    match given {
+        Some(expr) => {
+            let value = start.expr(expr, &Scope::CELL);
+            let what = format!("the start of `{}`", def.name.name);
+            start.declared(&value, shape, &what, expr, def.name.span)
+        }
+        None => {
+            let span = def.name.span;
+            let scalar = start.node(&Value::number(0.0), span);
+            Some(start.fill(scalar, shape, span))
+        }
+    }
+}
+
+/// The graph with its past carries renumbered to their places.
+fn renumbered(graph: Graph, n_states: usize, places: &[usize]) -> Graph {
+    if places.iter().enumerate().all(|(asked, place)| n_states + asked == *place) {
+        return graph;
+    }
+    let mut renumbered = Graph::default();
+    for node in graph.nodes() {
+        let op = match &node.op {
+            Op::Carry(idx) if *idx >= n_states => Op::Carry(places[*idx - n_states]),
+            op => op.clone(),
+        };
+        renumbered.push(Node { op, ..node.clone() });
+    }
+    renumbered
+}

@@ -1,0 +1,123 @@
+//! Constant expressions: folding, values that are known now, and constants as sizes.
+
+use std::collections::BTreeMap;
+
+use crate::ir::{Const, Dim, Env, Pointwise};
+use crate::text::Name;
+
+/// A constant made of more parts is computed in the graph instead, whose nodes do not nest.
+pub(super) const MOST_PARTS: usize = 256;
+
+/// The numeric hypers of a cell: what they are, and their values as far as no size is needed for them.
+#[derive(Default)]
+pub(super) struct Numbers {
+    pub constants: BTreeMap<Name, Const>,
+    pub env: Env,
+}
+
+impl Numbers {
+    pub fn insert(&mut self, name: Name, value: Const) {
+        if let Some(number) = value.eval(&self.env) {
+            self.env.hypers.insert(name.clone(), number);
+        }
+        self.constants.insert(name, value);
+    }
+
+    /// The value of a constant, if no size is needed for it.
+    pub fn value(&self, constant: &Const) -> Option<f64> {
+        constant.eval(&self.env)
+    }
+
+    /// A constant as a size or index: `Err` with its value, if known, when it is not whole.
+    pub fn whole(&self, constant: &Const) -> Result<Dim, Option<f64>> {
+        if let Some(dim) = self.polynomial(constant) {
+            return Ok(dim);
+        }
+        match self.value(constant) {
+            Some(value) => whole(value).map(Dim::number).ok_or(Some(value)),
+            None => Err(None),
+        }
+    }
+
+    fn polynomial(&self, constant: &Const) -> Option<Dim> {
+        match constant {
+            Const::Number(value) => whole(*value).map(Dim::number),
+            Const::Size(dim) => Some(dim.clone()),
+            Const::Hyper(name) => match self.env.hypers.get(name) {
+                Some(value) => whole(*value).map(Dim::number),
+                None => self.polynomial(self.constants.get(name)?),
+            },
+            Const::Apply(op, args) => {
+                let args: Option<Vec<Dim>> = args.iter().map(|it| self.polynomial(it)).collect();
+                apply(*op, &args?)
+            }
+        }
+    }
+}
+
+/// The whole number that a value is.
+pub(super) fn whole(value: f64) -> Option<i64> {
+    // Beyond 2^53 not every whole number is an f64, so none of them was surely meant.
+    (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
+}
+
+/// Arithmetic of sizes that stays exact.
+fn apply(op: Pointwise, args: &[Dim]) -> Option<Dim> {
+    let result = match args {
+        [a] if op == Pointwise::Neg => a.mul(&Dim::number(-1)),
+        [a] if op == Pointwise::Square => a.mul(a),
+        [a, b] if op == Pointwise::Add => a.add(b),
+        [a, b] if op == Pointwise::Sub => a.sub(b),
+        [a, b] if op == Pointwise::Mul => a.mul(b),
+        [a, b] if op == Pointwise::Pow => a.pow(u32::try_from(b.as_number()?).ok()?),
+        _ => return None,
+    };
+    result.ok()
+}
+
+/// An elementwise operator of constants: numbers are computed, sizes stay polynomials.
+pub(super) fn fold(op: Pointwise, args: Vec<Const>) -> Const {
+    let numbers: Option<Vec<f64>> = args
+        .iter()
+        .map(|it| match it {
+            Const::Number(value) => Some(*value),
+            Const::Size(_) | Const::Hyper(_) | Const::Apply(..) => None,
+        })
+        .collect();
+    if let Some(numbers) = numbers {
+        return Const::Number(op.eval(&numbers));
+    }
+    let dims: Option<Vec<Dim>> = args
+        .iter()
+        .map(|it| match it {
+            Const::Number(value) => whole(*value).map(Dim::number),
+            Const::Size(dim) => Some(dim.clone()),
+            Const::Hyper(_) | Const::Apply(..) => None,
+        })
+        .collect();
+    match dims.and_then(|it| apply(op, &it)) {
+        Some(dim) => Const::Size(dim),
+        None => Const::Apply(op, args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_fold_and_sizes_stay_exact() {
+        let h = || Const::Size(Dim::symbol("H"));
+        assert_eq!(
+            fold(Pointwise::Div, vec![Const::Number(1.0), Const::Number(4.0)]),
+            Const::Number(0.25)
+        );
+        let twice = fold(Pointwise::Mul, vec![Const::Number(2.0), h()]);
+        assert_eq!(twice, Const::Size(Dim::symbol("H").mul(&Dim::number(2)).unwrap()));
+        let root = fold(Pointwise::Sqrt, vec![h()]);
+        assert_eq!(root, Const::Apply(Pointwise::Sqrt, vec![h()]));
+        let numbers = Numbers::default();
+        assert_eq!(numbers.whole(&root), Err(None));
+        assert_eq!(numbers.whole(&Const::Number(2.5)), Err(Some(2.5)));
+    }
+}

@@ -1,0 +1,274 @@
+//! The functions and activations of a file: unique, not recursive, and knowing only their parameters.
+
+use std::collections::BTreeMap;
+
+use super::args::Form;
+use super::builtin;
+use super::names::Names;
+use super::order;
+use super::resolve::{Place, Resolver};
+use crate::diag::{Code, Diagnostic};
+use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident, Item, Over};
+
+/// A function that the file defines.
+#[derive(Clone, Copy)]
+pub(super) enum Callable<'a> {
+    Function(&'a ast::Function),
+    Activation(&'a ast::Activation),
+}
+
+impl<'a> Callable<'a> {
+    pub fn name(self) -> &'a Ident {
+        match self {
+            Callable::Function(it) => &it.name,
+            Callable::Activation(it) => &it.name,
+        }
+    }
+
+    /// How it is called.
+    pub fn form(self) -> Form<'a> {
+        let params = match self {
+            Callable::Function(it) => it.params.iter().map(|it| (&*it.name, false)).collect(),
+            Callable::Activation(it) => std::iter::once((&*it.value.name, false))
+                .chain(it.constants.iter().map(|(name, _)| (&*name.name, true)))
+                .collect(),
+        };
+        Form { name: &self.name().name, params, variadic: false, over: false }
+    }
+}
+
+/// All functions of a file.
+#[derive(Default)]
+pub(super) struct Items<'a> {
+    pub callables: Vec<Callable<'a>>,
+    by_name: BTreeMap<&'a str, usize>,
+    /// Functions that call themselves; a call of one gives nothing.
+    pub recursive: Vec<bool>,
+    /// Another file may define what this one lacks.
+    pub has_use: bool,
+}
+
+impl<'a> Items<'a> {
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.by_name.keys().copied()
+    }
+}
+
+/// Collects and checks the functions of a file.
+pub(super) fn collect<'a>(file: &'a ast::File, sink: &mut Vec<Diagnostic>) -> Items<'a> {
+    let mut items = Items::default();
+    let mut taken: BTreeMap<&str, &Ident> = BTreeMap::new();
+    for item in &file.items {
+        let (callable, name) = match item {
+            Item::Cell(cell) => (None, &cell.name),
+            Item::Activation(it) => (Some(Callable::Activation(it)), &it.name),
+            Item::Function(it) => (Some(Callable::Function(it)), &it.name),
+            Item::Use(it) => {
+                items.has_use = true;
+                let message = "`use` is not supported yet";
+                sink.push(Diagnostic::new(Code::NotSupportedYet, it.span, message));
+                continue;
+            }
+        };
+        if builtin::is_taken(&name.name) {
+            let message = format!("`{}` is a built-in function", name.name);
+            let fault = Diagnostic::new(Code::BuiltInName, name.span, message)
+                .help("choose another name; whoever reads a built-in name should know what it is");
+            sink.push(fault);
+            continue;
+        }
+        if let Some(first) = taken.get(&*name.name) {
+            sink.push(twice(name, first));
+            continue;
+        }
+        taken.insert(&name.name, name);
+        if let Some(callable) = callable {
+            items.by_name.insert(&name.name, items.callables.len());
+            items.callables.push(callable);
+        }
+    }
+    find_recursion(&mut items, sink);
+    let names = Names::default();
+    for callable in &items.callables {
+        check_body(*callable, &items, &names, sink);
+    }
+    items
+}
+
+/// The second definition of a name.
+pub(super) fn twice(name: &Ident, first: &Ident) -> Diagnostic {
+    Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is defined twice", name.name))
+        .label(first.span, "first defined here")
+}
+
+fn find_recursion(items: &mut Items<'_>, sink: &mut Vec<Diagnostic>) {
+    let mut edges = Vec::with_capacity(items.callables.len());
+    for callable in &items.callables {
+        let mut called = Vec::new();
+        let mut note = |name: &Ident, _: &[Arg]| called.extend(items.find(&name.name));
+        match callable {
+            Callable::Function(it) => calls(&it.body, &mut note),
+            Callable::Activation(it) => {
+                calls(&it.body, &mut note);
+                it.constants.iter().for_each(|(_, it)| calls(it, &mut note));
+                it.derivative.iter().for_each(|it| calls(it, &mut note));
+            }
+        }
+        edges.push(called);
+    }
+    let sorted = order::sort(&edges);
+    items.recursive = vec![false; edges.len()];
+    for cycle in sorted.cycles {
+        let names: Vec<&str> = cycle.iter().map(|it| &*items.callables[*it].name().name).collect();
+        let message = format!("`{}` calls itself: {}", names[0], order::circle(&names));
+        let span = items.callables[cycle[0]].name().span;
+        let help = "functions are put in the place of each call; carry the repetition with a state";
+        sink.push(Diagnostic::new(Code::RecursiveFunction, span, message).help(help));
+        for idx in cycle {
+            items.recursive[idx] = true;
+        }
+    }
+    // What calls a recursive function cannot be put in a place either; dependencies come first in the order.
+    for idx in sorted.order {
+        if edges[idx].iter().any(|it| items.recursive[*it]) {
+            items.recursive[idx] = true;
+        }
+    }
+}
+
+fn check_body<'a>(
+    callable: Callable<'a>,
+    items: &Items<'a>,
+    names: &Names<'a>,
+    sink: &mut Vec<Diagnostic>,
+) {
+    let form = callable.form();
+    let params: Vec<&str> = form.params.iter().map(|it| it.0).collect();
+    for (idx, param) in params.iter().enumerate() {
+        if params[..idx].contains(param) {
+            let name = &callable.name().name;
+            let message = format!("`{name}` has two parameters called `{param}`");
+            sink.push(Diagnostic::new(Code::DefinedTwice, callable.name().span, message));
+        }
+    }
+    let mut resolver = Resolver::new(names, items, Place::Body(&params), sink);
+    match callable {
+        Callable::Function(it) => resolver.visit(&it.body),
+        Callable::Activation(it) => {
+            resolver.visit(&it.body);
+            it.derivative.iter().for_each(|it| resolver.visit(it));
+            resolver.place = Place::Body(&[]);
+            it.constants.iter().for_each(|(_, it)| resolver.visit(it));
+            if let Some((span, what)) = not_elementwise(&it.body, items, 0) {
+                let name = &it.name.name;
+                let message = format!("activation `{name}` must work element by element; {what}");
+                let help = format!("write `fn {name}` instead");
+                sink.push(Diagnostic::new(Code::NotElementwise, span, message).help(help));
+            }
+            if let Some(derivative) = &it.derivative
+                && let Some((span, what)) = not_elementwise(derivative, items, 0)
+            {
+                let name = &it.name.name;
+                let message =
+                    format!("the derivative of `{name}` must work element by element; {what}");
+                sink.push(Diagnostic::new(Code::BadDerivative, span, message));
+            }
+        }
+    }
+}
+
+/// The first place where a body does not work element by element, and why.
+fn not_elementwise(
+    body: &Expr,
+    items: &Items<'_>,
+    depth: usize,
+) -> Option<(crate::text::Span, String)> {
+    let mut found = None;
+    walk(body, &mut |expr| {
+        if found.is_some() {
+            return;
+        }
+        let what = match &expr.kind {
+            ExprKind::Binary(ast::BinaryOp::MatMul, ..) => "`@` is a sum over an axis".to_owned(),
+            ExprKind::Index(..) => "an index takes an element out".to_owned(),
+            ExprKind::Array(_) => "an array has a shape of its own".to_owned(),
+            ExprKind::Call(name, args) => {
+                let works = match (builtin::find(&name.name), items.find(&name.name)) {
+                    (Some(it), _) => {
+                        let reduces = matches!(it.what, builtin::Builtin::Extreme(..))
+                            && (args.len() < 2 || args.iter().any(|it| matches!(it, Arg::Over(..))));
+                        it.is_elementwise() && !reduces
+                    }
+                    // A chain of functions this long is refused where it is called.
+                    (None, Some(idx)) if depth < 32 && !items.recursive[idx] => {
+                        match items.callables[idx] {
+                            Callable::Activation(_) => true,
+                            Callable::Function(it) => {
+                                not_elementwise(&it.body, items, depth + 1).is_none()
+                            }
+                        }
+                    }
+                    (None, _) => true,
+                };
+                if works {
+                    return;
+                }
+                format!("`{}` does not", name.name)
+            }
+            ExprKind::Binary(..)
+            | ExprKind::Number(_)
+            | ExprKind::Inf
+            | ExprKind::Pi
+            | ExprKind::Path(_)
+            | ExprKind::Prev(..)
+            | ExprKind::Paren(_)
+            | ExprKind::Neg(..)
+            | ExprKind::Chain(..) => return,
+        };
+        found = Some((expr.span, what));
+    });
+    found
+}
+
+/// All calls in an expression.
+fn calls<'a>(expr: &'a Expr, note: &mut dyn FnMut(&'a Ident, &'a [Arg])) {
+    walk(expr, &mut |it| {
+        if let ExprKind::Call(name, args) = &it.kind {
+            note(name, args);
+        }
+    });
+}
+
+/// An expression and all in it. Nesting is bounded by the parser.
+fn walk<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+    visit(expr);
+    match &expr.kind {
+        ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi | ExprKind::Path(_) => {}
+        ExprKind::Prev(_, steps) => steps.iter().for_each(|it| walk(it, visit)),
+        ExprKind::Call(_, args) => args.iter().for_each(|arg| match arg {
+            Arg::Positional(it) | Arg::Named(_, it) | Arg::Over(Over::Dim(it), _) => {
+                walk(it, visit);
+            }
+            Arg::Over(Over::Dims(list), _) => list.iter().for_each(|it| walk(it, visit)),
+            Arg::Over(Over::Last | Over::First, _) => {}
+        }),
+        ExprKind::Array(list) => list.iter().for_each(|it| walk(it, visit)),
+        ExprKind::Paren(it) | ExprKind::Neg(_, it) => walk(it, visit),
+        ExprKind::Index(value, index) => {
+            walk(value, visit);
+            walk(index, visit);
+        }
+        ExprKind::Chain(first, rest) => {
+            walk(first, visit);
+            rest.iter().for_each(|(_, _, it)| walk(it, visit));
+        }
+        ExprKind::Binary(_, _, left, right) => {
+            walk(left, visit);
+            walk(right, visit);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `where`: the branch that is not taken must give exactly 0 to the gradient, even where its own derivative is NaN.
+//!
+//! What the expression written in a branch reads from outside is therefore guarded at its entry: the adjoint that leaves the
+//! branch there is cut to 0 wherever the condition did not choose the branch.
+
+use std::collections::BTreeMap;
+
+use super::operands::{Embedding, embed};
+use super::{Lower, Operand, Scope, Value};
+use crate::ir::{Const, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::syntax::ast::Expr;
+use crate::text::Span;
+
+/// A branch that is being lowered.
+pub(super) struct Branch {
+    /// Nodes before this one come from outside.
+    first: usize,
+    /// 1 where the branch is taken, else 0.
+    taken: NodeId,
+    /// The condition in other shapes.
+    adapted: BTreeMap<Shape, NodeId>,
+    /// What was guarded already.
+    guarded: BTreeMap<NodeId, NodeId>,
+}
+
+impl Lower<'_, '_> {
+    /// `where(cond, a, b)`
+    pub(super) fn select(
+        &mut self,
+        exprs: [&Expr; 3],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let [cond, yes, no] = exprs;
+        let cond = self.operand(cond, scope);
+        if let Value::Constant(constant, _) = &cond.value
+            && let Some(value) = self.hypers.numbers.value(constant)
+        {
+            return self.expr(if value != 0.0 { yes } else { no }, scope);
+        }
+        if self.numeric(&cond).is_none() {
+            // Both branches are looked at all the same, for what is wrong in them.
+            self.expr(yes, scope);
+            self.expr(no, scope);
+            return self.poison();
+        }
+        let taken = self.truth(&cond);
+        let yes = self.branch(yes, taken, scope);
+        let ones = Const::Number(1.0);
+        let shape = self.graph.shape(taken).clone();
+        let one = self.add(Op::Constant(ones), Vec::new(), Shape::scalar(), cond.shown.span());
+        let one = self.fill(one, &shape, cond.shown.span());
+        let not_taken = self.graph.map(Pointwise::Sub, &[one, taken], cond.shown.span());
+        self.note();
+        let no = self.branch(no, not_taken, scope);
+        self.pointwise(Pointwise::Where, &[cond, yes, no], span)
+    }
+
+    fn branch<'e>(&mut self, expr: &'e Expr, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {
+        let first = self.graph.nodes().len();
+        self.branches.push(Branch {
+            first,
+            taken,
+            adapted: BTreeMap::new(),
+            guarded: BTreeMap::new(),
+        });
+        let operand = self.operand(expr, scope);
+        self.branches.pop();
+        operand
+    }
+
+    /// The condition as 0 or 1.
+    fn truth(&mut self, cond: &Operand<'_>) -> NodeId {
+        let span = cond.shown.span();
+        let node = self.node(&cond.value, span);
+        const TRUTHS: [Pointwise; 7] = [
+            Pointwise::Less,
+            Pointwise::LessEqual,
+            Pointwise::Greater,
+            Pointwise::GreaterEqual,
+            Pointwise::Equal,
+            Pointwise::NotEqual,
+            Pointwise::Step,
+        ];
+        let op = &self.graph.node(node).op;
+        let is_truth = matches!(op, Op::Map(op) if TRUTHS.contains(op))
+            || matches!(op, Op::Constant(Const::Apply(op, _)) if TRUTHS.contains(op));
+        if is_truth {
+            return node;
+        }
+        let shape = self.graph.shape(node).clone();
+        let zero =
+            self.add(Op::Constant(Const::Number(0.0)), Vec::new(), Shape::scalar(), span);
+        let zero = self.fill(zero, &shape, span);
+        let truth = self.graph.map(Pointwise::NotEqual, &[node, zero], span);
+        self.note();
+        truth
+    }
+
+    /// Guards a value that enters the branches being lowered. `origin` is the value before it was repeated to the shape that is
+    /// needed: it tells from where the value comes.
+    pub(super) fn guard(&mut self, origin: NodeId, value: NodeId, span: Span) -> NodeId {
+        if self.branches.is_empty() || !self.varies[origin.idx()] {
+            return value;
+        }
+        // A leaf belongs to no branch, although its node may have been made when a branch first read it.
+        let op = &self.graph.node(origin).op;
+        let leaf = matches!(op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
+        let mut value = value;
+        for idx in 0..self.branches.len() {
+            if leaf || origin.idx() < self.branches[idx].first {
+                value = self.guard_once(idx, value, span);
+            }
+        }
+        value
+    }
+
+    fn guard_once(&mut self, branch: usize, value: NodeId, span: Span) -> NodeId {
+        if let Some(guarded) = self.branches[branch].guarded.get(&value) {
+            return *guarded;
+        }
+        let shape = self.graph.shape(value).clone();
+        let taken = match self.branches[branch].adapted.get(&shape) {
+            Some(taken) => *taken,
+            None => {
+                let taken = self.adapt(self.branches[branch].taken, &shape, span);
+                self.branches[branch].adapted.insert(shape.clone(), taken);
+                taken
+            }
+        };
+        let guarded = self.add(Op::Guard, vec![taken, value], shape, span);
+        self.branches[branch].guarded.insert(value, guarded);
+        guarded
+    }
+
+    /// A condition in another shape: taken anywhere along the axes that the shape lacks, the same along those it adds.
+    fn adapt(&mut self, taken: NodeId, shape: &Shape, span: Span) -> NodeId {
+        let axes = self.graph.shape(taken).axes().to_vec();
+        let lacking = |axis: &crate::ir::Dim| !shape.axes().contains(axis);
+        let mut reduced: Vec<usize> = (0..axes.len()).filter(|it| lacking(&axes[*it])).collect();
+        let kept: Vec<_> = axes.iter().filter(|it| !lacking(it)).cloned().collect();
+        let (kept, places) = match embed(&Shape(kept.clone()), shape) {
+            Embedding::One(places) => (kept, places),
+            // In doubt the branch counts as taken for all when it is taken for one.
+            Embedding::None | Embedding::Many => {
+                reduced = (0..axes.len()).collect();
+                (Vec::new(), Vec::new())
+            }
+        };
+        let mut node = taken;
+        if !reduced.is_empty() {
+            node = self.add(Op::Reduce(Reduction::Max, reduced), vec![node], Shape(kept), span);
+        }
+        self.expand(node, places, shape, span)
+    }
+}

@@ -1,0 +1,73 @@
+//! `v[k]`: an element of the first axis, at a constant place or at one that an input names.
+
+use super::shapes::is_less;
+use super::{Lower, Scope, Value};
+use crate::check::show;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Dim, Op, Shape};
+use crate::syntax::ast::Expr;
+use crate::text::Span;
+
+impl Lower<'_, '_> {
+    pub(super) fn index(
+        &mut self,
+        value: &Expr,
+        index: &Expr,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let operand = self.operand(value, scope);
+        let at = self.operand(index, scope);
+        let Some(shape) = self.numeric(&operand) else { return self.poison() };
+        let bad = |message: String| Diagnostic::new(Code::BadLookup, span, message);
+        let [first, rest @ ..] = shape.axes() else {
+            let message = format!("{} has no axis to take an element from", operand.shown.with(&shape));
+            let fault = self.with_declarations(bad(message), &[&operand]);
+            return self.fail(fault);
+        };
+        let left = Shape(rest.to_vec());
+        match &at.value {
+            Value::Poison => self.poison(),
+            Value::Index(row, below) => {
+                if below != first {
+                    let message = format!(
+                        "`{}` is below `{below}`, the first axis of {} is `{first}`",
+                        at.shown.short(),
+                        operand.shown.with(&shape)
+                    );
+                    let fault = self.with_declarations(bad(message), &[&at, &operand]);
+                    return self.fail(fault);
+                }
+                let row = *row;
+                let table = self.entered(&operand);
+                Value::Node(self.add(Op::Lookup, vec![table, row], left, span))
+            }
+            Value::Node(_) => {
+                let text = show::short(index);
+                let fault = bad(format!("`{text}` is no index"))
+                    .help("an index is a constant, or an input declared as `index[V]`");
+                let fault = self.with_declarations(fault, &[&at]);
+                self.fail(fault)
+            }
+            Value::Constant(..) => {
+                let Some(at) = self.whole_value(&at, "an index") else { return self.poison() };
+                let message = if is_less(&at, &Dim::number(0)) {
+                    Some(format!("the index {at} is negative; elements are counted from 0"))
+                } else if !is_less(&at, first)
+                    && is_less(first, &at.add(&Dim::number(1)).unwrap_or_default())
+                {
+                    Some(format!("the index {at} is beyond the axis `{first}`, which begins at 0"))
+                } else {
+                    None
+                };
+                if let Some(message) = message {
+                    let fault = Diagnostic::new(Code::OutOfRange, index.span, message);
+                    let fault = self.with_declarations(fault, &[&operand]);
+                    return self.fail(fault);
+                }
+                let node = self.entered(&operand);
+                Value::Node(self.add(Op::Pick(at), vec![node], left, span))
+            }
+        }
+    }
+}

@@ -1,0 +1,626 @@
+//! An expression becomes nodes of a graph: the environment, the leaves, and the walk over the tree.
+//!
+//! What is wrong is reported here only as far as shapes and constants go; names were resolved before, so an unknown name is a
+//! poisoned value without another word, and whatever it touches is poisoned too.
+
+mod call;
+mod guard;
+mod index;
+mod matmul;
+mod operands;
+mod pointwise;
+mod reduce;
+mod shapes;
+
+use std::collections::BTreeMap;
+
+pub(super) use operands::Operand;
+
+use super::consts::{self, MOST_PARTS};
+use super::dims;
+use super::hypers::Hypers;
+use super::items::{Callable, Items};
+use super::names::{Kind, Names};
+use super::show::{self, Shown};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Const, Dim, Graph, NodeId, Op, Pointwise, Shape};
+use crate::syntax::ast::{Expr, ExprKind, Ident};
+use crate::text::Span;
+use guard::Branch;
+
+/// More nodes than any cell needs: a few functions that call each other twice would fill the memory.
+const MOST_NODES: usize = 1_000_000;
+/// How deep expressions and calls of functions may be nested together.
+const MOST_DEPTH: usize = 700;
+
+/// What an expression stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Wrong, and reported.
+    Poison,
+    /// A scalar made of numbers, sizes and hypers only, and of how many parts.
+    Constant(Const, usize),
+    /// A node of the graph.
+    Node(NodeId),
+    /// A whole number below a dim, as an input gives it.
+    Index(NodeId, Dim),
+}
+
+impl Value {
+    pub fn number(value: f64) -> Value {
+        Value::Constant(Const::Number(value), 1)
+    }
+}
+
+/// What the graph is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// The step of the cell.
+    Step,
+    /// Only the shapes of values whose past is read before they are known: states are their declared shapes.
+    Shapes,
+    /// The starts of the states.
+    Start,
+    /// Constants: no graph is kept.
+    Constants,
+}
+
+/// The names that an expression sees.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'s> {
+    /// Those that were bound last; the latest hides earlier ones.
+    pub locals: &'s [(&'s str, Value)],
+    /// Whether those of the cell are seen too.
+    pub cell: bool,
+}
+
+impl Scope<'_> {
+    /// The scope of an equation.
+    pub const CELL: Scope<'static> = Scope { locals: &[], cell: true };
+
+    fn local(&self, name: &str) -> Option<&Value> {
+        self.locals.iter().rev().find(|it| it.0 == name).map(|it| &it.1)
+    }
+}
+
+/// A carried value that is not a state's last one: the past of something.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    pub def: usize,
+    /// How many steps ago.
+    pub back: u32,
+    pub shape: Shape,
+    pub index: Option<Dim>,
+    /// The leaf that reads it.
+    pub leaf: NodeId,
+    /// Where it was asked for.
+    pub span: Span,
+}
+
+/// Lowers expressions into one graph.
+pub(super) struct Lower<'c, 'a> {
+    names: &'c Names<'a>,
+    items: &'c Items<'a>,
+    hypers: &'c Hypers<'a>,
+    pub phase: Phase,
+    pub graph: Graph,
+    /// For each node, whether it depends on more than constants.
+    varies: Vec<bool>,
+    /// What each definition is, once it is lowered.
+    pub values: Vec<Option<Value>>,
+    /// The shapes of values whose past is read, and of which dim they are an index.
+    pub inferred: BTreeMap<usize, (Shape, Option<Dim>)>,
+    /// The leaf of each old value.
+    past_leaves: BTreeMap<(usize, u32), NodeId>,
+    /// In the order in which they were asked for; their carries follow those of the states.
+    pub pasts: Vec<Past>,
+    n_states: usize,
+    branches: Vec<Branch>,
+    depth: usize,
+    /// Too many nodes: everything else is poisoned.
+    stopped: bool,
+    /// Something is wrong with what was lowered.
+    pub poisoned: bool,
+    pub sink: Vec<Diagnostic>,
+}
+
+impl<'c, 'a> Lower<'c, 'a> {
+    pub fn new(
+        names: &'c Names<'a>,
+        items: &'c Items<'a>,
+        hypers: &'c Hypers<'a>,
+        phase: Phase,
+    ) -> Lower<'c, 'a> {
+        let n_values = if phase == Phase::Constants { 0 } else { names.defs.len() };
+        let states = names.defs.iter().filter(|it| matches!(it.kind, Kind::State { .. }));
+        let n_states = if phase == Phase::Constants { 0 } else { states.count() };
+        Lower {
+            names,
+            items,
+            hypers,
+            phase,
+            graph: Graph::default(),
+            varies: Vec::new(),
+            values: vec![None; n_values],
+            inferred: BTreeMap::new(),
+            past_leaves: BTreeMap::new(),
+            pasts: Vec::new(),
+            n_states,
+            branches: Vec::new(),
+            depth: 0,
+            stopped: false,
+            poisoned: false,
+            sink: Vec::new(),
+        }
+    }
+
+    /// Whether a name of the cell is called so.
+    pub fn knows(&self, name: &str) -> bool {
+        self.names.find(name).is_some()
+    }
+
+    /// The function of the file that is called so, unless it calls itself.
+    pub fn callable(&self, name: &str) -> Option<Callable<'a>> {
+        let idx = self.items.find(name).filter(|idx| !self.items.recursive[*idx])?;
+        Some(self.items.callables[idx])
+    }
+
+    /// The value of a constant, if no size is needed for it.
+    pub fn value_of(&self, constant: &Const) -> Option<f64> {
+        self.hypers.numbers.value(constant)
+    }
+
+    /// The shape of a value that must be a number.
+    pub fn number_shape(&mut self, value: &Value, expr: &Expr) -> Option<Shape> {
+        self.numeric(&Operand { shown: Shown::from(expr), value: value.clone() })
+    }
+
+    /// The node of a value that has the declared shape, or is a number and fills it; `None` after a report.
+    pub fn declared(
+        &mut self,
+        value: &Value,
+        shape: &Shape,
+        what: &str,
+        expr: &Expr,
+        declared: Span,
+    ) -> Option<NodeId> {
+        let found = self.number_shape(value, expr)?;
+        let node = self.node(value, expr.span);
+        if found == *shape {
+            return Some(node);
+        }
+        if let Value::Constant(..) = value {
+            return Some(self.fill(node, shape, expr.span));
+        }
+        let message = format!("{what} has shape `{found}`, declared `{shape}`");
+        let fault = Diagnostic::new(Code::DeclaredShape, expr.span, message)
+            .label(declared, format!("declared `{shape}` here"));
+        self.fail(fault);
+        None
+    }
+
+    /// A size written with the names of the cell.
+    pub fn size_of(&mut self, expr: &Expr) -> Option<Dim> {
+        self.size(expr, &Scope::CELL)
+    }
+
+    fn poison(&mut self) -> Value {
+        self.poisoned = true;
+        Value::Poison
+    }
+
+    fn fail(&mut self, fault: Diagnostic) -> Value {
+        self.sink.push(fault);
+        self.poison()
+    }
+
+    /// Appends a node.
+    fn add(&mut self, op: Op, args: Vec<NodeId>, shape: Shape, span: Span) -> NodeId {
+        let node = self.graph.add(op, args, shape, span);
+        self.note();
+        node
+    }
+
+    /// Keeps the facts about nodes as long as the graph.
+    fn note(&mut self) {
+        while self.varies.len() < self.graph.nodes().len() {
+            let node = &self.graph.nodes()[self.varies.len()];
+            let leaf =
+                matches!(node.op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
+            let varies = leaf || node.args.iter().any(|it| self.varies[it.idx()]);
+            self.varies.push(varies);
+        }
+    }
+
+    /// A constant; one of too many parts is computed by nodes.
+    fn constant(&mut self, op: Pointwise, args: Vec<(Const, usize)>, span: Span) -> Value {
+        let parts = 1 + args.iter().map(|it| it.1).sum::<usize>();
+        let consts: Vec<Const> = args.into_iter().map(|it| it.0).collect();
+        if parts <= MOST_PARTS {
+            let folded = consts::fold(op, consts);
+            let parts = match folded {
+                Const::Number(_) | Const::Size(_) | Const::Hyper(_) => 1,
+                Const::Apply(..) => parts,
+            };
+            return Value::Constant(folded, parts);
+        }
+        let nodes: Vec<NodeId> = consts
+            .into_iter()
+            .map(|it| self.add(Op::Constant(it), Vec::new(), Shape::scalar(), span))
+            .collect();
+        Value::Node(self.add(Op::Map(op), nodes, Shape::scalar(), span))
+    }
+
+    /// The shape of a value; `None` when it is poisoned.
+    fn shape(&self, value: &Value) -> Option<Shape> {
+        match value {
+            Value::Poison => None,
+            Value::Constant(..) | Value::Index(..) => Some(Shape::scalar()),
+            Value::Node(node) => Some(self.graph.shape(*node).clone()),
+        }
+    }
+
+    /// Lowers an expression.
+    pub fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
+        if self.stopped {
+            return self.poison();
+        }
+        if self.depth >= MOST_DEPTH || self.graph.nodes().len() > MOST_NODES {
+            self.stopped = true;
+            let message = if self.depth >= MOST_DEPTH {
+                "functions and expressions are nested too deep here".to_owned()
+            } else {
+                format!("the cell has more than {MOST_NODES} nodes after its functions are inlined")
+            };
+            return self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
+        }
+        self.depth += 1;
+        let value = match &expr.kind {
+            ExprKind::Number(value) => Value::number(*value),
+            ExprKind::Inf => Value::number(f64::INFINITY),
+            ExprKind::Pi => Value::number(std::f64::consts::PI),
+            ExprKind::Path(path) if path.tail.is_empty() => self.name(&path.head, scope),
+            ExprKind::Path(_) => self.poison(),
+            ExprKind::Prev(path, steps) => self.past(&path.head, steps.as_deref(), expr.span, scope),
+            ExprKind::Call(name, args) => self.call(name, args, expr.span, scope),
+            ExprKind::Array(items) => self.array(items, expr.span, scope),
+            ExprKind::Paren(inner) => self.expr(inner, scope),
+            ExprKind::Neg(_, inner) => {
+                let operand = self.operand(inner, scope);
+                self.pointwise(Pointwise::Neg, &[operand], expr.span)
+            }
+            ExprKind::Index(value, index) => self.index(value, index, expr.span, scope),
+            ExprKind::Chain(first, rest) => self.chain(first, rest, scope),
+            ExprKind::Binary(op, sign, left, right) => {
+                let (a, b) = (self.operand(left, scope), self.operand(right, scope));
+                match super::resolve::pointwise(*op) {
+                    Some(op) => self.pointwise(op, &[a, b], expr.span),
+                    None => self.matmul(&a, &b, *sign, expr.span),
+                }
+            }
+        };
+        self.depth -= 1;
+        value
+    }
+
+    /// An expression with what messages need of it.
+    fn operand<'e>(&mut self, expr: &'e Expr, scope: &Scope<'_>) -> Operand<'e> {
+        Operand { shown: Shown::from(expr), value: self.expr(expr, scope) }
+    }
+
+    fn chain(
+        &mut self,
+        first: &Expr,
+        rest: &[(crate::syntax::ast::BinaryOp, Span, Expr)],
+        scope: &Scope<'_>,
+    ) -> Value {
+        let mut left = self.expr(first, scope);
+        for (idx, (op, _, term)) in rest.iter().enumerate() {
+            let right = self.operand(term, scope);
+            let shown = Shown { first, rest: &rest[..idx] };
+            let span = first.span.to(term.span);
+            let op = super::resolve::pointwise(*op).unwrap_or(Pointwise::Mul);
+            left = self.pointwise(op, &[Operand { shown, value: left }, right], span);
+        }
+        left
+    }
+
+    /// An array literal: a vector of constants.
+    fn array(&mut self, items: &[Expr], span: Span, scope: &Scope<'_>) -> Value {
+        let values: Option<Vec<Const>> =
+            items.iter().map(|it| self.constant_expr(it, scope, "an array literal")).collect();
+        match values {
+            Some(values) if values.is_empty() => {
+                let message = "an array literal has at least one number";
+                self.fail(Diagnostic::new(Code::ConstantOutOfRange, span, message))
+            }
+            Some(values) => {
+                let shape = Shape(vec![Dim::number(values.len() as i64)]);
+                Value::Node(self.add(Op::Array(values), Vec::new(), shape, span))
+            }
+            None => self.poison(),
+        }
+    }
+
+    /// A name of this step.
+    fn name(&mut self, name: &Ident, scope: &Scope<'_>) -> Value {
+        if let Some(value) = scope.local(&name.name) {
+            return value.clone();
+        }
+        let names = self.names;
+        let Some((idx, def)) = names.find(&name.name).filter(|_| scope.cell) else {
+            return self.poison();
+        };
+        match &def.kind {
+            Kind::Dim => match self.names.dims.table.get(&name.name).cloned().flatten() {
+                Some(dim) => Value::Constant(Const::Size(dim), 1),
+                None => self.poison(),
+            },
+            Kind::Hyper(_) => self.hyper(name, def.name.span),
+            Kind::Later => self.poison(),
+            Kind::State { .. } if self.phase == Phase::Shapes => self.leaf(idx),
+            Kind::State { .. } | Kind::Value(_) | Kind::Computed => {
+                match self.values.get(idx).cloned().flatten() {
+                    Some(value) => value,
+                    None => self.poison(),
+                }
+            }
+            Kind::Input { .. } | Kind::Param { .. } => self.leaf(idx),
+        }
+    }
+
+    fn hyper(&mut self, name: &Ident, declared: Span) -> Value {
+        if self.hypers.numbers.constants.contains_key(&name.name) {
+            return Value::Constant(Const::Hyper(name.name.clone()), 1);
+        }
+        if self.hypers.activations.contains_key(&*name.name) {
+            let message = format!("`{}` is an activation; a value is needed here", name.name);
+            let fault = Diagnostic::new(Code::WrongKindOfName, name.span, message)
+                .label(declared, "declared here")
+                .help(format!("call it: `{}(..)`", name.name));
+            return self.fail(fault);
+        }
+        self.poison()
+    }
+
+    /// The leaf of an input, a param or, where only shapes matter, a new state.
+    pub fn leaf(&mut self, idx: usize) -> Value {
+        if let Some(Some(value)) = self.values.get(idx) {
+            return value.clone();
+        }
+        let def = &self.names.defs[idx];
+        let Some(shape) = def.shape.clone() else { return self.poison() };
+        let (op, index) = match &def.kind {
+            Kind::Input { index, .. } => (Op::Input(def.slot), index.clone()),
+            Kind::Param { .. } => (Op::Param(def.slot), None),
+            Kind::State { .. } => (Op::Carry(def.slot), None),
+            Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Value(_) | Kind::Later => {
+                return self.poison();
+            }
+        };
+        let span = def.name.span;
+        let node = self.add(op, Vec::new(), shape, span);
+        self.graph.set_name(node, def.name.name.clone());
+        let value = match index {
+            Some(dim) => Value::Index(node, dim),
+            None => Value::Node(node),
+        };
+        if let Some(slot) = self.values.get_mut(idx) {
+            *slot = Some(value.clone());
+        }
+        value
+    }
+
+    /// `prev NAME` or `prev(NAME, k)`.
+    fn past(
+        &mut self,
+        name: &Ident,
+        steps: Option<&Expr>,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let back = match steps {
+            None => 1,
+            Some(steps) => match self.whole(steps, scope, "the distance of `prev`") {
+                Some(dim) => match dim.as_number() {
+                    Some(back) if back >= 1 && back < MOST_NODES as i64 => back as u32,
+                    Some(back) if back >= 1 => {
+                        let message = format!("`prev` goes back at most {MOST_NODES} steps");
+                        return self.fail(Diagnostic::new(Code::TooLarge, steps.span, message));
+                    }
+                    Some(back) => {
+                        let message = format!("`prev` goes back at least 1 step, not {back}");
+                        let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span, message);
+                        let fault = match back {
+                            0 => fault.help(format!("the value of this step is `{}`", name.name)),
+                            _ => fault.help("a cell cannot look ahead"),
+                        };
+                        return self.fail(fault);
+                    }
+                    None => {
+                        let message = "the distance of `prev` may not depend on a size";
+                        return self.fail(Diagnostic::new(Code::NotConstant, steps.span, message));
+                    }
+                },
+                None => return self.poison(),
+            },
+        };
+        let Some((idx, def)) = self.names.find(&name.name) else { return self.poison() };
+        let (shape, index) = match &def.kind {
+            Kind::State { .. } => (def.shape.clone(), None),
+            Kind::Input { index, .. } => (def.shape.clone(), index.clone()),
+            Kind::Value(_) => match self.inferred.get(&idx).cloned() {
+                Some((shape, index)) => (Some(shape), index),
+                None => (None, None),
+            },
+            Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
+                (None, None)
+            }
+        };
+        let Some(shape) = shape else { return self.poison() };
+        let leaf = self.past_leaf(idx, back, &shape, index.as_ref(), span);
+        match index {
+            Some(dim) => Value::Index(leaf, dim),
+            None => Value::Node(leaf),
+        }
+    }
+
+    /// The leaf of an old value, and those of all younger ones, through which it passes.
+    fn past_leaf(
+        &mut self,
+        def: usize,
+        back: u32,
+        shape: &Shape,
+        index: Option<&Dim>,
+        span: Span,
+    ) -> NodeId {
+        if let Some(leaf) = self.past_leaves.get(&(def, back)) {
+            return *leaf;
+        }
+        let known = self.past_leaves.range((def, 0)..(def, back)).next_back().map_or(0, |it| it.0.1);
+        let found = &self.names.defs[def];
+        let is_state = matches!(found.kind, Kind::State { .. });
+        let (name, slot) = (&found.name.name, found.slot);
+        let mut leaf = NodeId(0);
+        for back in known + 1..=back {
+            let carry = if is_state && back == 1 { slot } else { self.n_states + self.pasts.len() };
+            leaf = self.add(Op::Carry(carry), Vec::new(), shape.clone(), span);
+            let name = if is_state && back == 1 {
+                name.clone()
+            } else {
+                format!("{name}.{back}").into()
+            };
+            self.graph.set_name(leaf, name);
+            self.past_leaves.insert((def, back), leaf);
+            if !(is_state && back == 1) {
+                let (shape, index) = (shape.clone(), index.cloned());
+                self.pasts.push(Past { def, back, shape, index, leaf, span });
+            }
+        }
+        leaf
+    }
+
+    /// The node of an input's or a value's new value.
+    pub fn leaf_or_value(&mut self, def: usize) -> Option<NodeId> {
+        let value = match &self.names.defs[def].kind {
+            Kind::Input { .. } => self.leaf(def),
+            Kind::Dim
+            | Kind::Hyper(_)
+            | Kind::State { .. }
+            | Kind::Param { .. }
+            | Kind::Computed
+            | Kind::Value(_)
+            | Kind::Later => self.values[def].clone()?,
+        };
+        match value {
+            Value::Node(node) | Value::Index(node, _) => Some(node),
+            Value::Poison | Value::Constant(..) => None,
+        }
+    }
+
+    /// The leaf of a state's last value, if it was read.
+    pub fn state_leaf(&mut self, def: usize, shape: &Shape, span: Span) -> NodeId {
+        self.past_leaf(def, 1, shape, None, span)
+    }
+
+    /// A constant, or a report.
+    pub fn constant_expr(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Const> {
+        match self.expr(expr, scope) {
+            Value::Constant(constant, _) => Some(constant),
+            Value::Poison => None,
+            Value::Node(node) if !self.varies[node.idx()] && self.graph.shape(node).rank() == 0 => {
+                let message = format!("the constant `{}` has too many parts", show::short(expr));
+                self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
+                None
+            }
+            Value::Node(_) | Value::Index(..) => {
+                let message = format!("{what} must be a constant, not `{}`", show::short(expr));
+                let fault = Diagnostic::new(Code::NotConstant, expr.span, message)
+                    .help("constants are made of numbers, sizes and hypers");
+                self.fail(fault);
+                None
+            }
+        }
+    }
+
+    /// A constant that is a whole number, perhaps with sizes in it, or a report.
+    fn whole(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Dim> {
+        let constant = self.constant_expr(expr, scope, what)?;
+        self.whole_constant(&constant, Shown::from(expr), what)
+    }
+
+    /// As `whole`, for an operand that is lowered already.
+    fn whole_value(&mut self, operand: &Operand<'_>, what: &str) -> Option<Dim> {
+        match &operand.value {
+            Value::Constant(constant, _) => {
+                self.whole_constant(&constant.clone(), operand.shown, what)
+            }
+            Value::Poison | Value::Node(_) | Value::Index(..) => None,
+        }
+    }
+
+    fn whole_constant(&mut self, constant: &Const, shown: Shown<'_>, what: &str) -> Option<Dim> {
+        let fault = match self.hypers.numbers.whole(constant) {
+            Ok(dim) => return Some(dim),
+            Err(Some(value)) => {
+                let message = format!("{what} must be a whole number, not {}", show::number(value));
+                Diagnostic::new(Code::ConstantOutOfRange, shown.span(), message)
+            }
+            Err(None) => {
+                let text = shown.short();
+                let message = format!("{what} must be whole for every size, `{text}` may not be");
+                Diagnostic::new(Code::BadDimExpression, shown.span(), message)
+                    .help("sizes are sums, products and whole powers; define the larger one as a \
+                           multiple of the smaller one")
+            }
+        };
+        self.fail(fault);
+        None
+    }
+
+    /// What a name means where a size is wanted.
+    fn size_of_name(&self, name: &Ident, scope: &Scope<'_>) -> Result<Option<Dim>, Diagnostic> {
+        match scope.local(&name.name) {
+            Some(Value::Constant(constant, _)) => match self.hypers.numbers.whole(constant) {
+                Ok(dim) => Ok(Some(dim)),
+                Err(_) => Err(Diagnostic::new(
+                    Code::BadDimExpression,
+                    name.span,
+                    format!("`{}` is no size in this call", name.name),
+                )),
+            },
+            Some(Value::Poison) => Ok(None),
+            Some(Value::Node(_) | Value::Index(..)) => Err(Diagnostic::new(
+                Code::WrongKindOfName,
+                name.span,
+                format!("`{}` is a value in this call, not a size", name.name),
+            )),
+            // Unknown names were reported before.
+            None if !scope.cell => Ok(None),
+            None => self.names.size(name).or(Ok(None)),
+        }
+    }
+
+    /// A size.
+    fn size(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Dim> {
+        let mut sink = std::mem::take(&mut self.sink);
+        let found = dims::size(expr, &mut |it| self.size_of_name(it, scope), &mut sink);
+        self.sink = sink;
+        self.poisoned |= found.is_none();
+        found
+    }
+
+    /// A shape in brackets.
+    fn shape_expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Shape> {
+        let ExprKind::Array(axes) = &expr.kind else {
+            self.poisoned = true;
+            return None;
+        };
+        let mut sink = std::mem::take(&mut self.sink);
+        let mut lookup = |it: &Ident| self.size_of_name(it, scope);
+        let found = dims::shape(axes, expr.span, &mut lookup, &mut sink);
+        self.sink = sink;
+        self.poisoned |= found.is_none();
+        found
+    }
+}

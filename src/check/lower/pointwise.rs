@@ -1,0 +1,225 @@
+//! Elementwise operators: operands of fewer axes are repeated to the shape of the one with the most.
+
+use super::operands::{Embedding, embed};
+use super::{Lower, Operand, Value};
+use crate::diag::{Applicability, Code, Diagnostic};
+use crate::ir::pointwise::Syntax;
+use crate::ir::{Const, Pointwise, Shape};
+use crate::text::Span;
+
+impl Lower<'_, '_> {
+    /// An elementwise operator of values.
+    pub(super) fn pointwise(&mut self, op: Pointwise, args: &[Operand<'_>], span: Span) -> Value {
+        let constants: Option<Vec<(Const, usize)>> = args
+            .iter()
+            .map(|it| match &it.value {
+                Value::Constant(constant, parts) => Some((constant.clone(), *parts)),
+                Value::Poison | Value::Node(_) | Value::Index(..) => None,
+            })
+            .collect();
+        if let Some(constants) = constants {
+            return self.constant(op, constants, span);
+        }
+        let Some((shape, places)) = self.broadcast(op, args, span) else { return self.poison() };
+        let mut nodes = Vec::with_capacity(args.len());
+        for (arg, places) in args.iter().zip(places) {
+            nodes.push(self.spread(arg, places, &shape));
+        }
+        let node = self.graph.map(op, &nodes, span);
+        self.note();
+        Value::Node(node)
+    }
+
+    /// The shape of an elementwise result, and where the axes of each operand lie in it.
+    pub(super) fn broadcast(
+        &mut self,
+        op: Pointwise,
+        args: &[Operand<'_>],
+        span: Span,
+    ) -> Option<(Shape, Vec<Vec<usize>>)> {
+        let mut shapes = Vec::with_capacity(args.len());
+        for arg in args {
+            shapes.push(self.numeric(arg));
+        }
+        let mut shapes: Vec<Shape> = shapes.into_iter().collect::<Option<_>>()?;
+        // The first of those with the most axes.
+        let mut largest = 0;
+        for (idx, shape) in shapes.iter().enumerate() {
+            if shape.rank() > shapes[largest].rank() {
+                largest = idx;
+            }
+        }
+        let mut places = Vec::with_capacity(args.len());
+        for (idx, shape) in shapes.iter().enumerate() {
+            match embed(shape, &shapes[largest]) {
+                Embedding::One(found) => places.push(found),
+                Embedding::None => {
+                    let pair = Pair::new(op, args, &shapes, idx, largest);
+                    let fault = self.do_not_fit(&pair, span);
+                    self.fail(fault);
+                    return None;
+                }
+                Embedding::Many => {
+                    let pair = Pair::new(op, args, &shapes, idx, largest);
+                    let fault = self.ambiguous(&pair, span);
+                    self.fail(fault);
+                    return None;
+                }
+            }
+        }
+        Some((shapes.swap_remove(largest), places))
+    }
+
+    fn do_not_fit(&self, pair: &Pair<'_>, span: Span) -> Diagnostic {
+        let (small, large) = (pair.small, pair.large);
+        let message = format!(
+            "cannot {} {} and {}",
+            pair.verb(),
+            pair.first().0.shown.with(pair.first().1),
+            pair.second().0.shown.with(pair.second().1)
+        );
+        let missing = small.1.axes().iter().find(|it| !large.1.axes().contains(it));
+        let mut fault = Diagnostic::new(Code::ShapesDoNotFit, span, message);
+        fault = match missing {
+            Some(axis) => {
+                let fault = fault.at(format!("`{axis}` is no axis of `{}`", large.1));
+                if small.1.rank() == 1 && large.1.rank() == 1 {
+                    let text = small.0.shown.short();
+                    fault.help(format!(
+                        "sizes are told apart by name; `W @ {text}` with a param `W: [{}, {axis}]` leads from \
+                         one to the other",
+                        large.1.axes()[0]
+                    ))
+                } else if small.1.rank() == large.1.rank() {
+                    fault.help("operands of as many axes must have the same shape")
+                } else {
+                    fault.help("an operand is repeated along the axes that it lacks, found by name")
+                }
+            }
+            None => {
+                let fault = fault
+                    .at(format!("the axes `{}` stand in another order in `{}`", small.1, large.1));
+                let text = small.0.shown.short();
+                match small.1.rank() {
+                    2 => fault.help(format!("write `transpose({text})`")),
+                    _ => fault.help("give both their axes in the same order"),
+                }
+            }
+        };
+        self.with_declarations(fault, &[small.0, large.0])
+    }
+
+    fn ambiguous(&self, pair: &Pair<'_>, span: Span) -> Diagnostic {
+        let (small, large) = (pair.small, pair.large);
+        let message = format!(
+            "{} fits {} in more than one way",
+            small.0.shown.with(small.1),
+            large.0.shown.with(large.1)
+        );
+        let mut fault = Diagnostic::new(Code::AmbiguousAxes, span, message);
+        let axes = (small.1.axes(), large.1.axes());
+        if let ([axis], [row, column]) = axes
+            && row == column
+            && let (Some(vector), Some(matrix)) = (small.0.shown.full(), large.0.shown.full())
+        {
+            let rows = format!("outer({vector}, ones([{axis}]))");
+            let columns = format!("outer(ones([{axis}]), {vector})");
+            let both = |it: &str| pair.written(it, &matrix);
+            fault = fault.help(format!(
+                "write `{}` for the rows or `{}` for the columns",
+                both(&rows),
+                both(&columns)
+            ));
+            fault = fault.fix(Applicability::Maybe, small.0.shown.span(), rows);
+        } else {
+            fault = fault.help("a second name for the same size, `dims J like H`, keeps axes apart");
+        }
+        self.with_declarations(fault, &[small.0, large.0])
+    }
+
+    /// Labels the declarations of operands that are bare names.
+    pub(super) fn with_declarations(
+        &self,
+        mut fault: Diagnostic,
+        operands: &[&Operand<'_>],
+    ) -> Diagnostic {
+        use crate::syntax::ast::ExprKind;
+        for operand in operands {
+            if !operand.shown.rest.is_empty() {
+                continue;
+            }
+            let (ExprKind::Path(path) | ExprKind::Prev(path, _)) = &operand.shown.first.kind else {
+                continue;
+            };
+            let Some((_, def)) = self.names.find(&path.head.name) else { continue };
+            if path.span.file != def.name.span.file || fault.span == def.name.span {
+                continue;
+            }
+            let Some(shape) = def.shape.clone().or_else(|| self.shape(&operand.value)) else {
+                continue;
+            };
+            let text = format!("`{}: {shape}`", def.name.name);
+            if !fault.labels.iter().any(|it| it.span == def.name.span) {
+                fault = fault.label(def.name.span, text);
+            }
+        }
+        fault
+    }
+}
+
+/// Two operands that do not fit: the one with fewer axes and the one with more.
+struct Pair<'p> {
+    op: Pointwise,
+    small: (&'p Operand<'p>, &'p Shape),
+    large: (&'p Operand<'p>, &'p Shape),
+    /// The smaller one is written first.
+    small_first: bool,
+}
+
+impl<'p> Pair<'p> {
+    fn new(
+        op: Pointwise,
+        args: &'p [Operand<'p>],
+        shapes: &'p [Shape],
+        small: usize,
+        large: usize,
+    ) -> Pair<'p> {
+        Pair {
+            op,
+            small: (&args[small], &shapes[small]),
+            large: (&args[large], &shapes[large]),
+            small_first: small < large,
+        }
+    }
+
+    fn first(&self) -> (&Operand<'p>, &Shape) {
+        if self.small_first { self.small } else { self.large }
+    }
+
+    fn second(&self) -> (&Operand<'p>, &Shape) {
+        if self.small_first { self.large } else { self.small }
+    }
+
+    /// `add`, as in "cannot add a and b".
+    fn verb(&self) -> String {
+        match self.op.syntax() {
+            Syntax::Infix("+") => "add".into(),
+            Syntax::Infix("-") => "subtract".into(),
+            Syntax::Infix("*") => "multiply element by element".into(),
+            Syntax::Infix("/") => "divide".into(),
+            Syntax::Infix("^") => "raise to a power".into(),
+            Syntax::Infix(sign) => format!("compare with `{sign}`"),
+            Syntax::Prefix(_) | Syntax::Function => format!("combine with `{}`", self.op.name()),
+        }
+    }
+
+    /// The operation with the smaller operand replaced.
+    fn written(&self, small: &str, large: &str) -> String {
+        let large = if self.large.0.shown.is_chain() { format!("({large})") } else { large.into() };
+        let (a, b) = if self.small_first { (small, &*large) } else { (&*large, small) };
+        match self.op.syntax() {
+            Syntax::Infix(sign) => format!("{a} {sign} {b}"),
+            Syntax::Prefix(_) | Syntax::Function => format!("{}({a}, {b})", self.op.name()),
+        }
+    }
+}

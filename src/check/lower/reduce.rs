@@ -1,0 +1,236 @@
+//! Functions along axes: sums, norms, softmax, and the normalisations that are composed of them.
+
+use super::{Lower, Operand, Scope, Value};
+use crate::check::show;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Const, Dim, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::syntax::ast::{Expr, Over};
+use crate::text::Span;
+
+/// A function along axes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Along {
+    Reduce(Reduction),
+    Mean,
+    Softmax,
+    CumSum,
+    LayerNorm,
+    RmsNorm,
+    L2Normalize,
+}
+
+/// What is reduced: the entered value, the axes, and the shape that is left.
+struct Reduced<'r> {
+    node: NodeId,
+    axes: &'r [usize],
+    shape: Shape,
+    left: Shape,
+    span: Span,
+}
+
+impl Lower<'_, '_> {
+    /// A function along axes of a value.
+    pub(super) fn along(
+        &mut self,
+        name: &str,
+        kind: Along,
+        operand: &Operand<'_>,
+        over: Option<(&Over, Span)>,
+        eps: Option<Const>,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let Some(shape) = self.numeric(operand) else { return self.poison() };
+        let Some(axes) = self.axes(name, operand, &shape, over, span, scope) else {
+            return self.poison();
+        };
+        let node = self.entered(operand);
+        let kept = (0..shape.rank()).filter(|it| !axes.contains(it));
+        let left = Shape(kept.map(|it| shape.axes()[it].clone()).collect());
+        let it = Reduced { node, axes: &axes, shape, left, span };
+        let eps = eps.unwrap_or(Const::Number(0.0));
+        let result = match kind {
+            Along::Reduce(reduction) => self.reduce(reduction, &it, node),
+            Along::Mean => match self.mean(&it, node) {
+                Some(mean) => mean,
+                None => return self.poison(),
+            },
+            Along::Softmax => {
+                self.add(Op::Softmax(axes.clone()), vec![node], it.shape.clone(), span)
+            }
+            Along::CumSum => {
+                let [axis] = axes[..] else {
+                    let message = format!("`{name}` runs along one axis");
+                    return self.fail(Diagnostic::new(Code::BadReduction, span, message));
+                };
+                let op = Op::CumSum { axis, reverse: false };
+                self.add(op, vec![node], it.shape.clone(), span)
+            }
+            Along::LayerNorm => {
+                let Some(mean) = self.mean(&it, node) else { return self.poison() };
+                let mean = self.restore(&it, mean);
+                let centred = self.map(Pointwise::Sub, &[node, mean], span);
+                match self.over_root(&it, centred, eps) {
+                    Some(normed) => normed,
+                    None => return self.poison(),
+                }
+            }
+            Along::RmsNorm => match self.over_root(&it, node, eps) {
+                Some(normed) => normed,
+                None => return self.poison(),
+            },
+            Along::L2Normalize => {
+                let norm = self.reduce(Reduction::Norm, &it, node);
+                let eps = self.scalar(eps, &it.left, span);
+                let bounded = self.map(Pointwise::Max, &[norm, eps], span);
+                let bounded = self.restore(&it, bounded);
+                self.map(Pointwise::Div, &[node, bounded], span)
+            }
+        };
+        Value::Node(result)
+    }
+
+    pub(super) fn map(&mut self, op: Pointwise, args: &[NodeId], span: Span) -> NodeId {
+        let node = self.graph.map(op, args, span);
+        self.note();
+        node
+    }
+
+    fn scalar(&mut self, value: Const, shape: &Shape, span: Span) -> NodeId {
+        let scalar = self.add(Op::Constant(value), Vec::new(), Shape::scalar(), span);
+        self.fill(scalar, shape, span)
+    }
+
+    fn reduce(&mut self, reduction: Reduction, it: &Reduced<'_>, node: NodeId) -> NodeId {
+        let op = Op::Reduce(reduction, it.axes.to_vec());
+        self.add(op, vec![node], it.left.clone(), it.span)
+    }
+
+    /// The mean along the axes; `None` after a report.
+    fn mean(&mut self, it: &Reduced<'_>, node: NodeId) -> Option<NodeId> {
+        let count = it
+            .axes
+            .iter()
+            .try_fold(Dim::number(1), |product, axis| product.mul(&it.shape.axes()[*axis]));
+        let Ok(count) = count else {
+            let message = format!("the number of elements of `{}` is too large", it.shape);
+            self.fail(Diagnostic::new(Code::TooLarge, it.span, message));
+            return None;
+        };
+        let sum = self.reduce(Reduction::Sum, it, node);
+        let count = self.scalar(Const::Size(count), &it.left, it.span);
+        Some(self.map(Pointwise::Div, &[sum, count], it.span))
+    }
+
+    /// `v / sqrt(mean(v^2) + eps)`
+    fn over_root(&mut self, it: &Reduced<'_>, node: NodeId, eps: Const) -> Option<NodeId> {
+        let square = self.map(Pointwise::Square, &[node], it.span);
+        let mean = self.mean(it, square)?;
+        let eps = self.scalar(eps, &it.left, it.span);
+        let bounded = self.map(Pointwise::Add, &[mean, eps], it.span);
+        let root = self.map(Pointwise::Rsqrt, &[bounded], it.span);
+        let root = self.restore(it, root);
+        Some(self.map(Pointwise::Mul, &[node, root], it.span))
+    }
+
+    /// A reduced value repeated along the axes that disappeared.
+    fn restore(&mut self, it: &Reduced<'_>, node: NodeId) -> NodeId {
+        let places = (0..it.shape.rank()).filter(|axis| !it.axes.contains(axis)).collect();
+        self.expand(node, places, &it.shape, it.span)
+    }
+
+    /// The positions of the axes that a function works on, ascending.
+    fn axes(
+        &mut self,
+        name: &str,
+        operand: &Operand<'_>,
+        shape: &Shape,
+        over: Option<(&Over, Span)>,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<Vec<usize>> {
+        let bad = |span: Span, message: String| Diagnostic::new(Code::BadReduction, span, message);
+        let shown = operand.shown.with(shape);
+        if shape.rank() == 0 {
+            let fault = bad(span, format!("`{name}` of {shown}: a scalar has no axis"));
+            let fault = self.with_declarations(fault, &[operand]);
+            self.fail(fault);
+            return None;
+        }
+        let Some((over, place)) = over else {
+            if shape.rank() == 1 {
+                return Some(vec![0]);
+            }
+            let choices: Vec<String> = shape.axes().iter().map(|it| format!("over {it}")).collect();
+            let mut fault = bad(span, format!("`{name}` of {shown} does not say over which axis"))
+                .help(format!("add {}", show::list(&choices).replace(" and ", " or ")));
+            let last = &shape.axes()[shape.rank() - 1];
+            if shape.axes().iter().filter(|it| *it == last).count() == 1 {
+                // Before the closing parenthesis.
+                let end = Span { start: span.end - 1, end: span.end - 1, ..span };
+                let text = format!(", over {last}");
+                fault = fault.fix(crate::diag::Applicability::Maybe, end, text);
+            }
+            let fault = self.with_declarations(fault, &[operand]);
+            self.fail(fault);
+            return None;
+        };
+        let dims: Vec<&Expr> = match over {
+            Over::First => return Some(vec![0]),
+            Over::Last => return Some(vec![shape.rank() - 1]),
+            Over::Dim(dim) => vec![dim],
+            Over::Dims(dims) => dims.iter().collect(),
+        };
+        if dims.is_empty() {
+            self.fail(bad(place, format!("`{name}` needs at least one axis")));
+            return None;
+        }
+        let mut axes = Vec::with_capacity(dims.len());
+        for expr in dims {
+            let dim = self.size(expr, scope)?;
+            let found: Vec<usize> =
+                (0..shape.rank()).filter(|it| shape.axes()[*it] == dim).collect();
+            let fault = match found[..] {
+                [only] if axes.contains(&only) => {
+                    bad(expr.span, format!("the axis `{dim}` is named twice"))
+                }
+                [only] => {
+                    axes.push(only);
+                    continue;
+                }
+                [] => bad(expr.span, format!("{shown} has no axis `{dim}`")),
+                [..] => bad(expr.span, format!("{shown} has several axes `{dim}`"))
+                    .help("write `over first` or `over last`"),
+            };
+            let fault = self.with_declarations(fault, &[operand]);
+            self.fail(fault);
+            return None;
+        }
+        axes.sort_unstable();
+        Some(axes)
+    }
+
+    /// The position of the one axis that a slice is along.
+    pub(super) fn one_axis(
+        &mut self,
+        name: &str,
+        operand: &Operand<'_>,
+        shape: &Shape,
+        over: Option<(&Over, Span)>,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<usize> {
+        if over.is_none() && shape.rank() > 0 {
+            return Some(shape.rank() - 1);
+        }
+        let axes = self.axes(name, operand, shape, over, span, scope)?;
+        match axes[..] {
+            [axis] => Some(axis),
+            [] | [..] => {
+                let message = format!("`{name}` works along one axis");
+                self.fail(Diagnostic::new(Code::BadReduction, span, message));
+                None
+            }
+        }
+    }
+}

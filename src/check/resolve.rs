@@ -1,0 +1,445 @@
+//! Every name in an expression is known and may stand where it stands; every call has the right arguments.
+//!
+//! This is a walk of its own over the tree: an expression may be lowered several times (a function's body) or never (a branch
+//! that a constant condition excludes), but its names are reported once.
+
+use super::args::{self, Form};
+use super::builtin::{self, Kind as ArgKind, Signature};
+use super::dims;
+use super::items::Items;
+use super::names::{Kind, Names};
+use super::suggest::Suggest;
+use crate::diag::{Applicability, Code, Diagnostic};
+use crate::ir::{Dim, ValueKind};
+use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Over, Path};
+use crate::text::Span;
+
+/// Where an expression stands: which names it may read.
+#[derive(Clone, Debug)]
+pub(super) enum Place<'p> {
+    /// An equation of the step.
+    Step,
+    /// The start of a state, named for messages.
+    Start(String),
+    /// A computed const.
+    Computed(String),
+    /// A constant: only numbers, sizes and hypers.
+    Constant(String),
+    /// After `init`.
+    Init,
+    /// The body of a function with these parameters.
+    Body(&'p [&'p str]),
+}
+
+/// Walks over expressions and reports.
+pub(super) struct Resolver<'c, 'a> {
+    names: &'c Names<'a>,
+    items: &'c Items<'a>,
+    pub place: Place<'c>,
+    sink: &'c mut Vec<Diagnostic>,
+    suggest: Suggest,
+    pub uses: Vec<(usize, Span)>,
+    pub pasts: Vec<(usize, Span)>,
+}
+
+impl<'c, 'a> Resolver<'c, 'a> {
+    pub fn new(
+        names: &'c Names<'a>,
+        items: &'c Items<'a>,
+        place: Place<'c>,
+        sink: &'c mut Vec<Diagnostic>,
+    ) -> Resolver<'c, 'a> {
+        let (uses, pasts) = (Vec::new(), Vec::new());
+        Resolver { names, items, place, sink, suggest: Suggest::new(), uses, pasts }
+    }
+
+    /// An expression. Nesting is bounded by the parser.
+    pub fn visit(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => {}
+            ExprKind::Path(path) => self.path(path),
+            ExprKind::Prev(path, steps) => {
+                self.past(path, expr.span);
+                steps.iter().for_each(|it| self.visit(it));
+            }
+            ExprKind::Call(name, args) => self.call(name, args, expr.span),
+            ExprKind::Array(items) => items.iter().for_each(|it| self.visit(it)),
+            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.visit(inner),
+            ExprKind::Index(value, index) => {
+                self.visit(value);
+                self.visit(index);
+            }
+            ExprKind::Chain(first, rest) => {
+                self.visit(first);
+                rest.iter().for_each(|(_, _, it)| self.visit(it));
+            }
+            ExprKind::Binary(_, _, left, right) => {
+                self.visit(left);
+                self.visit(right);
+            }
+        }
+    }
+
+    /// A path must begin with a name; only layers, which come later, have parts.
+    fn head(&mut self, path: &Path) -> Option<usize> {
+        let name = &path.head;
+        if let Place::Body(params) = &self.place {
+            if !params.contains(&&*name.name) {
+                let params = *params;
+                let fault = self.unknown(name, params.iter().copied());
+                let fault = match fault.fix {
+                    Some(_) => fault,
+                    None => fault.help("functions and activations see only their own parameters"),
+                };
+                self.sink.push(fault);
+            }
+            return None;
+        }
+        let Some((idx, def)) = self.names.find(&name.name) else {
+            let names = self.names;
+            let fault = self.unknown(name, names.by_name.keys().copied());
+            self.sink.push(fault);
+            return None;
+        };
+        if matches!(def.kind, Kind::Later) {
+            return None;
+        }
+        if let Some((_, part)) = path.tail.first() {
+            let message = format!("`{}` is {} and has no part `{}`", name.name, def.article(), part.name);
+            let fault = Diagnostic::new(Code::WrongKindOfName, part.span, message)
+                .label(def.name.span, "declared here");
+            self.sink.push(fault);
+            return None;
+        }
+        Some(idx)
+    }
+
+    fn unknown<'n>(&mut self, name: &Ident, known: impl Iterator<Item = &'n str>) -> Diagnostic {
+        let text = &*name.name;
+        if builtin::find(text).is_some() || self.items.find(text).is_some() {
+            let message = format!("`{text}` is a function; a value is needed here");
+            return Diagnostic::new(Code::WrongKindOfName, name.span, message)
+                .help(format!("call it: `{text}(..)`"));
+        }
+        if let Place::Init = self.place {
+            let known = builtin::DRAWS.iter().copied().chain(known);
+            return self.suggest.report(Code::BadInitialiser, "initialiser", name, known);
+        }
+        if builtin::DRAWS.contains(&text) {
+            let message = format!("`{text}` is an initialiser; it stands after `init`");
+            return Diagnostic::new(Code::WrongKindOfName, name.span, message);
+        }
+        self.suggest.report(Code::UnknownName, "name", name, known)
+    }
+
+    fn path(&mut self, path: &Path) {
+        if let Place::Init = self.place
+            && path.tail.is_empty()
+            && (builtin::DRAWS.contains(&&*path.head.name) || &*path.head.name == "identity")
+            && self.names.find(&path.head.name).is_none()
+        {
+            return;
+        }
+        let Some(idx) = self.head(path) else { return };
+        let def = &self.names.defs[idx];
+        self.uses.push((idx, path.span));
+        let (what, made_of) = match &self.place {
+            Place::Step | Place::Body(_) => return,
+            Place::Start(what) => match def.kind {
+                Kind::Input { .. } | Kind::State { .. } | Kind::Value(_) => {
+                    (what.as_str(), "params, consts, sizes, hypers and numbers")
+                }
+                Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
+                    return;
+                }
+            },
+            Place::Computed(what) => match def.kind {
+                Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Later => return,
+                Kind::Input { .. } | Kind::State { .. } | Kind::Value(_) | Kind::Param { .. } => {
+                    (what.as_str(), "consts, sizes, hypers and numbers")
+                }
+            },
+            Place::Constant(_) | Place::Init => match def.kind {
+                Kind::Dim | Kind::Hyper(_) | Kind::Later => return,
+                Kind::Input { .. }
+                | Kind::State { .. }
+                | Kind::Value(_)
+                | Kind::Param { .. }
+                | Kind::Computed => {
+                    let what = match &self.place {
+                        Place::Constant(what) => what.as_str(),
+                        Place::Step
+                        | Place::Start(_)
+                        | Place::Computed(_)
+                        | Place::Init
+                        | Place::Body(_) => "an initialiser",
+                    };
+                    (what, "sizes, hypers and numbers")
+                }
+            },
+        };
+        let message = format!("{what} cannot read `{}`, which is {}", path.head.name, def.article());
+        let fault = Diagnostic::new(Code::NotConstant, path.span, message)
+            .label(def.name.span, "declared here")
+            .help(format!("it is made of {made_of}"));
+        self.sink.push(fault);
+    }
+
+    fn past(&mut self, path: &Path, span: Span) {
+        if !matches!(self.place, Place::Step) {
+            let message = match &self.place {
+                Place::Body(_) => "a function has no past".to_owned(),
+                Place::Start(what) | Place::Computed(what) | Place::Constant(what) => {
+                    format!("{what} cannot read `prev {}`", path.head.name)
+                }
+                Place::Step | Place::Init => "an initialiser has no past".to_owned(),
+            };
+            let mut fault = Diagnostic::new(Code::BadPrev, span, message);
+            if let Place::Body(_) = self.place {
+                fault = fault.help("give the function the old value as an argument: `f(prev h)`");
+            }
+            self.sink.push(fault);
+            return;
+        }
+        let Some(idx) = self.head(path) else { return };
+        let def = &self.names.defs[idx];
+        match def.kind {
+            Kind::Input { .. } | Kind::State { .. } | Kind::Value(_) => {
+                self.pasts.push((idx, span));
+            }
+            Kind::Later => {}
+            Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed => {
+                let name = &path.head.name;
+                let message = format!("`{name}` is {} and has no past", def.article());
+                let fault = Diagnostic::new(Code::BadPrev, span, message)
+                    .label(def.name.span, "declared here")
+                    .help("it is the same at every step")
+                    .fix(Applicability::Maybe, span, name.to_string());
+                self.sink.push(fault);
+            }
+        }
+    }
+
+    fn call(&mut self, name: &Ident, args: &[Arg], span: Span) {
+        if let Place::Init = self.place
+            && (builtin::DRAWS.contains(&&*name.name) || matches!(&*name.name, "identity" | "iota"))
+        {
+            // Their arguments are matched where they are drawn.
+            args.iter().for_each(|it| self.plain(it));
+            return;
+        }
+        if let Some(signature) = builtin::find(&name.name) {
+            if signature.what == builtin::Builtin::Later {
+                let message = format!("`{}` is not supported yet", name.name);
+                self.sink.push(Diagnostic::new(Code::NotSupportedYet, span, message));
+                return;
+            }
+            self.builtin(name, signature, args, span);
+        } else if let Some(idx) = self.items.find(&name.name) {
+            let callable = self.items.callables[idx];
+            self.matched(&callable.form(), name, span, args);
+            args.iter().for_each(|it| self.plain(it));
+        } else {
+            args.iter().for_each(|it| self.plain(it));
+            self.no_function(name, args, span);
+        }
+    }
+
+    fn matched<'e>(
+        &mut self,
+        form: &Form<'_>,
+        name: &Ident,
+        span: Span,
+        args: &'e [Arg],
+    ) -> Option<args::Matched<'e>> {
+        match args::bind(form, name, span, args) {
+            Ok(matched) => Some(matched),
+            Err(fault) => {
+                self.sink.push(fault);
+                None
+            }
+        }
+    }
+
+    fn builtin(&mut self, name: &Ident, signature: &Signature, args: &[Arg], span: Span) {
+        let form = form(&name.name, signature);
+        let Some(matched) = self.matched(&form, name, span, args) else {
+            args.iter().for_each(|it| self.plain(it));
+            return;
+        };
+        if let builtin::Builtin::Extreme(..) = signature.what
+            && matched.over.is_some()
+            && matched.slots[1].is_some()
+        {
+            let message = format!("`{}` of two values does not work along axes", name.name);
+            self.sink.push(Diagnostic::new(Code::BadArguments, span, message));
+        }
+        for (param, value) in signature.params.iter().zip(&matched.slots) {
+            let Some(value) = value else { continue };
+            match (param.kind, &value.kind) {
+                (ArgKind::Shape, ExprKind::Array(axes)) => self.sizes(axes),
+                (ArgKind::Size, _) => self.sizes(std::slice::from_ref(value)),
+                (ArgKind::Shape, _) => {
+                    let message = format!("`{}` wants a shape in brackets here", name.name);
+                    let fault = Diagnostic::new(Code::BadArguments, value.span, message)
+                        .help(format!("it is called `{}`", form.text().replace("shape", "[..]")));
+                    self.sink.push(fault);
+                }
+                (ArgKind::Value | ArgKind::Constant, _) => self.visit(value),
+            }
+        }
+        matched.rest.iter().for_each(|it| self.visit(it));
+        if let Some((over, _)) = matched.over {
+            self.over(over);
+        }
+    }
+
+    fn plain(&mut self, arg: &Arg) {
+        match arg {
+            Arg::Positional(it) | Arg::Named(_, it) => self.visit(it),
+            Arg::Over(over, _) => self.over(over),
+        }
+    }
+
+    fn over(&mut self, over: &Over) {
+        match over {
+            Over::Last | Over::First => {}
+            Over::Dim(it) => self.sizes(std::slice::from_ref(it)),
+            Over::Dims(list) => self.sizes(list),
+        }
+    }
+
+    fn sizes(&mut self, list: &[Expr]) {
+        let (names, params) = (self.names, match &self.place {
+            Place::Body(params) => Some(*params),
+            Place::Step
+            | Place::Start(_)
+            | Place::Computed(_)
+            | Place::Constant(_)
+            | Place::Init => None,
+        });
+        let mut found: Vec<(usize, Span)> = Vec::new();
+        let mut lookup = |name: &Ident| -> Result<Option<Dim>, Diagnostic> {
+            match params {
+                // What a parameter stands for is known at each call.
+                Some(params) if params.contains(&&*name.name) => Ok(None),
+                Some(_) => {
+                    let message = format!("unknown size `{}`", name.name);
+                    Err(Diagnostic::new(Code::UnknownDim, name.span, message).help(
+                        "functions and activations see only their own parameters; give it the size",
+                    ))
+                }
+                None => {
+                    found.extend(names.find(&name.name).map(|(idx, _)| (idx, name.span)));
+                    names.size(name)
+                }
+            }
+        };
+        for expr in list {
+            dims::size(expr, &mut lookup, self.sink);
+        }
+        self.uses.append(&mut found);
+    }
+
+    fn no_function(&mut self, name: &Ident, args: &[Arg], span: Span) {
+        let text = &*name.name;
+        let is_param = match &self.place {
+            Place::Body(params) => params.contains(&text),
+            Place::Step
+            | Place::Start(_)
+            | Place::Computed(_)
+            | Place::Constant(_)
+            | Place::Init => false,
+        };
+        let def = if is_param { None } else { self.names.find(text) };
+        match def {
+            // Whether it is an activation is known when hypers are; a number is reported where it is called.
+            Some((idx, def)) if matches!(def.kind, Kind::Hyper(_)) => {
+                self.uses.push((idx, name.span));
+            }
+            Some((_, def)) if matches!(def.kind, Kind::Later) => {}
+            Some((_, def)) => {
+                let rank = def.shape.as_ref().map_or(0, |it| it.rank());
+                let matrix = rank >= 2;
+                self.sink.push(missing_operator(name, args, span, Some(matrix)));
+            }
+            None if is_param => self.sink.push(missing_operator(name, args, span, None)),
+            None if self.items.has_use => {}
+            None if builtin::DRAWS.contains(&text) => {
+                let message = format!("`{text}` is an initialiser; it stands after `init`");
+                self.sink.push(Diagnostic::new(Code::WrongKindOfName, name.span, message));
+            }
+            None => {
+                let (names, items) = (self.names, self.items);
+                let hypers = names.defs.iter().filter(|it| matches!(it.kind, Kind::Hyper(_)));
+                let hypers = hypers.map(|it| &*it.name.name);
+                let known = builtin::names().chain(items.names()).chain(hypers);
+                if let Place::Init = self.place {
+                    let known = builtin::DRAWS.iter().copied().chain(known);
+                    let fault =
+                        self.suggest.report(Code::BadInitialiser, "initialiser", name, known);
+                    self.sink.push(fault);
+                    return;
+                }
+                let fault = self.suggest.report(Code::UnknownFunction, "function", name, known);
+                self.sink.push(fault);
+            }
+        }
+    }
+}
+
+/// `b (x)` for a value `b`: a product was meant.
+fn missing_operator(name: &Ident, args: &[Arg], span: Span, matrix: Option<bool>) -> Diagnostic {
+    let text = match args {
+        [Arg::Positional(only)] => format!("`({})`", super::show::short(only)),
+        [] | [..] => "`(`".to_owned(),
+    };
+    let message = format!("missing operator between `{}` and {text}", name.name);
+    let operator = if matrix == Some(true) { "@" } else { "*" };
+    let between = name.span.after();
+    Diagnostic::new(Code::MissingOperator, Span { end: span.end, ..between }, message)
+        .help(format!("`{}` is a value; write `{} * ..` or `{} @ ..`", name.name, name.name, name.name))
+        .fix(Applicability::Maybe, between, format!(" {operator} "))
+}
+
+/// How a built-in function is called.
+pub(super) fn form<'n>(name: &'n str, signature: &Signature) -> Form<'n> {
+    let params = signature.params.iter().map(|it| (it.name, it.optional)).collect();
+    Form { name, params, variadic: signature.variadic, over: signature.over }
+}
+
+/// Whether a kind of value is defined by an equation of its own, so that its past has a shape to be found.
+pub(super) fn is_inferred(kind: &Kind<'_>) -> bool {
+    match kind {
+        Kind::Value(kind) => match kind {
+            ValueKind::Gate | ValueKind::Let | ValueKind::Output => true,
+            ValueKind::Input | ValueKind::State => false,
+        },
+        Kind::Dim
+        | Kind::Hyper(_)
+        | Kind::Input { .. }
+        | Kind::State { .. }
+        | Kind::Param { .. }
+        | Kind::Computed
+        | Kind::Later => false,
+    }
+}
+
+/// Operators that are one row of the table.
+pub(super) fn pointwise(op: BinaryOp) -> Option<crate::ir::Pointwise> {
+    use crate::ir::Pointwise;
+    Some(match op {
+        BinaryOp::Add => Pointwise::Add,
+        BinaryOp::Sub => Pointwise::Sub,
+        BinaryOp::Mul => Pointwise::Mul,
+        BinaryOp::Div => Pointwise::Div,
+        BinaryOp::Pow => Pointwise::Pow,
+        BinaryOp::Less => Pointwise::Less,
+        BinaryOp::LessEqual => Pointwise::LessEqual,
+        BinaryOp::Greater => Pointwise::Greater,
+        BinaryOp::GreaterEqual => Pointwise::GreaterEqual,
+        BinaryOp::Equal => Pointwise::Equal,
+        BinaryOp::NotEqual => Pointwise::NotEqual,
+        BinaryOp::MatMul => return None,
+    })
+}

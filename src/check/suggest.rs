@@ -1,0 +1,97 @@
+//! "Did you mean": the nearest name that exists.
+
+use crate::diag::{Applicability, Code, Diagnostic};
+use crate::syntax::ast::Ident;
+use crate::text::distance;
+
+/// Compares names until a budget is spent: a file with a hundred thousand wrong names is wrong anyway, and nobody reads more
+/// than the first reports.
+pub(super) struct Suggest {
+    budget: usize,
+}
+
+impl Suggest {
+    /// Enough for some dozens of wrong names in a usual file.
+    pub fn new() -> Suggest {
+        Suggest { budget: 20_000 }
+    }
+
+    /// For a single search.
+    pub fn unlimited() -> Suggest {
+        Suggest { budget: 2_000 }
+    }
+
+    /// The nearest of some names, if any is near.
+    pub fn nearest<'n>(
+        &mut self,
+        name: &str,
+        known: impl Iterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        // A name of two letters has neighbours that it has nothing in common with.
+        let most = match name.len() {
+            0..=1 => 0,
+            2..=5 => 1,
+            _ => 2,
+        };
+        if name.len() > 64 {
+            return None;
+        }
+        let mut best: Option<(usize, &str)> = None;
+        for it in known {
+            if self.budget == 0 {
+                break;
+            }
+            self.budget -= 1;
+            if it.len().abs_diff(name.len()) > most {
+                continue;
+            }
+            let found = if it.eq_ignore_ascii_case(name) { 0 } else { distance(it, name) };
+            let shares = it.chars().any(|letter| name.contains(letter));
+            if (found <= most && shares || found == 0) && best.is_none_or(|(least, _)| found < least)
+            {
+                best = Some((found, it));
+            }
+        }
+        best.map(|(_, it)| it)
+    }
+
+    /// `unknown name `W_q`; did you mean `W_g`?`, with its fix.
+    pub fn report<'n>(
+        &mut self,
+        code: Code,
+        what: &str,
+        name: &Ident,
+        known: impl Iterator<Item = &'n str>,
+    ) -> Diagnostic {
+        let text = format!("unknown {what} `{}`", name.name);
+        match self.nearest(&name.name, known) {
+            Some(near) => {
+                let message = format!("{text}; did you mean `{near}`?");
+                Diagnostic::new(code, name.span, message).fix(
+                    Applicability::Maybe,
+                    name.span,
+                    near,
+                )
+            }
+            None => Diagnostic::new(code, name.span, text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Suggest;
+
+    #[test]
+    fn names_are_near_when_a_slip_leads_from_one_to_the_other() {
+        let mut suggest = Suggest::new();
+        let known = ["W_g", "tanh", "sigmoid", "x", "h"];
+        let mut near = |name| suggest.nearest(name, known.into_iter());
+        assert_eq!(near("W_q"), Some("W_g"));
+        assert_eq!(near("tahn"), Some("tanh"));
+        assert_eq!(near("sigmod"), Some("sigmoid"));
+        assert_eq!(near("X"), Some("x"));
+        assert_eq!(near("q"), None);
+        assert_eq!(near("banana"), None);
+    }
+}
