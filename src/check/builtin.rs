@@ -229,7 +229,7 @@ pub(super) fn find(name: &str) -> Option<&'static Signature> {
 }
 
 /// All names of functions, in order.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(super) fn names<'n>() -> impl Iterator<Item = &'n str> {
     TABLE.keys().copied()
 }
 

@@ -142,7 +142,8 @@ fn outputs(names: &Names<'_>, sink: &mut Vec<Diagnostic>) -> Vec<(usize, usize)>
         match &def.kind {
             Kind::Later => continue,
             Kind::Dim | Kind::Hyper(_) => {
-                let message = format!("`{}` is {}, not a value of the step", def.name.name, def.article());
+                let message =
+                    format!("`{}` is {}, not a value of the step", def.name.name, def.article());
                 let fault = Diagnostic::new(Code::WrongKindOfName, path.span, message)
                     .label(def.name.span, "declared here");
                 sink.push(fault);
@@ -299,7 +300,11 @@ fn past_fault(names: &Names<'_>, cycle: &[usize]) -> Option<Diagnostic> {
 }
 
 /// Lowers the right side of an equation and keeps its value under its name.
-pub(super) fn lower_equation(lower: &mut Lower<'_, '_>, names: &Names<'_>, equation: &Equation<'_>) {
+pub(super) fn lower_equation(
+    lower: &mut Lower<'_, '_>,
+    names: &Names<'_>,
+    equation: &Equation<'_>,
+) {
     let def = &names.defs[equation.def];
     let name = &def.name.name;
     let value = lower.expr(equation.value, &Scope::CELL);
@@ -319,7 +324,8 @@ pub(super) fn lower_equation(lower: &mut Lower<'_, '_>, names: &Names<'_>, equat
             }
         }
         (Kind::State { .. }, value) => {
-            let (Some(shape), Some(found)) = (&def.shape, lower.number_shape(&value, equation.value))
+            let (Some(shape), Some(found)) =
+                (&def.shape, lower.number_shape(&value, equation.value))
             else {
                 return;
             };
@@ -340,12 +346,7 @@ pub(super) fn lower_equation(lower: &mut Lower<'_, '_>, names: &Names<'_>, equat
     lower.values[equation.def] = Some(value);
 }
 
-fn state_shape(
-    equation: &Equation<'_>,
-    name: &str,
-    found: &Shape,
-    declared: &Shape,
-) -> Diagnostic {
+fn state_shape(equation: &Equation<'_>, name: &str, found: &Shape, declared: &Shape) -> Diagnostic {
     let span = equation.value.span;
     let message = format!("the new value of `{name}` has shape `{found}`, declared `{declared}`");
     let fault = Diagnostic::new(Code::StateShape, span, message);
@@ -472,9 +473,7 @@ fn shared(names: &Names<'_>) -> Vec<crate::text::Name> {
         .defs
         .iter()
         .zip(counts)
-        .filter(|(def, count)| {
-            *count > 1 && matches!(def.kind, Kind::Param { trained: true, .. })
-        })
+        .filter(|(def, count)| *count > 1 && matches!(def.kind, Kind::Param { trained: true, .. }))
         .map(|(def, _)| def.name.name.clone())
         .collect()
 }

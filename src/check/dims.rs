@@ -73,9 +73,10 @@ pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) 
                     Ok(dim) => return Some(dim),
                     Err(_) => too_large(),
                 },
-                Some(Err(_)) | None => {
-                    bad(exponent.span, &format!("a power with exponent `{}`", show::short(exponent)))
-                }
+                Some(Err(_)) | None => bad(
+                    exponent.span,
+                    &format!("a power with exponent `{}`", show::short(exponent)),
+                ),
             }
         }
         ExprKind::Binary(..)

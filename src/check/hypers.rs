@@ -218,25 +218,32 @@ impl<'a> Constants<'_, 'a> {
         by_position: bool,
     ) -> Result<Activation<'a>, Diagnostic> {
         let mut lower = Lower::new(self.names, self.items, self.hypers, Phase::Constants);
-        let (of, params): (Of<'a>, Vec<(&str, Option<Const>)>) = match builtin::activation(&name.name) {
-            Some((op, signature)) => {
-                let rest = signature.params[1..].iter();
-                (Of::Builtin(op), rest.map(|it| (it.name, it.default.map(Const::Number))).collect())
-            }
-            None => {
-                let found = self.items.find(&name.name).map(|idx| self.items.callables[idx]);
-                let Some(Callable::Activation(item)) = found else {
-                    let message = format!("`{}` is no activation", name.name);
-                    return Err(Diagnostic::new(Code::WrongKindOfName, name.span, message));
-                };
-                let scope = Scope { locals: &[], cell: false };
-                let mut params = Vec::new();
-                for (param, default) in &item.constants {
-                    params.push((&*param.name, lower.constant_expr(default, &scope, "a default")));
+        let (of, params): (Of<'a>, Vec<(&str, Option<Const>)>) =
+            match builtin::activation(&name.name) {
+                Some((op, signature)) => {
+                    let rest = signature.params[1..].iter();
+                    (
+                        Of::Builtin(op),
+                        rest.map(|it| (it.name, it.default.map(Const::Number))).collect(),
+                    )
                 }
-                (Of::Own(item), params)
-            }
-        };
+                None => {
+                    let found = self.items.find(&name.name).map(|idx| self.items.callables[idx]);
+                    let Some(Callable::Activation(item)) = found else {
+                        let message = format!("`{}` is no activation", name.name);
+                        return Err(Diagnostic::new(Code::WrongKindOfName, name.span, message));
+                    };
+                    let scope = Scope { locals: &[], cell: false };
+                    let mut params = Vec::new();
+                    for (param, default) in &item.constants {
+                        params.push((
+                            &*param.name,
+                            lower.constant_expr(default, &scope, "a default"),
+                        ));
+                    }
+                    (Of::Own(item), params)
+                }
+            };
         let form = super::args::Form {
             name: &name.name,
             params: params.iter().map(|it| (it.0, it.1.is_some())).collect(),
@@ -360,7 +367,8 @@ pub(super) fn set_dims<'a>(
 ) {
     for (name, setting) in settings {
         let Some((_, def)) = names.find(name) else {
-            let known = names.defs.iter().filter(|it| matches!(it.kind, Kind::Dim | Kind::Hyper(_)));
+            let known =
+                names.defs.iter().filter(|it| matches!(it.kind, Kind::Dim | Kind::Hyper(_)));
             let near = Suggest::unlimited().nearest(name, known.map(|it| &*it.name.name));
             let mut message = format!("cell `{cell}` has no size or hyper `{name}`");
             if let Some(near) = near {

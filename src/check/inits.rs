@@ -242,7 +242,8 @@ impl Inits<'_, '_, '_> {
                 None => None,
             });
         }
-        let place = |idx: usize| matched.slots.get(idx).copied().flatten().map_or(span, |it| it.span);
+        let place =
+            |idx: usize| matched.slots.get(idx).copied().flatten().map_or(span, |it| it.span);
         let one = Const::Number(1.0);
         let mut take = |idx: usize| values.get_mut(idx).and_then(Option::take);
         Some(match &*name.name {
@@ -292,7 +293,8 @@ impl Inits<'_, '_, '_> {
                     return self.bad(span, message);
                 }
                 let factor = take(0).unwrap_or(one);
-                let draw = if &*name.name == "identity" { Draw::Identity } else { Draw::Orthogonal };
+                let draw =
+                    if &*name.name == "identity" { Draw::Identity } else { Draw::Orthogonal };
                 Init::Draw(draw(factor))
             }
             scaled => {
@@ -317,8 +319,11 @@ impl Inits<'_, '_, '_> {
     fn at_least(&mut self, value: &Const, least: f64, span: Span, what: &str) -> Option<()> {
         match self.lower.value_of(value) {
             Some(value) if value.is_nan() || value < least => {
-                let message =
-                    format!("{what} is at least {}, not {}", show::number(least), show::number(value));
+                let message = format!(
+                    "{what} is at least {}, not {}",
+                    show::number(least),
+                    show::number(value)
+                );
                 self.fail(Diagnostic::new(Code::ConstantOutOfRange, span, message));
                 None
             }

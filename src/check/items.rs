@@ -53,7 +53,7 @@ impl<'a> Items<'a> {
         self.by_name.get(name).copied()
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().copied()
     }
 }
@@ -200,7 +200,8 @@ fn not_elementwise(
                 let works = match (builtin::find(&name.name), items.find(&name.name)) {
                     (Some(it), _) => {
                         let reduces = matches!(it.what, builtin::Builtin::Extreme(..))
-                            && (args.len() < 2 || args.iter().any(|it| matches!(it, Arg::Over(..))));
+                            && (args.len() < 2
+                                || args.iter().any(|it| matches!(it, Arg::Over(..))));
                         it.is_elementwise() && !reduces
                     }
                     // A chain of functions this long is refused where it is called.

@@ -18,9 +18,17 @@ use crate::text::Span;
 pub(super) enum Kind<'a> {
     Dim,
     Hyper(&'a HyperDecl),
-    Input { index: Option<Dim>, default: Option<&'a Expr> },
-    State { start: Option<&'a Expr> },
-    Param { init: Option<&'a Expr>, trained: bool },
+    Input {
+        index: Option<Dim>,
+        default: Option<&'a Expr>,
+    },
+    State {
+        start: Option<&'a Expr>,
+    },
+    Param {
+        init: Option<&'a Expr>,
+        trained: bool,
+    },
     Computed,
     Value(ValueKind),
     /// Not compiled yet.
@@ -117,10 +125,9 @@ fn no_size(name: &Ident, def: &Def<'_>) -> Diagnostic {
 }
 
 fn unknown_size<'n>(name: &Ident, known: impl Iterator<Item = &'n str>) -> Diagnostic {
-    Suggest::unlimited().report(Code::UnknownDim, "size", name, known).or_help(&format!(
-        "declare it with `dims {}`",
-        name.name
-    ))
+    Suggest::unlimited()
+        .report(Code::UnknownDim, "size", name, known)
+        .or_help(&format!("declare it with `dims {}`", name.name))
 }
 
 trait OrHelp {
@@ -308,16 +315,22 @@ impl<'a> Collector<'a, '_> {
                 }
             };
             if let Some(help) = help {
-                self.misplaced(init.span, format!("`init` does not belong to this {keyword}"), help);
+                self.misplaced(
+                    init.span,
+                    format!("`init` does not belong to this {keyword}"),
+                    help,
+                );
             }
         }
         if let (Role::Param, Some(value)) = (role, &group.value) {
             let message = "a param has no `=`";
-            let mut fault = Diagnostic::new(Code::WrongPlace, value.span, message)
-                .help("its first value stands after `init`; a computed value is a `const` or a `let`");
+            let mut fault = Diagnostic::new(Code::WrongPlace, value.span, message).help(
+                "its first value stands after `init`; a computed value is a `const` or a `let`",
+            );
             if group.init.is_none() {
                 // From the end of the type to the value: the `=`.
-                let sign = Span { start: group.type_.span.end, end: value.span.start, ..value.span };
+                let sign =
+                    Span { start: group.type_.span.end, end: value.span.start, ..value.span };
                 fault = fault.fix(Applicability::Maybe, sign, " init ");
             }
             self.sink.push(fault);
@@ -356,9 +369,11 @@ impl<'a> Collector<'a, '_> {
             let message = format!("`{}` is not a state", name.name);
             let mut fault = Diagnostic::new(Code::NotAState, name.span, message);
             fault = match near {
-                Some(near) => fault
-                    .help(format!("did you mean `{near}`?"))
-                    .fix(Applicability::Maybe, name.span, near),
+                Some(near) => fault.help(format!("did you mean `{near}`?")).fix(
+                    Applicability::Maybe,
+                    name.span,
+                    near,
+                ),
                 None => fault
                     .help(format!("write `let {0} = ..`, or declare `state {0}: [..]`", name.name))
                     .fix(Applicability::Maybe, name.span.before(), "let "),
@@ -397,7 +412,9 @@ impl<'a> Collector<'a, '_> {
                 let message = format!("`{}` is {}, not a state", name.name, first.article());
                 let fault = Diagnostic::new(Code::NotAState, name.span, message)
                     .label(declared, "declared here")
-                    .help("`NAME = ..` gives the new value of a state; write `let` with another name");
+                    .help(
+                        "`NAME = ..` gives the new value of a state; write `let` with another name",
+                    );
                 self.sink.push(fault);
             }
         }
@@ -440,9 +457,7 @@ impl<'a> Collector<'a, '_> {
         let names = &self.names;
         let mut lookup = |name: &Ident| names.size(name);
         match &type_.kind {
-            TypeKind::Real(axes) => {
-                (dims::shape(axes, type_.span, &mut lookup, self.sink), None)
-            }
+            TypeKind::Real(axes) => (dims::shape(axes, type_.span, &mut lookup, self.sink), None),
             TypeKind::Index(below) => {
                 let below = dims::size(below, &mut lookup, self.sink);
                 (below.is_some().then(Shape::scalar), below)
@@ -472,9 +487,11 @@ fn finish(cell: &Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
                 let text = format!("output {}", state.name.name);
                 let end = Span { start: cell.span.end.saturating_sub(1), ..cell.span.after() };
                 let end = Span { end: end.start, ..end };
-                fault
-                    .help(format!("write `{text}`"))
-                    .fix(Applicability::Maybe, end, format!("  {text}\n"))
+                fault.help(format!("write `{text}`")).fix(
+                    Applicability::Maybe,
+                    end,
+                    format!("  {text}\n"),
+                )
             }
             None => fault.help("write `output y = ..`"),
         };

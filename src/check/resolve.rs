@@ -105,7 +105,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
             return None;
         }
         if let Some((_, part)) = path.tail.first() {
-            let message = format!("`{}` is {} and has no part `{}`", name.name, def.article(), part.name);
+            let message =
+                format!("`{}` is {} and has no part `{}`", name.name, def.article(), part.name);
             let fault = Diagnostic::new(Code::WrongKindOfName, part.span, message)
                 .label(def.name.span, "declared here");
             self.sink.push(fault);
@@ -178,7 +179,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 }
             },
         };
-        let message = format!("{what} cannot read `{}`, which is {}", path.head.name, def.article());
+        let message =
+            format!("{what} cannot read `{}`, which is {}", path.head.name, def.article());
         let fault = Diagnostic::new(Code::NotConstant, path.span, message)
             .label(def.name.span, "declared here")
             .help(format!("it is made of {made_of}"));
@@ -310,14 +312,17 @@ impl<'c, 'a> Resolver<'c, 'a> {
     }
 
     fn sizes(&mut self, list: &[Expr]) {
-        let (names, params) = (self.names, match &self.place {
-            Place::Body(params) => Some(*params),
-            Place::Step
-            | Place::Start(_)
-            | Place::Computed(_)
-            | Place::Constant(_)
-            | Place::Init => None,
-        });
+        let (names, params) = (
+            self.names,
+            match &self.place {
+                Place::Body(params) => Some(*params),
+                Place::Step
+                | Place::Start(_)
+                | Place::Computed(_)
+                | Place::Constant(_)
+                | Place::Init => None,
+            },
+        );
         let mut found: Vec<(usize, Span)> = Vec::new();
         let mut lookup = |name: &Ident| -> Result<Option<Dim>, Diagnostic> {
             match params {
@@ -398,7 +403,10 @@ fn missing_operator(name: &Ident, args: &[Arg], span: Span, matrix: Option<bool>
     let operator = if matrix == Some(true) { "@" } else { "*" };
     let between = name.span.after();
     Diagnostic::new(Code::MissingOperator, Span { end: span.end, ..between }, message)
-        .help(format!("`{}` is a value; write `{} * ..` or `{} @ ..`", name.name, name.name, name.name))
+        .help(format!(
+            "`{}` is a value; write `{} * ..` or `{} @ ..`",
+            name.name, name.name, name.name
+        ))
         .fix(Applicability::Maybe, between, format!(" {operator} "))
 }
 

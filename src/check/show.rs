@@ -11,7 +11,7 @@ use crate::text::Span;
 const LIMIT: usize = 48;
 
 /// An operand as the author wrote it: an expression, or the first terms of a chain.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Shown<'e> {
     pub first: &'e Expr,
     pub rest: &'e [(BinaryOp, Span, Expr)],

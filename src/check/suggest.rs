@@ -47,7 +47,8 @@ impl Suggest {
             }
             let found = if it.eq_ignore_ascii_case(name) { 0 } else { distance(it, name) };
             let shares = it.chars().any(|letter| name.contains(letter));
-            if (found <= most && shares || found == 0) && best.is_none_or(|(least, _)| found < least)
+            if (found <= most && shares || found == 0)
+                && best.is_none_or(|(least, _)| found < least)
             {
                 best = Some((found, it));
             }
@@ -67,11 +68,7 @@ impl Suggest {
         match self.nearest(&name.name, known) {
             Some(near) => {
                 let message = format!("{text}; did you mean `{near}`?");
-                Diagnostic::new(code, name.span, message).fix(
-                    Applicability::Maybe,
-                    name.span,
-                    near,
-                )
+                Diagnostic::new(code, name.span, message).fix(Applicability::Maybe, name.span, near)
             }
             None => Diagnostic::new(code, name.span, text),
         }

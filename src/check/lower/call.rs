@@ -15,7 +15,13 @@ use crate::syntax::ast::{self, Arg, Expr, Ident};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
-    pub(super) fn call(&mut self, name: &Ident, args: &[Arg], span: Span, scope: &Scope<'_>) -> Value {
+    pub(super) fn call(
+        &mut self,
+        name: &Ident,
+        args: &[Arg],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Value {
         if let Some(signature) = builtin::find(&name.name) {
             let form = resolve::form(&name.name, signature);
             return match args::bind(&form, name, span, args) {
@@ -34,7 +40,9 @@ impl Lower<'_, '_> {
                 Err(_) => self.poison(),
             };
         }
-        if scope.cell && let Some(activation) = hypers.activations.get(&*name.name) {
+        if scope.cell
+            && let Some(activation) = hypers.activations.get(&*name.name)
+        {
             return self.hyper_call(name, activation, args, span, scope);
         }
         if scope.cell && hypers.numbers.constants.contains_key(&name.name) {
@@ -77,9 +85,8 @@ impl Lower<'_, '_> {
         match activation.of {
             Of::Builtin(op) => {
                 let mut operands = vec![operand.clone()];
-                operands.extend(
-                    values.drain(1..).map(|value| Operand { shown: operand.shown, value }),
-                );
+                operands
+                    .extend(values.drain(1..).map(|value| Operand { shown: operand.shown, value }));
                 self.pointwise(op, &operands, span)
             }
             Of::Own(item) => self.activate(item, operand, values, span),
@@ -147,8 +154,7 @@ impl Lower<'_, '_> {
     ) -> Value {
         let Some(shape) = self.numeric(&operand) else { return self.poison() };
         let names = std::iter::once(&item.value).chain(item.constants.iter().map(|it| &it.0));
-        let mut locals: Vec<(&str, Value)> =
-            names.map(|it| &*it.name).zip(values).collect();
+        let mut locals: Vec<(&str, Value)> = names.map(|it| &*it.name).zip(values).collect();
         if let Value::Constant(..) = operand.value {
             return self.body(&item.body, &locals, span);
         }
@@ -291,14 +297,19 @@ impl Lower<'_, '_> {
             }
             Builtin::ClipGrad => {
                 let operand = self.operand(first, scope);
-                let limit = second.and_then(|it| self.constant_expr(it, scope, "the limit of `clip_grad`"));
+                let limit =
+                    second.and_then(|it| self.constant_expr(it, scope, "the limit of `clip_grad`"));
                 let Some(limit) = limit else { return self.poison() };
                 if let (Some(value), Some(expr)) = (self.hypers.numbers.value(&limit), second)
                     && (value.is_nan() || value <= 0.0)
                 {
                     let text = show::number(value);
                     let message = format!("the limit of `clip_grad` is positive, not {text}");
-                    return self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span, message));
+                    return self.fail(Diagnostic::new(
+                        Code::ConstantOutOfRange,
+                        expr.span,
+                        message,
+                    ));
                 }
                 self.passing(Op::ClipGrad(limit), &operand, span)
             }
@@ -382,7 +393,8 @@ impl Lower<'_, '_> {
                 && low > high
             {
                 let (low, high) = (show::number(low), show::number(high));
-                let message = format!("the bounds of `clamp` are the wrong way round: {low} > {high}");
+                let message =
+                    format!("the bounds of `clamp` are the wrong way round: {low} > {high}");
                 return self.fail(Diagnostic::new(Code::ConstantOutOfRange, span, message));
             }
             return self.pointwise(Pointwise::Clamp, &[v, lo, hi], span);

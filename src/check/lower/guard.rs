@@ -25,12 +25,7 @@ pub(super) struct Branch {
 
 impl Lower<'_, '_> {
     /// `where(cond, a, b)`
-    pub(super) fn select(
-        &mut self,
-        exprs: [&Expr; 3],
-        span: Span,
-        scope: &Scope<'_>,
-    ) -> Value {
+    pub(super) fn select(&mut self, exprs: [&Expr; 3], span: Span, scope: &Scope<'_>) -> Value {
         let [cond, yes, no] = exprs;
         let cond = self.operand(cond, scope);
         if let Value::Constant(constant, _) = &cond.value
@@ -89,8 +84,7 @@ impl Lower<'_, '_> {
             return node;
         }
         let shape = self.graph.shape(node).clone();
-        let zero =
-            self.add(Op::Constant(Const::Number(0.0)), Vec::new(), Shape::scalar(), span);
+        let zero = self.add(Op::Constant(Const::Number(0.0)), Vec::new(), Shape::scalar(), span);
         let zero = self.fill(zero, &shape, span);
         let truth = self.graph.map(Pointwise::NotEqual, &[node, zero], span);
         self.note();

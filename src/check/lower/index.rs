@@ -21,7 +21,8 @@ impl Lower<'_, '_> {
         let Some(shape) = self.numeric(&operand) else { return self.poison() };
         let bad = |message: String| Diagnostic::new(Code::BadLookup, span, message);
         let [first, rest @ ..] = shape.axes() else {
-            let message = format!("{} has no axis to take an element from", operand.shown.with(&shape));
+            let message =
+                format!("{} has no axis to take an element from", operand.shown.with(&shape));
             let fault = self.with_declarations(bad(message), &[&operand]);
             return self.fail(fault);
         };

@@ -94,7 +94,9 @@ impl Lower<'_, '_> {
                         let text = format!("transpose({v_full}) @ {a_full}");
                         fault.help(format!("write `{text}`")).fix(Applicability::Maybe, span, text)
                     }
-                    (_, _) => fault.help(format!("the matrix stands on the left: `{matrix} @ {a_text}`")),
+                    (_, _) => {
+                        fault.help(format!("the matrix stands on the left: `{matrix} @ {a_text}`"))
+                    }
                 }
             }
             Fault::LastAxes => {
@@ -114,7 +116,8 @@ impl Lower<'_, '_> {
                         last.clone_from(to);
                     }
                     let fitting = Shape(axes);
-                    fault = fault.help(format!("a matrix of shape `{fitting}` would fit `{v_text}`"));
+                    fault =
+                        fault.help(format!("a matrix of shape `{fitting}` would fit `{v_text}`"));
                 }
                 fault
             }
@@ -125,10 +128,13 @@ impl Lower<'_, '_> {
                          `matmul({a_text}, {v_text})`"
                     )
                 } else {
-                    format!("`{a_text} @ {v_text}` of `{left}` and `{right}` would be a row-wise dot product")
+                    format!(
+                        "`{a_text} @ {v_text}` of `{left}` and `{right}` would be a row-wise dot product"
+                    )
                 };
-                let fault = Diagnostic::new(Code::RowWiseProduct, span, message)
-                    .help("several matrices times a vector are `A @ B @ x`: `@` goes from right to left");
+                let fault = Diagnostic::new(Code::RowWiseProduct, span, message).help(
+                    "several matrices times a vector are `A @ B @ x`: `@` goes from right to left",
+                );
                 match call("matmul") {
                     Some(text) => fault.fix(Applicability::Maybe, span, text),
                     None => fault,
@@ -149,7 +155,12 @@ impl Lower<'_, '_> {
     }
 
     /// `matmul`, `dot` and `outer`: leading axes are equal and batched.
-    pub(super) fn product(&mut self, kind: Product, [a, b]: [&Operand<'_>; 2], span: Span) -> Value {
+    pub(super) fn product(
+        &mut self,
+        kind: Product,
+        [a, b]: [&Operand<'_>; 2],
+        span: Span,
+    ) -> Value {
         let (left, right) = (self.numeric(a), self.numeric(b));
         let (Some(left), Some(right)) = (left, right) else { return self.poison() };
         let inner = match kind {
@@ -161,10 +172,13 @@ impl Lower<'_, '_> {
         for (operand, shape) in [(a, &left), (b, &right)] {
             if shape.rank() < inner {
                 let needs = if inner == 2 { "two axes" } else { "an axis" };
-                let message = format!("`{name}` needs {needs}, {} has not", operand.shown.with(shape));
+                let message =
+                    format!("`{name}` needs {needs}, {} has not", operand.shown.with(shape));
                 let fault = match (kind, left.rank(), right.rank()) {
                     (Product::MatMul, 2.., 1) => bad(message).help("write `@` for a vector"),
-                    (Product::Outer | Product::Dot, _, _) => bad(message).help("write `*` for a scalar"),
+                    (Product::Outer | Product::Dot, _, _) => {
+                        bad(message).help("write `*` for a scalar")
+                    }
                     (Product::MatMul, _, _) => bad(message),
                 };
                 let fault = self.with_declarations(fault, &[operand]);
@@ -173,8 +187,7 @@ impl Lower<'_, '_> {
         }
         let n_batch = left.rank() - inner;
         let batch = &left.axes()[..n_batch];
-        let operands =
-            || format!("{} and {}", a.shown.with(&left), b.shown.with(&right));
+        let operands = || format!("{} and {}", a.shown.with(&left), b.shown.with(&right));
         if right.rank() != left.rank() || right.axes()[..n_batch] != *batch {
             let message = format!("`{name}` of {}: their leading axes differ", operands());
             let fault = self.with_declarations(bad(message), &[a, b]);
@@ -285,9 +298,9 @@ fn labels(left: &Shape, right: &Shape) -> Result<Contract, Fault> {
     };
     let mut right_labels = own(v_lead);
     let mut left_labels = own(a_lead);
-    let only = |labels: &[u8]| labels.iter().copied().filter(|it| *it >= n_shared).collect::<Vec<_>>();
-    let result =
-        [(0..n_shared).collect(), only(&right_labels), only(&left_labels)].concat();
+    let only =
+        |labels: &[u8]| labels.iter().copied().filter(|it| *it >= n_shared).collect::<Vec<_>>();
+    let result = [(0..n_shared).collect(), only(&right_labels), only(&left_labels)].concat();
     let summed = next;
     left_labels.push(summed);
     right_labels.push(summed);

@@ -225,8 +225,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn note(&mut self) {
         while self.varies.len() < self.graph.nodes().len() {
             let node = &self.graph.nodes()[self.varies.len()];
-            let leaf =
-                matches!(node.op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
+            let leaf = matches!(node.op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
             let varies = leaf || node.args.iter().any(|it| self.varies[it.idx()]);
             self.varies.push(varies);
         }
@@ -281,7 +280,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Pi => Value::number(std::f64::consts::PI),
             ExprKind::Path(path) if path.tail.is_empty() => self.name(&path.head, scope),
             ExprKind::Path(_) => self.poison(),
-            ExprKind::Prev(path, steps) => self.past(&path.head, steps.as_deref(), expr.span, scope),
+            ExprKind::Prev(path, steps) => {
+                self.past(&path.head, steps.as_deref(), expr.span, scope)
+            }
             ExprKind::Call(name, args) => self.call(name, args, expr.span, scope),
             ExprKind::Array(items) => self.array(items, expr.span, scope),
             ExprKind::Paren(inner) => self.expr(inner, scope),
@@ -412,13 +413,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// `prev NAME` or `prev(NAME, k)`.
-    fn past(
-        &mut self,
-        name: &Ident,
-        steps: Option<&Expr>,
-        span: Span,
-        scope: &Scope<'_>,
-    ) -> Value {
+    fn past(&mut self, name: &Ident, steps: Option<&Expr>, span: Span, scope: &Scope<'_>) -> Value {
         let back = match steps {
             None => 1,
             Some(steps) => match self.whole(steps, scope, "the distance of `prev`") {
@@ -477,7 +472,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         if let Some(leaf) = self.past_leaves.get(&(def, back)) {
             return *leaf;
         }
-        let known = self.past_leaves.range((def, 0)..(def, back)).next_back().map_or(0, |it| it.0.1);
+        let known =
+            self.past_leaves.range((def, 0)..(def, back)).next_back().map_or(0, |it| it.0.1);
         let found = &self.names.defs[def];
         let is_state = matches!(found.kind, Kind::State { .. });
         let (name, slot) = (&found.name.name, found.slot);
@@ -485,11 +481,8 @@ impl<'c, 'a> Lower<'c, 'a> {
         for back in known + 1..=back {
             let carry = if is_state && back == 1 { slot } else { self.n_states + self.pasts.len() };
             leaf = self.add(Op::Carry(carry), Vec::new(), shape.clone(), span);
-            let name = if is_state && back == 1 {
-                name.clone()
-            } else {
-                format!("{name}.{back}").into()
-            };
+            let name =
+                if is_state && back == 1 { name.clone() } else { format!("{name}.{back}").into() };
             self.graph.set_name(leaf, name);
             self.past_leaves.insert((def, back), leaf);
             if !(is_state && back == 1) {
@@ -569,9 +562,10 @@ impl<'c, 'a> Lower<'c, 'a> {
             Err(None) => {
                 let text = shown.short();
                 let message = format!("{what} must be whole for every size, `{text}` may not be");
-                Diagnostic::new(Code::BadDimExpression, shown.span(), message)
-                    .help("sizes are sums, products and whole powers; define the larger one as a \
-                           multiple of the smaller one")
+                Diagnostic::new(Code::BadDimExpression, shown.span(), message).help(
+                    "sizes are sums, products and whole powers; define the larger one as a \
+                           multiple of the smaller one",
+                )
             }
         };
         self.fail(fault);

@@ -60,8 +60,9 @@ impl Lower<'_, '_> {
         if let Value::Index(_, dim) = &operand.value {
             let text = operand.shown.short();
             let message = format!("`{text}` is an index below `{dim}`, not a number");
-            let fault = Diagnostic::new(Code::WrongKindOfName, operand.shown.span(), message)
-                .help(format!("write `eye({dim})[{text}]` for its one-hot vector, or look a row up"));
+            let fault = Diagnostic::new(Code::WrongKindOfName, operand.shown.span(), message).help(
+                format!("write `eye({dim})[{text}]` for its one-hot vector, or look a row up"),
+            );
             self.fail(fault);
             return None;
         }
@@ -142,7 +143,10 @@ mod tests {
         assert_eq!(embed(&shape(&["H"]), &shape(&["H", "H"])), Embedding::Many);
         assert_eq!(embed(&shape(&["H", "H"]), &shape(&["H", "H"])), Embedding::One(vec![0, 1]));
         assert_eq!(embed(&shape(&["D", "N"]), &shape(&["N", "D"])), Embedding::None);
-        assert_eq!(embed(&shape(&["H", "D"]), &shape(&["H", "D", "H"])), Embedding::One(vec![0, 1]));
+        assert_eq!(
+            embed(&shape(&["H", "D"]), &shape(&["H", "D", "H"])),
+            Embedding::One(vec![0, 1])
+        );
         assert_eq!(embed(&shape(&["H"]), &shape(&["H", "D", "H"])), Embedding::Many);
     }
 }

@@ -132,7 +132,8 @@ impl Lower<'_, '_> {
             ));
             fault = fault.fix(Applicability::Maybe, small.0.shown.span(), rows);
         } else {
-            fault = fault.help("a second name for the same size, `dims J like H`, keeps axes apart");
+            fault =
+                fault.help("a second name for the same size, `dims J like H`, keeps axes apart");
         }
         self.with_declarations(fault, &[small.0, large.0])
     }

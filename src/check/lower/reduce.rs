@@ -19,9 +19,8 @@ pub(super) enum Along {
     L2Normalize,
 }
 
-/// What is reduced: the entered value, the axes, and the shape that is left.
+/// Along which axes a value of which shape is reduced, and the shape that is left.
 struct Reduced<'r> {
-    node: NodeId,
     axes: &'r [usize],
     shape: Shape,
     left: Shape,
@@ -47,7 +46,7 @@ impl Lower<'_, '_> {
         let node = self.entered(operand);
         let kept = (0..shape.rank()).filter(|it| !axes.contains(it));
         let left = Shape(kept.map(|it| shape.axes()[it].clone()).collect());
-        let it = Reduced { node, axes: &axes, shape, left, span };
+        let it = Reduced { axes: &axes, shape, left, span };
         let eps = eps.unwrap_or(Const::Number(0.0));
         let result = match kind {
             Along::Reduce(reduction) => self.reduce(reduction, &it, node),

@@ -15,7 +15,8 @@ impl Lower<'_, '_> {
         let Some(shape) = self.numeric(operand) else { return self.poison() };
         let rank = shape.rank();
         if rank < 2 {
-            let message = format!("`transpose` needs two axes, {} has not", operand.shown.with(&shape));
+            let message =
+                format!("`transpose` needs two axes, {} has not", operand.shown.with(&shape));
             let fault = self.with_declarations(bad(span, message), &[operand]);
             return self.fail(fault);
         }
@@ -90,7 +91,8 @@ impl Lower<'_, '_> {
                 operands[0].shown.with(&shapes[0]),
                 operands[other].shown.with(&shapes[other])
             );
-            let fault = self.with_declarations(bad(span, message), &[&operands[0], &operands[other]]);
+            let fault =
+                self.with_declarations(bad(span, message), &[&operands[0], &operands[other]]);
             return self.fail(fault);
         }
         let count = Dim::number(operands.len() as i64);
@@ -118,11 +120,15 @@ impl Lower<'_, '_> {
         let size = &shape.axes()[axis];
         let out = |span: Span, message: String| Diagnostic::new(Code::OutOfRange, span, message);
         let fault = if is_less(&from, &Dim::number(0)) {
-            Some(out(bounds[0].span, format!("the slice begins at {from}, before the first element")))
+            Some(out(
+                bounds[0].span,
+                format!("the slice begins at {from}, before the first element"),
+            ))
         } else if is_less(size, &to) {
             let text = format!("the slice ends at {to}, beyond the axis `{size}`");
             Some(out(bounds[1].span, text))
-        } else if !is_less(&from, &to) && (to.sub(&from).ok()).and_then(|it| it.as_number()).is_some()
+        } else if !is_less(&from, &to)
+            && (to.sub(&from).ok()).and_then(|it| it.as_number()).is_some()
         {
             Some(out(span, format!("the slice {from} .. {to} is empty")))
         } else {
@@ -191,9 +197,11 @@ impl Lower<'_, '_> {
             let pairs = from.axes().iter().zip(to.axes());
             let other = pairs.into_iter().find(|(a, b)| dims.root(a) != dims.root(b));
             other.map(|(a, b)| {
-                let message = format!("cannot rename {shown} to `{to}`: `{a}` is not as large as `{b}`");
-                bad(span, message)
-                    .help(format!("`rename` is for second names, declared with `dims {b} like {a}`"))
+                let message =
+                    format!("cannot rename {shown} to `{to}`: `{a}` is not as large as `{b}`");
+                bad(span, message).help(format!(
+                    "`rename` is for second names, declared with `dims {b} like {a}`"
+                ))
             })
         };
         if let Some(fault) = fault {
@@ -215,7 +223,8 @@ impl Lower<'_, '_> {
         if shape.rank() == 0 {
             return Value::number(value);
         }
-        let scalar = self.add(Op::Constant(Const::Number(value)), Vec::new(), Shape::scalar(), span);
+        let scalar =
+            self.add(Op::Constant(Const::Number(value)), Vec::new(), Shape::scalar(), span);
         Value::Node(self.fill(scalar, &shape, span))
     }
 
