@@ -32,9 +32,7 @@ pub(super) fn pair(
             }
             Kind::Open(_) => pairing.open.push(at),
             Kind::Close(sign) => pairing.close(at, sign),
-            Kind::Word(Word::Item) if pairing.begins_item(at) => {
-                pairing.drop_to(0, at, "the next item begins here");
-            }
+            Kind::Word(Word::Item) if pairing.begins_item(at) => pairing.item(at),
             Kind::Word(Word::Declaration) if pairing.tokens[at].first => pairing.declaration(at),
             Kind::Word(_) | Kind::Number | Kind::Text | Kind::Sign(_) => {}
         }
@@ -122,7 +120,21 @@ impl Pairing<'_> {
         let Some(&top) = self.open.last() else { return false };
         let next_is_word = matches!(self.tokens.get(at + 1).map(|it| it.kind), Some(Kind::Word(_)));
         let opens = matches!(self.tokens.get(at + 2).map(|it| it.kind), Some(Kind::Open(_)));
-        self.tokens[at].first && next_is_word || self.sign(top) == b'{' && next_is_word && opens
+        let next = self.tokens.get(at + 1).map(|it| it.kind);
+        let next_fits = next_is_word || next == Some(Kind::Text);
+        self.tokens[at].first && next_fits || self.sign(top) == b'{' && next_is_word && opens
+    }
+
+    /// A cell cannot stand inside anything; the other items may have been written into a cell by mistake, and
+    /// then the cell goes on after them.
+    fn item(&mut self, at: usize) {
+        let word = &self.text[self.tokens[at].start as usize..self.tokens[at].end as usize];
+        let level = if matches!(word, "cell" | "model") {
+            0
+        } else {
+            self.open.iter().position(|it| self.sign(*it) == b'{').map_or(0, |it| it + 1)
+        };
+        self.drop_to(level, at, "the next item begins here");
     }
 
     /// A declaration cannot stand inside round or square brackets; only `let` and `gate` stand in the braces

@@ -22,6 +22,8 @@ pub(super) struct Builder<'b> {
     base: usize,
     file: FileId,
     names: &'b mut HashMap<String, Name>,
+    /// A name that the file does not use.
+    pub(super) spare: &'static str,
     /// What is wrong with precedences, depth, `prev`.
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Whether a part had to be left out because it is too deep.
@@ -31,14 +33,16 @@ pub(super) struct Builder<'b> {
 type Parts<'p> = Peekable<Filter<Pairs<'p, Rule>, fn(&Pair<'_, Rule>) -> bool>>;
 
 impl<'b> Builder<'b> {
-    /// A builder for a text that begins at `base`. Equal names share their memory through `names`.
+    /// A builder for a text that begins at `base`. Equal names share their memory through `names`;
+    /// `spare` is a name that the file does not use.
     pub(super) fn new(
         source: &'b str,
         base: usize,
         file: FileId,
         names: &'b mut HashMap<String, Name>,
+        spare: &'static str,
     ) -> Builder<'b> {
-        Builder { source, base, file, names, diagnostics: Vec::new(), too_deep: false }
+        Builder { source, base, file, names, spare, diagnostics: Vec::new(), too_deep: false }
     }
 
     /// The place of a pair in the file.

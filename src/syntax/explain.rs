@@ -77,6 +77,10 @@ fn slip(
     let place = reader.span(at);
     let kind = reader.kind(at)?;
     let operator = expected.has(Rule::infix);
+    // `state = 3`
+    if at == start + 1 && matches!(found, "=" | ":") && !matches!(before, "loss" | "use") {
+        return Some(reserved(reader.span(start), before));
+    }
     if let Kind::Word(word) = kind
         && !matches!(word, Word::Free)
         && (expected.has_value() || expected.has(Rule::name))
@@ -107,6 +111,15 @@ fn slip(
         | Kind::Close(_)
         | Kind::Sign(_) => false,
     };
+    if operator && found == "over" && expected.has(Rule::a_comma) {
+        return Some(
+            Diagnostic::new(Code::UnexpectedToken, place, "expected `,` before `over`").fix(
+                Applicability::Certain,
+                reader.span(at - 1).after(),
+                ",",
+            ),
+        );
+    }
     if operator && begins_value && reader.ends_value(at - 1) {
         return Some(missing_operator(reader, at, found, before));
     }
@@ -187,11 +200,17 @@ fn help_for(
         }
         ("dims" | "hyper", ":") => Some(format!("a {} has no shape", first.trim_end_matches('s'))),
         ("loss", "=") => Some("the loss has no name: `loss mse(y, target)`".to_owned()),
-        ("layer", _) if expected.has(Rule::larg) => {
+        ("activation", ")" | ",") if expected.has(Rule::a_equals) => {
+            let name = clip(reader.word(at - 1));
+            Some(format!("constants of an activation have defaults: `{name} = 1`"))
+        }
+        (_, "}") if expected.has(Rule::kw_yield) => {
+            Some("the body of a `fold` ends with `yield` and the new value".to_owned())
+        }
+        ("layer", _) if expected.has(Rule::larg) || expected.has(Rule::a_equals) => {
             Some("arguments of a layer are named: `x = e`".to_owned())
         }
         (_, "=") if expected.has(Rule::infix) => Some("to compare, write `==`".to_owned()),
-        (_, "{") if expected.has(Rule::infix) && at > start => None,
         _ => None,
     }
 }

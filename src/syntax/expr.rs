@@ -432,15 +432,7 @@ impl Builder<'_> {
     /// `prev (a + b)`: names the expression and takes the old value of the name.
     fn prev_of_expression(&mut self, span: Span, value: Span) {
         let text = self.text(value);
-        let name = ["v", "old", "past", "value", "before"]
-            .into_iter()
-            .find(|it| {
-                !self
-                    .source
-                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .any(|w| w == *it)
-            })
-            .unwrap_or("NAME");
+        let name = self.spare;
         let mut found =
             Diagnostic::new(Code::BadPrev, span, "`prev` takes a name, not an expression");
         if text.len() <= 80 && !text.contains('\n') {

@@ -310,8 +310,8 @@ impl Scanner<'_> {
             Some(at) => (start + 2 + at + 2, true),
             None => (self.source.len(), false),
         };
-        let after = self.source[end..].split('\n').next().unwrap_or("");
-        let alone = after.trim().is_empty();
+        let after = self.source[end..].trim_start_matches([' ', '\t', '\r']);
+        let alone = after.is_empty() || after.starts_with('\n');
         let inner = &self.source[start + 2..if closed { end - 2 } else { end }];
         // Each further line gets its own `//`; that is only right where nothing follows the comment.
         let mut edits = vec![(self.span(start, start + 2), "//".to_owned())];

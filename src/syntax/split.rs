@@ -25,8 +25,16 @@ pub(super) fn read(
 ) -> ast::File {
     let mut faults: Vec<u32> = diagnostics.iter().map(|it| it.span.start).collect();
     faults.sort_unstable();
-    let mut reader =
-        Reader { source, scan, file, diagnostics, faults, names: HashMap::new(), next_doc: 0 };
+    let mut reader = Reader {
+        source,
+        scan,
+        file,
+        diagnostics,
+        faults,
+        names: HashMap::new(),
+        spare: spare(scan),
+        next_doc: 0,
+    };
     let items = reader.items();
     reader.dangling(scan.tokens.len() + 1);
     if items.is_empty() && reader.diagnostics.iter().all(|it| !it.is_error()) {
@@ -81,6 +89,7 @@ pub(super) struct Reader<'r> {
     /// Where the scan has already found something, in order.
     faults: Vec<u32>,
     names: HashMap<String, Name>,
+    spare: &'static str,
     next_doc: usize,
 }
 
@@ -88,6 +97,8 @@ impl<'r> Reader<'r> {
     fn items(&mut self) -> Vec<ast::Item> {
         let mut items = Vec::new();
         let mut at = 0;
+        // Of a cell that has lost its head, one declaration is reported.
+        let mut headless = false;
         while at < self.scan.tokens.len() {
             let doc = self.doc(at);
             let word = self.word(at);
@@ -103,12 +114,16 @@ impl<'r> Reader<'r> {
                 }
                 _ => {
                     let end = self.item_end(at + 1);
-                    if !self.is_faulty(at, end) {
+                    let repeated = headless;
+                    headless = true;
+                    if !repeated && !self.is_faulty(at, end) {
                         self.report(explain::unknown_item(self, at));
                     }
-                    (None, end)
+                    at = end;
+                    continue;
                 }
             };
+            headless = false;
             items.extend(item);
             at = next;
         }
@@ -166,10 +181,9 @@ impl<'r> Reader<'r> {
     fn is_faulty(&self, start: usize, end: usize) -> bool {
         let tokens = &self.scan.tokens;
         let from = tokens.get(start).map_or(0, |it| it.start);
-        // A slip right behind the last token, such as `;`, belongs to this statement too, and so does one
-        // before the first: neither leads to a second message.
+        // A slip right behind the last token, such as `;`, belongs to this statement too.
+        let from = if start == 0 { 0 } else { from };
         let to = tokens.get(end).map_or(u32::MAX, |it| it.start);
-        let from = if start == 0 { 0 } else { tokens.get(start - 1).map_or(from, |it| it.end) };
         let first = self.faults.partition_point(|it| *it < from);
         self.faults.get(first).is_some_and(|it| *it < to)
     }
@@ -383,7 +397,7 @@ impl<'r> Reader<'r> {
         make: impl FnOnce(&mut Builder<'_>) -> Option<T>,
     ) -> Option<T> {
         let base = self.scan.tokens[start].start as usize;
-        let mut builder = Builder::new(self.source, base, self.file, &mut self.names);
+        let mut builder = Builder::new(self.source, base, self.file, &mut self.names, self.spare);
         let built = make(&mut builder);
         let found = builder.diagnostics;
         let silent = !found.is_empty() && self.is_faulty(start, end);
@@ -431,4 +445,17 @@ impl<'r> Reader<'r> {
             );
         }
     }
+}
+
+/// A name for a message that proposes a new `let`.
+fn spare(scan: &Scan) -> &'static str {
+    const NAMES: [&str; 6] = ["v", "u", "w", "old", "past", "value"];
+    let mut used = [false; NAMES.len()];
+    for token in &scan.tokens {
+        let text = &scan.text[token.start as usize..token.end as usize];
+        if let Some(at) = NAMES.iter().position(|it| *it == text) {
+            used[at] = true;
+        }
+    }
+    used.iter().position(|it| !it).map_or("value_", |it| NAMES[it])
 }
