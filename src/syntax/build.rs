@@ -12,6 +12,7 @@ use crate::diag::Diagnostic;
 use crate::syntax::ast;
 use crate::syntax::chars;
 use crate::syntax::grammar::Rule;
+use crate::syntax::scan::MAX_DIAGNOSTICS;
 use crate::text::{FileId, Name, Span};
 
 /// Builds the tree of one declaration or item.
@@ -61,9 +62,11 @@ impl<'b> Builder<'b> {
         Span::new(self.file, self.base, self.base)
     }
 
-    /// Keeps a diagnostic.
+    /// Keeps a diagnostic, unless there are too many.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// A name. Letters outside ASCII have been reported; here they are spelled out.
@@ -94,12 +97,14 @@ impl<'b> Builder<'b> {
 
     /// As many names as follow.
     fn names(&mut self, parts: &mut Parts<'_>) -> Vec<ast::Ident> {
-        std::iter::from_fn(|| self.name(parts)).collect()
+        let mut names: Vec<_> = std::iter::from_fn(|| self.name(parts)).collect();
+        names.shrink_to_fit();
+        names
     }
 
     /// As many expressions as follow.
     pub(super) fn exprs(&mut self, parts: Pairs<'_, Rule>) -> Option<Vec<ast::Expr>> {
-        parts.filter(|it| it.as_rule() == Rule::expr).map(|it| self.expr(it)).collect()
+        tight(parts.filter(|it| it.as_rule() == Rule::expr).map(|it| self.expr(it)))
     }
 
     /// The head of a cell.
@@ -184,17 +189,17 @@ impl<'b> Builder<'b> {
         let rule = pair.as_rule();
         let mut parts = significant(pair);
         let kind = match rule {
-            Rule::dims => ast::DeclKind::Dims(parts.map(|it| self.dim(it)).collect::<Option<_>>()?),
+            Rule::dims => ast::DeclKind::Dims(tight(parts.map(|it| self.dim(it)))?),
             Rule::hyper => {
                 let setting = |it| {
                     let (name, value) = self.setting(it)?;
                     Some(ast::HyperDecl { name, value })
                 };
-                ast::DeclKind::Hyper(parts.map(setting).collect::<Option<_>>()?)
+                ast::DeclKind::Hyper(tight(parts.map(setting))?)
             }
             Rule::groups => {
                 let role = role(parts.next()?.as_str())?;
-                ast::DeclKind::Group(role, parts.map(|it| self.group(it)).collect::<Option<_>>()?)
+                ast::DeclKind::Group(role, tight(parts.map(|it| self.group(it)))?)
             }
             Rule::definition => {
                 let (role, name, value) = self.definition(parts)?;
@@ -208,9 +213,7 @@ impl<'b> Builder<'b> {
                 let name = self.name(&mut parts)?;
                 ast::DeclKind::Update(name, self.value(parts.next()?)?)
             }
-            Rule::output => {
-                ast::DeclKind::Output(parts.map(|it| self.output(it)).collect::<Option<_>>()?)
-            }
+            Rule::output => ast::DeclKind::Output(tight(parts.map(|it| self.output(it)))?),
             Rule::layer => ast::DeclKind::Layer(Box::new(self.layer(parts)?)),
             Rule::loss => {
                 let value = self.expr(parts.next()?)?;
@@ -218,7 +221,7 @@ impl<'b> Builder<'b> {
             }
             Rule::layout => {
                 let name = self.name(&mut parts)?;
-                let rows = parts.map(|it| self.row(it)).collect::<Option<_>>()?;
+                let rows = tight(parts.map(|it| self.row(it)))?;
                 ast::DeclKind::Layout(ast::LayoutDecl { name, rows })
             }
             _ => return None,
@@ -372,6 +375,13 @@ impl<'b> Builder<'b> {
         }
         None
     }
+}
+
+/// Collects without room to grow: most lists of a tree hold one thing, and trees may hold many lists.
+fn tight<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let mut list = items.collect::<Option<Vec<T>>>()?;
+    list.shrink_to_fit();
+    Some(list)
 }
 
 /// The one pair besides the end of the input.

@@ -459,6 +459,7 @@ impl Builder<'_> {
             height = height.max(item.height);
             exprs.push(item.expr);
         }
+        exprs.shrink_to_fit();
         Some((exprs, height))
     }
 
@@ -498,6 +499,7 @@ impl Builder<'_> {
             height = height.max(below);
             args.push(arg);
         }
+        args.shrink_to_fit();
         Some((args, height))
     }
 }

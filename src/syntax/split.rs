@@ -25,12 +25,16 @@ pub(super) fn read(
 ) -> ast::File {
     let mut faults: Vec<u32> = diagnostics.iter().map(|it| it.span.start).collect();
     faults.sort_unstable();
+    let brackets = diagnostics.iter().filter(|it| it.code == Code::UnclosedBracket);
+    let mut unpaired: Vec<u32> = brackets.map(|it| it.span.start).collect();
+    unpaired.sort_unstable();
     let mut reader = Reader {
         source,
         scan,
         file,
         diagnostics,
         faults,
+        unpaired,
         names: HashMap::new(),
         spare: spare(scan),
         next_doc: 0,
@@ -88,6 +92,8 @@ pub(super) struct Reader<'r> {
     diagnostics: &'r mut Vec<Diagnostic>,
     /// Where the scan has already found something, in order.
     faults: Vec<u32>,
+    /// Where it has found brackets that do not fit, in order.
+    unpaired: Vec<u32>,
     names: HashMap<String, Name>,
     spare: &'static str,
     next_doc: usize,
@@ -99,7 +105,7 @@ impl<'r> Reader<'r> {
         let mut at = 0;
         // Of a cell that has lost its head, one declaration is reported.
         let mut headless = false;
-        while at < self.scan.tokens.len() {
+        while at < self.scan.tokens.len() && !self.is_full() {
             let doc = self.doc(at);
             let word = self.word(at);
             let (item, next) = match word {
@@ -151,12 +157,15 @@ impl<'r> Reader<'r> {
         })
     }
 
-    /// Keeps a diagnostic, unless there are too many.
+    /// Keeps a diagnostic.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        // The scan may have filled the list; what is found here is no less worth showing.
-        if self.diagnostics.len() < 2 * MAX_DIAGNOSTICS {
-            self.diagnostics.push(diagnostic);
-        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether so much is wrong that reading on is of no use.
+    fn is_full(&self) -> bool {
+        // The scan may have filled its list; what is found here is no less worth showing.
+        self.diagnostics.len() >= 2 * MAX_DIAGNOSTICS
     }
 
     /// The token after a bracket and all that it holds, or after any other token.
@@ -221,7 +230,12 @@ impl<'r> Reader<'r> {
     }
 
     fn item(&mut self, start: usize, end: usize, doc: Option<ast::Doc>) -> Option<ast::Item> {
-        let pairs = self.pest(Rule::item, start, end, "item")?;
+        let rule = match self.word(start) {
+            "activation" => Rule::the_activation,
+            "fn" => Rule::the_function,
+            _ => Rule::the_import,
+        };
+        let pairs = self.pest(rule, start, end, "item")?;
         self.build(start, end, |it| it.item(pairs, doc))
     }
 
@@ -230,13 +244,14 @@ impl<'r> Reader<'r> {
         let stop = self.item_end(start + 1);
         let Some(brace) = (start + 1..stop).find(|it| self.kind(*it) == Some(Kind::Open(b'{')))
         else {
-            self.pest(Rule::heading, start, stop, "cell");
+            self.pest(Rule::the_heading, start, stop, "cell");
             return (None, stop);
         };
         let next = self.after(brace);
         let closed = self.scan.tokens[brace].partner as usize;
         let known = matches!(self.word(start), "cell" | "model");
-        let head = if known { self.pest(Rule::heading, start, brace + 1, "cell") } else { None };
+        let head =
+            if known { self.pest(Rule::the_heading, start, brace + 1, "cell") } else { None };
         let head = head.and_then(|it| self.build(start, brace + 1, |builder| builder.heading(it)));
         let decls = self.decls(brace + 1, closed.min(self.scan.tokens.len()));
         self.dangling(next);
@@ -250,7 +265,7 @@ impl<'r> Reader<'r> {
     fn decls(&mut self, start: usize, end: usize) -> Vec<ast::Decl> {
         let mut decls = Vec::new();
         let mut first = start;
-        while first < end {
+        while first < end && !self.is_full() {
             let mut next = self.after(first);
             while next < end && !self.begins(next) {
                 next = self.after(next);
@@ -264,24 +279,34 @@ impl<'r> Reader<'r> {
     }
 
     fn decl(&mut self, start: usize, end: usize, doc: Option<ast::Doc>) -> Option<ast::Decl> {
-        let known = match self.kind(start) {
-            Some(Kind::Word(Word::Declaration)) => true,
-            Some(Kind::Word(Word::Free)) => self.kind(start + 1) == Some(Kind::Sign(b'=')),
-            _ => false,
-        };
-        if !known {
-            if !self.is_faulty(start, end) {
-                let found = explain::unknown_declaration(self, start, end);
-                self.report(found);
+        let is_equation = self.kind(start) == Some(Kind::Word(Word::Free))
+            && self.kind(start + 1) == Some(Kind::Sign(b'='));
+        let rule = match self.word(start) {
+            "dims" => Rule::the_dims,
+            "hyper" => Rule::the_hyper,
+            "input" | "state" | "param" | "const" | "mask" | "target" | "feedback" => {
+                Rule::the_groups
             }
-            return None;
-        }
-        let what = match self.word(start) {
-            "gate" | "let" => "equation",
-            _ if self.kind(start) == Some(Kind::Word(Word::Free)) => "equation",
+            "let" if self.kind(start + 1) == Some(Kind::Open(b'(')) => Rule::the_tuple,
+            "gate" | "let" => Rule::the_definition,
+            "output" => Rule::the_output,
+            "layer" => Rule::the_layer,
+            "loss" => Rule::the_loss,
+            "layout" => Rule::the_layout,
+            _ if is_equation => Rule::the_update,
+            _ => {
+                if !self.is_faulty(start, end) {
+                    let found = explain::unknown_declaration(self, start, end);
+                    self.report(found);
+                }
+                return None;
+            }
+        };
+        let what = match rule {
+            Rule::the_tuple | Rule::the_definition | Rule::the_update => "equation",
             _ => "declaration",
         };
-        let pairs = self.pest(Rule::statement, start, end, what)?;
+        let pairs = self.pest(rule, start, end, what)?;
         let span = self.span(start).to(self.span(end - 1));
         self.build(start, end, |it| it.decl(pairs)).map(|kind| ast::Decl { doc, kind, span })
     }
@@ -376,6 +401,11 @@ impl<'r> Reader<'r> {
         what: &str,
     ) -> Option<Pairs<'r, Rule>> {
         let scan: &'r Scan = self.scan;
+        // What lies between brackets that do not fit cannot be read.
+        let first = self.unpaired.partition_point(|it| *it < self.span(start).start);
+        if self.unpaired.get(first).is_some_and(|it| *it < self.span(end - 1).end) {
+            return None;
+        }
         let range = self.span(start).to(self.span(end - 1)).range();
         match grammar::read(rule, &scan.text[range]) {
             Ok(pairs) => Some(pairs),
