@@ -57,7 +57,11 @@ impl Builder<'_> {
 
     fn tall(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let mut parts = pair.into_inner().peekable();
-        let mut operands = vec![(None, self.operand(&mut parts)?)];
+        let first = self.operand(&mut parts)?;
+        if parts.peek().is_none() && first.signs.is_empty() {
+            return Some(first.base);
+        }
+        let mut operands = vec![(None, first)];
         while let Some(infix) = parts.next() {
             let op = operator(infix.as_str())?;
             let span = self.span(&infix);
@@ -153,7 +157,11 @@ impl Builder<'_> {
 
     /// `a @ b @ c`, from the right.
     fn matrix(&mut self, operands: &mut Operands<'_>) -> Option<Tall> {
-        let mut factors = vec![self.unary(operands)?];
+        let first = self.unary(operands)?;
+        if operands.peek().is_none_or(|it| it.0.is_some_and(|it| it.0 != BinaryOp::MatMul)) {
+            return Some(first);
+        }
+        let mut factors = vec![first];
         let mut places = Vec::new();
         while let Some((_, place)) = next_operator(operands, |it| it == BinaryOp::MatMul) {
             places.push(place);
@@ -168,7 +176,13 @@ impl Builder<'_> {
 
     /// `-a ^ -b ^ c`: each sign stands before the power on its right.
     fn unary(&mut self, operands: &mut Operands<'_>) -> Option<Tall> {
-        let mut bases = vec![operands.next()?.1];
+        let first = operands.next()?.1;
+        let is_power =
+            operands.peek().is_some_and(|it| it.0.is_some_and(|it| it.0 == BinaryOp::Pow));
+        if !is_power && first.signs.is_empty() {
+            return Some(first.base);
+        }
+        let mut bases = vec![first];
         let mut places = Vec::new();
         while let Some((_, place)) = next_operator(operands, |it| it == BinaryOp::Pow) {
             places.push(place);
