@@ -1,5 +1,9 @@
 //! Text to tree: what parses, what the messages say about the rest, and that no text does harm.
 
+#[path = "syntax/random.rs"]
+mod random;
+
+use proptest::prelude::{ProptestConfig, any, proptest};
 use rnnc::diag::{Code, Diagnostic, has_errors};
 use rnnc::syntax::{ast, decode, erase_spans, parse, print, print_expr};
 use rnnc::text::{FileId, SourceFile};
@@ -47,55 +51,7 @@ fn printed(text: &str) -> String {
     once
 }
 
-const EVERYTHING: &str = r#"
-use "gates.rnn"
-use std/lstm
-activation mish(v) = v * tanh(softplus(v))
-activation spike(v, beta = 100) = step(v) derivative 1 / (1 + beta * abs(v)) ^ 2
-/// Mixes two values.
-fn blend(z, a, b) = z * a + (1 - z) * b
-
-/// A cell with
-/// everything.
-cell All { // a comment
-  dims I, H = 4, K = 2 * H + I ^ 2, J like H
-  hyper dt = 0.1, act = leaky_relu(slope = 0.2)
-  input x: [I], token: index[V]
-  input step: [] = 1
-  state h, c: [H] = -inf
-  /// The weights.
-  param W, U: [H, I + H] init uniform(1 / sqrt(H)), b: [H] init 0
-  const A: [4] = [1, 2, 4, 8]
-  const S: [] = sum(zeros([]))
-  mask d: [H] = bernoulli(1 - p) per step
-  gate z = sigmoid(W @ x
-    + U @ prev h - b)
-  let n = -x ^ -2 ^ y @ -z
-  let (u, v) = fold (u, v) from (x, prev h) for i in 0 .. R { yield (u + f(v), v + f(u)) }
-  let s = fold s from prev h for l in 0..L {
-    let n = tanh(R_n[l] @ s + where(l == 0, W_n @ x, 0))
-    yield t * n + (1 - t) * s
-  }
-  let e = softmax(v, over D) + softmax(over [N, D], v) + sum(v, over last) + sum(over first, v)
-  let w = zeros([H, 2 * I]) + prev(h, 2)[3] + prev a[0].h[2] + a[0].W_i + prev h[1][2]
-  let over = f(over, over + 1, over = 2)
-  let q = (a < b) * (a >= 2e-30) + 1e300 * 0.30000000000000004 - inf / pi
-  layer a = Lstm(x = e, H = 2 * H, prev h = f.h)
-  layer b[L] = Lstm() shares a backward
-  h = (1 - z) * n + z * prev h c = h
-  output h, y = W @ h, a[0].h
-}
-model M {
-  target load: [1], label: index[V]
-  feedback y: [1] = 0 teacher load
-  y = W @ x
-  loss mse(y, load) + 0.1 * l at last
-  layout pytorch {
-    weight_ih = rows(W_r, W_z) // blocks
-    "cells.0.b" + bias = concat(transpose(b), zeros([4 * H]))
-  }
-}
-"#;
+const EVERYTHING: &str = include_str!("syntax/everything.rnn");
 
 #[test]
 fn every_construct_is_read_and_printed() {
@@ -396,4 +352,183 @@ fn too_large_a_text_is_not_read() {
         messages(&text),
         ["E0109 1:1 the file holds 4194305 bytes; at most 4194304 are read"]
     );
+}
+
+/// What every text must lead to: a tree or an error, with spans that fit (`read` looks at them), and a tree
+/// that prints as a text without errors when there were none.
+fn survives(text: &str) {
+    let (tree, diagnostics) = read(text);
+    assert!(!tree.items.is_empty() || has_errors(&diagnostics), "{text:?}");
+    let once = print(&tree);
+    if !has_errors(&diagnostics) {
+        let (again, diagnostics) = read(&once);
+        assert!(!has_errors(&diagnostics), "{once}");
+        assert_eq!(print(&again), once);
+    }
+}
+
+const SOUP: &[&str] = &[
+    "cell",
+    "model",
+    "activation",
+    "fn",
+    "use",
+    "dims",
+    "hyper",
+    "input",
+    "state",
+    "param",
+    "const",
+    "mask",
+    "gate",
+    "let",
+    "output",
+    "layer",
+    "target",
+    "feedback",
+    "loss",
+    "layout",
+    "prev",
+    "fold",
+    "yield",
+    "pi",
+    "inf",
+    "init",
+    "per",
+    "step",
+    "teacher",
+    "like",
+    "shares",
+    "backward",
+    "at",
+    "last",
+    "over",
+    "for",
+    "in",
+    "from",
+    "index",
+    "derivative",
+    "if",
+    "import",
+    "a",
+    "W_1",
+    "A",
+    "h",
+    "2",
+    "0.5",
+    "1e999",
+    ".5",
+    "3x",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "=",
+    "==",
+    "=",
+    ":",
+    ",",
+    "+",
+    "-",
+    "*",
+    "/",
+    "@",
+    "^",
+    "<",
+    "!=",
+    "..",
+    ".",
+    ";",
+    "#",
+    "//",
+    "///",
+    "/*",
+    "*/",
+    "\"",
+    "'",
+    "\n",
+    "\n",
+    "\n",
+    "\r",
+    "\0",
+    "α",
+    "ß",
+    "漢",
+    "−",
+    "\u{202E}",
+    "\u{A0}",
+    "?",
+    "&&",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_do_no_harm(bytes: Vec<u8>) {
+        if let Ok(text) = decode(&bytes) {
+            survives(&text);
+        }
+        survives(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn random_words_do_no_harm(words in proptest::collection::vec(0..SOUP.len(), 0..60), inside: bool) {
+        let words: Vec<&str> = words.into_iter().map(|it| SOUP[it]).collect();
+        survives(&words.join(" "));
+        survives(&words.concat());
+        if inside {
+            survives(&format!("cell A {{ {} }}", words.join(" ")));
+        }
+    }
+
+    #[test]
+    fn random_trees_are_printed_and_read_again(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let file = random::Random::new(&bytes).file();
+        let text = print(&file);
+        let (mut again, diagnostics) = read(&text);
+        assert_eq!(diagnostics, [], "{text}");
+        erase_spans(&mut again);
+        assert_eq!(again, file, "{text}");
+        assert_eq!(print(&again), text);
+    }
+}
+
+#[test]
+fn a_missing_word_is_found_or_leaves_a_right_text() {
+    let words: Vec<(usize, &str)> = EVERYTHING
+        .char_indices()
+        .filter(|(at, it)| {
+            let name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+            let before = EVERYTHING[..*at].chars().next_back();
+            !(it.is_whitespace() || name(*it) && before.is_some_and(name))
+        })
+        .map(|(at, _)| {
+            let rest = &EVERYTHING[at..];
+            let length = rest
+                .find(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+                .unwrap_or(rest.len());
+            (at, &rest[..length.max(rest.chars().next().map_or(1, char::len_utf8))])
+        })
+        .collect();
+    for (at, word) in words {
+        survives(&format!("{}{}", &EVERYTHING[..at], &EVERYTHING[at + word.len()..]));
+        // Twice the same word is no better.
+        survives(&format!("{} {word} {}", &EVERYTHING[..at], &EVERYTHING[at..]));
+        // And neither is a file that ends there.
+        survives(&EVERYTHING[..at]);
+    }
+}
+
+#[test]
+fn every_cell_of_the_library_is_read_and_printed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry of specs").path();
+        if path.extension().is_some_and(|it| it == "rnn") {
+            printed(&std::fs::read_to_string(&path).expect("a text file"));
+        }
+    }
 }

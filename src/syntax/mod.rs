@@ -3,7 +3,7 @@
 //! Reading goes in three steps, each in linear time. [`scan`] makes tokens, pairs the brackets and reports what
 //! is wrong with single characters. [`split`] cuts the tokens into items and declarations by the words that
 //! begin them. Then pest reads each of them by itself, so that a slip in one does not hide those in others, and
-//! the tree is built from what pest found ([`build`], [`expr`]) or the failure is put into words ([`explain`]).
+//! the tree is built from what pest found ([`build`], [`expr`], [`operand`]) or the failure is put into words ([`explain`]).
 
 pub mod ast;
 mod brackets;
@@ -14,6 +14,7 @@ mod explain;
 mod expr;
 mod grammar;
 mod numbers;
+mod operand;
 mod print;
 mod scan;
 mod split;
@@ -121,5 +122,63 @@ pub fn parse_setting(
     match setting {
         Some(setting) if !diag::has_errors(&diagnostics) => Ok(setting),
         _ => Err(diagnostics),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the grammar, read as a whole, accepts a text.
+    fn grammar_accepts(text: &str) -> bool {
+        let scan = scan::scan(text, FileId(0));
+        grammar::read(grammar::Rule::file, &scan.text).is_ok()
+    }
+
+    fn parser_accepts(text: &str) -> bool {
+        !diag::has_errors(&parse(&SourceFile::new("t", text), FileId(0)).1)
+    }
+
+    #[test]
+    fn the_parser_reads_what_the_grammar_as_a_whole_describes() {
+        let everything = include_str!("../../tests/syntax/everything.rnn");
+        assert!(grammar_accepts(everything) && parser_accepts(everything));
+        // Without any one of its words, the text is right for both or wrong for both.
+        let scan = scan::scan(everything, FileId(0));
+        let mut both = [0, 0];
+        for token in &scan.tokens {
+            let (start, end) = (token.start as usize, token.end as usize);
+            let text = format!("{} {}", &everything[..start], &everything[end..]);
+            let accepts = parser_accepts(&text);
+            both[usize::from(accepts)] += 1;
+            // The grammar is the larger language: what it says nothing about is judged on its tree.
+            assert!(
+                grammar_accepts(&text) || !accepts,
+                "without `{}` at {start}",
+                &everything[start..end]
+            );
+        }
+        assert!(both[0] > 300 && both[1] > 20, "{both:?}");
+    }
+
+    #[test]
+    fn the_grammar_and_the_table_reserve_the_same_words() {
+        let text = include_str!("../../grammar/rnn.pest");
+        let spelled = |word: &str| {
+            let cell = format!("cell A {{ {word} = 1 }}");
+            grammar::read(grammar::Rule::file, &cell).is_ok()
+        };
+        let mut words: Vec<&str> = text
+            .split(|it: char| !it.is_ascii_alphanumeric())
+            .chain("activation axis cell class const def dims else export feedback fn fold gate hyper if import inf \
+                    input lay layer layout let loss mask model noise output param pi prev return state target \
+                    template type unit use while yield init per over for in from at last first".split_whitespace())
+            .filter(|it| it.starts_with(|c: char| c.is_ascii_alphabetic()))
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        for word in words {
+            assert_eq!(spelled(word), !is_reserved(word), "{word}");
+        }
     }
 }

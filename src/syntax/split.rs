@@ -23,22 +23,7 @@ pub(super) fn read(
     file: FileId,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ast::File {
-    let mut faults: Vec<u32> = diagnostics.iter().map(|it| it.span.start).collect();
-    faults.sort_unstable();
-    let brackets = diagnostics.iter().filter(|it| it.code == Code::UnclosedBracket);
-    let mut unpaired: Vec<u32> = brackets.map(|it| it.span.start).collect();
-    unpaired.sort_unstable();
-    let mut reader = Reader {
-        source,
-        scan,
-        file,
-        diagnostics,
-        faults,
-        unpaired,
-        names: HashMap::new(),
-        spare: spare(scan),
-        next_doc: 0,
-    };
+    let mut reader = Reader::new(source, scan, file, diagnostics);
     let items = reader.items();
     reader.dangling(scan.tokens.len() + 1);
     if items.is_empty() && reader.diagnostics.iter().all(|it| !it.is_error()) {
@@ -58,16 +43,14 @@ pub(super) fn read_setting(
     file: FileId,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(ast::Ident, ast::Expr)> {
-    let names = HashMap::new();
-    let mut reader =
-        Reader { source, scan, file, diagnostics, faults: Vec::new(), names, next_doc: 0 };
+    let mut reader = Reader::new(source, scan, file, diagnostics);
     let decl = match scan.tokens.len() {
         0 => None,
         end => reader.decl(0, end, None),
     };
     match decl.map(|it| it.kind) {
         Some(ast::DeclKind::Update(name, ast::Value::Expr(value))) => Some((name, value)),
-        _ => {
+        Some(_) | None => {
             if diagnostics.is_empty() {
                 let message = "this is no setting";
                 let span = Span::new(file, 0, source.len());
@@ -100,6 +83,30 @@ pub(super) struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
+    fn new(
+        source: &'r str,
+        scan: &'r Scan,
+        file: FileId,
+        diagnostics: &'r mut Vec<Diagnostic>,
+    ) -> Reader<'r> {
+        let mut faults: Vec<u32> = diagnostics.iter().map(|it| it.span.start).collect();
+        faults.sort_unstable();
+        let brackets = diagnostics.iter().filter(|it| it.code == Code::UnclosedBracket);
+        let mut unpaired: Vec<u32> = brackets.map(|it| it.span.start).collect();
+        unpaired.sort_unstable();
+        Reader {
+            source,
+            scan,
+            file,
+            diagnostics,
+            faults,
+            unpaired,
+            names: HashMap::new(),
+            spare: spare(scan),
+            next_doc: 0,
+        }
+    }
+
     fn items(&mut self) -> Vec<ast::Item> {
         let mut items = Vec::new();
         let mut at = 0;
@@ -430,7 +437,12 @@ impl<'r> Reader<'r> {
         let mut builder = Builder::new(self.source, base, self.file, &mut self.names, self.spare);
         let built = make(&mut builder);
         let found = builder.diagnostics;
-        let silent = !found.is_empty() && self.is_faulty(start, end);
+        let silent = self.is_faulty(start, end);
+        if built.is_none() && found.is_empty() && !silent {
+            // The grammar and the builder disagree, which is our fault; the statement must not vanish.
+            let message = "this statement cannot be understood";
+            self.report(Diagnostic::new(Code::UnexpectedToken, self.span(start), message));
+        }
         if !silent {
             for diagnostic in found {
                 self.report(diagnostic);

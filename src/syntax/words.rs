@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(nearest("stat", DECLARATIONS), Some("state"));
         assert_eq!(nearest("weight", DECLARATIONS), Some("param"));
         assert_eq!(nearest("W_x", DECLARATIONS), None);
-        assert_eq!(nearest("forget", DECLARATIONS), None);
+        assert_eq!(nearest("memory", DECLARATIONS), None);
         assert_eq!(nearest("ce11", ITEMS), Some("cell"));
     }
 }
