@@ -183,4 +183,6 @@ pub(crate) fn check_derived(
 }
 
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod tests;
