@@ -8,7 +8,7 @@ use super::super::reference::{Call, Run, backward, forward, tangent};
 use super::sample::{Noise, Sample, Structure, declared_starts};
 use super::{CheckError, Kind, Line, Options, Report, Worst};
 use crate::derive::{Adjoint, Tangent};
-use crate::ir::Cell;
+use crate::ir::{Cell, Op, Start};
 
 /// The graphs under test.
 #[derive(Clone, Copy)]
@@ -225,7 +225,8 @@ impl Point<'_, '_> {
         (0..most).map(|_| noise.below(len as u64) as usize).collect()
     }
 
-    /// `None` where the function bends so much that differences of two steps disagree with each other.
+    /// `None` where nothing finite can be moved, and where the function bends so much that differences of two steps disagree
+    /// with each other.
     fn against_differences(
         &self,
         tensor: Tensor,
@@ -233,14 +234,18 @@ impl Point<'_, '_> {
         noise: &mut Noise,
     ) -> Result<Option<Apart>, CheckError> {
         let elements = self.elements(gradient.len(), noise);
-        let here: Vec<(Vec<usize>, f64)> = elements
-            .into_iter()
-            .map(|it| {
-                let at = position(gradient.shape(), it);
+        let mut here: Vec<(Vec<usize>, f64)> = Vec::new();
+        for flat in elements {
+            let at = position(gradient.shape(), flat);
+            // An infinite start cannot be moved.
+            if self.value(tensor, &at)?.is_finite() {
                 let value = gradient[IxDyn(&at)];
-                (at, value)
-            })
-            .collect();
+                here.push((at, value));
+            }
+        }
+        if here.is_empty() && !gradient.is_empty() {
+            return Ok(None);
+        }
         let differences = |step: f64| -> Result<Vec<f64>, CheckError> {
             here.iter().map(|(at, _)| self.difference(tensor, at, step)).collect()
         };
@@ -268,16 +273,29 @@ impl Point<'_, '_> {
         Ok(Some((error, furthest.map(|it| here[it].0.clone()))))
     }
 
+    /// The value of one element of a tensor at this sample.
+    fn value(&self, tensor: Tensor, at: &[usize]) -> Result<f64, CheckError> {
+        let mut params = self.sample.params.clone();
+        let mut inputs = self.sample.inputs.clone();
+        let mut state = self.start_given(tensor)?;
+        Ok(*element(tensor, &mut params, &mut inputs, &mut state, at))
+    }
+
+    /// The initial state with the start that is to be moved made explicit.
+    fn start_given(&self, tensor: Tensor) -> Result<InitialState<f64>, CheckError> {
+        let mut state = self.sample.state.clone();
+        if let Tensor::Start(carry) = tensor {
+            state.0[carry] = Some(declared_starts(self.sample)?.swap_remove(carry));
+        }
+        Ok(state)
+    }
+
     /// The central difference by one element.
     fn difference(&self, tensor: Tensor, at: &[usize], step: f64) -> Result<f64, CheckError> {
         let sample = self.sample;
         let mut params = sample.params.clone();
         let mut inputs = sample.inputs.clone();
-        let mut state = sample.state.clone();
-        if let Tensor::Start(carry) = tensor {
-            let start = declared_starts(sample)?.swap_remove(carry);
-            state.0[carry] = Some(start);
-        }
+        let mut state = self.start_given(tensor)?;
         let step = step * element(tensor, &mut params, &mut inputs, &mut state, at).abs().max(1.0);
         let mut moved = Vec::new();
         let before = *element(tensor, &mut params, &mut inputs, &mut state, at);
@@ -322,4 +340,16 @@ fn element<'a>(
         Some(array) => &mut array[IxDyn(at)],
         None => unreachable!("samples give every input, and the start that is moved"),
     }
+}
+
+/// Whether a line belongs to a carried value whose declared start is an infinite constant, so that differences can be
+/// taken only in samples that start it elsewhere.
+pub(super) fn immovable(cell: &Cell, line: &Line) -> bool {
+    let Some(carry) = cell.carries.iter().find(|it| it.name == line.name) else { return false };
+    let Start::Node(mut node) = carry.start else { return false };
+    while let [only] = cell.start.node(node).args.as_slice() {
+        node = *only;
+    }
+    let Op::Constant(value) = &cell.start.node(node).op else { return false };
+    line.kind == Kind::Start && value.as_number().is_some_and(f64::is_infinite)
 }

@@ -176,6 +176,10 @@ pub(crate) fn check_derived(
     for line in &mut report.lines {
         let within =
             |worst: &Option<Worst>, bound: f64| worst.as_ref().is_some_and(|it| it.error <= bound);
+        if line.difference.is_none() && line.forward_alone.is_none() {
+            line.forward_alone =
+                compare::immovable(cell, line).then_some("it starts at an infinity");
+        }
         line.passes = within(&line.forward, options.forward_bound)
             && (line.forward_alone.is_some() || within(&line.difference, options.difference_bound));
     }

@@ -1,0 +1,262 @@
+//! Agreement with other people's implementations, on the vectors in `tests/reference/`; its README says what they are.
+//!
+//! Every file there is found by itself. Forward values agree to 1e-12 of 1 + |value|, gradients to 1e-10 normwise.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use ndarray::{ArrayD, IxDyn};
+use rnnc::derive;
+use rnnc::exec::{
+    Bound, Call, Feed, Gradients, InitialState, Inputs, Params, Upstream, backward, bind, forward,
+};
+use rnnc::ir::{Env, pointwise};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Tensor {
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+type Tensors = BTreeMap<String, Tensor>;
+
+#[derive(Deserialize)]
+struct Case {
+    #[serde(skip)]
+    name: String,
+    spec: String,
+    sizes: BTreeMap<String, i64>,
+    hypers: BTreeMap<String, f64>,
+    lengths: Option<Vec<usize>>,
+    inputs: Tensors,
+    params: Tensors,
+    states: Tensors,
+    outputs: Tensors,
+    #[serde(rename = "final")]
+    last: Tensors,
+    upstream: Tensors,
+    gradients: Expected,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    params: Tensors,
+    inputs: Tensors,
+    states: Tensors,
+}
+
+impl Tensor {
+    fn array(&self) -> ArrayD<f64> {
+        ArrayD::from_shape_vec(IxDyn(&self.shape), self.data.clone()).unwrap()
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .filter(|it| it.extension().is_some_and(|it| it == "json"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 14, "{} files", paths.len());
+    let read = |path: &Path| {
+        let mut case: Case = serde_json::from_slice(&fs::read(path).unwrap())
+            .unwrap_or_else(|it| panic!("{}: {it}", path.display()));
+        case.name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        case
+    };
+    paths.iter().map(|it| read(it)).collect()
+}
+
+/// Takes each tensor of a list of names, in its order, and sees that none is left over.
+fn listed<'n>(
+    case: &str,
+    tensors: &Tensors,
+    names: impl Iterator<Item = &'n str>,
+) -> Vec<Option<ArrayD<f64>>> {
+    let mut rest: Vec<&str> = tensors.keys().map(String::as_str).collect();
+    let all = names
+        .map(|name| {
+            rest.retain(|it| *it != name);
+            tensors.get(name).map(Tensor::array)
+        })
+        .collect();
+    assert!(rest.is_empty(), "{case}: the spec has no {rest:?}");
+    all
+}
+
+fn bound(case: &Case) -> Bound {
+    let file = rnnc::api::library_file(&case.spec).unwrap_or_else(|| panic!("std/{}", case.spec));
+    let spec = rnnc::Spec::parse(file.source).unwrap_or_else(|it| panic!("{}: {it}", case.spec));
+    let [cell] = spec.cells() else { panic!("{}: one cell expected", case.spec) };
+    let mut env = Env::default();
+    env.sizes.extend(case.sizes.iter().map(|(name, size)| (name.as_str().into(), *size)));
+    env.hypers.extend(case.hypers.iter().map(|(name, value)| (name.as_str().into(), *value)));
+    bind(cell, env).unwrap_or_else(|it| panic!("{}: {it}", case.name))
+}
+
+fn params(case: &Case, bound: &Bound) -> Params<f64> {
+    let names = bound.cell().params.iter().map(|it| &*it.name);
+    let all = listed(&case.name, &case.params, names);
+    let all = all.into_iter().zip(&bound.cell().params);
+    let given = |(it, param): (Option<ArrayD<f64>>, &rnnc::ir::Param)| {
+        it.unwrap_or_else(|| panic!("{}: no `{}`", case.name, param.name))
+    };
+    Params(all.map(given).collect())
+}
+
+struct Results {
+    outputs: Vec<ArrayD<f64>>,
+    states: Vec<ArrayD<f64>>,
+    gradients: Gradients<f64>,
+}
+
+fn run(case: &Case, bound: &Bound, params: &Params<f64>) -> Results {
+    let cell = bound.cell();
+    let carries = || cell.carries.iter().map(|it| &*it.name);
+    let feeds = listed(&case.name, &case.inputs, cell.inputs.iter().map(|it| &*it.name));
+    let mut inputs = Inputs::new(feeds.into_iter().map(|it| it.map(Feed::Batch)).collect());
+    inputs.lengths = case.lengths.clone();
+    let state = InitialState(listed(&case.name, &case.states, carries()));
+    let call = Call { bound, params, inputs: &inputs, state: &state };
+    let run = forward(call, &[]).unwrap_or_else(|it| panic!("{}: {it}", case.name));
+
+    let states: Vec<String> = carries().map(|it| format!("state.{it}")).collect();
+    let names = cell.outputs.iter().map(|it| &*it.name).chain(states.iter().map(String::as_str));
+    let mut outputs = listed(&case.name, &case.upstream, names);
+    let states = outputs.split_off(cell.outputs.len());
+    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let gradients = backward(&run, &adjoint, &Upstream { outputs, states })
+        .unwrap_or_else(|it| panic!("{}: {it}", case.name));
+    Results { outputs: run.outputs, states: run.states, gradients }
+}
+
+/// The greatest difference, relative to 1 + |value|; infinite where a shape or a number is none.
+fn apart(actual: &ArrayD<f64>, expected: &Tensor) -> f64 {
+    if actual.shape() != expected.shape {
+        return f64::INFINITY;
+    }
+    let pairs = actual.iter().zip(&expected.data);
+    let each = pairs.map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() / (1.0 + b.abs()) });
+    each.fold(0.0, |worst, it| if it.is_nan() { f64::INFINITY } else { it.max(worst) })
+}
+
+/// The norm of the difference over that of what is expected; where that vanishes, the norm itself.
+fn normwise(actual: &ArrayD<f64>, expected: &Tensor) -> f64 {
+    if actual.shape() != expected.shape {
+        return f64::INFINITY;
+    }
+    let norm = |all: &mut dyn Iterator<Item = f64>| all.map(|it| it * it).sum::<f64>().sqrt();
+    let difference = norm(&mut actual.iter().zip(&expected.data).map(|(a, b)| a - b));
+    let size = norm(&mut expected.data.iter().copied());
+    let error = if size > 0.0 { difference / size } else { difference };
+    if error.is_nan() { f64::INFINITY } else { error }
+}
+
+/// What differs, forward and backward: what it is and by how much.
+fn faults(case: &Case, bound: &Bound, results: &Results) -> Vec<String> {
+    let cell = bound.cell();
+    let mut faults = Vec::new();
+    let mut see = |what: String, error: f64, bound: f64| {
+        if error > bound {
+            faults.push(format!("{what}: {error:e}"));
+        }
+    };
+    let at = |position: Option<usize>, what: &str, name: &str| {
+        position.unwrap_or_else(|| panic!("{}: no {what} `{name}`", case.name))
+    };
+    for (name, expected) in &case.outputs {
+        let actual = &results.outputs[at(cell.output(name), "output", name)];
+        see(format!("output {name}"), apart(actual, expected), 1e-12);
+    }
+    for (name, expected) in &case.last {
+        let actual = &results.states[at(cell.carry(name), "state", name)];
+        see(format!("final {name}"), apart(actual, expected), 1e-12);
+    }
+    let mut gradient = |name: String, actual: &Option<ArrayD<f64>>, expected: &Tensor| {
+        let error = actual.as_ref().map_or(f64::INFINITY, |it| normwise(it, expected));
+        see(format!("gradient of {name}"), error, 1e-10);
+    };
+    for (name, expected) in &case.gradients.params {
+        let at = at(cell.param(name), "param", name);
+        gradient(name.clone(), &results.gradients.params[at], expected);
+    }
+    for (name, expected) in &case.gradients.inputs {
+        let at = at(cell.input(name), "input", name);
+        gradient(format!("input {name}"), &results.gradients.inputs[at], expected);
+    }
+    for (name, expected) in &case.gradients.states {
+        let at = at(cell.carry(name), "state", name);
+        gradient(format!("state {name}"), &results.gradients.starts[at], expected);
+    }
+    faults
+}
+
+#[test]
+fn other_implementations_give_the_same_numbers() {
+    for case in cases() {
+        // A vector that leaves gradients out would prove less than it seems to.
+        assert_eq!(case.gradients.params.len(), case.params.len(), "{}", case.name);
+        assert_eq!(case.gradients.inputs.len(), case.inputs.len(), "{}", case.name);
+        assert_eq!(case.gradients.states.len(), case.states.len(), "{}", case.name);
+        let bound = bound(&case);
+        let results = run(&case, &bound, &params(&case, &bound));
+        assert_eq!(faults(&case, &bound, &results), [""; 0], "{}", case.name);
+    }
+}
+
+/// Two biases of one gate only occur as a sum: `b_r` and `d_r` may change places.
+fn only_as_sum(a: &str, b: &str) -> bool {
+    let gate = |it: &str| it.split_once('_').map(|(_, gate)| gate.to_owned());
+    let biases = |it: &str| it.starts_with(['b', 'd', 'e']);
+    biases(a) && biases(b) && gate(a) == gate(b)
+}
+
+#[test]
+fn params_that_change_places_are_noticed_in_every_file() {
+    for case in cases() {
+        let bound = bound(&case);
+        let cell = bound.cell();
+        let right = params(&case, &bound);
+        let mut swaps = 0;
+        for a in 0..cell.params.len() {
+            for b in 0..a {
+                let (first, second) = (&cell.params[a].name, &cell.params[b].name);
+                if right.0[a].shape() != right.0[b].shape() || only_as_sum(first, second) {
+                    continue;
+                }
+                let mut swapped = right.clone();
+                swapped.0.swap(a, b);
+                let results = run(&case, &bound, &swapped);
+                let faults = faults(&case, &bound, &results);
+                assert!(!faults.is_empty(), "{}: {first} and {second} changed places", case.name);
+                swaps += 1;
+            }
+        }
+        // Where nothing can change places, rows do.
+        for (param, array) in cell.params.iter().zip(&right.0) {
+            if array.ndim() < 2 {
+                continue;
+            }
+            let at = cell.param(&param.name).unwrap();
+            let mut turned = right.clone();
+            turned.0[at].invert_axis(ndarray::Axis(0));
+            let results = run(&case, &bound, &turned);
+            let faults = faults(&case, &bound, &results);
+            assert!(!faults.is_empty(), "{}: the rows of {} are turned", case.name, param.name);
+            swaps += 1;
+        }
+        assert!(swaps > 0, "{}", case.name);
+    }
+}
+
+#[test]
+fn every_cell_of_the_library_has_a_vector() {
+    let cases = cases();
+    for file in rnnc::api::library() {
+        assert!(cases.iter().any(|it| it.spec == file.name), "no vector for std/{}", file.name);
+    }
+}
