@@ -180,3 +180,21 @@ fn functions_are_used_from_cells_only() {
     assert_eq!(codes("fn f(v, u) = v"), ["W0608 u"]);
     assert_eq!(codes("activation f(v, k = 2) = log(1 + k) * log(1 + v)"), ["W0604 log(1 + v)"]);
 }
+
+#[test]
+fn biases_that_a_layout_names_may_be_two() {
+    let cell = "cell A { input x: [] param b, c: [] output y = tanh(x + b + c)";
+    let checked = crate::check::check(&tree(&format!("{cell} }}")), None, &Default::default());
+    let told = |layout: &str| -> Vec<String> {
+        let file = tree(&format!("{cell} {layout} }}"));
+        let Some(Item::Cell(tree)) = file.items.first() else { unreachable!("one cell") };
+        let found = super::params::only_sums(tree, &checked.cells[0]);
+        found.into_iter().map(|it| it.message).collect()
+    };
+    let sum = ["`b` and `c` only occur as a sum"];
+    assert_eq!(told(""), sum);
+    assert_eq!(told("layout z { m = b n = c }"), [""; 0]);
+    assert_eq!(told("layout z { m = rows(c, b) }"), [""; 0]);
+    // Each layout by itself names only one.
+    assert_eq!(told("layout z { m = b } layout y { n = c }"), sum);
+}

@@ -289,7 +289,14 @@ impl<'a> Walk<'a> {
     /// What sums and quotients are when equal operands are seen as equal.
     fn refine(&self, id: NodeId, ranges: &[Interval]) -> Interval {
         let node = self.graph.node(id);
-        if let Op::Map(Pointwise::Add | Pointwise::Sub) = node.op {
+        let sum = matches!(node.op, Op::Map(Pointwise::Add | Pointwise::Sub));
+        // A product of what is bounded may be less than its factors tell: `2 * z * (1 - z)`.
+        let range = ranges[id.idx()];
+        let product = node.op == Op::Map(Pointwise::Mul)
+            && range.lo.is_finite()
+            && range.hi.is_finite()
+            && !lies_in(&range, &closed(-1.0, 1.0));
+        if sum || product {
             meet(self.expander(ranges, false).range(id), self.expander(ranges, true).range(id))
         } else if let Op::Map(Pointwise::Div) = node.op {
             self.share(node.args[0], node.args[1], ranges)
