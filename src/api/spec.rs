@@ -8,7 +8,7 @@ use crate::diag::{self, Code, Diagnostic};
 use crate::exec::{self, Bound};
 use crate::ir::{self, Env};
 use crate::syntax::{self, ast};
-use crate::text::{FileId, Name, SourceFile, SourceMap};
+use crate::text::{FileId, Name, SourceFile, SourceMap, Span};
 
 /// A file that parses and checks: the way into the library.
 ///
@@ -62,6 +62,19 @@ impl Spec {
     ) -> Result<Spec, SpecError> {
         let mut checked = check::check(&inner.tree, cell, settings);
         let mut diagnostics = inner.parsed.clone();
+        // Where the parser has found something, what comes after it is only guessed.
+        let broken: Vec<Span> =
+            diagnostics.iter().filter(|it| it.is_error()).map(|it| it.span).collect();
+        let within = |it: &Diagnostic| {
+            let holds = |outer: &Span| {
+                let same = outer.file == it.span.file;
+                same && outer.start <= it.span.start && it.span.start < outer.end
+            };
+            broken.iter().any(holds)
+        };
+        if !broken.is_empty() {
+            checked.diagnostics.retain(|it| it.is_error() && !within(it));
+        }
         diagnostics.append(&mut checked.diagnostics);
         diag::sort(&mut diagnostics);
         if diag::has_errors(&diagnostics) {

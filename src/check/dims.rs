@@ -191,7 +191,7 @@ pub(super) fn too_many_elements(shape: &Shape, span: Span) -> Option<Diagnostic>
 /// Turns the `dims` of a cell into polynomials. `decls` are unique by name. `lookup` answers for names that are no dims.
 pub(super) fn resolve(
     decls: &[&DimDecl],
-    lookup: &mut dyn FnMut(&Ident) -> Diagnostic,
+    lookup: &mut dyn FnMut(&Ident) -> Option<Diagnostic>,
     sink: &mut Vec<Diagnostic>,
 ) -> Dims {
     let by_name: BTreeMap<&str, usize> =
@@ -234,7 +234,7 @@ pub(super) fn resolve(
         let symbol = Dim::symbol(name.clone());
         let mut find = |it: &Ident| match by_name.get(&*it.name) {
             Some(_) => Ok(dims.table.get(&it.name).cloned().flatten()),
-            None => Err(lookup(it)),
+            None => lookup(it).map_or(Ok(None), Err),
         };
         let found = match &decl.kind {
             _ if wrong[idx] => None,

@@ -25,6 +25,15 @@ impl<'a> Callable<'a> {
         }
     }
 
+    /// The name of a parameter.
+    fn param(self, idx: usize) -> &'a Ident {
+        match (self, idx) {
+            (Callable::Function(it), idx) => &it.params[idx],
+            (Callable::Activation(it), 0) => &it.value,
+            (Callable::Activation(it), idx) => &it.constants[idx - 1].0,
+        }
+    }
+
     /// How it is called.
     pub fn form(self) -> Form<'a> {
         let params = match self {
@@ -46,11 +55,18 @@ pub(super) struct Items<'a> {
     pub recursive: Vec<bool>,
     /// Another file may define what this one lacks.
     pub has_use: bool,
+    /// What could not be read may define it too.
+    pub unread: Option<&'a ast::Unread>,
 }
 
 impl<'a> Items<'a> {
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// Whether this name may be defined where it cannot be seen.
+    pub fn may_hold(&self, name: &str) -> bool {
+        self.has_use || self.unread.is_some_and(|it| it.holds(name))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -60,7 +76,7 @@ impl<'a> Items<'a> {
 
 /// Collects and checks the functions of a file.
 pub(super) fn collect<'a>(file: &'a ast::File, sink: &mut Vec<Diagnostic>) -> Items<'a> {
-    let mut items = Items::default();
+    let mut items = Items { unread: Some(&file.unread), ..Items::default() };
     let mut taken: BTreeMap<&str, &Ident> = BTreeMap::new();
     for item in &file.items {
         let (callable, name) = match item {
@@ -152,7 +168,7 @@ fn check_body<'a>(
         if params[..idx].contains(param) {
             let name = &callable.name().name;
             let message = format!("`{name}` has two parameters called `{param}`");
-            sink.push(Diagnostic::new(Code::DefinedTwice, callable.name().span, message));
+            sink.push(Diagnostic::new(Code::DefinedTwice, callable.param(idx).span, message));
         }
     }
     let mut resolver = Resolver::new(names, items, Place::Body(&params), sink);

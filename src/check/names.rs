@@ -31,7 +31,7 @@ pub(super) enum Kind<'a> {
     },
     Computed,
     Value(ValueKind),
-    /// Not compiled yet.
+    /// Not compiled yet, or not read by the parser: it is complained about already.
     Later,
 }
 
@@ -152,6 +152,11 @@ pub(super) fn collect<'a>(cell: &'a Cell, sink: &mut Vec<Diagnostic>) -> Names<'
     for decl in &cell.decls {
         collector.declare(&decl.kind, decl.span);
     }
+    for name in &cell.unread.names {
+        if !collector.names.by_name.contains_key(&*name.name) {
+            collector.define(name, Kind::Later);
+        }
+    }
     // Equations may stand before what they belong to.
     for decl in &cell.decls {
         if let DeclKind::Update(name, value) = &decl.kind {
@@ -197,10 +202,24 @@ impl<'a> Collector<'a, '_> {
         self.names.equations.push(equation);
     }
 
-    fn value(&mut self, name: &'a Ident, kind: ValueKind, value: &'a Value) {
+    /// The state of this name, if it has no equation so far.
+    fn state_without_equation(&self, name: &Ident) -> Option<usize> {
+        let idx = *self.names.by_name.get(&*name.name)?;
+        let def = &self.names.defs[idx];
+        (matches!(def.kind, Kind::State { .. }) && def.equation.is_none()).then_some(idx)
+    }
+
+    fn value(&mut self, name: &'a Ident, kind: ValueKind, value: &'a Value, span: Span) {
         match value {
             Value::Expr(value) => {
-                if let Some(def) = self.define(name, Kind::Value(kind)) {
+                if let Some(state) = self.state_without_equation(name) {
+                    let message = format!("`{0}` is a state; its new value is `{0} = ..`", name.name);
+                    let fault = Diagnostic::new(Code::DefinedTwice, name.span, message)
+                        .label(self.names.defs[state].name.span, "first defined here")
+                        .fix(Applicability::Maybe, Span { end: name.span.start, ..span }, "");
+                    self.sink.push(fault);
+                    self.equation(state, value);
+                } else if let Some(def) = self.define(name, Kind::Value(kind)) {
                     self.equation(def, value);
                 }
             }
@@ -225,13 +244,20 @@ impl<'a> Collector<'a, '_> {
                     self.define(&hyper.name, Kind::Hyper(hyper));
                 }
             }
+            DeclKind::Group(role @ (Role::Mask | Role::Target | Role::Feedback), groups) => {
+                let word = Span { end: span.start + role.keyword().len() as u32, ..span };
+                self.later(role.keyword(), word);
+                for name in groups.iter().flat_map(|it| &it.names) {
+                    self.define(name, Kind::Later);
+                }
+            }
             DeclKind::Group(role, groups) => groups.iter().for_each(|it| self.group(*role, it)),
             DeclKind::Value(role, name, value) => {
                 let kind = match role {
                     ValueRole::Gate => ValueKind::Gate,
                     ValueRole::Let => ValueKind::Let,
                 };
-                self.value(name, kind, value);
+                self.value(name, kind, value, span);
             }
             DeclKind::Tuple(names, value) => {
                 match value {
@@ -280,13 +306,8 @@ impl<'a> Collector<'a, '_> {
             Role::Param => Kind::Param { init, trained: true },
             Role::Const if value.is_some() => Kind::Computed,
             Role::Const => Kind::Param { init, trained: false },
-            Role::Mask | Role::Target | Role::Feedback => {
-                self.later(role.keyword(), group.span);
-                group.names.iter().for_each(|it| {
-                    self.define(it, Kind::Later);
-                });
-                return;
-            }
+            // These never come here.
+            Role::Mask | Role::Target | Role::Feedback => Kind::Later,
         };
         self.check_places(role, group);
         let mut defs = Vec::new();
@@ -425,8 +446,9 @@ impl<'a> Collector<'a, '_> {
         let dims = std::mem::take(&mut self.dims);
         let names = &self.names;
         let mut other = |name: &Ident| match names.find(&name.name) {
-            Some((_, def)) => no_size(name, def),
-            None => unknown_size(name, dims.iter().map(|it| &*it.name.name)),
+            Some((_, Def { kind: Kind::Later, .. })) => None,
+            Some((_, def)) => Some(no_size(name, def)),
+            None => Some(unknown_size(name, dims.iter().map(|it| &*it.name.name))),
         };
         let resolved = dims::resolve(&dims, &mut other, self.sink);
         self.names.dims = resolved;
@@ -471,6 +493,9 @@ fn finish(cell: &Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
     for def in &names.defs {
         if let (Kind::State { .. }, None) = (&def.kind, def.equation) {
             let name = &def.name.name;
+            if cell.unread.holds(name) {
+                continue;
+            }
             let message = format!("state `{name}` has no equation for its new value");
             let fault = Diagnostic::new(Code::NoEquation, def.name.span, message)
                 .help(format!("write `{name} = ..`"));
@@ -478,7 +503,7 @@ fn finish(cell: &Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
         }
     }
     let says_output = cell.decls.iter().any(|it| matches!(it.kind, DeclKind::Output(_)));
-    if !says_output {
+    if !says_output && !cell.unread.output {
         let message = format!("cell `{}` has no output", cell.name.name);
         let mut fault = Diagnostic::new(Code::NoOutput, cell.name.span, message);
         let state = names.defs.iter().find(|it| matches!(it.kind, Kind::State { .. }));

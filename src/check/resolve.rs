@@ -369,7 +369,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 self.sink.push(missing_operator(name, args, span, Some(matrix)));
             }
             None if is_param => self.sink.push(missing_operator(name, args, span, None)),
-            None if self.items.has_use => {}
+            None if self.items.may_hold(text) => {}
             None if builtin::DRAWS.contains(&text) => {
                 let message = format!("`{text}` is an initialiser; it stands after `init`");
                 self.sink.push(Diagnostic::new(Code::WrongKindOfName, name.span, message));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Shape;
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Over, Path};
 use crate::text::Span;
@@ -229,8 +229,20 @@ pub(super) fn number(value: f64) -> String {
 /// Drops later faults with the text and place of an earlier one: a function's body is looked at once for each call.
 pub(super) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = std::collections::BTreeSet::new();
+    // A constant that reads an input draws a report of the input and one of the whole; the first says more.
+    let read: Vec<Span> = diagnostics
+        .iter()
+        .filter(|it| it.code == Code::NotConstant && !it.labels.is_empty())
+        .take(200)
+        .map(|it| it.span)
+        .collect();
+    let whole = |it: &Diagnostic| {
+        let holds = |read: &Span| it.span.start <= read.start && read.end <= it.span.end;
+        it.code == Code::NotConstant && it.labels.is_empty() && read.iter().any(holds)
+    };
     diagnostics
         .into_iter()
+        .filter(|it| !whole(it))
         .filter(|it| seen.insert((it.span, it.code, it.message.clone())))
         .collect()
 }

@@ -15,6 +15,31 @@ use crate::text::{Name, Span};
 pub struct File {
     /// The items, in the order of the source.
     pub items: Vec<Item>,
+    /// What stands in items that could not be read.
+    pub unread: Unread,
+}
+
+/// What stands in text that could not be read and that the parser has complained about. It may define any of its names, so
+/// nobody should complain that one of them is not defined.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Unread {
+    /// The names in it, each once, in the order of their letters.
+    pub names: Vec<Ident>,
+    /// Whether it may say what a cell returns.
+    pub output: bool,
+}
+
+impl Unread {
+    /// Puts the names in order, one of each.
+    pub(super) fn sort(&mut self) {
+        self.names.sort_by(|a, b| (&a.name, a.span).cmp(&(&b.name, b.span)));
+        self.names.dedup_by(|later, first| later.name == first.name);
+    }
+
+    /// Whether this name stands in the text.
+    pub fn holds(&self, name: &str) -> bool {
+        self.names.binary_search_by(|it| (*it.name).cmp(name)).is_ok()
+    }
 }
 
 /// What stands at the top level.
@@ -68,6 +93,8 @@ pub struct Cell {
     pub name: Ident,
     /// What its braces hold, in the order of the source.
     pub decls: Vec<Decl>,
+    /// What stands in declarations that could not be read.
+    pub unread: Unread,
     /// From the keyword to the closing brace.
     pub span: Span,
 }

@@ -101,7 +101,7 @@ impl Printer {
     }
 
     fn cell(&mut self, cell: &Cell) {
-        let Cell { doc, kind, name, decls, span: _ } = cell;
+        let Cell { doc, kind, name, decls, unread: _, span: _ } = cell;
         self.doc(doc);
         self.push(match kind {
             CellKind::Cell => "cell ",

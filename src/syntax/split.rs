@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use pest::iterators::Pairs;
 
 use crate::diag::{Code, Diagnostic};
-use crate::syntax::ast;
+use crate::syntax::ast::{self, Unread};
 use crate::syntax::build::Builder;
 use crate::syntax::explain;
 use crate::syntax::grammar::{self, Rule};
@@ -24,7 +24,9 @@ pub(super) fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ast::File {
     let mut reader = Reader::new(source, scan, file, diagnostics);
-    let items = reader.items();
+    let mut unread = Unread::default();
+    let items = reader.items(&mut unread);
+    unread.sort();
     reader.dangling(scan.tokens.len() + 1);
     if items.is_empty() && reader.diagnostics.iter().all(|it| !it.is_error()) {
         let start = Span::new(file, 0, 0);
@@ -33,7 +35,7 @@ pub(super) fn read(
                 .help("a cell begins with `cell NAME {`"),
         );
     }
-    ast::File { items }
+    ast::File { items, unread }
 }
 
 /// Reads a text that is one equation, `NAME = value`: what `--set` takes.
@@ -107,7 +109,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn items(&mut self) -> Vec<ast::Item> {
+    fn items(&mut self, unread: &mut Unread) -> Vec<ast::Item> {
         let mut items = Vec::new();
         let mut at = 0;
         // Of a cell that has lost its head, one declaration is reported.
@@ -137,6 +139,9 @@ impl<'r> Reader<'r> {
                 }
             };
             headless = false;
+            if item.is_none() {
+                self.note_unread(at, next, unread);
+            }
             items.extend(item);
             at = next;
         }
@@ -260,17 +265,18 @@ impl<'r> Reader<'r> {
         let head =
             if known { self.pest(Rule::the_heading, start, brace + 1, "cell") } else { None };
         let head = head.and_then(|it| self.build(start, brace + 1, |builder| builder.heading(it)));
-        let decls = self.decls(brace + 1, closed.min(self.scan.tokens.len()));
+        let (decls, unread) = self.decls(brace + 1, closed.min(self.scan.tokens.len()));
         self.dangling(next);
         let end = self.span(next - 1);
         let span = self.span(start).to(end);
-        let cell =
-            head.map(|(kind, name)| ast::Item::Cell(ast::Cell { doc, kind, name, decls, span }));
+        let cell = head.map(|(kind, name)| {
+            ast::Item::Cell(ast::Cell { doc, kind, name, decls, unread, span })
+        });
         (cell, next)
     }
 
-    fn decls(&mut self, start: usize, end: usize) -> Vec<ast::Decl> {
-        let mut decls = Vec::new();
+    fn decls(&mut self, start: usize, end: usize) -> (Vec<ast::Decl>, Unread) {
+        let (mut decls, mut unread) = (Vec::new(), Unread::default());
         let mut first = start;
         while first < end && !self.is_full() {
             let mut next = self.after(first);
@@ -279,10 +285,31 @@ impl<'r> Reader<'r> {
             }
             let next = next.min(end);
             let doc = self.doc(first);
-            decls.extend(self.decl(first, next, doc));
+            match self.decl(first, next, doc) {
+                Some(decl) => decls.push(decl),
+                None => self.note_unread(first, next, &mut unread),
+            }
             first = next;
         }
-        decls
+        unread.sort();
+        (decls, unread)
+    }
+
+    /// Keeps the names of what could not be read.
+    fn note_unread(&mut self, start: usize, end: usize, unread: &mut Unread) {
+        let says_what = match self.kind(start) {
+            Some(Kind::Word(Word::Declaration)) => self.word(start) != "output",
+            Some(Kind::Word(Word::Free)) => self.kind(start + 1) == Some(Kind::Sign(b'=')),
+            Some(_) | None => false,
+        };
+        unread.output |= !says_what;
+        for at in start..end {
+            if self.kind(at) == Some(Kind::Word(Word::Free)) {
+                let word = self.word(at);
+                let name = self.names.get(word).cloned().unwrap_or_else(|| word.into());
+                unread.names.push(ast::Ident { name, span: self.span(at) });
+            }
+        }
     }
 
     fn decl(&mut self, start: usize, end: usize, doc: Option<ast::Doc>) -> Option<ast::Decl> {
@@ -340,7 +367,9 @@ impl<'r> Reader<'r> {
                 let belongs = matches!(before, Some(Kind::Word(Word::Declaration | Word::Inner)))
                     && !matches!(self.word(at - 1), "pi" | "inf")
                     || before == Some(Kind::Sign(b','));
-                !belongs && (token.first || after_value)
+                // `var y = ..` is one declaration with a wrong word.
+                let worded = !token.first && self.is_unknown(at - 1);
+                !belongs && !worded && (token.first || after_value)
             }
             Word::Free => after_value && self.is_unknown(at),
         }
