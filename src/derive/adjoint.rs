@@ -23,6 +23,9 @@ pub struct Adjoint {
     pub params: Vec<Option<NodeId>>,
     /// Every adjoint that has a name, such as `d_z`, in the order in which they are computed. Several may name one node.
     pub values: Vec<(Name, NodeId)>,
+    /// What the gradient of each param is called, `None` where it is 0. These are not among the values: their nodes are only
+    /// one step's share.
+    pub param_names: Vec<Option<Name>>,
     /// The backward pass of the starts.
     pub start: StartAdjoint,
 }
@@ -37,6 +40,8 @@ pub struct StartAdjoint {
     pub params: Vec<Option<NodeId>>,
     /// As in [`Adjoint::values`].
     pub values: Vec<(Name, NodeId)>,
+    /// As in [`Adjoint::param_names`].
+    pub param_names: Vec<Option<Name>>,
 }
 
 /// The backward pass of a cell that the verifier accepts. `table` gives the derivatives of elementwise operators.
@@ -62,7 +67,13 @@ pub fn adjoint(cell: &Cell, table: &[Row]) -> Adjoint {
         inputs: step.inputs,
         params: step.params,
         values: step.values,
-        start: StartAdjoint { graph: start.graph, params: start.params, values: start.values },
+        param_names: step.param_names,
+        start: StartAdjoint {
+            graph: start.graph,
+            params: start.params,
+            values: start.values,
+            param_names: start.param_names,
+        },
     }
 }
 
@@ -73,6 +84,7 @@ struct Backward {
     inputs: Vec<Option<NodeId>>,
     params: Vec<Option<NodeId>>,
     values: Vec<(Name, NodeId)>,
+    param_names: Vec<Option<Name>>,
 }
 
 fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)]) -> Backward {
@@ -130,7 +142,10 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
     };
     let carries = close(carries, &|it| format!("prev_{}", cell.carries[it].name));
     let inputs = close(inputs, &|it| cell.inputs[it].name.to_string());
-    let params = close(params, &|it| cell.params[it].name.to_string());
+    let params: Vec<Option<NodeId>> = params.iter().map(|it| b.sum(it)).collect();
+    let param_names = (params.iter().zip(&cell.params))
+        .map(|(sum, param)| sum.map(|_| names.fresh(format!("d_{}", param.name))))
+        .collect();
 
     let roots = [&carries, &inputs, &params].into_iter().flatten().flatten().copied();
     let (graph, map) = sweep(&b.graph, roots);
@@ -144,6 +159,7 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
         inputs: moved(inputs),
         params: moved(params),
         values,
+        param_names,
     }
 }
 

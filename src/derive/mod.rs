@@ -8,11 +8,13 @@ mod active;
 mod adjoint;
 mod build;
 mod names;
+mod print;
 mod rules;
 mod simplify;
 mod sweep;
 mod tangent;
 
 pub use adjoint::{Adjoint, StartAdjoint, adjoint};
+pub use print::{print_backward, print_tangent};
 pub use simplify::{Simplified, simplify, simplify_cell};
 pub use tangent::{Tangent, tangent};

@@ -10,6 +10,7 @@ pub mod graph;
 pub mod infer;
 pub mod op;
 pub mod pointwise;
+pub mod print;
 pub mod real;
 pub mod verify;
 

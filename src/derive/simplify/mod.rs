@@ -225,9 +225,11 @@ impl Adjoint {
             inputs: moved(&self.inputs, &step),
             params: moved(&self.params, &step),
             values: moved_values(&self.values, &step),
+            param_names: self.param_names.clone(),
             start: StartAdjoint {
                 params: moved(&self.start.params, &start),
                 values: moved_values(&self.start.values, &start),
+                param_names: self.start.param_names.clone(),
                 graph: start.graph,
             },
             graph: step.graph,
