@@ -61,18 +61,26 @@ pub fn print_tangent(cell: &Cell, tangent: &Tangent) -> String {
     taken.extend(tangent.values.iter().map(|(name, _)| name.to_string()));
     let mut names: BTreeMap<NodeId, String> = BTreeMap::new();
     let mut table = Table::default();
-    for id in graph.ids() {
-        let Op::Tangent(source) = graph.node(id).op else { continue };
+    let mut leaves: Vec<(Source, NodeId)> = (graph.ids())
+        .filter_map(|id| match graph.node(id).op {
+            Op::Tangent(source) => Some((source, id)),
+            _ => None,
+        })
+        .collect();
+    leaves.sort();
+    for (source, id) in leaves {
         let (spoken, what) = match source {
             Source::Input(idx) => {
-                (cell.inputs[idx].name.to_string(), cell.inputs[idx].name.to_string())
+                let name = &cell.inputs[idx].name;
+                (name.to_string(), name.to_string())
             }
             Source::Carry(idx) => {
                 let carry = &cell.carries[idx];
                 (format!("prev_{}", carry.name), prev(carry))
             }
             Source::Param(idx) => {
-                (cell.params[idx].name.to_string(), cell.params[idx].name.to_string())
+                let name = &cell.params[idx].name;
+                (name.to_string(), name.to_string())
             }
         };
         let name = fresh(&mut taken, format!("t_{spoken}"));
@@ -150,9 +158,13 @@ impl Given {
             let mut leaves = Vec::new();
             let own = graph.node(*id).name.as_ref() == Some(name);
             if own && sum_of_leaves(graph, *id, true, &uses, &mut leaves) {
-                let origin: Vec<String> =
+                let origins: Vec<(String, String)> =
                     leaves.iter().filter_map(|it| origin(cell, &graph.node(*it).op)).collect();
-                let text = format!(" {}", origin.join(" and "));
+                let from: Vec<&str> = origins.iter().map(|(_, from)| from.as_str()).collect();
+                let text = match origins.first() {
+                    Some((what, _)) => format!(" adjoint of {what}, from {}", from.join(" and ")),
+                    None => String::new(),
+                };
                 given.table.row(&**name, graph.shape(*id), "", text);
                 given.fused.insert(*id);
                 within.extend(leaves);
@@ -160,7 +172,9 @@ impl Given {
         }
         for id in graph.ids() {
             let op = &graph.node(id).op;
-            let Some(origin) = origin(cell, op).filter(|_| !within.contains(&id)) else { continue };
+            let Some((what, from)) = origin(cell, op).filter(|_| !within.contains(&id)) else {
+                continue;
+            };
             let alias = adjoint.values.iter().find(|(_, it)| *it == id).map(|(name, _)| name);
             let name = match (alias, op) {
                 (Some(name), _) => name.to_string(),
@@ -172,23 +186,33 @@ impl Given {
                 }
                 (None, _) => continue,
             };
-            given.table.row(name.clone(), graph.shape(id), "", format!(" {origin}"));
+            given.table.row(
+                name.clone(),
+                graph.shape(id),
+                "",
+                format!(" adjoint of {what}, from {from}"),
+            );
             given.names.insert(id, name);
         }
         given
     }
 }
 
-/// Where an adjoint comes from.
-fn origin(cell: &Cell, op: &Op) -> Option<String> {
+/// Of what it is the adjoint, and where it comes from.
+fn origin(cell: &Cell, op: &Op) -> Option<(String, String)> {
     match op {
         Op::CarryAdjoint(idx) => {
             let carry = &cell.carries[*idx];
-            let what = if carry.is_state { carry.name.to_string() } else { prev(carry) };
-            Some(format!("what the next step says of {what}"))
+            let what = if carry.is_state {
+                carry.name.to_string()
+            } else {
+                format!("the next {}", prev(carry))
+            };
+            Some((what, "the next step".to_string()))
         }
         Op::OutputAdjoint(idx) => {
-            Some(format!("the adjoint of output {}", cell.outputs[*idx].name))
+            let name = cell.outputs[*idx].name.to_string();
+            Some((name.clone(), format!("output {name}")))
         }
         _ => None,
     }

@@ -97,6 +97,7 @@ impl Simplifier {
                     make(self, Sub, &[y, p])
                 } else {
                     self.factored(Add, x, y, shape, span)
+                        .or_else(|| self.flattened(x, y, shape, span))
                 }
             }
             (Sub, &[x, y]) => {
@@ -251,6 +252,21 @@ impl Simplifier {
         }
         let sum = self.make(&Op::Map(op), &[left, right], shape, span);
         Some(self.make(&Op::Map(Pointwise::Mul), &[common, sum], shape, span))
+    }
+
+    /// `x + (a + b)`, also with minus: `x + a + b`.
+    fn flattened(&mut self, x: NodeId, y: NodeId, shape: &Shape, span: Span) -> Option<NodeId> {
+        if !self.factor {
+            return None;
+        }
+        self.single(y)?;
+        for op in [Pointwise::Add, Pointwise::Sub] {
+            if let Some([a, b]) = self.operands(op, y) {
+                let sum = self.make(&Op::Map(Pointwise::Add), &[x, a], shape, span);
+                return Some(self.make(&Op::Map(op), &[sum, b], shape, span));
+            }
+        }
+        None
     }
 
     /// Whether no infinity and no NaN can be in it, whatever comes from outside.

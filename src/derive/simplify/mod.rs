@@ -1,8 +1,8 @@
 //! The same values with less work: constants folded, equal nodes merged, needless ones left out.
 //!
 //! [`simplify`] keeps every value, NaN included, up to the sign of zeros and the rounding of a constant factor: `0 * x` stays
-//! unless `x` is finite by construction, for a product with a NaN is a NaN. Derived graphs are also factored
-//! (`d * p - d * n` to `d * (p - n)`).
+//! unless `x` is finite by construction, for a product with a NaN is a NaN. Sums in derived graphs are
+//! also factored and flattened: `d * p - d * n` is `d * (p - n)`, `a + (b + c)` is `a + b + c`.
 
 mod algebra;
 mod intern;
@@ -36,7 +36,7 @@ pub fn simplify(graph: &Graph, roots: &[NodeId]) -> Simplified {
     repeatedly(graph, roots, false)
 }
 
-/// As [`simplify`], and sums of products are factored.
+/// As [`simplify`], and sums are factored and flattened.
 fn simplify_derived(graph: &Graph, roots: &[NodeId]) -> Simplified {
     repeatedly(graph, roots, true)
 }

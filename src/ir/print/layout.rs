@@ -91,7 +91,13 @@ fn best_break(text: &str, room: usize) -> Option<usize> {
                     beyond = beyond.or(Some(at));
                     continue;
                 }
-                let cost = depth * 25 + (room - at);
+                // A sum falls apart more readily than a product, and that than a matrix and its vector.
+                let bond = match after.first() {
+                    Some(b'*' | b'/') if operator => 15,
+                    Some(b'@') if operator => 40,
+                    Some(_) | None => 0,
+                };
+                let cost = depth * 25 + bond + (room - at);
                 if best.is_none_or(|(least, _)| cost <= least) {
                     best = Some((cost, at));
                 }

@@ -1,0 +1,114 @@
+//! Graphs as people read them, over the whole library: stable, within the line width, without clashes.
+
+use std::collections::BTreeSet;
+
+use rnnc::check::{Settings, check};
+use rnnc::derive::{adjoint, print_backward, print_tangent, simplify_cell, tangent};
+use rnnc::ir::pointwise::table;
+use rnnc::ir::verify::{Role, verify, verify_graph};
+use rnnc::ir::{Cell, print};
+use rnnc::syntax;
+use rnnc::text::{FileId, SourceFile};
+
+fn cells(name: &str, text: &str) -> Vec<Cell> {
+    let (file, faults) = syntax::parse(&SourceFile::new(name, text), FileId(0));
+    assert!(faults.is_empty(), "{name}: {faults:#?}");
+    let checked = check(&file, None, &Settings::default());
+    let errors: Vec<_> = checked.diagnostics.iter().filter(|it| it.is_error()).collect();
+    assert!(errors.is_empty(), "{name}: {errors:#?}");
+    checked.cells
+}
+
+/// All that is printed of a cell.
+fn printed(cell: &Cell) -> String {
+    let forward = simplify_cell(cell);
+    let derived = adjoint(&forward, &table());
+    let moved = tangent(&forward, &table());
+    verify(&forward).unwrap();
+    for derived in [&derived, &derived.simplified()] {
+        verify_graph(&forward, &derived.graph, Role::DerivedStep).unwrap();
+        verify_graph(&forward, &derived.start.graph, Role::DerivedStart).unwrap();
+    }
+    for moved in [&moved, &moved.simplified()] {
+        verify_graph(&forward, &moved.graph, Role::DerivedStep).unwrap();
+        verify_graph(&forward, &moved.start, Role::DerivedStart).unwrap();
+    }
+    [
+        print::cell(cell),
+        print::cell(&forward),
+        print_backward(&forward, &derived),
+        print_tangent(&forward, &moved),
+    ]
+    .join("\n---\n\n")
+}
+
+fn library() -> Vec<(String, String)> {
+    let mut specs = Vec::new();
+    for entry in std::fs::read_dir("specs").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "rnn") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            specs.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    specs.sort();
+    assert!(specs.len() >= 12);
+    specs
+}
+
+#[test]
+fn every_spec_prints_in_good_lines() {
+    for (name, text) in library() {
+        for cell in cells(&name, &text) {
+            let text = printed(&cell);
+            assert_eq!(text, printed(&cell), "{name}");
+            for line in text.lines() {
+                assert!(line.len() <= 104, "{name}: {} characters: {line}", line.len());
+                assert_eq!(line.trim_end(), line, "{name}");
+            }
+            assert!(!text.contains("contract["), "{name}: {text}");
+            // Within a listing every name is defined once.
+            for listing in text.split("\n---\n") {
+                let mut seen = BTreeSet::new();
+                for line in listing.lines().filter(|it| it.contains(" = ") && it.contains(" : ")) {
+                    let name = line.split(" : ").next().unwrap().trim();
+                    assert!(seen.insert(name.to_string()), "{name} twice in {listing}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gated_recurrent_unit() {
+    let text = std::fs::read_to_string("specs/gru.rnn").unwrap();
+    insta::assert_snapshot!(printed(&cells("gru", &text)[0]));
+}
+
+#[test]
+fn all_kinds_of_notation() {
+    let text = "
+        cell Odd {
+          dims I, H, N = 4, D = 2 * H
+          hyper dt = 0.1, act = leaky_relu(slope = 0.2)
+          input x: [I], gap: [] = 1
+          state h: [H] = h0
+          state M: [N, H]
+          param W: [H, I], U: [N, H], V: [D, H] init uniform(1 / sqrt(H))
+          param h0, b: [H] init 0
+          param s: [] init 1
+          const K: [H] init normal(0.3)
+          let a = W @ x + b + K
+          let q = softmax(U @ prev h)
+          let read = transpose(prev M) @ q
+          let both = concat(act(a), tanh(read))
+          gate g = sigmoid(transpose(V) @ both - s)
+          let old = prev(h, 3) - prev x[0]
+          let safe = where(a > 0, sqrt(a), 0)
+          let d_h = norm(prev h) ^ 2 / (1 + dot(a, read)) * gap
+          h = g * safe + (1 - g) * (prev h + dt * old) / sqrt(H) + clip_grad(read, 0.5)
+          M = prev M + outer(q, g * h) - outer(ones([N]), exp(-h * 2)) * U
+          output h, top = max(M, over N) * d_h
+        }";
+    insta::assert_snapshot!(printed(&cells("odd", text)[0]));
+}
