@@ -7,7 +7,9 @@
 //! * `rnn preamble`: the cell into which the `rnn decl` blocks of the page are put, at its comment `// the example`. A
 //!   fragment need not use all that it declares. A comment such as `// [N, D]` after a `let` or `gate` must name its shape.
 //! * `console`: commands after `$`, each followed by all that it prints, errors and notes included. The commands of a page run
-//!   in its scratch folder, one after the other. `exit=N` is the exit code of the last one, 0 if not given.
+//!   in its scratch folder, one after the other. `exit=N` is the exit code of the last one, 0 if not given. Numbers may
+//!   differ by what another machine's `tanh` may round otherwise. `rounding` is for tables of rounding errors: a line counts
+//!   up to the first number with a negative exponent.
 //! * `csv file=NAME`: a file of the scratch folder.
 //! * `ebnf`: the words in quotes are words of the grammar.
 //!
@@ -121,7 +123,7 @@ impl Page {
             let known: &[&str] = match block.kind.as_str() {
                 "rnn" => &["error", "warn", "file", "preamble", "decl"],
                 "csv" => &["file"],
-                "console" => &["exit"],
+                "console" => &["exit", "rounding"],
                 _ => &[],
             };
             if !known.contains(&key) {
@@ -190,7 +192,7 @@ impl Page {
                 return Err(Fault::new(format!("`{command}` exits with {status}:\n{text}")));
             }
         }
-        if now == block.body {
+        if same_output(&block.body, &now, block.has("rounding")) {
             return Ok(());
         }
         let message = format!("the page says\n{}but it is\n{now}", block.body);
@@ -237,6 +239,41 @@ struct Fault {
 impl Fault {
     fn new(message: String) -> Fault {
         Fault { message, now: None }
+    }
+}
+
+/// Whether two outputs are the same but for the rounding of numbers.
+fn same_output(page: &str, now: &str, only_before_small: bool) -> bool {
+    let same_line = |(a, b): (&str, &str)| {
+        let (a, b) = (pieces(a), pieces(b));
+        let is_small = |it: &&str| only_before_small && it.contains("e-") && it.len() > 2;
+        let cut = |all: &[&str]| all.iter().position(|it| is_small(it)).unwrap_or(all.len());
+        let (n, m) = (cut(&a), cut(&b));
+        n == m && a[..n].iter().zip(&b[..m]).all(|(a, b)| a == b || close(a, b))
+    };
+    page.lines().count() == now.lines().count() && page.lines().zip(now.lines()).all(same_line)
+}
+
+/// A line cut into what may be a number and what is not.
+fn pieces(line: &str) -> Vec<&str> {
+    let of_number = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '-' | '+');
+    let mut pieces = Vec::new();
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let kind = of_number(first);
+        let end = rest.find(|it| of_number(it) != kind).unwrap_or(rest.len());
+        pieces.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+    pieces
+}
+
+/// Whether both are numbers with a point, equal as far as rounding in f32 lets one tell. Counts and places must be equal.
+fn close(a: &str, b: &str) -> bool {
+    let fractions = a.contains('.') && b.contains('.');
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(a), Ok(b)) if fractions => (a - b).abs() <= 2e-5 * a.abs().max(1.0),
+        (Ok(_), Ok(_)) | (Ok(_), Err(_)) | (Err(_), Ok(_)) | (Err(_), Err(_)) => false,
     }
 }
 
@@ -400,6 +437,20 @@ fn wrong_blocks_are_caught() {
     assert!(blocks("```rnn\n").is_err());
     assert!(blocks("```\n```\n").is_err());
     assert!(blocks("  ```rnn\n  ```\n").is_err());
+}
+
+#[test]
+fn outputs_may_differ_by_rounding_and_by_nothing_else() {
+    let same = |a: &str, b: &str| same_output(a, b, false);
+    assert!(same("h [4] 0.12345 -0.5\n", "h [4] 0.12346 -0.5\n"));
+    assert!(!same("h [4] 0.12345\n", "h [4] 0.12445\n"));
+    assert!(!same("h [4] 0.12345\n", "h [5] 0.12345\n"));
+    assert!(!same("h 0.12345\n", "g 0.12345\n"));
+    assert!(!same("h 0.12345\n", "h  0.12345\n"));
+    assert!(!same("h 0.12345\n", "h 0.12345\nh\n"));
+    assert!(!same("V 3e-16 [0]\n", "V 3e-16 [1]\n"));
+    assert!(same_output("V 3e-16 [0]\n", "V 5e-16 [1]\n", true));
+    assert!(!same_output("V 3e-16 [0]\n", "W 3e-16 [0]\n", true));
 }
 
 #[test]

@@ -213,7 +213,8 @@ impl<'a> Collector<'a, '_> {
         match value {
             Value::Expr(value) => {
                 if let Some(state) = self.state_without_equation(name) {
-                    let message = format!("`{0}` is a state; its new value is `{0} = ..`", name.name);
+                    let message =
+                        format!("`{0}` is a state; its new value is `{0} = ..`", name.name);
                     let fault = Diagnostic::new(Code::DefinedTwice, name.span, message)
                         .label(self.names.defs[state].name.span, "first defined here")
                         .fix(Applicability::Maybe, Span { end: name.span.start, ..span }, "");
