@@ -175,7 +175,11 @@ impl Given {
             let Some((what, from)) = origin(cell, op).filter(|_| !within.contains(&id)) else {
                 continue;
             };
-            let alias = adjoint.values.iter().find(|(_, it)| *it == id).map(|(name, _)| name);
+            // What is only passed on keeps apart what comes in and what goes out.
+            let results = || (adjoint.carries.iter().chain(&adjoint.inputs)).flatten();
+            let passed = results().any(|it| *it == id);
+            let alias = adjoint.values.iter().find(|(_, it)| *it == id && !passed);
+            let alias = alias.map(|(name, _)| name);
             let name = match (alias, op) {
                 (Some(name), _) => name.to_string(),
                 (None, Op::CarryAdjoint(idx)) => {

@@ -14,6 +14,9 @@ impl Simplifier {
         span: Span,
     ) -> Option<NodeId> {
         let &first = args.first()?;
+        if let Some(turned) = self.minus_outward(op, args, shape, span) {
+            return Some(turned);
+        }
         let before = self.out.shape(first).clone();
         let zero = Dim::number(0);
         match op {
@@ -60,6 +63,75 @@ impl Simplifier {
         }
     }
 
+    /// A linear operator of `-x` is minus that of `x`: sums can then be written with a minus.
+    fn minus_outward(
+        &mut self,
+        op: &Op,
+        args: &[NodeId],
+        shape: &Shape,
+        span: Span,
+    ) -> Option<NodeId> {
+        let linear = match op {
+            Op::Reduce(Reduction::Sum, _)
+            | Op::Contract(_)
+            | Op::Permute(_)
+            | Op::Reshape
+            | Op::Slice { .. }
+            | Op::Pick(_) => true,
+            // Zeros beside -x are zeros. (Through a broadcast a minus goes the other way, to where it is computed once.)
+            Op::Pad { .. } | Op::Place(_) | Op::Scatter => true,
+            _ => false,
+        };
+        if !linear {
+            return None;
+        }
+        let minus = |it: &NodeId| {
+            let node = self.unnamed(*it)?;
+            (node.op == Op::Map(Pointwise::Neg)).then(|| node.args[0])
+        };
+        let (position, inner) =
+            args.iter().enumerate().find_map(|(idx, it)| Some((idx, minus(it)?)))?;
+        let mut args = args.to_vec();
+        args[position] = inner;
+        let value = self.make(op, &args, shape, span);
+        Some(self.make(&Op::Map(Pointwise::Neg), &[value], shape, span))
+    }
+
+    /// A product with the same number everywhere is a sum, repeated: no product at all.
+    fn with_constant(
+        &mut self,
+        labels: &Contract,
+        args: &[NodeId],
+        shape: &Shape,
+        span: Span,
+    ) -> Option<NodeId> {
+        let Contract { left, right, result } = labels;
+        let (constant, own, other) = if let Some(value) = self.splat(args[0]) {
+            (value.clone(), right, args[1])
+        } else {
+            (self.splat(args[1])?.clone(), left, args[0])
+        };
+        // Sum over what the result does not have.
+        let axes: Vec<usize> = (0..own.len()).filter(|it| !result.contains(&own[*it])).collect();
+        let kept: Vec<usize> = (0..own.len()).filter(|it| !axes.contains(it)).collect();
+        let of = |this: &Self, id: NodeId, axes: &[usize]| {
+            let all = this.out.shape(id);
+            Shape(axes.iter().map(|it| all.0[*it].clone()).collect())
+        };
+        let summed = of(self, other, &kept);
+        let sum = self.make(&Op::Reduce(Reduction::Sum, axes), &[other], &summed, span);
+        // In the order of the result.
+        let place = |it: usize| result.iter().position(|label| *label == own[kept[it]]);
+        let mut order: Vec<usize> = (0..kept.len()).collect();
+        order.sort_by_key(|it| place(*it));
+        let places: Option<Vec<usize>> = order.iter().map(|it| place(*it)).collect();
+        let turned = of(self, sum, &order);
+        let sum = self.make(&Op::Permute(order), &[sum], &turned, span);
+        let spread = self.make(&Op::Expand(places?), &[sum], shape, span);
+        let constant = self.fill(constant, shape, span);
+        Some(self.make(&Op::Map(Pointwise::Mul), &[constant, spread], shape, span))
+    }
+
     fn permuted(
         &mut self,
         order: &[usize],
@@ -97,6 +169,9 @@ impl Simplifier {
         shape: &Shape,
         span: Span,
     ) -> Option<NodeId> {
+        if let Some(sum) = self.with_constant(labels, args, shape, span) {
+            return Some(sum);
+        }
         let Contract { left, right, result } = labels;
         for (position, old) in [left, right].into_iter().enumerate() {
             let inner = self.out.node(args[position]);

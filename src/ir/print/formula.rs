@@ -69,6 +69,14 @@ impl<'g> Formulas<'g> {
                 }
             }
         }
+        // What is invisible itself is a use of its operand each time.
+        for id in graph.ids().rev() {
+            let node = graph.node(id);
+            if let (None, Some(inner)) = (&node.name, invisible(&node.op, &node.args)) {
+                uses[inner.idx()] += uses[id.idx()].saturating_sub(1);
+                uses[id.idx()] = uses[id.idx()].min(1);
+            }
+        }
         let mut sizes = vec![0usize; count];
         let mut number = 0;
         for id in graph.ids() {
@@ -126,7 +134,18 @@ impl<'g> Formulas<'g> {
                 node.args.iter().all(|it| short(*it) || self.is_plain(*it))
             }
             Op::Map(Pointwise::Neg | Pointwise::Square) => short(node.args[0]),
-            Op::Map(Pointwise::Add | Pointwise::Sub | Pointwise::Mul | Pointwise::Div) => {
+            Op::Map(
+                Pointwise::Add
+                | Pointwise::Sub
+                | Pointwise::Mul
+                | Pointwise::Div
+                | Pointwise::Less
+                | Pointwise::LessEqual
+                | Pointwise::Greater
+                | Pointwise::GreaterEqual
+                | Pointwise::Equal
+                | Pointwise::NotEqual,
+            ) => {
                 node.args.iter().all(|it| short(*it))
                     && node.args.iter().any(|it| self.is_atom(*it) && !self.is_value(*it))
             }
@@ -293,6 +312,15 @@ impl<'g> Formulas<'g> {
             ([1], 2) => call("outer", &[format!("ones({})", axes(0..1)), value.text]),
             (_, _) => call("broadcast", &[value.text, format!("{shape} from {places:?}")]),
         }
+    }
+}
+
+/// The operand of a node that is not written: broadcasts and guards.
+fn invisible(op: &Op, args: &[NodeId]) -> Option<NodeId> {
+    match op {
+        Op::Expand(_) => Some(args[0]),
+        Op::Guard => Some(args[1]),
+        _ => None,
     }
 }
 
