@@ -2,7 +2,9 @@
 //! Everything is done three times: as derived, after simplification of what was derived, and for the simplified cell.
 
 use ndarray::{ArrayD, IxDyn};
-use rnnc::derive::{Adjoint, Tangent, adjoint, simplify_cell, tangent};
+use rnnc::derive::{
+    Adjoint, Tangent, adjoint, print_backward, print_tangent, simplify_cell, tangent,
+};
 use rnnc::exec::{Value, eval, shapes};
 use rnnc::ir::pointwise::table;
 use rnnc::ir::verify::{Role, verify, verify_graph};
@@ -142,6 +144,16 @@ fn pushed(
 
 /// Checks one cell at one point, against central differences when `numeric`.
 fn check_at(cell: &Cell, inputs: &[Value<f64>], numbers: &mut Numbers, numeric: bool) {
+    check_within(1e-12, cell, inputs, numbers, numeric);
+}
+
+fn check_within(
+    slack: f64,
+    cell: &Cell,
+    inputs: &[Value<f64>],
+    numbers: &mut Numbers,
+    numeric: bool,
+) {
     let table = table();
     verify(cell).unwrap();
     let simple = simplify_cell(cell);
@@ -151,7 +163,7 @@ fn check_at(cell: &Cell, inputs: &[Value<f64>], numbers: &mut Numbers, numeric: 
     let direction: Vec<Value<f64>> = inputs.iter().map(|it| numbers.array(it.shape())).collect();
     for cell in [cell, &simple] {
         let again = forward(cell, inputs)[cell.outputs[0].node.idx()].clone();
-        assert!(again.iter().zip(&y).all(|(a, b)| close(*a, *b, 1e-14)), "{again} and {y}");
+        assert!(again.iter().zip(&y).all(|(a, b)| close(*a, *b, slack)), "{again} and {y}");
         let derived = adjoint(cell, &table);
         let moved = tangent(cell, &table);
         for (derived, moved) in [(&derived, &moved), (&derived.simplified(), &moved.simplified())] {
@@ -161,7 +173,7 @@ fn check_at(cell: &Cell, inputs: &[Value<f64>], numbers: &mut Numbers, numeric: 
             let rate = pushed(cell, moved, inputs, &direction);
             let left = dot(&upstream, &rate);
             let right: f64 = adjoints.iter().zip(&direction).map(|(a, b)| dot(a, b)).sum();
-            assert!(close(left, right, 1e-12), "forward mode {left}, reverse mode {right}");
+            assert!(close(left, right, slack), "forward mode {left}, reverse mode {right}");
             if numeric {
                 differences(cell, inputs, &upstream, &adjoints);
             }
@@ -535,4 +547,96 @@ fn the_verifier_refuses_hostile_graphs() {
     let mut cell = good.clone();
     cell.outputs[0].node = NodeId(77);
     assert!(verify(&cell).is_err());
+}
+
+/// A graph of random operators, some of their results named, with many chances to simplify.
+fn random(g: &mut Graph, x: &[NodeId], numbers: &mut Numbers) -> NodeId {
+    let mut pick = |n: usize| ((numbers.next() + 2.0) / 4.0 * n as f64) as usize % n;
+    let shapes: [&[&str]; 5] = [&[], &["A"], &["B"], &["A", "B"], &["B", "A"]];
+    let mut pool: Vec<Vec<NodeId>> = shapes
+        .iter()
+        .map(|axes| x.iter().copied().filter(|it| *g.shape(*it) == shape(axes)).collect())
+        .collect();
+    for round in 0..24 {
+        let kind = pick(5);
+        let axes = shapes[kind];
+        let one = pool[kind][pick(pool[kind].len())];
+        let two = pool[kind][pick(pool[kind].len())];
+        let vector = |at: usize, it: usize, pool: &[Vec<NodeId>]| pool[at][it % pool[at].len()];
+        let (to, node) = match pick(14) {
+            0 => (kind, map(g, Pointwise::Add, &[one, two])),
+            1 => (kind, map(g, Pointwise::Sub, &[one, two])),
+            2 | 3 => (kind, map(g, Pointwise::Mul, &[one, two])),
+            4 => (kind, map(g, Pointwise::Neg, &[one])),
+            5 => {
+                let op = [Pointwise::Tanh, Pointwise::Sigmoid, Pointwise::Identity][pick(3)];
+                (kind, map(g, op, &[one]))
+            }
+            6 | 7 => {
+                let value = [0.0, 1.0, -1.0, 2.0, 0.5][pick(5)];
+                (kind, g.number(value, &shape(axes), NOWHERE))
+            }
+            8 => {
+                let below = map(g, Pointwise::Exp, &[two]);
+                let bounded = map(g, Pointwise::Add, &[below, below]);
+                let one = map(g, Pointwise::Tanh, &[one]);
+                (kind, map(g, Pointwise::Div, &[one, bounded]))
+            }
+            9 => {
+                let from = 1 + pick(2);
+                let v = vector(from, pick(9), &pool);
+                (3, op(g, Op::Expand(vec![from - 1]), &[v], shapes[3]))
+            }
+            10 => {
+                let m = vector(3, pick(9), &pool);
+                let axis = pick(2);
+                (2 - axis, op(g, Op::Reduce(Reduction::Sum, vec![axis]), &[m], shapes[2 - axis]))
+            }
+            11 => {
+                let m = vector(4, pick(9), &pool);
+                let v = vector(1, pick(9), &pool);
+                (2, op(g, labels(&[0, 1], &[1], &[0]), &[m, v], shapes[2]))
+            }
+            12 => {
+                let (a, b) = (vector(1, pick(9), &pool), vector(2, pick(9), &pool));
+                (3, op(g, labels(&[0], &[1], &[0, 1]), &[a, b], shapes[3]))
+            }
+            _ => {
+                let m = vector(3, pick(9), &pool);
+                (4, op(g, Op::Permute(vec![1, 0]), &[m], shapes[4]))
+            }
+        };
+        if pick(4) == 0 && !g.node(node).op.is_leaf() {
+            g.set_name(node, format!("v{round}").into());
+        }
+        pool[to].push(node);
+    }
+    // Everything that was made is needed.
+    let mut total = g.constant(Const::Number(0.0), NOWHERE);
+    for (kind, nodes) in pool.iter().enumerate() {
+        for node in nodes {
+            let axes = (0..shapes[kind].len()).collect();
+            let node = map(g, Pointwise::Tanh, &[*node]);
+            let sum = op(g, Op::Reduce(Reduction::Sum, axes), &[node], &[]);
+            total = map(g, Pointwise::Add, &[total, sum]);
+        }
+    }
+    total
+}
+
+#[test]
+fn random_graphs() {
+    for seed in 0..150 {
+        let cell = cell(&[&[], &["A"], &["B"], &["A", "B"], &["B", "A"]], &|g, x| {
+            random(g, x, &mut Numbers(seed))
+        });
+        let mut numbers = Numbers(seed + 1000);
+        let inputs = inputs_of(&cell, &mut numbers);
+        check_within(1e-9, &cell, &inputs, &mut numbers, false);
+        // Whatever it is, it can be shown.
+        let simple = simplify_cell(&cell);
+        let text = print_backward(&simple, &adjoint(&simple, &table()));
+        assert!(text.lines().all(|it| it.trim_end() == it), "{text}");
+        assert!(print_tangent(&simple, &tangent(&simple, &table())).contains("t_y"));
+    }
 }

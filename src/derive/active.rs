@@ -4,18 +4,17 @@
 //! pass a derivative through. All others need no adjoint and have no tangent.
 
 use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Graph, Node, Op, Pointwise};
+use crate::ir::{Cell, Graph, Node, Op, Pointwise, Source};
 
 /// For each node, whether it varies.
 pub(super) fn varying(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<bool> {
     let mut varies: Vec<bool> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
-        let leaf = match node.op {
-            Op::Input(idx) => cell.inputs[idx].index.is_none(),
-            Op::Carry(idx) => cell.carries[idx].index.is_none(),
-            Op::Param(idx) => cell.params[idx].trained,
-            _ => false,
-        };
+        let leaf = node.op.source().is_some_and(|it| match it {
+            Source::Input(idx) => cell.inputs[idx].index.is_none(),
+            Source::Carry(idx) => cell.carries[idx].index.is_none(),
+            Source::Param(idx) => cell.params[idx].trained,
+        });
         let through =
             (0..node.args.len()).any(|it| varies[node.args[it].idx()] && passes(node, it, table));
         varies.push(leaf || through);

@@ -6,7 +6,7 @@ use super::names::{Names, hints, spoken};
 use super::rules::pull;
 use super::sweep::sweep;
 use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Graph, NodeId, Op, Start};
+use crate::ir::{Cell, Graph, NodeId, Op, Source, Start};
 use crate::text::Name;
 
 /// One backward step. Takes what forward had (`Op::Forward`, and leaves of the step graph as themselves) and the adjoints of
@@ -110,11 +110,11 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
         }
         let Some(d) = b.sum(&std::mem::take(&mut terms[id.idx()])) else { continue };
         let node = forward.node(id);
-        match node.op {
-            Op::Carry(idx) => carries[idx].push(d),
-            Op::Input(idx) => inputs[idx].push(d),
-            Op::Param(idx) => params[idx].push(d),
-            _ => {
+        match node.op.source() {
+            Some(Source::Carry(idx)) => carries[idx].push(d),
+            Some(Source::Input(idx)) => inputs[idx].push(d),
+            Some(Source::Param(idx)) => params[idx].push(d),
+            None => {
                 let spoken = spoken(cell, forward, id).or_else(|| hints[id.idx()].clone());
                 if let Some(spoken) = spoken {
                     name(&mut b, &mut names, &mut values, &spoken, d);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ir::{Cell, Graph, NodeId, Op, Pointwise};
+use crate::ir::{Cell, Graph, NodeId, Op, Pointwise, Source};
 use crate::text::Name;
 
 /// Hands out names that neither the user nor an earlier call took.
@@ -42,11 +42,12 @@ impl Names {
 
 /// What the user calls a node, in a form that a prefix can stand before: `z`, `prev_h`, `W`.
 pub(super) fn spoken(cell: &Cell, graph: &Graph, id: NodeId) -> Option<String> {
-    match graph.node(id).op {
-        Op::Input(idx) => Some(cell.inputs[idx].name.to_string()),
-        Op::Carry(idx) => Some(format!("prev_{}", cell.carries[idx].name)),
-        Op::Param(idx) => Some(cell.params[idx].name.to_string()),
-        _ => graph.node(id).name.as_ref().map(|it| it.to_string()),
+    let node = graph.node(id);
+    match node.op.source() {
+        Some(Source::Input(idx)) => Some(cell.inputs[idx].name.to_string()),
+        Some(Source::Carry(idx)) => Some(format!("prev_{}", cell.carries[idx].name)),
+        Some(Source::Param(idx)) => Some(cell.params[idx].name.to_string()),
+        None => node.name.as_ref().map(|it| it.to_string()),
     }
 }
 

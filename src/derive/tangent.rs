@@ -6,7 +6,7 @@ use super::names::{Names, spoken};
 use super::rules::{contract, reduction_slope};
 use super::sweep::sweep;
 use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Graph, Node, NodeId, Op, Pointwise, Reduction, Source, Start};
+use crate::ir::{Cell, Graph, Node, NodeId, Op, Pointwise, Reduction, Start};
 use crate::text::Name;
 
 /// One forward-mode step. Takes what forward had (`Op::Forward`, and leaves of the step graph as themselves) and the tangents
@@ -71,12 +71,7 @@ fn push<'f>(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Pushed<'f> {
             continue;
         }
         let node = forward.node(id);
-        let source = match node.op {
-            Op::Input(idx) => Some(Source::Input(idx)),
-            Op::Carry(idx) => Some(Source::Carry(idx)),
-            Op::Param(idx) => Some(Source::Param(idx)),
-            _ => None,
-        };
+        let source = node.op.source();
         let tangent = match source {
             Some(source) => Some(b.push(Op::Tangent(source), &[], node.shape.clone(), node.span)),
             None => {

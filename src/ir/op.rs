@@ -152,6 +152,19 @@ pub struct Contract {
 }
 
 impl Op {
+    /// What one can differentiate by: the input, old carried value or param that this leaf of a step graph is.
+    pub fn source(&self) -> Option<Source> {
+        if let Op::Input(idx) = self {
+            Some(Source::Input(*idx))
+        } else if let Op::Carry(idx) = self {
+            Some(Source::Carry(*idx))
+        } else if let Op::Param(idx) = self {
+            Some(Source::Param(*idx))
+        } else {
+            None
+        }
+    }
+
     /// Whether its value comes from outside of the graph: inputs, carried values, params, masks and the leaves of derived
     /// graphs. Constants are none.
     pub fn is_leaf(&self) -> bool {
