@@ -1,0 +1,263 @@
+//! What holds for every cell: those of the library and random ones.
+
+mod support {
+    pub mod generate;
+}
+
+use ndarray::{ArrayD, Axis, Slice};
+use proptest::prelude::*;
+use rnnc::exec::gradcheck::{self, Options};
+use rnnc::exec::{self, Bound, Call, Feed, InitialState, Inputs, Params, Upstream};
+use rnnc::ir::{self, pointwise};
+use rnnc::{Spec, derive, syntax};
+
+const STEPS: usize = 6;
+const LENGTHS: [usize; 3] = [6, 4, 0];
+
+/// The cells of the library, with their names.
+fn library() -> Vec<(&'static str, Spec)> {
+    let all: Vec<_> = rnnc::api::library()
+        .map(|it| (it.name, Spec::read(it.name, it.source.as_bytes()).expect("the library checks")))
+        .collect();
+    assert!(all.len() >= 14, "only {} files", all.len());
+    all
+}
+
+fn bound(cell: &ir::Cell) -> Bound {
+    let mut env = ir::Env::default();
+    for (idx, dim) in cell.dims.iter().filter(|it| it.like.is_none()).enumerate() {
+        env.sizes.insert(dim.name.clone(), dim.default.unwrap_or(2 + idx as i64));
+    }
+    exec::bind(cell, env).expect("small sizes fit")
+}
+
+/// Numbers in -1..1 that depend on the seed alone.
+fn noise(seed: u64, shape: &[usize]) -> ArrayD<f64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    ArrayD::from_shape_simple_fn(shape, || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    })
+}
+
+/// A batch of three sequences for every input.
+fn inputs(bound: &Bound, seed: u64) -> Inputs<f64> {
+    let cell = bound.cell();
+    let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| {
+        let mut shape = vec![STEPS, LENGTHS.len()];
+        shape.extend(&bound.input_shapes()[idx]);
+        let array = noise(seed + idx as u64, &shape);
+        Some(Feed::Batch(match &input.index {
+            Some(dim) => {
+                let limit = bound.index_limit(dim) as f64;
+                array.mapv(|it| ((it + 1.0) / 2.0 * limit).floor().min(limit - 1.0))
+            }
+            None => array,
+        }))
+    });
+    Inputs::new(feeds.collect())
+}
+
+fn declared(cell: &ir::Cell) -> InitialState<f64> {
+    InitialState::declared(cell.carries.len())
+}
+
+struct Outcome {
+    outputs: Vec<ArrayD<f64>>,
+    states: Vec<ArrayD<f64>>,
+}
+
+fn run(bound: &Bound, params: &Params<f64>, inputs: &Inputs<f64>, state: &InitialState<f64>) -> Outcome {
+    let call = Call { bound, params, inputs, state };
+    let run = exec::forward(call, &[]).expect("the data fit");
+    Outcome { outputs: run.outputs, states: run.states }
+}
+
+/// The part of the inputs that lies in some steps and sequences.
+fn cut(inputs: &Inputs<f64>, steps: std::ops::Range<usize>, batch: std::ops::Range<usize>) -> Inputs<f64> {
+    let feeds = inputs.feeds.iter().map(|it| {
+        it.as_ref().map(|feed| {
+            let part = feed.array().slice_axis(Axis(0), Slice::from(steps.clone()));
+            Feed::Batch(part.slice_axis(Axis(1), Slice::from(batch.clone())).to_owned())
+        })
+    });
+    Inputs::new(feeds.collect())
+}
+
+/// Whether two arrays hold the same bits, a NaN being one.
+fn same(a: &ArrayD<f64>, b: &ArrayD<f64>) -> bool {
+    a.shape() == b.shape() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// T steps at once are T runs of one step with everything carried.
+fn streaming_equals_batch(cell: &ir::Cell) -> Result<(), String> {
+    let bound = bound(cell);
+    let params = exec::init(&bound, 1).unwrap();
+    let inputs = inputs(&bound, 2);
+    let whole = run(&bound, &params, &inputs, &declared(cell));
+    let mut state = declared(cell);
+    for step in 0..STEPS {
+        let part = cut(&inputs, step..step + 1, 0..LENGTHS.len());
+        let now = run(&bound, &params, &part, &state);
+        for (output, (whole, now)) in cell.outputs.iter().zip(whole.outputs.iter().zip(&now.outputs)) {
+            let whole = whole.slice_axis(Axis(0), Slice::from(step..step + 1)).to_owned();
+            if !same(&whole, now) {
+                return Err(format!("output `{}` differs at step {step}", output.name));
+            }
+        }
+        state = InitialState(now.states.into_iter().map(Some).collect());
+    }
+    for (idx, carry) in cell.carries.iter().enumerate() {
+        if !same(&whole.states[idx], state.0[idx].as_ref().unwrap()) {
+            return Err(format!("`{}` differs after the last step", carry.name));
+        }
+    }
+    Ok(())
+}
+
+/// Lengths give what running each sequence alone gives, and what stands beyond is never read.
+fn lengths_equal_running_alone(cell: &ir::Cell) -> Result<(), String> {
+    let bound = bound(cell);
+    let params = exec::init(&bound, 3).unwrap();
+    let clean = inputs(&bound, 4);
+    let mut padded = clean.clone();
+    for feed in padded.feeds.iter_mut().flatten() {
+        let Feed::Batch(array) = feed else { continue };
+        for (sequence, &length) in LENGTHS.iter().enumerate() {
+            array
+                .index_axis_mut(Axis(1), sequence)
+                .slice_axis_mut(Axis(0), Slice::from(length..))
+                .fill(f64::NAN);
+        }
+    }
+    padded.lengths = Some(LENGTHS.to_vec());
+    let all = run(&bound, &params, &padded, &declared(cell));
+    for (sequence, &length) in LENGTHS.iter().enumerate() {
+        for (idx, output) in cell.outputs.iter().enumerate() {
+            let mine = all.outputs[idx].index_axis(Axis(1), sequence);
+            let beyond = mine.slice_axis(Axis(0), Slice::from(length..));
+            if beyond.iter().any(|it| *it != 0.0) {
+                return Err(format!("output `{}` is not 0 beyond length {length}", output.name));
+            }
+        }
+        if length == 0 {
+            continue;
+        }
+        let alone = cut(&clean, 0..length, sequence..sequence + 1);
+        let alone = run(&bound, &params, &alone, &declared(cell));
+        for (idx, output) in cell.outputs.iter().enumerate() {
+            let mine = all.outputs[idx].slice_axis(Axis(0), Slice::from(..length));
+            let mine = mine.slice_axis(Axis(1), Slice::from(sequence..sequence + 1)).to_owned();
+            if !same(&mine, &alone.outputs[idx]) {
+                return Err(format!("output `{}` differs at length {length}", output.name));
+            }
+        }
+        for (idx, carry) in cell.carries.iter().enumerate() {
+            let mine = all.states[idx].slice_axis(Axis(0), Slice::from(sequence..sequence + 1));
+            if !same(&mine.to_owned(), &alone.states[idx]) {
+                return Err(format!("`{}` differs at length {length}", carry.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Simplifying changes no output, state or gradient by more than rounding.
+fn simplifying_keeps_numbers(cell: &ir::Cell) -> Result<(), String> {
+    let simple = derive::simplify_cell(cell);
+    ir::verify::verify(&simple)?;
+    let results = |cell: &ir::Cell| {
+        let bound = bound(cell);
+        let params = exec::init(&bound, 5).unwrap();
+        let (inputs, state) = (inputs(&bound, 6), declared(cell));
+        let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+        let run = exec::forward(call, &[]).unwrap();
+        let adjoint = derive::adjoint(cell, &pointwise::table());
+        let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
+        let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
+        let mut all = run.outputs.clone();
+        all.extend(run.states.iter().cloned());
+        all.extend(gradients.params.into_iter().flatten());
+        all.extend(gradients.inputs.into_iter().flatten());
+        all.extend(gradients.starts.into_iter().flatten());
+        all
+    };
+    let (plain, simple) = (results(cell), results(&simple));
+    for (idx, (a, b)) in plain.iter().zip(&simple).enumerate() {
+        let size = a.iter().fold(1.0, |size: f64, it| size.max(it.abs()));
+        let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        // Sums may be taken in another order.
+        if worst.is_nan() || worst > 1e-10 * size {
+            return Err(format!("result {idx} differs by {worst:e} at size {size:e}"));
+        }
+    }
+    Ok(())
+}
+
+fn printing_is_the_identity(source: &str) -> Result<(), String> {
+    let (_, mut tree, found) = syntax::parse_bytes("one", source.as_bytes());
+    if !found.is_empty() {
+        return Err(format!("{found:?}"));
+    }
+    let printed = syntax::print(&tree);
+    let (_, mut again, found) = syntax::parse_bytes("two", printed.as_bytes());
+    syntax::erase_spans(&mut tree);
+    syntax::erase_spans(&mut again);
+    if !found.is_empty() || tree != again || syntax::print(&again) != printed {
+        return Err(format!("printed differently:\n{printed}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_cell_of_the_library_passes_gradcheck() {
+    for (name, spec) in library() {
+        for cell in spec.cells() {
+            let options = Options { seeds: 2, ..Options::default() };
+            let report = gradcheck::gradcheck(cell, &pointwise::table(), &options).unwrap();
+            assert!(report.passes(), "{name}: {report:#?}");
+            assert!(report.lines.len() >= cell.params.len(), "{name} is not checked whole");
+        }
+    }
+}
+
+#[test]
+fn every_cell_of_the_library_streams_and_takes_lengths() {
+    for (name, spec) in library() {
+        for cell in spec.cells() {
+            for holds in [streaming_equals_batch, lengths_equal_running_alone, simplifying_keeps_numbers] {
+                holds(cell).unwrap_or_else(|it| panic!("{name}: {it}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_library_prints_as_itself() {
+    for file in rnnc::api::library() {
+        printing_is_the_identity(file.source).unwrap_or_else(|it| panic!("{}: {it}", file.name));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_cells_hold_what_all_cells_hold(tape in prop::collection::vec(any::<u8>(), 0..120)) {
+        let source = support::generate::cell(&tape);
+        printing_is_the_identity(&source).map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
+        let spec = Spec::parse(&source)
+            .map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
+        let cell = &spec.cells()[0];
+        for holds in [streaming_equals_batch, lengths_equal_running_alone, simplifying_keeps_numbers] {
+            holds(cell).map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
+        }
+        // Central differences of random cells meet too many kinks; forward mode knows none.
+        let options = Options { seeds: 1, lengths: vec![1, 5], elements: 0, ..Options::default() };
+        let report = gradcheck::gradcheck(cell, &pointwise::table(), &options)
+            .map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
+        prop_assert!(report.passes(), "{}\n{:#?}", source, report);
+    }
+}
