@@ -251,7 +251,7 @@ impl Grower<'_> {
                     5 => {
                         let matrix = self.param(vec![axis, other]).0;
                         let reduction = *self.tape.choose(&["sum", "max", "mean", "norm"]);
-                        format!("{reduction}({matrix} * {} over {other})", self.leaf(&vec![other]))
+                        format!("{reduction}({matrix} * {}, over {other})", self.leaf(&vec![other]))
                     }
                     6 => format!("({})[token]", self.param(vec!["V", axis]).0),
                     _ => {
@@ -267,7 +267,7 @@ impl Grower<'_> {
                         let (a, b) = (self.expr(&vec![rows], next), self.expr(&vec![columns], next));
                         format!("outer({a}, {b})")
                     }
-                    1 => format!("softmax({} over last)", self.expr(shape, next)),
+                    1 => format!("softmax({}, over last)", self.expr(shape, next)),
                     2 => {
                         let (a, b) = (self.param(vec![rows, "I"]).0, self.param(vec!["I", columns]).0);
                         format!("matmul({a}, {b})")
