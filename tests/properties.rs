@@ -69,14 +69,23 @@ struct Outcome {
     states: Vec<ArrayD<f64>>,
 }
 
-fn run(bound: &Bound, params: &Params<f64>, inputs: &Inputs<f64>, state: &InitialState<f64>) -> Outcome {
+fn run(
+    bound: &Bound,
+    params: &Params<f64>,
+    inputs: &Inputs<f64>,
+    state: &InitialState<f64>,
+) -> Outcome {
     let call = Call { bound, params, inputs, state };
     let run = exec::forward(call, &[]).expect("the data fit");
     Outcome { outputs: run.outputs, states: run.states }
 }
 
 /// The part of the inputs that lies in some steps and sequences.
-fn cut(inputs: &Inputs<f64>, steps: std::ops::Range<usize>, batch: std::ops::Range<usize>) -> Inputs<f64> {
+fn cut(
+    inputs: &Inputs<f64>,
+    steps: std::ops::Range<usize>,
+    batch: std::ops::Range<usize>,
+) -> Inputs<f64> {
     let feeds = inputs.feeds.iter().map(|it| {
         it.as_ref().map(|feed| {
             let part = feed.array().slice_axis(Axis(0), Slice::from(steps.clone()));
@@ -101,7 +110,9 @@ fn streaming_equals_batch(cell: &ir::Cell) -> Result<(), String> {
     for step in 0..STEPS {
         let part = cut(&inputs, step..step + 1, 0..LENGTHS.len());
         let now = run(&bound, &params, &part, &state);
-        for (output, (whole, now)) in cell.outputs.iter().zip(whole.outputs.iter().zip(&now.outputs)) {
+        for (output, (whole, now)) in
+            cell.outputs.iter().zip(whole.outputs.iter().zip(&now.outputs))
+        {
             let whole = whole.slice_axis(Axis(0), Slice::from(step..step + 1)).to_owned();
             if !same(&whole, now) {
                 return Err(format!("output `{}` differs at step {step}", output.name));
@@ -227,7 +238,9 @@ fn every_cell_of_the_library_passes_gradcheck() {
 fn every_cell_of_the_library_streams_and_takes_lengths() {
     for (name, spec) in library() {
         for cell in spec.cells() {
-            for holds in [streaming_equals_batch, lengths_equal_running_alone, simplifying_keeps_numbers] {
+            for holds in
+                [streaming_equals_batch, lengths_equal_running_alone, simplifying_keeps_numbers]
+            {
                 holds(cell).unwrap_or_else(|it| panic!("{name}: {it}"));
             }
         }
@@ -263,4 +276,47 @@ proptest! {
             prop_assert!(agrees, "{}\n{:#?}", source, line);
         }
     }
+}
+
+/// The gradient of `param` in the sum of `v` over one step, at sizes 2 and 3.
+fn gradient(source: &str, param: &str) -> ArrayD<f64> {
+    let spec = Spec::parse(source).expect("the cell checks");
+    let cell = &spec.cells()[0];
+    let bound = bound(cell);
+    let params = exec::init(&bound, 7).unwrap();
+    let inputs = cut(&inputs(&bound, 8), 0..1, 0..1);
+    let state = declared(cell);
+    let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+    let run = exec::forward(call, &[]).unwrap();
+    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
+    let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
+    gradients.params[cell.param(param).unwrap()].clone().unwrap()
+}
+
+#[test]
+fn a_branch_not_taken_sends_exactly_zero_even_where_it_is_nan() {
+    // The logarithm of a negative number is NaN, and so is its derivative times 0.
+    let cell = |value: &str| {
+        format!(
+            "cell A {{ dims H, N input x: [H] state h: [H] param a: [H] init -1, b: [H] init 2, m: [H, N] init -1
+             h = prev h + x let v = {value} output v, h }}"
+        )
+    };
+    let zero = ArrayD::<f64>::zeros(ndarray::IxDyn(&[2]));
+    assert_eq!(gradient(&cell("where(a > 0, log(a), b)"), "a"), zero);
+    assert_eq!(gradient(&cell("where(a > 0, b * log(a) ^ 0.5, b)"), "a"), zero);
+    // The sum over the other axis mixes elements, and none of them is taken.
+    assert_eq!(gradient(&cell("where(a > 0, sum(log(m) * b, over N), b)"), "m").sum(), 0.0);
+}
+
+#[test]
+fn a_branch_taken_in_part_keeps_what_its_elements_send_to_each_other() {
+    // Only the first element of the softmax is taken, and it depends on both.
+    let source = "cell A { dims H input x: [H] state h: [H] param p: [H] init iota(H)
+        h = prev h + x let v = where(iota(H) < 1, softmax(p), 0) output v, h }";
+    let share = 1.0 / (1.0 + std::f64::consts::E);
+    let slope = share * (1.0 - share);
+    let got = gradient(source, "p");
+    assert!((got[0] - slope).abs() < 1e-15 && (got[1] + slope).abs() < 1e-15, "{got}");
 }

@@ -76,6 +76,12 @@ impl Graph {
         self.nodes[id.idx()].name.get_or_insert(name);
     }
 
+    /// Puts an earlier value in place of an operand, while the graph is being built.
+    pub fn replace_operand(&mut self, id: NodeId, operand: usize, value: NodeId) {
+        debug_assert!(value < id && self.shape(value) == self.shape(self.node(id).args[operand]));
+        self.nodes[id.idx()].args[operand] = value;
+    }
+
     /// A node without a name.
     pub fn add(&mut self, op: Op, args: Vec<NodeId>, shape: Shape, span: Span) -> NodeId {
         self.push(Node { op, args, shape, name: None, span })

@@ -46,7 +46,8 @@ const DIMS: &[&str] = &["I", "H", "N"];
 
 /// A cell grown from a tape.
 pub fn cell(choices: &[u8]) -> String {
-    let mut grower = Grower { tape: Tape { choices, at: 0 }, params: Vec::new(), values: Vec::new() };
+    let mut grower =
+        Grower { tape: Tape { choices, at: 0 }, params: Vec::new(), values: Vec::new() };
     grower.cell()
 }
 
@@ -72,7 +73,11 @@ impl Grower<'_> {
         // What is defined later may be read with `prev` only; states are read with `prev` from the start.
         let past: Vec<Named> = states
             .iter()
-            .map(|(name, shape)| Named { text: (*name).into(), shape: shape.clone(), has_past: true })
+            .map(|(name, shape)| Named {
+                text: (*name).into(),
+                shape: shape.clone(),
+                has_past: true,
+            })
             .collect();
         let bare = self.values.len();
         let lets = 1 + self.tape.pick(4);
@@ -106,7 +111,8 @@ impl Grower<'_> {
         }
         debug_assert!(self.values.len() >= bare);
 
-        let mut text = String::from("cell Random {\n  dims I, H, N, V\n  hyper a = 0.3, act = tanh\n");
+        let mut text =
+            String::from("cell Random {\n  dims I, H, N, V\n  hyper a = 0.3, act = tanh\n");
         text.push_str("  input x: [I], s: [] = 0.5, token: index[V]\n");
         for (name, shape) in &states {
             let learned = self.tape.pick(4) == 1;
@@ -142,7 +148,8 @@ impl Grower<'_> {
     }
 
     fn param(&mut self, shape: Shape) -> (String, Shape) {
-        let same: Vec<usize> = (0..self.params.len()).filter(|it| self.params[*it].1 == shape).collect();
+        let same: Vec<usize> =
+            (0..self.params.len()).filter(|it| self.params[*it].1 == shape).collect();
         // One of four times a weight is shared.
         if !same.is_empty() && self.tape.pick(4) == 3 {
             return self.params[*self.tape.choose(&same)].clone();
@@ -184,9 +191,35 @@ impl Grower<'_> {
             }
             3 => {
                 const FUNCTIONS: &[&str] = &[
-                    "tanh", "sigmoid", "relu", "softplus", "sin", "cos", "square", "exp", "abs", "silu", "gelu", "gelu_tanh",
-                    "erf", "log_sigmoid", "softsign", "hard_tanh", "elu", "selu", "leaky_relu", "isru", "isrlu",
-                    "hard_sigmoid", "lecun_tanh", "act", "own", "spike", "expm1", "identity", "stop_grad",
+                    "tanh",
+                    "sigmoid",
+                    "relu",
+                    "softplus",
+                    "sin",
+                    "cos",
+                    "square",
+                    "exp",
+                    "abs",
+                    "silu",
+                    "gelu",
+                    "gelu_tanh",
+                    "erf",
+                    "log_sigmoid",
+                    "softsign",
+                    "hard_tanh",
+                    "elu",
+                    "selu",
+                    "leaky_relu",
+                    "isru",
+                    "isrlu",
+                    "hard_sigmoid",
+                    "lecun_tanh",
+                    "act",
+                    "own",
+                    "spike",
+                    "expm1",
+                    "identity",
+                    "stop_grad",
                 ];
                 let function = *self.tape.choose(FUNCTIONS);
                 let value = self.expr(shape, next);
@@ -222,7 +255,8 @@ impl Grower<'_> {
         let next = depth - 1;
         match shape.as_slice() {
             [] => {
-                const REDUCTIONS: &[&str] = &["sum", "mean", "max", "min", "norm", "logsumexp", "prod"];
+                const REDUCTIONS: &[&str] =
+                    &["sum", "mean", "max", "min", "norm", "logsumexp", "prod"];
                 let inner = vec![*self.tape.choose(DIMS)];
                 match self.tape.pick(3) {
                     0 => format!("{}({})", self.tape.choose(REDUCTIONS), self.expr(&inner, next)),
@@ -232,7 +266,8 @@ impl Grower<'_> {
             }
             [axis] => {
                 let axis = *axis;
-                let other = **self.tape.choose(&DIMS.iter().filter(|it| **it != axis).collect::<Vec<_>>());
+                let other =
+                    **self.tape.choose(&DIMS.iter().filter(|it| **it != axis).collect::<Vec<_>>());
                 match self.tape.pick(8) {
                     0..=2 => {
                         let weight = self.param(vec![axis, other]).0;
@@ -246,7 +281,10 @@ impl Grower<'_> {
                     }
                     4 => {
                         let value = self.expr(shape, next);
-                        format!("concat(slice({value}, 0, 1), slice({}, 1, {axis}))", self.leaf(shape))
+                        format!(
+                            "concat(slice({value}, 0, 1), slice({}, 1, {axis}))",
+                            self.leaf(shape)
+                        )
                     }
                     5 => {
                         let matrix = self.param(vec![axis, other]).0;
@@ -264,12 +302,14 @@ impl Grower<'_> {
                 let (rows, columns) = (*rows, *columns);
                 match self.tape.pick(4) {
                     0 => {
-                        let (a, b) = (self.expr(&vec![rows], next), self.expr(&vec![columns], next));
+                        let (a, b) =
+                            (self.expr(&vec![rows], next), self.expr(&vec![columns], next));
                         format!("outer({a}, {b})")
                     }
                     1 => format!("softmax({}, over last)", self.expr(shape, next)),
                     2 => {
-                        let (a, b) = (self.param(vec![rows, "I"]).0, self.param(vec!["I", columns]).0);
+                        let (a, b) =
+                            (self.param(vec![rows, "I"]).0, self.param(vec!["I", columns]).0);
                         format!("matmul({a}, {b})")
                     }
                     // A vector joins by the name of its axis.

@@ -2,6 +2,9 @@
 //!
 //! What the expression written in a branch reads from outside is therefore guarded at its entry: the adjoint that leaves the
 //! branch there is cut to 0 wherever the condition did not choose the branch.
+//!
+//! Element by element that is exact. A value that reaches the branch's result through anything but elementwise operations (a
+//! product, a softmax, a slice) counts for other elements than its own; it is cut only when the branch is taken nowhere.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +24,8 @@ pub(super) struct Branch {
     adapted: BTreeMap<Shape, NodeId>,
     /// What was guarded already.
     guarded: BTreeMap<NodeId, NodeId>,
+    /// The guards, each with the condition that it gets when its value does not stay in place.
+    anywhere: Vec<(NodeId, NodeId)>,
 }
 
 impl Lower<'_, '_> {
@@ -58,10 +63,43 @@ impl Lower<'_, '_> {
             taken,
             adapted: BTreeMap::new(),
             guarded: BTreeMap::new(),
+            anywhere: Vec::new(),
         });
         let operand = self.operand(expr, scope);
-        self.branches.pop();
+        if let Some(branch) = self.branches.pop() {
+            self.loosen(&branch);
+        }
         operand
+    }
+
+    /// Gives the guards whose value moves to other elements within the branch the condition "taken anywhere".
+    fn loosen(&mut self, branch: &Branch) {
+        if branch.anywhere.is_empty() {
+            return;
+        }
+        let mut moves = vec![false; self.graph.nodes().len() - branch.first];
+        for idx in (0..moves.len()).rev() {
+            let node = &self.graph.nodes()[branch.first + idx];
+            let in_place = matches!(
+                node.op,
+                Op::Map(_)
+                    | Op::Expand(_)
+                    | Op::Guard
+                    | Op::Declared
+                    | Op::StopGrad
+                    | Op::ClipGrad(_)
+            );
+            if moves[idx] || !in_place {
+                for arg in node.args.iter().filter(|it| it.idx() >= branch.first) {
+                    moves[arg.idx() - branch.first] = true;
+                }
+            }
+        }
+        for (guard, anywhere) in &branch.anywhere {
+            if moves[guard.idx() - branch.first] {
+                self.graph.replace_operand(*guard, 0, *anywhere);
+            }
+        }
     }
 
     /// The condition as 0 or 1.
@@ -122,8 +160,19 @@ impl Lower<'_, '_> {
                 taken
             }
         };
+        let everywhere = self.branches[branch].taken;
+        let rank = self.graph.shape(everywhere).rank();
+        let anywhere = (rank > 0).then(|| {
+            let axes = (0..rank).collect();
+            let reduced = Op::Reduce(Reduction::Max, axes);
+            let node = self.add(reduced, vec![everywhere], Shape::scalar(), span);
+            self.fill(node, &shape, span)
+        });
         let guarded = self.add(Op::Guard, vec![taken, value], shape, span);
         self.branches[branch].guarded.insert(value, guarded);
+        if let Some(anywhere) = anywhere {
+            self.branches[branch].anywhere.push((guarded, anywhere));
+        }
         guarded
     }
 
