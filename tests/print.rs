@@ -80,9 +80,11 @@ fn every_spec_prints_in_good_lines() {
 }
 
 #[test]
-fn a_gated_recurrent_unit() {
-    let text = std::fs::read_to_string("specs/gru.rnn").unwrap();
-    insta::assert_snapshot!(printed(&cells("gru", &text)[0]));
+fn well_known_cells() {
+    for name in ["gru", "slstm"] {
+        let text = std::fs::read_to_string(format!("specs/{name}.rnn")).unwrap();
+        insta::assert_snapshot!(name, printed(&cells(name, &text)[0]));
+    }
 }
 
 #[test]
