@@ -109,14 +109,14 @@ fn three_slips_give_three_errors() {
 #[test]
 fn failures_are_told_in_words() {
     let cases = [
-        ("h = a + b )", "E0101 1:20 expected an operator or the end of the equation, found `)`"),
+        ("h = a + b )", "E0101 1:20 `)` closes nothing"),
         ("let a =", "E0101 1:17 expected a value, found `}`"),
         ("h = U @ r * h", "E0103 1:16 `@` and `*` need parentheses here"),
         ("h = a / U @ r", "E0103 1:20 `@` and `/` need parentheses here"),
         ("h = a < b < c", "E0112 1:20 comparisons do not chain"),
         ("h = 2 b", "E0102 1:16 missing operator between `2` and `b`"),
         ("h = W prev h", "E0102 1:16 missing operator between `W` and `prev h`"),
-        ("h = a\n(b)", "E0102 2:1 missing operator between `a` and `(`"),
+        ("h = a\n(b)", "E0102 2:1 missing operator between `a` and `(b)`"),
         ("let gate = 1", "E0110 1:14 `gate` is a reserved word and cannot be a name"),
         ("h = if a", "E0110 1:14 there is no `if` in this language"),
         ("h = prev (a + b)", "E0205 1:14 `prev` takes a name, not an expression"),

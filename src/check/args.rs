@@ -56,8 +56,15 @@ pub(super) fn bind<'a>(
     let mut rest = Vec::new();
     let mut over = None;
     let mut n_positional = 0;
+    let mut named = false;
     for arg in args {
         match arg {
+            Arg::Positional(value) if named => {
+                return fault(
+                    value.span,
+                    format!("an argument of `{name}` without a name stands before those with one"),
+                );
+            }
             Arg::Positional(value) => {
                 if let Some(slot) = slots.get_mut(n_positional) {
                     if slot.is_some() {
@@ -68,6 +75,9 @@ pub(super) fn bind<'a>(
                 } else if form.variadic {
                     rest.push(value);
                 } else {
+                    if form.over && super::show::short(value) == "over" {
+                        return fault(value.span, "`over` is followed by an axis".to_owned());
+                    }
                     let n = args.iter().filter(|it| matches!(it, Arg::Positional(_))).count();
                     let takes = match form.params.len() {
                         0 => "no arguments".to_owned(),
@@ -79,6 +89,7 @@ pub(super) fn bind<'a>(
                 n_positional += 1;
             }
             Arg::Named(param, value) => {
+                named = true;
                 let Some(idx) = form.params.iter().position(|it| it.0 == &*param.name) else {
                     let message = format!("`{name}` has no parameter `{}`", param.name);
                     return fault(param.span, message);

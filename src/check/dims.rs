@@ -302,6 +302,60 @@ pub(super) fn check_size(
     None
 }
 
+/// Reports sizes that are none, or too large, under the defaults of dims: who sets nothing could not use them.
+pub(super) fn check_defaults(
+    decls: &[&DimDecl],
+    dims: &Dims,
+    shapes: &[(Span, Shape)],
+    sink: &mut Vec<Diagnostic>,
+) {
+    let mut defaults: BTreeMap<&str, i64> =
+        dims.free.iter().filter_map(|it| Some((&*it.name, it.default?))).collect();
+    let second: Vec<(&str, i64)> = dims
+        .like
+        .iter()
+        .filter_map(|(name, root)| Some((&**name, root.eval(&|it| defaults.get(it).copied())?)))
+        .collect();
+    defaults.extend(second);
+    let before = sink.len();
+    // `None` where a size is not known; a size beyond 64 bits is as bad as the largest.
+    let size = |dim: &Dim| {
+        let known = dim.names().iter().all(|it| defaults.contains_key(&**it));
+        known.then(|| dim.eval(&|it| defaults.get(it).copied()).unwrap_or(i64::MAX))
+    };
+    for decl in decls {
+        let DimKind::Equals(expr) = &decl.kind else { continue };
+        let Some(Some(found)) = dims.table.get(&decl.name.name) else { continue };
+        let Some(size) = size(found) else { continue };
+        if size > MOST_ELEMENTS {
+            let message = format!("the size `{}` is more than 2^40", decl.name.name);
+            sink.push(Diagnostic::new(Code::TooLarge, expr.span, message));
+        } else if size < 1 && found.as_number().is_none() {
+            check_size(&decl.name, expr.span, size, sink);
+        }
+    }
+    for (span, shape) in shapes {
+        let sizes: Option<Vec<i64>> = shape.axes().iter().map(size).collect();
+        let Some(sizes) = sizes else { continue };
+        let plain = shape.axes().iter().all(|it| it.as_number().is_some());
+        let count = sizes.iter().fold(1i64, |product, it| product.saturating_mul((*it).max(1)));
+        if sink.len() == before && !plain && count > MOST_ELEMENTS {
+            let message =
+                format!("a value of shape `{shape}` has more than 2^40 elements by default");
+            let text: Vec<String> = shape
+                .axes()
+                .iter()
+                .flat_map(Dim::names)
+                .collect::<std::collections::BTreeSet<_>>()
+                .iter()
+                .map(|it| format!("`{it}` = {}", defaults[&**it]))
+                .collect();
+            let label = format!("here {}", text.join(", "));
+            sink.push(Diagnostic::new(Code::TooLarge, *span, message).at(label));
+        }
+    }
+}
+
 /// `dims K = H / 2` is mended by `dims H = 2 * K`: rewrites the report of a division at the top of a definition.
 fn offer_multiple(decl: &DimDecl, expr: &Expr, decls: &[&DimDecl], faults: &mut [Diagnostic]) {
     let ExprKind::Chain(first, rest) = &expr.kind else { return };

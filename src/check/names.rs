@@ -454,8 +454,10 @@ impl<'a> Collector<'a, '_> {
         let resolved = dims::resolve(&dims, &mut other, self.sink);
         self.names.dims = resolved;
         let mut slots = (0, 0, 0);
+        let mut shapes = Vec::new();
         for (group, defs) in std::mem::take(&mut self.groups) {
             let (shape, index) = self.type_(&group.type_);
+            shapes.extend(shape.iter().map(|it| (group.type_.span, it.clone())));
             for def in defs {
                 let def = &mut self.names.defs[def];
                 def.shape.clone_from(&shape);
@@ -474,6 +476,7 @@ impl<'a> Collector<'a, '_> {
                 *slot += 1;
             }
         }
+        dims::check_defaults(&dims, &self.names.dims, &shapes, self.sink);
     }
 
     fn type_(&mut self, type_: &Type) -> (Option<Shape>, Option<Dim>) {

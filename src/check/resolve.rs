@@ -266,7 +266,10 @@ impl<'c, 'a> Resolver<'c, 'a> {
     fn builtin(&mut self, name: &Ident, signature: &Signature, args: &[Arg], span: Span) {
         let form = form(&name.name, signature);
         let Some(matched) = self.matched(&form, name, span, args) else {
-            args.iter().for_each(|it| self.plain(it));
+            // The argument that is too much is not looked at: `over` alone would be an unknown name too.
+            let fault = self.sink.last().map(|it| it.span);
+            let wrong = |it: &&Arg| matches!(it, Arg::Positional(it) if Some(it.span) == fault);
+            args.iter().filter(|it| !wrong(it)).for_each(|it| self.plain(it));
             return;
         };
         if let builtin::Builtin::Extreme(..) = signature.what
@@ -395,18 +398,20 @@ impl<'c, 'a> Resolver<'c, 'a> {
 
 /// `b (x)` for a value `b`: a product was meant.
 fn missing_operator(name: &Ident, args: &[Arg], span: Span, matrix: Option<bool>) -> Diagnostic {
-    let text = match args {
-        [Arg::Positional(only)] => format!("`({})`", super::show::short(only)),
-        [] | [..] => "`(`".to_owned(),
+    let (text, opener) = match args {
+        // Right before the value stands the bracket, as people write it.
+        [Arg::Positional(only)] => {
+            (format!("`({})`", super::show::short(only)), only.span.start - 1)
+        }
+        [] | [..] => ("`(`".to_owned(), name.span.end),
     };
     let message = format!("missing operator between `{}` and {text}", name.name);
     let operator = if matrix == Some(true) { "@" } else { "*" };
-    let between = name.span.after();
-    Diagnostic::new(Code::MissingOperator, Span { end: span.end, ..between }, message)
-        .help(format!(
-            "`{}` is a value; write `{} * ..` or `{} @ ..`",
-            name.name, name.name, name.name
-        ))
+    let opener = opener.max(name.span.end);
+    let between = Span { end: opener, ..name.span.after() };
+    Diagnostic::new(Code::MissingOperator, Span { start: opener, ..span }, message)
+        .label(name.span, "this is a value")
+        .help(format!("write `{0} * ..` or `{0} @ ..`", name.name))
         .fix(Applicability::Maybe, between, format!(" {operator} "))
 }
 

@@ -18,7 +18,10 @@ pub(super) fn pair(
     file: FileId,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> bool {
-    let mut pairing = Pairing { tokens, text, file, diagnostics, open: Vec::new() };
+    let count = |sign: Kind| tokens.iter().filter(|it| it.kind == sign).count();
+    // Where the braces are as many, an item inside of another stands in the wrong place, and no brace is missing.
+    let balanced = count(Kind::Open(b'{')) == count(Kind::Close(b'}'));
+    let mut pairing = Pairing { tokens, text, file, diagnostics, open: Vec::new(), balanced };
     for at in 0..pairing.tokens.len() {
         match pairing.tokens[at].kind {
             Kind::Open(_) if pairing.open.len() == MAX_NESTING => {
@@ -48,6 +51,7 @@ struct Pairing<'t> {
     file: FileId,
     diagnostics: &'t mut Vec<Diagnostic>,
     open: Vec<usize>,
+    balanced: bool,
 }
 
 impl Pairing<'_> {
@@ -118,6 +122,9 @@ impl Pairing<'_> {
     /// An item cannot stand inside brackets.
     fn begins_item(&self, at: usize) -> bool {
         let Some(&top) = self.open.last() else { return false };
+        if self.balanced && self.sign(top) == b'{' {
+            return false;
+        }
         let next_is_word = matches!(self.tokens.get(at + 1).map(|it| it.kind), Some(Kind::Word(_)));
         let opens = matches!(self.tokens.get(at + 2).map(|it| it.kind), Some(Kind::Open(_)));
         let next = self.tokens.get(at + 1).map(|it| it.kind);
@@ -142,7 +149,7 @@ impl Pairing<'_> {
     fn declaration(&mut self, at: usize) {
         let word = &self.text[self.tokens[at].start as usize..self.tokens[at].end as usize];
         let braces = |it: &&usize| self.sign(**it) == b'{';
-        let level = if matches!(word, "let" | "gate") {
+        let level = if self.balanced || matches!(word, "let" | "gate") {
             self.open.iter().rposition(|it| braces(&it))
         } else {
             self.open.iter().position(|it| braces(&it))

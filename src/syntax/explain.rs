@@ -5,7 +5,7 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::grammar::Rule;
-use crate::syntax::scan::Kind;
+use crate::syntax::scan::{Kind, NONE};
 use crate::syntax::split::Reader;
 use crate::syntax::words::{self, Word};
 use crate::text::Span;
@@ -81,6 +81,9 @@ fn slip(
     if at == start + 1 && matches!(found, "=" | ":") && !matches!(before, "loss" | "use") {
         return Some(reserved(reader.span(start), before));
     }
+    if let Some(found) = unlike(reader, start, at, found, before) {
+        return Some(found);
+    }
     if let Kind::Word(word) = kind
         && !matches!(word, Word::Free)
         && (expected.has_value() || expected.has(Rule::name))
@@ -92,7 +95,11 @@ fn slip(
                     .help("name its result: `let s = fold ..`"),
             );
         }
-        if found == "prev" && reader.word(start) == "output" {
+        if found == "prev"
+            && reader.word(start) == "output"
+            && !expected.has_value()
+            && before != "prev"
+        {
             return Some(
                 Diagnostic::new(Code::UnexpectedToken, place, "expected a name, found `prev`")
                     .help("give the old value a name: `output y = prev h`"),
@@ -134,19 +141,120 @@ fn slip(
     None
 }
 
+/// Words and signs that cannot stand where they do, whatever was expected there.
+fn unlike(
+    reader: &Reader<'_>,
+    start: usize,
+    at: usize,
+    found: &str,
+    before: &str,
+) -> Option<Diagnostic> {
+    let place = reader.span(at);
+    let unexpected = |message: String| Diagnostic::new(Code::UnexpectedToken, place, message);
+    match reader.kind(at)? {
+        Kind::Close(_) if reader.scan.tokens[at].partner == NONE => Some(
+            unexpected(format!("`{found}` closes nothing")).fix(Applicability::Maybe, place, ""),
+        ),
+        // `prev prev x`
+        Kind::Word(_) if found == "prev" && before == "prev" => {
+            let name = clip(reader.word(at + 1));
+            let all = reader.span(at - 1).to(reader.span(at + 1));
+            let text = format!("prev({name}, 2)");
+            let message = "`prev` takes a name, not an expression";
+            Some(
+                Diagnostic::new(Code::BadPrev, all, message)
+                    .help(format!("write `{text}` for the value two steps ago"))
+                    .fix(Applicability::Maybe, all, text),
+            )
+        }
+        // A keyword that begins a line and declares something is no misused name.
+        Kind::Word(Word::Declaration)
+            if at > start
+                && reader.scan.tokens[at].first
+                && matches!(reader.kind(at + 1), Some(Kind::Word(Word::Free))) =>
+        {
+            let end = reader.span(at - 1).after();
+            let message = format!("expected a name, found the next statement, `{found}`");
+            Some(
+                Diagnostic::new(Code::UnexpectedToken, end, message)
+                    .at("something is missing here"),
+            )
+        }
+        Kind::Word(_) if found == "derivative" && reader.word(start) == "fn" => {
+            let name = clip(reader.word(start + 1));
+            Some(
+                unexpected("a `fn` has no `derivative`".to_owned())
+                    .help(format!("an activation may have one: `activation {name}(v) = ..`")),
+            )
+        }
+        Kind::Sign(b'=') if reader.word(start) == "fn" && reader.is_inside(start, at) => Some(
+            unexpected("a parameter of a `fn` has no default".to_owned())
+                .help("the constants of an `activation` have"),
+        ),
+        Kind::Close(_) | Kind::Sign(b',')
+            if reader.word(start) == "activation" && reader.is_inside(start, at) =>
+        {
+            // Of the parameters only the first, the value, has no default.
+            let first = matches!(reader.kind(at - 2), Some(Kind::Open(_)));
+            let is_name = matches!(reader.kind(at - 1), Some(Kind::Word(Word::Free)));
+            (is_name && !first).then(|| {
+                unexpected(format!("`{before}` of the activation needs a default"))
+                    .help(format!("write `{before} = 1` or another constant"))
+            })
+        }
+        Kind::Word(_)
+        | Kind::Number
+        | Kind::Text
+        | Kind::Open(_)
+        | Kind::Close(_)
+        | Kind::Sign(_) => None,
+    }
+}
+
+/// A value around a token, from its beginning or up to its end, if it is short.
+fn value_text(reader: &Reader<'_>, first: usize, last: usize) -> Option<String> {
+    let span = reader.span(first).to(reader.span(last));
+    let text = &reader.source[span.range()];
+    (text.len() <= 40 && !text.contains(['\n', '/'])).then(|| text.to_owned())
+}
+
+/// The value that ends with a token: a name, a number, or brackets with the function before them.
+fn value_before(reader: &Reader<'_>, last: usize) -> Option<String> {
+    let Some(Kind::Close(_)) = reader.kind(last) else { return value_text(reader, last, last) };
+    let open = reader.partner(last)?;
+    let called = open > 0
+        && reader.kind(open - 1) == Some(Kind::Word(Word::Free))
+        && reader.span(open - 1).end == reader.span(open).start;
+    value_text(reader, if called { open - 1 } else { open }, last)
+}
+
+/// The value that begins with a token.
+fn value_after(reader: &Reader<'_>, first: usize) -> Option<String> {
+    let opens = |at: usize| matches!(reader.kind(at), Some(Kind::Open(_)));
+    let last = match reader.word(first) {
+        "prev" if opens(first + 1) => reader.partner(first + 1)?,
+        "prev" => first + 1,
+        _ if opens(first) => reader.partner(first)?,
+        _ if opens(first + 1) && reader.span(first).end == reader.span(first + 1).start => {
+            reader.partner(first + 1)?
+        }
+        _ => first,
+    };
+    value_text(reader, first, last)
+}
+
 fn missing_operator(reader: &Reader<'_>, at: usize, found: &str, before: &str) -> Diagnostic {
     let left = reader.span(at - 1);
-    let right = match found {
-        "prev" => format!("prev {}", clip(reader.word(at + 1))),
-        _ => found.to_owned(),
-    };
+    let before = &value_before(reader, at - 1).unwrap_or_else(|| before.to_owned());
+    let whole = value_after(reader, at);
+    let readable = whole.is_some() || !matches!(reader.kind(at), Some(Kind::Open(_)));
+    let right = whole.unwrap_or_else(|| found.to_owned());
     let number = matches!(reader.kind(at - 1), Some(Kind::Number))
         || matches!(reader.kind(at), Some(Kind::Number));
     let message = format!("missing operator between `{before}` and `{right}`");
     let gap = left.after();
     let sign = if number { "*" } else { "@" };
     let blank = if reader.span(at).start > gap.start { "" } else { " " };
-    let readable = !matches!(reader.kind(at), Some(Kind::Open(_)));
     let help = match (number, readable) {
         (true, true) => format!("write `{before} * {right}`"),
         (false, true) => format!(
@@ -209,6 +317,10 @@ fn help_for(
         }
         ("layer", _) if expected.has(Rule::larg) || expected.has(Rule::a_equals) => {
             Some("arguments of a layer are named: `x = e`".to_owned())
+        }
+        (_, name) if expected.has(Rule::shape) || expected.rules == [Rule::a_lbracket] => {
+            let name = if name.is_empty() { "H" } else { name };
+            Some(format!("a shape stands in brackets: `[{name}]`"))
         }
         (_, "=") if expected.has(Rule::infix) => Some("to compare, write `==`".to_owned()),
         _ => None,
@@ -304,6 +416,12 @@ pub(super) fn unknown_item(reader: &Reader<'_>, start: usize) -> Diagnostic {
         )
         .help("declarations stand between the braces of `cell NAME { .. }`"),
         Some(Kind::Word(Word::Foreign | Word::Later)) => reserved(place, &word),
+        Some(Kind::Word(Word::Free)) if reader.word(start + 1) == "=" => Diagnostic::new(
+            Code::UnexpectedToken,
+            place,
+            format!("`{word} = ..` stands outside of a cell"),
+        )
+        .help("equations stand between the braces of `cell NAME { .. }`"),
         Some(Kind::Word(Word::Free)) => match words::nearest(&word, words::ITEMS) {
             Some(near) => Diagnostic::new(
                 Code::UnknownDeclaration,
@@ -353,7 +471,10 @@ impl Expected<'_> {
             // Behind a whole value, a bracket or point would continue it as an operator does; before one, each
             // of its beginnings was tried.
             let implied = match rule {
-                Rule::a_lparen | Rule::a_lbracket | Rule::a_point => operator || value,
+                Rule::a_lparen | Rule::a_lbracket | Rule::a_point => {
+                    operator || value || self.has(Rule::a_comma) && self.has(Rule::a_equals)
+                }
+                Rule::named | Rule::over => value,
                 Rule::args | Rule::index | Rule::field => operator,
                 Rule::name | Rule::minus | Rule::paren | Rule::array | Rule::prev => value,
                 Rule::constant | Rule::number => value && *rule != Rule::number,

@@ -97,15 +97,16 @@ impl Builder<'_> {
                 let place = Span { end: span.start + 1, ..span };
                 let left = base.expr.span;
                 let last = Span { start: left.end - 1, ..left };
-                self.report(
-                    Diagnostic::new(
-                        Code::MissingOperator,
-                        place,
-                        format!("missing operator between `{}` and `(`", self.text(last)),
-                    )
+                let short = |it: Span| it.end - it.start <= 40 && !self.text(it).contains('\n');
+                let before = self.text(if short(left) { left } else { last });
+                let after = if short(span) { self.text(span) } else { "(" };
+                let blank = if left.end == span.start { " " } else { "" };
+                let message = format!("missing operator between `{before}` and `{after}`");
+                let fault = Diagnostic::new(Code::MissingOperator, place, message)
                     .label(last, "a value ends here")
-                    .help("write `*` for an elementwise and `@` for a matrix product"),
-                );
+                    .help("write `*` for an elementwise and `@` for a matrix product")
+                    .fix(Applicability::Maybe, left.after(), format!(" *{blank}"));
+                self.report(fault);
                 Some(base)
             }
         }

@@ -151,6 +151,7 @@ impl Scanner<'_> {
                 }
                 b'&' | b'|' => self.logic(byte),
                 b';' => {
+                    let text = &self.source[start + 1..];
                     let found = self.report(
                         Code::UnexpectedToken,
                         start,
@@ -158,6 +159,15 @@ impl Scanner<'_> {
                         "a statement ends by itself; remove `;`",
                     );
                     found.fix = fix(found.span, "");
+                    // Between two groups a comma may be meant.
+                    let rest = text.trim_start_matches([' ', '\t', '\r']);
+                    let last =
+                        rest.is_empty() || rest.starts_with(['\n', '}']) || rest.starts_with("//");
+                    if let Some(fix) = &mut found.fix
+                        && !last
+                    {
+                        fix.applicability = Applicability::Maybe;
+                    }
                     self.blank(start, start + 1);
                     self.at += 1;
                 }
@@ -275,6 +285,10 @@ impl Scanner<'_> {
         } else if let Some(sign) = chars::sign(character) {
             found.help = Some(format!("write `{sign}`"));
             found.fix = fix(found.span, sign);
+            // A quote needs its partner, which may be as wrong.
+            if let (Some(fix), "\"") = (&mut found.fix, sign) {
+                fix.applicability = Applicability::Maybe;
+            }
         } else if character.is_control() || chars::is_bidi(character) {
             found.help = Some("remove it".to_owned());
             found.fix = fix(found.span, "");
@@ -390,6 +404,10 @@ impl Scanner<'_> {
             Some(name) => {
                 found.help = Some(format!("write `{name}`"));
                 found.fix = fix(found.span, &name);
+                // There may be such a name already.
+                if let Some(fix) = &mut found.fix {
+                    fix.applicability = Applicability::Maybe;
+                }
             }
             None => found.help = Some("use ASCII letters, digits and `_`".to_owned()),
         }
@@ -415,8 +433,30 @@ impl Scanner<'_> {
         self.token(Kind::Number, number.length);
     }
 
+    /// `h'`, as papers write a new value.
+    fn prime(&mut self) {
+        let start = self.at;
+        let found = self.report(Code::BadCharacter, start, 1, "a name cannot hold `'`");
+        found.help = Some(
+            "the new value of a state is its bare name, the old one is `prev` of it".to_owned(),
+        );
+        found.fix = Some(crate::diag::Fix {
+            applicability: Applicability::Maybe,
+            edits: vec![(found.span, String::new())],
+        });
+        self.blank(start, start + 1);
+        self.at += 1;
+    }
+
     fn quoted(&mut self, quote: u8) {
         let start = self.at;
+        let after_name = self
+            .tokens
+            .last()
+            .is_some_and(|it| it.end as usize == start && matches!(it.kind, Kind::Word(_)));
+        if quote == b'\'' && after_name {
+            return self.prime();
+        }
         let rest = &self.source.as_bytes()[start + 1..];
         let stop = rest.iter().position(|it| *it == quote || *it == b'\n');
         let end = start + 1 + stop.unwrap_or(rest.len());

@@ -161,6 +161,18 @@ impl<'r> Reader<'r> {
         self.scan.tokens.get(at).map(|it| it.kind)
     }
 
+    /// The partner of a bracket, if it has one.
+    pub(super) fn partner(&self, at: usize) -> Option<usize> {
+        let partner = self.scan.tokens.get(at)?.partner;
+        let back = self.scan.tokens.get(partner as usize)?.partner;
+        (back == at as u32).then_some(partner as usize)
+    }
+
+    /// Whether a token lies inside the brackets that open right after `WORD NAME` at `start`, or closes them.
+    pub(super) fn is_inside(&self, start: usize, at: usize) -> bool {
+        self.partner(start + 2).is_some_and(|it| start + 2 < at && at <= it)
+    }
+
     /// The place of a token, or the end of the file.
     pub(super) fn span(&self, at: usize) -> Span {
         let end = self.source.len();
@@ -371,8 +383,17 @@ impl<'r> Reader<'r> {
                 let worded = !token.first && self.is_unknown(at - 1);
                 !belongs && !worded && (token.first || after_value)
             }
+            // `n += x`
+            Word::Free if self.is_accumulation(at) => token.first && after_value,
             Word::Free => after_value && self.is_unknown(at),
         }
+    }
+
+    /// `NAME += ..` and its like, which other languages have.
+    fn is_accumulation(&self, at: usize) -> bool {
+        let sign = matches!(self.kind(at + 1), Some(Kind::Sign(b'+' | b'-' | b'*' | b'/')));
+        let equals = self.kind(at + 2) == Some(Kind::Sign(b'='));
+        sign && equals && self.span(at + 1).end == self.span(at + 2).start
     }
 
     /// Whether a name looks like the word of a declaration with a slip, or like a declaration without one.

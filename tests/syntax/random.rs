@@ -3,7 +3,7 @@
 use rnnc::syntax::ast::{
     Activation, Arg, BinaryOp, Cell, CellKind, Decl, DeclKind, DimDecl, DimKind, Doc, Expr,
     ExprKind, File, Fold, Function, Group, HyperDecl, Ident, Item, LayerArg, LayerDecl, LayoutDecl,
-    LayoutName, OutputDecl, Over, Path, Role, Scope, Type, TypeKind, Use, UseTarget, Value,
+    LayoutName, OutputDecl, Over, Path, Role, Scope, Type, TypeKind, Unread, Use, UseTarget, Value,
     ValueRole,
 };
 use rnnc::text::Span;
@@ -77,7 +77,7 @@ impl<'b> Random<'b> {
     }
 
     pub fn file(&mut self) -> File {
-        File { items: self.some(1, Random::item) }
+        File { items: self.some(1, Random::item), unread: Unread::default() }
     }
 
     fn item(&mut self) -> Item {
@@ -115,6 +115,7 @@ impl<'b> Random<'b> {
                     decls.extend(self.some(0, Random::decl));
                     decls
                 },
+                unread: Unread::default(),
                 span: AT,
             }),
         }

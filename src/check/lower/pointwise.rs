@@ -4,7 +4,7 @@ use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Value};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::ir::pointwise::Syntax;
-use crate::ir::{Const, Pointwise, Shape};
+use crate::ir::{Const, Dim, Pointwise, Shape};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
@@ -72,24 +72,14 @@ impl Lower<'_, '_> {
 
     fn do_not_fit(&self, pair: &Pair<'_>, span: Span) -> Diagnostic {
         let (small, large) = (pair.small, pair.large);
-        let message = format!(
-            "cannot {} {} and {}",
-            pair.verb(),
-            pair.first().0.shown.with(pair.first().1),
-            pair.second().0.shown.with(pair.second().1)
-        );
+        let message = pair.cannot();
         let missing = small.1.axes().iter().find(|it| !large.1.axes().contains(it));
         let mut fault = Diagnostic::new(Code::ShapesDoNotFit, span, message);
         fault = match missing {
             Some(axis) => {
                 let fault = fault.at(format!("`{axis}` is no axis of `{}`", large.1));
-                if small.1.rank() == 1 && large.1.rank() == 1 {
-                    let text = small.0.shown.short();
-                    fault.help(format!(
-                        "sizes are told apart by name; `W @ {text}` with a param `W: [{}, {axis}]` leads from \
-                         one to the other",
-                        large.1.axes()[0]
-                    ))
+                if let (1, [other]) = (small.1.rank(), large.1.axes()) {
+                    fault.help(self.between(pair, axis, other))
                 } else if small.1.rank() == large.1.rank() {
                     fault.help("operands of as many axes must have the same shape")
                 } else {
@@ -107,6 +97,40 @@ impl Lower<'_, '_> {
             }
         };
         self.with_declarations(fault, &[small.0, large.0])
+    }
+
+    /// How to get from a vector of one size to one of another.
+    fn between(&self, pair: &Pair<'_>, axis: &Dim, other: &Dim) -> String {
+        let operand = |it: &Operand<'_>| match it.shown.full() {
+            Some(text) if it.shown.is_chain() => format!("({text})"),
+            Some(text) => text,
+            None => "..".to_owned(),
+        };
+        let (small, large) = (operand(pair.small.0), operand(pair.large.0));
+        let one = |it: &Dim| it.as_number() == Some(1);
+        if one(axis) || one(other) {
+            let single = if one(axis) { small } else { large };
+            return format!(
+                "`[1]` is an axis, which is not repeated; its element is `{single}[0]`"
+            );
+        }
+        if axis.as_number().is_some() && other.as_number().is_some() {
+            return format!("one has {axis} elements, the other {other}");
+        }
+        if self.names.dims.root(axis) == self.names.dims.root(other) {
+            return format!(
+                "`{axis}` and `{other}` are as large, but kept apart; `rename({small}, [{other}])` moves one over"
+            );
+        }
+        let mut text = format!(
+            "sizes are told apart by name; `W @ {small}` with a param `W: [{other}, {axis}]` leads from one to \
+             the other"
+        );
+        if let Syntax::Infix("*") = pair.op.syntax() {
+            let (a, b) = if pair.small_first { (&small, &large) } else { (&large, &small) };
+            text.push_str(&format!(", and `outer({a}, {b})` multiplies each with each"));
+        }
+        text
     }
 
     fn ambiguous(&self, pair: &Pair<'_>, span: Span) -> Diagnostic {
@@ -201,16 +225,20 @@ impl<'p> Pair<'p> {
         if self.small_first { self.large } else { self.small }
     }
 
-    /// `add`, as in "cannot add a and b".
-    fn verb(&self) -> String {
+    /// `cannot add a and b`
+    fn cannot(&self) -> String {
+        let (a, b) = (self.first(), self.second());
+        let (a, b) = (a.0.shown.with(a.1), b.0.shown.with(b.1));
         match self.op.syntax() {
-            Syntax::Infix("+") => "add".into(),
-            Syntax::Infix("-") => "subtract".into(),
-            Syntax::Infix("*") => "multiply element by element".into(),
-            Syntax::Infix("/") => "divide".into(),
-            Syntax::Infix("^") => "raise to a power".into(),
-            Syntax::Infix(sign) => format!("compare with `{sign}`"),
-            Syntax::Prefix(_) | Syntax::Function => format!("combine with `{}`", self.op.name()),
+            Syntax::Infix("+") => format!("cannot add {a} and {b}"),
+            Syntax::Infix("-") => format!("cannot subtract {b} from {a}"),
+            Syntax::Infix("*") => format!("cannot multiply {a} and {b} element by element"),
+            Syntax::Infix("/") => format!("cannot divide {a} by {b}"),
+            Syntax::Infix("^") => format!("cannot raise {a} to the power {b}"),
+            Syntax::Infix(_) => format!("cannot compare {a} with {b}"),
+            Syntax::Prefix(_) | Syntax::Function => {
+                format!("cannot combine {a} and {b} with `{}`", self.op.name())
+            }
         }
     }
 
