@@ -79,8 +79,15 @@ impl Artifact {
         }
         let artifact: Artifact =
             options.from_str(text).map_err(|it| bad(format!("a damaged artifact: {it}")))?;
-        let spec = Spec::read(&artifact.source_name, artifact.source.as_bytes())?;
-        let cell = spec.configure(Some(&artifact.cell.name), &artifact.set())?;
+        if artifact.source_name.chars().any(char::is_control) {
+            return Err(bad("a damaged artifact: the name of its source is no name".to_owned()));
+        }
+        // What does not compile was not compiled: the artifact is damaged, not the work of whoever uses it.
+        let stale =
+            |error: Error| bad(format!("the source in the artifact does not compile: {error}"));
+        let spec = Spec::read(&artifact.source_name, artifact.source.as_bytes());
+        let spec = spec.map_err(|it| stale(it.into()))?;
+        let cell = spec.configure(Some(&artifact.cell.name), &artifact.set()).map_err(stale)?;
         if *cell.ir() != artifact.cell {
             return Err(bad(
                 "the graph in the artifact is not what its source says; compile the source again"

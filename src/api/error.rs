@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::spec::SETTING;
 use crate::diag::{Code, Diagnostic};
 use crate::text::SourceMap;
 
@@ -15,10 +16,9 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    /// Whether the spec itself is right and only what was set in it is not.
+    /// Whether the spec itself is right and only what was set in it is not: settings are applied to specs without errors.
     pub fn only_settings(&self) -> bool {
-        let mut errors = self.diagnostics.iter().filter(|it| it.is_error());
-        errors.all(|it| it.code.as_str().starts_with("E07"))
+        self.sources.files().iter().any(|it| it.name == SETTING)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sizes of dims that follow from the shapes of given data and weights.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::error::Error;
 use crate::diag::Code;
@@ -56,8 +57,8 @@ pub fn infer_sizes(
                     continue;
                 };
                 let name = base(cell, &name);
-                if !known.contains_key(&name) {
-                    known.insert(name, (size, format!("follows from {}", it.what)));
+                if let Entry::Vacant(place) = known.entry(name) {
+                    place.insert((size, format!("follows from {}", it.what)));
                     found = true;
                 }
             }

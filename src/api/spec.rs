@@ -10,6 +10,9 @@ use crate::ir::{self, Env};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, Name, SourceFile, SourceMap, Span};
 
+/// What the source files of settings are called in messages.
+pub(super) const SETTING: &str = "--set";
+
 /// A file that parses and checks: the way into the library.
 ///
 /// ```
@@ -133,7 +136,7 @@ impl Spec {
         let mut parsed = self.inner.parsed.clone();
         let mut settings = Settings::default();
         for (name, value) in set {
-            let source = SourceFile::new("--set", format!("{name}={value}"));
+            let source = SourceFile::new(SETTING, format!("{name}={value}"));
             let file = FileId(sources.files().len() as u16);
             match syntax::parse_setting(&source, file) {
                 Ok(setting) => settings.values.push(setting),

@@ -7,22 +7,27 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
-#[command(name = "rnnc", version, max_term_width = 100, propagate_version = false)]
+#[command(name = "rnnc", version, max_term_width = 80, propagate_version = false)]
 #[command(after_help = "\
 Examples:
-  rnnc run std/gru                         run a library cell on a demonstration sequence
-  rnnc check my_cell.rnn                   all errors and warnings of a file
-  rnnc compile my_cell.rnn --emit backward the derived backward pass, as equations
-  rnnc explain E0301                       what an error means
+  rnnc list                               the cells that come with rnnc
+  rnnc run std/gru                        a library cell on a demonstration
+  rnnc check my_cell.rnn                  all errors and warnings of a file
+  rnnc compile my_cell.rnn --emit backward
+                                          the backward pass, as equations
+  rnnc explain E0301                      what an error means
 
-Exit codes: 0 success, 1 the spec or the check failed, 2 wrong usage, 3 input or output failed,
-4 data, sizes or weights do not fit, 5 a NaN or an infinity in the results, 101 a bug in rnnc.")]
+Exit codes:
+  0 success                      1 the spec or the check failed
+  2 wrong usage                  3 input or output failed
+  4 data or weights do not fit   5 a NaN or an infinity in the results
+  101 a bug in rnnc")]
 pub struct Cli {
     /// Says less: no notes and no progress on standard error.
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
-    /// When to color messages.
+    /// When to color messages; auto is on a terminal without NO_COLOR
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub color: ColorChoice,
 
@@ -30,14 +35,12 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// When to color messages.
+/// When to color messages: on a terminal unless NO_COLOR is set, always, never.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "help texts stay short without a line for each")]
 pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
@@ -60,12 +63,26 @@ pub enum Command {
     Init(InitArgs),
     /// Lists the built-in library
     List(ListArgs),
-    /// Prints the source of a library cell
+    /// Prints the source of a library cell or of an artifact
     Show(ShowArgs),
     /// Explains an error or a warning
     Explain(ExplainArgs),
+    /// Moves weights between layouts (not supported yet)
+    #[command(hide = true)]
+    Convert(AnyArgs),
+    /// Times a cell (not supported yet)
+    #[command(hide = true)]
+    Bench(AnyArgs),
     /// Prints a completion script for a shell
     Completions(CompletionsArgs),
+}
+
+/// Whatever a command that is not there yet is given.
+#[derive(Debug, Args)]
+pub struct AnyArgs {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
 }
 
 /// Which cell, and what is set in it.
@@ -193,10 +210,11 @@ pub struct DataArgs {
     /// An input as .npy or .csv; the name may be left out when there is only one
     #[arg(long, value_name = "[NAME=]FILE")]
     pub input: Vec<OsString>,
-    /// Arrays are [B, T, ..] instead of [T, B, ..]
+    /// Arrays of batches are [B, T, ..], not [T, B, ..]: those that are read (inputs, upstream) and those that are
+    /// written (outputs, traces, gradients of inputs) alike
     #[arg(long)]
     pub batch_first: bool,
-    /// Which columns of a .csv, by header or by number from 1
+    /// Which columns of a .csv, in which order: by header, or by number from 1 where it has none
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// How many steps each sequence has: [B] whole numbers
@@ -206,18 +224,20 @@ pub struct DataArgs {
     #[arg(long, value_name = "NAME=FILE.npy")]
     pub state: Vec<OsString>,
 
-    /// Whether masks are drawn (comes with masks)
+    /// What masks do; cells with masks are not supported yet
     #[arg(long, value_enum, default_value_t = Mode::Eval)]
     pub mode: Mode,
     /// The type that is computed in
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
-    /// What computes
-    #[arg(long, value_enum, default_value_t = EngineChoice::Reference)]
-    pub engine: EngineChoice,
-    /// How many threads the fast engine may use
+    /// What computes; only the reference engine is there yet
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineChoice>,
+    /// How many threads may be used; the reference engine takes one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub later: LaterArgs,
 
     /// The summary as JSON
     #[arg(long)]
@@ -225,6 +245,22 @@ pub struct DataArgs {
     /// Prints how long each stage took
     #[arg(long)]
     pub timings: bool,
+}
+
+/// Options that are kept for later: they are known, and refused in words.
+#[derive(Debug, Args)]
+#[allow(missing_docs, reason = "each is the option of the same name")]
+pub struct LaterArgs {
+    #[arg(long, hide = true)]
+    pub mask: Vec<OsString>,
+    #[arg(long, hide = true)]
+    pub target: Vec<OsString>,
+    #[arg(long, hide = true)]
+    pub feedback: Option<String>,
+    #[arg(long, hide = true)]
+    pub layout: Option<String>,
+    #[arg(long, hide = true)]
+    pub prefix: Option<String>,
 }
 
 /// `rnnc run`
@@ -235,7 +271,7 @@ pub struct DataArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub data: DataArgs,
-    /// Writes the main output (.npy, or .csv for one sequence)
+    /// Writes the main output: .npy, or .csv for one sequence
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Writes outputs, final states and traces: a folder of .npy, or one .safetensors
@@ -272,11 +308,12 @@ pub struct GradcheckArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     /// How many random draws of sizes, weights and data
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub seeds: u32,
-    /// The first seed
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub seed: u64,
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// The lengths of the sequences
+    #[arg(long, default_value = "1,2,7,20", value_name = "T,T", value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub steps: Vec<u16>,
     /// The table as JSON
     #[arg(long)]
     pub json: bool,
@@ -292,10 +329,10 @@ pub struct GradcheckArgs {
     rnnc test cells/ --update   accept what it does now"
 )]
 pub struct TestArgs {
-    /// Specs, or folders of them
+    /// .rnn files, artifacts, or folders in which all .rnn files are tested
     #[arg(required = true)]
-    pub specs: Vec<PathBuf>,
-    /// Writes the snapshots instead of comparing
+    pub specs: Vec<OsString>,
+    /// Accepts what the specs do now: writes the snapshots that differ
     #[arg(long)]
     pub update: bool,
 }
@@ -319,6 +356,7 @@ pub struct InitArgs {
 
 /// `rnnc list`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc list\n  rnnc list --json")]
 pub struct ListArgs {
     /// Dims, states, parameters of each cell as JSON
     #[arg(long)]
@@ -327,13 +365,15 @@ pub struct ListArgs {
 
 /// `rnnc show`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc show std/gru\n  rnnc show std/gru > my_gru.rnn")]
 pub struct ShowArgs {
-    /// std/NAME
-    pub name: String,
+    /// std/NAME, or an artifact to see the source in it
+    pub name: OsString,
 }
 
 /// `rnnc explain`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc explain            all codes\n  rnnc explain E0301")]
 pub struct ExplainArgs {
     /// A code such as E0301; without it, all codes are listed
     pub code: Option<String>,
@@ -341,6 +381,9 @@ pub struct ExplainArgs {
 
 /// `rnnc completions`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rnnc completions bash > ~/.local/share/bash-completion/completions/rnnc"
+)]
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]

@@ -1,36 +1,49 @@
 //! `rnnc check`: all diagnostics of all files in one run.
 
 use super::args::CheckArgs;
+use super::columns::section;
 use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
 use crate::api::Spec;
 use crate::diag::json;
+use crate::ir;
 
-/// Checks each spec; fails when one has an error, or a warning under `--deny warnings`.
+/// Checks each spec; fails when one has an error, or a warning under `--deny warnings`. A spec that cannot be read does not
+/// hide what is wrong with the others.
 pub fn check(ctx: &mut Context, args: &CheckArgs) -> Result<(), CliError> {
-    let mut failed = false;
+    let mut worst = 0;
     let mut report = json::Report::default();
     for spec in &args.specs {
-        let (name, bytes) = match load::source(spec)? {
-            Source::Text { name, bytes, .. } => (name, bytes),
-            Source::Artifact(artifact) => {
+        let (name, bytes) = match load::source(ctx, spec) {
+            Ok(Source::Text { name, bytes, .. }) => (name, bytes),
+            Ok(Source::Artifact(artifact)) => {
                 (spec.to_string_lossy().into_owned(), artifact.source().as_bytes().to_vec())
             }
-        };
-        let (diagnostics, sources, ok) = match Spec::read(&name, &bytes) {
-            Ok(spec) => {
-                let ok = spec.warnings().is_empty() || args.deny.is_none();
-                (spec.warnings().to_vec(), spec.sources().clone(), ok)
+            Err(error) => {
+                ctx.report(&error);
+                worst = worst.max(error.exit_code());
+                continue;
             }
-            Err(error) => (error.diagnostics, error.sources, false),
         };
+        let checked = Spec::read(&name, &bytes);
         ctx.lap("check");
-        failed |= !ok;
+        let (diagnostics, sources) = match &checked {
+            Ok(spec) => (spec.warnings(), spec.sources()),
+            Err(error) => (&error.diagnostics[..], &error.sources),
+        };
+        if checked.is_err() || (args.deny.is_some() && !diagnostics.is_empty()) {
+            worst = worst.max(CliError::Failed.exit_code());
+        }
         if args.json {
-            report.add(&diagnostics, &sources);
+            report.add(diagnostics, sources);
         } else {
-            ctx.diagnostics(&diagnostics, &sources);
+            ctx.diagnostics(diagnostics, sources);
+            if let (Ok(spec), false) = (&checked, ctx.is_quiet()) {
+                for cell in spec.cells() {
+                    ctx.out(&sharing(&name, cell))?;
+                }
+            }
         }
     }
     if args.json {
@@ -39,5 +52,24 @@ pub fn check(ctx: &mut Context, args: &CheckArgs) -> Result<(), CliError> {
     if args.timings {
         ctx.show_timings();
     }
-    if failed { Err(CliError::Failed) } else { Ok(()) }
+    if worst > 0 { Err(CliError::Reported(worst)) } else { Ok(()) }
+}
+
+/// How many numbers are trained, and what sharing saves.
+fn sharing(file: &str, cell: &ir::Cell) -> String {
+    let formula = cell.parameter_formula().to_string();
+    let unshared = match formula.contains(' ') {
+        true => format!("({formula}) * T, over T steps"),
+        false => format!("{formula} * T, over T steps"),
+    };
+    let has_none = formula == "0";
+    let unshared = if has_none { Vec::new() } else { vec![unshared] };
+    let shared: Vec<String> = cell.shared.iter().map(|it| it.to_string()).collect();
+    format!(
+        "{file}: cell {}\n{}{}{}",
+        cell.name,
+        section("parameters", &[formula]),
+        section("not shared", &unshared),
+        section("used often", &shared),
+    )
 }

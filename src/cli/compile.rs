@@ -1,23 +1,28 @@
 //! `rnnc compile`: what a cell compiles to.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::args::{CompileArgs, Emit};
+use super::columns::section;
 use super::context::Context;
 use super::error::CliError;
-use super::load;
+use super::{later, load};
 use crate::api::{Artifact, CellSpec};
 use crate::ir::dependence::{self, Phase, ProductCount};
 use crate::ir::{self, HyperKind, pointwise};
-use crate::{data, derive, syntax};
+use crate::{derive, syntax};
 
 /// Prints a summary or one stage, and writes the artifact if asked.
 pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
     if args.emit == Some(Emit::Plan) {
-        let message = "the plan is not supported yet; `--emit forward` and `--emit backward` are";
-        return Err(CliError::Usage(message.to_owned()));
+        return Err(later::unsupported("`--emit plan`"));
+    }
+    if let Some(path) = &args.output
+        && path.extension().is_none_or(|it| it != "ron")
+    {
+        let shown = path.display();
+        let message = format!("-o {shown}: an artifact is known by its name, which ends in .ron");
+        return Err(CliError::Usage(message));
     }
     let loaded = load::load(ctx, &args.cell)?;
     // A tree is printed as it stands, also of a file of several cells or of none.
@@ -31,9 +36,7 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
     let cell = load::choose(ctx, &loaded)?;
     if let Some(path) = &args.output {
         let artifact = Artifact::new(&loaded.spec, loaded.cell.as_deref(), &loaded.set())?;
-        let written = data::write_file(path, artifact.to_ron().as_bytes());
-        written.map_err(|it| CliError::data(path, it))?;
-        ctx.note(&format!("wrote {}", path.display()));
+        ctx.write(path, artifact.to_ron().as_bytes())?;
     }
     match args.emit {
         Some(stage) => emit(ctx, &cell, stage)?,
@@ -83,13 +86,45 @@ struct Summary {
     /// Params that are used more than once within a step.
     shared: Vec<String>,
     outputs: Vec<Entry>,
-    loop_: Loop,
+    time_loop: Loop,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Entry {
     name: String,
-    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shape: Option<String>,
+    /// The default of a dim, the definition of a derived one, the value of a hyper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// The dim that this one is always as large as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    like: Option<String>,
+    /// Whether a stored tensor is a param; else it is a const.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trained: Option<bool>,
+}
+
+impl Entry {
+    fn shaped(name: &str, shape: impl ToString) -> Entry {
+        Entry { name: name.to_owned(), shape: Some(shape.to_string()), ..Entry::default() }
+    }
+
+    fn valued(name: &str, value: Option<String>) -> Entry {
+        Entry { name: name.to_owned(), value, ..Entry::default() }
+    }
+
+    fn text(&self) -> String {
+        let Entry { name, shape, value, like, trained } = self;
+        let mut text = name.clone();
+        text.extend(shape.as_ref().map(|it| format!(" {it}")));
+        text.extend(value.as_ref().map(|it| format!(" = {it}")));
+        text.extend(like.as_ref().map(|it| format!(" like {it}")));
+        if *trained == Some(false) {
+            text.push_str(" (const)");
+        }
+        text
+    }
 }
 
 /// How the time loop splits.
@@ -104,32 +139,30 @@ struct Loop {
 
 impl Summary {
     fn of(cell: &ir::Cell) -> Summary {
-        let entry = |name: &str, what: String| Entry { name: name.to_owned(), what };
-        let shaped = |name: &str, shape: &ir::Shape| entry(name, shape.to_string());
-        let dims = cell.dims.iter().map(|it| {
-            let what = match (&it.like, it.default) {
-                (Some(other), _) => format!("like {other}"),
-                (None, Some(default)) => format!("= {default}"),
-                (None, None) => String::new(),
-            };
-            entry(&it.name, what)
+        let dims = cell.dims.iter().map(|it| Entry {
+            like: it.like.as_ref().map(ToString::to_string),
+            ..Entry::valued(&it.name, it.default.map(|it| it.to_string()))
         });
-        let derived = cell.derived.iter().map(|(name, dim)| entry(name, format!("= {dim}")));
-        let hypers = cell.hypers.iter().map(|it| match &it.kind {
-            HyperKind::Number(value) => entry(&it.name, ir::print::constant(value)),
-            HyperKind::Activation(text) => entry(&it.name, text.clone()),
+        let derived =
+            cell.derived.iter().map(|(name, dim)| Entry::valued(name, Some(dim.to_string())));
+        let hypers = cell.hypers.iter().map(|it| {
+            let value = match &it.kind {
+                HyperKind::Number(value) => ir::print::constant(value),
+                HyperKind::Activation(text) => text.clone(),
+            };
+            Entry::valued(&it.name, Some(value))
         });
         let inputs = cell.inputs.iter().map(|it| match &it.index {
-            Some(dim) => entry(&it.name, format!("index[{dim}]")),
-            None => shaped(&it.name, &it.shape),
+            Some(dim) => Entry::shaped(&it.name, format!("index[{dim}]")),
+            None => Entry::shaped(&it.name, &it.shape),
         });
-        let params = cell.params.iter().map(|it| {
-            let note = if it.trained { "" } else { " (const)" };
-            entry(&it.name, format!("{}{note}", it.shape))
-        });
+        let params = cell
+            .params
+            .iter()
+            .map(|it| Entry { trained: Some(it.trained), ..Entry::shaped(&it.name, &it.shape) });
         let carries = |states: bool| {
             let chosen = cell.carries.iter().filter(move |it| it.is_state == states);
-            chosen.map(|it| entry(&it.name, it.shape.to_string())).collect()
+            chosen.map(|it| Entry::shaped(&it.name, &it.shape)).collect()
         };
         Summary {
             version: 1,
@@ -143,20 +176,17 @@ impl Summary {
             parameters: cell.parameter_formula().to_string(),
             shared: cell.shared.iter().map(|it| it.to_string()).collect(),
             outputs: (cell.outputs.iter())
-                .map(|it| shaped(&it.name, cell.step.shape(it.node)))
+                .map(|it| Entry::shaped(&it.name, cell.step.shape(it.node)))
                 .collect(),
-            loop_: Loop::of(cell),
+            time_loop: Loop::of(cell),
         }
     }
 
     fn text(&self) -> String {
         let mut text = format!("cell {}\n", self.cell);
         let mut row = |title: &str, entries: &[Entry]| {
-            let entries: Vec<String> = entries
-                .iter()
-                .map(|it| format!("{} {}", it.name, it.what).trim_end().to_owned())
-                .collect();
-            section(&mut text, title, &entries);
+            let entries: Vec<String> = entries.iter().map(Entry::text).collect();
+            text.push_str(&section(title, &entries));
         };
         row("dims", &self.dims);
         row("hypers", &self.hypers);
@@ -165,14 +195,14 @@ impl Summary {
         row("past", &self.past);
         row("params", &self.params);
         row("outputs", &self.outputs);
-        section(&mut text, "parameters", std::slice::from_ref(&self.parameters));
-        section(&mut text, "shared", &self.shared);
+        text.push_str(&section("parameters", std::slice::from_ref(&self.parameters)));
+        text.push_str(&section("shared", &self.shared));
         text.push_str("time loop\n");
-        let it = &self.loop_;
+        let it = &self.time_loop;
         for (title, names, products) in [
             ("once", &it.once, it.products.once),
             ("before", &it.before_loop, it.products.before_loop),
-            ("step by step", &it.in_loop, it.products.in_loop),
+            ("every step", &it.in_loop, it.products.in_loop),
             ("after", &it.after_loop, it.products.after_loop),
         ] {
             let mut words = names.clone();
@@ -181,10 +211,10 @@ impl Summary {
                 1 => words.push("1 product".to_owned()),
                 n => words.push(format!("{n} products")),
             }
-            if title == "step by step" && it.products.depth > 1 {
+            if title == "every step" && it.products.depth > 1 {
                 words.push(format!("{} of them wait for each other", it.products.depth));
             }
-            section(&mut text, &format!("  {title}"), &words);
+            text.push_str(&section(&format!("  {title}"), &words));
         }
         text
     }
@@ -211,25 +241,4 @@ impl Loop {
             products: dependence::products(cell),
         }
     }
-}
-
-/// A title and a list, wrapped at 80 columns with the list in a column of its own.
-fn section(text: &mut String, title: &str, entries: &[String]) {
-    const INDENT: usize = 16;
-    const WIDTH: usize = 80;
-    if entries.is_empty() {
-        return;
-    }
-    let mut line = format!("{:INDENT$}", format!("  {title}"));
-    for (idx, entry) in entries.iter().enumerate() {
-        let comma = if idx + 1 < entries.len() { "," } else { "" };
-        let blank = if line.len() > INDENT { " " } else { "" };
-        if line.len() > INDENT && line.len() + entry.len() + 2 > WIDTH {
-            writeln!(text, "{}", line.trim_end()).expect("writing to a string cannot fail");
-            line = format!("{:INDENT$}{entry}{comma}", "");
-        } else {
-            line = format!("{line}{blank}{entry}{comma}");
-        }
-    }
-    writeln!(text, "{}", line.trim_end()).expect("writing to a string cannot fail");
 }

@@ -1,10 +1,12 @@
 //! Where a command writes: data to standard output, everything else to standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use super::args::ColorChoice;
 use super::error::CliError;
+use crate::data;
 use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
 use crate::text::SourceMap;
@@ -17,6 +19,7 @@ pub struct Context {
     out: io::BufWriter<io::Stdout>,
     quiet: bool,
     style: Style,
+    has_read_stdin: bool,
     started: Instant,
     timings: Vec<(&'static str, f64)>,
 }
@@ -38,9 +41,37 @@ impl Context {
             out: io::BufWriter::new(io::stdout()),
             quiet,
             style: if color { Style::Color } else { Style::Plain },
+            has_read_stdin: false,
             started: Instant::now(),
             timings: Vec::new(),
         }
+    }
+
+    /// Whether only data and errors are wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Reads a file, or at most `limit` bytes of standard input for `-`, which can be read once.
+    pub fn read(&mut self, path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+        if path.as_os_str() != "-" {
+            return data::read_file(path).map_err(|it| CliError::data(path, it));
+        }
+        if std::mem::replace(&mut self.has_read_stdin, true) {
+            let message = "standard input can be read once, and `-` stands for it twice";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+        read.map_err(|it| CliError::Io(format!("cannot read standard input: {it}")))?;
+        Ok(bytes)
+    }
+
+    /// Writes a file and says so.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+        data::write_file(path, bytes).map_err(|it| CliError::data(path, it))?;
+        self.note(&format!("wrote {}", path.display()));
+        Ok(())
     }
 
     /// Writes to standard output as it is.
@@ -79,7 +110,7 @@ impl Context {
     /// Says why a command failed.
     pub fn report(&self, error: &CliError) {
         match error {
-            CliError::Failed | CliError::BrokenPipe => {}
+            CliError::Failed | CliError::Reported(_) | CliError::BrokenPipe => {}
             CliError::Spec(error) => self.diagnostics(&error.diagnostics, &error.sources),
             CliError::Usage(message) | CliError::Io(message) => self.error(None, message),
             CliError::Fit { code, message } => self.error(Some(code.as_str()), message),
@@ -107,7 +138,9 @@ impl Context {
     }
 
     /// Prints the stages' times to standard error.
-    pub fn show_timings(&self) {
+    pub fn show_timings(&mut self) {
+        // Should that fail, the end of the command tells.
+        let _ = self.out.flush();
         for (stage, seconds) in &self.timings {
             self.err(&format!("{stage:>10} {:9.3} ms\n", seconds * 1e3));
         }

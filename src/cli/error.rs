@@ -1,7 +1,7 @@
 //! Why a command failed, and with which exit code.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::api;
 use crate::data::DataError;
@@ -13,6 +13,9 @@ pub enum CliError {
     /// The spec or the check failed and has been reported.
     #[error("")]
     Failed,
+    /// Some of several specs failed, each has been reported, and this is the highest of their exit codes.
+    #[error("")]
+    Reported(u8),
     /// What was asked for cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -40,6 +43,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             CliError::Failed => 1,
+            CliError::Reported(code) => *code,
             // A spec that is right and a setting that is not: the setting does not fit.
             CliError::Spec(it) if it.only_settings() => 4,
             CliError::Spec(_) => 1,
@@ -54,11 +58,15 @@ impl CliError {
 
     /// An error of data at a file.
     pub fn data(path: impl Into<PathBuf>, error: DataError) -> CliError {
-        if error.is_io() {
+        if error.io_kind() == Some(io::ErrorKind::BrokenPipe) {
+            CliError::BrokenPipe
+        } else if error.is_io() {
             CliError::Io(error.to_string())
         } else {
-            let path: PathBuf = path.into();
-            CliError::Fit { code: error.code(), message: format!("{}: {error}", path.display()) }
+            CliError::Fit {
+                code: error.code(),
+                message: error.in_file(&shown(&path.into())).to_string(),
+            }
         }
     }
 }
@@ -67,8 +75,12 @@ impl From<api::Error> for CliError {
     fn from(error: api::Error) -> CliError {
         match error {
             api::Error::Spec(error) => CliError::Spec(error),
-            api::Error::NoSuchCell { .. } | api::Error::WhichCell { .. } => {
-                CliError::Usage(format!("{error}; name it with --cell"))
+            api::Error::NoSuchCell { .. } => CliError::Usage(error.to_string()),
+            api::Error::WhichCell { ref known } if known.is_empty() => {
+                CliError::Usage("the file holds no cell, only functions".to_owned())
+            }
+            api::Error::WhichCell { .. } => {
+                CliError::Usage(format!("{error}; name one with --cell"))
             }
             api::Error::Fit { code, message } => CliError::Fit { code, message },
         }
@@ -79,7 +91,12 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> CliError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => CliError::BrokenPipe,
-            _ => CliError::Io(format!("cannot write: {error}")),
+            _ => CliError::Io(format!("cannot write to standard output: {error}")),
         }
     }
+}
+
+/// A path as messages name it.
+pub fn shown(path: &Path) -> PathBuf {
+    if path.as_os_str() == "-" { PathBuf::from("<stdin>") } else { path.to_owned() }
 }

@@ -7,9 +7,10 @@ use super::args::{FloatType, GradArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, Prepared};
-use super::output::{self, Named};
+use super::output::{self, Layout, Named};
 use crate::data::{self, Real32or64};
 use crate::derive;
+use crate::diag::Code;
 use crate::exec::{self, Call, Gradients, Upstream};
 use crate::ir::{self, Real, pointwise};
 
@@ -28,7 +29,19 @@ struct Report {
 struct Norm {
     name: String,
     shape: Vec<usize>,
-    norm: f64,
+    #[serde(serialize_with = "output::number")]
+    norm: Option<f64>,
+}
+
+impl Norm {
+    fn of<F: Real>(it: &Named<F>) -> Norm {
+        let squares = it.array.iter().map(|it| Real::to_f64(*it).powi(2));
+        Norm {
+            name: it.name.clone(),
+            shape: it.array.shape().to_vec(),
+            norm: Some(squares.sum::<f64>().sqrt()),
+        }
+    }
 }
 
 /// Runs in the type that was asked for.
@@ -56,38 +69,27 @@ fn grad_in<F: Real + Real32or64>(
     if let Some(it) = &run.not_finite {
         return Err(it.clone().into());
     }
-    let upstream = upstream(cell, args, prepared, run.batch())?;
+    let (steps, batch) = (run.steps(), run.batch());
+    let upstream = upstream(ctx, args, prepared, steps, batch)?;
     let gradients = exec::backward(&run, &adjoint, &upstream)?;
     ctx.lap("backward");
     let not_finite = exec::check_gradients(bound, &gradients);
-    let (steps, batch) = (run.steps(), run.batch());
     if let Some(path) = &args.flow {
-        let bytes = flow(cell, &gradients);
-        data::write_file(path, &bytes).map_err(|it| CliError::data(path, it))?;
-        ctx.note(&format!("wrote {}", path.display()));
+        ctx.write(path, &flow(cell, &gradients))?;
     }
 
-    let all = named(cell, gradients, prepared.single);
-    let norms: Vec<Norm> = all
-        .iter()
-        .map(|it| Norm {
-            name: it.name.clone(),
-            shape: it.array.shape().to_vec(),
-            norm: it.array.iter().map(|it| Real::to_f64(*it).powi(2)).sum::<f64>().sqrt(),
-        })
-        .collect();
+    let all = named(cell, gradients, prepared.layout);
+    let norms: Vec<Norm> = all.iter().map(Norm::of).collect();
+    let dtype = <F as Real>::NAME;
     if args.data.json {
-        let (cell, dtype) = (cell.name.to_string(), <F as Real>::NAME);
+        let cell = cell.name.to_string();
         ctx.json(&Report { version: 1, cell, dtype, steps, batch, gradients: norms })?;
     } else {
-        print(ctx, cell, bound.env(), steps, batch, &norms, <F as Real>::NAME)?;
+        ctx.line(&feed::title(bound, steps, batch, dtype))?;
+        ctx.out(&table(&norms))?;
     }
     if let Some(path) = &args.output {
-        let tensors: Vec<(String, ArrayD<F>)> =
-            all.into_iter().map(|it| (it.name, it.array)).collect();
-        let bytes = output::safetensors(&tensors)?;
-        data::write_file(path, &bytes).map_err(|it| CliError::data(path, it))?;
-        ctx.note(&format!("wrote {}", path.display()));
+        ctx.write(path, &output::safetensors(all)?)?;
     }
     ctx.lap("write");
     if args.data.timings {
@@ -98,82 +100,86 @@ fn grad_in<F: Real + Real32or64>(
 
 /// The adjoints that were given, by output and by carried value.
 fn upstream<F: Real>(
-    cell: &ir::Cell,
+    ctx: &mut Context,
     args: &GradArgs,
     prepared: &Prepared,
+    steps: usize,
     batch: usize,
 ) -> Result<Upstream<F>, CliError> {
+    let (bound, layout) = (&prepared.bound, prepared.layout);
+    let cell = bound.cell();
     let outputs: Vec<String> = cell.outputs.iter().map(|it| it.name.to_string()).collect();
     let states: Vec<String> = cell.carries.iter().map(|it| format!("state.{}", it.name)).collect();
     let known: Vec<String> = outputs.iter().chain(&states).cloned().collect();
-    let mut given = feed::named_arrays(&args.upstream, "--upstream", &known)?;
-    let batch_first = args.data.batch_first;
-    let outputs = outputs.iter().map(|name| {
-        given.remove(name).map(|mut array| {
-            // As results, `[T, ..]` for a single sequence.
-            if prepared.single && array.ndim() > 0 {
-                array.insert_axis_inplace(ndarray::Axis(1));
-            } else if batch_first && array.ndim() > 1 {
-                array.swap_axes(0, 1);
+    let mut given = feed::named_arrays(ctx, &args.upstream, "--upstream", &known)?;
+    let misfit = |name: &str, expected: &str, array: &ArrayD<f64>| CliError::Fit {
+        code: Code::DataDoesNotFit,
+        message: format!(
+            "--upstream {name} should be {expected}, the array is {:?}",
+            array.shape()
+        ),
+    };
+
+    let mut upstream = Upstream { outputs: Vec::new(), states: Vec::new() };
+    for (idx, name) in outputs.iter().enumerate() {
+        let mut expected = layout.leading(steps, batch);
+        expected.extend(bound.output_shape(idx));
+        upstream.outputs.push(match given.remove(name) {
+            None => None,
+            Some(array) if array.shape() == expected => {
+                Some(feed::typed(&layout.read_over_time(array)))
             }
-            feed::typed(&array)
-        })
-    });
-    let outputs: Vec<Option<ArrayD<F>>> = outputs.collect();
-    let states = states.iter().zip(&cell.carries).map(|(name, carry)| {
-        given.remove(name).map(|array| {
+            Some(array) => return Err(misfit(name, &format!("{expected:?}"), &array)),
+        });
+    }
+    for (name, shape) in states.iter().zip(bound.carry_shapes()) {
+        let mut expected = vec![batch];
+        expected.extend(shape);
+        upstream.states.push(match given.remove(name) {
+            None => None,
+            Some(array) if array.shape() == expected => Some(feed::typed(&array)),
             // One adjoint for all sequences, or the only one.
-            if array.ndim() == carry.shape.rank() {
-                let mut shape = vec![batch];
-                shape.extend(array.shape());
-                feed::typed(&array.broadcast(shape).expect("a new first axis").to_owned())
-            } else {
-                feed::typed(&array)
+            Some(array) if array.shape() == shape => {
+                Some(feed::typed(&array.broadcast(expected).expect("a new first axis").to_owned()))
             }
-        })
-    });
-    Ok(Upstream { outputs, states: states.collect() })
+            Some(array) => {
+                return Err(misfit(name, &format!("{expected:?} or {shape:?}"), &array));
+            }
+        });
+    }
+    Ok(upstream)
 }
 
-/// All gradients under the names that they have in files.
-fn named<F: Real>(cell: &ir::Cell, gradients: Gradients<F>, single: bool) -> Vec<Named<F>> {
+/// All gradients under the names and with the axes that they have in files.
+fn named<F: Real>(cell: &ir::Cell, gradients: Gradients<F>, layout: Layout) -> Vec<Named<F>> {
     let mut all = Vec::new();
     for (param, array) in cell.params.iter().zip(gradients.params) {
         all.extend(array.map(|array| Named { name: param.name.to_string(), array }));
     }
     for (input, array) in cell.inputs.iter().zip(gradients.inputs) {
-        // The gradient has the axes of what was given; a single sequence was made a batch of one here.
-        let array = array.map(|it| if single { output::without_batch(it, 1) } else { it });
+        // The gradient of a sequence that a batch shares is summed and has no batch axis.
+        let is_shared = |it: &ArrayD<F>| it.ndim() < input.shape.rank() + 2;
+        let array = array.map(|it| if is_shared(&it) { it } else { layout.over_time(it) });
         all.extend(array.map(|array| Named { name: format!("input.{}", input.name), array }));
     }
     for (carry, array) in cell.carries.iter().zip(gradients.starts) {
-        let array = array.map(|it| if single { output::without_batch(it, 0) } else { it });
+        let array = array.map(|it| layout.per_sequence(it));
         all.extend(array.map(|array| Named { name: format!("state.{}", carry.name), array }));
     }
     all
 }
 
-fn print(
-    ctx: &mut Context,
-    cell: &ir::Cell,
-    env: &ir::Env,
-    steps: usize,
-    batch: usize,
-    norms: &[Norm],
-    dtype: &str,
-) -> Result<(), CliError> {
-    let many = if batch == 1 { "sequence" } else { "sequences" };
-    let sizes = feed::sizes_text(env);
-    ctx.line(&format!("{}: {steps} steps, {batch} {many}, {sizes}, {dtype}", cell.name))?;
+/// The norms as a table.
+fn table(norms: &[Norm]) -> String {
     let shapes: Vec<String> = norms.iter().map(|it| format!("{:?}", it.shape)).collect();
     let name_width = norms.iter().map(|it| it.name.len()).max().unwrap_or(0).max(8);
     let shape_width = shapes.iter().map(String::len).max().unwrap_or(0).max(5);
-    ctx.line(&format!("  {:name_width$}  {:shape_width$}      norm", "gradient", "shape"))?;
+    let mut text = format!("  {:name_width$}  {:shape_width$}      norm\n", "gradient", "shape");
     for (it, shape) in norms.iter().zip(&shapes) {
-        let norm = output::short(it.norm);
-        ctx.line(&format!("  {:name_width$}  {shape:shape_width$} {norm:>9}", it.name))?;
+        let norm = output::short(it.norm.unwrap_or(0.0));
+        text.push_str(&format!("  {:name_width$}  {shape:shape_width$} {norm:>9}\n", it.name));
     }
-    Ok(())
+    text
 }
 
 /// The norms of the states' adjoints: a row per step, 0 being before the first, a column per carried value.

@@ -1,15 +1,13 @@
 //! `rnnc init`: draws the parameters of a cell into a file.
 
-use ndarray::ArrayD;
-
 use super::args::{FloatType, InitArgs};
 use super::context::Context;
 use super::error::CliError;
-use super::feed;
-use crate::diag::Code;
+use super::feed::{self, counted};
+use super::output::{self, Named};
+use crate::data::Real32or64;
 use crate::exec::{self, Bound};
 use crate::ir::Real;
-use crate::{cli::output, data};
 
 /// Draws from the seed and writes the file.
 pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
@@ -18,17 +16,15 @@ pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
         FloatType::F32 => drawn::<f32>(&bound, args.seed)?,
         FloatType::F64 => drawn::<f64>(&bound, args.seed)?,
     };
-    data::write_file(&args.output, &bytes).map_err(|it| CliError::data(&args.output, it))?;
-    let count = bound.param_count();
-    let tensors = bound.cell().params.len();
-    ctx.note(&format!("wrote {tensors} tensors, {count} numbers, to {}", args.output.display()));
-    Ok(())
+    let (tensors, count) = (bound.cell().params.len(), bound.param_count());
+    let (tensors, numbers) = (counted(tensors as u64, "tensor"), counted(count, "number"));
+    ctx.note(&format!("{tensors} with {numbers}, drawn from seed {}", args.seed));
+    ctx.write(&args.output, &bytes)
 }
 
-fn drawn<F: Real + data::Real32or64>(bound: &Bound, seed: u64) -> Result<Vec<u8>, CliError> {
-    let params = exec::init::<F>(bound, seed)
-        .map_err(|it| CliError::Fit { code: Code::BadSetting, message: it.to_string() })?;
-    let names = bound.cell().params.iter().map(|it| it.name.to_string());
-    let tensors: Vec<(String, ArrayD<F>)> = names.zip(params.0).collect();
-    output::safetensors(&tensors)
+fn drawn<F: Real + Real32or64>(bound: &Bound, seed: u64) -> Result<Vec<u8>, CliError> {
+    let params = exec::init::<F>(bound, seed)?;
+    let named = bound.cell().params.iter().zip(params.0);
+    let named = named.map(|(it, array)| Named { name: it.name.to_string(), array });
+    output::safetensors(named.collect())
 }

@@ -1,11 +1,13 @@
 //! `rnnc list` and `rnnc show`: the built-in library.
 
+use std::ffi::OsString;
+
 use serde::Serialize;
 
 use super::args::{ListArgs, ShowArgs};
 use super::context::Context;
 use super::error::CliError;
-use super::load;
+use super::load::{self, Source};
 use crate::api::{self, Spec};
 use crate::ir;
 
@@ -88,9 +90,14 @@ fn summary(doc: &[String]) -> String {
     text[..end.unwrap_or(text.len())].trim_end_matches('.').to_owned()
 }
 
-/// Prints the source of a library file.
+/// Prints the source of a library file, or the one that an artifact was made of.
 pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
-    let name = args.name.strip_prefix("std/").unwrap_or(&args.name);
-    let file = api::library_file(name).ok_or_else(|| load::unknown_library_file(name))?;
-    ctx.out(file.source)
+    let name = args.name.to_string_lossy();
+    // A name of the library may be given without `std/`, because nothing but the library and artifacts is shown.
+    let is_whole = name.ends_with(".ron") || name == "-" || name.starts_with("std/");
+    let spec = if is_whole { args.name.clone() } else { OsString::from(format!("std/{name}")) };
+    match load::source(ctx, &spec)? {
+        Source::Text { bytes, .. } => ctx.out(&String::from_utf8_lossy(&bytes)),
+        Source::Artifact(artifact) => ctx.out(artifact.source()),
+    }
 }

@@ -1,14 +1,13 @@
 //! From a SPEC on the command line to a checked cell.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::Path;
 
 use super::args::CellArgs;
 use super::context::Context;
-use super::error::CliError;
+use super::error::{CliError, shown};
 use crate::api::{self, Artifact, CellSpec, Spec};
-use crate::data;
+use crate::diag::Code;
 
 /// What a SPEC names.
 pub enum Source {
@@ -26,7 +25,7 @@ pub enum Source {
 }
 
 /// Reads what a SPEC names, without checking a source text.
-pub fn source(spec: &OsStr) -> Result<Source, CliError> {
+pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
     let text = spec.to_string_lossy();
     if let Some(name) = text.strip_prefix("std/") {
         let name = name.strip_suffix(".rnn").unwrap_or(name);
@@ -34,37 +33,34 @@ pub fn source(spec: &OsStr) -> Result<Source, CliError> {
         let bytes = file.source.as_bytes().to_vec();
         return Ok(Source::Text { name: format!("std/{name}"), bytes, library: true });
     }
-    if text == "-" {
-        let mut bytes = Vec::new();
-        // One byte more than the language allows is enough for its error.
-        let limit = crate::syntax::MAX_SOURCE as u64 + 1;
-        std::io::stdin()
-            .lock()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|it| CliError::Io(format!("cannot read standard input: {it}")))?;
-        return Ok(Source::Text { name: "<stdin>".to_owned(), bytes, library: false });
-    }
     let path = Path::new(spec);
-    let bytes = data::read_file(path).map_err(|it| CliError::data(path, it))?;
-    if path.extension().is_some_and(|it| it == "ron") {
-        let text = String::from_utf8(bytes).map_err(|_| CliError::Fit {
-            code: crate::diag::Code::BadArtifact,
-            message: format!("{}: a compiled cell is UTF-8 text, this is not", path.display()),
-        })?;
-        let artifact = Artifact::from_ron(&text).map_err(|it| in_file(path, it))?;
-        return Ok(Source::Artifact(Box::new(artifact)));
+    if api::library_file(&text).is_some() && !path.exists() {
+        let message =
+            format!("cannot read {text}: no such file or folder; did you mean `std/{text}`?");
+        return Err(CliError::Io(message));
     }
-    Ok(Source::Text { name: path.display().to_string(), bytes, library: false })
+    // One byte more than the language allows is enough for its error.
+    let bytes = ctx.read(path, crate::syntax::MAX_SOURCE as u64 + 1)?;
+    if path.extension().is_some_and(|it| it == "ron") {
+        return Ok(Source::Artifact(Box::new(artifact(path, bytes)?)));
+    }
+    Ok(Source::Text { name: shown(path).display().to_string(), bytes, library: false })
 }
 
-fn in_file(path: &Path, error: api::Error) -> CliError {
-    match CliError::from(error) {
-        CliError::Fit { code, message } => {
-            CliError::Fit { code, message: format!("{}: {message}", path.display()) }
+fn artifact(path: &Path, bytes: Vec<u8>) -> Result<Artifact, CliError> {
+    let bad = |code: Code, message: String| CliError::Fit {
+        code,
+        message: format!("{}: {message}", path.display()),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| {
+        bad(Code::BadArtifact, "a compiled cell is UTF-8 text, and this is not".to_owned())
+    })?;
+    Artifact::from_ron(&text).map_err(|error| match error {
+        api::Error::Fit { code, message } => bad(code, message),
+        api::Error::Spec(_) | api::Error::NoSuchCell { .. } | api::Error::WhichCell { .. } => {
+            bad(Code::BadArtifact, error.to_string())
         }
-        other => other,
-    }
+    })
 }
 
 /// The message for a library name that does not exist.
@@ -97,7 +93,7 @@ impl Loaded {
 
 /// Reads and checks a SPEC.
 pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
-    let loaded = match source(&args.spec)? {
+    let loaded = match source(ctx, &args.spec)? {
         Source::Text { name, bytes, library } => {
             let spec = Spec::read(&name, &bytes).map_err(api::Error::from)?;
             Loaded { spec, cell: args.cell.clone(), set: args.set.clone(), library }
@@ -124,10 +120,4 @@ pub fn choose(ctx: &Context, loaded: &Loaded) -> Result<CellSpec, CliError> {
         ctx.diagnostics(cell.warnings(), cell.sources());
     }
     Ok(cell)
-}
-
-/// [`load`] and [`choose`].
-pub fn cell(ctx: &mut Context, args: &CellArgs) -> Result<CellSpec, CliError> {
-    let loaded = load(ctx, args)?;
-    choose(ctx, &loaded)
 }

@@ -1,19 +1,24 @@
 //! The command line: a thin layer over the library, one file per command. Only this folder prints.
 
 mod args;
+mod bug;
 mod check;
-// mod compile;
+mod columns;
+mod compile;
 mod context;
+mod difference;
 mod error;
 mod explain;
 mod feed;
-// mod grad;
+mod grad;
+mod gradcheck;
 mod init;
+mod later;
 mod library;
 mod load;
 mod output;
 mod run;
-// mod test;
+mod test;
 
 use std::process::ExitCode;
 
@@ -29,33 +34,38 @@ const STACK: usize = 32 << 20;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    bug::install();
     let work = std::thread::Builder::new().name("rnnc".to_owned()).stack_size(STACK).spawn(run);
-    match work.map(std::thread::JoinHandle::join) {
+    let code = match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
-        // The panic hook has printed where; 101 is what a panic of the main thread gives.
-        Ok(Err(_)) => ExitCode::from(101),
+        // The hook has said what happened.
+        Ok(Err(_)) => bug::EXIT_CODE,
+        // No thread can be had: the stack of this one does for all but the deepest specs.
         Err(_) => run(),
-    }
+    };
+    ExitCode::from(code)
 }
 
-fn run() -> ExitCode {
+fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            // Help was asked for, or the usage is wrong. A closed pipe is the only way in which printing can fail, and
+            // nobody is left to tell.
             let code = if error.use_stderr() { 2 } else { 0 };
-            // A closed pipe is the only way in which this can fail, and nobody is left to tell.
             let _ = error.print();
-            return ExitCode::from(code);
+            return code;
         }
     };
     let mut ctx = Context::new(cli.quiet, cli.color);
-    let done = dispatch(&mut ctx, &cli.command).and_then(|()| ctx.finish());
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = dispatch(&mut ctx, &cli.command);
+    // What was printed until then comes before the reason to stop.
+    let flushed = ctx.finish();
+    match done.and(flushed) {
+        Ok(()) => 0,
         Err(error) => {
-            let code = error.exit_code();
             ctx.report(&error);
-            ExitCode::from(code)
+            error.exit_code()
         }
     }
 }
@@ -64,13 +74,16 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
     match command {
         Command::Check(args) => check::check(ctx, args),
         Command::Run(args) => run::run(ctx, args),
+        Command::Grad(args) => grad::grad(ctx, args),
+        Command::Gradcheck(args) => gradcheck::gradcheck(ctx, args),
         Command::Init(args) => init::init(ctx, args),
         Command::List(args) => library::list(ctx, args),
         Command::Show(args) => library::show(ctx, args),
         Command::Explain(args) => explain::explain(ctx, args),
-        Command::Compile(_) | Command::Grad(_) | Command::Gradcheck(_) | Command::Test(_) => {
-            Err(CliError::Usage("not there yet".into()))
-        }
+        Command::Compile(args) => compile::compile(ctx, args),
+        Command::Test(args) => test::test(ctx, args),
+        Command::Convert(_) => Err(later::unsupported("`rnnc convert`")),
+        Command::Bench(_) => Err(later::unsupported("`rnnc bench`")),
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "rnnc", &mut script);

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::{ArrayD, Axis};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::columns::WIDTH;
+use super::context::Context;
 use super::error::CliError;
 use crate::data::{self, Real32or64};
 use crate::ir::Real;
@@ -21,53 +23,106 @@ pub struct Named<F> {
     pub array: ArrayD<F>,
 }
 
-/// What is said about an array.
+/// Which axes the arrays of a command have, on the way in and on the way out.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Nothing given has a batch axis, so nothing that comes out has one.
+    pub single: bool,
+    /// The batch axis comes before time.
+    pub batch_first: bool,
+}
+
+impl Layout {
+    /// `[T, B, ..]` as it is written.
+    pub fn over_time<F: Real>(self, mut array: ArrayD<F>) -> ArrayD<F> {
+        if self.single {
+            array.index_axis_inplace(Axis(1), 0);
+        } else if self.batch_first {
+            array.swap_axes(0, 1);
+        }
+        array.as_standard_layout().into_owned()
+    }
+
+    /// `[B, ..]` as it is written.
+    pub fn per_sequence<F: Real>(self, mut array: ArrayD<F>) -> ArrayD<F> {
+        if self.single {
+            array.index_axis_inplace(Axis(0), 0);
+        }
+        array
+    }
+
+    /// Which leading axes an array over time has when it is given or written.
+    pub fn leading(self, steps: usize, batch: usize) -> Vec<usize> {
+        match (self.single, self.batch_first) {
+            (true, _) => vec![steps],
+            (false, false) => vec![steps, batch],
+            (false, true) => vec![batch, steps],
+        }
+    }
+
+    /// An array over time that was given, as `[T, B, ..]`.
+    pub fn read_over_time(self, mut array: ArrayD<f64>) -> ArrayD<f64> {
+        if self.single {
+            array.insert_axis_inplace(Axis(1));
+        } else if self.batch_first {
+            array.swap_axes(0, 1);
+        }
+        array.as_standard_layout().into_owned()
+    }
+}
+
+/// What is said about an array; nothing about the values of an empty one.
 #[derive(Serialize)]
 pub struct Summary {
     name: String,
     shape: Vec<usize>,
     #[serde(serialize_with = "number")]
-    min: f64,
+    min: Option<f64>,
     #[serde(serialize_with = "number")]
-    mean: f64,
+    mean: Option<f64>,
     #[serde(serialize_with = "number")]
-    max: f64,
+    max: Option<f64>,
     #[serde(serialize_with = "numbers")]
     last: Vec<f64>,
 }
 
-/// JSON has no infinities and no NaN; they are written as text.
-fn number<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if value.is_finite() {
-        serializer.serialize_f64(*value)
-    } else {
-        serializer.serialize_str(&value.to_string())
+/// JSON has no infinities and no NaN; they are written as text, and what is not there as null.
+pub fn number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        None => serializer.serialize_none(),
+        Some(value) if value.is_finite() => serializer.serialize_f64(*value),
+        Some(value) => serializer.serialize_str(&value.to_string()),
     }
 }
 
-fn numbers<S: serde::Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct One(#[serde(serialize_with = "number")] f64);
-    serializer.collect_seq(values.iter().map(|it| One(*it)))
+    struct One(#[serde(serialize_with = "number")] Option<f64>);
+    serializer.collect_seq(values.iter().map(|it| One(Some(*it))))
 }
 
 impl Summary {
     /// Summarizes an array; the last values are those of the last step.
     pub fn of<F: Real>(it: &Named<F>) -> Summary {
         let values: Vec<f64> = it.array.iter().map(|it| Real::to_f64(*it)).collect();
-        let count = values.len().max(1) as f64;
+        let count = values.len() as f64;
+        // Comparisons with a NaN are false, so it must be said that it wins.
+        let pick = |wins: fn(f64, f64) -> bool| {
+            let better = |a: f64, b: f64| if a.is_nan() || wins(a, b) { a } else { b };
+            values.iter().copied().reduce(better)
+        };
         Summary {
             name: it.name.clone(),
             shape: it.array.shape().to_vec(),
-            min: values.iter().copied().fold(f64::INFINITY, f64::min),
-            mean: values.iter().sum::<f64>() / count,
-            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            min: pick(|a, b| a < b),
+            mean: (!values.is_empty()).then(|| values.iter().sum::<f64>() / count),
+            max: pick(|a, b| a > b),
             last: values[values.len().saturating_sub(LAST)..].to_vec(),
         }
     }
 }
 
-/// Summaries as a table.
+/// Summaries as a table, with as many of the last values as there is room for.
 pub fn table(summaries: &[Summary]) -> String {
     let shapes: Vec<String> = summaries.iter().map(|it| format!("{:?}", it.shape)).collect();
     let name_width = summaries.iter().map(|it| it.name.len()).max().unwrap_or(0).max(4);
@@ -76,16 +131,27 @@ pub fn table(summaries: &[Summary]) -> String {
         "  {:name_width$}  {:shape_width$} {:>9} {:>9} {:>9}  last values\n",
         "name", "shape", "min", "mean", "max"
     );
+    let number = |it: Option<f64>| it.map_or("-".to_owned(), short);
     for (it, shape) in summaries.iter().zip(&shapes) {
-        let last: Vec<String> = it.last.iter().map(|it| short(*it)).collect();
-        text.push_str(&format!(
-            "  {:name_width$}  {shape:shape_width$} {:>9} {:>9} {:>9}  {}\n",
+        let mut line = format!(
+            "  {:name_width$}  {shape:shape_width$} {:>9} {:>9} {:>9} ",
             it.name,
-            short(it.min),
-            short(it.mean),
-            short(it.max),
-            last.join(" ")
-        ));
+            number(it.min),
+            number(it.mean),
+            number(it.max),
+        );
+        let last: Vec<String> = it.last.iter().map(|it| short(*it)).collect();
+        let mut shown = last.len();
+        let width = |from: usize| last[from..].iter().map(|it| it.len() + 1).sum::<usize>();
+        while shown > 1 && line.len() + width(last.len() - shown) > WIDTH {
+            shown -= 1;
+        }
+        for value in &last[last.len() - shown..] {
+            line.push(' ');
+            line.push_str(value);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
     text
 }
@@ -106,63 +172,132 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Removes the batch axis, which is the one after time or the first, from the results of a single sequence.
-pub fn without_batch<F: Real>(array: ArrayD<F>, axis: usize) -> ArrayD<F> {
-    array.index_axis_move(Axis(axis), 0).as_standard_layout().into_owned()
+/// How `-o` writes an array.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Any array.
+    Npy,
+    /// One sequence of numbers or vectors.
+    Csv,
 }
 
-/// Writes one array: `.npy`, or `.csv` for one sequence of numbers or vectors.
-pub fn write_array<F: Real + Real32or64>(
-    path: &Path,
-    it: &Named<F>,
-    single: bool,
-) -> Result<(), CliError> {
-    let is_csv = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv"));
-    let bytes = if is_csv { csv(it, single)? } else { data::write_npy(&it.array.view()) };
-    data::write_file(path, &bytes).map_err(|it| CliError::data(path, it))
-}
-
-fn csv<F: Real + Real32or64>(it: &Named<F>, single: bool) -> Result<Vec<u8>, CliError> {
-    let shape = it.array.shape().to_vec();
-    let columns = match shape.as_slice() {
-        [_] if single => 1,
-        [_, columns] if single => *columns,
-        _ => {
-            let message = format!(
-                "`{}` has the shape {shape:?}; a .csv takes one sequence of numbers or vectors, write .npy",
-                it.name
-            );
-            return Err(CliError::Usage(message));
+impl Format {
+    /// What a name asks for, before anything is computed; `axes` is how many the array has for each step.
+    pub fn of(path: &Path, axes: usize, single: bool) -> Result<Format, CliError> {
+        let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+        let shown = path.display();
+        match extension.as_deref() {
+            Some("csv") if single && axes <= 1 => Ok(Format::Csv),
+            Some("csv") => Err(CliError::Usage(format!(
+                "-o {shown}: a .csv takes one sequence of numbers or vectors; write .npy"
+            ))),
+            // Pipes and devices have no extension.
+            Some("npy") | None => Ok(Format::Npy),
+            Some(_) => Err(CliError::Usage(format!("-o {shown}: write .npy or .csv"))),
         }
-    };
+    }
+
+    /// The bytes of a file.
+    pub fn bytes<F: Real + Real32or64>(self, it: &Named<F>) -> Vec<u8> {
+        match self {
+            Format::Npy => data::write_npy(&it.array.view()),
+            Format::Csv => csv(it),
+        }
+    }
+}
+
+/// A row for each step. `it` has one axis or two, as [`Format::of`] has made sure.
+fn csv<F: Real + Real32or64>(it: &Named<F>) -> Vec<u8> {
+    let shape = it.array.shape();
+    let columns: usize = shape[1..].iter().product();
     let rows = it.array.to_shape((shape[0], columns)).expect("the same elements in two axes");
-    let header: Vec<String> = match columns {
+    let header: Vec<String> = match shape.len() {
         1 => vec![it.name.clone()],
-        many => (0..many).map(|idx| format!("{}[{idx}]", it.name)).collect(),
+        _ => (0..columns).map(|idx| format!("{}[{idx}]", it.name)).collect(),
     };
-    Ok(data::write_csv(Some(&header), &rows.view()))
+    data::write_csv(Some(&header), &rows.view())
+}
+
+/// Whether `--save` names one file; a folder cannot be called like another kind of file.
+fn is_one_file(path: &Path) -> Result<bool, CliError> {
+    let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("safetensors") => Ok(true),
+        Some(kind @ ("npy" | "npz" | "csv" | "json" | "ron" | "rnn")) => {
+            let shown = path.display();
+            Err(CliError::Usage(format!(
+                "--save {shown}: write the name of a folder or of a .safetensors file, not of a .{kind}"
+            )))
+        }
+        Some(_) | None => Ok(false),
+    }
+}
+
+/// Refuses a `--save` that cannot be meant, before anything is computed.
+pub fn check_save(path: &Path) -> Result<(), CliError> {
+    is_one_file(path).map(|_| ())
 }
 
 /// Writes arrays: one `.npy` each into a folder, or all into one `.safetensors`.
-pub fn save<F: Real + Real32or64>(path: &Path, all: Vec<Named<F>>) -> Result<(), CliError> {
-    if path.extension().is_some_and(|it| it == "safetensors") {
-        let tensors: Vec<(String, ArrayD<F>)> =
-            all.into_iter().map(|it| (it.name, it.array)).collect();
-        let bytes = safetensors(&tensors)?;
-        return data::write_file(path, &bytes).map_err(|it| CliError::data(path, it));
+pub fn save<F: Real + Real32or64>(
+    ctx: &Context,
+    path: &Path,
+    all: Vec<Named<F>>,
+) -> Result<(), CliError> {
+    if is_one_file(path)? {
+        return ctx.write(path, &safetensors(all)?);
     }
     std::fs::create_dir_all(path)
         .map_err(|it| CliError::Io(format!("cannot create {}: {it}", path.display())))?;
-    for it in &all {
+    let count = all.len();
+    for it in all {
         let file = path.join(format!("{}.npy", it.name));
         let bytes = data::write_npy(&it.array.view());
         data::write_file(&file, &bytes).map_err(|it| CliError::data(&file, it))?;
     }
+    ctx.note(&format!("wrote {count} arrays to {}", path.display()));
     Ok(())
 }
 
-/// Tensors as the bytes of a file.
-pub fn safetensors<F: Real32or64>(tensors: &[(String, ArrayD<F>)]) -> Result<Vec<u8>, CliError> {
-    data::write_safetensors(tensors, &BTreeMap::new())
+/// Named arrays as the bytes of a file.
+pub fn safetensors<F: Real32or64>(all: Vec<Named<F>>) -> Result<Vec<u8>, CliError> {
+    let tensors: Vec<(String, ArrayD<F>)> = all.into_iter().map(|it| (it.name, it.array)).collect();
+    data::write_safetensors(&tensors, &BTreeMap::new())
         .map_err(|it| CliError::Fit { code: it.code(), message: it.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_at_most_nine_characters() {
+        for value in [0.0, 1.0, -1.0, 0.12345678, -99999.4, 1e5, -1.5e-12, 2.5e300, -1e-3, 9.999996]
+        {
+            let text = short(value);
+            assert!(text.len() <= 9, "{text}");
+            let back: f64 = text.parse().unwrap();
+            assert!((back - value).abs() <= value.abs() * 0.005, "{value} as {text}");
+        }
+        assert_eq!(short(f64::NAN), "NaN");
+        assert_eq!(short(f64::NEG_INFINITY), "-inf");
+    }
+
+    #[test]
+    fn a_nan_is_the_least_and_the_greatest() {
+        for values in [[1.0, f64::NAN, 2.0], [f64::NAN, 1.0, 2.0], [1.0, 2.0, f64::NAN]] {
+            let array = ndarray::arr1(&values).into_dyn();
+            let summary = Summary::of(&Named { name: "y".to_owned(), array });
+            assert!(summary.min.unwrap().is_nan() && summary.max.unwrap().is_nan());
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_about_no_values() {
+        let array = ArrayD::<f32>::zeros(vec![0, 3]);
+        let summary = Summary::of(&Named { name: "y".to_owned(), array });
+        let json = serde_json::to_value(&summary).unwrap();
+        assert!(json["min"].is_null() && json["mean"].is_null());
+        assert!(table(&[summary]).contains(" - "));
+    }
 }

@@ -1,16 +1,19 @@
 //! `rnnc run`: a sequence goes through a cell.
 
+use std::collections::BTreeMap;
+
+use ndarray::ArrayD;
 use serde::Serialize;
 
 use super::args::{FloatType, RunArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, Prepared};
-use super::output::{self, Named, Summary};
+use super::output::{self, Format, Named, Summary};
 use crate::data::Real32or64;
 use crate::diag::Code;
 use crate::exec::{self, Call, NotFinite, RunError};
-use crate::ir::Real;
+use crate::ir::{self, Real};
 use crate::text::Name;
 
 /// The results as JSON.
@@ -21,12 +24,16 @@ struct Report {
     dtype: &'static str,
     steps: usize,
     batch: usize,
+    sizes: BTreeMap<String, i64>,
     outputs: Vec<Summary>,
     states: Vec<Summary>,
 }
 
 /// Runs in the type that was asked for.
 pub fn run(ctx: &mut Context, args: &RunArgs) -> Result<(), CliError> {
+    if let Some(path) = &args.save {
+        output::check_save(path)?;
+    }
     let prepared = feed::prepare(ctx, &args.data)?;
     match args.data.dtype {
         FloatType::F32 => run_in::<f32>(ctx, args, &prepared),
@@ -39,69 +46,65 @@ fn run_in<F: Real + Real32or64>(
     args: &RunArgs,
     prepared: &Prepared,
 ) -> Result<(), CliError> {
-    let bound = &prepared.bound;
+    let (bound, layout) = (&prepared.bound, prepared.layout);
     let cell = bound.cell();
+    let traces = traces(cell, &args.trace)?;
+    let format = match &args.output {
+        Some(path) => Some((path, Format::of(path, bound.output_shape(0).len(), layout.single)?)),
+        None => None,
+    };
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let call = Call { bound, params: &params, inputs: &inputs, state: &state };
-    let traces: Vec<Name> = args.trace.iter().map(|it| it.as_str().into()).collect();
     let run = exec::forward(call, &traces)?;
     ctx.lap("forward");
 
     let (steps, batch, not_finite) = (run.steps(), run.batch(), run.not_finite.clone());
-    let outputs = over_time(
-        cell.outputs.iter().map(|it| it.name.to_string()).zip(run.outputs),
-        prepared.single,
-    );
-    let traces = over_time(args.trace.iter().cloned().zip(run.traces), prepared.single);
-    let states: Vec<Named<F>> = cell
-        .carries
-        .iter()
-        .zip(run.states)
-        .map(|(carry, array)| Named {
-            name: carry.name.to_string(),
-            array: if prepared.single { output::without_batch(array, 0) } else { array },
-        })
+    let over_time = |(name, array): (&Name, ArrayD<F>)| Named {
+        name: name.to_string(),
+        array: layout.over_time(array),
+    };
+    let names = cell.outputs.iter().map(|it| &it.name);
+    let outputs: Vec<Named<F>> = names.zip(run.outputs).map(over_time).collect();
+    let traces: Vec<Named<F>> = traces.iter().zip(run.traces).map(over_time).collect();
+    let states = cell.carries.iter().zip(run.states);
+    let states: Vec<Named<F>> = states
+        .map(|(it, array)| Named { name: it.name.to_string(), array: layout.per_sequence(array) })
         .collect();
 
+    let summaries = |all: &[Named<F>]| all.iter().map(Summary::of).collect::<Vec<_>>();
+    let (dtype, sizes) = (<F as Real>::NAME, bound.env());
     if args.data.json {
         ctx.json(&Report {
             version: 1,
             cell: cell.name.to_string(),
-            dtype: <F as Real>::NAME,
+            dtype,
             steps,
             batch,
-            outputs: outputs.iter().map(Summary::of).collect(),
-            states: states.iter().map(Summary::of).collect(),
+            sizes: sizes.sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect(),
+            outputs: summaries(&outputs),
+            states: summaries(&states),
         })?;
     } else {
-        let many = if batch == 1 { "sequence" } else { "sequences" };
-        ctx.line(&format!(
-            "{}: {steps} steps, {batch} {many}, {}, {}",
-            cell.name,
-            feed::sizes_text(bound.env()),
-            <F as Real>::NAME
-        ))?;
+        ctx.line(&feed::title(bound, steps, batch, dtype))?;
         ctx.line("outputs")?;
-        ctx.out(&output::table(&outputs.iter().map(Summary::of).collect::<Vec<_>>()))?;
+        ctx.out(&output::table(&summaries(&outputs)))?;
         if !states.is_empty() {
             ctx.line("final states")?;
-            ctx.out(&output::table(&states.iter().map(Summary::of).collect::<Vec<_>>()))?;
+            ctx.out(&output::table(&summaries(&states)))?;
         }
     }
-    if let Some(path) = &args.output {
-        output::write_array(path, &outputs[0], prepared.single)?;
-        ctx.note(&format!("wrote {}", path.display()));
+    if let Some((path, format)) = format {
+        ctx.write(path, &format.bytes(&outputs[0]))?;
     }
     if let Some(path) = &args.save {
-        let prefixed = |prefix: &str, all: Vec<Named<F>>| -> Vec<Named<F>> {
-            let name = |it: &Named<F>| format!("{prefix}.{}", it.name);
-            all.into_iter().map(|it| Named { name: name(&it), array: it.array }).collect()
+        let prefixed = |prefix: &'static str, all: Vec<Named<F>>| {
+            all.into_iter().map(move |mut it| {
+                it.name.insert_str(0, prefix);
+                it
+            })
         };
-        let mut all = prefixed("output", outputs);
-        all.extend(prefixed("state", states));
-        all.extend(prefixed("trace", traces));
-        output::save(path, all)?;
-        ctx.note(&format!("wrote {}", path.display()));
+        let all = prefixed("output.", outputs).chain(prefixed("state.", states));
+        output::save(ctx, path, all.chain(prefixed("trace.", traces)).collect())?;
     }
     ctx.lap("write");
     if args.data.timings {
@@ -111,17 +114,26 @@ fn run_in<F: Real + Real32or64>(
     not_finite.map_or(Ok(()), |it| Err(it.into()))
 }
 
-/// Arrays `[T, B, ..]` with names, `[T, ..]` for a single sequence.
-fn over_time<F: Real>(
-    arrays: impl Iterator<Item = (String, ndarray::ArrayD<F>)>,
-    single: bool,
-) -> Vec<Named<F>> {
-    arrays
-        .map(|(name, array)| Named {
-            name,
-            array: if single { output::without_batch(array, 1) } else { array },
-        })
-        .collect()
+/// The values to trace, each once; all must be there.
+fn traces(cell: &ir::Cell, names: &[String]) -> Result<Vec<Name>, CliError> {
+    let mut known: Vec<String> = Vec::new();
+    for it in &cell.values {
+        if !known.iter().any(|name| **name == *it.name) {
+            known.push(it.name.to_string());
+        }
+    }
+    let mut traces: Vec<Name> = Vec::new();
+    for name in names.iter().map(|it| it.trim()) {
+        if !known.iter().any(|it| it == name) {
+            let known = feed::list(&known);
+            let message = format!("--trace {name}: there is no such value, only {known}");
+            return Err(CliError::Usage(message));
+        }
+        if !traces.iter().any(|it| &**it == name) {
+            traces.push(name.into());
+        }
+    }
+    Ok(traces)
 }
 
 impl From<RunError> for CliError {

@@ -3,6 +3,7 @@
 //! A snapshot holds what a cell compiles to and what a seeded run gives, to six digits. It stands in `snapshots/NAME.snap`
 //! beside the spec, so that a change of a cell, or of rnnc, shows as a change of a text file.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,17 +11,25 @@ use ndarray::ArrayD;
 
 use super::args::TestArgs;
 use super::context::Context;
+use super::difference::difference;
 use super::error::CliError;
-use super::feed::demo;
-use crate::api::{self, Spec};
-use crate::exec::{self, Call, InitialState, Inputs, Upstream};
+use super::feed::{self, demo, demo::Demo};
+use super::load::{self, Source};
+use crate::api::{self, CellSpec, Spec};
+use crate::exec::{self, Bound, Call, InitialState, Inputs, Upstream};
 use crate::ir::{self, pointwise};
 use crate::{data, derive};
 
-/// Compares every spec with its snapshot, or writes the snapshots.
+/// Compares every spec with its snapshot, or writes the snapshots. What is wrong with one spec does not hide the others.
 pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
     let mut files = Vec::new();
-    for path in &args.specs {
+    for spec in &args.specs {
+        let path = Path::new(spec);
+        if path.starts_with("std") || path.as_os_str() == "-" {
+            let shown = path.display();
+            let message = format!("a snapshot lies beside its spec, and `{shown}` is no file");
+            return Err(CliError::Usage(message));
+        }
         if path.is_dir() {
             let before = files.len();
             collect(path, &mut files)?;
@@ -29,58 +38,82 @@ pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
                 return Err(CliError::Usage(message));
             }
         } else {
-            files.push(path.clone());
+            files.push(path.to_owned());
         }
     }
     files.sort();
     files.dedup();
 
-    let (mut passed, mut failed, mut written) = (0, 0, 0);
+    let (mut passed, mut failed, mut written, mut worst) = (0, 0, 0, 0);
     for file in &files {
-        let bytes = data::read_file(file).map_err(|it| CliError::data(file, it))?;
-        let name = file.display().to_string();
-        let now = match Spec::read(&name, &bytes).map_err(api::Error::from).and_then(|it| snapshot(&it)) {
-            Ok(text) => text,
-            Err(error) => {
-                ctx.report(&error.into());
-                ctx.line(&format!("{name} ... does not compile"))?;
+        match test_one(ctx, file, args.update) {
+            Ok(Outcome::Passed) => passed += 1,
+            Ok(Outcome::Written) => written += 1,
+            Ok(Outcome::Differs) => {
                 failed += 1;
-                continue;
+                worst = worst.max(CliError::Failed.exit_code());
             }
-        };
-        let place = snapshot_path(file);
-        let before = if place.exists() {
-            let bytes = data::read_file(&place).map_err(|it| CliError::data(&place, it))?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        } else {
-            None
-        };
-        if before.as_deref() == Some(&now) {
-            passed += 1;
-        } else if args.update {
-            let folder = place.parent().expect("a snapshot stands in a folder");
-            std::fs::create_dir_all(folder)
-                .map_err(|it| CliError::Io(format!("cannot create {}: {it}", folder.display())))?;
-            data::write_file(&place, now.as_bytes()).map_err(|it| CliError::data(&place, it))?;
-            ctx.line(&format!("{name} ... written"))?;
-            written += 1;
-        } else {
-            failed += 1;
-            match before {
-                Some(before) => {
-                    ctx.line(&format!("{name} ... changed (- {} + now)", place.display()))?;
-                    ctx.out(&difference(&before, &now))?;
-                }
-                None => {
-                    let place = place.display();
-                    ctx.line(&format!("{name} ... no snapshot {place}; --update writes it"))?;
-                }
+            Err(error @ (CliError::BrokenPipe | CliError::Usage(_))) => return Err(error),
+            Err(error) => {
+                ctx.report(&error);
+                ctx.line(&format!("{} ... no result", file.display()))?;
+                failed += 1;
+                worst = worst.max(error.exit_code());
             }
         }
     }
     let written = if args.update { format!(", {written} written") } else { String::new() };
     ctx.line(&format!("{passed} passed, {failed} failed{written}"))?;
-    if failed > 0 { Err(CliError::Failed) } else { Ok(()) }
+    if worst > 0 { Err(CliError::Reported(worst)) } else { Ok(()) }
+}
+
+/// What became of one spec.
+enum Outcome {
+    Passed,
+    Differs,
+    Written,
+}
+
+fn test_one(ctx: &mut Context, file: &Path, update: bool) -> Result<Outcome, CliError> {
+    let name = file.display().to_string();
+    let now = match load::source(ctx, file.as_os_str())? {
+        Source::Text { name, bytes, library: _ } => {
+            let spec = Spec::read(&name, &bytes).map_err(api::Error::from)?;
+            let cells = spec.cells().iter().map(|it| spec.cell(&it.name));
+            snapshot(&cells.collect::<Result<Vec<_>, _>>()?)?
+        }
+        Source::Artifact(it) => {
+            snapshot(&[it.spec()?.configure(Some(it.cell_name()), &it.set())?])?
+        }
+    };
+    let place = snapshot_path(file);
+    let before = if place.exists() {
+        let bytes = data::read_file(&place).map_err(|it| CliError::data(&place, it))?;
+        // Version control may have changed the ends of lines.
+        Some(String::from_utf8_lossy(&bytes).replace("\r\n", "\n"))
+    } else {
+        None
+    };
+    if before.as_deref() == Some(&now) {
+        return Ok(Outcome::Passed);
+    }
+    if update {
+        let folder = place.parent().expect("a snapshot stands in a folder");
+        std::fs::create_dir_all(folder)
+            .map_err(|it| CliError::Io(format!("cannot create {}: {it}", folder.display())))?;
+        data::write_file(&place, now.as_bytes()).map_err(|it| CliError::data(&place, it))?;
+        ctx.line(&format!("{name} ... written"))?;
+        return Ok(Outcome::Written);
+    }
+    let place = place.display();
+    match before {
+        Some(before) => {
+            ctx.line(&format!("{name} ... changed (- {place}, + now)"))?;
+            ctx.out(&difference(&before, &now))?;
+        }
+        None => ctx.line(&format!("{name} ... no snapshot {place}; --update writes it"))?,
+    }
+    Ok(Outcome::Differs)
 }
 
 /// All `.rnn` files below a folder, but not those in folders that start with a point or that links lead to.
@@ -107,9 +140,11 @@ fn snapshot_path(file: &Path) -> PathBuf {
 }
 
 /// What a snapshot holds: for each cell the step, the backward pass, and a seeded run with its gradients.
-fn snapshot(spec: &Spec) -> Result<String, api::Error> {
+fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     let mut text = String::new();
-    for cell in spec.cells() {
+    for cell in cells {
+        let (bound, demo) = bind(cell)?;
+        let cell = cell.ir();
         let table = pointwise::table();
         let forward = derive::simplify_cell(cell);
         let adjoint = derive::adjoint(&forward, &table);
@@ -119,35 +154,37 @@ fn snapshot(spec: &Spec) -> Result<String, api::Error> {
         };
         part("ir", &ir::print::cell(cell));
         part("backward", &derive::print_backward(&forward, &adjoint));
-        part("run", &seeded_run(spec, cell)?);
+        part("run", &seeded_run(&bound, demo)?);
     }
     Ok(text)
 }
 
-fn seeded_run(spec: &Spec, cell: &ir::Cell) -> Result<String, api::Error> {
-    let mut sizes = std::collections::BTreeMap::new();
-    let demo = demo::Demo::new(cell, &mut sizes, &[])?;
-    let bound = spec
-        .cell(&cell.name)?
-        .bind(sizes.iter().map(|(name, size)| (&**name, *size)))?;
-    let fit = |code, message: String| api::Error::fit(code, message);
-    let params = exec::init::<f64>(&bound, 0).map_err(|it| fit(it.code(), it.to_string()))?;
-    let mut inputs = Inputs::new(demo.feeds);
+/// The cell in the sizes of its demonstration sequence, and the sequence.
+fn bind(cell: &CellSpec) -> Result<(Bound, Demo), CliError> {
+    let mut sizes = BTreeMap::new();
+    let demo = Demo::new(cell.ir(), &mut sizes, &[])?;
+    Ok((cell.bind(sizes.iter().map(|(name, size)| (&**name, *size)))?, demo))
+}
+
+fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
+    let cell = bound.cell();
+    let params = exec::init::<f64>(bound, 0)?;
+    let mut inputs =
+        Inputs::new(demo.feeds.into_iter().map(|it| it.map(feed::with_batch)).collect());
     inputs.steps = Some(demo::STEPS);
     inputs.batch = Some(1);
     let state = InitialState::declared(cell.carries.len());
-    let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
-    let failed = |it: exec::RunError| fit(it.code(), it.to_string());
-    let run = exec::forward(call, &[]).map_err(failed)?;
+    let call = Call { bound, params: &params, inputs: &inputs, state: &state };
+    let run = exec::forward(call, &[])?;
     let adjoint = derive::adjoint(cell, &pointwise::table());
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
-    let gradients = exec::backward(&run, &adjoint, &upstream).map_err(failed)?;
+    let gradients = exec::backward(&run, &adjoint, &upstream)?;
 
     let mut text = String::new();
     let mut row = |name: String, array: &ArrayD<f64>| {
         let values: Vec<String> = array.iter().map(|it| six_digits(*it)).collect();
         writeln!(text, "{name} {:?}", array.shape()).expect("writing to a string cannot fail");
-        for line in values.chunks(8) {
+        for line in values.chunks(6) {
             writeln!(text, "  {}", line.join(" ")).expect("writing to a string cannot fail");
         }
     };
@@ -168,66 +205,4 @@ fn seeded_run(spec: &Spec, cell: &ir::Cell) -> Result<String, api::Error> {
 /// A number to six digits; what rounding leaves of 0 is 0.
 fn six_digits(value: f64) -> String {
     if value.abs() < 1e-12 { "0".to_owned() } else { format!("{value:.5e}") }
-}
-
-/// The lines that differ, each with up to two lines around it that do not.
-fn difference(before: &str, now: &str) -> String {
-    const AROUND: usize = 2;
-    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
-    let edits = edits(&old, &new);
-    let near = |idx: usize| {
-        let from = idx.saturating_sub(AROUND);
-        let to = (idx + AROUND + 1).min(edits.len());
-        edits[from..to].iter().any(|(sign, _)| *sign != ' ')
-    };
-    let mut text = String::new();
-    let mut skipped = false;
-    for (idx, (sign, line)) in edits.iter().enumerate() {
-        if near(idx) {
-            if skipped {
-                text.push_str("  ...\n");
-            }
-            writeln!(text, "{sign} {line}").expect("writing to a string cannot fail");
-        }
-        skipped = !near(idx);
-    }
-    text
-}
-
-/// A shortest list of kept (' '), removed ('-') and added ('+') lines.
-fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
-    // Snapshots are some hundred lines; above this the table of a longest common subsequence gets large.
-    const LIMIT: usize = 4000;
-    if old.len() > LIMIT || new.len() > LIMIT {
-        let removed = old.iter().map(|it| ('-', *it));
-        return removed.chain(new.iter().map(|it| ('+', *it))).collect();
-    }
-    let width = new.len() + 1;
-    let mut common = vec![0u32; (old.len() + 1) * width];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            common[i * width + j] = if old[i] == new[j] {
-                common[(i + 1) * width + j + 1] + 1
-            } else {
-                common[(i + 1) * width + j].max(common[i * width + j + 1])
-            };
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    let mut edits = Vec::new();
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            edits.push((' ', old[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if j >= new.len()
-            || (i < old.len() && common[(i + 1) * width + j] >= common[i * width + j + 1])
-        {
-            edits.push(('-', old[i]));
-            i += 1;
-        } else {
-            edits.push(('+', new[j]));
-            j += 1;
-        }
-    }
-    edits
 }

@@ -9,7 +9,7 @@ use crate::check::hypers::{Activation, Of};
 use crate::check::items::Callable;
 use crate::check::resolve;
 use crate::check::show::{self, Shown};
-use crate::diag::{Code, Diagnostic, Label};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Const, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast::{self, Arg, Expr, Ident};
 use crate::text::Span;
@@ -139,12 +139,7 @@ impl Lower<'_, '_> {
         let before = self.sink.len();
         let value = self.expr(body, &Scope { locals, cell: false });
         for fault in &mut self.sink[before..] {
-            // The innermost call and the outermost one; those between say little.
-            let mut calls = fault.labels.iter_mut().filter(|it| it.message == IN_CALL).skip(1);
-            match calls.next() {
-                Some(outer) => outer.span = call,
-                None => fault.labels.push(Label { span: call, message: IN_CALL.into() }),
-            }
+            fault.labels.push(crate::diag::Label { span: call, message: "in this call".into() });
         }
         value
     }
@@ -409,9 +404,6 @@ impl Lower<'_, '_> {
         self.pointwise(Pointwise::Min, &[Operand { shown, value }, hi], span)
     }
 }
-
-/// Why a call is labelled.
-const IN_CALL: &str = "in this call";
 
 /// The defaults of an activation's constants see no names.
 const NOTHING: Scope<'static> = Scope { locals: &[], cell: false };

@@ -30,10 +30,6 @@ use guard::Branch;
 
 /// More nodes than any cell needs: a few functions that call each other twice would fill the memory.
 const MOST_NODES: usize = 1_000_000;
-/// More expressions than any file holds: functions that call each other may also fill the time with constants alone.
-const MOST_STEPS: usize = 3_000_000;
-/// More steps than anybody looks back through a chain of copies.
-const MOST_BACK: i64 = 100_000;
 /// How deep expressions and calls of functions may be nested together.
 const MOST_DEPTH: usize = 700;
 
@@ -121,8 +117,6 @@ pub(super) struct Lower<'c, 'a> {
     n_states: usize,
     branches: Vec<Branch>,
     depth: usize,
-    /// How many expressions were lowered.
-    n_steps: usize,
     /// Too many nodes: everything else is poisoned.
     stopped: bool,
     /// Something is wrong with what was lowered.
@@ -154,7 +148,6 @@ impl<'c, 'a> Lower<'c, 'a> {
             n_states,
             branches: Vec::new(),
             depth: 0,
-            n_steps: 0,
             stopped: false,
             poisoned: false,
             sink: Vec::new(),
@@ -271,11 +264,9 @@ impl<'c, 'a> Lower<'c, 'a> {
         if self.stopped {
             return self.poison();
         }
-        self.n_steps += 1;
-        let too_deep = self.depth >= MOST_DEPTH;
-        if too_deep || self.graph.nodes().len() > MOST_NODES || self.n_steps > MOST_STEPS {
+        if self.depth >= MOST_DEPTH || self.graph.nodes().len() > MOST_NODES {
             self.stopped = true;
-            let message = if too_deep {
+            let message = if self.depth >= MOST_DEPTH {
                 "functions and expressions are nested too deep here".to_owned()
             } else {
                 format!("the cell has more than {MOST_NODES} nodes after its functions are inlined")
@@ -427,9 +418,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             None => 1,
             Some(steps) => match self.whole(steps, scope, "the distance of `prev`") {
                 Some(dim) => match dim.as_number() {
-                    Some(back @ 1..=MOST_BACK) => back as u32,
+                    Some(back) if back >= 1 && back < MOST_NODES as i64 => back as u32,
                     Some(back) if back >= 1 => {
-                        let message = format!("`prev` goes back at most {MOST_BACK} steps");
+                        let message = format!("`prev` goes back at most {MOST_NODES} steps");
                         return self.fail(Diagnostic::new(Code::TooLarge, steps.span, message));
                     }
                     Some(back) => {

@@ -7,20 +7,24 @@ use ndarray::{Array1, Array2, ArrayD, Axis};
 use super::{evidence, list, misfit, named_arrays, named_file, read_npy};
 use crate::api::Evidence;
 use crate::cli::args::DataArgs;
-use crate::cli::error::CliError;
-use crate::data::{self, Table};
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, shown};
+use crate::data::{self, DataError, Table};
 use crate::diag::Code;
 use crate::exec::Feed;
 use crate::ir;
 
 /// Reads the files of `--input` into the inputs of the cell.
-pub fn read(cell: &ir::Cell, args: &DataArgs) -> Result<Vec<Option<Feed<f64>>>, CliError> {
+pub fn read(
+    ctx: &mut Context,
+    cell: &ir::Cell,
+    args: &DataArgs,
+) -> Result<Vec<Option<Feed<f64>>>, CliError> {
     let mut feeds: Vec<Option<Feed<f64>>> = cell.inputs.iter().map(|_| None).collect();
     let names: Vec<String> = cell.inputs.iter().map(|it| it.name.to_string()).collect();
+    let mut has_table = false;
     for option in &args.input {
         let (name, path) = named_file(option);
-        let bytes = data::read_file(&path).map_err(|it| CliError::data(&path, it))?;
-        let is_csv = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv"));
         let idx = match name {
             Some(name) => Some(cell.input(&name).ok_or_else(|| {
                 let known = list(&names);
@@ -29,12 +33,12 @@ pub fn read(cell: &ir::Cell, args: &DataArgs) -> Result<Vec<Option<Feed<f64>>>, 
             // The only input that must be given is the one that is meant.
             None => only_input(cell),
         };
-        let columns: Vec<&str> = args.columns.iter().map(String::as_str).collect();
+        let bytes = ctx.read(&path, super::MAX_STREAM)?;
         let in_file = |it| CliError::data(&path, it);
-        if is_csv {
+        if is_table(&path, &bytes) {
+            has_table = true;
             let table = data::read_csv(&bytes).map_err(in_file)?;
-            let table =
-                if columns.is_empty() { table } else { table.select(&columns).map_err(in_file)? };
+            let table = columns(table, &args.columns).map_err(in_file)?;
             match idx {
                 Some(idx) => {
                     let feed = from_table(&cell.inputs[idx], &table, &path)?;
@@ -45,7 +49,8 @@ pub fn read(cell: &ir::Cell, args: &DataArgs) -> Result<Vec<Option<Feed<f64>>>, 
         } else {
             let Some(idx) = idx else {
                 let known = list(&names);
-                let file = path.display();
+                let file = shown(&path);
+                let file = file.display();
                 let message = format!("--input {file}: write NAME=FILE; the inputs are {known}");
                 return Err(CliError::Usage(message));
             };
@@ -54,7 +59,36 @@ pub fn read(cell: &ir::Cell, args: &DataArgs) -> Result<Vec<Option<Feed<f64>>>, 
             put(&mut feeds, idx, feed, cell)?;
         }
     }
+    if !args.columns.is_empty() && !has_table {
+        let message = "--columns picks columns of a .csv, and no --input is one";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     Ok(feeds)
+}
+
+/// Whether a file is a table, by its name; what comes through standard input has none and is told by its first bytes.
+fn is_table(path: &Path, bytes: &[u8]) -> bool {
+    match path.as_os_str() == "-" {
+        true => !bytes.starts_with(b"\x93NUMPY"),
+        false => path.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv")),
+    }
+}
+
+/// The columns that were asked for: by their names, or by numbers from 1 in a table without names.
+fn columns(table: Table, names: &[String]) -> Result<Table, DataError> {
+    if names.is_empty() {
+        return Ok(table);
+    }
+    let numbers: Option<Vec<usize>> = names.iter().map(|it| it.parse().ok()).collect();
+    match (&table.header, numbers) {
+        (None, Some(numbers))
+            if numbers.iter().all(|it| (1..=table.columns.len()).contains(it)) =>
+        {
+            let columns = numbers.iter().map(|it| table.columns[it - 1].clone()).collect();
+            Ok(Table { header: None, columns })
+        }
+        (None | Some(_), _) => table.select(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+    }
 }
 
 /// The input that a file without a name is for.
@@ -120,7 +154,7 @@ fn from_array(
             let batch = if batch_first { ["B", "T"] } else { ["T", "B"] };
             Err(misfit(format!(
                 "{}: input `{}` takes {} for one sequence or {} for a batch, the array is {:?}",
-                path.display(),
+                shown(path).display(),
                 input.name,
                 with(&["T"]),
                 with(&batch),
@@ -137,7 +171,7 @@ fn from_table(input: &ir::Input, table: &Table, path: &Path) -> Result<Feed<f64>
         (0, [column]) => Ok(Feed::Shared(Array1::from(column.clone()).into_dyn())),
         (0, columns) => Err(misfit(format!(
             "{}: input `{}` is one number per step, the table has {} columns; pick one with --columns",
-            path.display(),
+            shown(path).display(),
             input.name,
             columns.len()
         ))),
@@ -162,7 +196,7 @@ fn spread(
 ) -> Result<(), CliError> {
     let Some(header) = &table.header else {
         let message = "a table without a header for several inputs; write --input NAME=FILE";
-        return Err(misfit(format!("{}: {message}", path.display())));
+        return Err(misfit(format!("{}: {message}", shown(path).display())));
     };
     let mut found = false;
     for (name, column) in header.iter().zip(&table.columns) {
@@ -174,7 +208,7 @@ fn spread(
     }
     if !found {
         let message = format!("no column is called as a scalar input; there are {}", list(header));
-        return Err(misfit(format!("{}: {message}", path.display())));
+        return Err(misfit(format!("{}: {message}", shown(path).display())));
     }
     Ok(())
 }
@@ -197,13 +231,14 @@ pub fn evidence_of(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Vec<Evidence
 
 /// Reads `--state`: `[B, ..]`, or `[..]` for all sequences.
 pub fn read_states(
+    ctx: &mut Context,
     cell: &ir::Cell,
     args: &DataArgs,
     batch: usize,
     evidences: &mut Vec<Evidence>,
 ) -> Result<Vec<Option<ArrayD<f64>>>, CliError> {
     let known: Vec<String> = cell.carries.iter().map(|it| it.name.to_string()).collect();
-    let mut arrays = named_arrays(&args.state, "--state", &known)?;
+    let mut arrays = named_arrays(ctx, &args.state, "--state", &known)?;
     let mut states = Vec::new();
     for carry in &cell.carries {
         let state = arrays.remove(&*carry.name);
@@ -237,12 +272,12 @@ pub fn read_states(
 }
 
 /// Reads `--lengths`: whole numbers, one for each sequence. Whether they fit T and B is known when running.
-pub fn read_lengths(path: &Path) -> Result<Vec<usize>, CliError> {
+pub fn read_lengths(ctx: &mut Context, path: &Path) -> Result<Vec<usize>, CliError> {
     let bad = |message: String| CliError::Fit {
         code: Code::BadLengths,
-        message: format!("{}: {message}", path.display()),
+        message: format!("{}: {message}", shown(path).display()),
     };
-    let array = read_npy(path)?;
+    let array = read_npy(ctx, path)?;
     if array.ndim() != 1 {
         return Err(bad(format!("lengths are [B], the array is {:?}", array.shape())));
     }

@@ -10,23 +10,24 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
 
-use super::args::{CellArgs, DataArgs, EngineChoice, Mode};
+use super::args::{CellArgs, DataArgs};
 use super::context::Context;
 use super::error::CliError;
-use super::load;
+use super::output::Layout;
+use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
 use crate::data;
 use crate::diag::Code;
 use crate::exec::{self, Bound, Feed, InitialState, Inputs, Params};
-use crate::ir::{self, Env, Real};
+use crate::ir::{self, Real};
 use crate::text::Name;
 
 /// Everything that a run needs, in f64; [`Prepared::inputs`] and the others give it in the type that is computed in.
 pub struct Prepared {
     /// The cell with its sizes.
     pub bound: Bound,
-    /// Whether no array has a batch axis, so that results have none either.
-    pub single: bool,
+    /// Which axes results have, and adjoints of results.
+    pub layout: Layout,
     feeds: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
     /// How many steps there are, where no input says so.
@@ -47,7 +48,7 @@ impl Prepared {
         let mut inputs = Inputs::new(feeds.collect());
         inputs.lengths.clone_from(&self.lengths);
         inputs.steps = self.steps;
-        inputs.batch = self.single.then_some(1);
+        inputs.batch = self.layout.single.then_some(1);
         inputs
     }
 
@@ -69,24 +70,20 @@ pub fn typed<F: Real>(array: &ArrayD<f64>) -> ArrayD<F> {
 
 /// Reads everything that the options name and fixes the sizes.
 pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError> {
-    if args.mode == Mode::Train {
-        return Err(CliError::Usage("`--mode train` comes with masks; no cell has any yet".into()));
-    }
-    if args.engine == EngineChoice::Fast {
-        let message = "the fast engine is not supported yet; leave out `--engine fast`";
-        return Err(CliError::Usage(message.into()));
-    }
+    later::refuse(args)?;
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
     let cell = spec.ir();
 
-    let weights = weights::read(ctx, cell, args)?;
+    // What was decided for people is said once nothing can be wrong with what they said.
+    let mut notes = Vec::new();
+    let weights = weights::read(ctx, cell, args, &mut notes)?;
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
-    let given = inputs::read(cell, args)?;
+    let given = inputs::read(ctx, cell, args)?;
     let (feeds, steps) = if given.iter().all(Option::is_none) {
         let demo = demo::Demo::new(cell, &mut sizes, &evidence)?;
-        ctx.note(&demo.note());
+        notes.push(demo.note());
         (demo.feeds, Some(demo::STEPS))
     } else {
         inputs::complete(cell, &given)?;
@@ -101,20 +98,24 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
         Feed::Shared(_) => None,
     });
     evidence.extend(inputs::evidence_of(cell, &feeds));
-    let states = inputs::read_states(cell, args, batch.unwrap_or(1), &mut evidence)?;
+    let states = inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence)?;
     let lengths = match &args.lengths {
-        Some(path) => Some(inputs::read_lengths(path)?),
+        Some(path) => Some(inputs::read_lengths(ctx, path)?),
         None => None,
     };
 
     let sizes = api::infer_sizes(cell, &sizes, &evidence)?;
     let bound = bind(&spec, &sizes)?;
+    for note in &notes {
+        ctx.note(note);
+    }
     ctx.lap("read");
-    Ok(Prepared { bound, single, feeds, lengths, steps, states, weights })
+    let layout = Layout { single, batch_first: args.batch_first };
+    Ok(Prepared { bound, layout, feeds, lengths, steps, states, weights })
 }
 
 /// A single sequence as a batch of one.
-fn with_batch(feed: Feed<f64>) -> Feed<f64> {
+pub fn with_batch(feed: Feed<f64>) -> Feed<f64> {
     match feed {
         Feed::Batch(array) => Feed::Batch(array),
         Feed::Shared(array) => Feed::Batch(array.insert_axis(ndarray::Axis(1))),
@@ -122,7 +123,7 @@ fn with_batch(feed: Feed<f64>) -> Feed<f64> {
 }
 
 /// The sizes that were set on the command line. Checking has evaluated them and made them the dims' defaults.
-fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i64> {
+pub fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i64> {
     let is_set = |name: &str| set.iter().any(|(it, _)| it == name);
     cell.dims
         .iter()
@@ -145,11 +146,28 @@ fn bind(spec: &CellSpec, sizes: &BTreeMap<Name, i64>) -> Result<Bound, CliError>
 
 /// Splits `NAME=FILE`; a text without a name, or whose name part looks like a path, is a file alone.
 fn named_file(text: &OsStr) -> (Option<String>, PathBuf) {
-    let Some(whole) = text.to_str() else { return (None, PathBuf::from(text)) };
-    match whole.split_once('=') {
-        Some((name, file)) if is_name(name) => (Some(name.to_owned()), PathBuf::from(file)),
-        _ => (None, PathBuf::from(text)),
+    match split_at_equals(text) {
+        Some((name, file)) if is_name(&name) => (Some(name), file),
+        Some(_) | None => (None, PathBuf::from(text)),
     }
+}
+
+/// What stands before and after the first `=`. The name of a file need not be UTF-8 where the system asks for bytes only.
+#[cfg(unix)]
+fn split_at_equals(text: &OsStr) -> Option<(String, PathBuf)> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let bytes = text.as_bytes();
+    let at = bytes.iter().position(|it| *it == b'=')?;
+    let name = std::str::from_utf8(&bytes[..at]).ok()?;
+    Some((name.to_owned(), PathBuf::from(OsStr::from_bytes(&bytes[at + 1..]))))
+}
+
+/// What stands before and after the first `=`.
+#[cfg(not(unix))]
+fn split_at_equals(text: &OsStr) -> Option<(String, PathBuf)> {
+    let (name, file) = text.to_str()?.split_once('=')?;
+    Some((name.to_owned(), PathBuf::from(file)))
 }
 
 fn is_name(text: &str) -> bool {
@@ -159,6 +177,7 @@ fn is_name(text: &str) -> bool {
 
 /// Reads the arrays of `NAME=FILE.npy` options, each name once and known.
 pub fn named_arrays(
+    ctx: &mut Context,
     options: &[OsString],
     flag: &str,
     known: &[String],
@@ -171,11 +190,10 @@ pub fn named_arrays(
             return Err(CliError::Usage(format!("{flag} {shown}: write NAME=FILE.npy")));
         };
         if !known.contains(&name) {
-            let message =
-                format!("{flag} {name}: there is no such value; known are {}", list(known));
+            let message = format!("{flag} {name}: there is no such value, only {}", list(known));
             return Err(CliError::Usage(message));
         }
-        let array = read_npy(&path)?;
+        let array = read_npy(ctx, &path)?;
         if arrays.insert(name.clone(), array).is_some() {
             return Err(CliError::Usage(format!("{flag} {name} is given twice")));
         }
@@ -183,9 +201,12 @@ pub fn named_arrays(
     Ok(arrays)
 }
 
+/// The most that is read of data on standard input, of which nobody knows beforehand how much will come.
+const MAX_STREAM: u64 = 1 << 30;
+
 /// Reads one `.npy` file.
-pub fn read_npy(path: &Path) -> Result<ArrayD<f64>, CliError> {
-    let bytes = data::read_file(path).map_err(|it| CliError::data(path, it))?;
+pub fn read_npy(ctx: &mut Context, path: &Path) -> Result<ArrayD<f64>, CliError> {
+    let bytes = ctx.read(path, MAX_STREAM)?;
     let tensor = data::read_npy(&bytes).map_err(|it| CliError::data(path, it))?;
     Ok(tensor.values)
 }
@@ -203,15 +224,34 @@ fn misfit(message: impl Into<String>) -> CliError {
     CliError::Fit { code: Code::DataDoesNotFit, message: message.into() }
 }
 
+impl From<exec::InitError> for CliError {
+    fn from(error: exec::InitError) -> CliError {
+        CliError::Fit { code: error.code(), message: error.to_string() }
+    }
+}
+
 impl From<exec::BindError> for CliError {
     fn from(error: exec::BindError) -> CliError {
         CliError::Fit { code: error.code(), message: error.to_string() }
     }
 }
 
-/// The sizes of dims as a sentence part: `I = 3, H = 4`.
-pub fn sizes_text(env: &Env) -> String {
-    env.sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect::<Vec<_>>().join(", ")
+/// `1 step`, `2 steps`.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The first line of results: `Gru: 8 steps, 1 sequence, H = 4, I = 3, f32`.
+pub fn title(bound: &Bound, steps: usize, batch: usize, dtype: &str) -> String {
+    let mut parts = vec![counted(steps as u64, "step"), counted(batch as u64, "sequence")];
+    let dims = bound
+        .cell()
+        .dims
+        .iter()
+        .filter_map(|it| Some((&it.name, bound.env().sizes.get(&it.name)?)));
+    parts.extend(dims.map(|(name, size)| format!("{name} = {size}")));
+    parts.push(dtype.to_owned());
+    format!("{}: {}", bound.cell().name, parts.join(", "))
 }
 
 /// What an array of a cell is called in evidence.

@@ -21,16 +21,21 @@ pub struct Weights {
 }
 
 /// Reads `--params` and says what is drawn.
-pub fn read(ctx: &Context, cell: &ir::Cell, args: &DataArgs) -> Result<Weights, CliError> {
+pub fn read(
+    ctx: &mut Context,
+    cell: &ir::Cell,
+    args: &DataArgs,
+    notes: &mut Vec<String>,
+) -> Result<Weights, CliError> {
     let mut given: Vec<Option<ArrayD<f64>>> = cell.params.iter().map(|_| None).collect();
     let Some(path) = &args.params else {
         if !cell.params.is_empty() {
-            ctx.note(&format!("no --params given: drawn from seed {}", args.seed));
+            notes.push(format!("no --params given: drawn from seed {}", args.seed));
         }
         return Ok(Weights { given, seed: args.seed });
     };
     let in_file = |it| CliError::data(path, it);
-    let bytes = data::read_file(path).map_err(in_file)?;
+    let bytes = ctx.read(path, super::MAX_STREAM)?;
     let tensors = data::read_safetensors(&bytes).map_err(in_file)?;
     let mut tensors: BTreeMap<String, data::Tensor> = tensors.into_iter().collect();
     let mut missing = Vec::new();
@@ -50,9 +55,10 @@ pub fn read(ctx: &Context, cell: &ir::Cell, args: &DataArgs) -> Result<Weights, 
         let found = if extra.is_empty() {
             String::new()
         } else {
-            format!("; left over are {}", list(&extra))
+            format!("; what it has besides is {}", list(&extra))
         };
-        let message = format!("no tensor for {}{found}; --partial draws them", list(&missing));
+        let missing = list(&missing);
+        let message = format!("no tensor for {missing} (--partial draws what is missing){found}");
         return Err(bad(message));
     }
     if !extra.is_empty() && !args.ignore_extra {
@@ -60,7 +66,7 @@ pub fn read(ctx: &Context, cell: &ir::Cell, args: &DataArgs) -> Result<Weights, 
         return Err(bad(message));
     }
     if !missing.is_empty() {
-        ctx.note(&format!("drawn from seed {}: {}", args.seed, missing.join(", ")));
+        notes.push(format!("drawn from seed {}: {}", args.seed, missing.join(", ")));
     }
     Ok(Weights { given, seed: args.seed })
 }
@@ -80,15 +86,11 @@ impl Weights {
 
     /// All params of the cell.
     pub fn params<F: Real>(&self, bound: &Bound) -> Result<Params<F>, CliError> {
-        let drawn = |idx| {
-            exec::init_param(bound, idx, self.seed)
-                .map_err(|it| CliError::Fit { code: it.code(), message: it.to_string() })
-        };
         let params = self.given.iter().enumerate();
         let params: Result<Vec<ArrayD<F>>, CliError> = params
             .map(|(idx, given)| match given {
                 Some(array) => Ok(typed(array)),
-                None => drawn(idx),
+                None => Ok(exec::init_param(bound, idx, self.seed)?),
             })
             .collect();
         Ok(Params(params?))

@@ -1,0 +1,42 @@
+// A NaN or an infinity is placed: step, sequence, value, unit.
+file leaky.rnn
+| cell Leaky {
+|   dims H
+|   input x: [H]
+|   state h: [H]
+|   param a: [H] init uniform(0.2, 0.9)
+|   h = a * prev h + x
+|   output h
+| }
+npy x.npy [3, 2, 1] 1 2 nan 4 5 6
+npy n.npy [2] 1 3
+$ rnnc run leaky.rnn --input x.npy --quiet
+= 5
+$ rnnc grad leaky.rnn --input x.npy --quiet
+= 5
+$ rnnc run leaky.rnn --input x.npy --lengths n.npy --quiet
+= 0
+file grow.rnn
+| cell Grow {
+|   input x: []
+|   state h: [] = 2
+|   h = (prev h) ^ 2 + x
+|   output h
+| }
+npy z.npy [12] 0 0 0 0 0 0 0 0 0 0 0 0
+$ rnnc run grow.rnn --input z.npy --quiet
+= 5
+$ rnnc run grow.rnn --input z.npy --quiet --dtype f64
+= 5
+file root.rnn
+| cell Root {
+|   input x: []
+|   state h: []
+|   h = prev h + sqrt(x)
+|   output h
+| }
+npy r.npy [3] 1 0 4
+$ rnnc run root.rnn --input r.npy --quiet
+= 0
+$ rnnc grad root.rnn --input r.npy --quiet
+= 5

@@ -1,0 +1,12 @@
+//! The built binary, as people and scripts call it: what it prints, which files it writes, with which code it ends.
+
+#[path = "cli/artifacts.rs"]
+mod artifacts;
+#[path = "cli/failures.rs"]
+mod failures;
+#[path = "cli/numbers.rs"]
+mod numbers;
+#[path = "cli/scratch.rs"]
+mod scratch;
+#[path = "cli/sessions.rs"]
+mod sessions;
