@@ -320,3 +320,11 @@ fn a_branch_taken_in_part_keeps_what_its_elements_send_to_each_other() {
     let got = gradient(source, "p");
     assert!((got[0] - slope).abs() < 1e-15 && (got[1] + slope).abs() < 1e-15, "{got}");
 }
+
+#[test]
+fn clip_grad_cuts_the_adjoint_and_nothing_else() {
+    let source = "cell A { dims H input x: [H] state h: [H] param p: [H] init 2
+        h = prev h + x let v = 3 * clip_grad(0.25 * p, 0.5) output v, h }";
+    // The adjoint 3 is cut to 0.5 before it reaches 0.25 * p.
+    assert!(gradient(source, "p").iter().all(|it| *it == 0.125));
+}

@@ -244,7 +244,7 @@ impl Grower<'_> {
                 format!("blend(sigmoid({c}), {a}, {b})")
             }
             8 => format!("(a * {} - 0.25)", self.expr(shape, next)),
-            9 => format!("clip_grad(clamp({}, -2, 2), 0.7)", self.expr(shape, next)),
+            9 => format!("clamp({}, -2, 2)", self.expr(shape, next)),
             // A scalar joins by broadcasting.
             10 => format!("({} * {})", self.expr(&vec![], next), self.expr(shape, next)),
             _ => self.of_rank(shape, depth),
