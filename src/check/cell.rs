@@ -355,7 +355,11 @@ fn state_shape(equation: &Equation<'_>, name: &str, found: &Shape, declared: &Sh
     }
     match show::Shown::from(equation.value).full() {
         Some(text) => {
-            let text = format!("zeros({declared}) + {text}");
+            // A plain zero is already there.
+            let text = match &*text {
+                "0" => format!("zeros({declared})"),
+                _ => format!("zeros({declared}) + {text}"),
+            };
             fault.help(format!("write `{text}`")).fix(Applicability::Maybe, span, text)
         }
         None => fault.help(format!("add `zeros({declared})`")),

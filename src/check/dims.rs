@@ -38,7 +38,10 @@ pub(super) type Lookup<'l> = &'l mut dyn FnMut(&Ident) -> Result<Option<Dim>, Di
 /// A size; `None` after a report.
 pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) -> Option<Dim> {
     let too_large = || {
-        let message = format!("the size `{}` is too large", show::short(expr));
+        let message = match expr.kind {
+            ExprKind::Number(_) => "this size is more than 2^40".to_owned(),
+            _ => format!("the size `{}` is too large", show::short(expr)),
+        };
         Diagnostic::new(Code::TooLarge, expr.span, message)
     };
     let bad = |span: Span, what: &str| {

@@ -4,6 +4,32 @@ use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ast::Ident;
 use crate::text::distance;
 
+/// What other frameworks call our functions.
+const USUAL: &[(&str, &str)] = &[
+    ("xavier", "glorot_uniform"),
+    ("xavier_uniform", "glorot_uniform"),
+    ("xavier_normal", "glorot_normal"),
+    ("glorot", "glorot_uniform"),
+    ("kaiming", "he_uniform"),
+    ("kaiming_uniform", "he_uniform"),
+    ("kaiming_normal", "he_normal"),
+    ("he", "he_uniform"),
+    ("lecun", "lecun_normal"),
+    ("gaussian", "normal"),
+    ("cat", "concat"),
+    ("concatenate", "concat"),
+    ("swish", "silu"),
+    ("ln", "log"),
+    ("logistic", "sigmoid"),
+    ("heaviside", "step"),
+    ("arange", "iota"),
+    ("maximum", "max"),
+    ("minimum", "min"),
+    ("clip", "clamp"),
+    ("detach", "stop_grad"),
+    ("stop_gradient", "stop_grad"),
+];
+
 /// Compares names until a budget is spent: a file with a hundred thousand wrong names is wrong anyway, and nobody reads more
 /// than the first reports.
 pub(super) struct Suggest {
@@ -36,8 +62,12 @@ impl Suggest {
         if name.len() > 64 {
             return None;
         }
+        let usual = USUAL.iter().find(|it| it.0.eq_ignore_ascii_case(name)).map(|it| it.1);
         let mut best: Option<(usize, &str)> = None;
         for it in known {
+            if usual == Some(it) {
+                return Some(it);
+            }
             if self.budget == 0 {
                 break;
             }

@@ -318,7 +318,7 @@ fn help_for(
         ("layer", _) if expected.has(Rule::larg) || expected.has(Rule::a_equals) => {
             Some("arguments of a layer are named: `x = e`".to_owned())
         }
-        (_, name) if expected.has(Rule::shape) || expected.rules == [Rule::a_lbracket] => {
+        (_, name) if expected.has(Rule::a_lbracket) && expected.has(Rule::kw_index) => {
             let name = if name.is_empty() { "H" } else { name };
             Some(format!("a shape stands in brackets: `[{name}]`"))
         }

@@ -101,8 +101,16 @@ pub fn parse_bytes(name: &str, bytes: &[u8]) -> (SourceFile, ast::File, Vec<Diag
             (source, tree, diagnostics)
         }
         Err(error) => {
-            let source = SourceFile::new(name, "");
-            (source, ast::File::default(), vec![error.diagnostic(file)])
+            let mut found = error.diagnostic(file);
+            let mut text = String::new();
+            let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+            if (1..=MAX_SOURCE).contains(&error.offset) && body.len() <= MAX_SOURCE {
+                // Up to the first wrong byte the text is as it was given, so the message can show where that stands.
+                let at = error.offset - (bytes.len() - body.len());
+                text = String::from_utf8_lossy(body).into_owned();
+                found.span = Span::new(file, at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+            }
+            (SourceFile::new(name, text), ast::File::default(), vec![found])
         }
     }
 }

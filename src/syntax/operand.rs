@@ -189,7 +189,7 @@ impl Builder<'_> {
             if parts.peek().is_some_and(|it| it.as_rule() == Rule::args) {
                 let call = self.named(head, parts)?;
                 let span = span.to(call.expr.span);
-                self.prev_of_expression(span, call.expr.span);
+                self.prev_of_expression(span, call.expr.span, None);
                 return Some(call);
             }
             let (path, height, indices) = self.path(head, parts)?;
@@ -216,8 +216,12 @@ impl Builder<'_> {
                 });
                 self.node(ExprKind::Prev(path, steps), span, height)
             }
-            (Some(Arg::Positional(value)), None | Some(Arg::Positional(_)), None) => {
-                self.prev_of_expression(span, value.span);
+            (Some(Arg::Positional(value)), steps @ (None | Some(Arg::Positional(_))), None) => {
+                let steps = match &steps {
+                    Some(Arg::Positional(steps)) => Some(steps.span),
+                    Some(Arg::Named(..) | Arg::Over(..)) | None => None,
+                };
+                self.prev_of_expression(span, value.span, steps);
                 Tall { expr: value, height }
             }
             _ => {
@@ -239,20 +243,21 @@ impl Builder<'_> {
     }
 
     /// `prev (a + b)`: names the expression and takes the old value of the name.
-    fn prev_of_expression(&mut self, span: Span, value: Span) {
+    fn prev_of_expression(&mut self, span: Span, value: Span, steps: Option<Span>) {
         let text = self.text(value);
         let name = self.spare;
+        let past = match steps {
+            Some(steps) => format!("prev({name}, {})", self.text(steps)),
+            None => format!("prev {name}"),
+        };
         let mut found =
             Diagnostic::new(Code::BadPrev, span, "`prev` takes a name, not an expression");
         if text.len() <= 80 && !text.contains('\n') {
             found = found
-                .help(format!("name the expression: `let {name} = {text}`, then `prev {name}`"))
+                .help(format!("name the expression: `let {name} = {text}`, then `{past}`"))
                 .fixes(
                     Applicability::Maybe,
-                    vec![
-                        (self.start(), format!("let {name} = {text}\n  ")),
-                        (span, format!("prev {name}")),
-                    ],
+                    vec![(self.start(), format!("let {name} = {text}\n  ")), (span, past)],
                 );
         } else {
             found = found.help("name the expression with `let` first");

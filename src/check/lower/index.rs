@@ -57,7 +57,15 @@ impl Lower<'_, '_> {
                 } else if !is_less(&at, first)
                     && is_less(first, &at.add(&Dim::number(1)).unwrap_or_default())
                 {
-                    Some(format!("the index {at} is beyond the axis `{first}`, which begins at 0"))
+                    Some(match (at.as_number(), first.as_number()) {
+                        (Some(at), Some(count)) => format!(
+                            "the index {at} is beyond the last element, {}; the axis has {count}",
+                            count - 1
+                        ),
+                        _ => format!(
+                            "the index `{at}` is beyond the last of `{first}` elements, counted from 0"
+                        ),
+                    })
                 } else {
                     None
                 };

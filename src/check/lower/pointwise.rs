@@ -1,5 +1,6 @@
 //! Elementwise operators: operands of fewer axes are repeated to the shape of the one with the most.
 
+use super::super::names::Kind;
 use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Value};
 use crate::diag::{Applicability, Code, Diagnostic};
@@ -183,7 +184,19 @@ impl Lower<'_, '_> {
             let Some(shape) = def.shape.clone().or_else(|| self.shape(&operand.value)) else {
                 continue;
             };
-            let text = format!("`{}: {shape}`", def.name.name);
+            let text = match &def.kind {
+                Kind::Input { index: Some(below), .. } => {
+                    format!("`{}: index[{below}]`", def.name.name)
+                }
+                Kind::Input { index: None, .. }
+                | Kind::Dim
+                | Kind::Hyper(_)
+                | Kind::State { .. }
+                | Kind::Param { .. }
+                | Kind::Computed
+                | Kind::Value(_)
+                | Kind::Later => format!("`{}: {shape}`", def.name.name),
+            };
             if !fault.labels.iter().any(|it| it.span == def.name.span) {
                 fault = fault.label(def.name.span, text);
             }

@@ -125,7 +125,7 @@ impl Lower<'_, '_> {
                 format!("the slice begins at {from}, before the first element"),
             ))
         } else if is_less(size, &to) {
-            let text = format!("the slice ends at {to}, beyond the axis `{size}`");
+            let text = format!("the slice ends at `{to}`; the axis has `{size}` elements");
             Some(out(bounds[1].span, text))
         } else if !is_less(&from, &to)
             && (to.sub(&from).ok()).and_then(|it| it.as_number()).is_some()
