@@ -247,7 +247,7 @@ fn same_output(page: &str, now: &str, only_before_small: bool) -> bool {
     let same_line = |(a, b): (&str, &str)| {
         let (a, b) = (pieces(a), pieces(b));
         let is_small = |it: &&str| only_before_small && it.contains("e-") && it.len() > 2;
-        let cut = |all: &[&str]| all.iter().position(|it| is_small(it)).unwrap_or(all.len());
+        let cut = |all: &[&str]| all.iter().position(is_small).unwrap_or(all.len());
         let (n, m) = (cut(&a), cut(&b));
         n == m && a[..n].iter().zip(&b[..m]).all(|(a, b)| a == b || close(a, b))
     };
