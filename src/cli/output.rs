@@ -12,7 +12,7 @@ use super::error::CliError;
 use crate::data::{self, Real32or64};
 use crate::ir::Real;
 
-/// How many of the last values a summary shows.
+/// How many of the last values a summary shows, at most.
 const LAST: usize = 4;
 
 /// An array with the name that it has on the command line and in files.
@@ -102,10 +102,12 @@ fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Err
 }
 
 impl Summary {
-    /// Summarizes an array; the last values are those of the last step.
+    /// Summarizes an array. The last values do not reach back over the beginning of the last axis, so that a vector of three
+    /// shows the three numbers of its last step and not a fourth of the step before.
     pub fn of<F: Real>(it: &Named<F>) -> Summary {
         let values: Vec<f64> = it.array.iter().map(|it| Real::to_f64(*it)).collect();
         let count = values.len() as f64;
+        let last = it.array.shape().last().map_or(1, |it| LAST.min(*it));
         // Comparisons with a NaN are false, so it must be said that it wins.
         let pick = |wins: fn(f64, f64) -> bool| {
             let better = |a: f64, b: f64| if a.is_nan() || wins(a, b) { a } else { b };
@@ -117,7 +119,7 @@ impl Summary {
             min: pick(|a, b| a < b),
             mean: (!values.is_empty()).then(|| values.iter().sum::<f64>() / count),
             max: pick(|a, b| a > b),
-            last: values[values.len().saturating_sub(LAST)..].to_vec(),
+            last: values[values.len().saturating_sub(last)..].to_vec(),
         }
     }
 }
