@@ -35,8 +35,9 @@ pub struct Artifact {
     cell: ir::Cell,
 }
 
-/// The only field that must be read to know whether the others can be.
+/// The only field that must be read to know whether the others can be. The name is the one in messages.
 #[derive(Deserialize)]
+#[serde(rename = "artifact")]
 struct Header {
     format: u32,
 }
@@ -69,16 +70,18 @@ impl Artifact {
     pub fn from_ron(text: &str) -> Result<Artifact, Error> {
         let bad = |message: String| Error::fit(Code::BadArtifact, message);
         let options = ron::Options::default().with_recursion_limit(DEPTH);
-        let header: Header =
-            options.from_str(text).map_err(|it| bad(format!("not a compiled cell: {it}")))?;
+        let header: Header = options
+            .from_str(text)
+            .map_err(|it| bad(format!("not a compiled cell: {}", fault(&it))))?;
         if header.format != FORMAT {
             return Err(bad(format!(
                 "the artifact has format {}, this version reads {FORMAT}; compile its source again",
                 header.format
             )));
         }
-        let artifact: Artifact =
-            options.from_str(text).map_err(|it| bad(format!("a damaged artifact: {it}")))?;
+        let artifact: Artifact = options
+            .from_str(text)
+            .map_err(|it| bad(format!("a damaged artifact: {}", fault(&it))))?;
         if artifact.source_name.chars().any(char::is_control) {
             return Err(bad("a damaged artifact: the name of its source is no name".to_owned()));
         }
@@ -115,5 +118,13 @@ impl Artifact {
     /// What was set when it was compiled; later settings come after these.
     pub fn set(&self) -> Vec<(&str, &str)> {
         self.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect()
+    }
+}
+
+/// What is wrong with a text, in words for people who do not know the reader.
+fn fault(error: &ron::error::SpannedError) -> String {
+    match error.code {
+        ron::Error::ExceededRecursionLimit => format!("{}: it nests too deeply", error.span),
+        _ => error.to_string(),
     }
 }

@@ -1,18 +1,22 @@
 //! Where a command writes: data to standard output, everything else to standard error.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use super::args::ColorChoice;
 use super::error::CliError;
-use crate::data;
+use crate::data::{self, DataError};
 use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
 use crate::text::SourceMap;
 
 /// How many diagnostics a run shows.
 pub const SHOWN: usize = 20;
+
+/// The most that is read of data on standard input, of which nobody knows beforehand how much will come.
+const MAX_STREAM: u64 = 1 << 30;
 
 /// The two streams and how to write to them.
 pub struct Context {
@@ -52,11 +56,30 @@ impl Context {
         self.quiet
     }
 
-    /// Reads a file, or at most `limit` bytes of standard input for `-`, which can be read once.
-    pub fn read(&mut self, path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
-        if path.as_os_str() != "-" {
-            return data::read_file(path).map_err(|it| CliError::data(path, it));
+    /// Reads a data file, or standard input for `-`, which can be read once.
+    pub fn read(&mut self, path: &Path) -> Result<Vec<u8>, CliError> {
+        match path.as_os_str() == "-" {
+            true => self.read_stdin(MAX_STREAM),
+            false => data::read_file(path).map_err(|it| CliError::data(path, it)),
         }
+    }
+
+    /// Reads a text of which more than `limit` bytes are an error anyway, and no more than that.
+    pub fn read_at_most(&mut self, path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+        if path.as_os_str() == "-" {
+            return self.read_stdin(limit);
+        }
+        let fault = |source| {
+            let path = path.to_owned();
+            CliError::data(path.clone(), DataError::Read { path, source })
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(fault)?;
+        file.take(limit).read_to_end(&mut bytes).map_err(fault)?;
+        Ok(bytes)
+    }
+
+    fn read_stdin(&mut self, limit: u64) -> Result<Vec<u8>, CliError> {
         if std::mem::replace(&mut self.has_read_stdin, true) {
             let message = "standard input can be read once, and `-` stands for it twice";
             return Err(CliError::Usage(message.to_owned()));
@@ -69,6 +92,10 @@ impl Context {
 
     /// Writes a file and says so.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+        if path.as_os_str() == "-" {
+            let message = "results are written to files; write /dev/stdout for standard output";
+            return Err(CliError::Usage(message.to_owned()));
+        }
         data::write_file(path, bytes).map_err(|it| CliError::data(path, it))?;
         self.note(&format!("wrote {}", path.display()));
         Ok(())

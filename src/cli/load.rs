@@ -39,11 +39,12 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
             format!("cannot read {text}: no such file or folder; did you mean `std/{text}`?");
         return Err(CliError::Io(message));
     }
-    // One byte more than the language allows is enough for its error.
-    let bytes = ctx.read(path, crate::syntax::MAX_SOURCE as u64 + 1)?;
     if path.extension().is_some_and(|it| it == "ron") {
+        let bytes = ctx.read(path)?;
         return Ok(Source::Artifact(Box::new(artifact(path, bytes)?)));
     }
+    // One byte more than the language allows is enough for its error.
+    let bytes = ctx.read_at_most(path, crate::syntax::MAX_SOURCE as u64 + 1)?;
     Ok(Source::Text { name: shown(path).display().to_string(), bytes, library: false })
 }
 

@@ -64,6 +64,7 @@ fn every_exit_code() {
         (2, "compile leaky.rnn --emit everything"),
         (2, "explain E9999"),
         (2, "test std/gru"),
+        (2, "run leaky.rnn -o -"),
         (2, "check - -"),
         (3, "check nowhere.rnn"),
         (3, "check nowhere.rnn wrong.rnn"),
@@ -204,8 +205,30 @@ fn specs_come_through_standard_input() {
     assert_eq!(from_file.stdout, from_stdin.stdout);
     let wrong = scratch.run(["check", "-"], b"cell").expect(1);
     assert!(wrong.stderr.contains("<stdin>:1:"), "{}", wrong.stderr);
+    if cfg!(unix) {
+        let endless = scratch.rnnc("check /dev/zero").expect(1);
+        assert!(endless.stderr.contains("E01"), "{}", endless.stderr);
+    }
     let endless = scratch.run(["check", "-"], &vec![b' '; 10 << 20]).expect(1);
     assert!(endless.stderr.contains("E01"), "{}", endless.stderr);
+}
+
+#[test]
+fn timings_name_the_stages() {
+    let scratch = scratch();
+    for (command, stages) in [
+        ("check leaky.rnn", &["check"][..]),
+        ("compile leaky.rnn --emit backward", &["check", "compile"]),
+        ("run leaky.rnn", &["check", "read", "forward", "write"]),
+        ("grad leaky.rnn", &["check", "read", "derive", "forward", "backward", "write"]),
+        ("gradcheck leaky.rnn --seeds 1 --steps 1", &["check", "gradcheck"]),
+    ] {
+        let output = scratch.rnnc(&format!("{command} --timings --quiet")).expect(0);
+        let found: Vec<&str> =
+            output.stderr.lines().filter_map(|it| it.split_whitespace().next()).collect();
+        assert_eq!(found, stages, "{command}");
+        assert!(output.stderr.lines().all(|it| it.ends_with(" ms")), "{}", output.stderr);
+    }
 }
 
 /// The other end of a pipe may go away at any time.

@@ -288,6 +288,16 @@ fn a_stranger_gets_from_nothing_to_gradients() {
     assert_eq!(gradients.len(), params.len() + 2);
 }
 
+/// A state that is given says how large the demonstration is to be.
+#[test]
+fn a_demonstration_takes_its_sizes_from_what_is_given() {
+    let scratch = scratch();
+    scratch.array("h.npy", &wave(&[6], 0.0));
+    let output = scratch.rnnc("run pair.rnn --state h=h.npy").expect(0);
+    assert!(output.stdout.starts_with("Pair: 8 steps, 1 sequence, I = 3, H = 6, f32"));
+    assert!(output.stderr.contains("8 steps with I = 3\n"), "{}", output.stderr);
+}
+
 #[test]
 fn init_writes_what_the_library_draws() {
     let scratch = scratch();

@@ -33,7 +33,7 @@ pub fn read(
             // The only input that must be given is the one that is meant.
             None => only_input(cell),
         };
-        let bytes = ctx.read(&path, super::MAX_STREAM)?;
+        let bytes = ctx.read(&path)?;
         let in_file = |it| CliError::data(&path, it);
         if is_table(&path, &bytes) {
             has_table = true;

@@ -81,6 +81,11 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
     let given = inputs::read(ctx, cell, args)?;
+    let batch = given.iter().flatten().find_map(|it| match it {
+        Feed::Batch(array) => Some(array.shape()[1]),
+        Feed::Shared(_) => None,
+    });
+    let states = inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence)?;
     let (feeds, steps) = if given.iter().all(Option::is_none) {
         let demo = demo::Demo::new(cell, &mut sizes, &evidence)?;
         notes.push(demo.note());
@@ -90,15 +95,10 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
         (given, None)
     };
     // Without any array that has a batch axis, results have none.
-    let single = !feeds.iter().flatten().any(|it| matches!(it, Feed::Batch(_)));
+    let single = batch.is_none();
     let feeds: Vec<Option<Feed<f64>>> =
         if single { feeds.into_iter().map(|it| it.map(with_batch)).collect() } else { feeds };
-    let batch = feeds.iter().flatten().find_map(|it| match it {
-        Feed::Batch(array) => Some(array.shape()[1]),
-        Feed::Shared(_) => None,
-    });
     evidence.extend(inputs::evidence_of(cell, &feeds));
-    let states = inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence)?;
     let lengths = match &args.lengths {
         Some(path) => Some(inputs::read_lengths(ctx, path)?),
         None => None,
@@ -201,12 +201,9 @@ pub fn named_arrays(
     Ok(arrays)
 }
 
-/// The most that is read of data on standard input, of which nobody knows beforehand how much will come.
-const MAX_STREAM: u64 = 1 << 30;
-
 /// Reads one `.npy` file.
 pub fn read_npy(ctx: &mut Context, path: &Path) -> Result<ArrayD<f64>, CliError> {
-    let bytes = ctx.read(path, MAX_STREAM)?;
+    let bytes = ctx.read(path)?;
     let tensor = data::read_npy(&bytes).map_err(|it| CliError::data(path, it))?;
     Ok(tensor.values)
 }

@@ -35,7 +35,7 @@ pub fn read(
         return Ok(Weights { given, seed: args.seed });
     };
     let in_file = |it| CliError::data(path, it);
-    let bytes = ctx.read(path, super::MAX_STREAM)?;
+    let bytes = ctx.read(path)?;
     let tensors = data::read_safetensors(&bytes).map_err(in_file)?;
     let mut tensors: BTreeMap<String, data::Tensor> = tensors.into_iter().collect();
     let mut missing = Vec::new();
