@@ -25,6 +25,7 @@ const CLAIMS: &[(&str, &str, &str)] = &[
     ("fail", "rnn", "tests/cases.rs"),
     ("warn", "rnn", "tests/cases.rs"),
     ("ok", "rnn", "tests/cases.rs"),
+    ("cli", "cmd", "tests/cli.rs"),
 ];
 
 /// Codes of run time, which no spec draws by itself; the command line's tests show them.
