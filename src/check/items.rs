@@ -10,6 +10,9 @@ use super::resolve::{Place, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident, Item, Over};
 
+/// Nobody reads more diagnostics; a file that has so many is checked no further.
+pub(super) const MANY: usize = 1000;
+
 /// A function that the file defines.
 #[derive(Clone, Copy)]
 pub(super) enum Callable<'a> {
@@ -53,6 +56,8 @@ pub(super) struct Items<'a> {
     by_name: BTreeMap<&'a str, usize>,
     /// Functions that call themselves; a call of one gives nothing.
     pub recursive: Vec<bool>,
+    /// How many operators and calls each is after all that it calls is put in its place.
+    pub weights: Vec<usize>,
     /// Another file may define what this one lacks.
     pub has_use: bool,
     /// What could not be read may define it too.
@@ -98,7 +103,9 @@ pub(super) fn collect<'a>(file: &'a ast::File, sink: &mut Vec<Diagnostic>) -> It
             continue;
         }
         if let Some(first) = taken.get(&*name.name) {
-            sink.push(twice(name, first));
+            if sink.len() < MANY {
+                sink.push(twice(name, first));
+            }
             continue;
         }
         taken.insert(&name.name, name);
@@ -147,6 +154,15 @@ fn find_recursion(items: &mut Items<'_>, sink: &mut Vec<Diagnostic>) {
         for idx in cycle {
             items.recursive[idx] = true;
         }
+    }
+    items.weights = vec![0; edges.len()];
+    for idx in &sorted.order {
+        let (body, derivative) = match items.callables[*idx] {
+            Callable::Function(it) => (&it.body, None),
+            Callable::Activation(it) => (&it.body, it.derivative.as_ref()),
+        };
+        items.weights[*idx] =
+            weight(body, items).saturating_add(derivative.map_or(0, |it| weight(it, items)));
     }
     // What calls a recursive function cannot be put in a place either; dependencies come first in the order.
     for idx in sorted.order {
@@ -249,6 +265,29 @@ fn not_elementwise(
         found = Some((expr.span, what));
     });
     found
+}
+
+/// The operators and calls of an expression, with those of the functions that it calls.
+fn weight(expr: &Expr, items: &Items<'_>) -> usize {
+    let mut weight = 0usize;
+    walk(expr, &mut |it| {
+        weight = weight.saturating_add(match &it.kind {
+            ExprKind::Call(name, _) => match items.find(&name.name) {
+                Some(idx) => items.weights[idx],
+                None => 1,
+            },
+            ExprKind::Chain(_, rest) => rest.len(),
+            ExprKind::Binary(..) | ExprKind::Neg(..) | ExprKind::Index(..) => 1,
+            ExprKind::Number(_)
+            | ExprKind::Inf
+            | ExprKind::Pi
+            | ExprKind::Path(_)
+            | ExprKind::Prev(..)
+            | ExprKind::Array(_)
+            | ExprKind::Paren(_) => 0,
+        });
+    });
+    weight
 }
 
 /// All calls in an expression.

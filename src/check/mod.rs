@@ -59,6 +59,9 @@ pub fn check(file: &ast::File, cell: Option<&str>, settings: &Settings) -> Check
         settings.values.iter().map(|(name, value)| (&*name.name, (name, value))).collect();
     let unset = hypers::Settings::new();
     for it in &cells {
+        if sink.len() >= items::MANY {
+            break;
+        }
         if it.kind == ast::CellKind::Model {
             let word = Span { end: it.span.start + "model".len() as u32, ..it.span };
             let message = "`model` is not supported yet";

@@ -35,6 +35,9 @@ impl Lower<'_, '_> {
             if items.recursive[idx] {
                 return self.poison();
             }
+            if items.weights[idx] > super::MOST_NODES {
+                return self.too_many_nodes(span);
+            }
             return match args::bind(&callable.form(), name, span, args) {
                 Ok(matched) => self.inline(callable, &matched, span, scope),
                 Err(_) => self.poison(),
@@ -91,6 +94,14 @@ impl Lower<'_, '_> {
             }
             Of::Own(item) => self.activate(item, operand, values, span),
         }
+    }
+
+    /// Refuses a call that would become too many nodes before any of them is made.
+    fn too_many_nodes(&mut self, span: Span) -> Value {
+        let most = super::MOST_NODES;
+        let message =
+            format!("this call becomes more than {most} nodes when functions are inlined");
+        self.fail(Diagnostic::new(Code::TooLarge, span, message))
     }
 
     /// A function or activation of the file.
