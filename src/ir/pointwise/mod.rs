@@ -484,12 +484,7 @@ fn sigmoid<F: Real>(v: F) -> F {
 }
 
 fn softplus<F: Real>(v: F) -> F {
-    let positive = if v > F::zero() {
-        v
-    } else if v.is_nan() {
-        v
-    } else {
-        F::zero()
-    };
+    // Not `max`, which would drop a NaN.
+    let positive = if v < F::zero() { F::zero() } else { v };
     positive + (-v.abs()).exp().ln_1p()
 }
