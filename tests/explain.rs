@@ -1,5 +1,6 @@
 //! The examples of `rnnc explain`: each wrong one draws its code, each right one draws nothing.
 
+use rnnc::Spec;
 use rnnc::diag::{Code, Diagnostic, Entry, Severity, sort, table};
 
 /// What is wrong with an example, given what a compiler says about a spec; nothing for codes of run time, whose
@@ -74,4 +75,28 @@ fn a_compiler_that_says_too_little_or_too_much_is_caught() {
         let other = if entry.code == Code::Cycle { Code::BadPrev } else { Code::Cycle };
         assert_eq!(of(other)(entry).len(), 2, "{}", entry.code.as_str());
     }
+}
+
+/// What the compiler says about a text, errors and warnings.
+fn diagnose(source: &str) -> Vec<Diagnostic> {
+    match Spec::parse(source) {
+        Ok(spec) => spec.warnings().to_vec(),
+        Err(error) => error.diagnostics,
+    }
+}
+
+#[test]
+fn wrong_examples_draw_their_code_and_right_ones_draw_nothing() {
+    let complaints: Vec<String> = table().iter().flat_map(|it| complaints(it, diagnose)).collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_code_has_one_entry() {
+    let codes: Vec<Code> = table().iter().map(|it| it.code).collect();
+    for code in Code::ALL {
+        let entries = codes.iter().filter(|it| *it == code).count();
+        assert_eq!(entries, 1, "{}", code.as_str());
+    }
+    assert_eq!(codes.len(), Code::ALL.len());
 }
