@@ -2,6 +2,9 @@
 //! through time, and runs both.
 //!
 //! ```
+//! use ndarray::ArrayD;
+//! use rnnc::exec::{EngineOptions, Feed, InitialState, Inputs, Upstream};
+//!
 //! let source = "
 //!     /// An Elman network.
 //!     cell Elman {
@@ -12,8 +15,26 @@
 //!       h = tanh(W @ x + U @ prev h + b)
 //!       output h
 //!     }";
-//! let spec = rnnc::Spec::parse(source)?;
-//! let cell = spec.cell("Elman")?.bind([("I", 3), ("H", 4)])?;
+//! let spec = rnnc::Spec::parse(source)?;                          // all diagnostics are in the error
+//! let cell = spec.cell("Elman")?.bind([("I", 3), ("H", 4)])?;     // sizes are fixed
+//! let params = cell.init::<f32>(0)?;
+//! let engine = cell.engine(EngineOptions::default());
+//!
+//! // 10 steps of a batch of 2; the state starts as the cell says.
+//! let inputs = Inputs::new(vec![Some(Feed::Batch(ArrayD::ones(vec![10, 2, 3])))]);
+//! let state = InitialState::declared(1);
+//! let run = engine.forward(&params, &inputs, &state)?;
+//! assert_eq!(run.outputs[0].shape(), [10, 2, 4]);
+//!
+//! // Without adjoints from outside, those of the main output are ones.
+//! let gradients = engine.backward(&run, &Upstream::ones(1, 1))?;
+//! assert_eq!(gradients.params[0].as_ref().map(|it| it.shape()), Some(&[4, 3][..]));
+//!
+//! // Step by step the results are the same.
+//! let mut state = InitialState::declared(1);
+//! let first = Inputs::new(vec![Some(Feed::Batch(ArrayD::ones(vec![1, 2, 3])))]);
+//! let h = engine.step(&params, &first, &mut state)?;
+//! assert_eq!(h[0].index_axis(ndarray::Axis(0), 0), run.outputs[0].index_axis(ndarray::Axis(0), 0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -33,3 +54,4 @@ pub mod syntax;
 pub mod text;
 
 pub use api::{Artifact, CellSpec, Error, Spec, SpecError};
+pub use exec::{Bound, Engine, EngineOptions};

@@ -19,7 +19,7 @@ pub(super) const SETTING: &str = "--set";
 /// let source = "cell Leaky { dims H  input x: [H]  state h: [H]  hyper a = 0.9  h = a * prev h + x  output h }";
 /// let spec = rnnc::Spec::parse(source)?;
 /// let cell = spec.cell("Leaky")?.bind([("H", 4)])?;
-/// assert_eq!(cell.ir().outputs.len(), 1);
+/// assert_eq!(cell.cell().outputs.len(), 1);
 /// # Ok::<(), rnnc::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 
 pub mod arrays;
 pub mod bind;
+pub mod engine;
 pub mod eval;
 pub mod gradcheck;
 pub mod init;
@@ -13,6 +14,7 @@ pub mod reference;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, shapes};
+pub use engine::{Engine, EngineOptions};
 pub use eval::{Program, Value, eval};
 pub use init::{InitError, init, init_param};
 pub use reference::{Call, NotFinite, Run, RunError, backward, check_gradients, forward, tangent};
