@@ -46,10 +46,10 @@ pub(super) fn bind<'a>(
     call: &Ident,
     span: Span,
     args: &'a [Arg],
-) -> Result<Matched<'a>, Diagnostic> {
+) -> Result<Matched<'a>, Box<Diagnostic>> {
     let fault = |span: Span, message: String| {
         let help = format!("it is called `{}`", form.text());
-        Err(Diagnostic::new(Code::BadArguments, span, message).help(help))
+        Err(Box::new(Diagnostic::new(Code::BadArguments, span, message).help(help)))
     };
     let name = &call.name;
     let mut slots: Vec<Option<&Expr>> = vec![None; form.params.len()];

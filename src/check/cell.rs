@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::carries;
+use super::declare;
 use super::hypers::{self, Hypers, Settings};
 use super::inits;
 use super::items::Items;
 use super::lower::{Lower, Phase, Scope, Value};
-use super::names::{self, Equation, Kind, Names, Returned};
+use super::names::{Equation, Kind, Names, Returned};
 use super::order;
 use super::resolve::{self, Place, Resolver};
 use super::show;
@@ -23,7 +24,7 @@ pub(super) fn check<'a>(
     sink: &mut Vec<Diagnostic>,
 ) -> Option<ir::Cell> {
     let first = sink.len();
-    let mut names = names::collect(cell, sink);
+    let mut names = declare::collect(cell, sink);
     hypers::set_dims(&mut names, items, settings, &cell.name.name, sink);
     resolve_all(&mut names, items, sink);
     let hypers = hypers::resolve(&names, items, settings, sink);

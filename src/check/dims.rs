@@ -33,7 +33,7 @@ impl Dims {
 }
 
 /// What a name means where a size is wanted. The one who looks it up reports what is wrong with it.
-pub(super) type Lookup<'l> = &'l mut dyn FnMut(&Ident) -> Result<Option<Dim>, Diagnostic>;
+pub(super) type Lookup<'l> = &'l mut dyn FnMut(&Ident) -> Result<Option<Dim>, Box<Diagnostic>>;
 
 /// A size; `None` after a report.
 pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) -> Option<Dim> {
@@ -57,7 +57,7 @@ pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) 
         ExprKind::Number(value) => return Some(Dim::number(*value as i64)),
         ExprKind::Path(path) if path.tail.is_empty() => match lookup(&path.head) {
             Ok(dim) => return dim,
-            Err(fault) => fault,
+            Err(fault) => *fault,
         },
         ExprKind::Paren(inner) => return size(inner, lookup, sink),
         ExprKind::Neg(_, inner) => {
@@ -237,7 +237,7 @@ pub(super) fn resolve(
         let symbol = Dim::symbol(name.clone());
         let mut find = |it: &Ident| match by_name.get(&*it.name) {
             Some(_) => Ok(dims.table.get(&it.name).cloned().flatten()),
-            None => lookup(it).map_or(Ok(None), Err),
+            None => lookup(it).map_or(Ok(None), |fault| Err(Box::new(fault))),
         };
         let found = match &decl.kind {
             _ if wrong[idx] => None,
@@ -250,7 +250,7 @@ pub(super) fn resolve(
                 }
                 Ok(None) => None,
                 Err(fault) => {
-                    sink.push(fault);
+                    sink.push(*fault);
                     None
                 }
             },

@@ -185,7 +185,7 @@ fn find<'a>(
         return match constants.activation(name, args, false) {
             Ok(it) => Some(Found::Activation(it)),
             Err(fault) => {
-                sink.push(fault);
+                sink.push(*fault);
                 None
             }
         };
@@ -216,7 +216,7 @@ impl<'a> Constants<'_, 'a> {
         name: &Ident,
         args: &[Arg],
         by_position: bool,
-    ) -> Result<Activation<'a>, Diagnostic> {
+    ) -> Result<Activation<'a>, Box<Diagnostic>> {
         let mut lower = Lower::new(self.names, self.items, self.hypers, Phase::Constants);
         let (of, params): (Of<'a>, Vec<(&str, Option<Const>)>) =
             match builtin::activation(&name.name) {
@@ -231,7 +231,8 @@ impl<'a> Constants<'_, 'a> {
                     let found = self.items.find(&name.name).map(|idx| self.items.callables[idx]);
                     let Some(Callable::Activation(item)) = found else {
                         let message = format!("`{}` is no activation", name.name);
-                        return Err(Diagnostic::new(Code::WrongKindOfName, name.span, message));
+                        let fault = Diagnostic::new(Code::WrongKindOfName, name.span, message);
+                        return Err(Box::new(fault));
                     };
                     let scope = Scope { locals: &[], cell: false };
                     let mut params = Vec::new();
@@ -262,11 +263,12 @@ impl<'a> Constants<'_, 'a> {
                     let found = lower.constant_expr(expr, &Scope::CELL, &what);
                     match (found, lower.sink.pop()) {
                         (Some(found), None) => found,
-                        (_, Some(fault)) => return Err(fault),
+                        (_, Some(fault)) => return Err(Box::new(fault)),
                         (None, None) => {
                             // A name that does not exist; nothing else is silent.
                             let message = format!("{what} is not known here");
-                            return Err(Diagnostic::new(Code::UnknownName, expr.span, message));
+                            let fault = Diagnostic::new(Code::UnknownName, expr.span, message);
+                            return Err(Box::new(fault));
                         }
                     }
                 }
@@ -351,7 +353,7 @@ fn set_activation<'a>(
     match (Constants { names, items, hypers }).activation(name, args, true) {
         Ok(it) => Some(it),
         Err(fault) => {
-            sink.push(Diagnostic { code: Code::BadSetting, ..fault });
+            sink.push(Diagnostic { code: Code::BadSetting, ..*fault });
             None
         }
     }

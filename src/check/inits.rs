@@ -222,7 +222,7 @@ impl Inits<'_, '_, '_> {
         let matched = match args::bind(&form, name, span, args) {
             Ok(matched) => matched,
             Err(fault) => {
-                return self.fail(Diagnostic { code: Code::BadInitialiser, ..fault });
+                return self.fail(Diagnostic { code: Code::BadInitialiser, ..*fault });
             }
         };
         if &*name.name == "iota" {

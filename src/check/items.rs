@@ -56,6 +56,8 @@ pub(super) struct Items<'a> {
     by_name: BTreeMap<&'a str, usize>,
     /// Functions that call themselves; a call of one gives nothing.
     pub recursive: Vec<bool>,
+    /// Functions that work element by element, so that an activation may call them.
+    elementwise: Vec<bool>,
     /// How many operators and calls each is after all that it calls is put in its place.
     pub weights: Vec<usize>,
     /// Another file may define what this one lacks.
@@ -145,6 +147,7 @@ fn find_recursion(items: &mut Items<'_>, sink: &mut Vec<Diagnostic>) {
     }
     let sorted = order::sort(&edges);
     items.recursive = vec![false; edges.len()];
+    items.elementwise = vec![true; edges.len()];
     for cycle in sorted.cycles {
         let names: Vec<&str> = cycle.iter().map(|it| &*items.callables[*it].name().name).collect();
         let message = format!("`{}` calls itself: {}", names[0], order::circle(&names));
@@ -169,6 +172,11 @@ fn find_recursion(items: &mut Items<'_>, sink: &mut Vec<Diagnostic>) {
         if edges[idx].iter().any(|it| items.recursive[*it]) {
             items.recursive[idx] = true;
         }
+        items.elementwise[idx] = match items.callables[idx] {
+            // Those that are not are reported where they stand.
+            Callable::Activation(_) => true,
+            Callable::Function(it) => not_elementwise(&it.body, items).is_none(),
+        };
     }
 }
 
@@ -195,14 +203,14 @@ fn check_body<'a>(
             it.derivative.iter().for_each(|it| resolver.visit(it));
             resolver.place = Place::Body(&[]);
             it.constants.iter().for_each(|(_, it)| resolver.visit(it));
-            if let Some((span, what)) = not_elementwise(&it.body, items, 0) {
+            if let Some((span, what)) = not_elementwise(&it.body, items) {
                 let name = &it.name.name;
                 let message = format!("activation `{name}` must work element by element; {what}");
                 let help = format!("write `fn {name}` instead");
                 sink.push(Diagnostic::new(Code::NotElementwise, span, message).help(help));
             }
             if let Some(derivative) = &it.derivative
-                && let Some((span, what)) = not_elementwise(derivative, items, 0)
+                && let Some((span, what)) = not_elementwise(derivative, items)
             {
                 let name = &it.name.name;
                 let message =
@@ -214,11 +222,7 @@ fn check_body<'a>(
 }
 
 /// The first place where a body does not work element by element, and why.
-fn not_elementwise(
-    body: &Expr,
-    items: &Items<'_>,
-    depth: usize,
-) -> Option<(crate::text::Span, String)> {
+fn not_elementwise(body: &Expr, items: &Items<'_>) -> Option<(crate::text::Span, String)> {
     let mut found = None;
     walk(body, &mut |expr| {
         if found.is_some() {
@@ -236,16 +240,8 @@ fn not_elementwise(
                                 || args.iter().any(|it| matches!(it, Arg::Over(..))));
                         it.is_elementwise() && !reduces
                     }
-                    // A chain of functions this long is refused where it is called.
-                    (None, Some(idx)) if depth < 32 && !items.recursive[idx] => {
-                        match items.callables[idx] {
-                            Callable::Activation(_) => true,
-                            Callable::Function(it) => {
-                                not_elementwise(&it.body, items, depth + 1).is_none()
-                            }
-                        }
-                    }
-                    (None, _) => true,
+                    (None, Some(idx)) => items.elementwise[idx],
+                    (None, None) => true,
                 };
                 if works {
                     return;

@@ -5,6 +5,7 @@ mod builtin;
 mod carries;
 mod cell;
 mod consts;
+mod declare;
 mod dims;
 mod hypers;
 mod inits;

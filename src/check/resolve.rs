@@ -257,7 +257,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         match args::bind(form, name, span, args) {
             Ok(matched) => Some(matched),
             Err(fault) => {
-                self.sink.push(fault);
+                self.sink.push(*fault);
                 None
             }
         }
@@ -327,15 +327,16 @@ impl<'c, 'a> Resolver<'c, 'a> {
             },
         );
         let mut found: Vec<(usize, Span)> = Vec::new();
-        let mut lookup = |name: &Ident| -> Result<Option<Dim>, Diagnostic> {
+        let mut lookup = |name: &Ident| -> Result<Option<Dim>, Box<Diagnostic>> {
             match params {
                 // What a parameter stands for is known at each call.
                 Some(params) if params.contains(&&*name.name) => Ok(None),
                 Some(_) => {
                     let message = format!("unknown size `{}`", name.name);
-                    Err(Diagnostic::new(Code::UnknownDim, name.span, message).help(
-                        "functions and activations see only their own parameters; give it the size",
-                    ))
+                    let help =
+                        "functions and activations see only their own parameters; give it the size";
+                    let fault = Diagnostic::new(Code::UnknownDim, name.span, message).help(help);
+                    Err(Box::new(fault))
                 }
                 None => {
                     found.extend(names.find(&name.name).map(|(idx, _)| (idx, name.span)));

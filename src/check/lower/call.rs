@@ -1,7 +1,7 @@
 //! Calls: built-in functions, and the functions and activations of the file, which are put in their place.
 
 use super::matmul::Product;
-use super::reduce::Along;
+use super::reduce::{self, Along};
 use super::{Lower, Operand, Scope, Value};
 use crate::check::args::{self, Matched};
 use crate::check::builtin::{self, Builtin, Signature};
@@ -9,7 +9,7 @@ use crate::check::hypers::{Activation, Of};
 use crate::check::items::Callable;
 use crate::check::resolve;
 use crate::check::show::{self, Shown};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Label};
 use crate::ir::{Const, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast::{self, Arg, Expr, Ident};
 use crate::text::Span;
@@ -79,7 +79,7 @@ impl Lower<'_, '_> {
                 Some(value) => value,
                 None => return self.poison(),
             },
-            Err(fault) => return self.fail(fault),
+            Err(fault) => return self.fail(*fault),
         };
         let operand = self.operand(value, scope);
         let constants = activation.constants.iter().map(|it| Value::Constant(it.clone(), 1));
@@ -150,7 +150,12 @@ impl Lower<'_, '_> {
         let before = self.sink.len();
         let value = self.expr(body, &Scope { locals, cell: false });
         for fault in &mut self.sink[before..] {
-            fault.labels.push(crate::diag::Label { span: call, message: "in this call".into() });
+            // The innermost call and the outermost one; those between say little.
+            let mut calls = fault.labels.iter_mut().filter(|it| it.message == IN_CALL).skip(1);
+            match calls.next() {
+                Some(outer) => outer.span = call,
+                None => fault.labels.push(Label { span: call, message: IN_CALL.into() }),
+            }
         }
         value
     }
@@ -256,30 +261,23 @@ impl Lower<'_, '_> {
                     None => None,
                 };
                 let Some(kind) = along(signature.what) else { return self.poison() };
-                self.along(&name.name, kind, &operand, matched.over, eps, span, scope)
+                let call = reduce::Call { name: &name.name, over: matched.over, span };
+                self.along(call, kind, &operand, eps, scope)
             }
-            Builtin::MatMul | Builtin::Outer | Builtin::Dot => {
-                let a = self.operand(first, scope);
-                let Some(second) = second else { return self.poison() };
-                let b = self.operand(second, scope);
-                let product = match signature.what {
-                    Builtin::MatMul => Product::MatMul,
-                    Builtin::Outer => Product::Outer,
-                    _ => Product::Dot,
-                };
-                self.product(product, [&a, &b], span)
-            }
+            Builtin::MatMul => self.product_of(Product::MatMul, first, second, span, scope),
+            Builtin::Outer => self.product_of(Product::Outer, first, second, span, scope),
+            Builtin::Dot => self.product_of(Product::Dot, first, second, span, scope),
             Builtin::Transpose => {
                 let operand = self.operand(first, scope);
                 self.transpose(&operand, span)
             }
-            Builtin::Concat | Builtin::Stack => {
-                let exprs = slots.iter().flatten().chain(&matched.rest);
-                let operands: Vec<Operand<'_>> = exprs.map(|it| self.operand(it, scope)).collect();
-                match signature.what {
-                    Builtin::Concat => self.concat(&operands, span),
-                    _ => self.stack(&operands, span),
-                }
+            Builtin::Concat => {
+                let operands = self.operands(matched, scope);
+                self.concat(&operands, span)
+            }
+            Builtin::Stack => {
+                let operands = self.operands(matched, scope);
+                self.stack(&operands, span)
             }
             Builtin::Slice => {
                 let operand = self.operand(first, scope);
@@ -290,13 +288,15 @@ impl Lower<'_, '_> {
                     [..] => self.poison(),
                 }
             }
-            Builtin::Reshape | Builtin::Rename => {
+            Builtin::Reshape => {
                 let operand = self.operand(first, scope);
-                match (signature.what, second) {
-                    (Builtin::Reshape, Some(to)) => self.reshape(&operand, to, span, scope),
-                    (_, Some(to)) => self.rename(&operand, to, span, scope),
-                    (_, None) => self.poison(),
-                }
+                let Some(to) = second else { return self.poison() };
+                self.reshape(&operand, to, span, scope)
+            }
+            Builtin::Rename => {
+                let operand = self.operand(first, scope);
+                let Some(to) = second else { return self.poison() };
+                self.rename(&operand, to, span, scope)
             }
             Builtin::Eye => self.of_size(Op::Eye, 2, first, span, scope),
             Builtin::Iota => self.of_size(Op::Iota, 1, first, span, scope),
@@ -326,6 +326,26 @@ impl Lower<'_, '_> {
             }
             Builtin::Later => self.poison(),
         }
+    }
+
+    fn product_of(
+        &mut self,
+        product: Product,
+        first: &Expr,
+        second: Option<&Expr>,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let a = self.operand(first, scope);
+        let Some(second) = second else { return self.poison() };
+        let b = self.operand(second, scope);
+        self.product(product, [&a, &b], span)
+    }
+
+    /// All arguments of a function that takes any number of values.
+    fn operands<'e>(&mut self, matched: &Matched<'e>, scope: &Scope<'_>) -> Vec<Operand<'e>> {
+        let exprs = matched.slots.iter().copied().flatten().chain(matched.rest.iter().copied());
+        exprs.map(|it| self.operand(it, scope)).collect()
     }
 
     /// An operation that gives its operand back.
@@ -415,6 +435,9 @@ impl Lower<'_, '_> {
         self.pointwise(Pointwise::Min, &[Operand { shown, value }, hi], span)
     }
 }
+
+/// Why a call is labelled.
+const IN_CALL: &str = "in this call";
 
 /// The defaults of an activation's constants see no names.
 const NOTHING: Scope<'static> = Scope { locals: &[], cell: false };

@@ -4,10 +4,12 @@
 //! poisoned value without another word, and whatever it touches is poisoned too.
 
 mod call;
+mod constant;
 mod guard;
 mod index;
 mod matmul;
 mod operands;
+mod past;
 mod pointwise;
 mod reduce;
 mod shapes;
@@ -15,13 +17,13 @@ mod shapes;
 use std::collections::BTreeMap;
 
 pub(super) use operands::Operand;
+pub(super) use past::Past;
 
 use super::consts::{self, MOST_PARTS};
-use super::dims;
 use super::hypers::Hypers;
 use super::items::{Callable, Items};
 use super::names::{Kind, Names};
-use super::show::{self, Shown};
+use super::show::Shown;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Const, Dim, Graph, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast::{Expr, ExprKind, Ident};
@@ -30,6 +32,8 @@ use guard::Branch;
 
 /// More nodes than any cell needs: a few functions that call each other twice would fill the memory.
 const MOST_NODES: usize = 1_000_000;
+/// More expressions than any file holds: functions that call each other may also fill the time with constants alone.
+const MOST_STEPS: usize = 3_000_000;
 /// How deep expressions and calls of functions may be nested together.
 const MOST_DEPTH: usize = 700;
 
@@ -83,20 +87,6 @@ impl Scope<'_> {
     }
 }
 
-/// A carried value that is not a state's last one: the past of something.
-#[derive(Clone, Debug)]
-pub(super) struct Past {
-    pub def: usize,
-    /// How many steps ago.
-    pub back: u32,
-    pub shape: Shape,
-    pub index: Option<Dim>,
-    /// The leaf that reads it.
-    pub leaf: NodeId,
-    /// Where it was asked for.
-    pub span: Span,
-}
-
 /// Lowers expressions into one graph.
 pub(super) struct Lower<'c, 'a> {
     names: &'c Names<'a>,
@@ -117,6 +107,8 @@ pub(super) struct Lower<'c, 'a> {
     n_states: usize,
     branches: Vec<Branch>,
     depth: usize,
+    /// How many expressions were lowered.
+    n_steps: usize,
     /// Too many nodes: everything else is poisoned.
     stopped: bool,
     /// Something is wrong with what was lowered.
@@ -148,6 +140,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             n_states,
             branches: Vec::new(),
             depth: 0,
+            n_steps: 0,
             stopped: false,
             poisoned: false,
             sink: Vec::new(),
@@ -264,9 +257,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         if self.stopped {
             return self.poison();
         }
-        if self.depth >= MOST_DEPTH || self.graph.nodes().len() > MOST_NODES {
+        self.n_steps += 1;
+        let too_deep = self.depth >= MOST_DEPTH;
+        if too_deep || self.graph.nodes().len() > MOST_NODES || self.n_steps > MOST_STEPS {
             self.stopped = true;
-            let message = if self.depth >= MOST_DEPTH {
+            let message = if too_deep {
                 "functions and expressions are nested too deep here".to_owned()
             } else {
                 format!("the cell has more than {MOST_NODES} nodes after its functions are inlined")
@@ -410,211 +405,5 @@ impl<'c, 'a> Lower<'c, 'a> {
             *slot = Some(value.clone());
         }
         value
-    }
-
-    /// `prev NAME` or `prev(NAME, k)`.
-    fn past(&mut self, name: &Ident, steps: Option<&Expr>, span: Span, scope: &Scope<'_>) -> Value {
-        let back = match steps {
-            None => 1,
-            Some(steps) => match self.whole(steps, scope, "the distance of `prev`") {
-                Some(dim) => match dim.as_number() {
-                    Some(back) if back >= 1 && back < MOST_NODES as i64 => back as u32,
-                    Some(back) if back >= 1 => {
-                        let message = format!("`prev` goes back at most {MOST_NODES} steps");
-                        return self.fail(Diagnostic::new(Code::TooLarge, steps.span, message));
-                    }
-                    Some(back) => {
-                        let message = format!("`prev` goes back at least 1 step, not {back}");
-                        let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span, message);
-                        let fault = match back {
-                            0 => fault.help(format!("the value of this step is `{}`", name.name)),
-                            _ => fault.help("a cell cannot look ahead"),
-                        };
-                        return self.fail(fault);
-                    }
-                    None => {
-                        let message = "the distance of `prev` may not depend on a size";
-                        return self.fail(Diagnostic::new(Code::NotConstant, steps.span, message));
-                    }
-                },
-                None => return self.poison(),
-            },
-        };
-        let Some((idx, def)) = self.names.find(&name.name) else { return self.poison() };
-        let (shape, index) = match &def.kind {
-            Kind::State { .. } => (def.shape.clone(), None),
-            Kind::Input { index, .. } => (def.shape.clone(), index.clone()),
-            Kind::Value(_) => match self.inferred.get(&idx).cloned() {
-                Some((shape, index)) => (Some(shape), index),
-                None => (None, None),
-            },
-            Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
-                (None, None)
-            }
-        };
-        let Some(shape) = shape else { return self.poison() };
-        let leaf = self.past_leaf(idx, back, &shape, index.as_ref(), span);
-        match index {
-            Some(dim) => Value::Index(leaf, dim),
-            None => Value::Node(leaf),
-        }
-    }
-
-    /// The leaf of an old value, and those of all younger ones, through which it passes.
-    fn past_leaf(
-        &mut self,
-        def: usize,
-        back: u32,
-        shape: &Shape,
-        index: Option<&Dim>,
-        span: Span,
-    ) -> NodeId {
-        if let Some(leaf) = self.past_leaves.get(&(def, back)) {
-            return *leaf;
-        }
-        let known =
-            self.past_leaves.range((def, 0)..(def, back)).next_back().map_or(0, |it| it.0.1);
-        let found = &self.names.defs[def];
-        let is_state = matches!(found.kind, Kind::State { .. });
-        let (name, slot) = (&found.name.name, found.slot);
-        let mut leaf = NodeId(0);
-        for back in known + 1..=back {
-            let carry = if is_state && back == 1 { slot } else { self.n_states + self.pasts.len() };
-            leaf = self.add(Op::Carry(carry), Vec::new(), shape.clone(), span);
-            let name =
-                if is_state && back == 1 { name.clone() } else { format!("{name}.{back}").into() };
-            self.graph.set_name(leaf, name);
-            self.past_leaves.insert((def, back), leaf);
-            if !(is_state && back == 1) {
-                let (shape, index) = (shape.clone(), index.cloned());
-                self.pasts.push(Past { def, back, shape, index, leaf, span });
-            }
-        }
-        leaf
-    }
-
-    /// The node of an input's or a value's new value.
-    pub fn leaf_or_value(&mut self, def: usize) -> Option<NodeId> {
-        let value = match &self.names.defs[def].kind {
-            Kind::Input { .. } => self.leaf(def),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Value(_)
-            | Kind::Later => self.values[def].clone()?,
-        };
-        match value {
-            Value::Node(node) | Value::Index(node, _) => Some(node),
-            Value::Poison | Value::Constant(..) => None,
-        }
-    }
-
-    /// The leaf of a state's last value, if it was read.
-    pub fn state_leaf(&mut self, def: usize, shape: &Shape, span: Span) -> NodeId {
-        self.past_leaf(def, 1, shape, None, span)
-    }
-
-    /// A constant, or a report.
-    pub fn constant_expr(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Const> {
-        match self.expr(expr, scope) {
-            Value::Constant(constant, _) => Some(constant),
-            Value::Poison => None,
-            Value::Node(node) if !self.varies[node.idx()] && self.graph.shape(node).rank() == 0 => {
-                let message = format!("the constant `{}` has too many parts", show::short(expr));
-                self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
-                None
-            }
-            Value::Node(_) | Value::Index(..) => {
-                let message = format!("{what} must be a constant, not `{}`", show::short(expr));
-                let fault = Diagnostic::new(Code::NotConstant, expr.span, message)
-                    .help("constants are made of numbers, sizes and hypers");
-                self.fail(fault);
-                None
-            }
-        }
-    }
-
-    /// A constant that is a whole number, perhaps with sizes in it, or a report.
-    fn whole(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Dim> {
-        let constant = self.constant_expr(expr, scope, what)?;
-        self.whole_constant(&constant, Shown::from(expr), what)
-    }
-
-    /// As `whole`, for an operand that is lowered already.
-    fn whole_value(&mut self, operand: &Operand<'_>, what: &str) -> Option<Dim> {
-        match &operand.value {
-            Value::Constant(constant, _) => {
-                self.whole_constant(&constant.clone(), operand.shown, what)
-            }
-            Value::Poison | Value::Node(_) | Value::Index(..) => None,
-        }
-    }
-
-    fn whole_constant(&mut self, constant: &Const, shown: Shown<'_>, what: &str) -> Option<Dim> {
-        let fault = match self.hypers.numbers.whole(constant) {
-            Ok(dim) => return Some(dim),
-            Err(Some(value)) => {
-                let message = format!("{what} must be a whole number, not {}", show::number(value));
-                Diagnostic::new(Code::ConstantOutOfRange, shown.span(), message)
-            }
-            Err(None) => {
-                let text = shown.short();
-                let message = format!("{what} must be whole for every size, `{text}` may not be");
-                Diagnostic::new(Code::BadDimExpression, shown.span(), message).help(
-                    "sizes are sums, products and whole powers; define the larger one as a \
-                           multiple of the smaller one",
-                )
-            }
-        };
-        self.fail(fault);
-        None
-    }
-
-    /// What a name means where a size is wanted.
-    fn size_of_name(&self, name: &Ident, scope: &Scope<'_>) -> Result<Option<Dim>, Diagnostic> {
-        match scope.local(&name.name) {
-            Some(Value::Constant(constant, _)) => match self.hypers.numbers.whole(constant) {
-                Ok(dim) => Ok(Some(dim)),
-                Err(_) => Err(Diagnostic::new(
-                    Code::BadDimExpression,
-                    name.span,
-                    format!("`{}` is no size in this call", name.name),
-                )),
-            },
-            Some(Value::Poison) => Ok(None),
-            Some(Value::Node(_) | Value::Index(..)) => Err(Diagnostic::new(
-                Code::WrongKindOfName,
-                name.span,
-                format!("`{}` is a value in this call, not a size", name.name),
-            )),
-            // Unknown names were reported before.
-            None if !scope.cell => Ok(None),
-            None => self.names.size(name).or(Ok(None)),
-        }
-    }
-
-    /// A size.
-    fn size(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Dim> {
-        let mut sink = std::mem::take(&mut self.sink);
-        let found = dims::size(expr, &mut |it| self.size_of_name(it, scope), &mut sink);
-        self.sink = sink;
-        self.poisoned |= found.is_none();
-        found
-    }
-
-    /// A shape in brackets.
-    fn shape_expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Shape> {
-        let ExprKind::Array(axes) = &expr.kind else {
-            self.poisoned = true;
-            return None;
-        };
-        let mut sink = std::mem::take(&mut self.sink);
-        let mut lookup = |it: &Ident| self.size_of_name(it, scope);
-        let found = dims::shape(axes, expr.span, &mut lookup, &mut sink);
-        self.sink = sink;
-        self.poisoned |= found.is_none();
-        found
     }
 }

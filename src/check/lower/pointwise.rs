@@ -5,7 +5,7 @@ use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Value};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::ir::pointwise::Syntax;
-use crate::ir::{Const, Dim, Pointwise, Shape};
+use crate::ir::{Const, Dim, NodeId, Pointwise, Shape};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
@@ -21,14 +21,27 @@ impl Lower<'_, '_> {
         if let Some(constants) = constants {
             return self.constant(op, constants, span);
         }
+        if self.are_alike(args) {
+            let nodes: Vec<NodeId> = args.iter().map(|it| self.entered(it)).collect();
+            return Value::Node(self.map(op, &nodes, span));
+        }
         let Some((shape, places)) = self.broadcast(op, args, span) else { return self.poison() };
         let mut nodes = Vec::with_capacity(args.len());
         for (arg, places) in args.iter().zip(places) {
             nodes.push(self.spread(arg, places, &shape));
         }
-        let node = self.graph.map(op, &nodes, span);
-        self.note();
-        Value::Node(node)
+        Value::Node(self.map(op, &nodes, span))
+    }
+
+    /// Whether all operands are nodes of one shape, so that nothing is to be repeated: the most frequent case, which is told
+    /// without a copy of a shape.
+    fn are_alike(&self, args: &[Operand<'_>]) -> bool {
+        let mut shapes = args.iter().map(|it| match it.value {
+            Value::Node(node) => Some(self.graph.shape(node)),
+            Value::Poison | Value::Constant(..) | Value::Index(..) => None,
+        });
+        let first = shapes.next().flatten();
+        first.is_some() && shapes.all(|it| it == first)
     }
 
     /// The shape of an elementwise result, and where the axes of each operand lie in it.

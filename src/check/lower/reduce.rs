@@ -19,6 +19,14 @@ pub(super) enum Along {
     L2Normalize,
 }
 
+/// How a function along axes is called.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'e> {
+    pub name: &'e str,
+    pub over: Option<(&'e Over, Span)>,
+    pub span: Span,
+}
+
 /// Along which axes a value of which shape is reduced, and the shape that is left.
 struct Reduced<'r> {
     axes: &'r [usize],
@@ -31,16 +39,15 @@ impl Lower<'_, '_> {
     /// A function along axes of a value.
     pub(super) fn along(
         &mut self,
-        name: &str,
+        call: Call<'_>,
         kind: Along,
         operand: &Operand<'_>,
-        over: Option<(&Over, Span)>,
         eps: Option<Const>,
-        span: Span,
         scope: &Scope<'_>,
     ) -> Value {
+        let Call { name, over: _, span } = call;
         let Some(shape) = self.numeric(operand) else { return self.poison() };
-        let Some(axes) = self.axes(name, operand, &shape, over, span, scope) else {
+        let Some(axes) = self.axes(call, operand, &shape, scope) else {
             return self.poison();
         };
         let node = self.entered(operand);
@@ -141,13 +148,12 @@ impl Lower<'_, '_> {
     /// The positions of the axes that a function works on, ascending.
     fn axes(
         &mut self,
-        name: &str,
+        call: Call<'_>,
         operand: &Operand<'_>,
         shape: &Shape,
-        over: Option<(&Over, Span)>,
-        span: Span,
         scope: &Scope<'_>,
     ) -> Option<Vec<usize>> {
+        let Call { name, over, span } = call;
         let bad = |span: Span, message: String| Diagnostic::new(Code::BadReduction, span, message);
         let shown = operand.shown.with(shape);
         if shape.rank() == 0 {
@@ -212,17 +218,16 @@ impl Lower<'_, '_> {
     /// The position of the one axis that a slice is along.
     pub(super) fn one_axis(
         &mut self,
-        name: &str,
+        call: Call<'_>,
         operand: &Operand<'_>,
         shape: &Shape,
-        over: Option<(&Over, Span)>,
-        span: Span,
         scope: &Scope<'_>,
     ) -> Option<usize> {
+        let Call { name, over, span } = call;
         if over.is_none() && shape.rank() > 0 {
             return Some(shape.rank() - 1);
         }
-        let axes = self.axes(name, operand, shape, over, span, scope)?;
+        let axes = self.axes(call, operand, shape, scope)?;
         match axes[..] {
             [axis] => Some(axis),
             [] | [..] => {

@@ -1,5 +1,6 @@
 //! Functions that move elements: joining, cutting, turning and renaming.
 
+use super::reduce::Call;
 use super::{Lower, Operand, Scope, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Const, Dim, Op, Shape};
@@ -114,7 +115,8 @@ impl Lower<'_, '_> {
         let from = self.whole(bounds[0], scope, "a bound of `slice`");
         let to = self.whole(bounds[1], scope, "a bound of `slice`");
         let (Some(shape), Some(from), Some(to)) = (shape, from, to) else { return self.poison() };
-        let Some(axis) = self.one_axis("slice", operand, &shape, over, span, scope) else {
+        let call = Call { name: "slice", over, span };
+        let Some(axis) = self.one_axis(call, operand, &shape, scope) else {
             return self.poison();
         };
         let size = &shape.axes()[axis];

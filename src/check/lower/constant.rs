@@ -1,0 +1,126 @@
+//! Where a constant, a size or a shape is asked for.
+
+use super::{Lower, Operand, Scope, Value};
+use crate::check::dims;
+use crate::check::show::{self, Shown};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Const, Dim, Shape};
+use crate::syntax::ast::{Expr, ExprKind, Ident};
+
+impl Lower<'_, '_> {
+    /// A constant, or a report.
+    pub(in crate::check) fn constant_expr(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope<'_>,
+        what: &str,
+    ) -> Option<Const> {
+        match self.expr(expr, scope) {
+            Value::Constant(constant, _) => Some(constant),
+            Value::Poison => None,
+            Value::Node(node) if !self.varies[node.idx()] && self.graph.shape(node).rank() == 0 => {
+                let message = format!("the constant `{}` has too many parts", show::short(expr));
+                self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
+                None
+            }
+            Value::Node(_) | Value::Index(..) => {
+                let message = format!("{what} must be a constant, not `{}`", show::short(expr));
+                let fault = Diagnostic::new(Code::NotConstant, expr.span, message)
+                    .help("constants are made of numbers, sizes and hypers");
+                self.fail(fault);
+                None
+            }
+        }
+    }
+
+    /// A constant that is a whole number, perhaps with sizes in it, or a report.
+    pub(super) fn whole(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Dim> {
+        let constant = self.constant_expr(expr, scope, what)?;
+        self.whole_constant(&constant, Shown::from(expr), what)
+    }
+
+    /// As `whole`, for an operand that is lowered already.
+    pub(super) fn whole_value(&mut self, operand: &Operand<'_>, what: &str) -> Option<Dim> {
+        match &operand.value {
+            Value::Constant(constant, _) => {
+                self.whole_constant(&constant.clone(), operand.shown, what)
+            }
+            Value::Poison | Value::Node(_) | Value::Index(..) => None,
+        }
+    }
+
+    pub(super) fn whole_constant(
+        &mut self,
+        constant: &Const,
+        shown: Shown<'_>,
+        what: &str,
+    ) -> Option<Dim> {
+        let fault = match self.hypers.numbers.whole(constant) {
+            Ok(dim) => return Some(dim),
+            Err(Some(value)) => {
+                let message = format!("{what} must be a whole number, not {}", show::number(value));
+                Diagnostic::new(Code::ConstantOutOfRange, shown.span(), message)
+            }
+            Err(None) => {
+                let text = shown.short();
+                let message = format!("{what} must be whole for every size, `{text}` may not be");
+                Diagnostic::new(Code::BadDimExpression, shown.span(), message).help(
+                    "sizes are sums, products and whole powers; define the larger one as a \
+                           multiple of the smaller one",
+                )
+            }
+        };
+        self.fail(fault);
+        None
+    }
+
+    /// What a name means where a size is wanted.
+    pub(super) fn size_of_name(
+        &self,
+        name: &Ident,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Dim>, Box<Diagnostic>> {
+        match scope.local(&name.name) {
+            Some(Value::Constant(constant, _)) => match self.hypers.numbers.whole(constant) {
+                Ok(dim) => Ok(Some(dim)),
+                Err(_) => Err(Box::new(Diagnostic::new(
+                    Code::BadDimExpression,
+                    name.span,
+                    format!("`{}` is no size in this call", name.name),
+                ))),
+            },
+            Some(Value::Poison) => Ok(None),
+            Some(Value::Node(_) | Value::Index(..)) => Err(Box::new(Diagnostic::new(
+                Code::WrongKindOfName,
+                name.span,
+                format!("`{}` is a value in this call, not a size", name.name),
+            ))),
+            // Unknown names were reported before.
+            None if !scope.cell => Ok(None),
+            None => self.names.size(name).or(Ok(None)),
+        }
+    }
+
+    /// A size.
+    pub(super) fn size(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Dim> {
+        let mut sink = std::mem::take(&mut self.sink);
+        let found = dims::size(expr, &mut |it| self.size_of_name(it, scope), &mut sink);
+        self.sink = sink;
+        self.poisoned |= found.is_none();
+        found
+    }
+
+    /// A shape in brackets.
+    pub(super) fn shape_expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Shape> {
+        let ExprKind::Array(axes) = &expr.kind else {
+            self.poisoned = true;
+            return None;
+        };
+        let mut sink = std::mem::take(&mut self.sink);
+        let mut lookup = |it: &Ident| self.size_of_name(it, scope);
+        let found = dims::shape(axes, expr.span, &mut lookup, &mut sink);
+        self.sink = sink;
+        self.poisoned |= found.is_none();
+        found
+    }
+}
