@@ -35,7 +35,7 @@ const MOST_NODES: usize = 1_000_000;
 /// More expressions than any file holds: functions that call each other may also fill the time with constants alone.
 const MOST_STEPS: usize = 3_000_000;
 /// How deep expressions and calls of functions may be nested together.
-const MOST_DEPTH: usize = 700;
+const MOST_DEPTH: usize = 320;
 
 /// What an expression stands for.
 #[derive(Clone, Debug)]
