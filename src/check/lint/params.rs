@@ -42,7 +42,7 @@ pub(super) fn only_sums(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
             diagnostic = diagnostic.label(span, "a sum of both");
         }
         found.push(diagnostic.help(format!(
-            "drop `{}`; or name both in a `layout` if stored weights have both",
+            "drop `{}`; keep both only to load stored weights that have both",
             last.name
         )));
     }
