@@ -14,14 +14,14 @@ const MAX_LINE: usize = 1 << 20;
 pub struct Table {
     /// The names of the columns, if the first row has a cell that is no number.
     pub header: Option<Vec<String>>,
-    /// The numbers, column by column, all of the same length.
+    /// The numbers, column by column, all of the same length; empty for a column that was not wanted.
     pub columns: Vec<Vec<f64>>,
 }
 
 impl Table {
     /// The number of rows below the header.
     pub fn n_rows(&self) -> usize {
-        self.columns.first().map_or(0, Vec::len)
+        self.columns.iter().map(Vec::len).max().unwrap_or(0)
     }
 
     /// The columns with these names, in this order.
@@ -51,6 +51,12 @@ impl Table {
 /// Reads a table. A byte order mark, line ends of either kind, spaces around a cell and empty lines at the end are
 /// accepted; an empty cell, a cell that is no number and a row of another length are errors.
 pub fn read_csv(bytes: &[u8]) -> Result<Table, DataError> {
+    read_csv_columns(bytes, &|_| true)
+}
+
+/// As [`read_csv`], but in a table with a header only the columns with wanted names need to be numbers: dates and words beside
+/// them are passed over.
+pub fn read_csv_columns(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Table, DataError> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(CsvFault::Encoding { row: 1 }.into());
     }
@@ -61,6 +67,7 @@ pub fn read_csv(bytes: &[u8]) -> Result<Table, DataError> {
         ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut record = ::csv::ByteRecord::new();
     let mut table = Table { header: None, columns: Vec::new() };
+    let mut kept = Vec::new();
     let mut row = 0;
     // The reader takes bytes in memory in rows of any length, which leaves it nothing to fail on but the unforeseen.
     while reader.read_byte_record(&mut record).map_err(|_| CsvFault::Quote { row: row + 1 })? {
@@ -68,6 +75,10 @@ pub fn read_csv(bytes: &[u8]) -> Result<Table, DataError> {
         if row == 1 {
             table.header = header(&record)?;
             table.columns.resize(record.len(), Vec::new());
+            kept = match &table.header {
+                Some(names) => names.iter().map(|it| wanted(it)).collect(),
+                None => vec![true; record.len()],
+            };
             if table.header.is_some() {
                 continue;
             }
@@ -76,7 +87,7 @@ pub fn read_csv(bytes: &[u8]) -> Result<Table, DataError> {
             let (expected, found) = (table.columns.len(), record.len());
             return Err(CsvFault::Ragged { row, expected, found }.into());
         }
-        for (column, cell) in record.iter().enumerate() {
+        for (column, cell) in record.iter().enumerate().filter(|(column, _)| kept[*column]) {
             let cell = text(cell, row)?;
             let number = number(cell).ok_or_else(|| odd_cell(cell, row, column + 1))?;
             table.columns[column].push(number);

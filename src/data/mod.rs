@@ -18,7 +18,7 @@ mod safetensors;
 mod safetensors_header;
 mod write;
 
-pub use csv::{Table, read_csv, write_csv};
+pub use csv::{Table, read_csv, read_csv_columns, write_csv};
 pub use element::{DType, Real32or64};
 pub use error::{CsvFault, DataError, NpyFault, SafetensorsFault};
 pub use file::read_file;

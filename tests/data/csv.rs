@@ -3,7 +3,7 @@
 use ndarray::{Array2, array};
 use proptest::prelude::{any, prop};
 use rnnc::{
-    data::{Table, read_csv, write_csv},
+    data::{Table, read_csv, read_csv_columns, write_csv},
     diag::Code,
 };
 
@@ -99,6 +99,25 @@ fn a_row_that_is_named_is_the_line_of_an_editor() {
             assert_eq!(text, format!("row {row}, column 2: `z` is no number"));
         }
     }
+}
+
+#[test]
+fn only_wanted_columns_need_to_be_numbers() {
+    let text = b"date,a,sky,b\n2012-01-01,1,rain,2\n2012-01-02,3,,4\n";
+    let read =
+        read_csv_columns(text, &|it| it != "date" && it != "sky").expect("a and b are sound");
+    assert_eq!(read.n_rows(), 2);
+    let picked = read.select(&["b", "a"]).expect("they are there");
+    assert_eq!(picked, table(Some(&["b", "a"]), &[&[2.0, 4.0], &[1.0, 3.0]]));
+    assert_eq!(
+        read.select(&["c"]).expect_err("no such column").to_string(),
+        "there is no column `c`: the table has `date`, `a`, `sky`, `b`"
+    );
+    let error = read_csv_columns(text, &|it| it == "sky").expect_err("words");
+    assert_eq!(error.to_string(), "row 2, column 3: `rain` is no number");
+    assert!(read_csv(text).is_err());
+    // The rows are as long as the header all the same.
+    assert!(read_csv_columns(b"date,a\n1,2,3\n", &|it| it == "a").is_err());
 }
 
 #[test]

@@ -37,7 +37,13 @@ pub fn read(
         let in_file = |it| CliError::data(&path, it);
         if is_table(&path, &bytes) {
             has_table = true;
-            let table = data::read_csv(&bytes).map_err(in_file)?;
+            // Columns that go nowhere, such as dates, need not be numbers.
+            let wanted = |column: &str| match (args.columns.is_empty(), idx) {
+                (false, _) => args.columns.iter().any(|it| it == column),
+                (true, Some(_)) => true,
+                (true, None) => scalar_input(cell, column).is_some(),
+            };
+            let table = data::read_csv_columns(&bytes, &wanted).map_err(in_file)?;
             let table = columns(table, &args.columns).map_err(in_file)?;
             match idx {
                 Some(idx) => {
@@ -187,6 +193,11 @@ fn from_table(input: &ir::Input, table: &Table, path: &Path) -> Result<Feed<f64>
     }
 }
 
+/// The scalar input that a column of this name goes to.
+fn scalar_input(cell: &ir::Cell, column: &str) -> Option<usize> {
+    cell.input(column).filter(|idx| cell.inputs[*idx].shape.rank() == 0)
+}
+
 /// The columns of a table go to the scalar inputs of the same names.
 fn spread(
     cell: &ir::Cell,
@@ -200,11 +211,9 @@ fn spread(
     };
     let mut found = false;
     for (name, column) in header.iter().zip(&table.columns) {
-        let Some(idx) = cell.input(name) else { continue };
-        if cell.inputs[idx].shape.rank() == 0 {
-            put(feeds, idx, Feed::Shared(Array1::from(column.clone()).into_dyn()), cell)?;
-            found = true;
-        }
+        let Some(idx) = scalar_input(cell, name) else { continue };
+        put(feeds, idx, Feed::Shared(Array1::from(column.clone()).into_dyn()), cell)?;
+        found = true;
     }
     if !found {
         let message = format!("no column is called as a scalar input; there are {}", list(header));
