@@ -10,6 +10,9 @@ use crate::ir::{self, Env};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, Name, SourceFile, SourceMap, Span};
 
+/// More settings than this no cell has use for; each is a source file of its own, and files have small numbers.
+const MAX_SETTINGS: usize = 1000;
+
 /// What the source files of settings are called in messages.
 pub(super) const SETTING: &str = "--set";
 
@@ -45,17 +48,9 @@ impl Spec {
 
     /// Parses and checks the bytes of a file; `name` is what messages call it.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Spec, SpecError> {
-        let (spec, _) = Spec::diagnose(name, bytes)?;
-        Ok(spec)
-    }
-
-    /// As [`Spec::read`], and gives all diagnostics also when there are only warnings.
-    fn diagnose(name: &str, bytes: &[u8]) -> Result<(Spec, usize), SpecError> {
         let (source, tree, parsed) = syntax::parse_bytes(name, bytes);
         let inner = Inner { sources: SourceMap::single(source), tree, parsed };
-        let spec = Spec::check(Arc::new(inner), None, &Settings::default())?;
-        let warnings = spec.warnings.len();
-        Ok((spec, warnings))
+        Spec::check(Arc::new(inner), None, &Settings::default())
     }
 
     fn check(
@@ -123,6 +118,10 @@ impl Spec {
                 None => return Err(Error::NoSuchCell { name: name.to_owned(), known: known() }),
             },
         };
+        if set.len() > MAX_SETTINGS {
+            let message = format!("{} settings, more than {MAX_SETTINGS}", set.len());
+            return Err(Error::fit(Code::BadSetting, message));
+        }
         let spec = if set.is_empty() { self.clone() } else { self.with_settings(&name, set)? };
         let cell = spec.cells.iter().find(|it| it.name == name).cloned();
         let cell = cell.expect("a cell keeps its name under other settings");

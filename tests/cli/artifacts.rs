@@ -70,6 +70,10 @@ fn damaged_artifacts_are_refused() {
         ("another setting", sound.replacen("\"0.25\"", "\"0.5\"", 1)),
         ("an unknown setting", sound.replacen("\"a\"", "\"q\"", 1)),
         ("an unknown field", sound.replacen("format: 1", "format: 1, more: 2", 1)),
+        (
+            "a flood of settings",
+            sound.replacen("(\"a\", \"0.25\")", &"(\"a\", \"0.25\"), ".repeat(70_000), 1),
+        ),
         ("text behind", format!("{sound} 1")),
         ("parentheses", "(".repeat(10 << 20)),
         ("brackets within", format!("(format: 1, cell: {}", "[".repeat(1 << 20))),
