@@ -99,10 +99,14 @@ impl Bound {
 /// The number of elements of a shape, at most [`u64::MAX`].
 pub(crate) fn elements(shape: &[usize]) -> u64 {
     // An axis of size 0 empties the value, whatever the others are.
-    if shape.contains(&0) {
-        return 0;
-    }
-    shape.iter().fold(1u64, |product, it| product.saturating_mul(*it as u64))
+    if shape.contains(&0) { 0 } else { extent(shape) }
+}
+
+/// The product of the axes that are not empty, at most [`u64::MAX`]. An array of no elements whose other axes leave the
+/// range of memory cannot be made either.
+pub(crate) fn extent(shape: &[usize]) -> u64 {
+    let full = shape.iter().filter(|it| **it != 0);
+    full.fold(1u64, |product, it| product.saturating_mul(*it as u64))
 }
 
 /// Fixes all sizes of a cell. `env` holds what was set; the rest follows from defaults.
@@ -199,29 +203,38 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
     if !unset.is_empty() {
         return Err(BindError::Unset(unset));
     }
-    // A dim may be like one that is itself like another, in any order; each round resolves at least one.
-    for _ in &cell.dims {
+    // A dim may be like one that is itself like another, in any order; each round but the last resolves at least one.
+    let mut grew = true;
+    while std::mem::take(&mut grew) {
         for dim in &cell.dims {
-            let size = dim.like.as_ref().and_then(|it| {
-                // What a dim is like may be a derived one.
-                let derived = cell.derived.iter().find(|(name, _)| name == it);
-                derived.map_or(env.sizes.get(it).copied(), |(_, definition)| env.size(definition))
-            });
+            let Some(like) = &dim.like else { continue };
+            if env.sizes.contains_key(&dim.name) {
+                continue;
+            }
+            // What a dim is like may be a derived one.
+            let derived = cell.derived.iter().find(|(name, _)| name == like);
+            let size = match derived {
+                Some((_, definition)) => env.size(definition),
+                None => env.sizes.get(like).copied(),
+            };
             if let Some(size) = size {
                 env.sizes.insert(dim.name.clone(), size);
+                grew = true;
             }
         }
     }
     if let Some(dim) = cell.dims.iter().find(|it| !env.sizes.contains_key(&it.name)) {
         return Err(BindError::Unset(vec![dim.name.clone()]));
     }
-    for _ in &cell.hypers {
+    let mut grew = true;
+    while std::mem::take(&mut grew) {
         for hyper in &cell.hypers {
             if let HyperKind::Number(value) = &hyper.kind
                 && !env.hypers.contains_key(&hyper.name)
                 && let Some(value) = value.eval(&env)
             {
                 env.hypers.insert(hyper.name.clone(), value);
+                grew = true;
             }
         }
     }
@@ -383,7 +396,7 @@ fn sizes(
         }
         axes.push(usize::try_from(value).map_err(|_| too_large("an axis overflows"))?);
     }
-    if elements(&axes) > MAX_ELEMENTS {
+    if extent(&axes) > MAX_ELEMENTS {
         return Err(too_large("a value has at most 2^40 elements"));
     }
     Ok(axes)

@@ -41,6 +41,18 @@ fn sizes_beyond_any_machine_are_an_error() {
     }
 }
 
+#[test]
+fn an_empty_axis_does_not_excuse_the_others() {
+    let mut cell = hand::empty("Empty", &["N", "M"]);
+    let none = Dim::symbol("N").sub(&Dim::number(1)).unwrap();
+    let many = Dim::symbol("M");
+    let zeros = cell.step.number(0.0, &Shape(vec![none, many.clone(), many]), NOWHERE);
+    hand::output(&mut cell, "y", zeros);
+    assert_eq!(bind(&cell, sizes(&[("N", 1), ("M", 3)])).unwrap().output_shape(0), [0, 3, 3]);
+    let fault = bind(&cell, sizes(&[("N", 1), ("M", 1 << 40)])).unwrap_err();
+    assert_eq!(fault.code(), Code::SizesTooLarge, "{fault}");
+}
+
 /// `pick(W, 5)` behind a `where` whose condition compares a size.
 fn picks_behind_a_condition() -> Cell {
     let mut cell = hand::empty("Picks", &["N"]);

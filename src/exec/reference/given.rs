@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::super::arrays::{Feed, InitialState, Inputs};
-use super::super::bind::{BindError, Bound, MAX_BYTES, elements};
+use super::super::bind::{BindError, Bound, MAX_BYTES, extent};
 use super::super::eval::{Value, eval};
 use super::Call;
 use crate::diag::Code;
@@ -172,7 +172,7 @@ impl<'a, F: Real> Given<'a, F> {
     pub(crate) fn zeros(&self, shape: &[usize]) -> Result<ArrayD<F>, RunError> {
         let mut all = vec![self.steps, self.batch];
         all.extend(shape);
-        let bytes = elements(&all).saturating_mul(size_of::<F>() as u64);
+        let bytes = extent(&all).saturating_mul(size_of::<F>() as u64);
         if bytes > MAX_BYTES {
             return Err(RunError::TooLarge { what: "an output".to_owned(), bytes });
         }
