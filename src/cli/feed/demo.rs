@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, IxDyn};
 
-use crate::api::{self, Error, Evidence};
-use crate::exec::Feed;
+use crate::api::{self, CellSpec, Error, Evidence};
+use crate::diag::Code;
+use crate::exec::{Bound, Feed};
 use crate::ir;
 use crate::text::Name;
 
 /// How many steps it has.
 pub const STEPS: usize = 8;
+
+/// The most numbers that one input of it may hold: a demonstration that fills the memory shows nothing.
+const MAX_NUMBERS: u64 = 1 << 27;
 
 /// The size of dims that only inputs have, of index dims, and of all others. They differ, so that nobody takes one for another.
 const INPUT_SIZE: i64 = 3;
@@ -27,10 +31,11 @@ pub struct Demo {
 impl Demo {
     /// Makes the sequence, and puts sizes for the dims that nothing else speaks of into `sizes`.
     pub fn new(
-        cell: &ir::Cell,
+        spec: &CellSpec,
         sizes: &mut BTreeMap<Name, i64>,
         evidence: &[Evidence],
     ) -> Result<Demo, Error> {
+        let cell = spec.ir();
         let known = api::infer_sizes(cell, sizes, evidence)?;
         let mut chosen = Vec::new();
         for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
@@ -55,10 +60,13 @@ impl Demo {
             chosen.push((dim.name.clone(), size));
         }
         let all = api::infer_sizes(cell, sizes, evidence)?;
-        let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| {
-            input.default.is_none().then(|| Feed::Shared(sequence(idx, input, cell, &all)))
+        // Sizes that do not fit the cell are refused before anything of their size is made.
+        let bound = spec.bind(all.iter().map(|(name, size)| (&**name, *size)))?;
+        let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| match input.default {
+            Some(_) => Ok(None),
+            None => Ok(Some(Feed::Shared(sequence(idx, input, &bound)?))),
         });
-        Ok(Demo { feeds: feeds.collect(), chosen })
+        Ok(Demo { feeds: feeds.collect::<Result<_, Error>>()?, chosen })
     }
 
     /// What was decided, for people.
@@ -72,27 +80,28 @@ impl Demo {
 }
 
 /// Slow sine waves, each element with its own phase; for an index, its numbers in turn.
-fn sequence(
-    idx: usize,
-    input: &ir::Input,
-    cell: &ir::Cell,
-    sizes: &BTreeMap<Name, i64>,
-) -> ArrayD<f64> {
-    let size = |name: &str| {
-        let like = cell.dims.iter().find(|it| &*it.name == name).and_then(|it| it.like.clone());
-        sizes.get(like.as_deref().unwrap_or(name)).copied()
-    };
-    let axis = |dim: &ir::Dim| dim.eval(&size).and_then(|it| usize::try_from(it).ok()).unwrap_or(1);
+fn sequence(idx: usize, input: &ir::Input, bound: &Bound) -> Result<ArrayD<f64>, Error> {
     let mut shape = vec![STEPS];
-    shape.extend(input.shape.axes().iter().map(axis));
-    let per_step: usize = shape[1..].iter().product::<usize>().max(1);
-    let count = input.index.as_ref().map(axis);
-    let values = (0..STEPS * per_step).map(|it| {
+    shape.extend(&bound.input_shapes()[idx]);
+    let numbers = shape.iter().fold(1u64, |product, it| product.saturating_mul(*it as u64));
+    if numbers > MAX_NUMBERS {
+        let message = format!(
+            "a demonstration sequence of {STEPS} steps would hold {numbers} numbers for input `{}`; \
+             give --input {}=FILE",
+            input.name, input.name
+        );
+        return Err(Error::fit(Code::SizesTooLarge, message));
+    }
+    let limit = input.index.as_ref().map(|it| bound.index_limit(it));
+    let numbers = numbers as usize;
+    let per_step = numbers / STEPS;
+    let values = (0..numbers).map(|it| {
         let (step, element) = (it / per_step, it % per_step);
-        match count {
-            Some(count) => (step % count) as f64,
+        match limit {
+            // Where no index exists, running says so.
+            Some(limit) => (step as u64 % limit.max(1)) as f64,
             None => libm::sin(0.7 * step as f64 + 1.3 * element as f64 + 0.4 * idx as f64),
         }
     });
-    ArrayD::from_shape_vec(IxDyn(&shape), values.collect()).expect("one value for each element")
+    Ok(ArrayD::from_shape_vec(IxDyn(&shape), values.collect()).expect("one value for each element"))
 }

@@ -87,7 +87,7 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     });
     let states = inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence)?;
     let (feeds, steps) = if given.iter().all(Option::is_none) {
-        let demo = demo::Demo::new(cell, &mut sizes, &evidence)?;
+        let demo = demo::Demo::new(&spec, &mut sizes, &evidence)?;
         notes.push(demo.note());
         (demo.feeds, Some(demo::STEPS))
     } else {

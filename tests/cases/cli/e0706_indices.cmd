@@ -32,3 +32,14 @@ $ rnnc init pick.rnn --set N=3 -o p.safetensors
 = 4
 $ rnnc init pick.rnn --set N=4 -o p.safetensors
 = 0
+file none.rnn
+| cell None {
+|   dims N
+|   input x: index[N - 1]
+|   state h: []
+|   param W: [N]
+|   h = prev h + sum(W)
+|   output h
+| }
+$ rnnc run none.rnn --set N=1
+= 4
