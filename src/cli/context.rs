@@ -6,17 +6,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::args::ColorChoice;
-use super::error::CliError;
-use crate::data::{self, DataError};
+use super::error::{CliError, shown};
+use crate::data::{self, DataError, MAX_STREAM};
 use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
 use crate::text::SourceMap;
 
 /// How many diagnostics a run shows.
 pub const SHOWN: usize = 20;
-
-/// The most that is read of data on standard input, of which nobody knows beforehand how much will come.
-const MAX_STREAM: u64 = 1 << 30;
 
 /// The two streams and how to write to them.
 pub struct Context {
@@ -59,7 +56,15 @@ impl Context {
     /// Reads a data file, or standard input for `-`, which can be read once.
     pub fn read(&mut self, path: &Path) -> Result<Vec<u8>, CliError> {
         match path.as_os_str() == "-" {
-            true => self.read_stdin(MAX_STREAM),
+            true => {
+                let bytes = self.read_stdin(MAX_STREAM + 1)?;
+                if bytes.len() as u64 > MAX_STREAM {
+                    let (path, limit) = (shown(path), MAX_STREAM);
+                    let error = DataError::EndlessInput { path: path.clone(), limit };
+                    return Err(CliError::data(path, error));
+                }
+                Ok(bytes)
+            }
             false => data::read_file(path).map_err(|it| CliError::data(path, it)),
         }
     }

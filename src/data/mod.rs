@@ -21,7 +21,7 @@ mod write;
 pub use csv::{Table, read_csv, read_csv_columns, write_csv};
 pub use element::{DType, Real32or64};
 pub use error::{CsvFault, DataError, NpyFault, SafetensorsFault};
-pub use file::read_file;
+pub use file::{MAX_STREAM, read_file};
 pub use npy::{read_npy, write_npy};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,
