@@ -28,7 +28,36 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
         let own = match &node.op {
             Op::Carry(_) => Phase::Loop,
             Op::Input(_) | Op::Mask(_) => Phase::BeforeLoop,
-            _ => Phase::Once,
+            Op::Param(_)
+            | Op::Constant(_)
+            | Op::Array(_)
+            | Op::Eye
+            | Op::Iota
+            | Op::Forward(_)
+            | Op::OutputAdjoint(_)
+            | Op::CarryAdjoint(_)
+            | Op::Tangent(_)
+            | Op::Map(_)
+            | Op::Expand(_)
+            | Op::Contract(_)
+            | Op::Reduce(..)
+            | Op::Softmax(_)
+            | Op::CumSum { .. }
+            | Op::ProductOfOthers(_)
+            | Op::Permute(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Reshape
+            | Op::Pick(_)
+            | Op::Place(_)
+            | Op::Lookup
+            | Op::Scatter
+            | Op::Guard
+            | Op::Declared
+            | Op::StopGrad
+            | Op::ClipGrad(_) => Phase::Once,
         };
         let args = node.args.iter().map(|it| phases[it.idx()]);
         phases.push(args.fold(own, Phase::max));
@@ -101,8 +130,6 @@ pub fn products(cell: &Cell) -> ProductCount {
 
 /// A contraction that sums over something: an outer product is elementwise work.
 fn is_product(graph: &Graph, id: NodeId) -> bool {
-    match &graph.node(id).op {
-        Op::Contract(it) => it.left.iter().any(|label| !it.result.contains(label)),
-        _ => false,
-    }
+    let Op::Contract(it) = &graph.node(id).op else { return false };
+    it.left.iter().any(|label| !it.result.contains(label))
 }
