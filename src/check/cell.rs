@@ -136,7 +136,7 @@ fn outputs(names: &Names<'_>, sink: &mut Vec<Diagnostic>) -> Vec<(usize, usize)>
             Returned::Path(path) => path,
         };
         let Some((idx, def)) = names.find(&path.head.name) else {
-            let known = names.by_name.keys().copied();
+            let known = names.all();
             sink.push(suggest.report(Code::UnknownName, "name", &path.head, known));
             continue;
         };

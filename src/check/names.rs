@@ -1,6 +1,6 @@
 //! The names of a cell: what each is.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::dims::Dims;
 use super::suggest::Suggest;
@@ -87,7 +87,8 @@ pub(super) enum Returned<'a> {
 #[derive(Default)]
 pub(super) struct Names<'a> {
     pub defs: Vec<Def<'a>>,
-    pub by_name: BTreeMap<&'a str, usize>,
+    /// Only for looking up; lists of names are made from `defs`.
+    pub by_name: HashMap<&'a str, usize>,
     pub dims: Dims,
     pub equations: Vec<Equation<'a>>,
     pub outputs: Vec<Returned<'a>>,
@@ -97,6 +98,11 @@ impl<'a> Names<'a> {
     pub fn find(&self, name: &str) -> Option<(usize, &Def<'a>)> {
         let idx = *self.by_name.get(name)?;
         Some((idx, &self.defs[idx]))
+    }
+
+    /// All names, in the order of the source.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.defs.iter().map(|it| &*it.name.name)
     }
 
     /// What a name means where a size is wanted.

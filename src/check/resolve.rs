@@ -97,7 +97,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         let Some((idx, def)) = self.names.find(&name.name) else {
             let names = self.names;
-            let fault = self.unknown(name, names.by_name.keys().copied());
+            let fault = self.unknown(name, names.all());
             self.sink.push(fault);
             return None;
         };

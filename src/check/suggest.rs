@@ -77,8 +77,7 @@ impl Suggest {
             }
             let found = if it.eq_ignore_ascii_case(name) { 0 } else { distance(it, name) };
             let shares = it.chars().any(|letter| name.contains(letter));
-            if (found <= most && shares || found == 0)
-                && best.is_none_or(|(least, _)| found < least)
+            if (found <= most && shares || found == 0) && best.is_none_or(|best| (found, it) < best)
             {
                 best = Some((found, it));
             }
