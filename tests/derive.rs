@@ -232,7 +232,8 @@ fn labels(left: &[u8], right: &[u8], result: &[u8]) -> Op {
 
 #[test]
 fn contractions() {
-    let cases: [(&[&str], &[&str], Op, &[&str]); 7] = [
+    type Axes = &'static [&'static str];
+    let cases: [(Axes, Axes, Op, Axes); 7] = [
         (&["A", "B"], &["B"], labels(&[0, 1], &[1], &[0]), &["A"]),
         (&["A"], &["B"], labels(&[0], &[1], &[0, 1]), &["A", "B"]),
         (&["A"], &["A"], labels(&[0], &[0], &[]), &[]),

@@ -217,7 +217,7 @@ pub struct DataArgs {
     /// Which columns of a .csv, in which order: by header, or by number from 1 where it has none
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
-    /// How many steps each sequence has: [B] whole numbers
+    /// How many steps each sequence has: B whole numbers
     #[arg(long, value_name = "FILE.npy")]
     pub lengths: Option<PathBuf>,
     /// An initial state or other carried value: [B, ..], or [..] for all sequences
