@@ -18,6 +18,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data", "api"]),
 ];
 
+/// Stages that ARCHITECTURE.md names as still to come.
+const LATER: &[&str] = &["plan/", "train/"];
+
 /// Files of over 500 lines that are one table or one list.
 const LONG: &[&str] = &[];
 
@@ -135,5 +138,82 @@ fn the_code_map_names_every_stage() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for (stage, _) in MAY_USE {
         assert!(map.contains(&format!("`{stage}/`")), "ARCHITECTURE.md does not name `{stage}/`");
+    }
+}
+
+/// The crates of a section of Cargo.toml.
+fn crates(manifest: &str, section: &str) -> Vec<String> {
+    let body = manifest.split(&format!("\n[{section}]\n")).nth(1).expect("the section is there");
+    let lines = body.lines().take_while(|it| !it.starts_with('['));
+    let names = lines.filter_map(|it| it.split_once(" = "));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// What stands between backticks in a text.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_dependency_has_its_reason_and_every_reason_its_dependency() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut used = crates(&manifest, "dependencies");
+    used.extend(crates(&manifest, "dev-dependencies"));
+    used.sort();
+    assert!(used.len() > 10, "{used:?}");
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table = page.split("\n## Dependencies\n").nth(1).expect("the section is there");
+    let rows = table.lines().filter_map(|it| it.strip_prefix("| `"));
+    let first = rows.map(|it| format!("`{}", it.split('|').next().unwrap()));
+    let mut reasoned: Vec<String> = first.flat_map(|it| quoted(&it)).collect();
+    reasoned.sort();
+    assert_eq!(used, reasoned);
+}
+
+#[test]
+fn files_that_the_pages_name_are_there() {
+    let mut faults = Vec::new();
+    for page in
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/guide.md", "docs/language.md"]
+    {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        // Examples of commands name files that the reader makes.
+        let prose: String =
+            text.split("```").step_by(2).flat_map(str::lines).flat_map(|it| [it, "\n"]).collect();
+        let folder = Path::new(page).parent().unwrap();
+        let links = prose.split("](").skip(1).map(|it| it.split(')').next().unwrap());
+        for link in links.filter(|it| !it.contains("://") && !it.starts_with('#')) {
+            let file = link.split('#').next().unwrap();
+            if !root().join(folder).join(file).exists() {
+                faults.push(format!("{page}: {link}"));
+            }
+        }
+        if page == "ARCHITECTURE.md" {
+            let code = |it: &String| it.ends_with(".rs") || it.ends_with('/');
+            for name in quoted(&prose).into_iter().filter(code) {
+                let there = root().join(&name).exists() || root().join("src").join(&name).exists();
+                if there == LATER.contains(&name.as_str()) {
+                    faults.push(format!("{page}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_cell_of_the_library_says_who_published_it_and_when() {
+    for file in rnnc::api::library() {
+        let doc: String = file
+            .source
+            .lines()
+            .map_while(|it| it.strip_prefix("///"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let year = |it: &str| it.len() == 4 && it.parse().is_ok_and(|it: u32| it > 1980);
+        let words = || doc.split(|it: char| !it.is_ascii_alphanumeric());
+        assert!(words().any(year), "std/{} names no year", file.name);
+        let first = doc.lines().next().unwrap_or_default();
+        assert!(first.trim_end().ends_with('.'), "std/{}: one line first: {first}", file.name);
     }
 }

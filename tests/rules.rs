@@ -1,0 +1,156 @@
+//! Rules of the language that only numbers can show: what stands before the first step, what a given state replaces, and
+//! where its gradient goes. Small cells, from their text, against numbers that were worked out by hand.
+
+use ndarray::{ArrayD, IxDyn};
+use rnnc::exec::{
+    self, Bound, Call, Feed, Gradients, InitialState, Inputs, Params, Upstream, backward,
+};
+use rnnc::ir::{Env, pointwise};
+use rnnc::{Spec, derive};
+
+fn cell(source: &str) -> Bound {
+    let spec = Spec::parse(source).unwrap_or_else(|it| panic!("{it}"));
+    exec::bind(&spec.cells()[0], Env::default()).expect("sizes are set")
+}
+
+/// `[T, B]`.
+fn feed(rows: &[&[f64]]) -> Option<Feed<f64>> {
+    let all: Vec<f64> = rows.iter().flat_map(|it| it.iter().copied()).collect();
+    Some(Feed::Batch(ArrayD::from_shape_vec(IxDyn(&[rows.len(), rows[0].len()]), all).unwrap()))
+}
+
+/// Three steps of two sequences.
+fn steps() -> Option<Feed<f64>> {
+    feed(&[&[1.0, 10.0], &[2.0, 20.0], &[3.0, 30.0]])
+}
+
+/// `[B]`, given as the start of the carried value with this name.
+fn start(bound: &Bound, given: &[(&str, &[f64])]) -> InitialState<f64> {
+    let mut state = InitialState::declared(bound.cell().carries.len());
+    for (name, values) in given {
+        let carry = bound.cell().carry(name).unwrap_or_else(|| panic!("nothing carries {name}"));
+        state.0[carry] =
+            Some(ArrayD::from_shape_vec(IxDyn(&[values.len()]), values.to_vec()).unwrap());
+    }
+    state
+}
+
+struct Results {
+    outputs: Vec<Vec<f64>>,
+    gradients: Gradients<f64>,
+}
+
+/// Runs forward, and backward from ones at the main output.
+fn run(
+    bound: &Bound,
+    params: &[f64],
+    feeds: Vec<Option<Feed<f64>>>,
+    lengths: Option<Vec<usize>>,
+    state: &InitialState<f64>,
+) -> Results {
+    let scalar = |it: &f64| ArrayD::from_elem(IxDyn(&[]), *it);
+    let params = Params(params.iter().map(scalar).collect());
+    let mut inputs = Inputs::new(feeds);
+    inputs.lengths = lengths;
+    let call = Call { bound, params: &params, inputs: &inputs, state };
+    let run = exec::forward(call, &[]).expect("the data fit");
+    let cell = bound.cell();
+    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
+    let gradients = backward(&run, &adjoint, &upstream).expect("the adjoints fit");
+    let outputs = run.outputs.iter().map(|it| it.iter().copied().collect()).collect();
+    Results { outputs, gradients }
+}
+
+fn flat(gradient: &Option<ArrayD<f64>>) -> Vec<f64> {
+    gradient.as_ref().expect("a gradient").iter().copied().collect()
+}
+
+/// The start is read by `prev h`, `prev(h, 2)` and `prev(h, 3)`, each told apart by its factor.
+const OLD: &str = "cell Old { input x: [] state h: [] = h0 param h0: []
+    h = x + 0 * prev h
+    output y = prev h + 10 * prev(h, 2) + 100 * prev(h, 3) }";
+
+#[test]
+fn the_past_of_a_state_before_the_first_step_is_its_start() {
+    let bound = cell(OLD);
+    let got = run(&bound, &[7.0], vec![steps()], None, &start(&bound, &[]));
+    assert_eq!(got.outputs[0], [777.0, 777.0, 771.0, 780.0, 712.0, 820.0]);
+    // At the first step 111 reads of the start, at the second 110, at the third 100; two sequences share it.
+    assert_eq!(flat(&got.gradients.params[0]), [2.0 * 321.0]);
+    let h = bound.cell().carry("h").unwrap();
+    assert_eq!(flat(&got.gradients.starts[h]), [321.0, 321.0]);
+}
+
+#[test]
+fn a_given_state_replaces_the_start_at_all_places_and_takes_its_gradient() {
+    let bound = cell(OLD);
+    let got = run(&bound, &[7.0], vec![steps()], None, &start(&bound, &[("h", &[4.0, 5.0])]));
+    assert_eq!(got.outputs[0], [444.0, 555.0, 441.0, 560.0, 412.0, 620.0]);
+    // The learned start was not read.
+    assert_eq!(flat(&got.gradients.params[0]), [0.0]);
+    let h = bound.cell().carry("h").unwrap();
+    assert_eq!(flat(&got.gradients.starts[h]), [321.0, 321.0]);
+}
+
+#[test]
+fn an_older_value_that_is_given_stands_for_itself_and_those_before_it() {
+    let bound = cell(OLD);
+    let given = start(&bound, &[("h.2", &[4.0, 5.0]), ("h.3", &[8.0, 9.0])]);
+    let got = run(&bound, &[7.0], vec![steps()], None, &given);
+    assert_eq!(got.outputs[0], [847.0, 957.0, 471.0, 580.0, 712.0, 820.0]);
+    // `prev h` at the first step, then as `prev(h, 2)` at the second and `prev(h, 3)` at the third.
+    assert_eq!(flat(&got.gradients.params[0]), [2.0 * 111.0]);
+    let of = |name: &str| flat(&got.gradients.starts[bound.cell().carry(name).unwrap()]);
+    assert_eq!(of("h"), [111.0, 111.0]);
+    assert_eq!(of("h.2"), [110.0, 110.0]);
+    assert_eq!(of("h.3"), [100.0, 100.0]);
+}
+
+#[test]
+fn the_past_of_an_optional_input_is_its_default_and_that_of_others_is_zero() {
+    let bound = cell(
+        "cell Past { input x: [] input dt: [] = 4 let v = 3 * x + 1
+         output y = prev x + 10 * prev dt + 1000 * prev(dt, 2), z = prev v }",
+    );
+    let feeds = || vec![steps(), feed(&[&[1.0, 1.5], &[2.0, 2.5], &[3.0, 3.5]])];
+    let got = run(&bound, &[], feeds(), None, &start(&bound, &[]));
+    assert_eq!(got.outputs[0], [4040.0, 4040.0, 4011.0, 4025.0, 1022.0, 1545.0]);
+    assert_eq!(got.outputs[1], [0.0, 0.0, 4.0, 31.0, 7.0, 61.0]);
+    let given = start(&bound, &[("x.1", &[6.0, 7.0]), ("dt.1", &[8.0, 9.0])]);
+    let got = run(&bound, &[], feeds(), None, &given);
+    assert_eq!(got.outputs[0][..4], [4086.0, 4097.0, 8011.0, 9025.0]);
+    // Not given at all, it has its default at every step.
+    let got = run(&bound, &[], vec![steps(), None], None, &start(&bound, &[]));
+    assert_eq!(got.outputs[0], [4040.0, 4040.0, 4041.0, 4050.0, 4042.0, 4060.0]);
+}
+
+#[test]
+fn nothing_beyond_a_length_has_a_gradient_or_is_read() {
+    let bound = cell(
+        "cell Sum { input x: [] state h: [] param w: []
+         h = prev h + w * x  output h }",
+    );
+    let nan = f64::NAN;
+    let padded = feed(&[&[1.0, 10.0, nan], &[2.0, nan, nan], &[3.0, nan, nan]]);
+    let lengths = Some(vec![3, 1, 0]);
+    let got = run(&bound, &[2.0], vec![padded], lengths, &start(&bound, &[]));
+    assert_eq!(got.outputs[0], [2.0, 20.0, 0.0, 6.0, 0.0, 0.0, 12.0, 0.0, 0.0]);
+    // The first sequence has 3 * 1 + 2 * 2 + 3, the second its one step, the third none.
+    assert_eq!(flat(&got.gradients.params[0]), [20.0]);
+    assert_eq!(flat(&got.gradients.inputs[0]), [6.0, 2.0, 0.0, 4.0, 0.0, 0.0, 2.0, 0.0, 0.0]);
+    assert_eq!(flat(&got.gradients.starts[0]), [3.0, 1.0, 0.0]);
+}
+
+#[test]
+fn a_const_has_no_gradient_and_an_unused_param_has_zeros() {
+    let bound = cell(
+        "cell Fixed { input x: [] const c: [] init 2 param w: [], unused: []
+         output y = c * w * x }",
+    );
+    let got = run(&bound, &[2.0, 3.0, 1.0], vec![steps()], None, &start(&bound, &[]));
+    let of = |name: &str| &got.gradients.params[bound.cell().param(name).unwrap()];
+    assert!(of("c").is_none());
+    assert_eq!(flat(of("w")), [2.0 * 66.0]);
+    assert_eq!(flat(of("unused")), [0.0]);
+}
