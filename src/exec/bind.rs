@@ -1,15 +1,17 @@
-//! Fixing sizes: every dim gets its number, every node its concrete shape, and every index is checked against them.
+//! Fixing sizes: every dim gets its number, every node its concrete shape, and every index is
+//! checked against them.
 //!
-//! What symbolic dims cannot decide is decided here: `slice(v, 0, N - 2)` is wrong only for some N. A `where` whose
-//! condition is a constant is decided first, so that the branch not taken is neither checked nor computed.
+//! What symbolic dims cannot decide is decided here: `slice(v, 0, N - 2)` is wrong only for some N.
+//! A `where` whose condition is a constant is decided first, so that the branch not taken is
+//! neither checked nor computed.
 
+mod decide;
 mod error;
 
+use decide::decide;
 pub use error::BindError;
 
-use crate::ir::{
-    Cell, Const, Dim, Env, Graph, HyperKind, Node, NodeId, Op, Pointwise, Shape, Start,
-};
+use crate::ir::{Cell, Dim, Env, Graph, HyperKind, Node, NodeId, Op, Shape, Start};
 use crate::text::{Name, Span};
 
 /// No value may have more elements.
@@ -20,8 +22,8 @@ pub const MAX_BYTES: u64 = 1 << 36;
 
 /// A cell whose sizes are fixed.
 ///
-/// Derive the adjoint and tangent that are to be run from [`Bound::cell`], not from the cell that was bound: its graphs
-/// have their constant conditions decided. Node ids are the same in both.
+/// Derive the adjoint and tangent that are to be run from [`Bound::cell`], not from the cell that
+/// was bound: its graphs have their constant conditions decided. Node ids are the same in both.
 #[derive(Clone, Debug)]
 pub struct Bound {
     cell: Cell,
@@ -102,8 +104,8 @@ pub(crate) fn elements(shape: &[usize]) -> u64 {
     if shape.contains(&0) { 0 } else { extent(shape) }
 }
 
-/// The product of the axes that are not empty, at most [`u64::MAX`]. An array of no elements whose other axes leave the
-/// range of memory cannot be made either.
+/// The product of the axes that are not empty, at most [`u64::MAX`]. An array of no elements whose
+/// other axes leave the range of memory cannot be made either.
 pub(crate) fn extent(shape: &[usize]) -> u64 {
     let full = shape.iter().filter(|it| **it != 0);
     full.fold(1u64, |product, it| product.saturating_mul(*it as u64))
@@ -203,7 +205,8 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
     if !unset.is_empty() {
         return Err(BindError::Unset(unset));
     }
-    // A dim may be like one that is itself like another, in any order; each round but the last resolves at least one.
+    // A dim may be like one that is itself like another, in any order; each round but the last
+    // resolves at least one.
     let mut grew = true;
     while std::mem::take(&mut grew) {
         for dim in &cell.dims {
@@ -270,96 +273,8 @@ fn check_index_default(input: &crate::ir::Input, env: &Env) -> Result<(), BindEr
     })
 }
 
-/// Replaces each `where` whose condition is a constant by the branch that it takes, and empties the nodes that no root
-/// needs any more. Ids stay.
-fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
-    let constants = constants(graph, env);
-    let mut nodes: Vec<Node> = graph.nodes().to_vec();
-    for node in &mut nodes {
-        if let (Op::Map(Pointwise::Where), &[cond, yes, no]) = (&node.op, node.args.as_slice())
-            && let Some(cond) = constants[cond.idx()]
-        {
-            let taken = if cond != 0.0 { yes } else { no };
-            // The entry of a branch guards it against the other one, which is gone.
-            let entry = graph.node(taken);
-            let taken = if entry.op == Op::Guard { entry.args[1] } else { taken };
-            node.op = Op::Map(Pointwise::Identity);
-            node.args = vec![taken];
-        }
-    }
-    let mut needed = vec![false; nodes.len()];
-    for root in roots {
-        needed[root.idx()] = true;
-    }
-    for idx in (0..nodes.len()).rev() {
-        if needed[idx] {
-            for arg in &nodes[idx].args {
-                needed[arg.idx()] = true;
-            }
-        }
-    }
-    let mut decided = Graph::default();
-    for (mut node, needed) in nodes.into_iter().zip(needed) {
-        if !needed {
-            node.op = Op::Constant(Const::Number(0.0));
-            node.args = Vec::new();
-            node.shape = Shape::scalar();
-        }
-        decided.push(node);
-    }
-    decided
-}
-
-/// The nodes that are one number everywhere, whatever the inputs, params and states are.
-fn constants(graph: &Graph, env: &Env) -> Vec<Option<f64>> {
-    let mut known: Vec<Option<f64>> = Vec::with_capacity(graph.nodes().len());
-    for node in graph.nodes() {
-        let arg = |idx: usize| known[node.args[idx].idx()];
-        let value = match &node.op {
-            Op::Constant(value) => value.eval(env),
-            Op::Map(Pointwise::Where) => match arg(0) {
-                Some(cond) => arg(if cond != 0.0 { 1 } else { 2 }),
-                None => None,
-            },
-            Op::Map(op) => (0..node.args.len())
-                .map(arg)
-                .collect::<Option<Vec<f64>>>()
-                .map(|args| op.eval(&args)),
-            Op::Expand(_) | Op::Reshape | Op::Permute(_) | Op::StopGrad | Op::ClipGrad(_) => arg(0),
-            Op::Guard => arg(1),
-            Op::Input(_)
-            | Op::Carry(_)
-            | Op::Param(_)
-            | Op::Mask(_)
-            | Op::Array(_)
-            | Op::Eye
-            | Op::Iota
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
-            | Op::Contract(_)
-            | Op::Reduce(..)
-            | Op::Softmax(_)
-            | Op::CumSum { .. }
-            | Op::ProductOfOthers(_)
-            | Op::Concat(_)
-            | Op::Stack
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Pick(_)
-            | Op::Place(_)
-            | Op::Lookup
-            | Op::Scatter
-            | Op::Declared => None,
-        };
-        known.push(value);
-    }
-    known
-}
-
-/// The concrete shape of each node of a graph, with every index and slice checked. Serves step, start, adjoint and tangent
-/// graphs.
+/// The concrete shape of each node of a graph, with every index and slice checked. Serves step,
+/// start, adjoint and tangent graphs.
 pub fn shapes(graph: &Graph, env: &Env) -> Result<Vec<Vec<usize>>, BindError> {
     let mut all: Vec<Vec<usize>> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {

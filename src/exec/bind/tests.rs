@@ -3,7 +3,7 @@
 use super::super::hand::{self, NOWHERE, shape, sizes};
 use super::*;
 use crate::diag::Code;
-use crate::ir::{DimDecl, Hyper};
+use crate::ir::{Const, DimDecl, Hyper, Pointwise};
 
 #[test]
 fn sizes_come_from_settings_defaults_and_the_dims_they_are_like() {

@@ -1,0 +1,91 @@
+//! Conditions that sizes and hypers decide: what is not taken is taken out before its indices are checked.
+
+use crate::ir::{Const, Env, Graph, Node, NodeId, Op, Pointwise, Shape};
+
+/// Replaces each `where` whose condition is a constant by the branch that it takes, and empties the nodes that no root
+/// needs any more. Ids stay.
+pub(super) fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
+    let constants = constants(graph, env);
+    let mut nodes: Vec<Node> = graph.nodes().to_vec();
+    for node in &mut nodes {
+        if let (Op::Map(Pointwise::Where), &[cond, yes, no]) = (&node.op, node.args.as_slice())
+            && let Some(cond) = constants[cond.idx()]
+        {
+            let taken = if cond != 0.0 { yes } else { no };
+            // The entry of a branch guards it against the other one, which is gone.
+            let entry = graph.node(taken);
+            let taken = if entry.op == Op::Guard { entry.args[1] } else { taken };
+            node.op = Op::Map(Pointwise::Identity);
+            node.args = vec![taken];
+        }
+    }
+    let mut needed = vec![false; nodes.len()];
+    for root in roots {
+        needed[root.idx()] = true;
+    }
+    for idx in (0..nodes.len()).rev() {
+        if needed[idx] {
+            for arg in &nodes[idx].args {
+                needed[arg.idx()] = true;
+            }
+        }
+    }
+    let mut decided = Graph::default();
+    for (mut node, needed) in nodes.into_iter().zip(needed) {
+        if !needed {
+            node.op = Op::Constant(Const::Number(0.0));
+            node.args = Vec::new();
+            node.shape = Shape::scalar();
+        }
+        decided.push(node);
+    }
+    decided
+}
+
+/// The nodes that are one number everywhere, whatever the inputs, params and states are.
+fn constants(graph: &Graph, env: &Env) -> Vec<Option<f64>> {
+    let mut known: Vec<Option<f64>> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let arg = |idx: usize| known[node.args[idx].idx()];
+        let value = match &node.op {
+            Op::Constant(value) => value.eval(env),
+            Op::Map(Pointwise::Where) => match arg(0) {
+                Some(cond) => arg(if cond != 0.0 { 1 } else { 2 }),
+                None => None,
+            },
+            Op::Map(op) => (0..node.args.len())
+                .map(arg)
+                .collect::<Option<Vec<f64>>>()
+                .map(|args| op.eval(&args)),
+            Op::Expand(_) | Op::Reshape | Op::Permute(_) | Op::StopGrad | Op::ClipGrad(_) => arg(0),
+            Op::Guard => arg(1),
+            Op::Input(_)
+            | Op::Carry(_)
+            | Op::Param(_)
+            | Op::Mask(_)
+            | Op::Array(_)
+            | Op::Eye
+            | Op::Iota
+            | Op::Forward(_)
+            | Op::OutputAdjoint(_)
+            | Op::CarryAdjoint(_)
+            | Op::Tangent(_)
+            | Op::Contract(_)
+            | Op::Reduce(..)
+            | Op::Softmax(_)
+            | Op::CumSum { .. }
+            | Op::ProductOfOthers(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Pick(_)
+            | Op::Place(_)
+            | Op::Lookup
+            | Op::Scatter
+            | Op::Declared => None,
+        };
+        known.push(value);
+    }
+    known
+}
