@@ -1,5 +1,6 @@
-//! Both modes of differentiation, operator by operator: against each other to rounding, and against central differences.
-//! Everything is done three times: as derived, after simplification of what was derived, and for the simplified cell.
+//! Both modes of differentiation, operator by operator: against each other to rounding, and against
+//! central differences. Everything is done three times: as derived, after simplification of what
+//! was derived, and for the simplified cell.
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::derive::{
@@ -467,7 +468,8 @@ fn simplification_leaves_what_is_needed() {
     let count = |inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId| {
         simplify_cell(&cell(inputs, build)).step.nodes().len()
     };
-    // x * 1 + 0 is x; --x is x; transpose of transpose; a whole slice; the middle of what was joined.
+    // x * 1 + 0 is x; --x is x; transpose of transpose; a whole slice; the middle of what was
+    // joined.
     assert_eq!(
         count(&[&["B"]], &|g, x| {
             let one = g.number(1.0, &shape(&["B"]), NOWHERE);
