@@ -1,8 +1,10 @@
-//! The corpus of specs: every file of `tests/cases/fail` draws its errors, of `warn` its warnings, of `ok` nothing.
+//! The corpus of specs: every file of `tests/cases/fail` draws its errors, of `warn` its warnings,
+//! of `ok` nothing.
 //!
-//! What a case must draw stands in its own first line, as `// E0301 at 7:22, W0601 at 4:9`, and was written down from the
-//! rules of the language. The snapshots beside it hold the whole message for people to judge; accepting a snapshot cannot
-//! change a code or a place, because both are compared with the first line.
+//! What a case must draw stands in its own first line, as `// E0301 at 7:22, W0601 at 4:9`, and was
+//! written down from the rules of the language. The snapshots beside it hold the whole message for
+//! people to judge; accepting a snapshot cannot change a code or a place, because both are compared
+//! with the first line.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +22,8 @@ const WITHOUT_A_FIRST_LINE: &[(&str, &str)] = &[
     ("hostile_utf16.rnn", "E0105 at 1:1"),
 ];
 
-/// Which test reads which files below `tests/cases`. A file that none of them reads would prove nothing.
+/// Which test reads which files below `tests/cases`. A file that none of them reads would prove
+/// nothing.
 const CLAIMS: &[(&str, &str, &str)] = &[
     ("fail", "rnn", "tests/cases.rs"),
     ("warn", "rnn", "tests/cases.rs"),
@@ -52,7 +55,8 @@ impl Case {
         Case { name, bytes, spec, diagnostics, sources }
     }
 
-    /// What the first line says, such as `E0301 at 7:22, E0201 at 8:3`; empty for a file that says nothing.
+    /// What the first line says, such as `E0301 at 7:22, E0201 at 8:3`; empty for a file that says
+    /// nothing.
     fn expected(&self) -> String {
         if let Some((_, expected)) = WITHOUT_A_FIRST_LINE.iter().find(|it| it.0 == self.name) {
             return (*expected).to_owned();
@@ -103,7 +107,8 @@ fn all(folder: &str) -> impl Iterator<Item = Case> {
     paths(folder).into_iter().map(|it| Case::read(&it))
 }
 
-/// Every case of the folder must draw what its first line says; tells all that differ, not just the first.
+/// Every case of the folder must draw what its first line says; tells all that differ, not just the
+/// first.
 fn draw_what_they_say(folder: &str) {
     let wrong: Vec<String> = all(folder)
         .filter(|it| it.found() != it.expected())
@@ -198,7 +203,8 @@ fn every_file_below_cases_is_read_by_a_test() {
     assert!(unread.is_empty(), "no test reads {unread:?}");
 }
 
-/// A snapshot without its case is left over from a case that was renamed, and nobody compares it any more.
+/// A snapshot without its case is left over from a case that was renamed, and nobody compares it
+/// any more.
 #[test]
 fn every_snapshot_has_its_case() {
     let folder = root().join("tests/snapshots/cases");
@@ -229,8 +235,8 @@ fn errors(diagnostics: &[Diagnostic]) -> BTreeMap<(Code, &str), usize> {
     counts
 }
 
-/// A fix that claims to be certain removes its diagnostic and adds no error; one that is likely is at least an edit that
-/// does not leave the same fault behind.
+/// A fix that claims to be certain removes its diagnostic and adds no error; one that is likely is
+/// at least an edit that does not leave the same fault behind.
 #[test]
 fn fixes_mend_what_they_are_offered_for() {
     let (mut certain, mut maybe) = (0, 0);

@@ -1,4 +1,5 @@
-//! The built binary, as people and scripts call it: what it prints, which files it writes, with which code it ends.
+//! The built binary, as people and scripts call it: what it prints, which files it writes, with
+//! which code it ends.
 
 #[path = "cli/artifacts.rs"]
 mod artifacts;

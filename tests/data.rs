@@ -1,4 +1,5 @@
-//! Array files: hostile ones never panic and never take more memory than they may, sound ones read as what was written.
+//! Array files: hostile ones never panic and never take more memory than they may, sound ones read
+//! as what was written.
 
 #[path = "data/allocation.rs"]
 mod allocation;

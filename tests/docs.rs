@@ -29,7 +29,8 @@ const AT_LEAST: usize = 80;
 /// Where a fragment goes in the preamble.
 const PLACE: &str = "// the example";
 
-/// Commands of the pages that are not run here: they build or test the project itself. `.ci/run` runs them.
+/// Commands of the pages that are not run here: they build or test the project itself. `.ci/run`
+/// runs them.
 const NOT_RUN: &[&str] = &["cargo test", "cargo install --path ."];
 
 fn root() -> PathBuf {
@@ -210,7 +211,8 @@ impl Page {
             }
             _ => return Err(format!("`{command}` is no command of rnnc")),
         };
-        // Both streams go into one file, so that they stand in the order in which they were written.
+        // Both streams go into one file, so that they stand in the order in which they were
+        // written.
         let log = self.scratch.path().join(".log");
         let file = fs::File::create(&log).unwrap();
         let status = Command::new(env!("CARGO_BIN_EXE_rnnc"))
@@ -268,7 +270,8 @@ fn pieces(line: &str) -> Vec<&str> {
     pieces
 }
 
-/// Whether both are numbers with a point, equal as far as rounding in f32 lets one tell. Counts and places must be equal.
+/// Whether both are numbers with a point, equal as far as rounding in f32 lets one tell. Counts and
+/// places must be equal.
 fn close(a: &str, b: &str) -> bool {
     let fractions = a.contains('.') && b.contains('.');
     match (a.parse::<f64>(), b.parse::<f64>()) {

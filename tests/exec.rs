@@ -1,4 +1,5 @@
-//! Every cell of the library: streaming equals the whole sequence, lengths equal running alone, gradients are right.
+//! Every cell of the library: streaming equals the whole sequence, lengths equal running alone,
+//! gradients are right.
 //!
 //! A new file in `specs/` is picked up by itself.
 

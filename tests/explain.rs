@@ -3,11 +3,11 @@
 use rnnc::Spec;
 use rnnc::diag::{Code, Diagnostic, Entry, Severity, sort, table};
 
-/// What is wrong with an example, given what a compiler says about a spec; nothing for codes of run time, whose
-/// examples are command lines.
+/// What is wrong with an example, given what a compiler says about a spec; nothing for codes of run
+/// time, whose examples are command lines.
 ///
-/// A wrong example draws its code before any other of its severity, and one for a warning has no error. A right
-/// example draws nothing at all.
+/// A wrong example draws its code before any other of its severity, and one for a warning has no
+/// error. A right example draws nothing at all.
 fn complaints(entry: &Entry, diagnose: impl Fn(&str) -> Vec<Diagnostic>) -> Vec<String> {
     if is_run_time(entry.code) {
         return Vec::new();

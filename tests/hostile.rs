@@ -1,6 +1,8 @@
-//! Texts that no person writes: every one gets an answer, and soon, in little memory, with a report of little length.
+//! Texts that no person writes: every one gets an answer, and soon, in little memory, with a report
+//! of little length.
 //!
-//! The small ones are files of `tests/cases/fail`; those that would fill the repository are made here.
+//! The small ones are files of `tests/cases/fail`; those that would fill the repository are made
+//! here.
 
 #[allow(dead_code, reason = "another test bounds the memory of readers by their files")]
 #[path = "data/allocation.rs"]
@@ -15,8 +17,8 @@ use rnnc::{Spec, SpecError};
 /// What a text may take, in bytes at a time.
 const MEMORY: usize = 256 << 20;
 
-/// The aim is 0.2 s in a debug build on an idle machine. The test allows ten times that, since it may share its machine;
-/// anything that grows faster than its text takes far longer.
+/// The aim is 0.2 s in a debug build on an idle machine. The test allows ten times that, since it
+/// may share its machine; anything that grows faster than its text takes far longer.
 const TIME: Duration = Duration::from_secs(2);
 
 /// The longest report, in bytes.
@@ -38,7 +40,8 @@ impl Run {
         Run { _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner), wrong: Vec::new() }
     }
 
-    /// Reads, checks and reports a text. All errors must bear one of the codes; without codes it must compile.
+    /// Reads, checks and reports a text. All errors must bear one of the codes; without codes it
+    /// must compile.
     fn answers(&mut self, what: &str, bytes: impl AsRef<[u8]>, codes: &[&str]) {
         let ((found, report, took), memory) = allocation::measured(|| {
             let start = Instant::now();
@@ -322,7 +325,8 @@ fn characters() {
     run.done();
 }
 
-/// The time for a text twice as long is about twice as long; ten times would be worse than quadratic growth.
+/// The time for a text twice as long is about twice as long; ten times would be worse than
+/// quadratic growth.
 #[test]
 fn unclosed_brackets_take_linear_time() {
     let _turn = Run::new();

@@ -1,5 +1,6 @@
-//! Warnings: every file of `tests/cases/warn/w06*` draws exactly those that its first line names, none of
-//! `tests/cases/ok/w06*` draws any, and an edit that is offered as certain removes what it was offered for.
+//! Warnings: every file of `tests/cases/warn/w06*` draws exactly those that its first line names,
+//! none of `tests/cases/ok/w06*` draws any, and an edit that is offered as certain removes what it
+//! was offered for.
 
 use std::path::{Path, PathBuf};
 

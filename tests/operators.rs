@@ -1,5 +1,5 @@
-//! Every row of the table of elementwise operators: slopes against central differences, ranges against values.
-//! A new row is picked up by itself.
+//! Every row of the table of elementwise operators: slopes against central differences, ranges
+//! against values. A new row is picked up by itself.
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::exec::{Value, eval, shapes};

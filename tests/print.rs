@@ -1,4 +1,5 @@
-//! Graphs as people read them, over the whole library: stable, within the line width, without clashes.
+//! Graphs as people read them, over the whole library: stable, within the line width, without
+//! clashes.
 
 use std::collections::BTreeSet;
 
@@ -79,8 +80,9 @@ fn every_spec_prints_in_good_lines() {
     }
 }
 
-/// What people read of each cell of the library: the graph, its simplified form, the backward and the tangent step. A new
-/// file in `specs/` is picked up by itself and fails until its snapshot is there.
+/// What people read of each cell of the library: the graph, its simplified form, the backward and
+/// the tangent step. A new file in `specs/` is picked up by itself and fails until its snapshot is
+/// there.
 #[test]
 fn cells_of_the_library() {
     let mut settings = insta::Settings::clone_current();

@@ -1,6 +1,8 @@
-//! Agreement with other people's implementations, on the vectors in `tests/reference/`; its README says what they are.
+//! Agreement with other people's implementations, on the vectors in `tests/reference/`; its README
+//! says what they are.
 //!
-//! Every file there is found by itself. Forward values agree to 1e-12 of 1 + |value|, gradients to 1e-10 normwise.
+//! Every file there is found by itself. Forward values agree to 1e-12 of 1 + |value|, gradients to
+//! 1e-10 normwise.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -354,8 +354,8 @@ fn too_large_a_text_is_not_read() {
     );
 }
 
-/// What every text must lead to: a tree or an error, with spans that fit (`read` looks at them), and a tree
-/// that prints as a text without errors when there were none.
+/// What every text must lead to: a tree or an error, with spans that fit (`read` looks at them),
+/// and a tree that prints as a text without errors when there were none.
 fn survives(text: &str) {
     let (tree, diagnostics) = read(text);
     assert!(!tree.items.is_empty() || has_errors(&diagnostics), "{text:?}");

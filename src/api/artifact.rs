@@ -1,8 +1,9 @@
 //! Compiled artifacts: a cell with all the text that it was made of, in one RON file.
 //!
-//! The sources in it are the truth: reading an artifact checks them anew, which takes about a millisecond, and compares the
-//! graph with the stored one. So an artifact from elsewhere can neither smuggle a graph that its text does not say, nor run
-//! with another meaning under a later version.
+//! The sources in it are the truth: reading an artifact checks them anew, which takes about a
+//! millisecond, and compares the graph with the stored one. So an artifact from elsewhere can
+//! neither smuggle a graph that its text does not say, nor run with another meaning under a later
+//! version.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,8 @@ pub struct Artifact {
     cell: ir::Cell,
 }
 
-/// The only field that must be read to know whether the others can be. The name is the one in messages.
+/// The only field that must be read to know whether the others can be. The name is the one in
+/// messages.
 #[derive(Deserialize)]
 #[serde(rename = "artifact")]
 struct Header {
@@ -85,7 +87,8 @@ impl Artifact {
         if artifact.source_name.chars().any(char::is_control) {
             return Err(bad("a damaged artifact: the name of its source is no name".to_owned()));
         }
-        // What does not compile was not compiled: the artifact is damaged, not the work of whoever uses it.
+        // What does not compile was not compiled: the artifact is damaged, not the work of whoever
+        // uses it.
         let stale =
             |error: Error| bad(format!("the source in the artifact does not compile: {error}"));
         let spec = Spec::read(&artifact.source_name, artifact.source.as_bytes());

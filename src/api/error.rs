@@ -16,7 +16,8 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    /// Whether the spec itself is right and only what was set in it is not: settings are applied to specs without errors.
+    /// Whether the spec itself is right and only what was set in it is not: settings are applied to
+    /// specs without errors.
     pub fn only_settings(&self) -> bool {
         self.sources.files().iter().any(|it| it.name == SETTING)
     }

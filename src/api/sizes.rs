@@ -31,8 +31,8 @@ impl Evidence {
     }
 }
 
-/// The sizes of all dims that were set or that follow from the evidence. Dims that nothing speaks of are left to their
-/// defaults. An error names the two that contradict each other.
+/// The sizes of all dims that were set or that follow from the evidence. Dims that nothing speaks
+/// of are left to their defaults. An error names the two that contradict each other.
 pub fn infer_sizes(
     cell: &ir::Cell,
     set: &BTreeMap<Name, i64>,

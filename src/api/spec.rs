@@ -10,7 +10,8 @@ use crate::ir::{self, Env};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, Name, SourceFile, SourceMap, Span};
 
-/// More settings than this no cell has use for; each is a source file of its own, and files have small numbers.
+/// More settings than this no cell has use for; each is a source file of its own, and files have
+/// small numbers.
 const MAX_SETTINGS: usize = 1000;
 
 /// What the source files of settings are called in messages.
@@ -106,8 +107,8 @@ impl Spec {
         self.configure(Some(name), &[])
     }
 
-    /// The cell of this name, or the only one, with some dims and hypers set: `("H", "4")`, `("act", "leaky_relu(0.2)")`.
-    /// The last value of a name holds.
+    /// The cell of this name, or the only one, with some dims and hypers set: `("H", "4")`,
+    /// `("act", "leaky_relu(0.2)")`. The last value of a name holds.
     pub fn configure(&self, name: Option<&str>, set: &[(&str, &str)]) -> Result<CellSpec, Error> {
         let known = || self.cells.iter().map(|it| it.name.to_string()).collect();
         let name: Name = match (name, self.cells.as_slice()) {
@@ -129,7 +130,8 @@ impl Spec {
         Ok(CellSpec { cell, warnings, sources: spec.inner.sources.clone() })
     }
 
-    /// Checks anew under settings, which stand in a source file of their own so that messages can show them.
+    /// Checks anew under settings, which stand in a source file of their own so that messages can
+    /// show them.
     fn with_settings(&self, cell: &str, set: &[(&str, &str)]) -> Result<Spec, SpecError> {
         let mut sources = self.inner.sources.clone();
         let mut parsed = self.inner.parsed.clone();
@@ -172,7 +174,8 @@ impl CellSpec {
         &self.sources
     }
 
-    /// Fixes the sizes of dims and the values of numeric hypers. Dims with a default need not be given.
+    /// Fixes the sizes of dims and the values of numeric hypers. Dims with a default need not be
+    /// given.
     pub fn bind<'a>(
         &self,
         values: impl IntoIterator<Item = (&'a str, i64)>,

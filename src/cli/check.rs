@@ -9,8 +9,8 @@ use crate::api::Spec;
 use crate::diag::json;
 use crate::ir;
 
-/// Checks each spec; fails when one has an error, or a warning under `--deny warnings`. A spec that cannot be read does not
-/// hide what is wrong with the others.
+/// Checks each spec; fails when one has an error, or a warning under `--deny warnings`. A spec that
+/// cannot be read does not hide what is wrong with the others.
 pub fn check(ctx: &mut Context, args: &CheckArgs) -> Result<(), CliError> {
     let mut worst = 0;
     let mut report = json::Report::default();

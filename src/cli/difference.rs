@@ -29,7 +29,8 @@ pub fn difference(before: &str, now: &str) -> String {
 
 /// A shortest list of kept (' '), removed ('-') and added ('+') lines.
 fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
-    // Snapshots are some hundred lines; above this the table of a longest common subsequence gets large.
+    // Snapshots are some hundred lines; above this the table of a longest common subsequence gets
+    // large.
     const LIMIT: usize = 4000;
     if old.len() > LIMIT || new.len() > LIMIT {
         let removed = old.iter().map(|it| ('-', *it));

@@ -182,7 +182,8 @@ fn table(norms: &[Norm]) -> String {
     text
 }
 
-/// The norms of the states' adjoints: a row per step, 0 being before the first, a column per carried value.
+/// The norms of the states' adjoints: a row per step, 0 being before the first, a column per
+/// carried value.
 fn flow<F: Real + Real32or64>(cell: &ir::Cell, gradients: &Gradients<F>) -> Vec<u8> {
     let columns: Vec<(&str, &Vec<F>)> = cell
         .carries

@@ -1,4 +1,5 @@
-//! What the command line already knows by name and cannot do yet: it says so, rather than not to know it.
+//! What the command line already knows by name and cannot do yet: it says so, rather than not to
+//! know it.
 
 use super::args::{DataArgs, EngineChoice, LaterArgs, Mode};
 use super::error::CliError;

@@ -93,7 +93,8 @@ fn summary(doc: &[String]) -> String {
 /// Prints the source of a library file, or the one that an artifact was made of.
 pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     let name = args.name.to_string_lossy();
-    // A name of the library may be given without `std/`, because nothing but the library and artifacts is shown.
+    // A name of the library may be given without `std/`, because nothing but the library and
+    // artifacts is shown.
     let is_whole = name.ends_with(".ron") || name == "-" || name.starts_with("std/");
     let spec = if is_whole { args.name.clone() } else { OsString::from(format!("std/{name}")) };
     match load::source(ctx, &spec)? {

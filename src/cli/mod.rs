@@ -28,8 +28,8 @@ use args::{Cli, Command};
 use context::Context;
 use error::CliError;
 
-/// The stack that a command runs on. Recursion over a spec is bounded by the limits of the language; this holds it in a debug
-/// build too, whatever the limit of the shell.
+/// The stack that a command runs on. Recursion over a spec is bounded by the limits of the
+/// language; this holds it in a debug build too, whatever the limit of the shell.
 const STACK: usize = 32 << 20;
 
 /// Runs the command line of this process.
@@ -50,8 +50,8 @@ fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help was asked for, or the usage is wrong. A closed pipe is the only way in which printing can fail, and
-            // nobody is left to tell.
+            // Help was asked for, or the usage is wrong. A closed pipe is the only way in which
+            // printing can fail, and nobody is left to tell.
             let code = if error.use_stderr() { 2 } else { 0 };
             let _ = error.print();
             return code;

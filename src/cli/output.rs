@@ -102,8 +102,9 @@ fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Err
 }
 
 impl Summary {
-    /// Summarizes an array. The last values do not reach back over the beginning of the last axis, so that a vector of three
-    /// shows the three numbers of its last step and not a fourth of the step before.
+    /// Summarizes an array. The last values do not reach back over the beginning of the last axis,
+    /// so that a vector of three shows the three numbers of its last step and not a fourth of the
+    /// step before.
     pub fn of<F: Real>(it: &Named<F>) -> Summary {
         let values: Vec<f64> = it.array.iter().map(|it| Real::to_f64(*it)).collect();
         let count = values.len() as f64;
@@ -184,7 +185,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a name asks for, before anything is computed; `axes` is how many the array has for each step.
+    /// What a name asks for, before anything is computed; `axes` is how many the array has for each
+    /// step.
     pub fn of(path: &Path, axes: usize, single: bool) -> Result<Format, CliError> {
         let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
         let shown = path.display();

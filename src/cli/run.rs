@@ -110,7 +110,8 @@ fn run_in<F: Real + Real32or64>(
     if args.data.timings {
         ctx.show_timings();
     }
-    // What was computed up to here has been shown and written: it is what one needs to find the reason.
+    // What was computed up to here has been shown and written: it is what one needs to find the
+    // reason.
     not_finite.map_or(Ok(()), |it| Err(it.into()))
 }
 

@@ -1,7 +1,8 @@
 //! `rnnc test`: snapshot tests of people's own specs.
 //!
-//! A snapshot holds what a cell compiles to and what a seeded run gives, to six digits. It stands in `snapshots/NAME.snap`
-//! beside the spec, so that a change of a cell, or of rnnc, shows as a change of a text file.
+//! A snapshot holds what a cell compiles to and what a seeded run gives, to six digits. It stands
+//! in `snapshots/NAME.snap` beside the spec, so that a change of a cell, or of rnnc, shows as a
+//! change of a text file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +21,8 @@ use crate::exec::{self, Bound, Call, InitialState, Inputs, Upstream};
 use crate::ir::{self, pointwise};
 use crate::{data, derive};
 
-/// Compares every spec with its snapshot, or writes the snapshots. What is wrong with one spec does not hide the others.
+/// Compares every spec with its snapshot, or writes the snapshots. What is wrong with one spec does
+/// not hide the others.
 pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
     let mut files = Vec::new();
     for spec in &args.specs {
@@ -116,7 +118,8 @@ fn test_one(ctx: &mut Context, file: &Path, update: bool) -> Result<Outcome, Cli
     Ok(Outcome::Differs)
 }
 
-/// All `.rnn` files below a folder, but not those in folders that start with a point or that links lead to.
+/// All `.rnn` files below a folder, but not those in folders that start with a point or that links
+/// lead to.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let cannot = |it| CliError::Io(format!("cannot read {}: {it}", folder.display()));
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
@@ -139,7 +142,8 @@ fn snapshot_path(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join("snapshots").join(format!("{name}.snap"))
 }
 
-/// What a snapshot holds: for each cell the step, the backward pass, and a seeded run with its gradients.
+/// What a snapshot holds: for each cell the step, the backward pass, and a seeded run with its
+/// gradients.
 fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     let mut text = String::new();
     for cell in cells {

@@ -1,4 +1,5 @@
-//! What can be wrong with a file, as facts. Each prints as one line in lower case and names the place in the file.
+//! What can be wrong with a file, as facts. Each prints as one line in lower case and names the
+//! place in the file.
 
 use std::{
     fmt::Write,
@@ -228,7 +229,8 @@ pub enum SafetensorsFault {
     },
 }
 
-/// What is wrong with a table. Rows and columns count from 1; a row is a line, as an editor counts them.
+/// What is wrong with a table. Rows and columns count from 1; a row is a line, as an editor counts
+/// them.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CsvFault {
     /// There is nothing in the file.
@@ -374,7 +376,8 @@ impl DataError {
         }
     }
 
-    /// Whether input or output failed, in contrast to a file that was read and does not hold what it should.
+    /// Whether input or output failed, in contrast to a file that was read and does not hold what
+    /// it should.
     pub fn is_io(&self) -> bool {
         match self {
             DataError::Read { .. } | DataError::Write { .. } | DataError::EndlessInput { .. } => {
@@ -395,7 +398,8 @@ impl DataError {
         }
     }
 
-    /// What the operating system said, if it was the one that failed; a closed pipe is recognised by it.
+    /// What the operating system said, if it was the one that failed; a closed pipe is recognised
+    /// by it.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             DataError::Read { source, path: _ } | DataError::Write { source, path: _ } => {

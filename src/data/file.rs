@@ -8,10 +8,12 @@ use std::{
 
 use super::DataError;
 
-/// The most that is read from a pipe or a device, of which nobody knows beforehand how much will come.
+/// The most that is read from a pipe or a device, of which nobody knows beforehand how much will
+/// come.
 pub const MAX_STREAM: u64 = 1 << 30;
 
-/// Reads all of a file, a pipe or a device. Room is made for what the file has, and for a pipe as it comes.
+/// Reads all of a file, a pipe or a device. Room is made for what the file has, and for a pipe as
+/// it comes.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let fault = |source| DataError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(fault)?;

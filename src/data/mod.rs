@@ -1,12 +1,13 @@
 //! Array files: reading and writing `.npy`, `.csv` and `.safetensors`.
 //!
-//! Nothing that a file says is trusted. Every header is checked against the length of the file before anything of the
-//! size that it names is allocated, so a few bytes can never ask for gigabytes. What is read becomes `f64` in C order,
-//! whatever it was on disk; that is exact for every float type that we read, and an integer for which it is not is an
-//! error. So an array in memory takes 8 bytes for each element that the file really holds, and no more.
+//! Nothing that a file says is trusted. Every header is checked against the length of the file
+//! before anything of the size that it names is allocated, so a few bytes can never ask for
+//! gigabytes. What is read becomes `f64` in C order, whatever it was on disk; that is exact for
+//! every float type that we read, and an integer for which it is not is an error. So an array in
+//! memory takes 8 bytes for each element that the file really holds, and no more.
 //!
-//! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`] and [`write_file`] touch
-//! the disk.
+//! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`] and
+//! [`write_file`] touch the disk.
 
 mod csv;
 mod element;
@@ -56,8 +57,8 @@ impl Tensor {
 
 /// The number of elements of a shape, or an error if no memory could hold them as `f64`.
 ///
-/// Axes of length 0 are left out of the check for overflow and make the result 0: `[0, 2^62, 2^62]` holds nothing, and
-/// yet its strides could not be computed.
+/// Axes of length 0 are left out of the check for overflow and make the result 0: `[0, 2^62, 2^62]`
+/// holds nothing, and yet its strides could not be computed.
 fn elements(shape: &[usize]) -> Result<usize, DataError> {
     let too_large = || DataError::ShapeTooLarge { shape: shape.to_vec() };
     let mut product = 1usize;

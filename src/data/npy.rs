@@ -1,7 +1,7 @@
 //! Arrays in the format of NumPy: a magic word, a header of text, the elements.
 //!
-//! Read are the versions 1.0, 2.0 and 3.0, both byte orders, both axis orders; written is version 1.0, in C order with
-//! the lowest byte first.
+//! Read are the versions 1.0, 2.0 and 3.0, both byte orders, both axis orders; written is version
+//! 1.0, in C order with the lowest byte first.
 
 use ndarray::ArrayViewD;
 
@@ -14,7 +14,8 @@ use super::{
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The longest header that is read. One of numbers needs about a hundred bytes; NumPy has the same bound.
+/// The longest header that is read. One of numbers needs about a hundred bytes; NumPy has the same
+/// bound.
 const MAX_HEADER: usize = 10_000;
 
 /// The data begins at a multiple of this, so that it can be mapped into memory.
@@ -69,7 +70,8 @@ pub fn write_npy<F: Real32or64>(array: &ArrayViewD<'_, F>) -> Vec<u8> {
 fn frame(bytes: &[u8]) -> Result<(&[u8], usize), NpyFault> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else { return Err(NpyFault::Magic) };
     let &[major, minor, ref rest @ ..] = rest else { return Err(cut(bytes, 10)) };
-    // Version 3 allows names in UTF-8 for the fields of structures, which we do not read; else it is version 2.
+    // Version 3 allows names in UTF-8 for the fields of structures, which we do not read; else it
+    // is version 2.
     let (length, before) = match (major, minor, rest) {
         (1, 0, [a, b, ..]) => (u64::from(u16::from_le_bytes([*a, *b])), 10),
         (2 | 3, 0, [a, b, c, d, ..]) => (u64::from(u32::from_le_bytes([*a, *b, *c, *d])), 12),
@@ -91,8 +93,9 @@ fn cut(bytes: &[u8], expected: u64) -> NpyFault {
     NpyFault::HeaderCut { expected, found: bytes.len() }
 }
 
-/// The type of the elements, and whether the highest byte comes first. A type of one byte has no byte order, and the
-/// others must state theirs: `=` would mean the machine that wrote the file, which we do not know.
+/// The type of the elements, and whether the highest byte comes first. A type of one byte has no
+/// byte order, and the others must state theirs: `=` would mean the machine that wrote the file,
+/// which we do not know.
 fn dtype(descr: &str) -> Option<(DType, bool)> {
     let order = descr.chars().next()?;
     let dtype = match descr.get(order.len_utf8()..)? {

@@ -4,7 +4,8 @@
 //! {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 //! ```
 //!
-//! This reads just that, not Python: no escapes in strings, no nesting, no numbers but the lengths of axes.
+//! This reads just that, not Python: no escapes in strings, no nesting, no numbers but the lengths
+//! of axes.
 
 use super::{DataError, MAX_AXES, NpyFault};
 
@@ -102,7 +103,8 @@ impl<'a> Cursor<'a> {
         Ok(&rest[..length])
     }
 
-    /// The type of the elements. A list of fields or a tuple is no type that we read; it is named in the error.
+    /// The type of the elements. A list of fields or a tuple is no type that we read; it is named
+    /// in the error.
     fn descr(&mut self) -> Result<String, DataError> {
         self.skip_space();
         if matches!(self.peek(), Some(b'[' | b'(')) {

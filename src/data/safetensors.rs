@@ -1,9 +1,9 @@
 //! Named arrays in the format of Hugging Face: a header of JSON, then all elements.
 //!
-//! The rules of the layout (no gap, no overlap, no byte without an owner) are checked by the `safetensors` crate. The
-//! header is read here, because the crate keeps the last of two tensors with the same name and builds a tree of all that
-//! the header holds before it looks at it; the header is written here, because the crate writes the remarks in the order
-//! of a hash map.
+//! The rules of the layout (no gap, no overlap, no byte without an owner) are checked by the
+//! `safetensors` crate. The header is read here, because the crate keeps the last of two tensors
+//! with the same name and builds a tree of all that the header holds before it looks at it; the
+//! header is written here, because the crate writes the remarks in the order of a hash map.
 
 use std::collections::BTreeMap;
 
@@ -63,8 +63,8 @@ pub fn read_safetensors_with_metadata(bytes: &[u8]) -> Result<Safetensors, DataE
     Ok(Safetensors { tensors: read, metadata })
 }
 
-/// Writes tensors, sorted by name, with remarks about the file. The same tensors give the same bytes, in whatever order
-/// they come.
+/// Writes tensors, sorted by name, with remarks about the file. The same tensors give the same
+/// bytes, in whatever order they come.
 pub fn write_safetensors<F: Real32or64>(
     tensors: &[(String, ArrayD<F>)],
     metadata: &BTreeMap<String, String>,
@@ -139,8 +139,8 @@ fn frame(bytes: &[u8]) -> Result<(&[u8], usize), SafetensorsFault> {
     }
 }
 
-/// Checks that each tensor has as many bytes as its shape needs, and that together they are the data: then each range is
-/// one of the file. Gives the type of each.
+/// Checks that each tensor has as many bytes as its shape needs, and that together they are the
+/// data: then each range is one of the file. Gives the type of each.
 fn check_layout(
     tensors: &[(String, Info)],
     start: usize,

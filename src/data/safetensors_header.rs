@@ -16,7 +16,8 @@ use super::{DType, MAX_AXES, safetensors::MAX_TENSORS};
 /// The key in the header under which the remarks stand.
 pub(super) const METADATA: &str = "__metadata__";
 
-/// All of the header. The tensors are in the order of the file, and nothing says yet that their names differ.
+/// All of the header. The tensors are in the order of the file, and nothing says yet that their
+/// names differ.
 pub(super) struct Header {
     /// The tensors by name.
     pub tensors: Vec<(String, Info)>,

@@ -1,4 +1,5 @@
-//! Writing a whole file, so that under its name there is always the old one or the new one, never a part of one.
+//! Writing a whole file, so that under its name there is always the old one or the new one, never a
+//! part of one.
 
 use std::{
     ffi::OsString,
@@ -18,15 +19,17 @@ const MAX_TRIES: usize = 100;
 
 /// Writes a file: under a temporary name in the same folder, then to the disk, then under its name.
 ///
-/// A symbolic link stays one, and what it points to is replaced; the new file has the permissions of the old. What is
-/// no regular file, such as a pipe or `/dev/stdout`, cannot be replaced and is written directly.
+/// A symbolic link stays one, and what it points to is replaced; the new file has the permissions
+/// of the old. What is no regular file, such as a pipe or `/dev/stdout`, cannot be replaced and is
+/// written directly.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     write(path, bytes).map_err(|source| DataError::Write { path: path.to_owned(), source })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let Some(target) = regular_target(path)? else {
-        // Without `append`, an output that the shell sent into a file would be overwritten from its beginning.
+        // Without `append`, an output that the shell sent into a file would be overwritten from its
+        // beginning.
         let mut stream = OpenOptions::new().append(true).open(path)?;
         stream.write_all(bytes)?;
         return stream.flush();
@@ -59,8 +62,9 @@ fn regular_target(path: &Path) -> io::Result<Option<PathBuf>> {
     }
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
-        // Here the system keeps names for files that are already open: `/dev/stdout` and `/proc/self/fd/1` may lead to
-        // a regular file, and replacing that would take it away from the one who opened it.
+        // Here the system keeps names for files that are already open: `/dev/stdout` and
+        // `/proc/self/fd/1` may lead to a regular file, and replacing that would take it away from
+        // the one who opened it.
         if cfg!(unix) && ["/dev", "/proc"].iter().any(|it| target.starts_with(it)) {
             return Ok(None);
         }
@@ -80,7 +84,8 @@ impl Temporary {
     fn create(target: &Path) -> io::Result<(Temporary, File)> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        // A part of the name is enough for people to know whose it is, and the whole may be as long as is allowed.
+        // A part of the name is enough for people to know whose it is, and the whole may be as long
+        // as is allowed.
         let name: String = name.to_string_lossy().chars().take(40).collect();
         // There are no processes in a browser, and asking for their number would abort.
         let process = if cfg!(target_family = "wasm") { 0 } else { std::process::id() };
@@ -116,8 +121,8 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Makes the new name outlive a loss of power. The data is safe already, and not every system can open a folder, so a
-/// failure here is none.
+/// Makes the new name outlive a loss of power. The data is safe already, and not every system can
+/// open a folder, so a failure here is none.
 fn sync_folder(target: &Path) {
     if cfg!(unix)
         && let Ok(folder) = File::open(folder(target))

@@ -1,7 +1,8 @@
 //! Which values have a derivative at all.
 //!
-//! A value varies when a real input, a real carried value or a trained param reaches it along operands that its operators
-//! pass a derivative through. All others need no adjoint and have no tangent.
+//! A value varies when a real input, a real carried value or a trained param reaches it along
+//! operands that its operators pass a derivative through. All others need no adjoint and have no
+//! tangent.
 
 use crate::ir::pointwise::Row;
 use crate::ir::{Cell, Graph, Node, Op, Pointwise, Source};

@@ -9,8 +9,9 @@ use crate::ir::pointwise::Row;
 use crate::ir::{Cell, Graph, NodeId, Op, Source, Start};
 use crate::text::Name;
 
-/// One backward step. Takes what forward had (`Op::Forward`, and leaves of the step graph as themselves) and the adjoints of
-/// outputs and new carried values (`Op::OutputAdjoint`, `Op::CarryAdjoint`); `None` where an adjoint is 0.
+/// One backward step. Takes what forward had (`Op::Forward`, and leaves of the step graph as
+/// themselves) and the adjoints of outputs and new carried values (`Op::OutputAdjoint`,
+/// `Op::CarryAdjoint`); `None` where an adjoint is 0.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Adjoint {
     /// The graph.
@@ -21,17 +22,18 @@ pub struct Adjoint {
     pub inputs: Vec<Option<NodeId>>,
     /// The step's share in the gradient of each param.
     pub params: Vec<Option<NodeId>>,
-    /// Every adjoint that has a name, such as `d_z`, in the order in which they are computed. Several may name one node.
+    /// Every adjoint that has a name, such as `d_z`, in the order in which they are computed.
+    /// Several may name one node.
     pub values: Vec<(Name, NodeId)>,
-    /// What the gradient of each param is called, `None` where it is 0. These are not among the values: their nodes are only
-    /// one step's share.
+    /// What the gradient of each param is called, `None` where it is 0. These are not among the
+    /// values: their nodes are only one step's share.
     pub param_names: Vec<Option<Name>>,
     /// The backward pass of the starts.
     pub start: StartAdjoint,
 }
 
-/// The backward pass of the start graph: takes the adjoint of each carried value before the first step (`Op::CarryAdjoint`),
-/// summed over the batch, where that value is its start.
+/// The backward pass of the start graph: takes the adjoint of each carried value before the first
+/// step (`Op::CarryAdjoint`), summed over the batch, where that value is its start.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StartAdjoint {
     /// The graph.
@@ -44,7 +46,8 @@ pub struct StartAdjoint {
     pub param_names: Vec<Option<Name>>,
 }
 
-/// The backward pass of a cell that the verifier accepts. `table` gives the derivatives of elementwise operators.
+/// The backward pass of a cell that the verifier accepts. `table` gives the derivatives of
+/// elementwise operators.
 pub fn adjoint(cell: &Cell, table: &[Row]) -> Adjoint {
     let mut seeds = Vec::new();
     for (idx, carry) in cell.carries.iter().enumerate() {
@@ -163,7 +166,8 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
     }
 }
 
-/// Calls a value the adjoint of something. Leaves of the derived graph are called by what gives them.
+/// Calls a value the adjoint of something. Leaves of the derived graph are called by what gives
+/// them.
 fn name(
     b: &mut Builder<'_>,
     names: &mut Names,

@@ -1,4 +1,5 @@
-//! Writing derived graphs: leaves that read the forward graph, and formulas that come out as a person would write them.
+//! Writing derived graphs: leaves that read the forward graph, and formulas that come out as a
+//! person would write them.
 
 use crate::ir::pointwise::{Slope, write_slope};
 use crate::ir::{Const, Graph, Node, NodeId, Op, Pointwise, Reduction, Shape};
@@ -19,8 +20,9 @@ impl<'f> Builder<'f> {
         Builder { forward, graph: Graph::default(), kept: vec![None; forward.nodes().len()] }
     }
 
-    /// The value that a forward node had. Leaves and constants stand for themselves, and so does a broadcast of them: it
-    /// need not be kept. A node that only passes its operand on is read as its operand.
+    /// The value that a forward node had. Leaves and constants stand for themselves, and so does a
+    /// broadcast of them: it need not be kept. A node that only passes its operand on is read as
+    /// its operand.
     pub fn value(&mut self, id: NodeId) -> NodeId {
         if let Some(known) = self.kept[id.idx()] {
             return known;
@@ -107,7 +109,8 @@ impl<'f> Builder<'f> {
         }
     }
 
-    /// `d` times a slope, written without needless factors and parentheses: `d * z * (1 - z)`, `2 * d * x`, `-d`, `d / b`.
+    /// `d` times a slope, written without needless factors and parentheses: `d * z * (1 - z)`,
+    /// `2 * d * x`, `-d`, `d / b`.
     pub fn times(&mut self, d: NodeId, slope: NodeId) -> NodeId {
         match self.as_number(slope) {
             Some(1.0) => return d,

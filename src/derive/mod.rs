@@ -1,8 +1,8 @@
 //! Graph to graph: simplification, one backward step (reverse mode), one forward-mode step.
 //!
-//! What is derived is a graph again, with names made of the user's: people can read it, and whatever runs graphs runs it.
-//! Both modes read the same table of elementwise operators, so that each checks the other and central differences check the
-//! table.
+//! What is derived is a graph again, with names made of the user's: people can read it, and
+//! whatever runs graphs runs it. Both modes read the same table of elementwise operators, so that
+//! each checks the other and central differences check the table.
 
 mod active;
 mod adjoint;

@@ -7,8 +7,9 @@ use crate::ir::print::{Coin, Formulas, Table, Text, formulas, leaf, prev, taken,
 use crate::ir::{Cell, Graph, NodeId, Op, Pointwise, Source};
 use crate::text::Name;
 
-/// One backward step of a cell as equations: what is given, what is kept from forward, the adjoints in the order in which
-/// they are computed, and what each param gets. `adjoint` is that of `cell`; it is shown simplified.
+/// One backward step of a cell as equations: what is given, what is kept from forward, the adjoints
+/// in the order in which they are computed, and what each param gets. `adjoint` is that of `cell`;
+/// it is shown simplified.
 pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     let adjoint = adjoint.simplified();
     let mut out = format!("cell {}, one step backward\n", cell.name);

@@ -9,8 +9,8 @@ use crate::ir::pointwise::Row;
 use crate::ir::{Cell, Graph, Node, NodeId, Op, Pointwise, Reduction, Start};
 use crate::text::Name;
 
-/// One forward-mode step. Takes what forward had (`Op::Forward`, and leaves of the step graph as themselves) and the tangents
-/// of inputs, old carried values and params (`Op::Tangent`).
+/// One forward-mode step. Takes what forward had (`Op::Forward`, and leaves of the step graph as
+/// themselves) and the tangents of inputs, old carried values and params (`Op::Tangent`).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tangent {
     /// The graph.
@@ -23,11 +23,13 @@ pub struct Tangent {
     pub values: Vec<(Name, NodeId)>,
     /// The graph of the starts; its leaves are the start graph's values and the tangents of params.
     pub start: Graph,
-    /// The tangent of each carried value's own start; `None` where it is 0 or another's start is taken.
+    /// The tangent of each carried value's own start; `None` where it is 0 or another's start is
+    /// taken.
     pub starts: Vec<Option<NodeId>>,
 }
 
-/// Forward mode of a cell that the verifier accepts. `table` gives the derivatives of elementwise operators.
+/// Forward mode of a cell that the verifier accepts. `table` gives the derivatives of elementwise
+/// operators.
 pub fn tangent(cell: &Cell, table: &[Row]) -> Tangent {
     let (mut b, tangents, values) = push(cell, &cell.step, table);
     // A root that does not vary has a tangent too: zeros.
@@ -174,7 +176,8 @@ fn of_node(
             let index = b.value(node.args[1]);
             Some(b.push(node.op.clone(), &[t, index], node.shape.clone(), span))
         }
-        // The clip is of adjoints alone, and a guard is where nothing of an untaken branch arrives anyway.
+        // The clip is of adjoints alone, and a guard is where nothing of an untaken branch arrives
+        // anyway.
         Op::Guard => moves(1),
         Op::ClipGrad(_) => moves(0),
         Op::Declared => {

@@ -1,8 +1,9 @@
 //! The part of a source file that a message shows, made fit for a terminal.
 //!
-//! A file may be of any size and hold anything. An excerpt holds only the lines near its spans; each is cut to a
-//! width around the place that matters, tabs become spaces, and characters that would move the cursor, turn the
-//! direction of writing or show nothing at all become visible signs. Spans are translated along.
+//! A file may be of any size and hold anything. An excerpt holds only the lines near its spans;
+//! each is cut to a width around the place that matters, tabs become spaces, and characters that
+//! would move the cursor, turn the direction of writing or show nothing at all become visible
+//! signs. Spans are translated along.
 
 use std::ops::Range;
 
@@ -48,8 +49,8 @@ struct Target {
     whole: bool,
 }
 
-/// The excerpts of `file` that show all `spans`, each line cut to `width` columns. The first excerpt holds the first
-/// span, the others follow in the order of the file.
+/// The excerpts of `file` that show all `spans`, each line cut to `width` columns. The first
+/// excerpt holds the first span, the others follow in the order of the file.
 pub(super) fn excerpts(file: &SourceFile, spans: &[Range<usize>], width: usize) -> Vec<Excerpt> {
     let mut targets: Vec<Target> =
         spans.iter().enumerate().map(|(index, span)| target(file, index, span)).collect();
@@ -92,7 +93,8 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
         targets.iter().map(|it| Place { index: it.index, range: 0..0, whole: it.whole }).collect();
     for number in first_line..after {
         let bytes = file.line_range(number);
-        // The window follows the first of the given spans that has its start or its end in this line.
+        // The window follows the first of the given spans that has its start or its end in this
+        // line.
         let anchor = targets
             .iter()
             .filter(|it| it.lines.contains(&number))
@@ -124,7 +126,8 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
     Excerpt { text, first_line, places }
 }
 
-/// The part of a line that should be seen for the sake of a span: its start, or its end if it began in an earlier line.
+/// The part of a line that should be seen for the sake of a span: its start, or its end if it began
+/// in an earlier line.
 fn anchor(target: &Target, line: usize, bytes: &Range<usize>) -> Range<usize> {
     let start = target.range.start.min(bytes.end);
     let end = target.range.end.min(bytes.end);
@@ -147,7 +150,8 @@ struct Line {
 }
 
 impl Line {
-    /// Cuts `line`, which begins at byte `offset` of the file, to about `width` columns around `anchor`.
+    /// Cuts `line`, which begins at byte `offset` of the file, to about `width` columns around
+    /// `anchor`.
     fn cut(line: &str, offset: usize, anchor: Range<usize>, width: usize) -> Line {
         let at =
             |byte: usize| line.floor_char_boundary(byte.saturating_sub(offset).min(line.len()));
@@ -174,7 +178,8 @@ impl Line {
         Line { text, shown: offset + window.start..offset + window.end, map }
     }
 
-    /// Where a span that begins at this byte of the file begins; the sign of the cut if the byte is not shown.
+    /// Where a span that begins at this byte of the file begins; the sign of the cut if the byte is
+    /// not shown.
     fn start_of(&self, byte: usize) -> usize {
         if byte < self.shown.start { 0 } else { self.lookup(byte) }
     }
@@ -200,8 +205,9 @@ impl Line {
     }
 }
 
-/// The part of a line that is shown in `width` columns. The start of the anchor is in it: two fifths from the left,
-/// nearer if the anchor needs the room, farther if the line ends. Looks at no more characters than can be shown.
+/// The part of a line that is shown in `width` columns. The start of the anchor is in it: two
+/// fifths from the left, nearer if the anchor needs the room, farther if the line ends. Looks at no
+/// more characters than can be shown.
 fn window(line: &str, anchor: Range<usize>, width: usize) -> Range<usize> {
     if measure(line.chars(), width).bytes == line.len() {
         return 0..line.len();
@@ -242,8 +248,9 @@ fn columns(c: char) -> usize {
     }
 }
 
-/// `text` with each character visible and line ends kept, for messages that quote a spec. A spec may hold a name of a
-/// megabyte, so long words lose their middle, and what is still too long loses its end.
+/// `text` with each character visible and line ends kept, for messages that quote a spec. A spec
+/// may hold a name of a megabyte, so long words lose their middle, and what is still too long loses
+/// its end.
 pub(super) fn visible_text(text: &str) -> String {
     const LONG_WORD: usize = 100;
     const LONG_TEXT: usize = 2000;
@@ -267,8 +274,9 @@ pub(super) fn visible_text(text: &str) -> String {
     out
 }
 
-/// A sign for a character that a terminal would act upon or not show: controls, marks that turn the direction of
-/// writing, line separators, blanks without width, and the private characters that the renderer uses itself.
+/// A sign for a character that a terminal would act upon or not show: controls, marks that turn the
+/// direction of writing, line separators, blanks without width, and the private characters that the
+/// renderer uses itself.
 fn visible(c: char) -> char {
     match c {
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),

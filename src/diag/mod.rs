@@ -1,7 +1,7 @@
 //! What is wrong with a spec, as data: a code, a place, a second place, a way out.
 //!
-//! A diagnostic is built where the fact is known and only rendered at the rim, by [`render`] for people and by
-//! [`json`] for machines. Nothing here prints.
+//! A diagnostic is built where the fact is known and only rendered at the rim, by [`render`] for
+//! people and by [`json`] for machines. Nothing here prints.
 
 mod codes;
 #[cfg(feature = "cli")]

@@ -1,7 +1,9 @@
-//! Diagnostics as text for people: the message, the source lines, carets, labels, help and the fix as a diff.
+//! Diagnostics as text for people: the message, the source lines, carets, labels, help and the fix
+//! as a diff.
 //!
-//! The drawing is left to the `annotate-snippets` crate. It trusts its input, so it only gets excerpts: short, clean
-//! texts with spans that fit. That also makes the cost of a message independent of the size of the file.
+//! The drawing is left to the `annotate-snippets` crate. It trusts its input, so it only gets
+//! excerpts: short, clean texts with spans that fit. That also makes the cost of a message
+//! independent of the size of the file.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -51,8 +53,8 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -> Str
     trim_lines(&origins.fill_in(&text))
 }
 
-/// Diagnostics with a summary after them; at most `limit` are shown, errors before warnings if not all fit. Empty if
-/// there are none. `diagnostics` should be sorted as people read them.
+/// Diagnostics with a summary after them; at most `limit` are shown, errors before warnings if not
+/// all fit. Empty if there are none. `diagnostics` should be sorted as people read them.
 pub fn render_all(
     diagnostics: &[Diagnostic],
     sources: &SourceMap,
@@ -221,8 +223,9 @@ fn fix_group(
 
 /// The `file:line:column` of each excerpt.
 ///
-/// The drawing crate works them out from the text that it gets, in which lines are cut and tabs are wider. So it gets
-/// a stand-in for the name of the file, and stand-in and place are replaced afterwards.
+/// The drawing crate works them out from the text that it gets, in which lines are cut and tabs are
+/// wider. So it gets a stand-in for the name of the file, and stand-in and place are replaced
+/// afterwards.
 struct Origins<'a> {
     sources: &'a SourceMap,
     spans: Vec<Span>,
@@ -253,8 +256,8 @@ impl Origins<'_> {
     }
 }
 
-/// Drops blanks at the ends of lines, also those before a last escape sequence, and a margin with nothing beside it at
-/// the end, which the drawing crate puts under a diff.
+/// Drops blanks at the ends of lines, also those before a last escape sequence, and a margin with
+/// nothing beside it at the end, which the drawing crate puts under a diff.
 fn trim_lines(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(trim_line).collect();
     while lines.last().is_some_and(|it| matches!(bare(it).trim(), "" | "|")) {

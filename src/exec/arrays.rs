@@ -1,4 +1,5 @@
-//! The arrays that go into a run and come out of it. Time comes first, then the batch: `[T, B, ...]`.
+//! The arrays that go into a run and come out of it. Time comes first, then the batch:
+//! `[T, B, ...]`.
 
 use ndarray::ArrayD;
 
@@ -36,7 +37,8 @@ impl<F> Feed<F> {
 pub struct Inputs<F> {
     /// For each input its values, or none to use its default at every step.
     pub feeds: Vec<Option<Feed<F>>>,
-    /// How many steps each sequence has, `0..=T`; all have T when absent. What stands in arrays beyond is never read.
+    /// How many steps each sequence has, `0..=T`; all have T when absent. What stands in arrays
+    /// beyond is never read.
     pub lengths: Option<Vec<usize>>,
     /// T, where no input is given that says so.
     pub steps: Option<usize>,
@@ -51,8 +53,8 @@ impl<F> Inputs<F> {
     }
 }
 
-/// Where the carried values start, in the order of the cell: `[B, ...]`, or `[...]` for all sequences, or none for the
-/// start that the cell declares.
+/// Where the carried values start, in the order of the cell: `[B, ...]`, or `[...]` for all
+/// sequences, or none for the start that the cell declares.
 #[derive(Clone, PartialEq, Debug)]
 pub struct InitialState<F>(pub Vec<Option<ArrayD<F>>>);
 
@@ -63,8 +65,8 @@ impl<F> InitialState<F> {
     }
 }
 
-/// Adjoints from outside. As soon as one is given, all others are 0; without any, that of the main output is 1
-/// everywhere.
+/// Adjoints from outside. As soon as one is given, all others are 0; without any, that of the main
+/// output is 1 everywhere.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Upstream<F> {
     /// For each output, `[T, B, ...]`.
@@ -94,11 +96,12 @@ pub struct Gradients<F> {
     pub params: Vec<Option<ArrayD<F>>>,
     /// For each given real input, in the shape of its array; none for the others.
     pub inputs: Vec<Option<ArrayD<F>>>,
-    /// For each real carried value the gradient of its start, `[B, ...]`; none for indices. Where a carry starts as another
-    /// and was not given itself, its gradient is also part of that of the other.
+    /// For each real carried value the gradient of its start, `[B, ...]`; none for indices. Where a
+    /// carry starts as another and was not given itself, its gradient is also part of that of the
+    /// other.
     pub starts: Vec<Option<ArrayD<F>>>,
-    /// For each real carried value, the Euclidean norm of its adjoint over the batch before each step and after the last:
-    /// T + 1 numbers.
+    /// For each real carried value, the Euclidean norm of its adjoint over the batch before each
+    /// step and after the last: T + 1 numbers.
     pub flow: Vec<Option<Vec<F>>>,
 }
 

@@ -18,7 +18,8 @@ pub struct EngineOptions {
     pub traces: Vec<Name>,
 }
 
-/// Runs a cell forward and backward. It holds the derived backward step and no data, so one serves any number of runs.
+/// Runs a cell forward and backward. It holds the derived backward step and no data, so one serves
+/// any number of runs.
 #[derive(Clone, Debug)]
 pub struct Engine {
     bound: Bound,
@@ -45,7 +46,8 @@ impl Engine {
         &self.bound
     }
 
-    /// Runs T steps of a batch: outputs `[T, B, ...]`, final carried values `[B, ...]`, and what backward needs.
+    /// Runs T steps of a batch: outputs `[T, B, ...]`, final carried values `[B, ...]`, and what
+    /// backward needs.
     pub fn forward<'a, F: Real>(
         &'a self,
         params: &'a Params<F>,
@@ -65,8 +67,8 @@ impl Engine {
         reference::backward(run, &self.adjoint, upstream)
     }
 
-    /// Runs one step (inputs of T = 1) and moves the state on, for sequences that come bit by bit. Gives each output,
-    /// `[1, B, ...]`. T calls give what one run of T steps gives.
+    /// Runs one step (inputs of T = 1) and moves the state on, for sequences that come bit by bit.
+    /// Gives each output, `[1, B, ...]`. T calls give what one run of T steps gives.
     pub fn step<F: Real>(
         &self,
         params: &Params<F>,

@@ -1,7 +1,8 @@
 //! The value of every node of a graph, by one plain function per family of operators.
 //!
-//! Serves step, start, adjoint and tangent graphs alike: what differs are the leaves, which the caller gives. Sums run in
-//! the order of the elements, so results do not depend on the machine's kernels.
+//! Serves step, start, adjoint and tangent graphs alike: what differs are the leaves, which the
+//! caller gives. Sums run in the order of the elements, so results do not depend on the machine's
+//! kernels.
 
 use ndarray::{ArcArray, ArrayD, Axis, IxDyn, Slice};
 
@@ -10,8 +11,9 @@ use crate::ir::{Const, Contract, Env, Graph, Node, NodeId, Op, Pointwise, Real, 
 /// An array of any rank; cheap to copy.
 pub type Value<F> = ArcArray<F, IxDyn>;
 
-/// Evaluates all nodes in order. `shapes` are those that [`super::shapes`] gave for the graph and the sizes in `env`; `leaf`
-/// gives the leaves that are not constants, each in the shape of its node.
+/// Evaluates all nodes in order. `shapes` are those that [`super::shapes`] gave for the graph and
+/// the sizes in `env`; `leaf` gives the leaves that are not constants, each in the shape of its
+/// node.
 pub fn eval<F: Real>(
     graph: &Graph,
     shapes: &[Vec<usize>],
@@ -182,7 +184,8 @@ fn size(dim: &crate::ir::Dim, env: &Env) -> usize {
 fn from_vec<F: Real>(shape: &[usize], values: Vec<F>) -> Value<F> {
     match ArrayD::from_shape_vec(IxDyn(shape), values) {
         Ok(array) => array.into_shared(),
-        // The shapes of a bound graph fit; a graph built by hand that does not is a bug of its author.
+        // The shapes of a bound graph fit; a graph built by hand that does not is a bug of its
+        // author.
         Err(fault) => unreachable!("a value does not fit its shape {shape:?}: {fault}"),
     }
 }
@@ -223,7 +226,8 @@ fn expand<F: Real>(value: &Value<F>, places: &[usize], shape: &[usize]) -> Value
     }
 }
 
-/// How far apart neighbours along each label lie in memory order; 0 for a label that the operand does not have.
+/// How far apart neighbours along each label lie in memory order; 0 for a label that the operand
+/// does not have.
 fn strides(labels: &[u8], order: &[u8], shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; order.len()];
     let mut step = 1;
@@ -236,7 +240,8 @@ fn strides(labels: &[u8], order: &[u8], shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// A sum of products: for each position of the result, over all positions that only the operands have, in row-major order.
+/// A sum of products: for each position of the result, over all positions that only the operands
+/// have, in row-major order.
 fn contract<F: Real>(
     labels: &Contract,
     left: &Value<F>,
@@ -417,8 +422,8 @@ fn stack<F: Real>(parts: &[&Value<F>], shape: &[usize]) -> Value<F> {
     joined.into_shared()
 }
 
-/// The row that an index names. Indices that come from outside are checked before a run; none is left here for a value
-/// that is no whole number below `rows`.
+/// The row that an index names. Indices that come from outside are checked before a run; none is
+/// left here for a value that is no whole number below `rows`.
 fn row<F: Real>(index: &Value<F>, rows: usize) -> Option<usize> {
     let value = Real::to_f64(*index.first()?);
     (value >= 0.0 && value < rows as f64 && value.fract() == 0.0).then_some(value as usize)

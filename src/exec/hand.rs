@@ -98,7 +98,8 @@ pub(crate) fn output(cell: &mut Cell, name: &str, node: NodeId) {
 }
 
 /// A minimal gated cell with a learned start and one older value:
-/// `z = sigmoid(W_z @ x + U_z @ prev h)`, `h = (1 - z) * prev h + z * tanh(W_n @ x + v * prev(h, 2))`, `state h = h0`.
+/// `z = sigmoid(W_z @ x + U_z @ prev h)`,
+/// `h = (1 - z) * prev h + z * tanh(W_n @ x + v * prev(h, 2))`, `state h = h0`.
 pub(crate) fn gated() -> Cell {
     let mut cell = empty("Gated", &["I", "H"]);
     let x = input(&mut cell, "x", &["I"]);

@@ -1,10 +1,11 @@
 //! Drawing the params.
 //!
-//! A draw depends on the seed and the full name of the param alone, and has the same bits on every machine and in every
-//! release. So nothing here may change: the key of a draw is made of its seed, its number within the initialiser and two
-//! FNV-1a hashes of the name, in little-endian bytes; ChaCha12 gives the bits; the upper 52 bits of a word give a number in
-//! (0, 1); a normal number is the cosine half of Box and Muller over two of those. All is computed in f64 with functions
-//! that are the same everywhere, and rounded once at the end.
+//! A draw depends on the seed and the full name of the param alone, and has the same bits on every
+//! machine and in every release. So nothing here may change: the key of a draw is made of its seed,
+//! its number within the initialiser and two FNV-1a hashes of the name, in little-endian bytes;
+//! ChaCha12 gives the bits; the upper 52 bits of a word give a number in (0, 1); a normal number is
+//! the cosine half of Box and Muller over two of those. All is computed in f64 with functions that
+//! are the same everywhere, and rounded once at the end.
 
 use ndarray::{ArrayD, IxDyn};
 use rand_chacha::ChaCha12Rng;
@@ -98,7 +99,8 @@ impl Artist<'_> {
         self.shape.iter().product()
     }
 
-    /// The matrix of the last two axes, (fan-out, fan-in); a single axis is both, as a matrix of one row.
+    /// The matrix of the last two axes, (fan-out, fan-in); a single axis is both, as a matrix of
+    /// one row.
     fn matrix(&self) -> (usize, usize) {
         match *self.shape {
             [] => (1, 1),
@@ -317,8 +319,9 @@ fn fnv(basis: u64, name: &str) -> u64 {
     name.bytes().fold(basis, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// A matrix with orthonormal rows or columns, whichever are fewer, uniformly among all of them: the Q of the QR
-/// decomposition of a normal matrix, by Householder reflections, each column with the sign of the diagonal of R.
+/// A matrix with orthonormal rows or columns, whichever are fewer, uniformly among all of them: the
+/// Q of the QR decomposition of a normal matrix, by Householder reflections, each column with the
+/// sign of the diagonal of R.
 fn orthogonal(rows: usize, cols: usize, bits: &mut Bits) -> Vec<f64> {
     let (tall, narrow) = (rows.max(cols), rows.min(cols));
     // One column each, so that the inner loops run along memory.

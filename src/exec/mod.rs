@@ -1,7 +1,8 @@
 //! Running graphs: sizes are fixed, params drawn, steps interpreted.
 //!
-//! The interpreter is the measure of everything that is faster: it takes the graphs one step of one sequence at a time, in f32
-//! or f64. It knows neither the syntax nor the checker; a graph that was read from an artifact is as good.
+//! The interpreter is the measure of everything that is faster: it takes the graphs one step of one
+//! sequence at a time, in f32 or f64. It knows neither the syntax nor the checker; a graph that was
+//! read from an artifact is as good.
 
 pub mod arrays;
 pub mod bind;

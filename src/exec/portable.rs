@@ -1,8 +1,8 @@
 //! A number type with the same bits on every machine.
 //!
-//! The standard library takes `exp`, `sin` and their like from the platform, which may round them otherwise elsewhere.
-//! Initialisers promise equal draws everywhere, so they compute in this type: an f64 whose functions are those of `libm`,
-//! written in plain Rust arithmetic.
+//! The standard library takes `exp`, `sin` and their like from the platform, which may round them
+//! otherwise elsewhere. Initialisers promise equal draws everywhere, so they compute in this type:
+//! an f64 whose functions are those of `libm`, written in plain Rust arithmetic.
 
 use std::fmt;
 use std::num::FpCategory;
@@ -14,7 +14,8 @@ use num_traits::{Float, Num, NumCast, One, ToPrimitive, Zero};
 
 use crate::ir::Real;
 
-/// An f64 that uses nothing of the platform but `+ - * /` and the square root, which IEEE 754 defines to the last bit.
+/// An f64 that uses nothing of the platform but `+ - * /` and the square root, which IEEE 754
+/// defines to the last bit.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Default)]
 pub(crate) struct Portable(pub f64);
 

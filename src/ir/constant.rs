@@ -1,4 +1,5 @@
-//! Constant expressions: numbers that are known once sizes and hypers are, and initialisers made of them.
+//! Constant expressions: numbers that are known once sizes and hypers are, and initialisers made of
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +58,8 @@ impl Const {
     }
 }
 
-/// How a param or stored const gets its first value: constants, draws, and elementwise functions of both.
+/// How a param or stored const gets its first value: constants, draws, and elementwise functions of
+/// both.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Init {
     /// The same number everywhere.
@@ -72,8 +74,8 @@ pub enum Init {
     Apply(Pointwise, Vec<Init>),
 }
 
-/// A random initialiser. The last two axes are the matrix (fan-out, fan-in), earlier axes are copies; a single axis is
-/// both.
+/// A random initialiser. The last two axes are the matrix (fan-out, fan-in), earlier axes are
+/// copies; a single axis is both.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Draw {
     /// Uniform in (lo, hi).

@@ -1,4 +1,5 @@
-//! What each node of a step depends on, and so when it can be computed: once, for all steps at once, or step by step.
+//! What each node of a step depends on, and so when it can be computed: once, for all steps at
+//! once, or step by step.
 
 use serde::Serialize;
 
@@ -74,7 +75,8 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
 /// Which nodes a carried value's next value depends on.
 fn reaches_next(cell: &Cell, graph: &Graph) -> Vec<bool> {
     let mut reach = vec![false; graph.nodes().len()];
-    // A past value of an input is carried, yet it makes nothing recur: only what it is computed from counts.
+    // A past value of an input is carried, yet it makes nothing recur: only what it is computed
+    // from counts.
     for carry in &cell.carries {
         reach[carry.next.idx()] = true;
     }
@@ -97,8 +99,8 @@ pub struct ProductCount {
     pub before_loop: usize,
     /// In the loop.
     pub in_loop: usize,
-    /// The longest chain of products within a step that wait for each other: 1 for an LSTM, 2 for a GRU whose reset gate is
-    /// applied before the product.
+    /// The longest chain of products within a step that wait for each other: 1 for an LSTM, 2 for a
+    /// GRU whose reset gate is applied before the product.
     pub depth: usize,
     /// After the loop, for all steps at once.
     pub after_loop: usize,

@@ -1,7 +1,7 @@
 //! Sizes by name: polynomials over dims with whole coefficients, and shapes made of them.
 //!
-//! Dims are nominal: `I` and `H` are never the same, whatever their sizes. Two expressions are the same when their
-//! polynomials are, so `I + H` is `H + I` and `2 * H - H` is `H`.
+//! Dims are nominal: `I` and `H` are never the same, whatever their sizes. Two expressions are the
+//! same when their polynomials are, so `I + H` is `H + I` and `2 * H - H` is `H`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,7 +74,8 @@ impl Dim {
 
     /// A whole power.
     pub fn pow(&self, exponent: u32) -> Result<Dim, DimOverflow> {
-        // A power this high cannot be the size of anything; the bound keeps the loop and the terms small.
+        // A power this high cannot be the size of anything; the bound keeps the loop and the terms
+        // small.
         if exponent > 64 {
             return Err(DimOverflow);
         }
@@ -95,8 +96,8 @@ impl Dim {
         Ok(sum)
     }
 
-    /// The dim that must have one certain size for this polynomial to be `value`, if a single dim is left in it, to the first
-    /// power, and a whole size at least 1 solves it.
+    /// The dim that must have one certain size for this polynomial to be `value`, if a single dim
+    /// is left in it, to the first power, and a whole size at least 1 solves it.
     pub fn solve(&self, value: i64) -> Option<(Name, i64)> {
         let [name] = self.names().try_into().ok()?;
         let (mut slope, mut rest) = (0i64, 0i64);
@@ -111,10 +112,11 @@ impl Dim {
         (left.checked_rem(slope)? == 0 && left / slope >= 1).then(|| (name, left / slope))
     }
 
-    /// The least value when every dim is at least 1, if it is reached with all of them 1; `None` where a dim with a negative
-    /// factor leaves it open.
+    /// The least value when every dim is at least 1, if it is reached with all of them 1; `None`
+    /// where a dim with a negative factor leaves it open.
     pub fn least(&self) -> Option<i64> {
-        // With each dim written as 1 + n, a polynomial without negative factors is least where all n are 0.
+        // With each dim written as 1 + n, a polynomial without negative factors is least where all
+        // n are 0.
         let names = self.names();
         let shifted = self
             .substitute(&|name| {
@@ -155,7 +157,8 @@ impl Dim {
         Some(sum)
     }
 
-    /// Whether it is in its normal form, as every one is that was computed; one read from a file need not be.
+    /// Whether it is in its normal form, as every one is that was computed; one read from a file
+    /// need not be.
     pub fn is_normal(&self) -> bool {
         let monomial = |it: &Monomial| {
             it.windows(2).all(|pair| pair[0].0 < pair[1].0)
@@ -193,7 +196,8 @@ fn monomial_product(left: &Monomial, right: &Monomial) -> Result<Monomial, DimOv
 
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Products of dims come before plain numbers, positive terms before negative ones: `2 * H + 1`.
+        // Products of dims come before plain numbers, positive terms before negative ones:
+        // `2 * H + 1`.
         let mut terms: Vec<_> = self.0.iter().collect();
         terms.sort_by_key(|(monomial, factor)| (*factor < 0, monomial.is_empty()));
         if terms.is_empty() {

@@ -1,7 +1,7 @@
 //! The graph: an append-only arena of typed nodes, operands before users.
 //!
-//! Passes build a new graph; none edits one in place. Nodes know their shape in symbolic dims, the place in the source
-//! and, where the user gave one, a name.
+//! Passes build a new graph; none edits one in place. Nodes know their shape in symbolic dims, the
+//! place in the source and, where the user gave one, a name.
 
 use serde::{Deserialize, Serialize};
 
@@ -100,8 +100,8 @@ impl Graph {
         self.add(Op::Map(op), args.to_vec(), shape, span)
     }
 
-    /// Repeats a value along new axes: axis `k` of the operand becomes axis `places[k]` of the result, `places`
-    /// ascending. Gives the operand back when nothing changes.
+    /// Repeats a value along new axes: axis `k` of the operand becomes axis `places[k]` of the
+    /// result, `places` ascending. Gives the operand back when nothing changes.
     pub fn expand(
         &mut self,
         value: NodeId,

@@ -5,10 +5,11 @@
 use super::dim::{Dim, Shape};
 use super::op::{Contract, Op};
 
-/// The shape that a node with this operator and operands must have. Where the operator leaves it open (leaves, `Expand`,
-/// `Reshape`, `Place`, `Scatter`), `declared` is checked and given back.
+/// The shape that a node with this operator and operands must have. Where the operator leaves it
+/// open (leaves, `Expand`, `Reshape`, `Place`, `Scatter`), `declared` is checked and given back.
 ///
-/// What depends on sizes is not decided here: bounds of slices and equal numbers of elements are checked when sizes are bound.
+/// What depends on sizes is not decided here: bounds of slices and equal numbers of elements are
+/// checked when sizes are bound.
 pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String> {
     match op {
         Op::Input(_)

@@ -1,7 +1,8 @@
 //! The checked cell: its declarations and the graph of one step, in symbolic dims.
 //!
-//! `fold`, `fn`, `activation` and `layer` are gone here: inlined and unrolled. What `prev` needs is explicit: each old value
-//! is a [`Carry`] with a leaf that reads it, a start and a root that gives its next value.
+//! `fold`, `fn`, `activation` and `layer` are gone here: inlined and unrolled. What `prev` needs is
+//! explicit: each old value is a [`Carry`] with a leaf that reads it, a start and a root that gives
+//! its next value.
 
 pub mod constant;
 pub mod dependence;
@@ -52,9 +53,11 @@ pub struct Cell {
     pub start: Graph,
     /// What the cell returns per step, the main output first.
     pub outputs: Vec<Output>,
-    /// Every named value of the step, in the order of the source: states, gates, lets, inputs, outputs. What `--trace` knows.
+    /// Every named value of the step, in the order of the source: states, gates, lets, inputs,
+    /// outputs. What `--trace` knows.
     pub values: Vec<NamedValue>,
-    /// Which pairs or groups of params a person may want to know about: names used in more than one product.
+    /// Which pairs or groups of params a person may want to know about: names used in more than one
+    /// product.
     pub shared: Vec<Name>,
 }
 
@@ -109,7 +112,8 @@ pub struct Input {
 /// A value that a step takes from the one before.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Carry {
-    /// The fixed name under which it is returned, accepted and differentiated: `h`, `h.2`, `x.1`, `z.1`, `time`.
+    /// The fixed name under which it is returned, accepted and differentiated: `h`, `h.2`, `x.1`,
+    /// `z.1`, `time`.
     pub name: Name,
     /// Its shape.
     pub shape: Shape,

@@ -1,4 +1,5 @@
-//! The closed set of operators. What is elementwise is a row of the table in [`super::pointwise`]; the rest is here.
+//! The closed set of operators. What is elementwise is a row of the table in [`super::pointwise`];
+//! the rest is here.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,8 @@ pub enum Op {
         /// Whether it runs from the end; the adjoint of one is the other.
         reverse: bool,
     },
-    /// For each element the product of all others along the axes: the derivative of `prod`, right at zeros too.
+    /// For each element the product of all others along the axes: the derivative of `prod`, right
+    /// at zeros too.
     ProductOfOthers(Vec<usize>),
 
     // Moving elements.
@@ -100,11 +102,13 @@ pub enum Op {
     Scatter,
 
     // Gradients.
-    /// Is `x`, the second operand; its adjoint is cut to exactly 0 where the first operand is 0. Stands at the entry of the
-    /// branches of `where`, so that a branch not taken gives 0 even when its derivative is NaN.
+    /// Is `x`, the second operand; its adjoint is cut to exactly 0 where the first operand is 0.
+    /// Stands at the entry of the branches of `where`, so that a branch not taken gives 0 even when
+    /// its derivative is NaN.
     Guard,
-    /// Is `x`; the second operand is the argument of an activation and the third its declared derivative there, which both
-    /// modes of differentiation use instead of what `x` was computed from.
+    /// Is `x`; the second operand is the argument of an activation and the third its declared
+    /// derivative there, which both modes of differentiation use instead of what `x` was computed
+    /// from.
     Declared,
     /// Is `x` and passes no gradient.
     StopGrad,
@@ -136,11 +140,13 @@ pub enum Reduction {
     LogSumExp,
 }
 
-/// A product of two operands summed over the positions that the result does not have, as an Einstein sum: each axis carries
-/// a label, labels are unique within an operand, every label of an operand is in the result or in the other operand, every
-/// label of the result in an operand. `W @ x` of `[H, I] @ [I]` is `([0, 1], [1]) -> [0]`.
+/// A product of two operands summed over the positions that the result does not have, as an
+/// Einstein sum: each axis carries a label, labels are unique within an operand, every label of an
+/// operand is in the result or in the other operand, every label of the result in an operand.
+/// `W @ x` of `[H, I] @ [I]` is `([0, 1], [1]) -> [0]`.
 ///
-/// One rule gives both adjoints: that of the left operand is the contraction of the result's adjoint with the right one.
+/// One rule gives both adjoints: that of the left operand is the contraction of the result's
+/// adjoint with the right one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Contract {
     /// The labels of the first operand's axes.
@@ -152,7 +158,8 @@ pub struct Contract {
 }
 
 impl Op {
-    /// What one can differentiate by: the input, old carried value or param that this leaf of a step graph is.
+    /// What one can differentiate by: the input, old carried value or param that this leaf of a
+    /// step graph is.
     pub fn source(&self) -> Option<Source> {
         if let Op::Input(idx) = self {
             Some(Source::Input(*idx))
@@ -165,8 +172,8 @@ impl Op {
         }
     }
 
-    /// Whether its value comes from outside of the graph: inputs, carried values, params, masks and the leaves of derived
-    /// graphs. Constants are none.
+    /// Whether its value comes from outside of the graph: inputs, carried values, params, masks and
+    /// the leaves of derived graphs. Constants are none.
     pub fn is_leaf(&self) -> bool {
         match self {
             Op::Input(_)

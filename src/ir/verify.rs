@@ -1,6 +1,7 @@
 //! What every pass may assume of a cell and its graphs.
 //!
-//! Runs in debug builds after every pass, and on whatever is read from a file: it must not panic on any data.
+//! Runs in debug builds after every pass, and on whatever is read from a file: it must not panic on
+//! any data.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +62,8 @@ pub fn verify(cell: &Cell) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks one graph of the cell: operands before users, arity, shapes as inferred, numbers of leaves in range.
+/// Checks one graph of the cell: operands before users, arity, shapes as inferred, numbers of
+/// leaves in range.
 pub fn verify_graph(cell: &Cell, graph: &Graph, role: Role) -> Result<(), String> {
     if u32::try_from(graph.nodes().len()).is_err() {
         return Err("more nodes than ids".into());

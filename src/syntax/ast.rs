@@ -1,10 +1,11 @@
 //! The tree of a source file: one type per rule of the grammar, every leaf with its span.
 //!
-//! Parentheses are kept, so that printing a tree and parsing it again gives the same tree. Chains of `+ -` and of
-//! `* /` are flat lists: an expression of 100,000 terms is no deeper than one of two, and recursion over a tree is
-//! bounded by the limit on nesting.
+//! Parentheses are kept, so that printing a tree and parsing it again gives the same tree. Chains
+//! of `+ -` and of `* /` are flat lists: an expression of 100,000 terms is no deeper than one of
+//! two, and recursion over a tree is bounded by the limit on nesting.
 //!
-//! The whole language has its place here; `check` says of the parts that are not compiled yet that they are not.
+//! The whole language has its place here; `check` says of the parts that are not compiled yet that
+//! they are not.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +20,8 @@ pub struct File {
     pub unread: Unread,
 }
 
-/// What stands in text that could not be read and that the parser has complained about. It may define any of its names, so
-/// nobody should complain that one of them is not defined.
+/// What stands in text that could not be read and that the parser has complained about. It may
+/// define any of its names, so nobody should complain that one of them is not defined.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Unread {
     /// The names in it, each once, in the order of their letters.

@@ -1,7 +1,7 @@
 //! What pest has read, as declarations of the tree.
 //!
-//! The grammar fixes which parts follow each other, so a part that is missing here is a fault of this file; it
-//! gives `None` and never a panic.
+//! The grammar fixes which parts follow each other, so a part that is missing here is a fault of
+//! this file; it gives `None` and never a panic.
 
 use std::collections::HashMap;
 use std::iter::{Filter, Peekable};
@@ -377,7 +377,8 @@ impl<'b> Builder<'b> {
     }
 }
 
-/// Collects without room to grow: most lists of a tree hold one thing, and trees may hold many lists.
+/// Collects without room to grow: most lists of a tree hold one thing, and trees may hold many
+/// lists.
 fn tight<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let mut list = items.collect::<Option<Vec<T>>>()?;
     list.shrink_to_fit();

@@ -1,7 +1,7 @@
 //! Expressions: the flat list of operands and operators that pest has read, folded by precedence.
 //!
-//! Loops take the place of recursion wherever a list may be long, and every node knows how deep it is, so that
-//! no tree becomes deeper than [`MAX_DEPTH`].
+//! Loops take the place of recursion wherever a list may be long, and every node knows how deep it
+//! is, so that no tree becomes deeper than [`MAX_DEPTH`].
 
 use std::iter::Peekable;
 

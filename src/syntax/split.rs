@@ -1,7 +1,8 @@
-//! Cuts the tokens of a file into items and declarations, has each read, and puts the tree together.
+//! Cuts the tokens of a file into items and declarations, has each read, and puts the tree
+//! together.
 //!
-//! A declaration begins with one of its words or with `NAME =`, wherever that stands; where one ends, the
-//! next begins. So one that cannot be read hides none of the others.
+//! A declaration begins with one of its words or with `NAME =`, wherever that stands; where one
+//! ends, the next begins. So one that cannot be read hides none of the others.
 
 use std::collections::HashMap;
 
@@ -168,7 +169,8 @@ impl<'r> Reader<'r> {
         (back == at as u32).then_some(partner as usize)
     }
 
-    /// Whether a token lies inside the brackets that open right after `WORD NAME` at `start`, or closes them.
+    /// Whether a token lies inside the brackets that open right after `WORD NAME` at `start`, or
+    /// closes them.
     pub(super) fn is_inside(&self, start: usize, at: usize) -> bool {
         self.partner(start + 2).is_some_and(|it| start + 2 < at && at <= it)
     }
@@ -396,7 +398,8 @@ impl<'r> Reader<'r> {
         sign && equals && self.span(at + 1).end == self.span(at + 2).start
     }
 
-    /// Whether a name looks like the word of a declaration with a slip, or like a declaration without one.
+    /// Whether a name looks like the word of a declaration with a slip, or like a declaration
+    /// without one.
     fn is_unknown(&self, at: usize) -> bool {
         const INSIDE: &[&str] = &[
             "init",
@@ -489,7 +492,8 @@ impl<'r> Reader<'r> {
         let found = builder.diagnostics;
         let silent = self.is_faulty(start, end);
         if built.is_none() && found.is_empty() && !silent {
-            // The grammar and the builder disagree, which is our fault; the statement must not vanish.
+            // The grammar and the builder disagree, which is our fault; the statement must not
+            // vanish.
             let message = "this statement cannot be understood";
             self.report(Diagnostic::new(Code::UnexpectedToken, self.span(start), message));
         }

@@ -1,4 +1,5 @@
-//! The words of the language, by what they do. The grammar spells them a second time; a test compares.
+//! The words of the language, by what they do. The grammar spells them a second time; a test
+//! compares.
 
 /// What begins an item.
 pub(super) const ITEMS: &[&str] = &["cell", "model", "activation", "fn", "use"];

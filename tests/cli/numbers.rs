@@ -256,7 +256,8 @@ fn tables_are_sequences() {
     assert_eq!(scratch.text("t.csv"), "s\n3.0\n5.0\n");
 }
 
-/// Someone with nothing at hand: a first run, then weights of their own, then gradients of the same numbers.
+/// Someone with nothing at hand: a first run, then weights of their own, then gradients of the same
+/// numbers.
 #[test]
 fn a_stranger_gets_from_nothing_to_gradients() {
     let scratch = Scratch::new();

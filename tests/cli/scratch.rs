@@ -81,7 +81,8 @@ impl Scratch {
         names
     }
 
-    /// The binary, to be run in this folder, with nothing of the caller's surroundings that changes what it prints.
+    /// The binary, to be run in this folder, with nothing of the caller's surroundings that changes
+    /// what it prints.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rnnc"));
         command.current_dir(self.0.path()).env_remove("NO_COLOR").env("COLUMNS", "80");

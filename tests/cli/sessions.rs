@@ -1,4 +1,5 @@
-//! Sessions at the command line, one a file of `tests/cases/cli`, with all that is printed in a snapshot.
+//! Sessions at the command line, one a file of `tests/cases/cli`, with all that is printed in a
+//! snapshot.
 //!
 //! A session is a text of lines:
 //!
@@ -177,7 +178,8 @@ fn every_code_of_run_time_is_shown_twice() {
 fn what_is_printed_fits_a_terminal() {
     for path in cases() {
         for line in play(&path).shown.lines() {
-            // Messages are sentences, which terminals wrap; commands are as wide as their writer made them; JSON is for programs.
+            // Messages are sentences, which terminals wrap; commands are as wide as their writer
+            // made them; JSON is for programs.
             let is_free = ["! ", "$ ", "cells/", "  \"", "    \"", "      \""]
                 .iter()
                 .any(|it| line.starts_with(it));

@@ -1,4 +1,5 @@
-//! An allocator that counts, thread by thread, so that tests beside each other do not disturb each other.
+//! An allocator that counts, thread by thread, so that tests beside each other do not disturb each
+//! other.
 
 #![allow(
     unsafe_code,
@@ -30,8 +31,9 @@ fn add(size: usize) {
     let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
 }
 
-// SAFETY: every call goes to the allocator of the system as it came. `realloc` is the default one, which takes the new
-// block before it gives back the old one: so both count, as they may in the worst case.
+// SAFETY: every call goes to the allocator of the system as it came. `realloc` is the default one,
+// which takes the new block before it gives back the old one: so both count, as they may in the
+// worst case.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
@@ -71,7 +73,8 @@ pub fn measured<T>(call: impl FnOnce() -> T) -> (T, Memory) {
     (result, Memory { peak, largest: LARGEST.get() })
 }
 
-/// Calls a function that reads a file of this length, and fails if it takes more than twice the file and 1 MiB.
+/// Calls a function that reads a file of this length, and fails if it takes more than twice the
+/// file and 1 MiB.
 pub fn bounded<T>(length: usize, what: &str, call: impl FnOnce() -> T) -> T {
     let (result, memory) = measured(call);
     let bound = 2 * length + (1 << 20);

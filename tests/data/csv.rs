@@ -154,7 +154,8 @@ fn a_table_is_written_as_people_write_one() {
 
 #[test]
 fn a_narrow_number_survives_being_read_as_a_wide_one() {
-    // Its shortest text lies so close to the middle of two `f32` that the nearest `f64` is that middle.
+    // Its shortest text lies so close to the middle of two `f32` that the nearest `f64` is that
+    // middle.
     let hard = f32::from_bits(0x15ae_43fd);
     assert_ne!("7.038531e-26".parse::<f64>().expect("a number") as f32, hard);
     for value in [hard, -hard, f32::MIN_POSITIVE, f32::from_bits(1), f32::MAX, 0.1, 16_777_216.0] {
@@ -182,7 +183,8 @@ proptest::proptest! {
         let rows = Array2::from_shape_vec((1, narrow.len()), narrow.clone()).expect("one row");
         let read = read_csv(&write_csv(None, &rows.view())).expect("just written");
         for (found, written) in read.columns.iter().zip(&narrow) {
-            // The text is read as `f64` first, and rounding twice must not differ from rounding once.
+            // The text is read as `f64` first, and rounding twice must not differ from rounding
+            // once.
             let found = found[0] as f32;
             assert!(found.to_bits() == written.to_bits() || (found.is_nan() && written.is_nan()));
         }

@@ -109,7 +109,8 @@ fn every_file_of_numpy_reads_as_what_numpy_wrote() {
 
 #[test]
 fn what_is_written_is_what_numpy_writes() {
-    // NumPy leaves room in the header for the first axis to grow; here both end at the same boundary.
+    // NumPy leaves room in the header for the first axis to grow; here both end at the same
+    // boundary.
     let files = numpy_files();
     let real = array![[0.5, -1.25, 3.0], [-0.0, 1e-3, 65504.0]].into_dyn();
     assert_eq!(write_npy(&real.view()), files["f8"]);

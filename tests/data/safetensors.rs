@@ -1,4 +1,5 @@
-//! `.safetensors`: what the crate writes is read, and what we write is what the crate writes and reads.
+//! `.safetensors`: what the crate writes is read, and what we write is what the crate writes and
+//! reads.
 
 use std::collections::BTreeMap;
 

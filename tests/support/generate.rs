@@ -1,7 +1,8 @@
 //! Random cells that are well-formed by construction, as source text.
 //!
-//! A cell is grown from a tape of choices; an empty tape gives the simplest one, so that shrinking the tape shrinks the cell.
-//! Sizes are never written: every dim is a name, except where a rule is about numbers.
+//! A cell is grown from a tape of choices; an empty tape gives the simplest one, so that shrinking
+//! the tape shrinks the cell. Sizes are never written: every dim is a name, except where a rule is
+//! about numbers.
 
 use std::fmt::Write as _;
 
@@ -70,7 +71,8 @@ impl Grower<'_> {
         }
 
         let mut equations = String::new();
-        // What is defined later may be read with `prev` only; states are read with `prev` from the start.
+        // What is defined later may be read with `prev` only; states are read with `prev` from the
+        // start.
         let past: Vec<Named> = states
             .iter()
             .map(|(name, shape)| Named {

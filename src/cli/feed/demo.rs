@@ -1,4 +1,5 @@
-//! The demonstration sequence: what a cell runs on when nothing is given, so that a first command shows something.
+//! The demonstration sequence: what a cell runs on when nothing is given, so that a first command
+//! shows something.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,12 @@ use crate::text::Name;
 /// How many steps it has.
 pub const STEPS: usize = 8;
 
-/// The most numbers that one input of it may hold: a demonstration that fills the memory shows nothing.
+/// The most numbers that one input of it may hold: a demonstration that fills the memory shows
+/// nothing.
 const MAX_NUMBERS: u64 = 1 << 27;
 
-/// The size of dims that only inputs have, of index dims, and of all others. They differ, so that nobody takes one for another.
+/// The size of dims that only inputs have, of index dims, and of all others. They differ, so that
+/// nobody takes one for another.
 const INPUT_SIZE: i64 = 3;
 const INDEX_SIZE: i64 = 5;
 const OTHER_SIZE: i64 = 4;

@@ -1,4 +1,5 @@
-//! From the files on the command line to what a cell runs on: inputs, lengths, states, weights and the sizes that follow.
+//! From the files on the command line to what a cell runs on: inputs, lengths, states, weights and
+//! the sizes that follow.
 
 pub mod demo;
 mod inputs;
@@ -22,7 +23,8 @@ use crate::exec::{self, Bound, Feed, InitialState, Inputs, Params};
 use crate::ir::{self, Real};
 use crate::text::Name;
 
-/// Everything that a run needs, in f64; [`Prepared::inputs`] and the others give it in the type that is computed in.
+/// Everything that a run needs, in f64; [`Prepared::inputs`] and the others give it in the type
+/// that is computed in.
 pub struct Prepared {
     /// The cell with its sizes.
     pub bound: Bound,
@@ -122,7 +124,8 @@ pub fn with_batch(feed: Feed<f64>) -> Feed<f64> {
     }
 }
 
-/// The sizes that were set on the command line. Checking has evaluated them and made them the dims' defaults.
+/// The sizes that were set on the command line. Checking has evaluated them and made them the dims'
+/// defaults.
 pub fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i64> {
     let is_set = |name: &str| set.iter().any(|(it, _)| it == name);
     cell.dims
@@ -144,7 +147,8 @@ fn bind(spec: &CellSpec, sizes: &BTreeMap<Name, i64>) -> Result<Bound, CliError>
     Ok(spec.bind(sizes)?)
 }
 
-/// Splits `NAME=FILE`; a text without a name, or whose name part looks like a path, is a file alone.
+/// Splits `NAME=FILE`; a text without a name, or whose name part looks like a path, is a file
+/// alone.
 fn named_file(text: &OsStr) -> (Option<String>, PathBuf) {
     match split_at_equals(text) {
         Some((name, file)) if is_name(&name) => (Some(name), file),
@@ -152,7 +156,8 @@ fn named_file(text: &OsStr) -> (Option<String>, PathBuf) {
     }
 }
 
-/// What stands before and after the first `=`. The name of a file need not be UTF-8 where the system asks for bytes only.
+/// What stands before and after the first `=`. The name of a file need not be UTF-8 where the
+/// system asks for bytes only.
 #[cfg(unix)]
 fn split_at_equals(text: &OsStr) -> Option<(String, PathBuf)> {
     use std::os::unix::ffi::OsStrExt;

@@ -4,7 +4,8 @@ use super::Simplifier;
 use crate::ir::{Const, NodeId, Op, Pointwise, Shape};
 use crate::text::Span;
 
-/// Constants nested deeper than this are left to the graph, so that a long unrolled loop over a hyper nests no further.
+/// Constants nested deeper than this are left to the graph, so that a long unrolled loop over a
+/// hyper nests no further.
 const MAX_DEPTH: usize = 16;
 
 impl Simplifier {

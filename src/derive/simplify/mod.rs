@@ -1,8 +1,9 @@
 //! The same values with less work: constants folded, equal nodes merged, needless ones left out.
 //!
-//! [`simplify`] keeps every value, NaN included, up to the sign of zeros and the rounding of a constant factor: `0 * x` stays
-//! unless `x` is finite by construction, for a product with a NaN is a NaN. Sums in derived graphs are
-//! also factored and flattened: `d * p - d * n` is `d * (p - n)`, `a + (b + c)` is `a + b + c`.
+//! [`simplify`] keeps every value, NaN included, up to the sign of zeros and the rounding of a
+//! constant factor: `0 * x` stays unless `x` is finite by construction, for a product with a NaN is
+//! a NaN. Sums in derived graphs are also factored and flattened: `d * p - d * n` is `d * (p - n)`,
+//! `a + (b + c)` is `a + b + c`.
 
 mod algebra;
 mod intern;
@@ -20,7 +21,8 @@ use intern::Interner;
 pub struct Simplified {
     /// The graph.
     pub graph: Graph,
-    /// Where each old node went; `None` for one that is not needed any more. Roots are always there.
+    /// Where each old node went; `None` for one that is not needed any more. Roots are always
+    /// there.
     pub map: Vec<Option<NodeId>>,
 }
 
@@ -31,7 +33,8 @@ impl Simplified {
     }
 }
 
-/// Simplifies a graph of which these nodes are wanted. Where two named nodes merge the first name stays.
+/// Simplifies a graph of which these nodes are wanted. Where two named nodes merge the first name
+/// stays.
 pub fn simplify(graph: &Graph, roots: &[NodeId]) -> Simplified {
     repeatedly(graph, roots, false)
 }

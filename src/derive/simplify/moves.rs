@@ -78,7 +78,8 @@ impl Simplifier {
             | Op::Reshape
             | Op::Slice { .. }
             | Op::Pick(_) => true,
-            // Zeros beside -x are zeros. (Through a broadcast a minus goes the other way, to where it is computed once.)
+            // Zeros beside -x are zeros. (Through a broadcast a minus goes the other way, to where
+            // it is computed once.)
             Op::Pad { .. } | Op::Place(_) | Op::Scatter => true,
             _ => false,
         };
@@ -161,7 +162,8 @@ impl Simplifier {
         }
     }
 
-    /// A transposed operand is read in another order instead; a product of scalars is an elementwise one.
+    /// A transposed operand is read in another order instead; a product of scalars is an
+    /// elementwise one.
     fn contracted(
         &mut self,
         labels: &Contract,

@@ -1,7 +1,8 @@
-//! The table of codes: one row each, with the number, what it means, and a wrong and a right example.
+//! The table of codes: one row each, with the number, what it means, and a wrong and a right
+//! example.
 //!
-//! A code never changes its meaning. `rnnc explain CODE` prints a row, and a test compiles every `wrong` example and
-//! expects the code, and every `right` example and expects nothing.
+//! A code never changes its meaning. `rnnc explain CODE` prints a row, and a test compiles every
+//! `wrong` example and expects the code, and every `right` example and expects nothing.
 
 mod declarations;
 mod gradients;

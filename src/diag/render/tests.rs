@@ -504,7 +504,8 @@ error[E0201]: unknown name `qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq...
 }
 
 proptest! {
-    /// Whatever the text and wherever the spans: no panic, clean lines of bounded width, and the same text twice.
+    /// Whatever the text and wherever the spans: no panic, clean lines of bounded width, and the
+    /// same text twice.
     #[test]
     fn any_text_and_any_spans_render(
         text in "([ -~\\t\\r\\né日\u{202e}\u{0}\u{200d}👩]|word |let x = y\\n){0,300}",

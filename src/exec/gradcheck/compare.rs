@@ -20,8 +20,8 @@ pub(super) struct Derived<'a> {
 /// Random directions per tensor in forward mode.
 const DIRECTIONS: usize = 2;
 
-/// A gradient below this part of the norm of the adjoints from outside is compared with that part: what vanishes is known
-/// to no more digits than what it is made of.
+/// A gradient below this part of the norm of the adjoints from outside is compared with that part:
+/// what vanishes is known to no more digits than what it is made of.
 const FLOOR: f64 = 1e-2;
 
 /// A line for each tensor that has a gradient.
@@ -133,7 +133,8 @@ fn scale(sample: &Sample<'_>, run: &Run<'_, f64>) -> f64 {
     norm(arrays.flat_map(|it| it.iter())) * greatest
 }
 
-/// How far two gradients are apart, normwise, and the element that is furthest, where it was looked for.
+/// How far two gradients are apart, normwise, and the element that is furthest, where it was looked
+/// for.
 type Apart = (f64, Option<Vec<usize>>);
 
 /// Where in an array an element stands that is `flat` elements from the first.
@@ -225,8 +226,8 @@ impl Point<'_, '_> {
         (0..most).map(|_| noise.below(len as u64) as usize).collect()
     }
 
-    /// `None` where nothing finite can be moved, and where the function bends so much that differences of two steps disagree
-    /// with each other.
+    /// `None` where nothing finite can be moved, and where the function bends so much that
+    /// differences of two steps disagree with each other.
     fn against_differences(
         &self,
         tensor: Tensor,
@@ -342,8 +343,8 @@ fn element<'a>(
     }
 }
 
-/// Whether a line belongs to a carried value whose declared start is an infinite constant, so that differences can be
-/// taken only in samples that start it elsewhere.
+/// Whether a line belongs to a carried value whose declared start is an infinite constant, so that
+/// differences can be taken only in samples that start it elsewhere.
 pub(super) fn immovable(cell: &Cell, line: &Line) -> bool {
     let Some(carry) = cell.carries.iter().find(|it| it.name == line.name) else { return false };
     let Start::Node(mut node) = carry.start else { return false };

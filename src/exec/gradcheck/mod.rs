@@ -1,8 +1,9 @@
-//! Are the gradients right? Reverse mode against forward mode and against central differences, in f64.
+//! Are the gradients right? Reverse mode against forward mode and against central differences, in
+//! f64.
 //!
-//! Forward mode has no step size and sees faults of relative size 1e-12, but shares the table of operators with reverse
-//! mode; central differences are coarser and share nothing. Both look at each param, input and initial state by itself, so
-//! that a fault is named.
+//! Forward mode has no step size and sees faults of relative size 1e-12, but shares the table of
+//! operators with reverse mode; central differences are coarser and share nothing. Both look at
+//! each param, input and initial state by itself, so that a fault is named.
 
 mod compare;
 mod sample;

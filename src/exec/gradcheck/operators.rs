@@ -1,12 +1,13 @@
-//! Each operator that is no row of the table, in a cell of its own, must pass. `ProductOfOthers` stands in derived graphs
-//! alone and has no derivative.
+//! Each operator that is no row of the table, in a cell of its own, must pass. `ProductOfOthers`
+//! stands in derived graphs alone and has no derivative.
 
 use super::super::hand::{self, NOWHERE, shape};
 use super::*;
 use crate::ir::pointwise::table;
 use crate::ir::{Contract, Dim, Graph, NodeId, Op, Pointwise, Reduction, Shape};
 
-/// `y = op(m, v)` with `m: [A, B]`, `v: [B]` and `n: [A, B]`, all params, squared first so that slopes vary.
+/// `y = op(m, v)` with `m: [A, B]`, `v: [B]` and `n: [A, B]`, all params, squared first so that
+/// slopes vary.
 fn cell_of(build: &dyn Fn(&mut Graph, NodeId, NodeId, NodeId) -> NodeId) -> Cell {
     let mut cell = hand::empty("Single", &["A", "B"]);
     let m = hand::param(&mut cell, "m", &["A", "B"]);
@@ -15,7 +16,8 @@ fn cell_of(build: &dyn Fn(&mut Graph, NodeId, NodeId, NodeId) -> NodeId) -> Cell
     let graph = &mut cell.step;
     let [m, v, n] = [m, v, n].map(|it| hand::map(graph, Pointwise::Sin, &[it]));
     let y = build(graph, m, v, n);
-    // An output that is linear in the operator would not see a Hessian's worth of mistakes; squaring it does.
+    // An output that is linear in the operator would not see a Hessian's worth of mistakes;
+    // squaring it does.
     let y = hand::map(graph, Pointwise::Square, &[y]);
     hand::output(&mut cell, "y", y);
     let steps = hand::input(&mut cell, "unused", &[]);
@@ -129,7 +131,8 @@ fn what_moves_elements_passes() {
     }
 }
 
-/// `where(x > 0, log(w * x), b)` with guards at the entry of its branches, as the checker writes it.
+/// `where(x > 0, log(w * x), b)` with guards at the entry of its branches, as the checker writes
+/// it.
 #[test]
 fn a_branch_not_taken_gives_exactly_zero_even_where_it_is_nan() {
     use ndarray::{ArrayD, IxDyn};

@@ -1,4 +1,5 @@
-//! Random sizes, params, inputs and starts, at which the cell is finite and away from kinks and jumps.
+//! Random sizes, params, inputs and starts, at which the cell is finite and away from kinks and
+//! jumps.
 
 use ndarray::{ArrayD, IxDyn};
 
@@ -52,7 +53,8 @@ impl Noise {
 /// Binds a cell to small sizes, drawn where none is given.
 pub(super) fn sizes(cell: &Cell, given: &Env, noise: &mut Noise) -> Result<Bound, BindError> {
     let mut fault = None;
-    // Some sizes do not fit: an index beyond a small axis, a slice of nothing. Later tries are larger.
+    // Some sizes do not fit: an index beyond a small axis, a slice of nothing. Later tries are
+    // larger.
     for attempt in 0..60 {
         let mut env = given.clone();
         for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
@@ -75,7 +77,8 @@ pub(super) fn sizes(cell: &Cell, given: &Env, noise: &mut Noise) -> Result<Bound
 pub(super) struct Structure {
     /// The nodes that may be near a kink or jump, with the distance from it.
     kinks: Vec<(NodeId, Distance)>,
-    /// Why the derivative of a carried value, input or param is not that of the function, where it is not.
+    /// Why the derivative of a carried value, input or param is not that of the function, where it
+    /// is not.
     pub(super) params: Vec<Option<&'static str>>,
     pub(super) inputs: Vec<Option<&'static str>>,
     pub(super) carries: Vec<Option<&'static str>>,
@@ -104,7 +107,8 @@ impl Structure {
             if let Op::Map(op) = &node.op {
                 match smooth(*op) {
                     Some(Smooth::Kinks(distance)) => {
-                        // A condition that is itself a comparison does not move; the jump is where it is compared.
+                        // A condition that is itself a comparison does not move; the jump is where
+                        // it is compared.
                         let near = if *op == Pointwise::Where { moved(0) } else { any };
                         if near {
                             kinks.push((id, Distance::Row(distance)));
@@ -272,7 +276,8 @@ fn behind(cell: &Cell, mut taints: Reasons) -> (Reasons, Reasons, Reasons) {
             break;
         }
     }
-    // What a start is computed from lies behind what the carry lies behind, and behind what stands in the start itself.
+    // What a start is computed from lies behind what the carry lies behind, and behind what stands
+    // in the start itself.
     let mut starts: Reasons = vec![None; cell.start.nodes().len()];
     for (carry, why) in cell.carries.iter().zip(&carries) {
         if let (Start::Node(node), Some(why)) = (&carry.start, why) {
@@ -366,7 +371,8 @@ fn draw_once<'a>(
     noise: &mut Noise,
 ) -> Result<Sample<'a>, CheckError> {
     let cell = bound.cell();
-    // Some cells are defined for positive values alone, or near their own start: later tries are tamer.
+    // Some cells are defined for positive values alone, or near their own start: later tries are
+    // tamer.
     let positive = attempt % 3 == 1;
     let scale = 0.5 / (1 + attempt / 30) as f64;
     let number = |noise: &mut Noise| {
@@ -391,7 +397,8 @@ fn draw_once<'a>(
             (None, Some(default)) => default + 0.3 * scale * number(noise),
             (None, None) => 2.0 * scale * number(noise),
         };
-        // Where there are several inputs, one of them is sometimes a single sequence beside the batch.
+        // Where there are several inputs, one of them is sometimes a single sequence beside the
+        // batch.
         let shared = idx > 0 && seed % 2 == 1;
         let mut all = if shared { vec![steps] } else { vec![steps, batch] };
         all.extend(shape);
@@ -409,7 +416,8 @@ fn draw_once<'a>(
         seed,
         smooth: false,
     };
-    // Every second seed runs from the declared starts, so that learned ones are checked; so does every third try.
+    // Every second seed runs from the declared starts, so that learned ones are checked; so does
+    // every third try.
     if seed.is_multiple_of(2) && attempt % 3 != 2 {
         sample.state = random_starts(&sample, scale, positive, noise)?;
     }
@@ -441,7 +449,8 @@ fn random_starts(
         // A step number stays a number of steps.
         let whole = carry.index.is_some() || &*carry.name == "time";
         let infinite = start.iter().any(|it| !it.is_finite());
-        // An infinite start is a case of its own and stays, except in some samples that start from numbers.
+        // An infinite start is a case of its own and stays, except in some samples that start from
+        // numbers.
         if whole || (infinite && sample.seed % 4 != 2) {
             continue;
         }

@@ -1,7 +1,8 @@
 //! The reference interpreter: each sequence alone, one step after the other, on unbatched arrays.
 //!
-//! Nothing here is clever. That a batch equals its sequences run alone, that lengths cut, and that T steps at once equal T
-//! runs of one step hold because nothing else is done. What is given is checked before the first step.
+//! Nothing here is clever. That a batch equals its sequences run alone, that lengths cut, and that
+//! T steps at once equal T runs of one step hold because nothing else is done. What is given is
+//! checked before the first step.
 
 mod backward;
 mod finite;
@@ -125,8 +126,8 @@ impl<F: Real> Run<'_, F> {
         &self.given.lengths
     }
 
-    /// Every node of the step graph at one step of one sequence. They are computed anew rather than kept, so that memory is
-    /// that of the carried values alone.
+    /// Every node of the step graph at one step of one sequence. They are computed anew rather than
+    /// kept, so that memory is that of the carried values alone.
     pub(crate) fn values(
         &self,
         sequence: usize,

@@ -1,4 +1,5 @@
-//! Forward mode: how fast outputs and final states move when params, inputs and starts move along a direction.
+//! Forward mode: how fast outputs and final states move when params, inputs and starts move along a
+//! direction.
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
@@ -10,7 +11,8 @@ use super::{Run, RunError};
 use crate::derive::Tangent;
 use crate::ir::{Node, Op, Real, Source, Start};
 
-/// The directional derivative of a run. `derived` is derived from [`super::super::Bound::cell`] of the cell that ran.
+/// The directional derivative of a run. `derived` is derived from [`super::super::Bound::cell`] of
+/// the cell that ran.
 pub fn tangent<F: Real>(
     run: &Run<'_, F>,
     derived: &Tangent,

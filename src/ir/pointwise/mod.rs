@@ -1,7 +1,8 @@
 //! The table of elementwise operators: one row each.
 //!
-//! A row gives the operator's text, value, slopes, range and where it may be tested. Evaluation, both modes of
-//! differentiation, interval arithmetic, printing and the generic tests read it; adding an activation is adding a row.
+//! A row gives the operator's text, value, slopes, range and where it may be tested. Evaluation,
+//! both modes of differentiation, interval arithmetic, printing and the generic tests read it;
+//! adding an activation is adding a row.
 //!
 //! Slopes are written over graph values, so that a backward pass is a graph that people can read.
 
@@ -168,7 +169,8 @@ fn rising(a: Interval, f: impl Fn(f64) -> f64) -> Interval {
     if lo.is_nan() || hi.is_nan() { ANY } else { Interval { lo, hi, open: a.open } }
 }
 
-/// The hull of a function of two operands that is monotone in each: its extremes lie at the corners.
+/// The hull of a function of two operands that is monotone in each: its extremes lie at the
+/// corners.
 fn corners(a: Interval, b: Interval, f: impl Fn(f64, f64) -> f64) -> Interval {
     // 0 * inf at a corner is 0: the bound is approached, the infinity never reached.
     let at = |x, y| {
@@ -244,8 +246,8 @@ pointwise! {
     /// `a != b`
     NotEqual, "not_equal"(a, b), Infix("!=");
         truth(a != b); []; |_| TRUTH, [REAL, REAL], Jumps(comparison);
-    /// Selects `a` where the condition is not 0, else `b`. Its adjoint is written out in `derive`, because a product with a
-    /// slope of 0 would let a NaN through.
+    /// Selects `a` where the condition is not 0, else `b`. Its adjoint is written out in `derive`,
+    /// because a product with a slope of 0 would let a NaN through.
     Where, "where"(cond, a, b), Function;
         if cond != F::zero() { a } else { b };
         [None, Some(|v| v.is(Pointwise::NotEqual, v.a(), 0.0)), Some(|v| v.is(Pointwise::Equal, v.a(), 0.0))];

@@ -47,8 +47,8 @@ impl<'g> Term<'g> for f64 {
     }
 }
 
-/// Writes a slope into a graph. `args` and `result` are nodes of that graph of one shape: the operands and the value of the
-/// operator.
+/// Writes a slope into a graph. `args` and `result` are nodes of that graph of one shape: the
+/// operands and the value of the operator.
 pub fn write(
     graph: &mut Graph,
     slope: Slope,

@@ -1,7 +1,8 @@
 //! Nodes as formulas in the notation of the language.
 //!
-//! Named nodes are called by their name, others are written out where they are used; what is used more than once, or would be
-//! too long, gets a name such as `t1`. A broadcast is invisible where the language would find the same one by itself.
+//! Named nodes are called by their name, others are written out where they are used; what is used
+//! more than once, or would be too long, gets a name such as `t1`. A broadcast is invisible where
+//! the language would find the same one by itself.
 
 use std::collections::BTreeSet;
 
@@ -125,7 +126,8 @@ impl<'g> Formulas<'g> {
         }
     }
 
-    /// Written out wherever it is used, for it is as short as a name: `1 - z`, `n ^ 2`, `transpose(W)`.
+    /// Written out wherever it is used, for it is as short as a name: `1 - z`, `n ^ 2`,
+    /// `transpose(W)`.
     pub fn is_plain(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
         let short = |it: NodeId| self.name(it).is_some() || self.is_atom(it);
@@ -270,8 +272,9 @@ impl<'g> Formulas<'g> {
         }
     }
 
-    /// The operands of an elementwise node, broadcasts left out where the rules of the language put them back: some operand
-    /// has all axes, and those of each other one can be found among them in one way only.
+    /// The operands of an elementwise node, broadcasts left out where the rules of the language put
+    /// them back: some operand has all axes, and those of each other one can be found among them in
+    /// one way only.
     fn broadcast(&self, args: &[NodeId], shape: &Shape) -> Vec<Text> {
         let hidden = |id: &NodeId| match &self.graph.node(*id).op {
             Op::Expand(places) if self.name(*id).is_none() => {

@@ -33,7 +33,8 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Writes all lines. Columns are as wide as most entries need; a longer one moves its own line only.
+    /// Writes all lines. Columns are as wide as most entries need; a longer one moves its own line
+    /// only.
     pub fn write(&self, out: &mut String) {
         let width = |limit: usize, of: &dyn Fn(&Row) -> usize| {
             self.rows.iter().map(of).filter(|it| *it <= limit).max().unwrap_or(0)
@@ -51,8 +52,8 @@ impl Table {
     }
 }
 
-/// Writes a line whose beginning is not broken and whose rest may be, before operators and after commas; the outermost
-/// place that leaves a line well filled is taken.
+/// Writes a line whose beginning is not broken and whose rest may be, before operators and after
+/// commas; the outermost place that leaves a line well filled is taken.
 pub(crate) fn wrap(out: &mut String, start: &str, text: &str) {
     let indent = start.len().min(WIDTH / 2);
     out.push_str(start);
@@ -91,7 +92,8 @@ fn best_break(text: &str, room: usize) -> Option<usize> {
                     beyond = beyond.or(Some(at));
                     continue;
                 }
-                // A sum falls apart more readily than a product, and that than a matrix and its vector.
+                // A sum falls apart more readily than a product, and that than a matrix and its
+                // vector.
                 let bond = match after.first() {
                     Some(b'*' | b'/') if operator => 15,
                     Some(b'@') if operator => 40,

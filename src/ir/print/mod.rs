@@ -1,4 +1,5 @@
-//! Graphs as text for people: equations in the user's own names and in the notation of the language.
+//! Graphs as text for people: equations in the user's own names and in the notation of the
+//! language.
 //!
 //! The text is made for reading and for snapshots: the same graph always gives the same text.
 
@@ -53,7 +54,8 @@ pub(crate) fn prev(carry: &Carry) -> String {
     }
 }
 
-/// What a leaf of the graphs of a cell is called; leaves of derived graphs have names that only their printer knows.
+/// What a leaf of the graphs of a cell is called; leaves of derived graphs have names that only
+/// their printer knows.
 pub(crate) fn leaf(cell: &Cell, op: &Op) -> Option<String> {
     match op {
         Op::Input(idx) => Some(cell.inputs[*idx].name.to_string()),

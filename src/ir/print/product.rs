@@ -1,4 +1,5 @@
-//! Contractions in the notation of the language: `W @ x`, `transpose(W) @ d`, `outer(d, x)`, `dot(a, b)`, `matmul(A, B)`.
+//! Contractions in the notation of the language: `W @ x`, `transpose(W) @ d`, `outer(d, x)`,
+//! `dot(a, b)`, `matmul(A, B)`.
 
 use super::text::{Level, Text, call};
 use crate::ir::{Contract, Shape};
@@ -79,7 +80,8 @@ fn turned(left: &Operand, right: &Operand) -> Vec<(Operand, Operand)> {
     all
 }
 
-/// `A @ v`: the last axes are summed over, leading ones that both have are batched; then what only `v` has, then `A`.
+/// `A @ v`: the last axes are summed over, leading ones that both have are batched; then what only
+/// `v` has, then `A`.
 fn applied(left: &Operand, right: &Operand, result: &[u8]) -> Option<Text> {
     let (&sum, ahead) = left.labels.split_last()?;
     let (&other, behind) = right.labels.split_last()?;

@@ -150,7 +150,8 @@ pub(crate) fn constant(value: &Const) -> Text {
     }
 }
 
-/// The axes that something happens along, as the language says it: `over D`. Nothing when it is the only one.
+/// The axes that something happens along, as the language says it: `over D`. Nothing when it is the
+/// only one.
 pub(crate) fn over(shape: &Shape, axes: &[usize]) -> Option<String> {
     if axes.len() == shape.rank() && shape.rank() == 1 {
         return None;
