@@ -258,6 +258,10 @@ impl<'a> Collector<'a, '_> {
             let message = format!("`{}` is not a state", name.name);
             let mut fault = Diagnostic::new(Code::NotAState, name.span, message);
             fault = match near {
+                // `param b: [H] init = 0` ends before its `init`.
+                None if &*name.name == "init" => {
+                    fault.help("the initialiser follows `init` without `=`: `init 0`")
+                }
                 Some(near) => fault.help(format!("did you mean `{near}`?")).fix(
                     Applicability::Maybe,
                     name.span,

@@ -153,7 +153,12 @@ impl Inits<'_, '_, '_> {
             let form = super::resolve::form(&name.name, signature);
             let matched = args::bind(&form, name, span, args).ok()?;
             let Some(op) = op.filter(|it| matched.slots.len() == it.arity()) else {
-                return self.bad(span, format!("`{}` is no initialiser", name.name));
+                let number = match &*name.name {
+                    "zeros" => ": write `0`",
+                    "ones" => ": write `1`",
+                    _ => "",
+                };
+                return self.bad(span, format!("`{}` is no initialiser{number}", name.name));
             };
             let mut values = Vec::with_capacity(matched.slots.len());
             for (param, slot) in signature.params.iter().zip(&matched.slots) {

@@ -66,6 +66,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
             ExprKind::Array(items) => items.iter().for_each(|it| self.visit(it)),
             ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.visit(inner),
             ExprKind::Index(value, index) => {
+                if self.numbers_steps(value, index, expr.span) {
+                    return;
+                }
                 self.visit(value);
                 self.visit(index);
             }
@@ -97,7 +100,12 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         let Some((idx, def)) = self.names.find(&name.name) else {
             let names = self.names;
-            let fault = self.unknown(name, names.all());
+            let mut fault = self.unknown(name, names.all());
+            if let (None, Some((_, part))) = (&fault.help, path.tail.first()) {
+                fault = fault.help(format!("names stand alone: write `{}`", part.name));
+            } else if let (None, Some(meant)) = (&fault.fix, self.with_time(&name.name)) {
+                fault = fault.fix(Applicability::Maybe, name.span, meant);
+            }
             self.sink.push(fault);
             return None;
         };
@@ -107,16 +115,72 @@ impl<'c, 'a> Resolver<'c, 'a> {
         if let Some((_, part)) = path.tail.first() {
             let message =
                 format!("`{}` is {} and has no part `{}`", name.name, def.article(), part.name);
-            let fault = Diagnostic::new(Code::WrongKindOfName, part.span, message)
+            let mut fault = Diagnostic::new(Code::WrongKindOfName, part.span, message)
                 .label(def.name.span, "declared here");
+            if &*part.name == "T" && path.tail.len() == 1 {
+                let turned = format!("transpose({})", name.name);
+                fault = fault.fix(Applicability::Maybe, path.span, turned);
+            }
             self.sink.push(fault);
             return None;
         }
         Some(idx)
     }
 
+    /// What a name that says when it is read, such as `h_prev` or `x_t`, is called here.
+    fn with_time(&self, name: &str) -> Option<String> {
+        const OLD: &[&str] = &["_prev", "_old", "_last", "_tm1", "_t_1", "prev_", "old_", "last_"];
+        let in_time = |name: &&str| {
+            let kind = self.names.find(name).map(|it| &it.1.kind);
+            matches!(kind, Some(Kind::State { .. } | Kind::Input { .. } | Kind::Value(_)))
+        };
+        let old = OLD.iter().find_map(|it| match it.starts_with('_') {
+            true => name.strip_suffix(it).filter(in_time),
+            false => name.strip_prefix(it).filter(in_time),
+        });
+        let new = name.strip_suffix("_t").filter(in_time);
+        old.map(|it| format!("prev {it}")).or_else(|| new.map(str::to_owned))
+    }
+
+    /// `h[t - 1]` and `x[t]`, as papers number the steps. Says so, and answers whether it did.
+    fn numbers_steps(&mut self, value: &Expr, index: &Expr, whole: Span) -> bool {
+        let is_time = |it: &Expr| {
+            matches!(&it.kind, ExprKind::Path(path)
+                if path.tail.is_empty() && matches!(&*path.head.name, "t" | "time"))
+        };
+        let ExprKind::Path(path) = &value.kind else { return false };
+        let name = &path.head.name;
+        let (at, old) = if let ExprKind::Chain(first, _) = &index.kind {
+            (&**first, true)
+        } else {
+            (index, false)
+        };
+        let ExprKind::Path(time) = &at.kind else { return false };
+        let known = self.names.find(&time.head.name).is_some();
+        let kind = self.names.find(name).map(|it| &it.1.kind);
+        let plain = path.tail.is_empty()
+            && matches!(kind, Some(Kind::State { .. } | Kind::Input { .. } | Kind::Value(_)));
+        if known || !plain || !is_time(at) || !matches!(self.place, Place::Step) {
+            return false;
+        }
+        let meant = if old { format!("prev {name}") } else { name.to_string() };
+        let message = "steps are not numbered";
+        let fault = Diagnostic::new(Code::UnknownName, index.span, message).help(format!(
+            "`{name}` is the value of this step, `prev {name}` that of the step before"
+        ));
+        self.sink.push(fault.fix(Applicability::Maybe, whole, meant));
+        true
+    }
+
     fn unknown<'n>(&mut self, name: &Ident, known: impl Iterator<Item = &'n str>) -> Diagnostic {
         let text = &*name.name;
+        if let (Place::Init, "zeros" | "ones") = (&self.place, text) {
+            let number = if text == "ones" { "1" } else { "0" };
+            let message = format!("`{text}` is no initialiser");
+            return Diagnostic::new(Code::BadInitialiser, name.span, message)
+                .help("a number is drawn everywhere alike")
+                .fix(Applicability::Maybe, name.span, number);
+        }
         if builtin::find(text).is_some() || self.items.find(text).is_some() {
             let message = format!("`{text}` is a function; a value is needed here");
             return Diagnostic::new(Code::WrongKindOfName, name.span, message)

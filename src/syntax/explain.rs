@@ -5,6 +5,7 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::grammar::Rule;
+use crate::syntax::habits;
 use crate::syntax::scan::{Kind, NONE};
 use crate::syntax::split::Reader;
 use crate::syntax::words::{self, Word};
@@ -81,7 +82,8 @@ fn slip(
     if at == start + 1 && matches!(found, "=" | ":") && !matches!(before, "loss" | "use") {
         return Some(reserved(reader.span(start), before));
     }
-    if let Some(found) = unlike(reader, start, at, found, before) {
+    let special = habits::at_token(reader, start, at, found);
+    if let Some(found) = special.or_else(|| unlike(reader, start, at, found, before)) {
         return Some(found);
     }
     if let Kind::Word(word) = kind
@@ -245,6 +247,7 @@ fn value_after(reader: &Reader<'_>, first: usize) -> Option<String> {
 
 fn missing_operator(reader: &Reader<'_>, at: usize, found: &str, before: &str) -> Diagnostic {
     let left = reader.span(at - 1);
+    let habit = habits::words_between(reader, at);
     let before = &value_before(reader, at - 1).unwrap_or_else(|| before.to_owned());
     let whole = value_after(reader, at);
     let readable = whole.is_some() || !matches!(reader.kind(at), Some(Kind::Open(_)));
@@ -265,7 +268,10 @@ fn missing_operator(reader: &Reader<'_>, at: usize, found: &str, before: &str) -
     let labelled = Diagnostic::new(Code::MissingOperator, reader.span(at), message)
         .at("a second value begins here")
         .label(left, "a value ends here")
-        .help(help);
+        .help(habit.clone().unwrap_or(help));
+    if habit.is_some() {
+        return labelled;
+    }
     labelled.fix(Applicability::Maybe, gap, format!(" {sign}{blank}"))
 }
 
@@ -295,7 +301,22 @@ fn help_for(
     let first = reader.word(start);
     let named = clip(reader.word(start + 1));
     match (first, found) {
-        ("gate" | "let", ":") => Some(format!("the shape of `{named}` is inferred: remove it")),
+        ("output", "(") if at == start + 1 => {
+            Some("outputs stand without parentheses: `output h, c`".to_owned())
+        }
+        ("output", "(") if matches!(reader.kind(at - 1), Some(Kind::Word(Word::Free))) => {
+            let value = value_text(reader, at - 1, reader.partner(at).unwrap_or(at));
+            let value = value.unwrap_or_else(|| format!("{}(..)", clip(reader.word(at - 1))));
+            Some(format!("give the value a name: `output y = {value}`"))
+        }
+        ("input" | "state" | "param" | "const" | "mask" | "target" | "feedback", "=")
+            if at >= start + 3 && reader.word(at - 2) == "," =>
+        {
+            Some(format!("remove the comma before `{}`", clip(reader.word(at - 1))))
+        }
+        ("gate" | "let", ":") if at == start + 2 => {
+            Some(format!("the shape of `{named}` is inferred: remove it"))
+        }
         ("input" | "state" | "param" | "const" | "mask" | "target" | "feedback", "=")
             if expected.has(Rule::a_colon) =>
         {
@@ -319,7 +340,13 @@ fn help_for(
             Some("arguments of a layer are named: `x = e`".to_owned())
         }
         (_, name) if expected.has(Rule::a_lbracket) && expected.has(Rule::kw_index) => {
-            let name = if name.is_empty() { "H" } else { name };
+            let inside = reader.partner(at).filter(|it| *it > at + 1);
+            let inside = inside.and_then(|it| value_text(reader, at + 1, it - 1));
+            let name = match (name, &inside) {
+                ("(" | "{", Some(inside)) => inside,
+                ("" | "(" | "{", _) => "H",
+                (name, _) => name,
+            };
             Some(format!("a shape stands in brackets: `[{name}]`"))
         }
         (_, "=") if expected.has(Rule::infix) => Some("to compare, write `==`".to_owned()),

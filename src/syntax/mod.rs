@@ -13,6 +13,7 @@ mod erase;
 mod explain;
 mod expr;
 mod grammar;
+mod habits;
 mod numbers;
 mod operand;
 mod print;

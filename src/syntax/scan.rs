@@ -7,6 +7,7 @@
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::brackets;
 use crate::syntax::chars;
+use crate::syntax::habits;
 use crate::syntax::numbers;
 use crate::syntax::words::{self, Word};
 use crate::text::{FileId, Span};
@@ -282,6 +283,8 @@ impl Scanner<'_> {
         } else if chars::is_blank(character) {
             found.help = Some("write an ordinary blank".to_owned());
             found.fix = fix(found.span, " ");
+        } else if let Some(advice) = habits::sign(character) {
+            found.help = Some(advice.to_owned());
         } else if let Some(sign) = chars::sign(character) {
             found.help = Some(format!("write `{sign}`"));
             found.fix = fix(found.span, sign);
@@ -393,7 +396,12 @@ impl Scanner<'_> {
         let word = &rest[..length];
         // A whole line of such letters is shown in part.
         let shown: String = word.chars().take(40).collect();
-        let spelled = if length <= 200 { chars::spell(word) } else { None };
+        let spelled = match word {
+            // Papers write the logistic function so.
+            "σ" if rest[length..].starts_with('(') => Some("sigmoid".to_owned()),
+            _ if length <= 200 => chars::spell(word),
+            _ => None,
+        };
         let found = self.report(
             Code::NonAsciiName,
             start,

@@ -7,11 +7,12 @@ use crate::check::args::{self, Matched};
 use crate::check::builtin::{self, Builtin, Signature};
 use crate::check::hypers::{Activation, Of};
 use crate::check::items::Callable;
+use crate::check::names::Kind;
 use crate::check::resolve;
 use crate::check::show::{self, Shown};
 use crate::diag::{Code, Diagnostic, Label};
 use crate::ir::{Const, NodeId, Op, Pointwise, Shape};
-use crate::syntax::ast::{self, Arg, Expr, Ident};
+use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
@@ -51,10 +52,19 @@ impl Lower<'_, '_> {
         if scope.cell && hypers.numbers.constants.contains_key(&name.name) {
             let message = format!("`{}` is a number, not an activation", name.name);
             let mut fault = Diagnostic::new(Code::WrongKindOfName, name.span, message);
+            let mut help = format!("write `{} * ..`", name.name);
             if let Some((_, def)) = self.names.find(&name.name) {
                 fault = fault.label(def.name.span, "declared here");
+                if let Kind::Hyper(hyper) = &def.kind
+                    && let ExprKind::Call(function, _) = &hyper.value.kind
+                {
+                    help = format!(
+                        "an activation that is the value of a hyper names its constants: `{}(NAME = ..)`",
+                        function.name
+                    );
+                }
             }
-            return self.fail(fault.help(format!("write `{} * ..`", name.name)));
+            return self.fail(fault.help(help));
         }
         self.poison()
     }
