@@ -134,9 +134,31 @@ impl Builder<'_> {
             self.indexed(leaf, indices)
         };
         while let Some(part) = next_postfix(parts) {
-            base = self.apply(base, part)?;
+            base = match (&base.expr.kind, part.as_rule()) {
+                (ExprKind::Path(path), Rule::args) if !path.tail.is_empty() => {
+                    self.called_by_path(path.clone(), part)?
+                }
+                _ => self.apply(base, part)?,
+            };
         }
         Some(base)
+    }
+
+    /// `torch.tanh(v)`: read on as `tanh(v)`, so that the slip is told once.
+    fn called_by_path(&mut self, mut path: Path, args: Pair<'_, Rule>) -> Option<Tall> {
+        let (_, name) = path.tail.pop()?;
+        let shown = self.text(path.span);
+        let message = match shown.len() <= 40 && !shown.contains('\n') {
+            true => format!("`{shown}` is no function: functions stand alone"),
+            false => "functions stand alone, without the name of a module".to_owned(),
+        };
+        let fault = Diagnostic::new(Code::UnexpectedToken, path.span, message)
+            .help(format!("write `{}(..)`", name.name))
+            .fix(Applicability::Maybe, path.span, &*name.name);
+        self.report(fault);
+        let span = name.span.to(self.span(&args));
+        let (args, height) = self.args(args)?;
+        Some(self.node(ExprKind::Call(name, args), span, height))
     }
 
     fn indexed(&mut self, mut base: Tall, indices: Indices) -> Tall {
