@@ -94,7 +94,7 @@ impl Artifact {
         let spec = Spec::read(&artifact.source_name, artifact.source.as_bytes());
         let spec = spec.map_err(|it| stale(it.into()))?;
         let cell = spec.configure(Some(&artifact.cell.name), &artifact.set()).map_err(stale)?;
-        if *cell.ir() != artifact.cell {
+        if !same(cell.ir(), &artifact.cell) {
             return Err(bad(
                 "the graph in the artifact is not what its source says; compile the source again"
                     .to_owned(),
@@ -122,6 +122,14 @@ impl Artifact {
     pub fn set(&self) -> Vec<(&str, &str)> {
         self.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect()
     }
+}
+
+/// Whether two cells say the same. A constant may be NaN, which equals nothing, so what differs as
+/// numbers is compared as it is written.
+fn same(a: &ir::Cell, b: &ir::Cell) -> bool {
+    let options = ron::Options::default().without_recursion_limit();
+    let written = |it: &ir::Cell| options.to_string(it).ok();
+    a == b || written(a).is_some_and(|it| Some(it) == written(b))
 }
 
 /// What is wrong with a text, in words for people who do not know the reader.

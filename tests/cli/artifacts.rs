@@ -119,3 +119,13 @@ fn an_artifact_that_is_cut_off_is_refused_at_every_length() {
         assert!(output.stderr.contains("E0710"), "{length}: {}", output.stderr);
     }
 }
+
+/// A NaN equals nothing, not even the one that was written.
+#[test]
+fn a_constant_that_is_no_number_is_the_same_when_read() {
+    let scratch = Scratch::new();
+    scratch.write("nan.rnn", "cell N { input x: []  hyper a = inf - inf  output y = a * x }");
+    scratch.rnnc("compile nan.rnn -o nan.ron").expect(0);
+    assert!(scratch.text("nan.ron").contains("NaN"), "{}", scratch.text("nan.ron"));
+    scratch.rnnc("compile nan.ron").expect(0);
+}
