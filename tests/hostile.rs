@@ -17,9 +17,9 @@ use rnnc::{Spec, SpecError};
 /// What a text may take, in bytes at a time.
 const MEMORY: usize = 256 << 20;
 
-/// The aim is 0.2 s in a debug build on an idle machine. The test allows ten times that, since it
-/// may share its machine; anything that grows faster than its text takes far longer.
-const TIME: Duration = Duration::from_secs(2);
+/// The aim is 0.2 s in a debug build on an idle machine, which is measured by hand. This bound is no measurement: it ends a
+/// test that would otherwise hang, because something grows faster than its text.
+const TIME: Duration = Duration::from_secs(30);
 
 /// The longest report, in bytes.
 const REPORT: usize = 64 << 10;
@@ -117,11 +117,15 @@ fn long_lines() {
         &["E0108"],
     );
     run.answers("a text of 1 MB", format!("use \"{}", "a".repeat(1 << 20)), &["E0104", "E0101"]);
-    run.answers("1 MB of sums on one line", output(&format!("x{}", " + x".repeat(1 << 18))), &[]);
+    run.answers(
+        "1 MB of sums on one line",
+        output(&format!("x{}", " + x".repeat(1 << 18))),
+        &["E0109"],
+    );
     run.answers(
         "a slip at the end of 1 MB",
         output(&format!("x{} +", " + x".repeat(1 << 18))),
-        &["E0101"],
+        &["E0109"],
     );
     run.answers("wrong signs on one line", output(&format!("x {}", "? ".repeat(MANY))), &["E0105"]);
     run.answers(
@@ -152,7 +156,7 @@ fn nesting() {
     run.answers("conditions", nested("where(x > 0, x, ", ")", MANY), &["E0109"]);
     run.answers("parentheses that fit", nested("(", ")", 250), &[]);
     run.answers("calls that fit", nested("tanh(", ")", 120), &[]);
-    run.answers("comparisons", output(&format!("x{}", " < x".repeat(MANY))), &["E0112"]);
+    run.answers("comparisons", output(&format!("x{}", " < x".repeat(MANY / 2 - 5))), &["E0112"]);
     run.done();
 }
 
@@ -165,7 +169,7 @@ fn brackets_without_partners() {
         run.answers(open, open.repeat(MANY), &codes);
     }
     for close in [")", "]", "}", ")\n", "}\n", ")]}\n"] {
-        let codes = ["E0101", "E0104"];
+        let codes = ["E0101", "E0104", "E0109"];
         run.answers(close, output(&format!("x {}", close.repeat(MANY))), &codes);
         run.answers(close, close.repeat(MANY), &codes);
     }
@@ -177,16 +181,23 @@ fn brackets_without_partners() {
 #[test]
 fn many_terms() {
     let mut run = Run::new();
-    run.answers("a sum", output(&format!("x{}", " + x".repeat(MANY))), &[]);
-    run.answers("a sum and differences", output(&format!("x{}", " - x + 2".repeat(MANY))), &[]);
-    run.answers("a product", output(&format!("x{}", " * x".repeat(MANY))), &[]);
-    run.answers("quotients", output(&format!("x{}", " / 2".repeat(MANY))), &[]);
-    run.answers("calls in a sum", output(&format!("x{}", "\n + tanh(x)".repeat(MANY / 2))), &[]);
-    run.answers("names side by side", output(&"x ".repeat(MANY)), &["E0102"]);
-    run.answers("arguments", output(&format!("tanh(x{})", ", x".repeat(MANY))), &["E0206"]);
+    // One declaration holds 100,000 words, numbers and signs; the legal ones here come close.
+    let half = MANY / 2 - 2;
+    run.answers("a sum", output(&format!("x{}", " + x".repeat(MANY))), &["E0109"]);
+    run.answers("a legal sum", output(&format!("x{}", " + x".repeat(half))), &[]);
+    run.answers("a sum and differences", output(&format!("x{}", " - x + 2".repeat(half / 2))), &[]);
+    run.answers("a product", output(&format!("x{}", " * x".repeat(half))), &[]);
+    run.answers("quotients", output(&format!("x{}", " / 2".repeat(half))), &[]);
+    run.answers(
+        "calls in a sum",
+        output(&format!("x{}", "\n + tanh(x)".repeat(MANY / 5 - 2))),
+        &[],
+    );
+    run.answers("names side by side", output(&"x ".repeat(MANY - 10)), &["E0102"]);
+    run.answers("arguments", output(&format!("tanh(x{})", ", x".repeat(half - 5))), &["E0206"]);
     run.answers("parts", output(&format!("concat(x{})", ", x".repeat(MANY / 4))), &[]);
     let numbers =
-        format!("  const c: [{MANY}] = [1{}]\n  output y = c * 2, x", ", 1".repeat(MANY - 1));
+        format!("  const c: [{}] = [1{}]\n  output y = c * 2, x", half - 4, ", 1".repeat(half - 5));
     run.answers("an array", cell(&numbers), &[]);
     run.answers(
         "axes",
@@ -228,7 +239,7 @@ fn many_equations() {
     run.answers("cells", &cells, &[]);
     run.answers("one cell again and again", output("x").repeat(20_000), &["E0202"]);
     run.answers("words alone", cell(&"  let\n".repeat(MANY)), &["E0101", "E0110", "E0402"]);
-    run.answers("commas", cell(&format!("  dims {}", ",".repeat(MANY))), &["E0101", "E0402"]);
+    run.answers("commas", cell(&format!("  dims {}", ",".repeat(MANY - 10))), &["E0101", "E0402"]);
     run.done();
 }
 
@@ -272,11 +283,11 @@ fn texts_that_grow_when_they_are_expanded() {
     run.answers("a size of 10^30", cell("  output x, y = zeros([10 ^ 30])"), &["E0109"]);
     let likes: String = (1..20_000).map(|it| format!(", D{it} like D{}", it - 1)).collect();
     run.answers("names of names", cell(&format!("  dims D0{likes}\n  output x")), &[]);
-    let derived: String = (1..20_000).map(|it| format!(", D{it} = D{} + 1", it - 1)).collect();
-    let used = cell(&format!("  dims D0{derived}\n  output x, y = zeros([D19999])"));
+    let derived: String = (1..16_000).map(|it| format!(", D{it} = D{} + 1", it - 1)).collect();
+    let used = cell(&format!("  dims D0{derived}\n  output x, y = zeros([D15999])"));
     run.answers("sizes from sizes", used, &[]);
-    let hypers: String = (1..20_000).map(|it| format!(", a{it} = a{} + 1", it - 1)).collect();
-    let used = cell(&format!("  hyper a0 = 1{hypers}\n  output y = a19999 * x"));
+    let hypers: String = (1..16_000).map(|it| format!(", a{it} = a{} + 1", it - 1)).collect();
+    let used = cell(&format!("  hyper a0 = 1{hypers}\n  output y = a15999 * x"));
     run.answers("numbers from numbers", used, &[]);
     run.answers("numbers that overflow", cell("  hyper a = 10 ^ 10 ^ 10\n  output y = a * x"), &[]);
 

@@ -4,12 +4,23 @@
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use crate::diag::{Applicability, Code, Diagnostic};
+use crate::syntax::MAX_TOKENS;
 use crate::syntax::grammar::Rule;
 use crate::syntax::habits;
 use crate::syntax::scan::{Kind, NONE};
 use crate::syntax::split::Reader;
 use crate::syntax::words::{self, Word};
 use crate::text::Span;
+
+/// A declaration or item that is longer than any that a person writes.
+pub(super) fn too_many(reader: &Reader<'_>, start: usize, end: usize, what: &str) -> Diagnostic {
+    let count = end - start;
+    let message = format!(
+        "this {what} holds {count} words, numbers and signs; at most {MAX_TOKENS} are read"
+    );
+    Diagnostic::new(Code::TooLarge, reader.span(start), message)
+        .help("split it with `let`, or load large tables as a `const`")
+}
 
 /// Puts the furthest failure of a rule into words. The tokens `start..end` were read; `what` is what they were
 /// to be.

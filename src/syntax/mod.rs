@@ -31,6 +31,9 @@ use crate::text::{FileId, SourceFile, Span};
 /// The largest text that is read, in bytes.
 pub const MAX_SOURCE: usize = 4 << 20;
 
+/// The most words, numbers and signs that one declaration may hold.
+pub const MAX_TOKENS: usize = 100_000;
+
 /// Trees of expressions are no deeper than this, so that the stages after this one may recurse over them.
 pub const MAX_DEPTH: u32 = 256;
 

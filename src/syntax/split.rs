@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use pest::iterators::Pairs;
 
 use crate::diag::{Code, Diagnostic};
+use crate::syntax::MAX_TOKENS;
 use crate::syntax::ast::{self, Unread};
 use crate::syntax::build::Builder;
 use crate::syntax::explain;
@@ -464,6 +465,12 @@ impl<'r> Reader<'r> {
         // What lies between brackets that do not fit cannot be read.
         let first = self.unpaired.partition_point(|it| *it < self.span(start).start);
         if self.unpaired.get(first).is_some_and(|it| *it < self.span(end - 1).end) {
+            return None;
+        }
+        if end - start > MAX_TOKENS {
+            if !self.is_faulty(start, end) {
+                self.report(explain::too_many(self, start, end, what));
+            }
             return None;
         }
         let range = self.span(start).to(self.span(end - 1)).range();
