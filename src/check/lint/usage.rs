@@ -271,6 +271,7 @@ impl<'a> Usage<'a> {
     }
 
     fn report(&self) -> Vec<Diagnostic> {
+        let readers = self.readers();
         let mut found = Vec::new();
         for (idx, def) in self.defs.iter().enumerate() {
             let Some(ident) = def.ident else { continue };
@@ -308,7 +309,7 @@ impl<'a> Usage<'a> {
             let name = &ident.name;
             let mut diagnostic =
                 Diagnostic::new(code, ident.span, format!("{what} `{name}` is never used"));
-            diagnostic = match self.reader(idx) {
+            diagnostic = match self.reader(&readers, idx) {
                 Some(reader) => diagnostic.at("reaches no output and no state").label(
                     reader.span,
                     format!("only `{}` reads it, which is never used itself", reader.name),
@@ -327,19 +328,24 @@ impl<'a> Usage<'a> {
         found
     }
 
+    /// For each definition the others that read it although nothing needs them, in the order of the source.
+    fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.defs.len()];
+        for (by, def) in self.defs.iter().enumerate() {
+            for &read in def.reads.iter().filter(|it| **it != by) {
+                if readers[read].last() != Some(&by) {
+                    readers[read].push(by);
+                }
+            }
+        }
+        readers
+    }
+
     /// A name that reads this one although nothing needs it.
-    fn reader(&self, idx: usize) -> Option<&'a Ident> {
-        let readers = || {
-            self.defs
-                .iter()
-                .enumerate()
-                .filter(move |(at, it)| *at != idx && it.reads.contains(&idx))
-        };
-        readers().find_map(|(_, it)| it.ident).or_else(|| {
-            // A loop without a name of its own: whoever reads the loop.
-            let (whole, _) = readers().next()?;
-            self.defs.iter().find(|it| it.reads.contains(&whole))?.ident
-        })
+    fn reader(&self, readers: &[Vec<usize>], idx: usize) -> Option<&'a Ident> {
+        let named = |idx: usize| readers[idx].iter().find_map(|it| self.defs[*it].ident);
+        // A loop without a name of its own: whoever reads the loop.
+        named(idx).or_else(|| named(*readers[idx].first()?))
     }
 
     /// W0606: states whose old value nobody asks for.
