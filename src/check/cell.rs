@@ -6,7 +6,7 @@ use super::carries;
 use super::declare;
 use super::hypers::{self, Hypers, Settings};
 use super::inits;
-use super::items::Items;
+use super::items::{self, Items};
 use super::lower::{Lower, Phase, Scope, Value};
 use super::names::{Equation, Kind, Names, Returned};
 use super::order;
@@ -14,7 +14,8 @@ use super::resolve::{self, Place, Resolver};
 use super::show;
 use crate::diag::{self, Applicability, Code, Diagnostic};
 use crate::ir::{self, Const, Init, Input, NamedValue, NodeId, Output, Param, Shape, ValueKind};
-use crate::syntax::ast;
+use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind};
+use crate::text::Span;
 
 /// Checks a cell. It is given back when nothing is wrong with it; what is wrong is in `sink`.
 pub(super) fn check<'a>(
@@ -331,7 +332,7 @@ pub(super) fn lower_equation(
                 return;
             };
             if found != *shape {
-                let fault = state_shape(equation, name, &found, shape)
+                let fault = state_shape(names, equation, name, &found, shape)
                     .label(def.name.span, format!("declared `{shape}` here"));
                 lower.sink.push(fault);
                 return;
@@ -347,12 +348,48 @@ pub(super) fn lower_equation(
     lower.values[equation.def] = Some(value);
 }
 
-fn state_shape(equation: &Equation<'_>, name: &str, found: &Shape, declared: &Shape) -> Diagnostic {
+/// The first `W * x` of a matrix and a vector that `W @ x` would multiply: the place of the sign, and both operands.
+fn product_meant(names: &Names<'_>, value: &Expr) -> Option<(Span, String, String)> {
+    let shape = |expr: &Expr| {
+        let (ExprKind::Path(path) | ExprKind::Prev(path, None)) = &expr.kind else { return None };
+        let (_, def) = names.find(&path.head.name)?;
+        Some((def.shape.clone()?, crate::syntax::print_expr(expr)))
+    };
+    let mut found = None;
+    items::walk(value, &mut |it| {
+        let ExprKind::Chain(first, rest) = &it.kind else { return };
+        // In a longer chain `@` would need parentheses.
+        let [(BinaryOp::Mul, star, second)] = rest.as_slice() else { return };
+        if let (None, Some((matrix, left)), Some((vector, right))) =
+            (&found, shape(first), shape(second))
+            && matrix.rank() == 2
+            && vector.rank() == 1
+            && matrix.axes().last() == vector.axes().last()
+        {
+            found = Some((*star, left, right));
+        }
+    });
+    found
+}
+
+fn state_shape(
+    names: &Names<'_>,
+    equation: &Equation<'_>,
+    name: &str,
+    found: &Shape,
+    declared: &Shape,
+) -> Diagnostic {
     let span = equation.value.span;
     let message = format!("the new value of `{name}` has shape `{found}`, declared `{declared}`");
     let fault = Diagnostic::new(Code::StateShape, span, message);
     if found.rank() > 0 {
-        return fault.help("change the declaration or the equation");
+        return match product_meant(names, equation.value) {
+            Some((star, left, right)) => fault
+                .label(star, "repeats the vector along the rows")
+                .help(format!("for the matrix product write `{left} @ {right}`"))
+                .fix(Applicability::Maybe, star, "@"),
+            None => fault.help("change the declaration or the equation"),
+        };
     }
     match show::Shown::from(equation.value).full() {
         Some(text) => {

@@ -296,7 +296,7 @@ fn calls<'a>(expr: &'a Expr, note: &mut dyn FnMut(&'a Ident, &'a [Arg])) {
 }
 
 /// An expression and all in it. Nesting is bounded by the parser.
-fn walk<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+pub(super) fn walk<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
     match &expr.kind {
         ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi | ExprKind::Path(_) => {}

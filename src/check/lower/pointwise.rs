@@ -163,12 +163,22 @@ impl Lower<'_, '_> {
             let rows = format!("outer({vector}, ones([{axis}]))");
             let columns = format!("outer(ones([{axis}]), {vector})");
             let both = |it: &str| pair.written(it, &matrix);
-            fault = fault.help(format!(
-                "write `{}` for the rows or `{}` for the columns",
-                both(&rows),
-                both(&columns)
-            ));
-            fault = fault.fix(Applicability::Maybe, small.0.shown.span(), rows);
+            let (by_row, by_column) = (both(&rows), both(&columns));
+            let simple = !small.0.shown.is_chain() && !large.0.shown.is_chain();
+            if pair.op == Pointwise::Mul && !pair.small_first && simple {
+                // A weight times a vector is most often meant as a product.
+                let product = format!("{matrix} @ {vector}");
+                fault = fault.help(format!(
+                    "write `{product}` for the matrix product; elementwise it is `{by_row}` for the rows or \
+                     `{by_column}` for the columns"
+                ));
+                fault = fault.fix(Applicability::Maybe, span, product);
+            } else {
+                fault = fault.help(format!(
+                    "write `{by_row}` for the rows or `{by_column}` for the columns"
+                ));
+                fault = fault.fix(Applicability::Maybe, small.0.shown.span(), rows);
+            }
         } else {
             fault =
                 fault.help("a second name for the same size, `dims J like H`, keeps axes apart");
