@@ -18,7 +18,7 @@ use crate::text::{Name, Span};
 pub const MAX_ELEMENTS: u64 = 1 << 40;
 
 /// The memory that the reference interpreter agrees to ask for, in bytes.
-pub const MAX_BYTES: u64 = 1 << 36;
+pub const MAX_BYTES: u64 = 8 << 30;
 
 /// A cell whose sizes are fixed.
 ///
