@@ -150,7 +150,8 @@ fn table(lines: &[Line], options: &Options) -> String {
         let place = [&line.difference, &line.forward].into_iter().flatten();
         let place = place.into_iter().find_map(|it| it.element.as_ref().map(|at| (it, at)));
         let mut words = place.map_or(String::new(), |(it, at)| {
-            format!("{at:?}, {} steps, seed {}", it.steps, it.seed)
+            let steps = if it.steps == 1 { "step" } else { "steps" };
+            format!("{at:?}, {} {steps}, seed {}", it.steps, it.seed)
         });
         if let Some(why) = line.forward_alone {
             words = format!("forward mode alone: {why}");

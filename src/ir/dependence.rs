@@ -75,8 +75,8 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
 /// Which nodes a carried value's next value depends on.
 fn reaches_next(cell: &Cell, graph: &Graph) -> Vec<bool> {
     let mut reach = vec![false; graph.nodes().len()];
-    // A past value of an input is carried, yet it makes nothing recur: only what it is computed
-    // from counts.
+    // The past of an input is carried too, and what reads it counts as a part of the loop, although it
+    // could be taken from the inputs before it.
     for carry in &cell.carries {
         reach[carry.next.idx()] = true;
     }

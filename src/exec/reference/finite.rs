@@ -13,7 +13,7 @@ use crate::text::Name;
 
 /// A NaN, or an infinity where there must be none.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
-#[error("{name} is {value} at {place}")]
+#[error("{name} is {value}{place}")]
 pub struct NotFinite {
     /// What it is the value of, such as `` `z` `` or `` the gradient of `W` ``.
     pub name: String,
@@ -23,7 +23,7 @@ pub struct NotFinite {
     pub place: Place,
 }
 
-/// Where a number stands.
+/// Where a number stands; shown as ` at step 3, sequence 0, unit [1]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The step, from 0; none for what belongs to no step.
@@ -36,13 +36,15 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(step) = self.step {
-            write!(f, "step {step}, ")?;
-        }
-        if let Some(sequence) = self.sequence {
-            write!(f, "sequence {sequence}, ")?;
-        }
-        write!(f, "unit {:?}", self.unit)
+        let parts = [
+            self.step.map(|it| format!("step {it}")),
+            self.sequence.map(|it| format!("sequence {it}")),
+            // A scalar has no units.
+            (!self.unit.is_empty()).then(|| format!("unit {:?}", self.unit)),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        // The gradient of a scalar param has no place but itself.
+        if parts.is_empty() { Ok(()) } else { write!(f, " at {}", parts.join(", ")) }
     }
 }
 
