@@ -392,6 +392,9 @@ pub struct CompletionsArgs {
 
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some((_, value)) if !value.contains('(') && value.contains(',') => {
+            Err("one --set for each: --set I=3 --set H=4".to_owned())
+        }
         Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.trim().to_owned()))
         }
