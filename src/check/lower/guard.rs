@@ -20,8 +20,8 @@ pub(super) struct Branch {
     first: usize,
     /// 1 where the branch is taken, else 0.
     taken: NodeId,
-    /// The condition in other shapes.
-    adapted: BTreeMap<Shape, NodeId>,
+    /// The condition in other shapes, and whether it holds anywhere.
+    adapted: BTreeMap<Shape, (NodeId, Option<NodeId>)>,
     /// What was guarded already.
     guarded: BTreeMap<NodeId, NodeId>,
     /// The guards, each with the condition that it gets when its value does not stay in place.
@@ -152,28 +152,33 @@ impl Lower<'_, '_> {
             return *guarded;
         }
         let shape = self.graph.shape(value).clone();
-        let taken = match self.branches[branch].adapted.get(&shape) {
-            Some(taken) => *taken,
+        let (taken, anywhere) = match self.branches[branch].adapted.get(&shape) {
+            Some(adapted) => *adapted,
             None => {
-                let taken = self.adapt(self.branches[branch].taken, &shape, span);
-                self.branches[branch].adapted.insert(shape.clone(), taken);
-                taken
+                let condition = self.branches[branch].taken;
+                let adapted =
+                    (self.adapt(condition, &shape, span), self.anywhere(condition, &shape, span));
+                self.branches[branch].adapted.insert(shape.clone(), adapted);
+                adapted
             }
         };
-        let everywhere = self.branches[branch].taken;
-        let rank = self.graph.shape(everywhere).rank();
-        let anywhere = (rank > 0).then(|| {
-            let axes = (0..rank).collect();
-            let reduced = Op::Reduce(Reduction::Max, axes);
-            let node = self.add(reduced, vec![everywhere], Shape::scalar(), span);
-            self.fill(node, &shape, span)
-        });
         let guarded = self.add(Op::Guard, vec![taken, value], shape, span);
         self.branches[branch].guarded.insert(value, guarded);
         if let Some(anywhere) = anywhere {
             self.branches[branch].anywhere.push((guarded, anywhere));
         }
         guarded
+    }
+
+    /// Whether the branch is taken for any element, in a shape; a scalar condition says so itself.
+    fn anywhere(&mut self, taken: NodeId, shape: &Shape, span: Span) -> Option<NodeId> {
+        let rank = self.graph.shape(taken).rank();
+        if rank == 0 {
+            return None;
+        }
+        let reduced = Op::Reduce(Reduction::Max, (0..rank).collect());
+        let node = self.add(reduced, vec![taken], Shape::scalar(), span);
+        Some(self.fill(node, shape, span))
     }
 
     /// A condition in another shape: taken anywhere along the axes that the shape lacks, the same along those it adds.
