@@ -161,7 +161,8 @@ impl<'a> Collector<'a, '_> {
                 self.define(&layer.name, Kind::Later);
             }
             DeclKind::Loss { .. } => self.later("loss", span),
-            DeclKind::Layout(_) => self.later("layout", span),
+            // A layout defines no name of the cell.
+            DeclKind::Layout(_) => {}
         }
     }
 
