@@ -3,21 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use rnnc::check::{Settings, check};
 use rnnc::derive::{adjoint, print_backward, print_tangent, simplify_cell, tangent};
 use rnnc::ir::pointwise::table;
 use rnnc::ir::verify::{Role, verify, verify_graph};
 use rnnc::ir::{Cell, print};
-use rnnc::syntax;
-use rnnc::text::{FileId, SourceFile};
 
 fn cells(name: &str, text: &str) -> Vec<Cell> {
-    let (file, faults) = syntax::parse(&SourceFile::new(name, text), FileId(0));
-    assert!(faults.is_empty(), "{name}: {faults:#?}");
-    let checked = check(&file, None, &Settings::default());
-    let errors: Vec<_> = checked.diagnostics.iter().filter(|it| it.is_error()).collect();
-    assert!(errors.is_empty(), "{name}: {errors:#?}");
-    checked.cells
+    let spec = rnnc::Spec::parse(text).unwrap_or_else(|it| panic!("{name}: {it}"));
+    spec.cells().to_vec()
 }
 
 /// All that is printed of a cell.
@@ -43,15 +36,8 @@ fn printed(cell: &Cell) -> String {
     .join("\n---\n\n")
 }
 
-fn library() -> Vec<(String, String)> {
-    let mut specs = Vec::new();
-    for entry in std::fs::read_dir("specs").unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|it| it == "rnn") {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            specs.push((name, std::fs::read_to_string(&path).unwrap()));
-        }
-    }
+fn library() -> Vec<(&'static str, &'static str)> {
+    let mut specs: Vec<_> = rnnc::api::library().map(|it| (it.name, it.source)).collect();
     specs.sort();
     assert!(specs.len() >= 12);
     specs
@@ -60,7 +46,7 @@ fn library() -> Vec<(String, String)> {
 #[test]
 fn every_spec_prints_in_good_lines() {
     for (name, text) in library() {
-        for cell in cells(&name, &text) {
+        for cell in cells(name, text) {
             let text = printed(&cell);
             assert_eq!(text, printed(&cell), "{name}");
             for line in text.lines() {
@@ -91,7 +77,7 @@ fn cells_of_the_library() {
     settings.set_prepend_module_to_snapshot(false);
     settings.bind(|| {
         for (name, text) in library() {
-            let shown: Vec<String> = cells(&name, &text).iter().map(printed).collect();
+            let shown: Vec<String> = cells(name, text).iter().map(printed).collect();
             insta::assert_snapshot!(name, shown.join("\n=====\n\n"));
         }
     });
