@@ -8,6 +8,7 @@ use super::hypers::{self, Hypers, Settings};
 use super::inits;
 use super::items::{self, Items};
 use super::lower::{Lower, Phase, Scope, Value};
+use super::masks;
 use super::names::{Equation, Kind, Names, Returned};
 use super::order;
 use super::resolve::{self, Place, Resolver};
@@ -47,6 +48,7 @@ pub(super) fn check<'a>(
     let values = values(&mut step, &names);
     let inputs = inputs(&names, items, &hypers, sink);
     let params = params(&names, items, &hypers, sink);
+    let masks = masks::lower(&names, items, &hypers, sink);
     let carried = carries::assemble(step, &names, items, &hypers, &inputs, sink);
 
     if diag::has_errors(&sink[first..]) {
@@ -62,7 +64,7 @@ pub(super) fn check<'a>(
         inputs,
         carries,
         params,
-        masks: Vec::new(),
+        masks,
         step,
         start,
         outputs,
@@ -86,6 +88,7 @@ fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diag
             | Kind::Input { .. }
             | Kind::State { .. }
             | Kind::Param { .. }
+            | Kind::Mask { .. }
             | Kind::Value(_)
             | Kind::Later => Place::Step,
         };
@@ -107,7 +110,12 @@ fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diag
                 resolver.place = Place::Init;
                 resolver.visit(init);
             }
+            Kind::Mask { probability: Some(probability), .. } => {
+                resolver.place = Place::Constant(format!("the probability of `{name}`"));
+                resolver.visit(probability);
+            }
             Kind::Param { init: None, .. }
+            | Kind::Mask { probability: None, .. }
             | Kind::Input { default: None, .. }
             | Kind::State { start: None }
             | Kind::Dim
@@ -155,6 +163,7 @@ fn outputs(names: &Names<'_>, sink: &mut Vec<Diagnostic>) -> Vec<(usize, usize)>
             | Kind::State { .. }
             | Kind::Param { .. }
             | Kind::Computed
+            | Kind::Mask { .. }
             | Kind::Value(_) => {}
         }
         if let Some((_, part)) = path.tail.first() {
@@ -407,7 +416,7 @@ fn state_shape(
 fn output_node(step: &mut Lower<'_, '_>, names: &Names<'_>, def: usize) -> Option<NodeId> {
     let it = &names.defs[def];
     let value = match &it.kind {
-        Kind::Input { .. } | Kind::Param { .. } => step.leaf(def),
+        Kind::Input { .. } | Kind::Param { .. } | Kind::Mask { .. } => step.leaf(def),
         Kind::State { .. } | Kind::Value(_) | Kind::Computed => step.values[def].clone()?,
         Kind::Dim | Kind::Hyper(_) | Kind::Later => return None,
     };
@@ -436,9 +445,12 @@ fn values(step: &mut Lower<'_, '_>, names: &Names<'_>) -> Vec<NamedValue> {
             }
             Kind::State { .. } => ValueKind::State,
             Kind::Value(kind) => *kind,
-            Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
-                continue;
-            }
+            Kind::Dim
+            | Kind::Hyper(_)
+            | Kind::Param { .. }
+            | Kind::Computed
+            | Kind::Mask { .. }
+            | Kind::Later => continue,
         };
         let node = match &step.values[idx] {
             Some(Value::Node(node) | Value::Index(node, _)) => *node,

@@ -2,6 +2,7 @@
 
 use super::dims;
 use super::items;
+use super::masks;
 use super::names::{Def, Equation, Kind, Names, Returned, no_size, unknown_size};
 use super::suggest::Suggest;
 use crate::diag::{Applicability, Code, Diagnostic};
@@ -112,7 +113,7 @@ impl<'a> Collector<'a, '_> {
                     self.define(&hyper.name, Kind::Hyper(hyper));
                 }
             }
-            DeclKind::Group(role @ (Role::Mask | Role::Target | Role::Feedback), groups) => {
+            DeclKind::Group(role @ (Role::Target | Role::Feedback), groups) => {
                 let word = Span { end: span.start + role.keyword().len() as u32, ..span };
                 self.later(role.keyword(), word);
                 for name in groups.iter().flat_map(|it| &it.names) {
@@ -175,8 +176,9 @@ impl<'a> Collector<'a, '_> {
             Role::Param => Kind::Param { init, trained: true },
             Role::Const if value.is_some() => Kind::Computed,
             Role::Const => Kind::Param { init, trained: false },
+            Role::Mask => masks::declared(group, self.sink),
             // These never come here.
-            Role::Mask | Role::Target | Role::Feedback => Kind::Later,
+            Role::Target | Role::Feedback => Kind::Later,
         };
         self.check_places(role, group);
         let mut defs = Vec::new();
@@ -200,7 +202,8 @@ impl<'a> Collector<'a, '_> {
                     Some("a const is either stored (`init`) or computed (`=`)")
                 }
                 Role::Param | Role::Const => None,
-                Role::Input | Role::Mask | Role::Target | Role::Feedback => {
+                Role::Mask => Some("the probability of a mask stands after `=`"),
+                Role::Input | Role::Target | Role::Feedback => {
                     Some("`init` belongs to params and stored consts")
                 }
             };
@@ -225,7 +228,7 @@ impl<'a> Collector<'a, '_> {
             }
             self.sink.push(fault);
         }
-        if let Some((_, span)) = &group.per {
+        if let (Some((_, span)), true) = (&group.per, role != Role::Mask) {
             let message = format!("`per` does not belong to this {keyword}");
             self.misplaced(*span, message, "only masks are drawn per step, sequence or run");
         }
@@ -300,7 +303,8 @@ impl<'a> Collector<'a, '_> {
                 | Kind::Hyper(_)
                 | Kind::Input { .. }
                 | Kind::Param { .. }
-                | Kind::Computed,
+                | Kind::Computed
+                | Kind::Mask { .. },
                 _,
             ) => {
                 let message = format!("`{}` is {}, not a state", name.name, first.article());
@@ -325,7 +329,7 @@ impl<'a> Collector<'a, '_> {
         };
         let resolved = dims::resolve(&dims, &mut other, self.sink);
         self.names.dims = resolved;
-        let mut slots = (0, 0, 0);
+        let mut slots = (0, 0, 0, 0);
         let mut shapes = Vec::new();
         for (group, defs) in std::mem::take(&mut self.groups) {
             let (shape, index) = self.type_(&group.type_);
@@ -340,6 +344,7 @@ impl<'a> Collector<'a, '_> {
                     }
                     Kind::State { .. } => &mut slots.1,
                     Kind::Param { .. } => &mut slots.2,
+                    Kind::Mask { .. } => &mut slots.3,
                     Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Value(_) | Kind::Later => {
                         continue;
                     }

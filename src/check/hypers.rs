@@ -59,6 +59,7 @@ pub(super) fn resolve<'a>(
             | Kind::State { .. }
             | Kind::Param { .. }
             | Kind::Computed
+            | Kind::Mask { .. }
             | Kind::Value(_)
             | Kind::Later => None,
         })
@@ -386,6 +387,7 @@ pub(super) fn set_dims<'a>(
             | Kind::State { .. }
             | Kind::Param { .. }
             | Kind::Computed
+            | Kind::Mask { .. }
             | Kind::Value(_)
             | Kind::Later => {
                 let message = format!("`{name}` is {} and cannot be set", def.article());

@@ -12,6 +12,7 @@ mod inits;
 mod items;
 mod lint;
 mod lower;
+mod masks;
 mod names;
 mod order;
 mod range;

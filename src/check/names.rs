@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::dims::Dims;
 use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Dim, Shape, ValueKind};
+use crate::ir::{Dim, Scope, Shape, ValueKind};
 use crate::syntax::ast::{Expr, HyperDecl, Ident, Path};
 use crate::text::Span;
 
@@ -26,6 +26,11 @@ pub(super) enum Kind<'a> {
         trained: bool,
     },
     Computed,
+    Mask {
+        /// The argument of `bernoulli`; none where the declaration is wrong.
+        probability: Option<&'a Expr>,
+        scope: Scope,
+    },
     Value(ValueKind),
     /// Not compiled yet, or not read by the parser: it is complained about already.
     Later,
@@ -38,7 +43,7 @@ pub(super) struct Def<'a> {
     pub kind: Kind<'a>,
     /// The declared shape; `None` for values, whose shapes follow, and where the declaration is wrong.
     pub shape: Option<Shape>,
-    /// The position among the inputs, states or params (with stored consts) of the cell.
+    /// The position among the inputs, states, params (with stored consts) or masks of the cell.
     pub slot: usize,
     /// The equation that gives its value.
     pub equation: Option<usize>,
@@ -54,6 +59,7 @@ impl Def<'_> {
             Kind::State { .. } => "a state",
             Kind::Param { trained: true, .. } => "a param",
             Kind::Param { trained: false, .. } | Kind::Computed => "a const",
+            Kind::Mask { .. } => "a mask",
             Kind::Value(ValueKind::Gate) => "a gate",
             Kind::Value(ValueKind::Let) => "a let",
             Kind::Value(ValueKind::Output) => "an output",

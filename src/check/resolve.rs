@@ -10,7 +10,7 @@ use super::items::Items;
 use super::names::{Kind, Names};
 use super::suggest::Suggest;
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::ir::{Dim, ValueKind};
+use crate::ir::{Dim, Scope, ValueKind};
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Over, Path};
 use crate::text::Span;
 
@@ -211,7 +211,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         let (what, made_of) = match &self.place {
             Place::Step | Place::Body(_) => return,
             Place::Start(what) => match def.kind {
-                Kind::Input { .. } | Kind::State { .. } | Kind::Value(_) => {
+                Kind::Input { .. } | Kind::State { .. } | Kind::Mask { .. } | Kind::Value(_) => {
                     (what.as_str(), "params, consts, sizes, hypers and numbers")
                 }
                 Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
@@ -220,9 +220,11 @@ impl<'c, 'a> Resolver<'c, 'a> {
             },
             Place::Computed(what) => match def.kind {
                 Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Later => return,
-                Kind::Input { .. } | Kind::State { .. } | Kind::Value(_) | Kind::Param { .. } => {
-                    (what.as_str(), "consts, sizes, hypers and numbers")
-                }
+                Kind::Input { .. }
+                | Kind::State { .. }
+                | Kind::Value(_)
+                | Kind::Mask { .. }
+                | Kind::Param { .. } => (what.as_str(), "consts, sizes, hypers and numbers"),
             },
             Place::Constant(_) | Place::Init => match def.kind {
                 Kind::Dim | Kind::Hyper(_) | Kind::Later => return,
@@ -230,6 +232,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 | Kind::State { .. }
                 | Kind::Value(_)
                 | Kind::Param { .. }
+                | Kind::Mask { .. }
                 | Kind::Computed => {
                     let what = match &self.place {
                         Place::Constant(what) => what.as_str(),
@@ -274,7 +277,19 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 self.pasts.push((idx, span));
             }
             Kind::Later => {}
-            Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed => {
+            Kind::Mask { scope: Scope::Step, .. } => {
+                let name = &path.head.name;
+                let message = format!("`{name}` is a mask and has no past");
+                let fault = Diagnostic::new(Code::BadPrev, span, message)
+                    .label(def.name.span, "declared here")
+                    .help(format!("give its bits a name that has one: `let kept = {name}`"));
+                self.sink.push(fault);
+            }
+            Kind::Dim
+            | Kind::Hyper(_)
+            | Kind::Param { .. }
+            | Kind::Computed
+            | Kind::Mask { .. } => {
                 let name = &path.head.name;
                 let message = format!("`{name}` is {} and has no past", def.article());
                 let fault = Diagnostic::new(Code::BadPrev, span, message)
@@ -296,6 +311,13 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
         if let Some(signature) = builtin::find(&name.name) {
             if signature.what == builtin::Builtin::Later {
+                if &*name.name == "bernoulli" {
+                    let message = "`bernoulli` draws a mask and stands nowhere else";
+                    let fault = Diagnostic::new(Code::BadMask, name.span, message)
+                        .help("declare `mask d: [..] = bernoulli(..) per step` and read `d` here");
+                    self.sink.push(fault);
+                    return;
+                }
                 let message = format!("`{}` is not supported yet", name.name);
                 self.sink.push(Diagnostic::new(Code::NotSupportedYet, span, message));
                 return;
@@ -499,6 +521,7 @@ pub(super) fn is_inferred(kind: &Kind<'_>) -> bool {
         | Kind::State { .. }
         | Kind::Param { .. }
         | Kind::Computed
+        | Kind::Mask { .. }
         | Kind::Later => false,
     }
 }

@@ -361,7 +361,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     None => self.poison(),
                 }
             }
-            Kind::Input { .. } | Kind::Param { .. } => self.leaf(idx),
+            Kind::Input { .. } | Kind::Param { .. } | Kind::Mask { .. } => self.leaf(idx),
         }
     }
 
@@ -379,7 +379,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.poison()
     }
 
-    /// The leaf of an input, a param or, where only shapes matter, a new state.
+    /// The leaf of an input, a param, a mask or, where only shapes matter, a new state.
     pub fn leaf(&mut self, idx: usize) -> Value {
         if let Some(Some(value)) = self.values.get(idx) {
             return value.clone();
@@ -389,6 +389,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let (op, index) = match &def.kind {
             Kind::Input { index, .. } => (Op::Input(def.slot), index.clone()),
             Kind::Param { .. } => (Op::Param(def.slot), None),
+            Kind::Mask { .. } => (Op::Mask(def.slot), None),
             Kind::State { .. } => (Op::Carry(def.slot), None),
             Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Value(_) | Kind::Later => {
                 return self.poison();

@@ -67,9 +67,12 @@ impl Lower<'_, '_> {
                 Some((shape, index)) => (Some(shape), index),
                 None => (None, None),
             },
-            Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
-                (None, None)
-            }
+            Kind::Dim
+            | Kind::Hyper(_)
+            | Kind::Param { .. }
+            | Kind::Computed
+            | Kind::Mask { .. }
+            | Kind::Later => (None, None),
         };
         let Some(shape) = shape else { return self.poison() };
         let leaf = self.past_leaf(idx, back, &shape, index.as_ref(), span);
@@ -121,6 +124,7 @@ impl Lower<'_, '_> {
             | Kind::State { .. }
             | Kind::Param { .. }
             | Kind::Computed
+            | Kind::Mask { .. }
             | Kind::Value(_)
             | Kind::Later => self.values[def].clone()?,
         };

@@ -217,6 +217,7 @@ impl Lower<'_, '_> {
                 | Kind::State { .. }
                 | Kind::Param { .. }
                 | Kind::Computed
+                | Kind::Mask { .. }
                 | Kind::Value(_)
                 | Kind::Later => format!("`{}: {shape}`", def.name.name),
             };

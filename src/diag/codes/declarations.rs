@@ -185,4 +185,33 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::BadMask,
+        title: "a mask that is not `bernoulli(..) per ..`",
+        text: "\
+A mask holds bits: 0 or 1 in training, and in evaluation the probability of a
+1. Its declaration says that probability, `bernoulli(1 - p)`, and how often it
+is drawn: `per step` for new bits at every step of every sequence, `per
+sequence` for the same bits at all steps of a sequence, `per run` for the same
+bits in all sequences of a call. There is no default, since that is what tells
+one kind of dropout from another. Scaling is written where the mask is read.",
+        wrong: "\
+cell A {
+  dims H
+  hyper p = 0.2
+  input x: [H]
+  mask d: [H] = bernoulli(1 - p)
+  output y = x * d / (1 - p)
+}
+",
+        right: "\
+cell A {
+  dims H
+  hyper p = 0.2
+  input x: [H]
+  mask d: [H] = bernoulli(1 - p) per step
+  output y = x * d / (1 - p)
+}
+",
+    },
 ];

@@ -103,6 +103,7 @@ codes! {
     NotAState = "E0406",
     ShapeFromOwnPast = "E0407",
     WrongPlace = "E0408",
+    BadMask = "E0409",
     // E05: gradients.
     BadDerivative = "E0501",
     NotElementwise = "E0502",
