@@ -49,6 +49,7 @@ pub mod data;
 pub mod derive;
 pub mod diag;
 pub mod exec;
+pub mod export;
 pub mod ir;
 pub mod syntax;
 pub mod text;

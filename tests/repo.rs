@@ -15,7 +15,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("exec", &["text", "diag", "ir", "derive"]),
     ("data", &["text", "diag"]),
     ("api", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data"]),
-    ("cli", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data", "api"]),
+    ("export", &["text", "diag", "syntax", "ir"]),
+    ("cli", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data", "api", "export"]),
 ];
 
 /// Stages that ARCHITECTURE.md names as still to come.

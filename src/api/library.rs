@@ -15,9 +15,28 @@ pub struct LibraryFile {
 
 static FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/library.rs"));
 
-/// Every file, grouped by folder, in the order of the names.
+/// A folder of the library: its name, and what its cells have in common.
+pub type Group = (&'static str, &'static str);
+
+/// The folders, in the order in which a reader meets them.
+pub static GROUPS: &[Group] = &[
+    ("frameworks", "Cells exactly as the large frameworks ship them"),
+    ("gated", "Gated cells, mostly with one state"),
+    ("lstm", "Long short-term memory and its relatives"),
+    ("scan", "No product with the old state, so that each element can run by itself"),
+    ("attention", "Matrix states: linear attention, delta rules, fast weights"),
+    (
+        "dynamics",
+        "Differential equations, oscillators, reservoirs, spikes, and cells that know the time",
+    ),
+    ("deep", "Depth within a step, and cells within cells"),
+];
+
+/// Every file, by folder in the order of [`GROUPS`], then in the order of the names.
 pub fn library() -> impl Iterator<Item = LibraryFile> {
-    FILES.iter().map(|&(name, group, source)| LibraryFile { name, group, source })
+    let files = |group| FILES.iter().filter(move |it| it.1 == group);
+    let all = GROUPS.iter().flat_map(move |(group, _)| files(*group));
+    all.map(|&(name, group, source)| LibraryFile { name, group, source })
 }
 
 /// The file that `std/NAME` names.
@@ -33,4 +52,20 @@ pub fn similar_names(name: &str) -> Vec<Name> {
         .collect();
     all.sort();
     all.into_iter().map(|(_, it)| it.into()).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{FILES, GROUPS, library};
+
+    #[test]
+    fn every_file_stands_in_a_known_folder_and_has_a_name_of_its_own() {
+        let known: BTreeSet<&str> = GROUPS.iter().map(|it| it.0).collect();
+        let found: BTreeSet<&str> = FILES.iter().map(|it| it.1).collect();
+        assert_eq!(found, known);
+        let names: BTreeSet<&str> = library().map(|it| it.name).collect();
+        assert_eq!(names.len(), FILES.len());
+    }
 }

@@ -8,6 +8,6 @@ mod spec;
 
 pub use artifact::Artifact;
 pub use error::{Error, SpecError};
-pub use library::{LibraryFile, library, library_file, similar_names};
+pub use library::{GROUPS, Group, LibraryFile, library, library_file, similar_names};
 pub use sizes::{Evidence, infer_sizes};
 pub use spec::{CellSpec, Spec};

@@ -358,9 +358,12 @@ pub struct InitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  rnnc list\n  rnnc list --json")]
 pub struct ListArgs {
-    /// Dims, states, parameters of each cell as JSON
+    /// Dims, states, parameters, class of each cell as JSON
     #[arg(long)]
     pub json: bool,
+    /// Every cell with its equations, as a page of Markdown with LaTeX
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 /// `rnnc show`
@@ -369,6 +372,9 @@ pub struct ListArgs {
 pub struct ShowArgs {
     /// std/NAME, or an artifact to see the source in it
     pub name: OsString,
+    /// Its equations in LaTeX
+    #[arg(long)]
+    pub latex: bool,
 }
 
 /// `rnnc explain`

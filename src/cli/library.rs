@@ -9,7 +9,8 @@ use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
 use crate::api::{self, Spec};
-use crate::ir;
+use crate::syntax::ast;
+use crate::{export, ir};
 
 #[derive(Serialize)]
 struct Listing {
@@ -27,7 +28,10 @@ struct ListedCell {
     inputs: Vec<Shaped>,
     states: Vec<Shaped>,
     outputs: Vec<String>,
+    /// The number of trained numbers, as a formula.
     parameters: String,
+    /// The class of its recurrence.
+    recurrence: String,
 }
 
 #[derive(Serialize)]
@@ -38,25 +42,40 @@ struct Shaped {
 
 /// Lists the library, a line each.
 pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
-    let mut cells = Vec::new();
+    let mut files = Vec::new();
     for file in api::library() {
         let spec = Spec::read(&format!("std/{}", file.name), file.source.as_bytes())
             .map_err(api::Error::from)?;
-        cells.extend(spec.cells().iter().map(|cell| listed(&file, cell)));
+        files.push((file, spec));
     }
+    if args.markdown {
+        return ctx.out(&page(&files));
+    }
+    let cells: Vec<ListedCell> =
+        files.iter().filter_map(|(file, spec)| Some(listed(file, spec.cells().last()?))).collect();
     if args.json {
         return ctx.json(&Listing { version: 1, cells });
     }
     let width = cells.iter().map(|it| it.name.len()).max().unwrap_or(0);
-    let mut group = "";
-    for it in &cells {
-        if it.group != group {
-            group = &it.group;
-            ctx.line(&format!("\n{group}"))?;
+    for (group, about) in api::GROUPS {
+        ctx.line(&format!("\n{group}: {about}"))?;
+        for it in cells.iter().filter(|it| it.group == *group) {
+            ctx.line(&format!("{:width$}  {}", it.name, it.summary))?;
         }
-        ctx.line(&format!("{:width$}  {}", it.name, it.summary))?;
     }
     Ok(())
+}
+
+fn page(files: &[(api::LibraryFile, Spec)]) -> String {
+    let entries: Vec<export::page::Entry<'_>> = files
+        .iter()
+        .filter_map(|(file, spec)| {
+            let cell = spec.cells().last()?;
+            let (name, group, summary) = (file.name, file.group, summary(&cell.doc));
+            Some(export::page::Entry { name, group, summary, tree: spec.tree(), cell })
+        })
+        .collect();
+    export::page::page(api::GROUPS, &entries)
 }
 
 fn listed(file: &api::LibraryFile, cell: &ir::Cell) -> ListedCell {
@@ -74,6 +93,7 @@ fn listed(file: &api::LibraryFile, cell: &ir::Cell) -> ListedCell {
             .collect(),
         outputs: cell.outputs.iter().map(|it| it.name.to_string()).collect(),
         parameters: cell.parameter_formula().to_string(),
+        recurrence: ir::recurrence(cell).to_string(),
     }
 }
 
@@ -97,8 +117,19 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     // artifacts is shown.
     let is_whole = name.ends_with(".ron") || name == "-" || name.starts_with("std/");
     let spec = if is_whole { args.name.clone() } else { OsString::from(format!("std/{name}")) };
-    match load::source(ctx, &spec)? {
-        Source::Text { bytes, .. } => ctx.out(&String::from_utf8_lossy(&bytes)),
-        Source::Artifact(artifact) => ctx.out(artifact.source()),
+    let source = match load::source(ctx, &spec)? {
+        Source::Text { bytes, .. } => String::from_utf8_lossy(&bytes).into_owned(),
+        Source::Artifact(artifact) => artifact.source().to_owned(),
+    };
+    if !args.latex {
+        return ctx.out(&source);
     }
+    let spec = Spec::read(&name, source.as_bytes()).map_err(api::Error::from)?;
+    let items = &spec.tree().items;
+    let cells = items.iter().filter_map(|it| match it {
+        ast::Item::Cell(cell) => Some(export::latex::cell(cell)),
+        ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
+    });
+    let all: Vec<String> = export::latex::functions(items).into_iter().chain(cells).collect();
+    ctx.out(&format!("{}\n", all.join("\n\n")))
 }

@@ -24,9 +24,12 @@ pub enum Phase {
 /// The phase of each node of the step graph, by position.
 pub fn phases(cell: &Cell) -> Vec<Phase> {
     let graph = &cell.step;
+    let delays = delays(cell);
     let mut phases: Vec<Phase> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
         let own = match &node.op {
+            // The past of an input stands in the inputs already.
+            Op::Carry(idx) if delays[*idx] => Phase::BeforeLoop,
             Op::Carry(_) => Phase::Loop,
             Op::Input(_) | Op::Mask(_) => Phase::BeforeLoop,
             Op::Param(_)
@@ -63,7 +66,7 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
         let args = node.args.iter().map(|it| phases[it.idx()]);
         phases.push(args.fold(own, Phase::max));
     }
-    let reach = reaches_next(cell, graph);
+    let reach = reaches_next(cell, graph, &delays);
     for (phase, reaches) in phases.iter_mut().zip(reach) {
         if *phase == Phase::Loop && !reaches {
             *phase = Phase::AfterLoop;
@@ -72,13 +75,60 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
     phases
 }
 
-/// Which nodes a carried value's next value depends on.
-fn reaches_next(cell: &Cell, graph: &Graph) -> Vec<bool> {
+/// Which carried values only hold back what depends on no state: the past of inputs and of what is
+/// made of inputs.
+pub fn delays(cell: &Cell) -> Vec<bool> {
+    let mut seen = vec![usize::MAX; cell.step.nodes().len()];
+    let reads: Vec<Vec<usize>> = (cell.carries.iter().enumerate())
+        .map(|(idx, it)| carries_below(&cell.step, it.next, idx, &mut seen))
+        .collect();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); reads.len()];
+    for (reader, read) in reads.iter().enumerate() {
+        read.iter().for_each(|it| readers[*it].push(reader));
+    }
+    // One that reads delays alone is a delay; what reads itself through any chain never becomes one.
+    let mut waits_for: Vec<usize> = reads.iter().map(Vec::len).collect();
+    let mut open: Vec<usize> = (0..reads.len()).filter(|it| waits_for[*it] == 0).collect();
+    let mut delays = vec![false; reads.len()];
+    while let Some(delay) = open.pop() {
+        delays[delay] = true;
+        for reader in &readers[delay] {
+            waits_for[*reader] -= 1;
+            if waits_for[*reader] == 0 {
+                open.push(*reader);
+            }
+        }
+    }
+    delays
+}
+
+/// The carried values that a node depends on, each once. `seen` remembers who came by last.
+fn carries_below(graph: &Graph, root: NodeId, visitor: usize, seen: &mut [usize]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut open = vec![root];
+    while let Some(at) = open.pop() {
+        if std::mem::replace(&mut seen[at.idx()], visitor) == visitor {
+            continue;
+        }
+        let node = graph.node(at);
+        if let Op::Carry(carry) = node.op {
+            found.push(carry);
+        }
+        open.extend(&node.args);
+    }
+    // A carried value may be read by several leaves.
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Which nodes a state's next value depends on.
+fn reaches_next(cell: &Cell, graph: &Graph, delays: &[bool]) -> Vec<bool> {
     let mut reach = vec![false; graph.nodes().len()];
-    // The past of an input is carried too, and what reads it counts as a part of the loop, although it
-    // could be taken from the inputs before it.
-    for carry in &cell.carries {
-        reach[carry.next.idx()] = true;
+    for (carry, is_delay) in cell.carries.iter().zip(delays) {
+        if !is_delay {
+            reach[carry.next.idx()] = true;
+        }
     }
     for id in graph.ids().rev() {
         if reach[id.idx()] {
@@ -131,7 +181,7 @@ pub fn products(cell: &Cell) -> ProductCount {
 }
 
 /// A contraction that sums over something: an outer product is elementwise work.
-fn is_product(graph: &Graph, id: NodeId) -> bool {
+pub(super) fn is_product(graph: &Graph, id: NodeId) -> bool {
     let Op::Contract(it) = &graph.node(id).op else { return false };
     it.left.iter().any(|label| !it.result.contains(label))
 }

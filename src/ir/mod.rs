@@ -13,6 +13,7 @@ pub mod op;
 pub mod pointwise;
 pub mod print;
 pub mod real;
+pub mod recurrence;
 pub mod verify;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub use graph::{Graph, Node, NodeId};
 pub use op::{Contract, Op, Reduction, Source};
 pub use pointwise::Pointwise;
 pub use real::Real;
+pub use recurrence::{Recurrence, recurrence};
 
 use crate::text::{Name, Span};
 

@@ -1,0 +1,6 @@
+//! What rnnc writes for others: a cell as formulas, the page of the library.
+
+mod formula;
+pub mod latex;
+pub mod page;
+mod symbol;

@@ -1,0 +1,109 @@
+//! Names as mathematical symbols, and which of them change from step to step.
+
+use std::collections::BTreeSet;
+
+use crate::syntax::ast::{Cell, DeclKind, Ident, OutputDecl, Role, Scope};
+
+const GREEK: &[&str] = &[
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
+    "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+];
+
+/// The names of a cell whose values belong to a step.
+pub(super) struct InTime<'a>(BTreeSet<&'a str>);
+
+impl<'a> InTime<'a> {
+    /// Those that functions and activations see: none.
+    pub fn none() -> InTime<'a> {
+        InTime(BTreeSet::new())
+    }
+
+    /// Those of a cell: inputs, states, gates, lets, outputs, layers, masks drawn per step.
+    pub fn of(cell: &'a Cell) -> InTime<'a> {
+        let mut names: BTreeSet<&'a str> = BTreeSet::new();
+        let mut add = |name: &'a Ident| names.insert(&name.name);
+        for decl in &cell.decls {
+            match &decl.kind {
+                DeclKind::Group(role, groups) => {
+                    for group in groups {
+                        let changes = match role {
+                            Role::Input | Role::State | Role::Target | Role::Feedback => true,
+                            Role::Mask => matches!(group.per, Some((Scope::Step, _))),
+                            Role::Param | Role::Const => false,
+                        };
+                        if changes {
+                            group.names.iter().for_each(|it| _ = add(it));
+                        }
+                    }
+                }
+                DeclKind::Value(_, name, _) | DeclKind::Update(name, _) => _ = add(name),
+                DeclKind::Tuple(all, _) => all.iter().for_each(|it| _ = add(it)),
+                DeclKind::Layer(layer) => _ = add(&layer.name),
+                DeclKind::Output(list) => {
+                    for it in list {
+                        match it {
+                            OutputDecl::Named(name, _) => _ = add(name),
+                            OutputDecl::Path(_) => {}
+                        }
+                    }
+                }
+                DeclKind::Dims(_)
+                | DeclKind::Hyper(_)
+                | DeclKind::Loss { .. }
+                | DeclKind::Layout(_) => {}
+            }
+        }
+        InTime(names)
+    }
+
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+}
+
+/// A name as a symbol with what stands below it: `W_i` is `W_{i}`, `alpha` is `\alpha`, `gate` is `\mathrm{gate}`. `step` is the
+/// step that the value belongs to, such as `t` or `t-1`.
+pub(super) fn symbol(name: &str, step: Option<&str>) -> String {
+    let (head, tail) = name.split_once('_').unwrap_or((name, ""));
+    let mut below: Vec<String> = tail.split('_').filter(|it| !it.is_empty()).map(word).collect();
+    // `h2` is h with an index, as papers write it.
+    let stem = head.trim_end_matches(|it: char| it.is_ascii_digit());
+    if stem.len() == 1 && stem.len() < head.len() {
+        below.insert(0, head[stem.len()..].to_owned());
+    }
+    let head = if stem.len() == 1 { stem } else { head };
+    below.extend(step.map(str::to_owned));
+    match below.join(",") {
+        below if below.is_empty() => word(head),
+        below => format!("{}_{{{below}}}", word(head)),
+    }
+}
+
+/// A word as LaTeX: a letter and a number as they are, a Greek letter by its name, all else upright.
+fn word(text: &str) -> String {
+    if GREEK.contains(&text) {
+        return format!("\\{text}");
+    }
+    match text.len() {
+        1 => text.to_owned(),
+        _ if text.bytes().all(|it| it.is_ascii_digit()) => text.to_owned(),
+        _ => format!("\\mathrm{{{text}}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::symbol;
+
+    #[test]
+    fn names_become_symbols() {
+        assert_eq!(symbol("h", Some("t-1")), "h_{t-1}");
+        assert_eq!(symbol("W_i", None), "W_{i}");
+        assert_eq!(symbol("x_hat", Some("t")), r"x_{\mathrm{hat},t}");
+        assert_eq!(symbol("beta", None), r"\beta");
+        assert_eq!(symbol("log_f", Some("t")), r"\mathrm{log}_{f,t}");
+        assert_eq!(symbol("h2", Some("t")), "h_{2,t}");
+        assert_eq!(symbol("W", None), "W");
+    }
+}

@@ -1,0 +1,158 @@
+//! How the states of a cell depend on their own past: the class that decides how a loop over time
+//! can be run.
+//!
+//! | class | next state |
+//! |---|---|
+//! | none | reads no earlier step, or the past of inputs alone |
+//! | linear, elementwise | a * h + b, with a and b from the inputs: a scan |
+//! | linear | affine in the states, with products or sums over them |
+//! | elementwise | nonlinear, every element from its own past alone |
+//! | dense | products with the states, so many of which wait for each other |
+
+use std::fmt;
+
+use super::dependence::{self, is_product};
+use super::graph::NodeId;
+use super::op::{Op, Reduction};
+use super::{Cell, Node, Pointwise};
+
+/// The class of a cell's recurrence: that of its worst state.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Recurrence {
+    /// No state depends on an earlier step of any state.
+    None,
+    /// Affine in the states, element by element.
+    LinearElementwise,
+    /// Affine in the states, with elements that meet.
+    Linear,
+    /// Nonlinear, element by element.
+    Elementwise,
+    /// Elements meet in something else than a product: a softmax, a norm, a running sum.
+    Mixed,
+    /// Nonlinear, with products; so many wait for each other within a step.
+    Dense(usize),
+}
+
+impl fmt::Display for Recurrence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Recurrence::None => f.write_str("none"),
+            Recurrence::LinearElementwise => f.write_str("linear, elementwise"),
+            Recurrence::Linear => f.write_str("linear"),
+            Recurrence::Elementwise => f.write_str("elementwise"),
+            Recurrence::Mixed => f.write_str("across elements"),
+            Recurrence::Dense(1) => f.write_str("dense"),
+            Recurrence::Dense(depth) => write!(f, "dense, depth {depth}"),
+        }
+    }
+}
+
+/// What a value is in the old states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Degree {
+    nonlinear: bool,
+    /// Whether elements of the states meet in it, otherwise than by a product.
+    mixes: bool,
+    /// The longest chain of products with states that it waits for.
+    products: usize,
+}
+
+const AFFINE: Degree = Degree { nonlinear: false, mixes: false, products: 0 };
+
+/// The class of a cell.
+pub fn recurrence(cell: &Cell) -> Recurrence {
+    let delays = dependence::delays(cell);
+    let graph = &cell.step;
+    let mut degrees: Vec<Option<Degree>> = Vec::with_capacity(graph.nodes().len());
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let degree = match &node.op {
+            Op::Carry(idx) if !delays[*idx] => Some(AFFINE),
+            _ => degree(node, id, &degrees, cell),
+        };
+        degrees.push(degree);
+    }
+    let states = cell.carries.iter().zip(&delays).filter(|it| !it.1);
+    let all = states.filter_map(|(it, _)| degrees[it.next.idx()]);
+    all.map(class).max().unwrap_or(Recurrence::None)
+}
+
+fn class(degree: Degree) -> Recurrence {
+    match degree {
+        Degree { nonlinear: false, mixes: false, products: 0 } => Recurrence::LinearElementwise,
+        Degree { nonlinear: false, .. } => Recurrence::Linear,
+        Degree { mixes: false, products: 0, .. } => Recurrence::Elementwise,
+        Degree { products: 0, .. } => Recurrence::Mixed,
+        Degree { products, .. } => Recurrence::Dense(products),
+    }
+}
+
+/// The degree of a node by those of its operands; `None` when it reads no state.
+fn degree(node: &Node, id: NodeId, known: &[Option<Degree>], cell: &Cell) -> Option<Degree> {
+    let of = |idx: usize| node.args.get(idx).and_then(|it| known[it.idx()]);
+    let reading: Vec<Degree> = (0..node.args.len()).filter_map(of).collect();
+    let mut all = *reading.first()?;
+    for it in &reading {
+        all.nonlinear |= it.nonlinear;
+        all.mixes |= it.mixes;
+        all.products = all.products.max(it.products);
+    }
+    let nonlinear = Degree { nonlinear: true, ..all };
+    let mixed = Degree { nonlinear: true, mixes: true, ..all };
+    let one = |position: usize| match (of(position), reading.len()) {
+        (Some(_), 1) => all,
+        _ => nonlinear,
+    };
+    let degree = match &node.op {
+        Op::Map(Pointwise::Add | Pointwise::Sub | Pointwise::Neg) => all,
+        Op::Map(Pointwise::Mul) if reading.len() == 1 => all,
+        Op::Map(Pointwise::Div) => one(0),
+        Op::Map(Pointwise::Where) if of(0).is_none() => all,
+        Op::Map(_) => nonlinear,
+        // The condition of a guard and a declared slope only matter to the gradient.
+        Op::Guard => of(1)?,
+        Op::Declared => of(0)?,
+        Op::Expand(_)
+        | Op::Permute(_)
+        | Op::Concat(_)
+        | Op::Stack
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Reshape
+        | Op::Pick(_)
+        | Op::Place(_)
+        | Op::StopGrad
+        | Op::ClipGrad(_) => all,
+        Op::Reduce(Reduction::Sum, _) | Op::CumSum { .. } => Degree { mixes: true, ..all },
+        Op::Reduce(
+            Reduction::Max
+            | Reduction::Min
+            | Reduction::Product
+            | Reduction::Norm
+            | Reduction::LogSumExp,
+            _,
+        )
+        | Op::Softmax(_)
+        | Op::ProductOfOthers(_) => mixed,
+        Op::Lookup | Op::Scatter => one(0),
+        Op::Contract(_) => {
+            let product = usize::from(is_product(&cell.step, id));
+            let nonlinear = all.nonlinear || reading.len() > 1;
+            Degree { nonlinear, products: all.products + product, ..all }
+        }
+        // Leaves have no operands.
+        Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Constant(_)
+        | Op::Array(_)
+        | Op::Eye
+        | Op::Iota
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_) => return None,
+    };
+    Some(degree)
+}
