@@ -30,7 +30,8 @@ struct Case {
     name: String,
     spec: String,
     sizes: BTreeMap<String, i64>,
-    hypers: BTreeMap<String, f64>,
+    /// Numbers, and activations as text.
+    hypers: BTreeMap<String, serde_json::Value>,
     lengths: Option<Vec<usize>>,
     inputs: Tensors,
     params: Tensors,
@@ -94,9 +95,11 @@ fn listed<'n>(
 fn bound(case: &Case) -> Bound {
     let file = rnnc::api::library_file(&case.spec).unwrap_or_else(|| panic!("std/{}", case.spec));
     let spec = rnnc::Spec::parse(file.source).unwrap_or_else(|it| panic!("{}: {it}", case.spec));
-    // A hyper may decide which branch of a `where` is compiled, so it is set as users set it, before the check.
-    let hypers: Vec<_> =
-        case.hypers.iter().map(|(name, value)| (name, value.to_string())).collect();
+    // A hyper may decide which branch of a `where` is compiled, so it is set as users set it, before
+    // the check.
+    let written =
+        |it: &serde_json::Value| it.as_str().map_or_else(|| it.to_string(), str::to_owned);
+    let hypers: Vec<_> = case.hypers.iter().map(|(name, value)| (name, written(value))).collect();
     let hypers: Vec<_> = hypers.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
     let cell = spec.configure(None, &hypers).unwrap_or_else(|it| panic!("{}: {it}", case.name));
     let mut env = Env::default();
