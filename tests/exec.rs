@@ -5,7 +5,9 @@
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use rnnc::exec::gradcheck::{Options, gradcheck};
-use rnnc::exec::{Bound, Call, Feed, InitialState, Inputs, Params, Run, bind, forward, init};
+use rnnc::exec::{
+    Bound, Call, Feed, InitialState, Inputs, Masks, Params, Run, bind, forward, init,
+};
 use rnnc::ir::{Cell, Env, pointwise};
 
 /// Every cell of every file of the library.
@@ -86,7 +88,7 @@ fn run<'a>(
     inputs: &'a Inputs<f64>,
     state: &'a InitialState<f64>,
 ) -> Run<'a, f64> {
-    forward(Call { bound, params, inputs, state }, &[]).unwrap()
+    forward(Call { bound, params, inputs, state, masks: &Masks::Eval }, &[]).unwrap()
 }
 
 fn assert_same_bits(name: &str, a: &[ArrayD<f64>], b: &[ArrayD<f64>]) {
@@ -189,7 +191,13 @@ fn single_precision_is_near_double_precision() {
         };
         let params = Params(params.0.iter().map(narrow).collect());
         let state = InitialState::declared(cell.carries.len());
-        let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+        let call = Call {
+            bound: &bound,
+            params: &params,
+            inputs: &inputs,
+            state: &state,
+            masks: &Masks::Eval,
+        };
         let outputs = forward(call, &[]).unwrap().outputs;
         for (a, b) in outputs.iter().zip(&precise) {
             for (a, b) in a.iter().zip(b) {

@@ -7,7 +7,7 @@ mod support {
 use ndarray::{ArrayD, Axis, Slice};
 use proptest::prelude::*;
 use rnnc::exec::gradcheck::{self, Options};
-use rnnc::exec::{self, Bound, Call, Feed, InitialState, Inputs, Params, Upstream};
+use rnnc::exec::{self, Bound, Call, Feed, InitialState, Inputs, Masks, Params, Upstream};
 use rnnc::ir::{self, pointwise};
 use rnnc::{Spec, derive, syntax};
 
@@ -75,7 +75,7 @@ fn run(
     inputs: &Inputs<f64>,
     state: &InitialState<f64>,
 ) -> Outcome {
-    let call = Call { bound, params, inputs, state };
+    let call = Call { bound, params, inputs, state, masks: &Masks::Eval };
     let run = exec::forward(call, &[]).expect("the data fit");
     Outcome { outputs: run.outputs, states: run.states }
 }
@@ -183,7 +183,13 @@ fn simplifying_keeps_numbers(cell: &ir::Cell) -> Result<(), String> {
         let bound = bound(cell);
         let params = exec::init(&bound, 5).unwrap();
         let (inputs, state) = (inputs(&bound, 6), declared(cell));
-        let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+        let call = Call {
+            bound: &bound,
+            params: &params,
+            inputs: &inputs,
+            state: &state,
+            masks: &Masks::Eval,
+        };
         let run = exec::forward(call, &[]).unwrap();
         let adjoint = derive::adjoint(cell, &pointwise::table());
         let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
@@ -270,7 +276,13 @@ fn gradient(source: &str, param: &str) -> ArrayD<f64> {
     let params = exec::init(&bound, 7).unwrap();
     let inputs = cut(&inputs(&bound, 8), 0..1, 0..1);
     let state = declared(cell);
-    let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+    let call = Call {
+        bound: &bound,
+        params: &params,
+        inputs: &inputs,
+        state: &state,
+        masks: &Masks::Eval,
+    };
     let run = exec::forward(call, &[]).unwrap();
     let adjoint = derive::adjoint(cell, &pointwise::table());
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());

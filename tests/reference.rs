@@ -11,7 +11,8 @@ use std::path::Path;
 use ndarray::{ArrayD, IxDyn};
 use rnnc::derive;
 use rnnc::exec::{
-    Bound, Call, Feed, Gradients, InitialState, Inputs, Params, Upstream, backward, bind, forward,
+    Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream, backward, bind,
+    forward,
 };
 use rnnc::ir::{Env, pointwise};
 use serde::Deserialize;
@@ -130,7 +131,7 @@ fn run(case: &Case, bound: &Bound, params: &Params<f64>) -> Results {
     let mut inputs = Inputs::new(feeds.into_iter().map(|it| it.map(Feed::Batch)).collect());
     inputs.lengths = case.lengths.clone();
     let state = InitialState(listed(&case.name, &case.states, carries()));
-    let call = Call { bound, params, inputs: &inputs, state: &state };
+    let call = Call { bound, params, inputs: &inputs, state: &state, masks: &Masks::Eval };
     let run = forward(call, &[]).unwrap_or_else(|it| panic!("{}: {it}", case.name));
 
     let states: Vec<String> = carries().map(|it| format!("state.{it}")).collect();

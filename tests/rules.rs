@@ -3,7 +3,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::exec::{
-    self, Bound, Call, Feed, Gradients, InitialState, Inputs, Params, Upstream, backward,
+    self, Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream, backward,
 };
 use rnnc::ir::{Env, pointwise};
 use rnnc::{Spec, derive};
@@ -52,7 +52,7 @@ fn run(
     let params = Params(params.iter().map(scalar).collect());
     let mut inputs = Inputs::new(feeds);
     inputs.lengths = lengths;
-    let call = Call { bound, params: &params, inputs: &inputs, state };
+    let call = Call { bound, params: &params, inputs: &inputs, state, masks: &Masks::Eval };
     let run = exec::forward(call, &[]).expect("the data fit");
     let cell = bound.cell();
     let adjoint = derive::adjoint(cell, &pointwise::table());

@@ -170,12 +170,12 @@ pub enum FloatType {
     F64,
 }
 
-/// What masks and noise do.
+/// What masks do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Mode {
-    /// Masks are their mean.
+    /// A mask is the probability of its ones.
     Eval,
-    /// Masks are drawn.
+    /// A mask holds bits, drawn from the seed or given.
     Train,
 }
 
@@ -203,7 +203,7 @@ pub struct DataArgs {
     /// Draws the weights that the file lacks
     #[arg(long, requires = "params")]
     pub partial: bool,
-    /// Draws the weights
+    /// Draws the weights, and the masks in training
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
 
@@ -224,9 +224,12 @@ pub struct DataArgs {
     #[arg(long, value_name = "NAME=FILE.npy")]
     pub state: Vec<OsString>,
 
-    /// What masks do; cells with masks are not supported yet
+    /// What masks do: each is the probability of its ones, or bits from --seed or --mask
     #[arg(long, value_enum, default_value_t = Mode::Eval)]
     pub mode: Mode,
+    /// The bits of a mask in training: [T, B, ..] per step, [B, ..] per sequence, [..] per run
+    #[arg(long, value_name = "NAME=FILE.npy")]
+    pub mask: Vec<OsString>,
     /// The type that is computed in
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
@@ -252,8 +255,6 @@ pub struct DataArgs {
 #[allow(missing_docs, reason = "each is the option of the same name")]
 pub struct LaterArgs {
     #[arg(long, hide = true)]
-    pub mask: Vec<OsString>,
-    #[arg(long, hide = true)]
     pub target: Vec<OsString>,
     #[arg(long, hide = true)]
     pub feedback: Option<String>,
@@ -274,7 +275,7 @@ pub struct RunArgs {
     /// Writes the main output: .npy, or .csv for one sequence
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Writes outputs, final states and traces: a folder of .npy, or one .safetensors
+    /// Writes outputs, final states, masks and traces: a folder of .npy, or one .safetensors
     #[arg(long, value_name = "DIR|FILE.safetensors")]
     pub save: Option<PathBuf>,
     /// Named values to save

@@ -63,7 +63,8 @@ fn grad_in<F: Real + Real32or64>(
     let adjoint = derive::adjoint(cell, &pointwise::table());
     ctx.lap("derive");
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
-    let call = Call { bound, params: &params, inputs: &inputs, state: &state };
+    let masks = prepared.masks();
+    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &masks };
     let run = exec::forward(call, &[])?;
     ctx.lap("forward");
     if let Some(it) = &run.not_finite {

@@ -1,7 +1,7 @@
 //! What the command line already knows by name and cannot do yet: it says so, rather than not to
 //! know it.
 
-use super::args::{DataArgs, EngineChoice, LaterArgs, Mode};
+use super::args::{DataArgs, EngineChoice, LaterArgs};
 use super::error::CliError;
 
 /// The answer to what comes with a later version.
@@ -11,11 +11,9 @@ pub fn unsupported(what: &str) -> CliError {
 
 /// Refuses the options of running commands that have no meaning yet.
 pub fn refuse(args: &DataArgs) -> Result<(), CliError> {
-    let LaterArgs { mask, target, feedback, layout, prefix } = &args.later;
+    let LaterArgs { target, feedback, layout, prefix } = &args.later;
     let asked = [
-        (args.mode == Mode::Train, "`--mode train`"),
         (args.engine == Some(EngineChoice::Fast), "`--engine fast`"),
-        (!mask.is_empty(), "`--mask`"),
         (!target.is_empty(), "`--target`"),
         (feedback.is_some(), "`--feedback`"),
         (layout.is_some(), "`--layout`"),

@@ -27,6 +27,9 @@ struct Report {
     sizes: BTreeMap<String, i64>,
     outputs: Vec<Summary>,
     states: Vec<Summary>,
+    /// In training.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    masks: Vec<Summary>,
 }
 
 /// Runs in the type that was asked for.
@@ -54,11 +57,19 @@ fn run_in<F: Real + Real32or64>(
         None => None,
     };
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
-    let call = Call { bound, params: &params, inputs: &inputs, state: &state };
+    let masks = prepared.masks();
+    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &masks };
     let run = exec::forward(call, &traces)?;
     ctx.lap("forward");
 
     let (steps, batch, not_finite) = (run.steps(), run.batch(), run.not_finite.clone());
+    let masks = cell.masks.iter().zip(run.masks());
+    let masks: Vec<Named<F>> = masks
+        .map(|(it, bits)| Named {
+            name: it.name.to_string(),
+            array: feed::masks::written(it, bits, layout),
+        })
+        .collect();
     let over_time = |(name, array): (&Name, ArrayD<F>)| Named {
         name: name.to_string(),
         array: layout.over_time(array),
@@ -83,6 +94,7 @@ fn run_in<F: Real + Real32or64>(
             sizes: sizes.sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect(),
             outputs: summaries(&outputs),
             states: summaries(&states),
+            masks: summaries(&masks),
         })?;
     } else {
         ctx.line(&feed::title(bound, steps, batch, dtype))?;
@@ -91,6 +103,10 @@ fn run_in<F: Real + Real32or64>(
         if !states.is_empty() {
             ctx.line("final states")?;
             ctx.out(&output::table(&summaries(&states)))?;
+        }
+        if !masks.is_empty() {
+            ctx.line("masks")?;
+            ctx.out(&output::table(&summaries(&masks)))?;
         }
     }
     if let Some((path, format)) = format {
@@ -104,6 +120,7 @@ fn run_in<F: Real + Real32or64>(
             })
         };
         let all = prefixed("output.", outputs).chain(prefixed("state.", states));
+        let all = all.chain(prefixed("mask.", masks));
         output::save(ctx, path, all.chain(prefixed("trace.", traces)).collect())?;
     }
     ctx.lap("write");

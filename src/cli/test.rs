@@ -17,7 +17,7 @@ use super::error::CliError;
 use super::feed::{self, demo, demo::Demo};
 use super::load::{self, Source};
 use crate::api::{self, CellSpec, Spec};
-use crate::exec::{self, Bound, Call, InitialState, Inputs, Upstream};
+use crate::exec::{self, Bound, Call, InitialState, Inputs, Masks, Upstream};
 use crate::ir::{self, pointwise};
 use crate::{data, derive};
 
@@ -178,7 +178,7 @@ fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
     inputs.steps = Some(demo::STEPS);
     inputs.batch = Some(1);
     let state = InitialState::declared(cell.carries.len());
-    let call = Call { bound, params: &params, inputs: &inputs, state: &state };
+    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &Masks::Eval };
     let run = exec::forward(call, &[])?;
     let adjoint = derive::adjoint(cell, &pointwise::table());
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());

@@ -152,6 +152,13 @@ pub fn bind(cell: &Cell, env: Env) -> Result<Bound, BindError> {
         .iter()
         .map(|it| sized("mask", &it.name, &it.shape, it.span))
         .collect::<Result<_, _>>()?;
+    for mask in &cell.masks {
+        let value = mask.probability.eval(&env).unwrap_or(f64::NAN);
+        if !(0.0..=1.0).contains(&value) {
+            let (name, span) = (mask.name.clone(), mask.span);
+            return Err(BindError::Probability { name, value, span });
+        }
+    }
     for input in &cell.inputs {
         check_index_default(input, &env)?;
     }

@@ -5,6 +5,7 @@ use ndarray::ArrayD;
 use super::arrays::{Gradients, InitialState, Inputs, Params, Upstream};
 use super::bind::Bound;
 use super::init::{InitError, init};
+use super::masks::Masks;
 use super::reference::{self, Call, Run, RunError};
 use crate::derive::{self, Adjoint};
 use crate::ir::{Real, pointwise};
@@ -54,7 +55,18 @@ impl Engine {
         inputs: &'a Inputs<F>,
         state: &'a InitialState<F>,
     ) -> Result<Run<'a, F>, RunError> {
-        let call = Call { bound: &self.bound, params, inputs, state };
+        self.forward_with(params, inputs, state, &Masks::Eval)
+    }
+
+    /// As [`Engine::forward`], with masks for training; [`Run::masks`] gives their bits.
+    pub fn forward_with<'a, F: Real>(
+        &'a self,
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+        masks: &'a Masks<F>,
+    ) -> Result<Run<'a, F>, RunError> {
+        let call = Call { bound: &self.bound, params, inputs, state, masks };
         reference::forward(call, &self.options.traces)
     }
 
@@ -75,9 +87,23 @@ impl Engine {
         inputs: &Inputs<F>,
         state: &mut InitialState<F>,
     ) -> Result<Vec<ArrayD<F>>, RunError> {
-        let run = self.forward(params, inputs, state)?;
+        self.step_with(params, inputs, state, &mut Masks::Eval)
+    }
+
+    /// As [`Engine::step`], with masks for training, whose number of the step moves on: the bits
+    /// are those of one run of T steps. Given masks are those of this step alone.
+    pub fn step_with<F: Real>(
+        &self,
+        params: &Params<F>,
+        inputs: &Inputs<F>,
+        state: &mut InitialState<F>,
+        masks: &mut Masks<F>,
+    ) -> Result<Vec<ArrayD<F>>, RunError> {
+        let run = self.forward_with(params, inputs, state, masks)?;
+        let steps = run.steps() as u64;
         let (outputs, states) = (run.outputs, run.states);
         *state = InitialState(states.into_iter().map(Some).collect());
+        masks.move_on(steps);
         Ok(outputs)
     }
 }

@@ -282,7 +282,7 @@ fn constant(value: &Const, env: &Env) -> Option<f64> {
 }
 
 /// The random numbers of one draw.
-struct Bits(ChaCha12Rng);
+pub(super) struct Bits(ChaCha12Rng);
 
 impl Bits {
     fn new(seed: u64, draw: u64, name: &str) -> Bits {
@@ -300,8 +300,16 @@ impl Bits {
         Bits(ChaCha12Rng::from_seed(key))
     }
 
+    /// What decides the bits of a mask at one step of one sequence. No param has a blank in its
+    /// name, so none shares a key with a mask.
+    pub(super) fn of_mask(seed: u64, name: &str, sequence: u64, step: u64) -> Bits {
+        let mut bits = Bits::new(seed, sequence, &format!("mask {name}"));
+        bits.0.set_stream(step);
+        bits
+    }
+
     /// In (0, 1), both ends left out: 52 bits and a half.
-    fn unit(&mut self) -> f64 {
+    pub(super) fn unit(&mut self) -> f64 {
         ((self.0.next_u64() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
     }
 

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod eval;
 pub mod gradcheck;
 pub mod init;
+pub mod masks;
 mod portable;
 pub mod reference;
 
@@ -18,7 +19,10 @@ pub use bind::{BindError, Bound, bind, shapes};
 pub use engine::{Engine, EngineOptions};
 pub use eval::{Program, Value, eval};
 pub use init::{InitError, init, init_param};
-pub use reference::{Call, NotFinite, Run, RunError, backward, check_gradients, forward, tangent};
+pub use masks::{Masks, Training};
+pub use reference::{
+    Call, NotFinite, Place, Run, RunError, backward, check_gradients, forward, tangent,
+};
 
 #[cfg(test)]
 mod hand;

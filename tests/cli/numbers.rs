@@ -3,7 +3,9 @@
 use ndarray::{ArrayD, Axis};
 use rnnc::data;
 use rnnc::derive;
-use rnnc::exec::{self, Bound, Call, Feed, Gradients, InitialState, Inputs, Params, Upstream};
+use rnnc::exec::{
+    self, Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream,
+};
 use rnnc::ir::pointwise;
 
 use crate::scratch::{Scratch, assert_same, wave};
@@ -50,7 +52,13 @@ fn library(
 ) -> Results {
     let bound = bound();
     let params: Params<f64> = exec::init(&bound, 7).unwrap();
-    let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+    let call = Call {
+        bound: &bound,
+        params: &params,
+        inputs: &inputs,
+        state: &state,
+        masks: &Masks::Eval,
+    };
     let traces = ["c", "z"].map(Into::into);
     let run = exec::forward(call, &traces).unwrap();
     let adjoint = derive::adjoint(bound.cell(), &pointwise::table());

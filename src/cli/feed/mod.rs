@@ -3,6 +3,7 @@
 
 pub mod demo;
 mod inputs;
+pub mod masks;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub struct Prepared {
     /// How many steps there are, where no input says so.
     steps: Option<usize>,
     states: Vec<Option<ArrayD<f64>>>,
+    masks: masks::Masks,
     weights: weights::Weights,
 }
 
@@ -59,6 +61,11 @@ impl Prepared {
         InitialState(self.states.iter().map(|it| it.as_ref().map(typed)).collect())
     }
 
+    /// What the masks are.
+    pub fn masks<F: Real>(&self) -> exec::Masks<F> {
+        self.masks.masks()
+    }
+
     /// The weights that were given, and draws for the others.
     pub fn params<F: Real>(&self) -> Result<Params<F>, CliError> {
         self.weights.params(&self.bound)
@@ -73,6 +80,7 @@ pub fn typed<F: Real>(array: &ArrayD<f64>) -> ArrayD<F> {
 /// Reads everything that the options name and fixes the sizes.
 pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError> {
     later::refuse(args)?;
+    masks::check_mode(args)?;
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
     let cell = spec.ir();
@@ -101,6 +109,8 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     let feeds: Vec<Option<Feed<f64>>> =
         if single { feeds.into_iter().map(|it| it.map(with_batch)).collect() } else { feeds };
     evidence.extend(inputs::evidence_of(cell, &feeds));
+    let layout = Layout { single, batch_first: args.batch_first };
+    let masks = masks::read(ctx, cell, args, layout, &mut evidence, &mut notes)?;
     let lengths = match &args.lengths {
         Some(path) => Some(inputs::read_lengths(ctx, path)?),
         None => None,
@@ -112,8 +122,7 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
         ctx.note(note);
     }
     ctx.lap("read");
-    let layout = Layout { single, batch_first: args.batch_first };
-    Ok(Prepared { bound, layout, feeds, lengths, steps, states, weights })
+    Ok(Prepared { bound, layout, feeds, lengths, steps, states, masks, weights })
 }
 
 /// A single sequence as a batch of one.

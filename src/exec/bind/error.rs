@@ -74,6 +74,16 @@ pub enum BindError {
         /// Where it stands.
         span: Span,
     },
+    /// A mask that cannot be drawn.
+    #[error("the probability of mask `{name}` must lie in [0, 1], but is {value}")]
+    Probability {
+        /// The mask.
+        name: Name,
+        /// Its probability at these sizes.
+        value: f64,
+        /// Where it is declared.
+        span: Span,
+    },
     /// More than any machine holds.
     #[error("{what} of shape {shape} is too large: {why}{}", with(.sizes))]
     TooLarge {
@@ -135,6 +145,7 @@ impl BindError {
             | BindError::HyperUnset(_)
             | BindError::Negative { .. } => Code::BadSetting,
             BindError::OutOfRange { .. } => Code::OutOfRange,
+            BindError::Probability { .. } => Code::ConstantOutOfRange,
             BindError::TooLarge { .. } => Code::SizesTooLarge,
         }
     }
@@ -144,6 +155,7 @@ impl BindError {
         match self {
             BindError::Negative { span, .. }
             | BindError::OutOfRange { span, .. }
+            | BindError::Probability { span, .. }
             | BindError::TooLarge { span, .. } => Some(*span),
             BindError::Unset(_)
             | BindError::NotPositive { .. }

@@ -92,6 +92,7 @@ pub(super) fn sample(
         params: &sample.params,
         inputs: &sample.inputs,
         state: &sample.state,
+        masks: &sample.masks,
     };
     let run = forward(call, &[])?;
     let gradients = backward(&run, derived.adjoint, &sample.upstream)?;
@@ -302,8 +303,13 @@ impl Point<'_, '_> {
         let before = *element(tensor, &mut params, &mut inputs, &mut state, at);
         for to in [before + step, before - step] {
             *element(tensor, &mut params, &mut inputs, &mut state, at) = to;
-            let call =
-                Call { bound: sample.bound, params: &params, inputs: &inputs, state: &state };
+            let call = Call {
+                bound: sample.bound,
+                params: &params,
+                inputs: &inputs,
+                state: &state,
+                masks: &sample.masks,
+            };
             let run = forward(call, &[])?;
             moved.push((run.outputs, run.states, to));
         }

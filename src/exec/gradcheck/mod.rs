@@ -16,6 +16,7 @@ use crate::text::Name;
 
 use super::bind::BindError;
 use super::init::InitError;
+use super::masks::Masks;
 use super::reference::RunError;
 
 /// What to check, and how closely.
@@ -149,6 +150,15 @@ pub fn gradcheck(cell: &Cell, table: &[Row], options: &Options) -> Result<Report
     })
 }
 
+/// What the masks of a cell are in turn: their mean, and bits that stay as they are while
+/// everything else moves.
+fn modes(cell: &Cell, seed: u64) -> Vec<Masks<f64>> {
+    match cell.masks.is_empty() {
+        true => vec![Masks::Eval],
+        false => vec![Masks::Eval, Masks::train(seed)],
+    }
+}
+
 /// As [`gradcheck`], with derived graphs from elsewhere, so that a test may spoil them.
 pub(crate) fn check_derived(
     cell: &Cell,
@@ -163,15 +173,17 @@ pub(crate) fn check_derived(
         let (adjoint, tangent) = derive(bound.cell());
         let structure = sample::Structure::of(&bound, table);
         for &steps in &options.lengths {
-            let sample = sample::draw(&bound, &structure, steps, seed, &mut noise)?;
-            compare::sample(
-                &mut report,
-                compare::Derived { adjoint: &adjoint, tangent: &tangent },
-                &structure,
-                &sample,
-                options,
-                &mut noise,
-            )?;
+            for masks in modes(cell, seed) {
+                let sample = sample::draw(&bound, &structure, steps, seed, &masks, &mut noise)?;
+                compare::sample(
+                    &mut report,
+                    compare::Derived { adjoint: &adjoint, tangent: &tangent },
+                    &structure,
+                    &sample,
+                    options,
+                    &mut noise,
+                )?;
+            }
         }
     }
     for line in &mut report.lines {

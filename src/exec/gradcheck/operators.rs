@@ -2,6 +2,7 @@
 //! stands in derived graphs alone and has no derivative.
 
 use super::super::hand::{self, NOWHERE, shape};
+use super::super::masks::Masks;
 use super::*;
 use crate::ir::pointwise::table;
 use crate::ir::{Contract, Dim, Graph, NodeId, Op, Pointwise, Reduction, Shape};
@@ -163,8 +164,13 @@ fn a_branch_not_taken_gives_exactly_zero_even_where_it_is_nan() {
     let x = of([4.0, 0.0, -1.0]).into_shape_with_order(IxDyn(&[1, 1, 3])).unwrap();
     let inputs = Inputs::new(vec![Some(Feed::Batch(x))]);
     let state = InitialState::declared(0);
-    let call =
-        super::super::Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+    let call = super::super::Call {
+        bound: &bound,
+        params: &params,
+        inputs: &inputs,
+        state: &state,
+        masks: &Masks::Eval,
+    };
     let run = forward(call, &[]).unwrap();
     let y: Vec<f64> = run.outputs[0].iter().copied().collect();
     assert_eq!(y, [4f64.ln(), 6.0, 7.0]);

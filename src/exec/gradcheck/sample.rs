@@ -7,6 +7,7 @@ use super::super::arrays::{Feed, InitialState, Inputs, Params, Upstream};
 use super::super::bind::{BindError, Bound, bind};
 use super::super::eval::Value;
 use super::super::init::init;
+use super::super::masks::Masks;
 use super::super::reference::{Call, Run, forward};
 use super::CheckError;
 use crate::ir::pointwise::{Row, Smooth};
@@ -319,6 +320,7 @@ pub(super) struct Sample<'a> {
     pub(super) params: Params<f64>,
     pub(super) inputs: Inputs<f64>,
     pub(super) state: InitialState<f64>,
+    pub(super) masks: Masks<f64>,
     pub(super) upstream: Upstream<f64>,
     pub(super) steps: usize,
     pub(super) seed: u64,
@@ -332,13 +334,20 @@ pub(super) fn draw<'a>(
     structure: &Structure,
     steps: usize,
     seed: u64,
+    masks: &Masks<f64>,
     noise: &mut Noise,
 ) -> Result<Sample<'a>, CheckError> {
     let mut last = None;
     for attempt in 0..240 {
         let mut sample = draw_once(bound, structure, steps, seed, attempt, noise)?;
-        let call =
-            Call { bound, params: &sample.params, inputs: &sample.inputs, state: &sample.state };
+        sample.masks.clone_from(masks);
+        let call = Call {
+            bound,
+            params: &sample.params,
+            inputs: &sample.inputs,
+            state: &sample.state,
+            masks: &sample.masks,
+        };
         let run = forward(call, &[])?;
         let tame = |it: &f64| it.abs() < 1e6;
         let finite = run.not_finite.is_none()
@@ -411,6 +420,7 @@ fn draw_once<'a>(
         params,
         inputs,
         state: InitialState::declared(cell.carries.len()),
+        masks: Masks::Eval,
         upstream: Upstream::ones(cell.outputs.len(), cell.carries.len()),
         steps,
         seed,
@@ -470,6 +480,7 @@ pub(super) fn declared_starts(sample: &Sample<'_>) -> Result<Vec<ArrayD<f64>>, C
         params: &sample.params,
         inputs: &sample.inputs,
         state: &sample.state,
+        masks: &sample.masks,
     };
     let given = super::super::reference::Given::check(call)?;
     let mut starts: Vec<ArrayD<f64>> = sample

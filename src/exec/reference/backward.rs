@@ -256,8 +256,13 @@ impl<F: Real> Run<'_, F> {
             }
         } else if let Op::Carry(carry) = node.op {
             before[carry].clone()
+        } else if let Op::Mask(mask) = node.op {
+            self.given.mask(mask, time, sequence)
         } else {
-            unreachable!("a graph reads inputs, carried values and what is fixed: {:?}", node.op)
+            unreachable!(
+                "a graph reads inputs, masks, carried values and what is fixed: {:?}",
+                node.op
+            )
         }
     }
 

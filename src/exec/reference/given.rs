@@ -5,9 +5,10 @@ use ndarray::{ArrayD, Axis, IxDyn};
 use super::super::arrays::{Feed, InitialState, Inputs};
 use super::super::bind::{BindError, Bound, MAX_BYTES, extent};
 use super::super::eval::{Value, eval};
-use super::Call;
+use super::super::masks::{self, Extents};
+use super::{Call, Place};
 use crate::diag::Code;
-use crate::ir::{Cell, Op, Real, Start};
+use crate::ir::{Cell, Op, Real, Scope, Start};
 use crate::text::Name;
 
 /// Why a call cannot run.
@@ -35,6 +36,16 @@ pub enum RunError {
         value: f64,
         /// The size that it must be below.
         limit: u64,
+    },
+    /// A bit of a given mask that is none.
+    #[error("the mask `{name}` is {value}{place}, but a mask is 0 or 1")]
+    Bit {
+        /// The mask.
+        name: Name,
+        /// Where it stands.
+        place: Place,
+        /// What stands there.
+        value: f64,
     },
     /// Lengths that do not fit the batch.
     #[error("{0}")]
@@ -66,7 +77,7 @@ impl RunError {
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
-            RunError::Data(_) => Code::DataDoesNotFit,
+            RunError::Data(_) | RunError::Bit { .. } => Code::DataDoesNotFit,
             RunError::Weights(_) => Code::WeightsDoNotFit,
             RunError::Index { .. } => Code::BadIndex,
             RunError::Lengths(_) => Code::BadLengths,
@@ -103,13 +114,15 @@ pub(crate) struct Given<'a, F> {
     pub(crate) steps: usize,
     pub(crate) batch: usize,
     pub(crate) lengths: Vec<usize>,
+    /// The bits of each mask; none in evaluation.
+    pub(crate) bits: Option<Vec<ArrayD<F>>>,
     /// The value of each node of the start graph.
     pub(crate) start: Vec<Value<F>>,
 }
 
 impl<'a, F: Real> Given<'a, F> {
     pub(crate) fn check(call: Call<'a, F>) -> Result<Given<'a, F>, RunError> {
-        let Call { bound, params, inputs, state } = call;
+        let Call { bound, params, inputs, state, masks } = call;
         let params = check_params(bound, &params.0)?;
         let (steps, batch) = check_extents(bound, inputs, state)?;
         let lengths = inputs.lengths.clone().unwrap_or_else(|| vec![steps; batch]);
@@ -123,8 +136,9 @@ impl<'a, F: Real> Given<'a, F> {
             return Err(RunError::TooLarge { what: "one step".to_owned(), bytes });
         }
         let cell = bound.cell();
-        let mut given =
-            Given { bound, inputs, state, params, steps, batch, lengths, start: Vec::new() };
+        let bits = masks::bits(bound, masks, &Extents { steps, batch, lengths: &lengths })?;
+        let start = Vec::new();
+        let mut given = Given { bound, inputs, state, params, steps, batch, lengths, bits, start };
         given.start =
             eval(&cell.start, bound.start_shapes(), bound.env(), &mut |_, node| match given
                 .fixed(&node.op)
@@ -179,13 +193,13 @@ impl<'a, F: Real> Given<'a, F> {
         Ok(ArrayD::zeros(IxDyn(&all)))
     }
 
-    /// The value of a leaf that is the same at every step of every sequence: params, masks in evaluation, and inputs that
+    /// The value of a leaf that is the same at every step of every sequence: params, masks in evaluation or per run, and inputs that
     /// are not given.
     pub(crate) fn fixed(&self, op: &Op) -> Option<Value<F>> {
         if let Op::Param(param) = op {
             Some(self.params[*param].clone())
         } else if let Op::Mask(mask) = op {
-            Some(self.mask(*mask))
+            self.fixed_mask(*mask)
         } else if let Op::Input(input) = op {
             self.default(*input)
         } else {
@@ -204,11 +218,27 @@ impl<'a, F: Real> Given<'a, F> {
         Some(ArrayD::from_elem(shape, default).into_shared())
     }
 
-    /// The value of a mask in evaluation.
-    fn mask(&self, mask: usize) -> Value<F> {
-        let probability = self.bound.cell().masks[mask].probability.eval(self.bound.env());
-        let shape = IxDyn(&self.bound.mask_shapes()[mask]);
-        ArrayD::from_elem(shape, probability.map_or(F::nan(), F::of)).into_shared()
+    /// The value of a mask that is the same everywhere: in evaluation, or with one draw per run.
+    fn fixed_mask(&self, mask: usize) -> Option<Value<F>> {
+        let declared = &self.bound.cell().masks[mask];
+        let Some(bits) = &self.bits else {
+            let probability = declared.probability.eval(self.bound.env());
+            let shape = IxDyn(&self.bound.mask_shapes()[mask]);
+            let value = ArrayD::from_elem(shape, probability.map_or(F::nan(), F::of));
+            return Some(value.into_shared());
+        };
+        match declared.scope {
+            Scope::Run => Some(bits[mask].to_shared()),
+            Scope::Step | Scope::Sequence => None,
+        }
+    }
+
+    /// A mask at one step of one sequence, in training.
+    pub(crate) fn mask(&self, mask: usize, time: usize, sequence: usize) -> Value<F> {
+        match &self.bits {
+            Some(bits) => masks::value(&self.bound.cell().masks[mask], &bits[mask], time, sequence),
+            None => unreachable!("in evaluation masks are fixed"),
+        }
     }
 
     /// A given input at one step of one sequence.

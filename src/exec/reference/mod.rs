@@ -20,6 +20,7 @@ pub use tangent::tangent;
 use super::arrays::{InitialState, Inputs, Params};
 use super::bind::Bound;
 use super::eval::{Program, Value};
+use super::masks::Masks;
 use crate::ir::{NodeId, Real};
 use crate::text::Name;
 
@@ -34,6 +35,8 @@ pub struct Call<'a, F> {
     pub inputs: &'a Inputs<F>,
     /// Where the carried values start.
     pub state: &'a InitialState<F>,
+    /// What its masks are; [`Masks::Eval`] does for a cell without any.
+    pub masks: &'a Masks<F>,
 }
 
 /// The results of a forward run, and what the backward run needs.
@@ -124,6 +127,12 @@ impl<F: Real> Run<'_, F> {
     /// How many steps each sequence has.
     pub fn lengths(&self) -> &[usize] {
         &self.given.lengths
+    }
+
+    /// In training the bits of each mask, `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and
+    /// 0 beyond a sequence's length; nothing in evaluation.
+    pub fn masks(&self) -> &[ArrayD<F>] {
+        self.given.bits.as_deref().unwrap_or_default()
     }
 
     /// Every node of the step graph at one step of one sequence. They are computed anew rather than

@@ -5,6 +5,7 @@ use ndarray::{ArrayD, Axis, IxDyn};
 use super::super::{Call, RunError, forward};
 use super::{batch, bound, declared, numbers, run};
 use crate::diag::Code;
+use crate::exec::Masks;
 use crate::exec::arrays::{Feed, InitialState, Inputs};
 use crate::exec::bind::bind;
 use crate::exec::hand::{self, sizes};
@@ -154,7 +155,13 @@ fn what_does_not_fit_is_an_error_that_says_what_was_expected() {
     let fault = run(&bound, &wrong, &inputs, &state).err().unwrap();
     assert_eq!(fault.to_string(), "param `v` has shape [5], expected [H] = [4]");
     assert_eq!(fault.code(), Code::WeightsDoNotFit);
-    let call = Call { bound: &bound, params: &params, inputs: &inputs, state: &state };
+    let call = Call {
+        bound: &bound,
+        params: &params,
+        inputs: &inputs,
+        state: &state,
+        masks: &Masks::Eval,
+    };
     let fault = forward(call, &["q".into()]).err().unwrap();
     assert_eq!(fault.to_string(), "cell `Gated` has no named value `q`; it has `h`, `z`");
 }
@@ -176,7 +183,8 @@ fn indices_are_checked_where_they_are_read() {
         Inputs::new(vec![Some(Feed::Batch(array))])
     };
     let run = |inputs: &Inputs<f64>| -> Result<ArrayD<f64>, RunError> {
-        let call = Call { bound: &bound, params: &params, inputs, state: &state };
+        let call =
+            Call { bound: &bound, params: &params, inputs, state: &state, masks: &Masks::Eval };
         Ok(forward(call, &[])?.outputs.remove(0))
     };
     let result = run(&tokens([2.0, 0.0, 2.0])).unwrap();

@@ -6,6 +6,7 @@ mod forward;
 use ndarray::{ArrayD, IxDyn};
 
 use super::{Call, Run, RunError};
+use crate::exec::Masks;
 use crate::exec::arrays::{Feed, InitialState, Inputs, Params};
 use crate::exec::bind::{Bound, bind};
 use crate::exec::hand::{self, sizes};
@@ -37,5 +38,5 @@ fn run<'a>(
     inputs: &'a Inputs<f64>,
     state: &'a InitialState<f64>,
 ) -> Result<Run<'a, f64>, RunError> {
-    super::forward(Call { bound, params, inputs, state }, &["z".into()])
+    super::forward(Call { bound, params, inputs, state, masks: &Masks::Eval }, &["z".into()])
 }
