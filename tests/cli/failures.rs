@@ -97,9 +97,7 @@ fn every_exit_code() {
 fn what_comes_later_is_known_and_refused() {
     let scratch = scratch();
     for command in [
-        "run leaky.rnn --mode train",
         "run leaky.rnn --engine fast",
-        "run leaky.rnn --mask d=x.npy",
         "run leaky.rnn --target y=x.npy",
         "run leaky.rnn --feedback own",
         "run leaky.rnn --layout pytorch",
