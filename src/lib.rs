@@ -54,5 +54,5 @@ pub mod ir;
 pub mod syntax;
 pub mod text;
 
-pub use api::{Artifact, CellSpec, Error, Spec, SpecError};
+pub use api::{Artifact, CellSpec, Error, Resolver, Spec, SpecError, UseError};
 pub use exec::{Bound, Engine, EngineOptions};

@@ -29,6 +29,8 @@ const CLAIMS: &[(&str, &str, &str)] = &[
     ("warn", "rnn", "tests/cases.rs"),
     ("ok", "rnn", "tests/cases.rs"),
     ("cli", "cmd", "tests/cli.rs"),
+    // A folder each, since such a spec is several files.
+    ("use", "", "tests/uses.rs"),
 ];
 
 /// Codes of run time, which no spec draws by itself; the command line's tests show them.
@@ -195,7 +197,8 @@ fn every_file_below_cases_is_read_by_a_test() {
             let file = file.expect("an entry").path();
             let extension = file.extension().unwrap_or_default().to_string_lossy().into_owned();
             let claim = CLAIMS.iter().find(|it| it.0 == name && it.1 == extension);
-            if file.is_dir() || claim.is_none_or(|it| !root().join(it.2).is_file()) {
+            let is_case = file.is_dir() == extension.is_empty() && file.is_dir() == (name == "use");
+            if !is_case || claim.is_none_or(|it| !root().join(it.2).is_file()) {
                 unread.push(file);
             }
         }

@@ -4,20 +4,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rnnc::check::{Settings, check};
+use rnnc::Spec;
 use rnnc::diag::{Applicability, Diagnostic};
-use rnnc::syntax::parse;
-use rnnc::text::{FileId, SourceFile};
+use rnnc::text::SourceFile;
 
 fn diagnose(text: &str) -> Vec<Diagnostic> {
-    let file = SourceFile::new("case.rnn", text);
-    let (tree, mut found) = parse(&file, FileId::default());
-    if found.iter().any(Diagnostic::is_error) {
-        return found;
+    match Spec::read("case.rnn", text.as_bytes()) {
+        Ok(spec) => spec.warnings().to_vec(),
+        Err(error) => error.diagnostics,
     }
-    found.extend(check(&tree, None, &Settings::default()).diagnostics);
-    rnnc::diag::sort(&mut found);
-    found
 }
 
 /// "W0602 at 7:8" for each diagnostic.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use rnnc::exec::gradcheck::{self, Options};
 use rnnc::exec::{self, Bound, Call, Feed, InitialState, Inputs, Masks, Params, Upstream};
 use rnnc::ir::{self, pointwise};
+use rnnc::text::FileId;
 use rnnc::{Spec, derive, syntax};
 
 const STEPS: usize = 6;
@@ -214,12 +215,12 @@ fn simplifying_keeps_numbers(cell: &ir::Cell) -> Result<(), String> {
 }
 
 fn printing_is_the_identity(source: &str) -> Result<(), String> {
-    let (_, mut tree, found) = syntax::parse_bytes("one", source.as_bytes());
+    let (_, mut tree, found) = syntax::parse_bytes("one", source.as_bytes(), FileId(0));
     if !found.is_empty() {
         return Err(format!("{found:?}"));
     }
     let printed = syntax::print(&tree);
-    let (_, mut again, found) = syntax::parse_bytes("two", printed.as_bytes());
+    let (_, mut again, found) = syntax::parse_bytes("two", printed.as_bytes(), FileId(0));
     syntax::erase_spans(&mut tree);
     syntax::erase_spans(&mut again);
     if !found.is_empty() || tree != again || syntax::print(&again) != printed {

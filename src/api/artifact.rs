@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::load;
 use super::spec::Spec;
 use crate::diag::Code;
 use crate::ir;
@@ -30,10 +31,29 @@ pub struct Artifact {
     source_name: String,
     /// The source text.
     source: String,
+    /// Where its `use` items lead: 1 is the first file of `used`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<u16>,
+    /// All files that it uses, directly or through others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    used: Vec<UsedFile>,
     /// What was set when it was compiled, in order.
     settings: Vec<(String, String)>,
     /// The step graph of the cell, for other tools.
     cell: ir::Cell,
+}
+
+/// A file that the source of an artifact uses.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename = "file", deny_unknown_fields)]
+struct UsedFile {
+    /// Its name, for messages.
+    name: String,
+    /// Its text.
+    text: String,
+    /// Where its own `use` items lead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<u16>,
 }
 
 /// The only field that must be read to know whether the others can be. The name is the one in
@@ -48,12 +68,21 @@ impl Artifact {
     /// Packs a cell of a spec under settings.
     pub fn new(spec: &Spec, cell: Option<&str>, set: &[(&str, &str)]) -> Result<Artifact, Error> {
         let compiled = spec.configure(cell, set)?;
-        let main = &spec.sources().files()[0];
+        let uses = |idx: usize| spec.program().uses[idx].iter().flatten().map(|it| it.0).collect();
+        let files = &spec.sources().files()[..spec.program().files.len()];
+        let main = &files[0];
+        let used = files.iter().enumerate().skip(1).map(|(idx, it)| UsedFile {
+            name: it.name.clone(),
+            text: it.text.clone(),
+            uses: uses(idx),
+        });
         Ok(Artifact {
             format: FORMAT,
             rnnc: env!("CARGO_PKG_VERSION").to_owned(),
             source_name: main.name.clone(),
             source: main.text.clone(),
+            uses: uses(0),
+            used: used.collect(),
             settings: set.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
             cell: compiled.ir().clone(),
         })
@@ -84,15 +113,14 @@ impl Artifact {
         let artifact: Artifact = options
             .from_str(text)
             .map_err(|it| bad(format!("a damaged artifact: {}", fault(&it))))?;
-        if artifact.source_name.chars().any(char::is_control) {
+        if artifact.files().any(|(name, _, _)| name.chars().any(char::is_control)) {
             return Err(bad("a damaged artifact: the name of its source is no name".to_owned()));
         }
         // What does not compile was not compiled: the artifact is damaged, not the work of whoever
         // uses it.
         let stale =
             |error: Error| bad(format!("the source in the artifact does not compile: {error}"));
-        let spec = Spec::read(&artifact.source_name, artifact.source.as_bytes());
-        let spec = spec.map_err(|it| stale(it.into()))?;
+        let spec = artifact.spec().map_err(stale)?;
         let cell = spec.configure(Some(&artifact.cell.name), &artifact.set()).map_err(stale)?;
         if !same(cell.ir(), &artifact.cell) {
             return Err(bad(
@@ -103,12 +131,22 @@ impl Artifact {
         Ok(artifact)
     }
 
-    /// The spec inside, checked.
+    /// The spec inside, checked; no file is touched.
     pub fn spec(&self) -> Result<Spec, Error> {
-        Ok(Spec::read(&self.source_name, self.source.as_bytes())?)
+        let Some(loaded) = load::again(self.files()) else {
+            let message = "the files in it are not those that its source uses";
+            return Err(Error::fit(Code::BadArtifact, message));
+        };
+        Ok(Spec::of(loaded)?)
     }
 
-    /// The source text inside.
+    /// The name, the text and the `use` items of each file, the source first.
+    fn files(&self) -> impl Iterator<Item = (&str, &str, &[u16])> {
+        let main = (&*self.source_name, &*self.source, &*self.uses);
+        std::iter::once(main).chain(self.used.iter().map(|it| (&*it.name, &*it.text, &*it.uses)))
+    }
+
+    /// The source text inside, without the files that it uses.
     pub fn source(&self) -> &str {
         &self.source
     }

@@ -47,18 +47,22 @@ pub enum Error {
     #[error("{0}")]
     Spec(#[from] Box<SpecError>),
     /// There is no such cell in the file.
-    #[error("there is no cell `{name}`; {}", one_of(.known))]
+    #[error("there is no cell `{name}`; {}", one_of(.known, .used))]
     NoSuchCell {
         /// The name that was asked for.
         name: String,
         /// The names that there are.
         known: Vec<String>,
+        /// Those in the files that it uses.
+        used: Vec<String>,
     },
     /// The file holds several cells, or none.
-    #[error("which cell? {}", one_of(.known))]
+    #[error("which cell? {}", one_of(.known, .used))]
     WhichCell {
         /// The names that there are.
         known: Vec<String>,
+        /// Those in the files that it uses.
+        used: Vec<String>,
     },
     /// Data, sizes or weights that do not fit the cell.
     #[error("{message}")]
@@ -91,13 +95,14 @@ impl From<SpecError> for Error {
     }
 }
 
-fn one_of(names: &[String]) -> String {
-    match names {
+fn one_of(own: &[String], used: &[String]) -> String {
+    let list = |names: &[String]| {
+        names.iter().map(|it| format!("`{it}`")).collect::<Vec<String>>().join(", ")
+    };
+    let own = match own {
         [] => "the file holds no cell".to_owned(),
         [one] => format!("the file holds only `{one}`"),
-        many => {
-            let names: Vec<String> = many.iter().map(|it| format!("`{it}`")).collect();
-            format!("the file holds {}", names.join(", "))
-        }
-    }
+        many => format!("the file holds {}", list(many)),
+    };
+    if used.is_empty() { own } else { format!("{own}, and uses {}", list(used)) }
 }

@@ -3,11 +3,14 @@
 mod artifact;
 mod error;
 mod library;
+mod load;
+mod resolve;
 mod sizes;
 mod spec;
 
 pub use artifact::Artifact;
 pub use error::{Error, SpecError};
 pub use library::{GROUPS, Group, LibraryFile, library, library_file, similar_names};
+pub use resolve::{Resolver, UseError};
 pub use sizes::{Evidence, infer_sizes};
 pub use spec::{CellSpec, Spec};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::error::{Error, SpecError};
-use crate::check::{self, Settings};
+use super::load::{self, Loaded};
+use super::resolve::{NoFiles, Resolver};
+use crate::check::{self, Program, Settings};
 use crate::diag::{self, Code, Diagnostic};
 use crate::exec::{self, Bound};
 use crate::ir::{self, Env};
@@ -30,27 +32,42 @@ pub(super) const SETTING: &str = "--set";
 pub struct Spec {
     inner: Arc<Inner>,
     cells: Vec<ir::Cell>,
+    used: Vec<ir::Cell>,
     warnings: Vec<Diagnostic>,
 }
 
 #[derive(Debug)]
 struct Inner {
     sources: SourceMap,
-    tree: ast::File,
+    /// The same under all settings.
+    program: Arc<Program>,
     /// What the parser had to say; `check` adds its own.
     parsed: Vec<Diagnostic>,
 }
 
 impl Spec {
-    /// Parses and checks a source text. All diagnostics are in the error.
+    /// Parses and checks a source text. All diagnostics are in the error. It may use the built-in library, but no
+    /// files: see [`Spec::load`].
     pub fn parse(source: &str) -> Result<Spec, SpecError> {
         Spec::read("<source>", source.as_bytes())
     }
 
-    /// Parses and checks the bytes of a file; `name` is what messages call it.
+    /// Parses and checks the bytes of a file; `name` is what messages call it. As in [`Spec::parse`] there are no
+    /// other files.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Spec, SpecError> {
-        let (source, tree, parsed) = syntax::parse_bytes(name, bytes);
-        let inner = Inner { sources: SourceMap::single(source), tree, parsed };
+        Spec::load(name, bytes, &NoFiles)
+    }
+
+    /// Parses and checks the bytes of a file and of all files that it uses, directly or through others, which the
+    /// resolver gives. For files on disk that is [`Folder`](crate::data::Folder), and `name` is then the path of
+    /// this file.
+    pub fn load(name: &str, bytes: &[u8], resolver: &dyn Resolver) -> Result<Spec, SpecError> {
+        Spec::of(load::load(name, bytes, resolver))
+    }
+
+    pub(super) fn of(loaded: Loaded) -> Result<Spec, SpecError> {
+        let Loaded { sources, program, diagnostics } = loaded;
+        let inner = Inner { sources, program: Arc::new(program), parsed: diagnostics };
         Spec::check(Arc::new(inner), None, &Settings::default())
     }
 
@@ -59,7 +76,7 @@ impl Spec {
         cell: Option<&str>,
         settings: &Settings,
     ) -> Result<Spec, SpecError> {
-        let mut checked = check::check(&inner.tree, cell, settings);
+        let mut checked = check::check(&inner.program, cell, settings);
         let mut diagnostics = inner.parsed.clone();
         // Where the parser has found something, what comes after it is only guessed.
         let broken: Vec<Span> =
@@ -75,14 +92,16 @@ impl Spec {
             checked.diagnostics.retain(|it| it.is_error() && !within(it));
         }
         diagnostics.append(&mut checked.diagnostics);
+        diagnostics.retain(|it| it.is_error() || !inner.program.is_used(it.span));
         diag::sort(&mut diagnostics);
         if diag::has_errors(&diagnostics) {
             return Err(SpecError { diagnostics, sources: inner.sources.clone() });
         }
-        Ok(Spec { inner, cells: checked.cells, warnings: diagnostics })
+        let check::Checked { cells, used, diagnostics: _ } = checked;
+        Ok(Spec { inner, cells, used, warnings: diagnostics })
     }
 
-    /// What is probably not meant.
+    /// What is probably not meant in the file itself; what it uses is taken as it is.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
@@ -94,29 +113,43 @@ impl Spec {
 
     /// The tree of the file.
     pub fn tree(&self) -> &ast::File {
-        &self.inner.tree
+        &self.inner.program.files[0]
     }
 
-    /// The cells, in the order of the source.
+    /// The trees of all files, and which uses which.
+    pub fn program(&self) -> &Program {
+        &self.inner.program
+    }
+
+    /// The cells of the file itself, in the order of the source.
     pub fn cells(&self) -> &[ir::Cell] {
         &self.cells
     }
 
-    /// The cell of this name.
+    /// The cells of the files that it uses.
+    pub fn used_cells(&self) -> &[ir::Cell] {
+        &self.used
+    }
+
+    /// The cell of this name, be it of the file itself or of one that it uses.
     pub fn cell(&self, name: &str) -> Result<CellSpec, Error> {
         self.configure(Some(name), &[])
     }
 
-    /// The cell of this name, or the only one, with some dims and hypers set: `("H", "4")`,
+    /// The cell of this name, or the only one of the file itself, with some dims and hypers set: `("H", "4")`,
     /// `("act", "leaky_relu(0.2)")`. The last value of a name holds.
     pub fn configure(&self, name: Option<&str>, set: &[(&str, &str)]) -> Result<CellSpec, Error> {
-        let known = || self.cells.iter().map(|it| it.name.to_string()).collect();
+        let names = |cells: &[ir::Cell]| cells.iter().map(|it| it.name.to_string()).collect();
+        let (known, used) = (|| names(&self.cells), || names(&self.used));
         let name: Name = match (name, self.cells.as_slice()) {
             (None, [only]) => only.name.clone(),
-            (None, _) => return Err(Error::WhichCell { known: known() }),
-            (Some(name), cells) => match cells.iter().find(|it| &*it.name == name) {
+            (None, _) => return Err(Error::WhichCell { known: known(), used: used() }),
+            (Some(name), _) => match self.find(name) {
                 Some(cell) => cell.name.clone(),
-                None => return Err(Error::NoSuchCell { name: name.to_owned(), known: known() }),
+                None => {
+                    let name = name.to_owned();
+                    return Err(Error::NoSuchCell { name, known: known(), used: used() });
+                }
             },
         };
         if set.len() > MAX_SETTINGS {
@@ -124,10 +157,14 @@ impl Spec {
             return Err(Error::fit(Code::BadSetting, message));
         }
         let spec = if set.is_empty() { self.clone() } else { self.with_settings(&name, set)? };
-        let cell = spec.cells.iter().find(|it| it.name == name).cloned();
+        let cell = spec.find(&name).cloned();
         let cell = cell.expect("a cell keeps its name under other settings");
         let warnings = spec.warnings.clone();
         Ok(CellSpec { cell, warnings, sources: spec.inner.sources.clone() })
+    }
+
+    fn find(&self, name: &str) -> Option<&ir::Cell> {
+        self.cells.iter().chain(&self.used).find(|it| &*it.name == name)
     }
 
     /// Checks anew under settings, which stand in a source file of their own so that messages can
@@ -145,8 +182,8 @@ impl Spec {
             }
             sources.add(source);
         }
-        let tree = self.inner.tree.clone();
-        Spec::check(Arc::new(Inner { sources, tree, parsed }), Some(cell), &settings)
+        let program = self.inner.program.clone();
+        Spec::check(Arc::new(Inner { sources, program, parsed }), Some(cell), &settings)
     }
 }
 

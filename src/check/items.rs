@@ -1,7 +1,8 @@
-//! The functions and activations of a file: unique, not recursive, and knowing only their parameters.
+//! The functions and activations of a file and of what it uses: unique, not recursive, and knowing only their parameters.
 
 use std::collections::BTreeMap;
 
+use super::Program;
 use super::args::Form;
 use super::builtin;
 use super::names::Names;
@@ -49,7 +50,7 @@ impl<'a> Callable<'a> {
     }
 }
 
-/// All functions of a file.
+/// All functions that a file may call: its own and those of the files that it uses, in one name space.
 #[derive(Default)]
 pub(super) struct Items<'a> {
     pub callables: Vec<Callable<'a>>,
@@ -60,10 +61,10 @@ pub(super) struct Items<'a> {
     elementwise: Vec<bool>,
     /// How many operators and calls each is after all that it calls is put in its place.
     pub weights: Vec<usize>,
-    /// Another file may define what this one lacks.
-    pub has_use: bool,
+    /// A file that could not be had may define what is lacking.
+    incomplete: bool,
     /// What could not be read may define it too.
-    pub unread: Option<&'a ast::Unread>,
+    unread: Vec<&'a ast::Unread>,
 }
 
 impl<'a> Items<'a> {
@@ -73,7 +74,7 @@ impl<'a> Items<'a> {
 
     /// Whether this name may be defined where it cannot be seen.
     pub fn may_hold(&self, name: &str) -> bool {
-        self.has_use || self.unread.is_some_and(|it| it.holds(name))
+        self.incomplete || self.unread.iter().any(|it| it.holds(name))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -81,21 +82,20 @@ impl<'a> Items<'a> {
     }
 }
 
-/// Collects and checks the functions of a file.
-pub(super) fn collect<'a>(file: &'a ast::File, sink: &mut Vec<Diagnostic>) -> Items<'a> {
-    let mut items = Items { unread: Some(&file.unread), ..Items::default() };
+/// Collects and checks the functions of all files.
+pub(super) fn collect<'a>(program: &'a Program, sink: &mut Vec<Diagnostic>) -> Items<'a> {
+    let mut items = Items {
+        incomplete: !program.is_complete(),
+        unread: program.files.iter().map(|it| &it.unread).collect(),
+        ..Items::default()
+    };
     let mut taken: BTreeMap<&str, &Ident> = BTreeMap::new();
-    for item in &file.items {
+    for item in program.files.iter().flat_map(|it| &it.items) {
         let (callable, name) = match item {
             Item::Cell(cell) => (None, &cell.name),
             Item::Activation(it) => (Some(Callable::Activation(it)), &it.name),
             Item::Function(it) => (Some(Callable::Function(it)), &it.name),
-            Item::Use(it) => {
-                items.has_use = true;
-                let message = "`use` is not supported yet";
-                sink.push(Diagnostic::new(Code::NotSupportedYet, it.span, message));
-                continue;
-            }
+            Item::Use(_) => continue,
         };
         if builtin::is_taken(&name.name) {
             let message = format!("`{}` is a built-in function", name.name);
@@ -124,8 +124,15 @@ pub(super) fn collect<'a>(file: &'a ast::File, sink: &mut Vec<Diagnostic>) -> It
     items
 }
 
-/// The second definition of a name.
+/// The second definition of a name. Of two files the one that was asked for, or else comes first in it, is the one
+/// where the reader can do something.
 pub(super) fn twice(name: &Ident, first: &Ident) -> Diagnostic {
+    if name.span.file != first.span.file {
+        let message = format!("`{}` is defined in two files", name.name);
+        return Diagnostic::new(Code::DefinedTwice, first.span, message)
+            .label(name.span, "and here")
+            .help("a file and all that it uses share their names; rename one of the two");
+    }
     Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is defined twice", name.name))
         .label(first.span, "first defined here")
 }

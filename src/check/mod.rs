@@ -25,7 +25,35 @@ mod tests;
 use crate::diag::{self, Code, Diagnostic};
 use crate::ir;
 use crate::syntax::ast;
-use crate::text::Span;
+use crate::text::{FileId, Span};
+
+/// A file and all that it uses, directly or through others.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The trees, each where its [`FileId`] says; the first is the file that was asked for.
+    pub files: Vec<ast::File>,
+    /// For each file where its `use` items lead, in their order; `None` for one that could not be followed.
+    pub uses: Vec<Vec<Option<FileId>>>,
+}
+
+impl Program {
+    /// A file alone; what it uses is not there.
+    pub fn single(file: ast::File) -> Program {
+        let uses = file.uses().map(|_| None).collect();
+        Program { files: vec![file], uses: vec![uses] }
+    }
+
+    /// Whether every `use` was followed, so that a name that is nowhere is nowhere.
+    pub fn is_complete(&self) -> bool {
+        self.uses.iter().flatten().all(Option::is_some)
+    }
+
+    /// Whether this place lies in a file that is only used. Who checks a file is told nothing of what others
+    /// could write better.
+    pub fn is_used(&self, span: Span) -> bool {
+        (1..self.files.len()).contains(&usize::from(span.file.0))
+    }
+}
 
 /// What was set from outside before checking, as written: `--set dt=0.5`, `--set act=relu`, `--set H=4`. The last of a name
 /// wins. The spans of the expressions lie in a source file of their own, so that messages can show them.
@@ -38,20 +66,24 @@ pub struct Settings {
 /// What checking a file gives.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
-    /// The cells without errors, in the order of the source.
+    /// The cells of the file without errors, in the order of the source.
     pub cells: Vec<ir::Cell>,
+    /// Those of the files that it uses.
+    pub used: Vec<ir::Cell>,
     /// Everything found, errors and warnings, in the order of the source.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Checks all items of a file. `settings` hold for the cell named `cell` (the only one when `None`).
-pub fn check(file: &ast::File, cell: Option<&str>, settings: &Settings) -> Checked {
+/// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when
+/// `None`). There are warnings about the first file alone.
+pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
-    let items = items::collect(file, sink);
-    let cells: Vec<&ast::Cell> = file
-        .items
+    let items = items::collect(program, sink);
+    let cells: Vec<&ast::Cell> = program
+        .files
         .iter()
+        .flat_map(|it| &it.items)
         .filter_map(|it| match it {
             ast::Item::Cell(cell) => Some(cell),
             ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
@@ -76,11 +108,19 @@ pub fn check(file: &ast::File, cell: Option<&str>, settings: &Settings) -> Check
         };
         let settings = if is_set { &set } else { &unset };
         if let Some(found) = cell::check(it, &items, settings, sink) {
-            sink.extend(lint::lint(it, &found));
-            checked.cells.push(found);
+            if program.is_used(it.span) {
+                checked.used.push(found);
+            } else {
+                sink.extend(lint::lint(it, &found));
+                checked.cells.push(found);
+            }
         }
     }
-    sink.extend(lint::lint_items(file));
+    sink.extend(lint::lint_items(&program.files[0]));
+    // What an erroneous file needs is not known.
+    if !diag::has_errors(sink) {
+        sink.extend(lint::lint_uses(program));
+    }
     diag::sort(sink);
     checked.diagnostics = show::without_repetitions(std::mem::take(sink));
     checked

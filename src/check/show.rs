@@ -237,7 +237,10 @@ pub(super) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnosti
         .map(|it| it.span)
         .collect();
     let whole = |it: &Diagnostic| {
-        let holds = |read: &Span| it.span.start <= read.start && read.end <= it.span.end;
+        let holds = |read: &Span| {
+            let same = it.span.file == read.file;
+            same && it.span.start <= read.start && read.end <= it.span.end
+        };
         it.code == Code::NotConstant && it.labels.is_empty() && read.iter().any(holds)
     };
     diagnostics

@@ -1,6 +1,6 @@
 //! The rules of checking, each on a small spec: messages word for word, graphs by what is in them.
 
-use super::{Checked, Settings, check};
+use super::{Checked, Program, Settings, check};
 use crate::diag::Diagnostic;
 use crate::ir::verify::verify;
 use crate::ir::{Cell, HyperKind, NodeId, Op, Start};
@@ -16,7 +16,7 @@ fn checked(text: &str, set: &[&str]) -> Checked {
         let setting = syntax::parse_setting(&source, FileId(idx as u16 + 1));
         settings.values.push(setting.unwrap_or_else(|faults| panic!("{faults:#?}")));
     }
-    check(&file, None, &settings)
+    check(&Program::single(file), None, &settings)
 }
 
 /// The cell of a spec without errors, which the verifier accepts.
@@ -285,9 +285,9 @@ fn derived_dims_are_replaced_and_cannot_be_set() {
 
 #[test]
 fn what_is_not_there_yet_says_so_once() {
-    let text = "use std/lstm cell A { dims H input x: [H]
+    let text = "cell A { dims H input x: [H]
         layer a = Lstm(x = x) let y = a.h + time() output y }";
-    let names = ["use", "layer", "time"];
+    let names = ["layer", "time"];
     let expected: Vec<String> =
         names.iter().map(|it| format!("E0113 `{it}` is not supported yet")).collect();
     assert_eq!(errors(text), expected);

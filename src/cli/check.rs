@@ -5,7 +5,6 @@ use super::columns::section;
 use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
-use crate::api::Spec;
 use crate::diag::json;
 use crate::ir;
 
@@ -15,18 +14,18 @@ pub fn check(ctx: &mut Context, args: &CheckArgs) -> Result<(), CliError> {
     let mut worst = 0;
     let mut report = json::Report::default();
     for spec in &args.specs {
-        let (name, bytes) = match load::source(ctx, spec) {
-            Ok(Source::Text { name, bytes, .. }) => (name, bytes),
-            Ok(Source::Artifact(artifact)) => {
-                (spec.to_string_lossy().into_owned(), artifact.source().as_bytes().to_vec())
-            }
+        let read = load::source(ctx, spec).and_then(|source| match source {
+            Source::Text(text) => Ok((text.spec(), text.name)),
+            Source::Artifact(it) => Ok((Ok(it.spec()?), spec.to_string_lossy().into_owned())),
+        });
+        let (checked, name) = match read {
+            Ok(it) => it,
             Err(error) => {
                 ctx.report(&error);
                 worst = worst.max(error.exit_code());
                 continue;
             }
         };
-        let checked = Spec::read(&name, &bytes);
         ctx.lap("check");
         let (diagnostics, sources) = match &checked {
             Ok(spec) => (spec.warnings(), spec.sources()),

@@ -76,7 +76,9 @@ impl From<api::Error> for CliError {
         match error {
             api::Error::Spec(error) => CliError::Spec(error),
             api::Error::NoSuchCell { .. } => CliError::Usage(error.to_string()),
-            api::Error::WhichCell { ref known } if known.is_empty() => {
+            api::Error::WhichCell { ref known, ref used }
+                if known.is_empty() && used.is_empty() =>
+            {
                 CliError::Usage("the file holds no cell, only functions".to_owned())
             }
             api::Error::WhichCell { .. } => {

@@ -117,19 +117,22 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     // artifacts is shown.
     let is_whole = name.ends_with(".ron") || name == "-" || name.starts_with("std/");
     let spec = if is_whole { args.name.clone() } else { OsString::from(format!("std/{name}")) };
-    let source = match load::source(ctx, &spec)? {
-        Source::Text { bytes, .. } => String::from_utf8_lossy(&bytes).into_owned(),
-        Source::Artifact(artifact) => artifact.source().to_owned(),
-    };
+    let source = load::source(ctx, &spec)?;
     if !args.latex {
-        return ctx.out(&source);
+        return match &source {
+            Source::Text(it) => ctx.out(&String::from_utf8_lossy(&it.bytes)),
+            Source::Artifact(artifact) => ctx.out(artifact.source()),
+        };
     }
-    let spec = Spec::read(&name, source.as_bytes()).map_err(api::Error::from)?;
-    let items = &spec.tree().items;
-    let cells = items.iter().filter_map(|it| match it {
+    let spec = match &source {
+        Source::Text(it) => it.spec().map_err(api::Error::from)?,
+        Source::Artifact(artifact) => artifact.spec()?,
+    };
+    let functions = spec.program().files.iter().flat_map(|it| export::latex::functions(&it.items));
+    let cells = spec.tree().items.iter().filter_map(|it| match it {
         ast::Item::Cell(cell) => Some(export::latex::cell(cell)),
         ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
     });
-    let all: Vec<String> = export::latex::functions(items).into_iter().chain(cells).collect();
+    let all: Vec<String> = functions.chain(cells).collect();
     ctx.out(&format!("{}\n", all.join("\n\n")))
 }

@@ -6,22 +6,36 @@ use std::path::Path;
 use super::args::CellArgs;
 use super::context::Context;
 use super::error::{CliError, shown};
-use crate::api::{self, Artifact, CellSpec, Spec};
+use crate::api::{self, Artifact, CellSpec, Spec, SpecError};
+use crate::data::Folder;
 use crate::diag::Code;
 
 /// What a SPEC names.
 pub enum Source {
-    /// A source text: its name and bytes.
-    Text {
-        /// What messages call it.
-        name: String,
-        /// What it holds, not yet known to be UTF-8.
-        bytes: Vec<u8>,
-        /// Whether it belongs to the built-in library, whose warnings are not the user's to mend.
-        library: bool,
-    },
+    /// A source text.
+    Text(Text),
     /// A compiled artifact.
     Artifact(Box<Artifact>),
+}
+
+/// A source text.
+pub struct Text {
+    /// What messages call it.
+    pub name: String,
+    /// What it holds, not yet known to be UTF-8.
+    pub bytes: Vec<u8>,
+    /// The files that it may use; `None` in the built-in library, whose warnings are not the user's to mend.
+    folder: Option<Folder>,
+}
+
+impl Text {
+    /// Checks the text with all that it uses.
+    pub fn spec(&self) -> Result<Spec, SpecError> {
+        match &self.folder {
+            Some(folder) => Spec::load(&self.name, &self.bytes, folder),
+            None => Spec::read(&self.name, &self.bytes),
+        }
+    }
 }
 
 /// Reads what a SPEC names, without checking a source text.
@@ -31,7 +45,7 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
         let name = name.strip_suffix(".rnn").unwrap_or(name);
         let file = api::library_file(name).ok_or_else(|| unknown_library_file(name))?;
         let bytes = file.source.as_bytes().to_vec();
-        return Ok(Source::Text { name: format!("std/{name}"), bytes, library: true });
+        return Ok(Source::Text(Text { name: format!("std/{name}"), bytes, folder: None }));
     }
     let path = Path::new(spec);
     if api::library_file(&text).is_some() && !path.exists() {
@@ -45,7 +59,9 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
     }
     // One byte more than the language allows is enough for its error.
     let bytes = ctx.read_at_most(path, crate::syntax::MAX_SOURCE as u64 + 1)?;
-    Ok(Source::Text { name: shown(path).display().to_string(), bytes, library: false })
+    let folder = if spec == "-" { Folder::current() } else { Folder::of_file(path) };
+    let name = shown(path).display().to_string();
+    Ok(Source::Text(Text { name, bytes, folder: Some(folder) }))
 }
 
 fn artifact(path: &Path, bytes: Vec<u8>) -> Result<Artifact, CliError> {
@@ -95,8 +111,9 @@ impl Loaded {
 /// Reads and checks a SPEC.
 pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
     let loaded = match source(ctx, &args.spec)? {
-        Source::Text { name, bytes, library } => {
-            let spec = Spec::read(&name, &bytes).map_err(api::Error::from)?;
+        Source::Text(text) => {
+            let spec = text.spec().map_err(api::Error::from)?;
+            let library = text.folder.is_none();
             Loaded { spec, cell: args.cell.clone(), set: args.set.clone(), library }
         }
         Source::Artifact(artifact) => {

@@ -16,7 +16,7 @@ use super::difference::difference;
 use super::error::CliError;
 use super::feed::{self, demo, demo::Demo};
 use super::load::{self, Source};
-use crate::api::{self, CellSpec, Spec};
+use crate::api::{self, CellSpec};
 use crate::exec::{self, Bound, Call, InitialState, Inputs, Masks, Upstream};
 use crate::ir::{self, pointwise};
 use crate::{data, derive};
@@ -51,6 +51,7 @@ pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
         match test_one(ctx, file, args.update) {
             Ok(Outcome::Passed) => passed += 1,
             Ok(Outcome::Written) => written += 1,
+            Ok(Outcome::NoCell) => {}
             Ok(Outcome::Differs) => {
                 failed += 1;
                 worst = worst.max(CliError::Failed.exit_code());
@@ -74,13 +75,19 @@ enum Outcome {
     Passed,
     Differs,
     Written,
+    /// The file is there for others to use.
+    NoCell,
 }
 
 fn test_one(ctx: &mut Context, file: &Path, update: bool) -> Result<Outcome, CliError> {
     let name = file.display().to_string();
     let now = match load::source(ctx, file.as_os_str())? {
-        Source::Text { name, bytes, library: _ } => {
-            let spec = Spec::read(&name, &bytes).map_err(api::Error::from)?;
+        Source::Text(text) => {
+            let spec = text.spec().map_err(api::Error::from)?;
+            if spec.cells().is_empty() {
+                ctx.line(&format!("{name} ... no cell"))?;
+                return Ok(Outcome::NoCell);
+            }
             let cells = spec.cells().iter().map(|it| spec.cell(&it.name));
             snapshot(&cells.collect::<Result<Vec<_>, _>>()?)?
         }

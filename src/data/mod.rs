@@ -6,13 +6,14 @@
 //! every float type that we read, and an integer for which it is not is an error. So an array in
 //! memory takes 8 bytes for each element that the file really holds, and no more.
 //!
-//! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`] and
-//! [`write_file`] touch the disk.
+//! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`],
+//! [`write_file`] and [`Folder`], which finds the files that a spec uses, touch the disk.
 
 mod csv;
 mod element;
 mod error;
 mod file;
+mod folder;
 mod npy;
 mod npy_header;
 mod safetensors;
@@ -23,6 +24,7 @@ pub use csv::{Table, read_csv, read_csv_columns, write_csv};
 pub use element::{DType, Real32or64};
 pub use error::{CsvFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};
+pub use folder::{Folder, FolderError};
 pub use npy::{read_npy, write_npy};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,

@@ -7,6 +7,8 @@
 //! The whole language has its place here; `check` says of the parts that are not compiled yet that
 //! they are not.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text::{Name, Span};
@@ -18,6 +20,16 @@ pub struct File {
     pub items: Vec<Item>,
     /// What stands in items that could not be read.
     pub unread: Unread,
+}
+
+impl File {
+    /// What the file uses, in the order of the source.
+    pub fn uses(&self) -> impl Iterator<Item = &Use> {
+        self.items.iter().filter_map(|it| match it {
+            Item::Use(it) => Some(it),
+            Item::Cell(_) | Item::Activation(_) | Item::Function(_) => None,
+        })
+    }
 }
 
 /// What stands in text that could not be read and that the parser has complained about. It may
@@ -152,6 +164,15 @@ pub enum UseTarget {
     File(String),
     /// A file of a library: its name and the file's.
     Library(Ident, Ident),
+}
+
+impl fmt::Display for UseTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UseTarget::File(path) => f.write_str(path),
+            UseTarget::Library(library, file) => write!(f, "{}/{}", library.name, file.name),
+        }
+    }
 }
 
 /// One statement of a cell.

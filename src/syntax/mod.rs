@@ -96,8 +96,11 @@ pub fn parse(source: &SourceFile, file: FileId) -> (ast::File, Vec<Diagnostic>) 
 }
 
 /// Reads the bytes of a file; `name` is what messages call it. Bytes that are no text give a diagnostic and an empty tree.
-pub fn parse_bytes(name: &str, bytes: &[u8]) -> (SourceFile, ast::File, Vec<Diagnostic>) {
-    let file = FileId::default();
+pub fn parse_bytes(
+    name: &str,
+    bytes: &[u8],
+    file: FileId,
+) -> (SourceFile, ast::File, Vec<Diagnostic>) {
     match decode(bytes) {
         Ok(text) => {
             let source = SourceFile::new(name, text);

@@ -88,14 +88,14 @@ fn unused_params(function: &Ident, params: &[Ident], body: &Expr) -> Vec<Diagnos
 }
 
 /// Functions are known by their calls; an activation may also be given by its bare name.
-fn mentions(expr: &Expr, names: &mut Vec<Name>) {
+pub(super) fn mentions(expr: &Expr, names: &mut Vec<Name>) {
     walk::names(expr, &mut |name, read| match read {
         Read::Call | Read::Now => names.push(name.name.clone()),
         Read::Before => {}
     });
 }
 
-fn cell_exprs<'a>(cell: &'a Cell, see: &mut dyn FnMut(&'a Expr)) {
+pub(super) fn cell_exprs<'a>(cell: &'a Cell, see: &mut dyn FnMut(&'a Expr)) {
     for decl in &cell.decls {
         match &decl.kind {
             DeclKind::Hyper(hypers) => hypers.iter().for_each(|it| see(&it.value)),

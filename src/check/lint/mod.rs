@@ -10,9 +10,11 @@ mod params;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod uses;
 mod walk;
 mod written;
 
+use super::Program;
 use crate::diag::Diagnostic;
 use crate::ir;
 use crate::syntax::ast;
@@ -30,4 +32,9 @@ pub(super) fn lint(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
 /// All warnings about the functions and activations of a file.
 pub(super) fn lint_items(file: &ast::File) -> Vec<Diagnostic> {
     items::lint(file)
+}
+
+/// All warnings about what a file without errors uses.
+pub(super) fn lint_uses(program: &Program) -> Vec<Diagnostic> {
+    uses::lint(program)
 }

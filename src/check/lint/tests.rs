@@ -1,5 +1,6 @@
 //! Warnings that the tree alone tells; those that need a graph are tested through whole specs.
 
+use crate::check::Program;
 use crate::diag::Diagnostic;
 use crate::syntax::ast::{File, Item};
 use crate::syntax::parse;
@@ -184,7 +185,10 @@ fn functions_are_used_from_cells_only() {
 #[test]
 fn biases_that_a_layout_names_may_be_two() {
     let cell = "cell A { input x: [] param b, c: [] output y = tanh(x + b + c)";
-    let checked = crate::check::check(&tree(&format!("{cell} }}")), None, &Default::default());
+    let checked = {
+        let program = Program::single(tree(&format!("{cell} }}")));
+        crate::check::check(&program, None, &Default::default())
+    };
     let told = |layout: &str| -> Vec<String> {
         let file = tree(&format!("{cell} {layout} }}"));
         let Some(Item::Cell(tree)) = file.items.first() else { unreachable!("one cell") };

@@ -81,6 +81,7 @@ codes! {
     BuiltInName = "E0209",
     WrongKindOfName = "E0210",
     UnknownDim = "E0211",
+    BadUse = "E0212",
     // E03: shapes.
     CannotMultiply = "E0301",
     ShapesDoNotFit = "E0302",
@@ -127,6 +128,7 @@ codes! {
     NeverReadWithPrev = "W0606",
     DanglingDoc = "W0607",
     UnusedName = "W0608",
+    IdleUse = "W0609",
 }
 
 impl Code {

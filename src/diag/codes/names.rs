@@ -56,8 +56,8 @@ cell A {
         title: "a function that does not exist",
         text: "\
 The name before `(` is neither a built-in function nor an `fn` or `activation`
-of this file, nor a hyper that stands for an activation. The message offers the
-nearest one.",
+of this file or of one that it uses, nor a hyper that stands for an activation.
+The message offers the nearest one.",
         wrong: "\
 cell A {
   input x: []
@@ -256,6 +256,28 @@ cell A {
   state h: [H]
   h = tanh(x + prev h)
   output h
+}
+",
+    },
+    Entry {
+        code: Code::BadUse,
+        title: "a `use` that cannot be followed",
+        text: "\
+`use \"gates.rnn\"` names a file in the folder of this one or below it, with `/`
+between folders: no absolute path, no `..`, no link that leads out.
+`use std/lstm` names a file of the built-in library. No file may use itself,
+directly or through others; the message lists the circle.",
+        wrong: "\
+use std/lstmm
+cell A {
+  input x: []
+  output y = tanh(x)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  output y = tanh(x)
 }
 ",
     },

@@ -278,9 +278,10 @@ cell A {
         code: Code::NotSupportedYet,
         title: "part of the language, but not compiled yet",
         text: "\
-`fold`, `layer`, `time()`, `use` and `model` with what belongs to it are
-read and checked for their grammar, but this version cannot compile them. A short fold can be written out, a layer's equations can be copied, and
-`time()` can be counted by a state, as in the example.",
+`fold`, `layer`, `time()` and `model` with what belongs to it are read and
+checked for their grammar, but this version cannot compile them. A short fold
+can be written out, a layer's equations can be copied, and `time()` can be
+counted by a state, as in the example.",
         wrong: "\
 cell A {
   input x: []

@@ -178,4 +178,25 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::IdleUse,
+        title: "a `use` that adds nothing",
+        text: "\
+No cell and no function of this file needs anything of what it uses here, or it
+uses the same file twice. Remove the line. A file without cells of its own may
+gather others for those who use it, and is not warned.",
+        wrong: "\
+use std/lstm
+cell A {
+  input x: []
+  output y = tanh(x)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  output y = tanh(x)
+}
+",
+    },
 ];
