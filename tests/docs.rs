@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rnnc::Spec;
+use rnnc::data::Folder;
 use rnnc::diag::{Code, Diagnostic, Severity};
 
 /// At least so many blocks are there; fewer would mean that the reader of blocks is blind.
@@ -154,7 +155,10 @@ impl Page {
         } else {
             block.body.clone()
         };
-        let read = Spec::read("block.rnn", source.as_bytes());
+        // It may use the files of earlier blocks.
+        let path = self.scratch.path().join("block.rnn");
+        let folder = Folder::of_file(&path);
+        let read = Spec::load(&path.display().to_string(), source.as_bytes(), &folder);
         let found: Vec<Diagnostic> = match &read {
             Ok(spec) => spec.warnings().to_vec(),
             Err(error) => error.diagnostics.clone(),
