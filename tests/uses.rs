@@ -265,6 +265,19 @@ fn specs_have_a_limit_of_files_and_each_is_read_once() {
     assert_eq!(read.messages()[0], "`f256.rnn` cannot be used: a spec has at most 256 files");
 }
 
+/// Each `use` asks the disk, so a file that holds nothing else must not hold it up.
+#[test]
+fn specs_have_a_limit_of_uses() {
+    let of = |count: usize| "use \"f0.rnn\"\n".repeat(count) + "fn f(v) = v";
+    let memory = || Memory::new([("f0.rnn".to_owned(), "fn g(v) = v".to_owned())]);
+    let found = Read::new("main.rnn", of(4096).as_bytes(), &memory());
+    assert!(found.spec.is_some() && found.diagnostics.len() == 4095, "each but the first is idle");
+    let found = Read::new("main.rnn", of(100_000).as_bytes(), &memory());
+    assert_eq!(found.found(), "E0109 at 4097:1");
+    let message = "`f0.rnn` cannot be used: the files of a spec hold at most 4096 `use` items";
+    assert_eq!(found.messages(), [message]);
+}
+
 #[test]
 fn files_have_a_size_limit_each_and_together() {
     let with_comment = |name: &str, bytes: usize| {

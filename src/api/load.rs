@@ -18,6 +18,9 @@ const MAX_TOTAL: usize = 16 << 20;
 /// A file that uses a file that uses a file ... ends after this many.
 const MAX_CHAIN: usize = 64;
 
+/// All files of a spec have at most this many `use` items together. Each asks the system where it leads.
+const MAX_USES: usize = 4096;
+
 /// All files of a spec, read and parsed.
 pub(super) struct Loaded {
     pub sources: SourceMap,
@@ -50,6 +53,8 @@ struct Loader<'r> {
     /// From the first file to the one whose `use` items are being followed.
     chain: Vec<Key>,
     bytes: usize,
+    /// How many `use` items were followed.
+    uses: usize,
 }
 
 /// The files of a spec as they were once read: names, texts, and where the `use` items of each lead. `None` if that is
@@ -65,7 +70,8 @@ pub(super) fn again<'f>(
         if idx >= MAX_FILES || bytes > MAX_TOTAL {
             return None;
         }
-        loaded.add(name, text.as_bytes());
+        let (_, mut found) = loaded.add(name, text.as_bytes());
+        loaded.diagnostics.append(&mut found);
         loaded.program.uses[idx] = uses.iter().map(|it| Some(FileId(*it))).collect();
     }
     let Program { files, uses } = &loaded.program;
@@ -81,7 +87,7 @@ pub(super) fn load(name: &str, bytes: &[u8], resolver: &dyn Resolver) -> Loaded 
     let program = Program { files: Vec::new(), uses: Vec::new() };
     let loaded = Loaded { sources: SourceMap::default(), program, diagnostics: Vec::new() };
     let (known, chain) = (BTreeMap::new(), Vec::new());
-    let mut loader = Loader { resolver, loaded, known, chain, bytes: 0 };
+    let mut loader = Loader { resolver, loaded, known, chain, bytes: 0, uses: 0 };
     loader.add(Key::File(name.to_owned()), bytes);
     loader.loaded
 }
@@ -89,7 +95,7 @@ pub(super) fn load(name: &str, bytes: &[u8], resolver: &dyn Resolver) -> Loaded 
 impl Loader<'_> {
     /// Takes in a file with all that it uses; a chain of files is no longer than [`MAX_CHAIN`].
     fn add(&mut self, key: Key, bytes: &[u8]) -> Option<FileId> {
-        let id = self.loaded.add(&key.name(), bytes);
+        let (id, mut found) = self.loaded.add(&key.name(), bytes);
         self.bytes += bytes.len();
         let idx = usize::from(id.0);
         let tree = &self.loaded.program.files[idx];
@@ -98,8 +104,19 @@ impl Loader<'_> {
         self.known.insert(key.clone(), id);
         self.chain.push(key);
         let uses: Vec<ast::Use> = tree.uses().cloned().collect();
+        let errors = found.iter().filter(|it| it.is_error());
+        let broken: Vec<Span> = errors.map(|it| it.span).collect();
+        self.loaded.diagnostics.append(&mut found);
         for item in uses {
-            let target = self.follow(&item).unwrap_or_else(|fault| {
+            self.uses += 1;
+            let within = |it: &Span| item.span.start <= it.start && it.end <= item.span.end;
+            let target = if self.uses > MAX_USES + 1 || broken.iter().any(within) {
+                // It is complained about already.
+                Ok(None)
+            } else {
+                self.follow(&item)
+            };
+            let target = target.unwrap_or_else(|fault| {
                 self.loaded.diagnostics.push(*fault);
                 None
             });
@@ -111,12 +128,12 @@ impl Loader<'_> {
 
     /// The file that an item means, which is read if it is new.
     fn follow(&mut self, item: &ast::Use) -> Result<Option<FileId>, Box<Diagnostic>> {
-        let within = |it: Span| {
-            it.file == item.span.file && item.span.start <= it.start && it.end <= item.span.end
+        let too_large = |message: String| {
+            let message = format!("`{}` cannot be used: {message}", item.target);
+            Err(Box::new(Diagnostic::new(Code::TooLarge, item.span, message)))
         };
-        if self.loaded.diagnostics.iter().any(|it| it.is_error() && within(it.span)) {
-            // The parser has complained about it.
-            return Ok(None);
+        if self.uses > MAX_USES {
+            return too_large(format!("the files of a spec hold at most {MAX_USES} `use` items"));
         }
         let key = match &item.target {
             ast::UseTarget::Library(library, file) => in_library(item.span, library, file)?,
@@ -128,10 +145,6 @@ impl Loader<'_> {
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let too_large = |message: String| {
-            let message = format!("`{}` cannot be used: {message}", item.target);
-            Err(Box::new(Diagnostic::new(Code::TooLarge, item.span, message)))
-        };
         if self.chain.len() >= MAX_CHAIN {
             return too_large(format!("a chain of files holds at most {MAX_CHAIN}"));
         }
@@ -176,7 +189,9 @@ impl Loader<'_> {
             } else if library_file(in_library).is_some() {
                 format!("std/{in_library}")
             } else {
-                return fault.help(format!("paths start at the folder of `{from}`")).into();
+                return fault
+                    .help("a path starts at the folder of the file that it stands in")
+                    .into();
             };
             let help = format!("did you mean `use {instead}`?");
             fault.help(help).fix(Applicability::Maybe, span, format!("use {instead}")).into()
@@ -185,14 +200,14 @@ impl Loader<'_> {
 }
 
 impl Loaded {
-    /// Parses a file and gives it the next id; where its `use` items lead is still open.
-    fn add(&mut self, name: &str, bytes: &[u8]) -> FileId {
+    /// Parses a file and gives it the next id; where its `use` items lead is still open. Also gives what the parser
+    /// had to say.
+    fn add(&mut self, name: &str, bytes: &[u8]) -> (FileId, Vec<Diagnostic>) {
         let next = FileId(u16::try_from(self.program.files.len()).expect("files are few"));
-        let (source, tree, mut found) = syntax::parse_bytes(name, bytes, next);
-        self.diagnostics.append(&mut found);
+        let (source, tree, found) = syntax::parse_bytes(name, bytes, next);
         self.program.files.push(tree);
         self.program.uses.push(Vec::new());
-        self.sources.add(source)
+        (self.sources.add(source), found)
     }
 }
 
