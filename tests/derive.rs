@@ -67,6 +67,7 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
         outputs: vec![Output { name: "y".into(), node }],
         values: Vec::new(),
         shared: Vec::new(),
+        layouts: Vec::new(),
     }
 }
 

@@ -64,6 +64,16 @@ pub enum Error {
         /// Those in the files that it uses.
         used: Vec<String>,
     },
+    /// The cell has no such layout.
+    #[error("cell `{cell}` has no layout `{name}`; it has {}", known.join(", "))]
+    NoSuchLayout {
+        /// The cell.
+        cell: String,
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
     /// Data, sizes or weights that do not fit the cell.
     #[error("{message}")]
     Fit {
@@ -84,7 +94,10 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Error::Fit { code, .. } => Some(*code),
-            Error::Spec(_) | Error::NoSuchCell { .. } | Error::WhichCell { .. } => None,
+            Error::Spec(_)
+            | Error::NoSuchCell { .. }
+            | Error::WhichCell { .. }
+            | Error::NoSuchLayout { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod load;
 mod resolve;
 mod sizes;
 mod spec;
+pub mod weights;
 
 pub use artifact::Artifact;
 pub use error::{Error, SpecError};
@@ -14,3 +15,4 @@ pub use library::{GROUPS, Group, LibraryFile, library, library_file, similar_nam
 pub use resolve::{Resolver, UseError};
 pub use sizes::{Evidence, infer_sizes};
 pub use spec::{CellSpec, Spec};
+pub use weights::{Affixes, Weights};

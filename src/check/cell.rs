@@ -7,6 +7,7 @@ use super::declare;
 use super::hypers::{self, Hypers, Settings};
 use super::inits;
 use super::items::{self, Items};
+use super::layout;
 use super::lower::{Lower, Phase, Scope, Value};
 use super::masks;
 use super::names::{Equation, Kind, Names, Returned};
@@ -49,6 +50,7 @@ pub(super) fn check<'a>(
     let inputs = inputs(&names, items, &hypers, sink);
     let params = params(&names, items, &hypers, sink);
     let masks = masks::lower(&names, items, &hypers, sink);
+    let layouts = layout::collect(cell, &names, &params, sink);
     let carried = carries::assemble(step, &names, items, &hypers, &inputs, sink);
 
     if diag::has_errors(&sink[first..]) {
@@ -56,10 +58,11 @@ pub(super) fn check<'a>(
     }
     let (step, start, carries) = carried?;
     let doc = cell.doc.as_ref().map(|it| it.lines.clone()).unwrap_or_default();
-    Some(ir::Cell {
+    let checked = ir::Cell {
         name: cell.name.name.clone(),
         doc,
         shared: shared(&names),
+        layouts,
         hypers: hypers.list,
         inputs,
         carries,
@@ -71,7 +74,9 @@ pub(super) fn check<'a>(
         values,
         dims: names.dims.free,
         derived: names.dims.derived,
-    })
+    };
+    layout::check_sums(&checked, sink);
+    (!diag::has_errors(&sink[first..])).then_some(checked)
 }
 
 /// Resolves the names of everything in a cell.

@@ -10,6 +10,7 @@ mod dims;
 mod hypers;
 mod inits;
 mod items;
+mod layout;
 mod lint;
 mod lower;
 mod masks;

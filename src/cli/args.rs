@@ -67,9 +67,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Explains an error or a warning
     Explain(ExplainArgs),
-    /// Moves weights between layouts (not supported yet)
-    #[command(hide = true)]
-    Convert(AnyArgs),
+    /// Moves weights between the layouts of frameworks
+    Convert(ConvertArgs),
     /// Times a cell (not supported yet)
     #[command(hide = true)]
     Bench(AnyArgs),
@@ -197,6 +196,15 @@ pub struct DataArgs {
     /// Weights; drawn from the seed without it
     #[arg(long, value_name = "FILE.safetensors")]
     pub params: Option<PathBuf>,
+    /// How the weights stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
+    #[arg(long, value_name = "NAME", requires = "params")]
+    pub layout: Option<String>,
+    /// What stands before the names in the file, such as encoder.rnn.; other tensors are left out
+    #[arg(long, value_name = "TEXT", requires = "params")]
+    pub prefix: Option<String>,
+    /// What stands after the names, such as _l1 or _l0_reverse, where the file has several layers
+    #[arg(long, value_name = "TEXT", requires = "params")]
+    pub suffix: Option<String>,
     /// Takes weights of which some have no place in the cell
     #[arg(long, requires = "params")]
     pub ignore_extra: bool,
@@ -258,10 +266,6 @@ pub struct LaterArgs {
     pub target: Vec<OsString>,
     #[arg(long, hide = true)]
     pub feedback: Option<String>,
-    #[arg(long, hide = true)]
-    pub layout: Option<String>,
-    #[arg(long, hide = true)]
-    pub prefix: Option<String>,
 }
 
 /// `rnnc run`
@@ -340,7 +344,8 @@ pub struct TestArgs {
 
 /// `rnnc init`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc init std/gru --set I=3 --set H=8 -o p.safetensors")]
+#[command(after_help = "Examples:\n  rnnc init std/gru --set I=3 --set H=8 -o p.safetensors\n  \
+    rnnc init std/gru --set I=3 --set H=8 -o p.safetensors --layout pytorch")]
 pub struct InitArgs {
     #[command(flatten)]
     pub cell: CellArgs,
@@ -350,9 +355,57 @@ pub struct InitArgs {
     /// The type that is written
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
+    /// How they stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
+    /// What is written before the names
+    #[arg(long, value_name = "TEXT")]
+    pub prefix: Option<String>,
+    /// What is written after the names
+    #[arg(long, value_name = "TEXT")]
+    pub suffix: Option<String>,
     /// Where they go
     #[arg(long, short, value_name = "FILE.safetensors")]
     pub output: PathBuf,
+}
+
+/// `rnnc convert`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rnnc convert std/gru torch.safetensors -o gru.safetensors --from pytorch\n  \
+    rnnc convert std/lstm torch.safetensors -o keras.safetensors --from pytorch --to keras \\\n    \
+    --prefix encoder.rnn. --suffix _l1"
+)]
+pub struct ConvertArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+    /// The weights
+    #[arg(value_name = "IN.safetensors")]
+    pub input: PathBuf,
+    /// Where they go
+    #[arg(long, short, value_name = "OUT.safetensors")]
+    pub output: PathBuf,
+    /// The layout of the weights; `own` are the cell's own names
+    #[arg(long, value_name = "NAME", default_value = "own")]
+    pub from: String,
+    /// The layout that is written; `own` are the cell's own names
+    #[arg(long, value_name = "NAME", default_value = "own")]
+    pub to: String,
+    /// What stands before the names that are read, such as encoder.rnn.; other tensors are left out
+    #[arg(long, value_name = "TEXT")]
+    pub prefix: Option<String>,
+    /// What stands after the names that are read, such as _l1 or _l0_reverse
+    #[arg(long, value_name = "TEXT")]
+    pub suffix: Option<String>,
+    /// What is written before the names
+    #[arg(long, value_name = "TEXT")]
+    pub to_prefix: Option<String>,
+    /// What is written after the names
+    #[arg(long, value_name = "TEXT")]
+    pub to_suffix: Option<String>,
+    /// Takes weights of which some have no place in the cell
+    #[arg(long)]
+    pub ignore_extra: bool,
 }
 
 /// `rnnc list`

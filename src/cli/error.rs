@@ -75,7 +75,9 @@ impl From<api::Error> for CliError {
     fn from(error: api::Error) -> CliError {
         match error {
             api::Error::Spec(error) => CliError::Spec(error),
-            api::Error::NoSuchCell { .. } => CliError::Usage(error.to_string()),
+            api::Error::NoSuchCell { .. } | api::Error::NoSuchLayout { .. } => {
+                CliError::Usage(error.to_string())
+            }
             api::Error::WhichCell { ref known, ref used }
                 if known.is_empty() && used.is_empty() =>
             {

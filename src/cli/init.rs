@@ -3,28 +3,38 @@
 use super::args::{FloatType, InitArgs};
 use super::context::Context;
 use super::error::CliError;
-use super::feed::{self, counted};
+use super::feed::{self, counted, weights};
 use super::output::{self, Named};
+use crate::api;
 use crate::data::Real32or64;
 use crate::exec::{self, Bound};
-use crate::ir::Real;
+use crate::ir::{self, Real};
 
 /// Draws from the seed and writes the file.
 pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
     let bound = feed::cell_with_sizes(ctx, &args.cell)?;
     let bytes = match args.dtype {
-        FloatType::F32 => drawn::<f32>(&bound, args.seed)?,
-        FloatType::F64 => drawn::<f64>(&bound, args.seed)?,
+        FloatType::F32 => drawn::<f32>(&bound, args)?,
+        FloatType::F64 => drawn::<f64>(&bound, args)?,
     };
-    let (tensors, count) = (bound.cell().params.len(), bound.param_count());
-    let (tensors, numbers) = (counted(tensors as u64, "tensor"), counted(count, "number"));
+    let layout = layout(bound.cell(), args)?;
+    let tensors = layout.rows.iter().map(|it| it.stored.len()).sum::<usize>();
+    let (tensors, numbers) =
+        (counted(tensors as u64, "tensor"), counted(bound.param_count(), "number"));
     ctx.note(&format!("{tensors} with {numbers}, drawn from seed {}", args.seed));
+    weights::notes_of_writing(bound.cell(), &layout).iter().for_each(|it| ctx.note(it));
     ctx.write(&args.output, &bytes)
 }
 
-fn drawn<F: Real + Real32or64>(bound: &Bound, seed: u64) -> Result<Vec<u8>, CliError> {
-    let params = exec::init::<F>(bound, seed)?;
-    let named = bound.cell().params.iter().zip(params.0);
-    let named = named.map(|(it, array)| Named { name: it.name.to_string(), array });
+fn layout(cell: &ir::Cell, args: &InitArgs) -> Result<ir::Layout, CliError> {
+    Ok(api::weights::layout(cell, args.layout.as_deref().unwrap_or(ir::layout::OWN))?)
+}
+
+fn drawn<F: Real + Real32or64>(bound: &Bound, args: &InitArgs) -> Result<Vec<u8>, CliError> {
+    let params = exec::init::<F>(bound, args.seed)?;
+    let layout = layout(bound.cell(), args)?;
+    let affixes = weights::affixes(args.prefix.as_deref(), args.suffix.as_deref());
+    let stored = api::weights::stored(bound.env(), &layout, &affixes, &params.0)?;
+    let named = stored.into_iter().map(|(name, array)| Named { name, array });
     output::safetensors(named.collect())
 }

@@ -11,13 +11,11 @@ pub fn unsupported(what: &str) -> CliError {
 
 /// Refuses the options of running commands that have no meaning yet.
 pub fn refuse(args: &DataArgs) -> Result<(), CliError> {
-    let LaterArgs { target, feedback, layout, prefix } = &args.later;
+    let LaterArgs { target, feedback } = &args.later;
     let asked = [
         (args.engine == Some(EngineChoice::Fast), "`--engine fast`"),
         (!target.is_empty(), "`--target`"),
         (feedback.is_some(), "`--feedback`"),
-        (layout.is_some(), "`--layout`"),
-        (prefix.is_some(), "`--prefix`"),
     ];
     match asked.into_iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(unsupported(what)),

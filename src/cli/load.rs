@@ -74,9 +74,10 @@ fn artifact(path: &Path, bytes: Vec<u8>) -> Result<Artifact, CliError> {
     })?;
     Artifact::from_ron(&text).map_err(|error| match error {
         api::Error::Fit { code, message } => bad(code, message),
-        api::Error::Spec(_) | api::Error::NoSuchCell { .. } | api::Error::WhichCell { .. } => {
-            bad(Code::BadArtifact, error.to_string())
-        }
+        api::Error::Spec(_)
+        | api::Error::NoSuchCell { .. }
+        | api::Error::WhichCell { .. }
+        | api::Error::NoSuchLayout { .. } => bad(Code::BadArtifact, error.to_string()),
     })
 }
 

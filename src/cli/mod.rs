@@ -6,6 +6,7 @@ mod check;
 mod columns;
 mod compile;
 mod context;
+mod convert;
 mod difference;
 mod error;
 mod explain;
@@ -82,7 +83,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Explain(args) => explain::explain(ctx, args),
         Command::Compile(args) => compile::compile(ctx, args),
         Command::Test(args) => test::test(ctx, args),
-        Command::Convert(_) => Err(later::unsupported("`rnnc convert`")),
+        Command::Convert(args) => convert::convert(ctx, args),
         Command::Bench(_) => Err(later::unsupported("`rnnc bench`")),
         Command::Completions(args) => {
             let mut script = Vec::new();

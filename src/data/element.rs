@@ -150,6 +150,26 @@ impl Real32or64 for f64 {
     }
 }
 
+/// Appends a number, rounded to a float type, the lowest byte first; types that are no floats are
+/// written as `f64`.
+pub(super) fn push_float(dtype: DType, value: f64, bytes: &mut Vec<u8>) {
+    match dtype {
+        DType::F16 => bytes.extend_from_slice(&f16::from_f64(value).to_le_bytes()),
+        DType::BF16 => bytes.extend_from_slice(&bf16::from_f64(value).to_le_bytes()),
+        DType::F32 => (value as f32).push_le(bytes),
+        DType::F64
+        | DType::I8
+        | DType::I16
+        | DType::I32
+        | DType::I64
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64
+        | DType::Bool => value.push_le(bytes),
+    }
+}
+
 /// How the elements lie in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Layout {

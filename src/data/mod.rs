@@ -28,6 +28,7 @@ pub use folder::{Folder, FolderError};
 pub use npy::{read_npy, write_npy};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,
+    write_safetensors_as,
 };
 pub use write::write_file;
 

@@ -69,13 +69,48 @@ pub fn write_safetensors<F: Real32or64>(
     tensors: &[(String, ArrayD<F>)],
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, DataError> {
-    if tensors.len() > MAX_TENSORS || metadata.len() > MAX_TENSORS {
+    let outgoing = tensors.iter().map(|(name, array)| {
+        let push = |bytes: &mut Vec<u8>| array.iter().for_each(|it| it.push_le(bytes));
+        Outgoing { name, dtype: F::DTYPE, shape: array.shape(), push: Box::new(push) }
+    });
+    write(outgoing.collect(), metadata)
+}
+
+/// As [`write_safetensors`], each tensor in its type, to which its numbers are rounded. Whole
+/// numbers and truth values are written as `f64`.
+pub fn write_safetensors_as(
+    tensors: &[(String, DType, ArrayD<f64>)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, DataError> {
+    let outgoing = tensors.iter().map(|(name, dtype, array)| {
+        let dtype = if dtype.is_float() { *dtype } else { DType::F64 };
+        let push = move |bytes: &mut Vec<u8>| {
+            array.iter().for_each(|it| element::push_float(dtype, *it, bytes));
+        };
+        Outgoing { name, dtype, shape: array.shape(), push: Box::new(push) }
+    });
+    write(outgoing.collect(), metadata)
+}
+
+/// A tensor that is to be written.
+struct Outgoing<'a> {
+    name: &'a str,
+    dtype: DType,
+    shape: &'a [usize],
+    /// Appends the elements in C order.
+    push: Box<dyn Fn(&mut Vec<u8>) + 'a>,
+}
+
+fn write(
+    mut sorted: Vec<Outgoing<'_>>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, DataError> {
+    if sorted.len() > MAX_TENSORS || metadata.len() > MAX_TENSORS {
         return Err(SafetensorsFault::TooManyTensors { limit: MAX_TENSORS }.into());
     }
-    let mut sorted: Vec<&(String, ArrayD<F>)> = tensors.iter().collect();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    if let Some(twice) = sorted.windows(2).find(|it| it[0].0 == it[1].0) {
-        return Err(SafetensorsFault::NameTwice { name: twice[0].0.clone() }.into());
+    sorted.sort_by(|a, b| a.name.cmp(b.name));
+    if let Some(twice) = sorted.windows(2).find(|it| it[0].name == it[1].name) {
+        return Err(SafetensorsFault::NameTwice { name: twice[0].name.to_owned() }.into());
     }
 
     let json = |error: serde_json::Error| SafetensorsFault::Header { message: error.to_string() };
@@ -85,18 +120,18 @@ pub fn write_safetensors<F: Real32or64>(
         entries.push(format!("\"{METADATA}\":{remarks}"));
     }
     let mut end = 0;
-    for (name, array) in &sorted {
-        if name == METADATA {
+    for Outgoing { name, dtype, shape, push: _ } in &sorted {
+        if *name == METADATA {
             return Err(SafetensorsFault::ReservedName.into());
         }
-        if array.ndim() > super::MAX_AXES {
+        if shape.len() > super::MAX_AXES {
             return Err(DataError::TooManyAxes.in_tensor(name));
         }
         let from = end;
-        end += array.len() * F::DTYPE.size();
+        end += elements(shape)? * dtype.size();
         let info = TensorInfo {
-            dtype: crate_dtype(F::DTYPE),
-            shape: array.shape().to_vec(),
+            dtype: crate_dtype(*dtype),
+            shape: shape.to_vec(),
             data_offsets: (from, end),
         };
         let name = serde_json::to_string(name).map_err(json)?;
@@ -114,10 +149,8 @@ pub fn write_safetensors<F: Real32or64>(
     let mut bytes = Vec::with_capacity(PREFIX + header.len() + end);
     bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
     bytes.extend_from_slice(header.as_bytes());
-    for (_, array) in sorted {
-        for value in array {
-            value.push_le(&mut bytes);
-        }
+    for tensor in &sorted {
+        (tensor.push)(&mut bytes);
     }
     Ok(bytes)
 }

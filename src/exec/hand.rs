@@ -30,6 +30,7 @@ pub(crate) fn empty(name: &str, dims: &[&str]) -> Cell {
         outputs: Vec::new(),
         values: Vec::new(),
         shared: Vec::new(),
+        layouts: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod dependence;
 pub mod dim;
 pub mod graph;
 pub mod infer;
+pub mod layout;
 pub mod op;
 pub mod pointwise;
 pub mod print;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use constant::{Const, Draw, Env, Family, Init};
 pub use dim::{Dim, Shape};
 pub use graph::{Graph, Node, NodeId};
+pub use layout::{Arrangement, Layout, Row};
 pub use op::{Contract, Op, Reduction, Source};
 pub use pointwise::Pointwise;
 pub use real::Real;
@@ -61,6 +63,8 @@ pub struct Cell {
     /// Which pairs or groups of params a person may want to know about: names used in more than one
     /// product.
     pub shared: Vec<Name>,
+    /// How the params stand in the files of other frameworks.
+    pub layouts: Vec<Layout>,
 }
 
 /// A free dim.
@@ -229,6 +233,14 @@ impl Cell {
     /// The position of a param or stored const by its name.
     pub fn param(&self, name: &str) -> Option<usize> {
         self.params.iter().position(|it| &*it.name == name)
+    }
+
+    /// The layout of this name; `own` is that of the names in the cell.
+    pub fn layout(&self, name: &str) -> Option<Layout> {
+        match name {
+            layout::OWN => Some(Layout::own(self)),
+            name => self.layouts.iter().find(|it| &*it.name == name).cloned(),
+        }
     }
 
     /// The position of an input by its name.

@@ -100,10 +100,7 @@ fn what_comes_later_is_known_and_refused() {
         "run leaky.rnn --engine fast",
         "run leaky.rnn --target y=x.npy",
         "run leaky.rnn --feedback own",
-        "run leaky.rnn --layout pytorch",
-        "grad leaky.rnn --layout pytorch --prefix a.",
         "compile leaky.rnn --emit plan",
-        "convert leaky.rnn p.safetensors -o q.safetensors --from own --to pytorch",
         "bench leaky.rnn --set H=512",
     ] {
         let output = scratch.rnnc(command).expect(2);
@@ -140,6 +137,7 @@ fn help_of_every_command_has_an_example() {
         "gradcheck",
         "test",
         "init",
+        "convert",
         "list",
         "show",
         "explain",
@@ -157,7 +155,7 @@ fn help_of_every_command_has_an_example() {
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
-    assert!(!help.contains("convert"), "what is not there is not advertised");
+    assert!(!help.contains("bench"), "what is not there is not advertised");
     assert!(help.lines().all(|it| it.chars().count() <= 80), "{help}");
 }
 

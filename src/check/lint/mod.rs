@@ -14,6 +14,8 @@ mod uses;
 mod walk;
 mod written;
 
+pub(super) use params::only_added;
+
 use super::Program;
 use crate::diag::Diagnostic;
 use crate::ir;

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{walk, written};
+use super::written;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{self, Graph, Node, NodeId, Op, Pointwise, Start};
-use crate::syntax::ast::{Cell, DeclKind, Ident};
-use crate::text::Name;
+use crate::syntax::ast::{Cell, Ident};
 
 /// W0603: parameters of one shape that are only ever added to each other.
 pub(super) fn only_sums(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
-    let layouts = layouts(ast);
     let mut groups: BTreeMap<(String, Vec<Use>), Vec<usize>> = BTreeMap::new();
     for (param, uses) in uses(cell).into_iter().enumerate() {
         if let Some(uses) = uses
@@ -25,8 +23,7 @@ pub(super) fn only_sums(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
         let written: Vec<&Ident> =
             params.iter().filter_map(|it| written::param(ast, &cell.params[*it].name)).collect();
         let [first, others @ .., last] = written.as_slice() else { continue };
-        let in_layout = |layout: &Vec<Name>| written.iter().all(|it| layout.contains(&it.name));
-        if layouts.iter().any(in_layout) {
+        if cell.layouts.iter().any(|it| keeps_apart(it, &params)) {
             continue;
         }
         let mut names: Vec<String> = vec![format!("`{}`", first.name)];
@@ -49,18 +46,17 @@ pub(super) fn only_sums(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
     found
 }
 
-/// The names that each layout mentions.
-fn layouts(ast: &Cell) -> Vec<Vec<Name>> {
-    let mut all = Vec::new();
-    for decl in &ast.decls {
-        let DeclKind::Layout(layout) = &decl.kind else { continue };
-        let mut names = Vec::new();
-        for (_, expr) in &layout.rows {
-            walk::names(expr, &mut |name, _| names.push(name.name.clone()));
-        }
-        all.push(names);
-    }
-    all
+/// Tells of two params whether the cell adds them wherever it uses one of them.
+pub(in crate::check) fn only_added(cell: &ir::Cell) -> impl Fn(usize, usize) -> bool + use<> {
+    let uses = uses(cell);
+    move |a, b| uses[a].is_some() && uses[a] == uses[b]
+}
+
+/// Whether a layout has a place of its own for each of some params.
+fn keeps_apart(layout: &ir::Layout, params: &[usize]) -> bool {
+    let sums: Vec<&[usize]> = layout.rows.iter().flat_map(|it| it.value.sums()).collect();
+    let named: Vec<usize> = layout.rows.iter().flat_map(|it| it.params()).collect();
+    params.iter().all(|it| named.contains(it) && !sums.iter().any(|sum| sum.contains(it)))
 }
 
 /// One place where a param is a term of a sum.

@@ -185,20 +185,16 @@ fn functions_are_used_from_cells_only() {
 #[test]
 fn biases_that_a_layout_names_may_be_two() {
     let cell = "cell A { input x: [] param b, c: [] output y = tanh(x + b + c)";
-    let checked = {
-        let program = Program::single(tree(&format!("{cell} }}")));
-        crate::check::check(&program, None, &Default::default())
-    };
     let told = |layout: &str| -> Vec<String> {
-        let file = tree(&format!("{cell} {layout} }}"));
-        let Some(Item::Cell(tree)) = file.items.first() else { unreachable!("one cell") };
-        let found = super::params::only_sums(tree, &checked.cells[0]);
-        found.into_iter().map(|it| it.message).collect()
+        let program = Program::single(tree(&format!("{cell} {layout} }}")));
+        let checked = crate::check::check(&program, None, &Default::default());
+        checked.diagnostics.into_iter().map(|it| it.message).collect()
     };
     let sum = ["`b` and `c` only occur as a sum"];
     assert_eq!(told(""), sum);
     assert_eq!(told("layout z { m = b n = c }"), [""; 0]);
     assert_eq!(told("layout z { m = rows(c, b) }"), [""; 0]);
-    // Each layout by itself names only one.
-    assert_eq!(told("layout z { m = b } layout y { n = c }"), sum);
+    // A framework that keeps only their sum is no reason to keep both.
+    assert_eq!(told("layout z { m = b + c }"), sum);
+    assert_eq!(told("layout z { m = b + c } layout y { m = c n = b }"), [""; 0]);
 }

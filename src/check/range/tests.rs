@@ -26,6 +26,7 @@ impl Step {
             outputs: Vec::new(),
             values: Vec::new(),
             shared: Vec::new(),
+            layouts: Vec::new(),
         };
         Step { cell }
     }

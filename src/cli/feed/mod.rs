@@ -4,7 +4,7 @@
 pub mod demo;
 mod inputs;
 pub mod masks;
-mod weights;
+pub mod weights;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -1,23 +1,39 @@
 //! Weights from a file, or drawn.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use ndarray::ArrayD;
 
-use super::{evidence, list, typed};
-use crate::api::Evidence;
+use super::list;
+use crate::api::{self, Affixes, Evidence, weights};
 use crate::cli::args::DataArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::data;
 use crate::diag::Code;
 use crate::exec::{self, Bound, Params};
-use crate::ir::{self, Real};
+use crate::ir::{self, Layout, Real, Row};
 
-/// The weights that were given, by the position of the param; the others are drawn.
+/// The weights that were given; the others are drawn.
 pub struct Weights {
-    given: Vec<Option<ArrayD<f64>>>,
+    given: Option<api::Weights>,
+    /// Where they come from, for messages.
+    file: String,
     seed: u64,
+}
+
+/// Which file holds weights, and how.
+pub struct File<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// The layout of its tensors.
+    pub layout: &'a str,
+    /// What stands around the layout's names.
+    pub affixes: Affixes,
+    /// Whether it may hold more than the cell needs.
+    pub ignore_extra: bool,
+    /// Whether it may hold less.
+    pub partial: bool,
 }
 
 /// Reads `--params` and says what is drawn.
@@ -27,69 +43,149 @@ pub fn read(
     args: &DataArgs,
     notes: &mut Vec<String>,
 ) -> Result<Weights, CliError> {
-    let mut given: Vec<Option<ArrayD<f64>>> = cell.params.iter().map(|_| None).collect();
     let Some(path) = &args.params else {
         if !cell.params.is_empty() {
             notes.push(format!("no --params given: drawn from seed {}", args.seed));
         }
-        return Ok(Weights { given, seed: args.seed });
+        return Ok(Weights { given: None, file: String::new(), seed: args.seed });
     };
-    let in_file = |it| CliError::data(path, it);
-    let bytes = ctx.read(path)?;
-    let tensors = data::read_safetensors(&bytes).map_err(in_file)?;
-    let mut tensors: BTreeMap<String, data::Tensor> = tensors.into_iter().collect();
-    let mut missing = Vec::new();
-    for (param, slot) in cell.params.iter().zip(&mut given) {
-        match tensors.remove(&*param.name) {
-            Some(tensor) => *slot = Some(tensor.values),
-            None => missing.push(format!("{}: {}", param.name, param.shape)),
-        }
+    let file = File {
+        path,
+        layout: args.layout.as_deref().unwrap_or(ir::layout::OWN),
+        affixes: affixes(args.prefix.as_deref(), args.suffix.as_deref()),
+        ignore_extra: args.ignore_extra,
+        partial: args.partial,
+    };
+    let given = read_file(ctx, cell, &file, notes)?;
+    let drawn = given.missing_params();
+    if !drawn.is_empty() {
+        let drawn = drawn.iter().map(|it| &cell.params[*it]);
+        let drawn: Vec<String> = drawn.map(|it| format!("{}: {}", it.name, it.shape)).collect();
+        notes.push(format!("drawn from seed {}: {}", args.seed, drawn.join(", ")));
     }
-    let bad = |message: String| CliError::Fit {
-        code: Code::WeightsDoNotFit,
-        message: format!("{}: {message}", path.display()),
-    };
-    let extra: Vec<String> =
-        tensors.iter().map(|(name, tensor)| format!("{name} {:?}", tensor.shape)).collect();
-    if !missing.is_empty() && !args.partial {
-        let found = if extra.is_empty() {
-            String::new()
-        } else {
-            format!("; what it has besides is {}", list(&extra))
-        };
-        let missing = list(&missing);
-        let message = format!("no tensor for {missing} (--partial draws what is missing){found}");
+    notes.extend(notes_of_reading(cell, given.layout()));
+    Ok(Weights { given: Some(given), file: path.display().to_string(), seed: args.seed })
+}
+
+/// The options as the library takes them.
+pub fn affixes(prefix: Option<&str>, suffix: Option<&str>) -> Affixes {
+    Affixes { prefix: prefix.unwrap_or_default().to_owned(), suffix: suffix.map(ToOwned::to_owned) }
+}
+
+/// Reads the tensors of a layout, all that it needs and no more.
+pub fn read_file(
+    ctx: &mut Context,
+    cell: &ir::Cell,
+    file: &File<'_>,
+    notes: &mut Vec<String>,
+) -> Result<api::Weights, CliError> {
+    let layout = weights::layout(cell, file.layout)?;
+    let bytes = ctx.read(file.path)?;
+    let tensors = data::read_safetensors(&bytes).map_err(|it| CliError::data(file.path, it))?;
+    let at = |error| in_file(&file.path.display().to_string(), error);
+    let found = api::Weights::find(layout, &file.affixes, tensors).map_err(at)?;
+    let bad = |message: String| at(api::Error::fit(Code::WeightsDoNotFit, message));
+    let (missing, extra) = (found.missing(cell), found.extra());
+    if !missing.is_empty() && !file.partial {
+        let mut message =
+            format!("no tensor for {} (--partial draws what is missing)", list(&missing));
+        if let Some(prefix) = found.prefix_in_file() {
+            message.push_str(&format!("; it has names that begin with it: --prefix {prefix}"));
+        } else if !extra.is_empty() {
+            message.push_str(&format!("; what it has besides is {}", list(&extra)));
+        }
         return Err(bad(message));
     }
-    if !extra.is_empty() && !args.ignore_extra {
+    if !extra.is_empty() && !file.ignore_extra {
         let message = format!("the cell has no {}; --ignore-extra leaves them out", list(&extra));
         return Err(bad(message));
     }
-    if !missing.is_empty() {
-        notes.push(format!("drawn from seed {}: {}", args.seed, missing.join(", ")));
+    match found.elsewhere() {
+        0 => {}
+        count => {
+            let others = super::counted(count as u64, "other tensor");
+            notes.push(format!("{others} of {} left out", file.path.display()));
+        }
     }
-    Ok(Weights { given, seed: args.seed })
+    Ok(found)
+}
+
+/// What reading a row does to sums; nothing to say about others.
+fn folded_by_reading(cell: &ir::Cell, row: &Row) -> Option<String> {
+    let stored = row.stored.join(" + ");
+    if row.stored.len() > 1 {
+        return Some(format!("{stored} is read as one, into {}", weights::holds(cell, row)));
+    }
+    let sums = row.value.sums();
+    let (first, rest) = (names(cell, sums.iter().map(|it| &it[..1])), rest(cell, &sums));
+    (!sums.is_empty()).then(|| format!("{stored} is read into {first}; {rest} become 0"))
+}
+
+/// What writing a row loses; nothing to say about others.
+fn folded_by_writing(cell: &ir::Cell, row: &Row) -> Option<String> {
+    if let [first, others @ ..] = row.stored.as_slice()
+        && !others.is_empty()
+    {
+        let holds = weights::holds(cell, row);
+        return Some(format!("{holds} go into {first}; {} is 0", others.join(", ")));
+    }
+    let sums = row.value.sums();
+    let added: Vec<String> =
+        sums.iter().map(|it| names(cell, [*it].into_iter()).replace(", ", " + ")).collect();
+    (!sums.is_empty()).then(|| {
+        format!("{} holds sums whose parts are lost: {}", row.stored.join(" + "), added.join(", "))
+    })
+}
+
+/// What is lost or set to 0 when weights are written through a layout.
+pub fn notes_of_writing(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
+    layout.rows.iter().filter_map(|it| folded_by_writing(cell, it)).collect()
+}
+
+/// What is lost or set to 0 when weights are read through a layout.
+pub fn notes_of_reading(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
+    layout.rows.iter().filter_map(|it| folded_by_reading(cell, it)).collect()
+}
+
+fn rest(cell: &ir::Cell, sums: &[&[usize]]) -> String {
+    names(cell, sums.iter().map(|it| &it[1..]))
+}
+
+fn names<'s>(cell: &ir::Cell, params: impl Iterator<Item = &'s [usize]>) -> String {
+    let names: Vec<&str> = params.flatten().map(|it| &*cell.params[*it].name).collect();
+    names.join(", ")
+}
+
+/// An error of the library, with the file that it is about.
+pub fn in_file(file: &str, error: api::Error) -> CliError {
+    match error {
+        api::Error::Fit { code, message } => {
+            CliError::Fit { code, message: format!("{file}: {message}") }
+        }
+        api::Error::Spec(_)
+        | api::Error::NoSuchCell { .. }
+        | api::Error::WhichCell { .. }
+        | api::Error::NoSuchLayout { .. } => error.into(),
+    }
 }
 
 impl Weights {
     /// What the weights say about sizes.
     pub fn evidence(&self, cell: &ir::Cell) -> Vec<Evidence> {
-        let given = cell.params.iter().zip(&self.given);
-        given
-            .filter_map(|(param, array)| {
-                let what = format!("param `{}`", param.name);
-                let sizes = array.as_ref()?.shape();
-                Some(evidence(what, &param.shape, sizes, Code::WeightsDoNotFit))
-            })
-            .collect()
+        self.given.as_ref().map(|it| it.evidence(cell)).unwrap_or_default()
     }
 
     /// All params of the cell.
     pub fn params<F: Real>(&self, bound: &Bound) -> Result<Params<F>, CliError> {
-        let params = self.given.iter().enumerate();
+        let cell = bound.cell();
+        let given = match &self.given {
+            Some(given) => given.params(cell, bound.env()).map_err(|it| in_file(&self.file, it))?,
+            None => cell.params.iter().map(|_| None).collect(),
+        };
+        let params = given.into_iter().enumerate();
         let params: Result<Vec<ArrayD<F>>, CliError> = params
             .map(|(idx, given)| match given {
-                Some(array) => Ok(typed(array)),
+                Some(array) => Ok(array),
                 None => Ok(exec::init_param(bound, idx, self.seed)?),
             })
             .collect();

@@ -6,6 +6,7 @@
 
 mod declarations;
 mod gradients;
+mod layouts;
 mod names;
 mod run;
 mod shapes;
@@ -108,6 +109,10 @@ codes! {
     // E05: gradients.
     BadDerivative = "E0501",
     NotElementwise = "E0502",
+    // E06: models and layouts.
+    NotOneToOne = "E0601",
+    BadLayout = "E0602",
+    LayoutShape = "E0603",
     // E07: data, sizes and weights given at run time.
     SizeNotSet = "E0701",
     BadSetting = "E0702",
@@ -158,6 +163,7 @@ pub fn table() -> &'static [Entry] {
             shapes::ROWS,
             declarations::ROWS,
             gradients::ROWS,
+            layouts::ROWS,
             run::ROWS,
             warnings::ROWS,
         ]

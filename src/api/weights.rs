@@ -1,0 +1,337 @@
+//! Weights in the files of this program and of other frameworks: which tensors of a file belong to a
+//! cell, and what they hold.
+
+use std::collections::BTreeMap;
+
+use ndarray::ArrayD;
+
+use super::error::Error;
+use super::sizes::{Evidence, infer_sizes};
+use crate::data::{DType, Tensor};
+use crate::diag::Code;
+use crate::exec::layout::{LayoutError, concrete, put_together, take_apart};
+use crate::ir::{self, Env, Layout, Real, Row, layout::OWN};
+use crate::text::Name;
+
+/// What stands in a file before and after the names of a layout.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Affixes {
+    /// Where the cell stands in a larger model, such as `encoder.rnn.`.
+    pub prefix: String,
+    /// Which of several numbered layers it is, such as `_l1` or `_l0_reverse`. Without one, the
+    /// names stand alone, or have such an ending that only one layer of the file has.
+    pub suffix: Option<String>,
+}
+
+/// The tensors of a file, sorted by what a cell needs.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    layout: Layout,
+    /// For each row of the layout its tensors with their names in the file, if all are there.
+    rows: Vec<Option<Vec<(String, Tensor)>>>,
+    missing: Vec<(String, usize)>,
+    extra: Vec<(String, Vec<usize>)>,
+    elsewhere: usize,
+    /// The beginning that the layout's names have in the file, if they are found behind one only.
+    prefix: Option<String>,
+}
+
+impl Weights {
+    /// Finds the tensors of a layout in a file.
+    pub fn find(
+        layout: Layout,
+        affixes: &Affixes,
+        tensors: Vec<(String, Tensor)>,
+    ) -> Result<Weights, Error> {
+        let mut tensors: BTreeMap<String, Tensor> = tensors.into_iter().collect();
+        let endings = Endings::of(&layout, affixes, &tensors)?;
+        let mut missing = Vec::new();
+        let mut rows = Vec::with_capacity(layout.rows.len());
+        for (idx, row) in layout.rows.iter().enumerate() {
+            let names = row.stored.iter().map(|it| endings.in_file(it));
+            let found: Vec<(String, Option<Tensor>)> = names
+                .map(|name| {
+                    let tensor = tensors.remove(&name);
+                    (name, tensor)
+                })
+                .collect();
+            let lacks = found.iter().filter(|it| it.1.is_none());
+            missing.extend(lacks.map(|it| (it.0.clone(), idx)));
+            let all = found.into_iter().map(|(name, tensor)| Some((name, tensor?)));
+            rows.push(all.collect::<Option<Vec<_>>>());
+        }
+        let stored: Vec<&String> = layout.rows.iter().flat_map(|it| &it.stored).collect();
+        // Tensors of other parts of a model and of other layers are not the cell's.
+        let is_elsewhere = |name: &str| match name.strip_prefix(&*affixes.prefix) {
+            Some(name) => {
+                let numbered = |it: &&String| name.strip_prefix(&***it).is_some_and(is_numbering);
+                affixes.suffix.is_some() && stored.iter().any(numbered)
+            }
+            None => true,
+        };
+        let prefix = hint(&stored, tensors.keys());
+        let (other, extra): (Vec<_>, Vec<_>) =
+            tensors.into_iter().partition(|(name, _)| is_elsewhere(name));
+        let extra = extra.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
+        Ok(Weights { layout, rows, missing, extra, elsewhere: other.len(), prefix })
+    }
+
+    /// What the file lacks: the names with their shapes, and what they hold.
+    pub fn missing(&self, cell: &ir::Cell) -> Vec<String> {
+        // What is there may tell the sizes; where it contradicts itself, dims have to do.
+        let sizes = infer_sizes(cell, &BTreeMap::new(), &self.evidence(cell)).unwrap_or_default();
+        let env = Env { sizes, ..Env::default() };
+        let text = |(name, row): &(String, usize)| {
+            let row = &self.layout.rows[*row];
+            let mut text = format!("{name}: {}", row.shape);
+            if row.shape.axes().iter().any(|it| it.as_symbol().is_none())
+                && let Ok(sizes) = concrete(&row.shape, &env)
+            {
+                text.push_str(&format!(" = {sizes:?}"));
+            }
+            if &*self.layout.name != OWN {
+                text.push_str(&format!(" of {}", holds(cell, row)));
+            }
+            text
+        };
+        self.missing.iter().map(text).collect()
+    }
+
+    /// The params that the missing tensors hold.
+    pub fn missing_params(&self) -> Vec<usize> {
+        let rows = self.rows.iter().zip(&self.layout.rows);
+        rows.filter(|it| it.0.is_none()).flat_map(|it| it.1.params()).collect()
+    }
+
+    /// What the file has besides.
+    pub fn extra(&self) -> Vec<String> {
+        self.extra.iter().map(|(name, shape)| format!("{name} {shape:?}")).collect()
+    }
+
+    /// How many tensors of the file stand outside of the prefix or the suffix.
+    pub fn elsewhere(&self) -> usize {
+        self.elsewhere
+    }
+
+    /// A prefix under which the file has names that are missing.
+    pub fn prefix_in_file(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
+
+    /// The layout that the tensors were sorted by.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What the shapes say about sizes.
+    pub fn evidence(&self, cell: &ir::Cell) -> Vec<Evidence> {
+        let mut all = Vec::new();
+        for (row, found) in self.layout.rows.iter().zip(&self.rows) {
+            for (name, tensor) in found.iter().flatten() {
+                let what = if &*self.layout.name == OWN {
+                    format!("param `{name}`")
+                } else {
+                    format!("tensor `{name}` ({})", holds(cell, row))
+                };
+                let (shape, sizes) = (row.shape.clone(), tensor.shape.clone());
+                all.push(Evidence { what, shape, sizes, code: Code::WeightsDoNotFit });
+            }
+        }
+        all
+    }
+
+    /// The params, by their position in the cell; those of missing tensors are left open.
+    pub fn params<F: Real>(
+        &self,
+        cell: &ir::Cell,
+        env: &Env,
+    ) -> Result<Vec<Option<ArrayD<F>>>, Error> {
+        let mut params: Vec<Option<ArrayD<F>>> = cell.params.iter().map(|_| None).collect();
+        for (row, found) in self.layout.rows.iter().zip(&self.rows) {
+            let Some([(name, first), others @ ..]) = found.as_deref() else { continue };
+            let mut sum = first.values.clone();
+            for (_, other) in others {
+                let fault = |_| misfit(name, row, cell, &LayoutError::NoArrangement);
+                check_shape(row, env, other).map_err(fault)?;
+                check_shape(row, env, first).map_err(fault)?;
+                sum += &other.values;
+            }
+            let mut give = |param: usize, array: ArrayD<f64>| {
+                if let Some(slot) = params.get_mut(param) {
+                    *slot = Some(array.mapv(F::of));
+                }
+            };
+            take_apart(cell, env, row, sum, &mut give)
+                .map_err(|it| misfit(name, row, cell, &it))?;
+        }
+        Ok(params)
+    }
+
+    /// The type that each param has in the file; the widest where it is a sum.
+    pub fn types(&self, cell: &ir::Cell) -> Vec<Option<DType>> {
+        let mut types = vec![None; cell.params.len()];
+        for (row, found) in self.layout.rows.iter().zip(&self.rows) {
+            let Some(found) = found else { continue };
+            let widest = found.iter().map(|it| it.1.dtype).reduce(wider);
+            row.params().into_iter().for_each(|it| types[it] = widest);
+        }
+        types
+    }
+}
+
+/// The float type that holds all numbers of two types; that of whole numbers is `f64`.
+pub fn wider(a: DType, b: DType) -> DType {
+    match (a, b) {
+        (DType::F16, DType::F16) => DType::F16,
+        (DType::BF16, DType::BF16) => DType::BF16,
+        (DType::F16 | DType::BF16 | DType::F32, DType::F16 | DType::BF16 | DType::F32) => {
+            DType::F32
+        }
+        (_, _) => DType::F64,
+    }
+}
+
+/// The tensors that a layout makes of all params of a cell, by their names in the file.
+pub fn stored<F: Real>(
+    env: &Env,
+    layout: &Layout,
+    affixes: &Affixes,
+    params: &[ArrayD<F>],
+) -> Result<Vec<(String, ArrayD<F>)>, Error> {
+    let mut tensors = Vec::new();
+    let suffix = affixes.suffix.as_deref().unwrap_or_default();
+    for row in &layout.rows {
+        let whole = put_together(env, &row.value, params)
+            .map_err(|it| Error::fit(Code::WeightsDoNotFit, it.to_string()))?;
+        let zeros = ArrayD::zeros(whole.raw_dim());
+        let mut arrays = vec![whole];
+        arrays.resize(row.stored.len(), zeros);
+        let names = row.stored.iter().map(|it| format!("{}{it}{suffix}", affixes.prefix));
+        tensors.extend(names.zip(arrays));
+    }
+    Ok(tensors)
+}
+
+/// The layout of this name. `own` is that of the cell's own names.
+pub fn layout(cell: &ir::Cell, name: &str) -> Result<Layout, Error> {
+    cell.layout(name).ok_or_else(|| {
+        let known: Vec<String> =
+            cell.layouts.iter().map(|it| it.name.to_string()).chain([OWN.to_owned()]).collect();
+        Error::NoSuchLayout { cell: cell.name.to_string(), name: name.to_owned(), known }
+    })
+}
+
+/// The names of the params that a row holds, for messages.
+pub fn holds(cell: &ir::Cell, row: &Row) -> String {
+    let names: Vec<Name> = row.params().iter().map(|it| cell.params[*it].name.clone()).collect();
+    if names.is_empty() { "zeros".to_owned() } else { names.join(", ") }
+}
+
+fn check_shape(row: &Row, env: &Env, tensor: &Tensor) -> Result<(), LayoutError> {
+    let expected = concrete(&row.shape, env)?;
+    if tensor.shape == expected {
+        return Ok(());
+    }
+    Err(LayoutError::Shape { found: tensor.shape.clone(), expected })
+}
+
+fn misfit(name: &str, row: &Row, cell: &ir::Cell, error: &LayoutError) -> Error {
+    let message = format!("tensor `{name}: {}` ({}): {error}", row.shape, holds(cell, row));
+    Error::fit(Code::WeightsDoNotFit, message)
+}
+
+/// How the names of a layout end in a file.
+struct Endings<'a> {
+    affixes: &'a Affixes,
+    /// For names that do not stand alone.
+    found: BTreeMap<&'a str, String>,
+    /// What all names that do not stand alone end in, so that missing ones are named like them.
+    common: String,
+}
+
+impl<'a> Endings<'a> {
+    fn of(
+        layout: &'a Layout,
+        affixes: &'a Affixes,
+        tensors: &BTreeMap<String, Tensor>,
+    ) -> Result<Endings<'a>, Error> {
+        let mut endings = Endings { affixes, found: BTreeMap::new(), common: String::new() };
+        if affixes.suffix.is_some() || &*layout.name == OWN {
+            return Ok(endings);
+        }
+        let mut all: Vec<&str> = Vec::new();
+        let mut stands_alone = false;
+        for name in layout.rows.iter().flat_map(|it| &it.stored) {
+            let whole = format!("{}{name}", affixes.prefix);
+            if tensors.contains_key(&whole) {
+                stands_alone = true;
+                continue;
+            }
+            let later = tensors.range(whole.clone()..).map(|it| it.0);
+            let with_it = later.map_while(|it| it.strip_prefix(&*whole));
+            let numbered: Vec<&str> = with_it.filter(|it| is_numbering(it)).collect();
+            if let [only] = numbered.as_slice() {
+                endings.found.insert(name, (*only).to_owned());
+            }
+            all.extend(numbered);
+        }
+        all.sort_unstable();
+        all.dedup();
+        match all.as_slice() {
+            [] => {}
+            [only] => {
+                if !stands_alone {
+                    endings.common = (*only).to_owned();
+                }
+            }
+            [..] if endings.found.len() == layout.rows.iter().flat_map(|it| &it.stored).count() => {
+            }
+            many => {
+                let list: Vec<String> = many.iter().map(|it| format!("`{it}`")).collect();
+                let message = format!(
+                    "the file has {} layers of this layout, whose names end in {}; which one?",
+                    many.len(),
+                    list.join(", ")
+                );
+                return Err(Error::fit(Code::WeightsDoNotFit, message));
+            }
+        }
+        Ok(endings)
+    }
+
+    fn in_file(&self, name: &str) -> String {
+        let suffix = match (&self.affixes.suffix, self.found.get(name)) {
+            (Some(suffix), _) => suffix,
+            (None, Some(found)) => found,
+            (None, None) => &self.common,
+        };
+        format!("{}{name}{suffix}", self.affixes.prefix)
+    }
+}
+
+/// Whether a name ends like those of a numbered layer: `_l0`, `_l12_reverse`.
+fn is_numbering(ending: &str) -> bool {
+    let Some(rest) = ending.strip_prefix("_l") else { return false };
+    let digits = rest.strip_suffix("_reverse").unwrap_or(rest);
+    !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// What stands before the names of a layout in a file that has them behind a point.
+fn hint<'n>(stored: &[&String], names: impl Iterator<Item = &'n String>) -> Option<String> {
+    let mut prefixes: Vec<&str> = Vec::new();
+    for name in names {
+        for it in stored {
+            let Some(end) = name.rfind(it.as_str()) else { continue };
+            let (before, after) = (&name[..end], &name[end + it.len()..]);
+            if before.ends_with('.') && (after.is_empty() || is_numbering(after)) {
+                prefixes.push(before);
+            }
+        }
+    }
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    match prefixes.as_slice() {
+        [only] => Some((*only).to_owned()),
+        _ => None,
+    }
+}
