@@ -10,6 +10,7 @@ pub mod engine;
 pub mod eval;
 pub mod gradcheck;
 pub mod init;
+pub mod kernels;
 pub mod layout;
 pub mod masks;
 mod portable;
