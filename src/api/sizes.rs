@@ -65,6 +65,19 @@ pub fn infer_sizes(
         }
     }
 
+    for it in evidence {
+        for (axis, size) in it.shape.axes().iter().zip(&it.sizes) {
+            let left = axis.substitute(&|name| known_size(cell, &known, name).map(Dim::number));
+            if let Ok(left) = left
+                && left.is_linear_in_one()
+                && left.solve(to_i64(*size)).is_none()
+            {
+                let name = &left.names()[0];
+                return Err(it.misfit(&format!("; no whole `{name}` makes `{left}` {size}")));
+            }
+        }
+    }
+
     for decl in &cell.dims {
         if let (Some(default), None) = (decl.default, &decl.like) {
             known.entry(decl.name.clone()).or_insert((default, "is the default".to_owned()));

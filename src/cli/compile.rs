@@ -86,7 +86,48 @@ struct Summary {
     /// Params that are used more than once within a step.
     shared: Vec<String>,
     outputs: Vec<Entry>,
+    /// How the params stand in the files of other frameworks.
+    layouts: Vec<LayoutEntry>,
     time_loop: Loop,
+}
+
+#[derive(Serialize)]
+struct LayoutEntry {
+    name: String,
+    /// Whether nothing is lost on the way through it.
+    one_to_one: bool,
+    tensors: Vec<TensorEntry>,
+}
+
+/// A stored tensor.
+#[derive(Serialize)]
+struct TensorEntry {
+    name: String,
+    shape: String,
+    /// The params whose elements are in it.
+    holds: Vec<String>,
+}
+
+impl LayoutEntry {
+    fn of(cell: &ir::Cell, layout: &ir::Layout) -> LayoutEntry {
+        let tensors = layout.rows.iter().flat_map(|row| {
+            row.stored.iter().map(|name| TensorEntry {
+                name: name.clone(),
+                shape: row.shape.to_string(),
+                holds: row.params().iter().map(|it| cell.params[*it].name.to_string()).collect(),
+            })
+        });
+        LayoutEntry {
+            name: layout.name.to_string(),
+            one_to_one: layout.is_one_to_one(),
+            tensors: tensors.collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let LayoutEntry { name, one_to_one, tensors: _ } = self;
+        format!("{name}{}", if *one_to_one { "" } else { " (not one-to-one)" })
+    }
 }
 
 #[derive(Serialize, Default)]
@@ -178,6 +219,7 @@ impl Summary {
             outputs: (cell.outputs.iter())
                 .map(|it| Entry::shaped(&it.name, cell.step.shape(it.node)))
                 .collect(),
+            layouts: cell.layouts.iter().map(|it| LayoutEntry::of(cell, it)).collect(),
             time_loop: Loop::of(cell),
         }
     }
@@ -197,6 +239,8 @@ impl Summary {
         row("outputs", &self.outputs);
         text.push_str(&section("parameters", std::slice::from_ref(&self.parameters)));
         text.push_str(&section("shared", &self.shared));
+        let layouts: Vec<String> = self.layouts.iter().map(LayoutEntry::text).collect();
+        text.push_str(&section("layouts", &layouts));
         text.push_str("time loop\n");
         let it = &self.time_loop;
         for (title, names, products) in [

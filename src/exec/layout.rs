@@ -19,7 +19,7 @@ pub enum LayoutError {
         expected: Vec<usize>,
     },
     /// Something stands where the layout has zeros.
-    #[error("{value} stands at {place:?}, where the layout has zeros")]
+    #[error("{value:?} stands at {place:?}, where the layout has zeros")]
     NotZero {
         /// The first value that is not 0.
         value: f64,

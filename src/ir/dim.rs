@@ -112,6 +112,16 @@ impl Dim {
         (left.checked_rem(slope)? == 0 && left / slope >= 1).then(|| (name, left / slope))
     }
 
+    /// Whether a single dim is left in it, to the first power: then there is a size for each value,
+    /// though it need not be whole.
+    pub fn is_linear_in_one(&self) -> bool {
+        let linear = |(monomial, _): &(Monomial, i64)| match monomial.as_slice() {
+            [] | [(_, 1)] => true,
+            [..] => false,
+        };
+        self.names().len() == 1 && self.0.iter().all(linear)
+    }
+
     /// The least value when every dim is at least 1, if it is reached with all of them 1; `None`
     /// where a dim with a negative factor leaves it open.
     pub fn least(&self) -> Option<i64> {
