@@ -229,7 +229,7 @@ pub(super) fn number(value: f64) -> String {
 /// Drops later faults with the text and place of an earlier one: a function's body is looked at once for each call.
 pub(super) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = std::collections::BTreeSet::new();
-    // A constant that reads an input draws a report of the input and one of the whole; the first says more.
+    // A constant that reads an input draws a report of the input and one of the whole or its shape; the first says more.
     let read: Vec<Span> = diagnostics
         .iter()
         .filter(|it| it.code == Code::NotConstant && !it.labels.is_empty())
@@ -241,7 +241,8 @@ pub(super) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnosti
             let same = it.span.file == read.file;
             same && it.span.start <= read.start && read.end <= it.span.end
         };
-        it.code == Code::NotConstant && it.labels.is_empty() && read.iter().any(holds)
+        let of_whole = it.code == Code::NotConstant && it.labels.is_empty();
+        (of_whole || it.code == Code::DeclaredShape) && read.iter().any(holds)
     };
     diagnostics
         .into_iter()
