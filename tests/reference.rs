@@ -9,12 +9,14 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::{ArrayD, IxDyn};
+use rnnc::api::{Affixes, Weights, weights};
+use rnnc::data::DType;
 use rnnc::derive;
 use rnnc::exec::{
     Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream, backward, bind,
     forward,
 };
-use rnnc::ir::{Env, pointwise};
+use rnnc::ir::{Arrangement, Env, Layout, pointwise};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -36,6 +38,9 @@ struct Case {
     lengths: Option<Vec<usize>>,
     inputs: Tensors,
     params: Tensors,
+    /// The params as the other implementation stores them, by layout.
+    #[serde(default)]
+    stored: BTreeMap<String, Tensors>,
     states: Tensors,
     outputs: Tensors,
     #[serde(rename = "final")]
@@ -273,4 +278,122 @@ fn every_cell_of_the_library_has_a_vector() {
     for file in rnnc::api::library() {
         assert!(cases.iter().any(|it| it.spec == file.name), "no vector for std/{}", file.name);
     }
+}
+
+/// The params that stored tensors hold by a layout; what the layout leaves out is as in the case.
+fn through(
+    case: &Case,
+    bound: &Bound,
+    layout: &Layout,
+    tensors: &Tensors,
+) -> Result<Params<f64>, rnnc::Error> {
+    let (what, cell) = (format!("{} {}", case.name, layout.name), bound.cell());
+    let tensor = |it: &Tensor| rnnc::data::Tensor {
+        shape: it.shape.clone(),
+        dtype: DType::F64,
+        values: it.array(),
+    };
+    let tensors = tensors.iter().map(|(name, it)| (name.clone(), tensor(it))).collect();
+    let found = Weights::find(layout.clone(), &Affixes::default(), tensors)?;
+    assert_eq!(found.missing(cell), [""; 0], "{what}");
+    assert_eq!(found.extra(), [""; 0], "{what}");
+    let read = found.params(cell, bound.env())?;
+    let own = params(case, bound).0;
+    Ok(Params(read.into_iter().zip(own).map(|(it, own)| it.unwrap_or(own)).collect()))
+}
+
+/// Whether params give the outputs and the final states of the case.
+fn gives_the_outputs(case: &Case, bound: &Bound, params: &Params<f64>) -> bool {
+    let results = run(case, bound, params);
+    let forward = faults(case, bound, &results);
+    !forward.iter().any(|it| it.starts_with("output") || it.starts_with("final"))
+}
+
+#[test]
+fn stored_tensors_hold_the_params() {
+    let mut layouts = 0;
+    for case in cases() {
+        let bound = bound(&case);
+        let own = params(&case, &bound);
+        for (name, tensors) in &case.stored {
+            let what = format!("{} {name}", case.name);
+            let layout = bound.cell().layout(name).unwrap_or_else(|| panic!("no layout: {what}"));
+            let read = through(&case, &bound, &layout, tensors);
+            let read = read.unwrap_or_else(|it| panic!("{what}: {it}"));
+            // A layout that adds biases reads other params, and the cell must not see a difference.
+            let written = if layout.is_one_to_one() {
+                assert_eq!(read.0, own.0, "{what}");
+                weights::stored(bound.env(), &layout, &Affixes::default(), &own.0).unwrap()
+            } else {
+                assert!(gives_the_outputs(&case, &bound, &read), "{what}");
+                weights::stored(bound.env(), &layout, &Affixes::default(), &read.0).unwrap()
+            };
+            for (name, array) in written {
+                assert_eq!(array, tensors[&name].array(), "{what}: {name}");
+            }
+            layouts += 1;
+        }
+    }
+    assert!(layouts >= 20, "{layouts}");
+}
+
+/// An arrangement with two of its params exchanged.
+fn exchanged(value: &Arrangement, a: usize, b: usize) -> Arrangement {
+    let other = |it: usize| {
+        if it == a {
+            b
+        } else if it == b {
+            a
+        } else {
+            it
+        }
+    };
+    let all = |parts: &[Arrangement]| parts.iter().map(|it| exchanged(it, a, b)).collect();
+    match value {
+        Arrangement::Param(it) => Arrangement::Param(other(*it)),
+        Arrangement::Zeros(shape) => Arrangement::Zeros(shape.clone()),
+        Arrangement::Sum(params) => Arrangement::Sum(params.iter().map(|it| other(*it)).collect()),
+        Arrangement::Join(axis, parts) => Arrangement::Join(*axis, all(parts)),
+        Arrangement::Stack(parts) => Arrangement::Stack(all(parts)),
+        Arrangement::Reshape(shape, inner) => {
+            Arrangement::Reshape(shape.clone(), Box::new(exchanged(inner, a, b)))
+        }
+        Arrangement::Permute(order, inner) => {
+            Arrangement::Permute(order.clone(), Box::new(exchanged(inner, a, b)))
+        }
+    }
+}
+
+/// The order of the gates is what every converter gets wrong: each exchange of two blocks of a
+/// tensor is seen in the numbers.
+#[test]
+fn blocks_of_a_layout_that_change_places_are_noticed() {
+    let mut exchanges = 0;
+    for case in cases().iter().filter(|it| it.lengths.is_none()) {
+        let bound = bound(case);
+        let params = &bound.cell().params;
+        for (name, tensors) in &case.stored {
+            let layout = bound.cell().layout(name).unwrap();
+            for (at, row) in layout.rows.iter().enumerate() {
+                let held = row.params();
+                let pairs = held
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(k, a)| held[..k].iter().map(move |b| (*a, *b)));
+                for (a, b) in pairs {
+                    let (first, second) = (&params[a], &params[b]);
+                    if first.shape != second.shape || only_as_sum(&first.name, &second.name) {
+                        continue;
+                    }
+                    let mut wrong = layout.clone();
+                    wrong.rows[at].value = exchanged(&row.value, a, b);
+                    let read = through(case, &bound, &wrong, tensors).unwrap();
+                    let what = format!("{} {name}: {} and {}", case.name, first.name, second.name);
+                    assert!(!gives_the_outputs(case, &bound, &read), "{what} changed places");
+                    exchanges += 1;
+                }
+            }
+        }
+    }
+    assert!(exchanges >= 100, "{exchanges}");
 }
