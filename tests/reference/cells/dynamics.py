@@ -6,7 +6,7 @@ from unittest import mock
 
 import snntorch
 import torch
-from cells.gated import STACKED, case
+from cells.gated import STACKED, activations, case, stacked, stacks
 from ncps.torch import CfCCell
 from norse.torch.functional import lif, lsnn
 from torch import nn
@@ -15,20 +15,53 @@ from vectors import DIRECT, Case, Cut, H, I, bits, blocks, same, uniform, whole
 NCPS, NORSE, SNNTORCH = (f"{it} {version(it)}" for it in ("ncps", "norse", "snntorch"))
 
 
-def cases():
+def torchrecurrent():
+    """The cells of torchrecurrent."""
     simple = whole(**STACKED)
-    name = "antisymmetric_rnn"
-    yield case(name, "AntisymmetricRNNCell", simple)
-    hypers = {"eps": 0.25, "gamma": 0.125}
-    yield case(
-        f"{name}_hypers", "AntisymmetricRNNCell", simple, hypers=hypers, spec=name, epsilon=0.25, gamma=0.125
-    )
+    name, cell = "antisymmetric_rnn", "AntisymmetricRNNCell"
+    step, options = {"eps": 0.25, "gamma": 0.125}, {"epsilon": 0.25, "gamma": 0.125}
+    yield case(name, cell, simple)
+    yield case(f"{name}_hypers", cell, simple, hypers=step, spec=name, **options)
+    yield activations(name, cell, simple, {"act": "gelu"}, nonlinearity="gelu")
+    name, cell = "gated_antisymmetric_rnn", "GatedAntisymmetricRNNCell"
+    gated = stacks(weight_ih="W_z W_n", weight_hh="U", bias_ih="b_z b_n", bias_hh="d_n")
+    yield case(name, cell, gated)
+    yield case(f"{name}_hypers", cell, gated, hypers=step, spec=name, **options)
 
     cornn = simple | whole(V="weight_ch", e="bias_ch")
     velocity = "our state z, the velocity, is the source's second state c"
     yield case("cornn", "coRNNCell", cornn, ["h", "z"], velocity)
     hypers = {"dt": 0.25, "gamma": 2.5, "epsilon": 1.75}
     yield case("cornn_hypers", "coRNNCell", cornn, ["h", "z"], velocity, hypers, "cornn", **hypers)
+
+    name, note = "lem_torchrecurrent", "our states y and z are the source's h and c"
+    lem = stacks(weight_ih="W_sy W_sz W_z W_y", weight_hh="U_sy U_sz U_z", weight_ch="V_y")
+    lem |= stacks(bias_ih="b_sy b_sz b_z b_y", bias_hh="d_sy d_sz d_z", bias_ch="d_y")
+    yield case(name, "LEMCell", lem, ["y", "z"], note)
+    yield case(f"{name}_hypers", "LEMCell", lem, ["y", "z"], note, {"dt": 0.375}, name, dt=0.375)
+
+    hypers = {"act": "elu", "gate_act": "hard_sigmoid"}
+    options = {"nonlinearity": "elu", "gate_nonlinearity": "hard_sigmoid"}
+    for suffix, delay, hypers, options in [("", 1, {}, {}), ("_hypers", 2, {"delay": 2, **hypers}, options)]:
+        yield delayed(f"taugru{suffix}", delay, hypers, options)
+
+
+def delayed(name, delay, hypers, options):
+    """The cell that reads a state of `delay` steps before the old one; its own layer starts that past at 0, here it is
+    given."""
+    history = ["h"] + [f"h.{it}" for it in range(2, delay + 2)]
+    tau = case(name, "tauGRUCell", stacked("u", "z", "g", "a"), history, None, hypers, "taugru", **options)
+
+    def step(x, s):
+        h = tau.tensors(x["x"], s["h"], s[history[-1]])
+        return {"h": h}, dict(zip(history, [h, *(s[it] for it in history[:-1])], strict=True))
+
+    tau.step = step
+    return tau
+
+
+def cases():
+    yield from torchrecurrent()
     yield from oscillators()
     yield from lipschitz()
     yield from reservoirs()
@@ -79,6 +112,20 @@ class CoRnn(nn.Module):
         return {"h": h}, {"h": h, "z": z}
 
 
+class ImplicitCoRnn(CoRnn):
+    """The paper's second scheme: the damping takes the new velocity, found here by iterating the scheme's equation."""
+
+    def step(self, x, s):
+        h, z = s["h"], s["z"]
+        force = torch.tanh(self.i2h(torch.cat((x["x"], z, h), 1)))
+        new = z
+        # Each round multiplies what is missing by dt * epsilon, 0.1 or less here.
+        for _ in range(40):
+            new = z + self.dt * (force - self.gamma * h - self.epsilon * new)
+        h = h + self.dt * new
+        return {"h": h}, {"h": h, "z": new}
+
+
 def columns(tensor, names, widths):
     """Parts of a tensor along its last axis."""
     ends = list(itertools.accumulate(widths))
@@ -109,6 +156,8 @@ def oscillators():
     states = {"h": (H,), "z": (H,)}
     module = CoRnn(dt=0.076, gamma=0.4, epsilon=8.0)
     name = "cornn_reference"
+    yield Case(name, name, DIRECT, module.step, module, cornn, states, stored=stored)
+    name, module = "cornn_implicit", ImplicitCoRnn(dt=0.1, gamma=1.0, epsilon=1.0)
     yield Case(name, name, DIRECT, module.step, module, cornn, states, stored=stored)
 
 

@@ -69,12 +69,15 @@ def exact(module):
 
 
 def case(name, cell, params, states=("h",), note=None, hypers=None, spec=None, output=None, same_sizes=False, **options):
-    """A cell of torchrecurrent, built with `options`. `output` is the name of an output that is no state."""
+    """A cell of torchrecurrent, built with `options`. `states` are names, or shapes by name; `output` is the name of an
+    output that is no state, where there is one."""
     module = getattr(torchrecurrent, cell)(H if same_sizes else I, H, **options)
     if exact(module):
         precise = "the derivative of the hard sigmoid is exact; PyTorch's own has a slope of 1/6 in single precision"
         note = f"{note}; {precise}" if note else precise
-    step = apart_step(module, states, output) if output else module_step(module, list(states))
+    names = list(states)
+    shapes = states if isinstance(states, dict) else {it: (H,) for it in states}
+    step = apart_step(module, names, output) if output else module_step(module, names, names[0])
     sizes = {"sizes": {"H": H}, "inputs": {"x": (H,)}} if same_sizes else {}
     return Case(
         name,
@@ -83,7 +86,7 @@ def case(name, cell, params, states=("h",), note=None, hypers=None, spec=None, o
         step,
         module,
         params,
-        {it: (H,) for it in states},
+        shapes,
         hypers=hypers or {},
         note=note,
         stored={"torchrecurrent": None},

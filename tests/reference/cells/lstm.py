@@ -1,9 +1,9 @@
 """Long short-term memory and its relatives."""
 
 import torch
-from cells.gated import case, stacked
+from cells.gated import activations, case, columns, stacked, stacks
 from torch import nn
-from vectors import DIRECT, Case, H, I, blocks, uniform
+from vectors import DIRECT, Case, H, I, blocks, uniform, whole
 
 
 class Slstm(nn.Module):
@@ -56,9 +56,58 @@ class Slstm(nn.Module):
             torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11, msg=name)
 
 
+class OriginalLstm(nn.Module):
+    """The first paper's equations with its own squashing functions, written as it writes them, and one linear map of the
+    input and the outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(I + H, 3 * H)
+
+    def step(self, x, s):
+        def f(v):
+            return 1 / (1 + torch.exp(-v))
+
+        net_in, net_c, net_out = self.net(torch.cat([x["x"], s["h"]], 1)).chunk(3, 1)
+        c = s["c"] + f(net_in) * (4 / (1 + torch.exp(-net_c)) - 2)
+        h = f(net_out) * (2 / (1 + torch.exp(-c)) - 1)
+        return {"h": h}, {"h": h, "c": c}
+
+
+def torchrecurrent():
+    gates, states = stacked("i", "f", "g", "o"), ["h", "c"]
+    peephole = gates | blocks("weight_ph", "p_i p_f p_o")
+    yield case("peephole_lstm", "PeepholeLSTMCell", peephole, states)
+    hypers = {"act": "softplus", "gate_act": "hard_sigmoid"}
+    options = {"nonlinearity": "softplus", "gate_nonlinearity": "hard_sigmoid", "states": states}
+    yield activations("peephole_lstm", "PeepholeLSTMCell", peephole, hypers, **options)
+    res = peephole | whole(P="weight_proj", R="weight_res")
+    yield case("res_lstm", "ResLSTMCell", res, states)
+    hypers = {"act": "gelu", "gate_act": "hard_sigmoid"}
+    options = {"nonlinearity": "gelu", "gate_nonlinearity": "hard_sigmoid", "states": states}
+    yield activations("res_lstm", "ResLSTMCell", res, hypers, **options)
+
+    yield case("original_lstm_torchrecurrent", "OriginalLSTMCell", stacked("i", "g", "o"), states)
+    multiplicative = stacks(weight_ih="W_m W_i W_f W_g W_o", weight_hh="U_m", weight_mh="U_i U_f U_g U_o")
+    multiplicative |= stacks(bias_ih="b_m b_i b_f b_g b_o", bias_hh="c_m", bias_mh="d_i d_f d_g d_o")
+    yield case("multiplicative_lstm", "MultiplicativeLSTMCell", multiplicative, states)
+    apart = {"states": ["v", "c"], "output": "y"}
+    controller = stacked("f", "i", "o", "m", "n")
+    yield case("mclstm", "MCLSTMCell", controller, **apart)
+    hypers = {"act": "silu", "gate_act": "hard_sigmoid"}
+    options = {"cell_nonlinearity": "silu", "gate_nonlinearity": "hard_sigmoid"}
+    yield activations("mclstm", "MCLSTMCell", controller, hypers, **options, **apart)
+    memory = gates | stacks(weight_mh="V_i V_f V_o", bias_mh="c_i c_f c_o")
+    yield case("wmclstm", "WMCLSTMCell", memory, states)
+    yield case("nas_torchrecurrent", "NASCell", stacked(*"01234567"), states)
+
+
 def cases():
-    peephole = stacked("i", "f", "g", "o") | blocks("weight_ph", "p_i p_f p_o")
-    yield case("peephole_lstm", "PeepholeLSTMCell", peephole, ["h", "c"])
+    yield from torchrecurrent()
+
+    module, states = OriginalLstm(), {"h": (H,), "c": (H,)}
+    original = columns("net.weight", [I, H], ["W_i U_i", "W_g U_g", "W_o U_o"], H) | blocks("net.bias", "b_i b_g b_o")
+    yield Case("original_lstm", "original_lstm", DIRECT, module.step, module, original, states)
 
     slstm = (
         blocks("weight", "W_i W_f W_z W_o") | blocks("recurrent", "U_i U_f U_z U_o") | blocks("bias", "b_i b_f b_z b_o")
