@@ -50,7 +50,13 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
     let node = build(&mut step, &leaves);
     let dims = SIZES
         .iter()
-        .map(|(name, _)| DimDecl { name: (*name).into(), default: None, like: None, span: NOWHERE })
+        .map(|(name, _)| DimDecl {
+            name: (*name).into(),
+            default: None,
+            like: None,
+            fixed: false,
+            span: NOWHERE,
+        })
         .collect();
     Cell {
         name: "Test".into(),

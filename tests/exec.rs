@@ -28,7 +28,9 @@ fn cells() -> Vec<(String, Cell)> {
 fn small(cell: &Cell) -> Bound {
     let mut env = Env::default();
     for (idx, dim) in cell.dims.iter().filter(|it| it.like.is_none()).enumerate() {
-        env.sizes.insert(dim.name.clone(), 2 + idx as i64);
+        // What a size has decided in the graph stays as it is.
+        let size = dim.default.filter(|_| dim.fixed).unwrap_or(2 + idx as i64);
+        env.sizes.insert(dim.name.clone(), size);
     }
     bind(cell, env).unwrap()
 }

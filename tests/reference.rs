@@ -101,13 +101,14 @@ fn listed<'n>(
 fn bound(case: &Case) -> Bound {
     let file = rnnc::api::library_file(&case.spec).unwrap_or_else(|| panic!("std/{}", case.spec));
     let spec = rnnc::Spec::parse(file.source).unwrap_or_else(|it| panic!("{}: {it}", case.spec));
-    // A hyper may decide which branch of a `where` is compiled, so it is set as users set it, before
-    // the check.
+    // A hyper may decide which branch of a `where` is compiled and a size how often a loop turns, so
+    // they are set as users set them, before the check.
     let written =
         |it: &serde_json::Value| it.as_str().map_or_else(|| it.to_string(), str::to_owned);
-    let hypers: Vec<_> = case.hypers.iter().map(|(name, value)| (name, written(value))).collect();
-    let hypers: Vec<_> = hypers.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
-    let cell = spec.configure(None, &hypers).unwrap_or_else(|it| panic!("{}: {it}", case.name));
+    let mut set: Vec<_> = case.hypers.iter().map(|(name, value)| (name, written(value))).collect();
+    set.extend(case.sizes.iter().map(|(name, size)| (name, size.to_string())));
+    let set: Vec<_> = set.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
+    let cell = spec.configure(None, &set).unwrap_or_else(|it| panic!("{}: {it}", case.name));
     let mut env = Env::default();
     env.sizes.extend(case.sizes.iter().map(|(name, size)| (name.as_str().into(), *size)));
     bind(cell.ir(), env).unwrap_or_else(|it| panic!("{}: {it}", case.name))

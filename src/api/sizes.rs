@@ -45,6 +45,16 @@ pub fn infer_sizes(
             return Err(it.misfit(""));
         }
     }
+    // What has decided the structure of the cell follows from nothing any more.
+    for decl in &cell.dims {
+        if let (true, Some(size)) = (decl.fixed, decl.default) {
+            let why = format!(
+                "decides the structure of the cell; another size is set with `--set {}=..`",
+                decl.name
+            );
+            known.entry(decl.name.clone()).or_insert((size, why));
+        }
+    }
 
     // A dim that follows may let another one follow, so go round until nothing new is found.
     let mut found = true;

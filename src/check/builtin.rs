@@ -36,6 +36,8 @@ pub(super) enum Builtin {
     Iota,
     StopGrad,
     ClipGrad,
+    /// The step number.
+    Time,
     /// Known, and not compiled yet.
     Later,
 }
@@ -79,6 +81,8 @@ impl Signature {
         match self.what {
             Builtin::Map(_) | Builtin::Where | Builtin::Clamp => true,
             Builtin::StopGrad | Builtin::ClipGrad => true,
+            // It stands in no function at all, and who writes it there is told so.
+            Builtin::Time => true,
             // With two arguments; who calls it with one is told.
             Builtin::Extreme(..) => true,
             Builtin::Reduce(_)
@@ -187,6 +191,7 @@ fn table() -> BTreeMap<&'static str, Signature> {
     add("zeros", Builtin::Zeros, &[of(Kind::Shape, "shape")], false, false);
     add("ones", Builtin::Ones, &[of(Kind::Shape, "shape")], false, false);
     add("iota", Builtin::Iota, &[of(Kind::Size, "n")], false, false);
+    add("time", Builtin::Time, &[], false, false);
     add("stop_grad", Builtin::StopGrad, &[v], false, false);
     add("clip_grad", Builtin::ClipGrad, &[v, of(Kind::Constant, "limit")], false, false);
     for name in LATER {
@@ -197,7 +202,6 @@ fn table() -> BTreeMap<&'static str, Signature> {
 
 /// Functions that are known and not compiled yet.
 const LATER: &[&str] = &[
-    "time",
     "sample",
     "argmax",
     "bernoulli",

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::hypers::Hypers;
 use super::items::Items;
-use super::lower::{Lower, Past, Phase, Scope, Value};
+use super::lower::{Lower, Of, Past, Phase, Scope, Value};
 use super::names::{Def, Kind, Names};
 use super::resolve::{Place, Resolver};
 use crate::diag::Diagnostic;
-use crate::ir::{Carry, Const, Graph, Input, Node, NodeId, Op, Start};
+use crate::ir::{Carry, Const, Graph, Input, Node, NodeId, Op, Shape, Start, TIME};
 
 /// Takes the step graph and gives it back with its carries and the graph of their starts; `None` when something is wrong.
 pub(super) fn assemble(
@@ -51,24 +51,28 @@ pub(super) fn assemble(
     }
     // In the order of the declarations, however they were asked for.
     let mut pasts: Vec<(usize, Past)> = step.pasts.drain(..).enumerate().collect();
-    pasts.sort_by_key(|(_, it)| (it.def, it.back));
-    let mut leaves: BTreeMap<(usize, u32), NodeId> =
-        pasts.iter().map(|(_, it)| ((it.def, it.back), it.leaf)).collect();
+    pasts.sort_by_key(|(_, it)| (it.of, it.back));
+    let mut leaves: BTreeMap<(Of, u32), NodeId> =
+        pasts.iter().map(|(_, it)| ((it.of, it.back), it.leaf)).collect();
     let mut places = vec![0; pasts.len()];
     for (place, (asked, past)) in pasts.iter().enumerate() {
         places[*asked] = states.len() + place;
-        let def = &names.defs[past.def];
+        let Of::Def(def_idx) = past.of else {
+            carries.push(time(&mut step, &mut start, past));
+            continue;
+        };
+        let def = &names.defs[def_idx];
         let is_state = matches!(def.kind, Kind::State { .. });
         let next = match (past.back, is_state) {
-            (1, _) => match step.leaf_or_value(past.def) {
+            (1, _) => match step.leaf_or_value(def_idx) {
                 Some(node) => node,
                 None => {
                     complete = false;
                     continue;
                 }
             },
-            (2, true) => step.state_leaf(past.def, &past.shape, past.span),
-            (back, _) => *leaves.entry((past.def, back - 1)).or_insert(past.leaf),
+            (2, true) => step.state_leaf(def_idx, &past.shape, past.span),
+            (back, _) => *leaves.entry((past.of, back - 1)).or_insert(past.leaf),
         };
         let begin = if is_state {
             Start::SameAs(def.slot)
@@ -97,6 +101,19 @@ pub(super) fn assemble(
     }
     let step = renumbered(step.graph, states.len(), &places);
     Some((step, start.graph, carries))
+}
+
+/// The number of the step: 0 before the first one, and one more after each.
+fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, past: &Past) -> Carry {
+    Carry {
+        name: TIME.into(),
+        shape: Shape::scalar(),
+        index: None,
+        is_state: false,
+        start: Start::Node(start.node(&Value::number(0.0), past.span)),
+        next: step.next_time(past.leaf, past.span),
+        span: past.span,
+    }
 }
 
 /// Lowers the computed consts that starts read, in order.

@@ -10,7 +10,7 @@ use super::items::{self, Items};
 use super::layout;
 use super::lower::{Lower, Phase, Scope, Value};
 use super::masks;
-use super::names::{Equation, Kind, Names, Returned};
+use super::names::{Equation, Kind, Names, Returned, Right};
 use super::order;
 use super::resolve::{self, Place, Resolver};
 use super::show;
@@ -51,12 +51,16 @@ pub(super) fn check<'a>(
     let params = params(&names, items, &hypers, sink);
     let masks = masks::lower(&names, items, &hypers, sink);
     let layouts = layout::collect(cell, &names, &params, sink);
+    let fixed = std::mem::take(&mut step.fixed);
     let carried = carries::assemble(step, &names, items, &hypers, &inputs, sink);
 
     if diag::has_errors(&sink[first..]) {
         return None;
     }
     let (step, start, carries) = carried?;
+    for dim in &mut names.dims.free {
+        dim.fixed = fixed.contains(&dim.name);
+    }
     let doc = cell.doc.as_ref().map(|it| it.lines.clone()).unwrap_or_default();
     let checked = ir::Cell {
         name: cell.name.name.clone(),
@@ -97,7 +101,8 @@ fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diag
             | Kind::Value(_)
             | Kind::Later => Place::Step,
         };
-        resolver.visit(equation.value);
+        let defines: Vec<&ast::Ident> = equation.targets().map(|it| names.defs[it].name).collect();
+        resolver.right(equation.value, &defines);
         found.push((std::mem::take(&mut resolver.uses), std::mem::take(&mut resolver.pasts)));
     }
     for def in &names.defs {
@@ -213,9 +218,9 @@ fn cycle_fault(names: &Names<'_>, cycle: &[usize]) -> Diagnostic {
     let circle: Vec<&str> = cycle.iter().map(|it| &*def(*it).name.name).collect();
     let first = &def(cycle[0]).name;
     let reads = |from: usize, to: usize| {
-        let target = names.equations[to].def;
-        let found = names.equations[from].uses.iter().find(|it| it.0 == target);
-        found.map_or(names.equations[from].value.span, |it| it.1)
+        let found =
+            names.equations[from].uses.iter().find(|it| names.defs[it.0].equation == Some(to));
+        found.map_or(names.equations[from].value.span(), |it| it.1)
     };
     let span = reads(cycle[cycle.len() - 1], cycle[0]);
     let name = &first.name;
@@ -284,13 +289,16 @@ fn inferred(
     for idx in sorted.order.into_iter().filter(|it| needed[*it]) {
         let equation = &names.equations[idx];
         lower_equation(&mut lower, names, equation);
-        let found = match &lower.values[equation.def] {
-            Some(Value::Node(node)) => (lower.graph.shape(*node).clone(), None),
-            Some(Value::Index(node, dim)) => (lower.graph.shape(*node).clone(), Some(dim.clone())),
-            Some(Value::Constant(..)) => (Shape::scalar(), None),
-            Some(Value::Poison) | None => continue,
-        };
-        lower.inferred.insert(equation.def, found);
+        for def in equation.targets() {
+            let shape = |node: &NodeId| lower.graph.shape(*node).clone();
+            let found = match &lower.values[def] {
+                Some(Value::Node(node)) => (shape(node), None),
+                Some(Value::Index(node, dim)) => (shape(node), Some(dim.clone())),
+                Some(Value::Constant(..)) => (Shape::scalar(), None),
+                Some(Value::Poison) | None => continue,
+            };
+            lower.inferred.insert(def, found);
+        }
     }
     lower.inferred
 }
@@ -300,10 +308,10 @@ fn past_fault(names: &Names<'_>, cycle: &[usize]) -> Option<Diagnostic> {
     let pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));
     let mut read = None;
     for (from, to) in pairs {
-        let target = names.equations[*to].def;
+        let target = |it: &&(usize, Span)| names.defs[it.0].equation == Some(*to);
         let from = &names.equations[*from];
-        if !from.uses.iter().any(|it| it.0 == target) {
-            read = read.or(from.pasts.iter().find(|it| it.0 == target));
+        if from.uses.iter().find(target).is_none() {
+            read = read.or(from.pasts.iter().find(target));
         }
     }
     let (def, span) = read?;
@@ -321,28 +329,47 @@ pub(super) fn lower_equation(
     names: &Names<'_>,
     equation: &Equation<'_>,
 ) {
-    let def = &names.defs[equation.def];
+    let fold = match equation.value {
+        Right::Expr(expr) => {
+            let value = lower.expr(expr, &Scope::CELL);
+            return keep(lower, names, equation, expr, equation.def, value);
+        }
+        Right::Fold(fold) => fold,
+    };
+    let values = lower.equation_fold(fold, equation);
+    for ((def, result), value) in equation.targets().zip(&fold.results).zip(values) {
+        keep(lower, names, equation, result, def, value);
+    }
+}
+
+/// Keeps the value of an expression under the name that an equation defines.
+fn keep(
+    lower: &mut Lower<'_, '_>,
+    names: &Names<'_>,
+    equation: &Equation<'_>,
+    expr: &Expr,
+    target: usize,
+    value: Value,
+) {
+    let def = &names.defs[target];
     let name = &def.name.name;
-    let value = lower.expr(equation.value, &Scope::CELL);
-    let span = equation.value.span;
+    let span = expr.span;
     let value = match (&def.kind, value) {
         (_, Value::Poison) => return,
         (Kind::Computed, value) => {
             let Some(shape) = &def.shape else { return };
             if let (Value::Constant(..), 0) = (&value, shape.rank()) {
-                lower.values[equation.def] = Some(value);
+                lower.values[target] = Some(value);
                 return;
             }
             let what = format!("the const `{name}`");
-            match lower.declared(&value, shape, &what, equation.value, def.name.span) {
+            match lower.declared(&value, shape, &what, expr, def.name.span) {
                 Some(node) => Value::Node(node),
                 None => return,
             }
         }
         (Kind::State { .. }, value) => {
-            let (Some(shape), Some(found)) =
-                (&def.shape, lower.number_shape(&value, equation.value))
-            else {
+            let (Some(shape), Some(found)) = (&def.shape, lower.number_shape(&value, expr)) else {
                 return;
             };
             if found != *shape {
@@ -359,7 +386,7 @@ pub(super) fn lower_equation(
     if let Value::Node(node) = &value {
         lower.graph.set_name(*node, name.clone());
     }
-    lower.values[equation.def] = Some(value);
+    lower.values[target] = Some(value);
 }
 
 /// The first `W * x` of a matrix and a vector that `W @ x` would multiply: the place of the sign, and both operands.
@@ -393,11 +420,12 @@ fn state_shape(
     found: &Shape,
     declared: &Shape,
 ) -> Diagnostic {
-    let span = equation.value.span;
+    let expr = equation.value.result();
+    let span = expr.span;
     let message = format!("the new value of `{name}` has shape `{found}`, declared `{declared}`");
     let fault = Diagnostic::new(Code::StateShape, span, message);
     if found.rank() > 0 {
-        return match product_meant(names, equation.value) {
+        return match product_meant(names, expr) {
             Some((star, left, right)) => fault
                 .label(star, "repeats the vector along the rows")
                 .help(format!("for the matrix product write `{left} @ {right}`"))
@@ -405,7 +433,7 @@ fn state_shape(
             None => fault.help("change the declaration or the equation"),
         };
     }
-    match show::Shown::from(equation.value).full() {
+    match show::Shown::from(expr).full() {
         Some(text) => {
             // A plain zero is already there.
             let text = match &*text {
@@ -462,6 +490,12 @@ fn values(step: &mut Lower<'_, '_>, names: &Names<'_>) -> Vec<NamedValue> {
             Some(Value::Poison | Value::Constant(..)) | None => continue,
         };
         values.push(NamedValue { name: def.name.name.clone(), kind, node, span: def.name.span });
+        // What the turns of a loop name follows the first name that the loop defines.
+        if let Some(equation) = def.equation
+            && names.equations[equation].def == idx
+        {
+            values.extend(step.inner.remove(&equation).unwrap_or_default());
+        }
     }
     values
 }

@@ -1,6 +1,6 @@
 //! Constant expressions: folding, values that are known now, and constants as sizes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{Const, Dim, Env, Pointwise};
 use crate::text::Name;
@@ -26,6 +26,38 @@ impl Numbers {
     /// The value of a constant, if no size is needed for it.
     pub fn value(&self, constant: &Const) -> Option<f64> {
         constant.eval(&self.env)
+    }
+
+    /// The dims whose sizes a constant rests on, through hypers too.
+    pub fn sizes_in(&self, constant: &Const, found: &mut BTreeSet<Name>) {
+        match constant {
+            Const::Number(_) => {}
+            Const::Size(dim) => found.extend(dim.names()),
+            Const::Hyper(name) => {
+                if let Some(constant) = self.constants.get(name) {
+                    self.sizes_in(constant, found);
+                }
+            }
+            Const::Apply(_, args) => args.iter().for_each(|it| self.sizes_in(it, found)),
+        }
+    }
+
+    /// The value of a constant where dims have these sizes.
+    pub fn value_with(&self, constant: &Const, sizes: BTreeMap<Name, i64>) -> Option<f64> {
+        let mut env = Env { sizes, ..self.env.clone() };
+        // One hyper may rest on another, in any order; each round but the last finds at least one.
+        let mut grew = true;
+        while std::mem::take(&mut grew) {
+            for (name, value) in &self.constants {
+                if !env.hypers.contains_key(name)
+                    && let Some(number) = value.eval(&env)
+                {
+                    env.hypers.insert(name.clone(), number);
+                    grew = true;
+                }
+            }
+        }
+        constant.eval(&env)
     }
 
     /// A constant as a size or index: `Err` with its value, if known, when it is not whole.

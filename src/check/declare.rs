@@ -1,14 +1,15 @@
 //! The declarations of a cell: each name once, each part of a declaration where it belongs.
 
 use super::dims;
+use super::fold;
 use super::items;
 use super::masks;
-use super::names::{Def, Equation, Kind, Names, Returned, no_size, unknown_size};
+use super::names::{Def, Equation, Kind, Names, Returned, Right, no_size, unknown_size};
 use super::suggest::Suggest;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::ir::{Dim, Shape, ValueKind};
 use crate::syntax::ast::{
-    Cell, DeclKind, DimDecl, Expr, Group, Ident, OutputDecl, Role, Type, TypeKind, Value, ValueRole,
+    Cell, DeclKind, DimDecl, Group, Ident, OutputDecl, Role, Type, TypeKind, Value, ValueRole,
 };
 use crate::text::Span;
 
@@ -32,7 +33,8 @@ pub(super) fn collect<'a>(cell: &'a Cell, sink: &mut Vec<Diagnostic>) -> Names<'
         }
     }
     collector.types();
-    let names = collector.names;
+    let mut names = collector.names;
+    names.repeated = fold::repeated(&names.equations);
     finish(cell, &names, sink);
     names
 }
@@ -64,10 +66,37 @@ impl<'a> Collector<'a, '_> {
         self.sink.push(Diagnostic::new(Code::NotSupportedYet, span, message));
     }
 
-    fn equation(&mut self, def: usize, value: &'a Expr) {
-        self.names.defs[def].equation = Some(self.names.equations.len());
-        let equation = Equation { def, value, uses: Vec::new(), pasts: Vec::new() };
+    fn equation(&mut self, def: usize, value: Right<'a>) {
+        self.equations(def, Vec::new(), value);
+    }
+
+    fn equations(&mut self, def: usize, rest: Vec<usize>, value: Right<'a>) {
+        let equation = Equation { def, rest, value, uses: Vec::new(), pasts: Vec::new() };
+        for target in equation.targets() {
+            self.names.defs[target].equation = Some(self.names.equations.len());
+        }
         self.names.equations.push(equation);
+    }
+
+    /// The right side of an equation of so many names; `None` after a report.
+    fn right(&mut self, value: &'a Value, n_names: usize) -> Option<Right<'a>> {
+        match value {
+            Value::Expr(expr) if n_names == 1 => Some(Right::Expr(expr)),
+            Value::Expr(expr) => {
+                let message = "only a `fold` has several values";
+                let fault = Diagnostic::new(Code::WrongPlace, expr.span, message)
+                    .help("write one `let` for each name");
+                self.sink.push(fault);
+                None
+            }
+            Value::Fold(it) => match fold::count_fault(it, n_names) {
+                None => Some(Right::Fold(it)),
+                Some(fault) => {
+                    self.sink.push(fault);
+                    None
+                }
+            },
+        }
     }
 
     /// The state of this name, if it has no equation so far.
@@ -78,23 +107,37 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn value(&mut self, name: &'a Ident, kind: ValueKind, value: &'a Value, span: Span) {
-        match value {
-            Value::Expr(value) => {
-                if let Some(state) = self.state_without_equation(name) {
-                    let message =
-                        format!("`{0}` is a state; its new value is `{0} = ..`", name.name);
-                    let fault = Diagnostic::new(Code::DefinedTwice, name.span, message)
-                        .label(self.names.defs[state].name.span, "first defined here")
-                        .fix(Applicability::Maybe, Span { end: name.span.start, ..span }, "");
-                    self.sink.push(fault);
-                    self.equation(state, value);
-                } else if let Some(def) = self.define(name, Kind::Value(kind)) {
-                    self.equation(def, value);
-                }
-            }
-            Value::Fold(fold) => {
-                self.later("fold", fold.span);
-                self.define(name, Kind::Later);
+        let Some(value) = self.right(value, 1) else {
+            self.define(name, Kind::Later);
+            return;
+        };
+        if let Some(state) = self.state_without_equation(name) {
+            let message = format!("`{0}` is a state; its new value is `{0} = ..`", name.name);
+            let fault = Diagnostic::new(Code::DefinedTwice, name.span, message)
+                .label(self.names.defs[state].name.span, "first defined here")
+                .fix(Applicability::Maybe, Span { end: name.span.start, ..span }, "");
+            self.sink.push(fault);
+            self.equation(state, value);
+        } else if let Some(def) = self.define(name, Kind::Value(kind)) {
+            self.equation(def, value);
+        }
+    }
+
+    /// `let (u, v) = fold ..`
+    fn tuple(&mut self, names: &'a [Ident], value: &'a Value) {
+        let value = self.right(value, names.len());
+        let kind = match value {
+            Some(_) => Kind::Value(ValueKind::Let),
+            None => Kind::Later,
+        };
+        let defs: Vec<Option<usize>> =
+            names.iter().map(|it| self.define(it, kind.clone())).collect();
+        let known: Option<Vec<usize>> = defs.iter().copied().collect();
+        match (value, known.as_deref()) {
+            (Some(value), Some([first, rest @ ..])) => self.equations(*first, rest.to_vec(), value),
+            // A name is taken, which was reported: what the others are is not looked at.
+            (_, _) => {
+                defs.into_iter().flatten().for_each(|it| self.names.defs[it].kind = Kind::Later);
             }
         }
     }
@@ -128,20 +171,7 @@ impl<'a> Collector<'a, '_> {
                 };
                 self.value(name, kind, value, span);
             }
-            DeclKind::Tuple(names, value) => {
-                match value {
-                    Value::Fold(fold) => self.later("fold", fold.span),
-                    Value::Expr(expr) => {
-                        let message = "only a `fold` has several values";
-                        let fault = Diagnostic::new(Code::WrongPlace, expr.span, message)
-                            .help("write one `let` for each name");
-                        self.sink.push(fault);
-                    }
-                }
-                for name in names {
-                    self.define(name, Kind::Later);
-                }
-            }
+            DeclKind::Tuple(names, value) => self.tuple(names, value),
             // After all declarations.
             DeclKind::Update(..) => {}
             DeclKind::Output(list) => {
@@ -150,7 +180,7 @@ impl<'a> Collector<'a, '_> {
                         OutputDecl::Path(path) => self.names.outputs.push(Returned::Path(path)),
                         OutputDecl::Named(name, value) => {
                             if let Some(def) = self.define(name, Kind::Value(ValueKind::Output)) {
-                                self.equation(def, value);
+                                self.equation(def, Right::Expr(value));
                                 self.names.outputs.push(Returned::Def(def));
                             }
                         }
@@ -186,7 +216,7 @@ impl<'a> Collector<'a, '_> {
             let Some(def) = self.define(name, kind.clone()) else { continue };
             defs.push(def);
             if let (Kind::Computed, Some(value)) = (&kind, value) {
-                self.equation(def, value);
+                self.equation(def, Right::Expr(value));
             }
         }
         self.groups.push((group, defs));
@@ -249,13 +279,7 @@ impl<'a> Collector<'a, '_> {
     /// `NAME = value`: the new value of a state.
     fn update(&mut self, name: &'a Ident, value: &'a Value) {
         let found = self.names.by_name.get(&*name.name).copied();
-        let expr = match value {
-            Value::Expr(expr) => Some(expr),
-            Value::Fold(fold) => {
-                self.later("fold", fold.span);
-                None
-            }
-        };
+        let right = self.right(value, 1);
         let Some(def) = found else {
             let states = self.names.defs.iter().filter(|it| matches!(it.kind, Kind::State { .. }));
             let near = self.suggest.nearest(&name.name, states.map(|it| &*it.name.name));
@@ -283,13 +307,13 @@ impl<'a> Collector<'a, '_> {
         let first = &self.names.defs[def];
         let declared = first.name.span;
         match (&first.kind, first.equation) {
-            (Kind::State { .. }, None) => match expr {
-                Some(expr) => self.equation(def, expr),
+            (Kind::State { .. }, None) => match right {
+                Some(right) => self.equation(def, right),
                 None => self.names.defs[def].kind = Kind::Later,
             },
             (Kind::State { .. }, Some(equation)) => {
                 let message = format!("the new value of `{}` is defined twice", name.name);
-                let other = self.names.equations[equation].value.span;
+                let other = self.names.equations[equation].value.span();
                 let fault = Diagnostic::new(Code::DefinedTwice, name.span, message)
                     .label(other, "first defined here");
                 self.sink.push(fault);

@@ -283,7 +283,8 @@ pub(super) fn resolve(
             Some(definition) => dims.derived.push((name, definition)),
             None => {
                 let default = defaults[idx];
-                dims.free.push(ir::DimDecl { name, default, like, span: decl.name.span });
+                let (fixed, span) = (false, decl.name.span);
+                dims.free.push(ir::DimDecl { name, default, like, fixed, span });
             }
         }
     }

@@ -148,6 +148,7 @@ impl Inits<'_, '_, '_> {
                 | Builtin::Iota
                 | Builtin::StopGrad
                 | Builtin::ClipGrad
+                | Builtin::Time
                 | Builtin::Later => None,
             };
             let form = super::resolve::form(&name.name, signature);

@@ -7,6 +7,7 @@ mod cell;
 mod consts;
 mod declare;
 mod dims;
+mod fold;
 mod hypers;
 mod inits;
 mod items;

@@ -1,13 +1,13 @@
 //! The names of a cell: what each is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::dims::Dims;
 use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Dim, Scope, Shape, ValueKind};
-use crate::syntax::ast::{Expr, HyperDecl, Ident, Path};
-use crate::text::Span;
+use crate::syntax::ast::{Expr, Fold, HyperDecl, Ident, Path};
+use crate::text::{Name, Span};
 
 /// What a name is.
 #[derive(Clone, Debug)]
@@ -69,11 +69,35 @@ impl Def<'_> {
     }
 }
 
+/// The right side of an equation.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Right<'a> {
+    Expr(&'a Expr),
+    Fold(&'a Fold),
+}
+
+impl<'a> Right<'a> {
+    /// The expression that gives the value: of a loop the first that it yields.
+    pub fn result(self) -> &'a Expr {
+        match self {
+            Right::Expr(expr) => expr,
+            // The parser reads no loop without a result.
+            Right::Fold(fold) => &fold.results[0],
+        }
+    }
+
+    pub fn span(self) -> Span {
+        self.result().span
+    }
+}
+
 /// `NAME = value`.
 #[derive(Clone, Debug)]
 pub(super) struct Equation<'a> {
     pub def: usize,
-    pub value: &'a Expr,
+    /// What `let (u, v) = ..` defines after its first name.
+    pub rest: Vec<usize>,
+    pub value: Right<'a>,
     /// The names that it reads, of this step.
     pub uses: Vec<(usize, Span)>,
     /// The names whose past it reads.
@@ -98,6 +122,15 @@ pub(super) struct Names<'a> {
     pub dims: Dims,
     pub equations: Vec<Equation<'a>>,
     pub outputs: Vec<Returned<'a>>,
+    /// The names inside loops that several loops use; what bears them is told apart by the name of its loop.
+    pub repeated: BTreeSet<Name>,
+}
+
+impl Equation<'_> {
+    /// Everything that it defines.
+    pub fn targets(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.def).chain(self.rest.iter().copied())
+    }
 }
 
 impl<'a> Names<'a> {

@@ -3,6 +3,8 @@
 //! This is a walk of its own over the tree: an expression may be lowered several times (a function's body) or never (a branch
 //! that a constant condition excludes), but its names are reported once.
 
+mod fold;
+
 use super::args::{self, Form};
 use super::builtin::{self, Kind as ArgKind, Signature};
 use super::dims;
@@ -40,6 +42,8 @@ pub(super) struct Resolver<'c, 'a> {
     suggest: Suggest,
     pub uses: Vec<(usize, Span)>,
     pub pasts: Vec<(usize, Span)>,
+    /// What the loops around bind.
+    locals: Vec<fold::Local<'c>>,
 }
 
 impl<'c, 'a> Resolver<'c, 'a> {
@@ -49,8 +53,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
         place: Place<'c>,
         sink: &'c mut Vec<Diagnostic>,
     ) -> Resolver<'c, 'a> {
-        let (uses, pasts) = (Vec::new(), Vec::new());
-        Resolver { names, items, place, sink, suggest: Suggest::new(), uses, pasts }
+        let (uses, pasts, locals) = (Vec::new(), Vec::new(), Vec::new());
+        Resolver { names, items, place, sink, suggest: Suggest::new(), uses, pasts, locals }
     }
 
     /// An expression. Nesting is bounded by the parser.
@@ -98,11 +102,28 @@ impl<'c, 'a> Resolver<'c, 'a> {
             }
             return None;
         }
+        if let Some(local) = self.local(&name.name) {
+            self.local_path(local, path);
+            return None;
+        }
+        self.cell_name(path)
+    }
+
+    /// A name of the cell.
+    fn cell_name(&mut self, path: &Path) -> Option<usize> {
+        let name = &path.head;
         let Some((idx, def)) = self.names.find(&name.name) else {
             let names = self.names;
-            let mut fault = self.unknown(name, names.all());
+            let locals = self.locals.clone();
+            let known = locals.iter().map(|it| &*it.name.name).chain(names.all());
+            let mut fault = self.unknown(name, known);
             if let (None, Some((_, part))) = (&fault.help, path.tail.first()) {
                 fault = fault.help(format!("names stand alone: write `{}`", part.name));
+            } else if let Some(inner) = fold::inner(&self.names.equations, &name.name) {
+                fault.fix = None;
+                fault = fault
+                    .label(inner, "this one is known in its loop only")
+                    .help("an accumulator takes a value out of a loop: `yield` it");
             } else if let (None, Some(meant)) = (&fault.fix, self.with_time(&name.name)) {
                 fault = fault.fix(Applicability::Maybe, name.span, meant);
             }
@@ -156,7 +177,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
             (index, false)
         };
         let ExprKind::Path(time) = &at.kind else { return false };
-        let known = self.names.find(&time.head.name).is_some();
+        let time = &time.head.name;
+        let known = self.names.find(time).is_some() || self.local(time).is_some();
         let kind = self.names.find(name).map(|it| &it.1.kind);
         let plain = path.tail.is_empty()
             && matches!(kind, Some(Kind::State { .. } | Kind::Input { .. } | Kind::Value(_)));
@@ -270,7 +292,10 @@ impl<'c, 'a> Resolver<'c, 'a> {
             self.sink.push(fault);
             return;
         }
-        let Some(idx) = self.head(path) else { return };
+        if self.no_past(path, span) {
+            return;
+        }
+        let Some(idx) = self.cell_name(path) else { return };
         let def = &self.names.defs[idx];
         match def.kind {
             Kind::Input { .. } | Kind::State { .. } | Kind::Value(_) => {
@@ -365,6 +390,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
             let message = format!("`{}` of two values does not work along axes", name.name);
             self.sink.push(Diagnostic::new(Code::BadArguments, span, message));
         }
+        if signature.what == builtin::Builtin::Time {
+            self.time(span);
+        }
         for (param, value) in signature.params.iter().zip(&matched.slots) {
             let Some(value) = value else { continue };
             match (param.kind, &value.kind) {
@@ -413,6 +441,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
             },
         );
         let mut found: Vec<(usize, Span)> = Vec::new();
+        let locals = &self.locals;
         let mut lookup = |name: &Ident| -> Result<Option<Dim>, Box<Diagnostic>> {
             match params {
                 // What a parameter stands for is known at each call.
@@ -425,6 +454,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
                     Err(Box::new(fault))
                 }
                 None => {
+                    if let Some(local) = locals.iter().rev().find(|it| it.name.name == name.name) {
+                        return local.as_size(name);
+                    }
                     found.extend(names.find(&name.name).map(|(idx, _)| (idx, name.span)));
                     names.size(name)
                 }
@@ -446,6 +478,10 @@ impl<'c, 'a> Resolver<'c, 'a> {
             | Place::Constant(_)
             | Place::Init => false,
         };
+        if !is_param && self.local(text).is_some() {
+            self.sink.push(missing_operator(name, args, span, None));
+            return;
+        }
         let def = if is_param { None } else { self.names.find(text) };
         match def {
             // Whether it is an activation is known when hypers are; a number is reported where it is called.

@@ -13,7 +13,7 @@ pub(super) fn varying(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<bool> {
     for node in graph.nodes() {
         let leaf = node.op.source().is_some_and(|it| match it {
             Source::Input(idx) => cell.inputs[idx].index.is_none(),
-            Source::Carry(idx) => cell.carries[idx].index.is_none(),
+            Source::Carry(idx) => cell.carries[idx].is_real(),
             Source::Param(idx) => cell.params[idx].trained,
         });
         let through =

@@ -177,6 +177,11 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
             if *size < 1 {
                 return Err(BindError::NotPositive { name: name.clone(), size: *size });
             }
+            if let (true, Some(fixed)) = (dim.fixed, dim.default)
+                && *size != fixed
+            {
+                return Err(BindError::Fixed { name: name.clone(), size: *size, fixed });
+            }
         } else if let Some((name, definition)) = cell.derived.iter().find(|(it, _)| it == name) {
             return Err(BindError::Derived {
                 name: name.clone(),

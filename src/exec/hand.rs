@@ -14,7 +14,13 @@ pub(crate) fn shape(names: &[&str]) -> Shape {
 }
 
 pub(crate) fn empty(name: &str, dims: &[&str]) -> Cell {
-    let dim = |it: &&str| DimDecl { name: (*it).into(), default: None, like: None, span: NOWHERE };
+    let dim = |it: &&str| DimDecl {
+        name: (*it).into(),
+        default: None,
+        like: None,
+        fixed: false,
+        span: NOWHERE,
+    };
     Cell {
         name: name.into(),
         doc: Vec::new(),

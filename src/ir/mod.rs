@@ -76,6 +76,10 @@ pub struct DimDecl {
     pub default: Option<i64>,
     /// The dim whose size it always has: `dims J like N`. Such a dim is not set by itself.
     pub like: Option<Name>,
+    /// Whether its size decided the structure of the graphs, as the bound of a loop does: it is
+    /// then its default and no other. To change it the cell is checked again.
+    #[serde(default)]
+    pub fixed: bool,
     /// Where it is declared.
     pub span: Span,
 }
@@ -133,6 +137,22 @@ pub struct Carry {
     pub next: NodeId,
     /// Where it is declared or first asked for.
     pub span: Span,
+}
+
+/// The name under which the number of the step is carried.
+pub const TIME: &str = "time";
+
+impl Carry {
+    /// Whether it is the number of the step, which `time()` reads.
+    pub fn is_time(&self) -> bool {
+        !self.is_state && &*self.name == TIME
+    }
+
+    /// Whether it has a gradient: indices and the number of the step are whole numbers and have
+    /// none.
+    pub fn is_real(&self) -> bool {
+        self.index.is_none() && !self.is_time()
+    }
 }
 
 /// The value of a carry before the first step.

@@ -89,6 +89,9 @@ fn slip(
     let place = reader.span(at);
     let kind = reader.kind(at)?;
     let operator = expected.has(Rule::infix);
+    if expected.has(Rule::kw_yield) && kind == Kind::Word(Word::Declaration) {
+        return Some(habits::in_a_loop(place, found));
+    }
     // `state = 3`
     if at == start + 1 && matches!(found, "=" | ":") && !matches!(before, "loss" | "use") {
         return Some(reserved(reader.span(start), before));

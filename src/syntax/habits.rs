@@ -4,6 +4,7 @@ use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::scan::Kind;
 use crate::syntax::split::Reader;
 use crate::syntax::words::Word;
+use crate::text::Span;
 
 /// How far back an opening bracket is looked for; nobody writes a range behind more.
 const REACH: usize = 64;
@@ -123,4 +124,11 @@ fn text(reader: &Reader<'_>, from: usize, to: usize) -> String {
     let text = &reader.source[reader.span(from).to(reader.span(to - 1)).range()];
     let short = text.len() <= 40 && !text.contains(|it: char| it.is_control());
     if short { text.to_owned() } else { "..".to_owned() }
+}
+
+/// A declaration of the cell inside a loop.
+pub(super) fn in_a_loop(place: Span, found: &str) -> Diagnostic {
+    let message = format!("a loop holds gates and lets only, no `{found}`");
+    Diagnostic::new(Code::UnexpectedToken, place, message)
+        .help("declare it before the loop; a value with a past belongs to the cell")
 }

@@ -90,6 +90,14 @@ impl Grower<'_> {
                 shape: it.shape.clone(),
                 has_past: false,
             }));
+            if self.tape.pick(4) == 1 {
+                let (text, defined) = self.fold(idx, &shape);
+                let end = self.values.len() - past.len();
+                self.values.truncate(end);
+                equations.push_str(&text);
+                self.values.extend(defined);
+                continue;
+            }
             let value = self.expr(&shape, 3);
             let end = self.values.len() - past.len();
             self.values.truncate(end);
@@ -114,7 +122,7 @@ impl Grower<'_> {
         debug_assert!(self.values.len() >= bare);
 
         let mut text =
-            String::from("cell Random {\n  dims I, H, N, V\n  hyper a = 0.3, act = tanh\n");
+            String::from("cell Random {\n  dims I, H, N, V, L = 3\n  hyper a = 0.3, act = tanh\n");
         text.push_str("  input x: [I], s: [] = 0.5, token: index[V]\n");
         for (name, shape) in &states {
             let learned = self.tape.pick(4) == 1;
@@ -137,6 +145,69 @@ impl Grower<'_> {
         text.push_str("activation spike(v) = step(v) derivative 1 / square(1 + abs(v))\n");
         text.push_str("fn blend(z, p, q) = z * p + (1 - z) * q\n");
         text
+    }
+
+    /// The value `v{idx}` as a loop, and what it defines: it, and with two accumulators another.
+    fn fold(&mut self, idx: usize, shape: &Shape) -> (String, Vec<Named>) {
+        let pair = self.tape.pick(3) == 1;
+        let other = if pair { self.shape() } else { shape.clone() };
+        let (start, second) = (self.leaf(shape), self.leaf(&other));
+        let outside = self.values.len();
+        let bind = |values: &mut Vec<Named>, text: String, shape: &Shape| {
+            values.push(Named { text, shape: shape.clone(), has_past: false });
+        };
+        bind(&mut self.values, format!("a{idx}"), shape);
+        if pair {
+            bind(&mut self.values, format!("b{idx}"), &other);
+        }
+        // Weights of each turn, and the number of the turn.
+        let turns = self.tape.pick(4);
+        let weight = self.param([vec!["L"], shape.clone()].concat()).0;
+        bind(&mut self.values, format!("{weight}[k{idx}]"), shape);
+        bind(&mut self.values, format!("(k{idx} / 2)"), &vec![]);
+        let mut body = String::new();
+        if self.tape.pick(3) == 1 {
+            let start = self.leaf(shape);
+            let range = *self.tape.choose(&["0 .. 2", "k .. 3", "0 .. k"]);
+            let range = range.replace('k', &format!("k{idx}"));
+            let within = self.values.len();
+            bind(&mut self.values, format!("m{idx}"), shape);
+            let value = self.expr(shape, 1);
+            self.values.truncate(within);
+            writeln!(
+                body,
+                "    let m{idx} = fold m{idx} from {start} for j{idx} in {range} {{ yield tanh({value}) }}"
+            )
+            .unwrap();
+            bind(&mut self.values, format!("m{idx}"), shape);
+        }
+        let value = self.expr(shape, 2);
+        writeln!(body, "    gate g{idx} = sigmoid({value})").unwrap();
+        bind(&mut self.values, format!("g{idx}"), shape);
+        let first = format!("0.5 * a{idx} + tanh({})", self.expr(shape, 2));
+        let last = format!("tanh({})", self.expr(&other, 1));
+        self.values.truncate(outside);
+        let bounds = ["0 .. L", "0 .. 2", "1 .. L", "2 .. 2"][turns];
+        let (names, accumulators, starts, results) = if pair {
+            (
+                format!("(v{idx}, w{idx})"),
+                format!("(a{idx}, b{idx})"),
+                format!("({start}, {second})"),
+                format!("({first}, {last})"),
+            )
+        } else {
+            (format!("v{idx}"), format!("a{idx}"), start, first)
+        };
+        let text = format!(
+            "  let {names} = fold {accumulators} from {starts} for k{idx} in {bounds} {{\n{body}    yield {results}\n  }}\n"
+        );
+        let named =
+            |text: String, shape: &Shape| Named { text, shape: shape.clone(), has_past: true };
+        let mut defined = vec![named(format!("v{idx}"), shape)];
+        if pair {
+            defined.push(named(format!("w{idx}"), &other));
+        }
+        (text, defined)
     }
 
     fn shape(&mut self) -> Shape {
@@ -260,7 +331,8 @@ impl Grower<'_> {
                 const REDUCTIONS: &[&str] =
                     &["sum", "mean", "max", "min", "norm", "logsumexp", "prod"];
                 let inner = vec![*self.tape.choose(DIMS)];
-                match self.tape.pick(3) {
+                match self.tape.pick(4) {
+                    3 => "sin(time())".to_owned(),
                     0 => format!("{}({})", self.tape.choose(REDUCTIONS), self.expr(&inner, next)),
                     1 => format!("dot({}, {})", self.expr(&inner, next), self.leaf(&inner)),
                     _ => format!("({})[0]", self.expr(&inner, next)),

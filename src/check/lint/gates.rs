@@ -181,7 +181,7 @@ impl View<'_> {
         };
         match &node.op {
             Op::Input(at) => self.cell.inputs[*at].name.to_string(),
-            Op::Carry(at) => self.past(&self.cell.carries[*at].name),
+            Op::Carry(at) => ir::print::prev(&self.cell.carries[*at]),
             Op::Param(at) => self.cell.params[*at].name.to_string(),
             Op::Mask(at) => self.cell.masks[*at].name.to_string(),
             Op::Constant(value) => constant(value),
@@ -192,21 +192,6 @@ impl View<'_> {
             },
             Op::Contract(_) => args(" @ "),
             op => format!("{}({})", self.word(op), args(", ")),
-        }
-    }
-
-    /// How the source names an old value.
-    fn past(&self, carry: &str) -> String {
-        match carry.rsplit_once('.') {
-            Some((name, steps)) if steps.bytes().all(|it| it.is_ascii_digit()) => {
-                if steps == "1" {
-                    format!("prev {name}")
-                } else {
-                    format!("prev({name}, {steps})")
-                }
-            }
-            Some(_) | None if carry == "time" => "time()".to_string(),
-            Some(_) | None => format!("prev {carry}"),
         }
     }
 

@@ -240,7 +240,12 @@ impl<'a> Usage<'a> {
     }
 
     fn name(&mut self, name: &Ident, read: Read, by: Option<usize>) {
-        let Some(idx) = self.find(&name.name) else { return };
+        let found = match read {
+            // Only names of the cell have a past; an accumulator may bear one of them.
+            Read::Before => self.scopes[0].get(&name.name).copied(),
+            Read::Now | Read::Call => self.find(&name.name),
+        };
+        let Some(idx) = found else { return };
         // A call means a hyper that is an activation, or a function; functions have a name space of their own.
         if read == Read::Call && self.defs[idx].kind != Kind::Hyper {
             return;

@@ -213,6 +213,9 @@ impl Lower<'_, '_> {
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
+        if let Builtin::Time = signature.what {
+            return self.time(span);
+        }
         let slots = &matched.slots;
         let Some(Some(first)) = slots.first().copied() else { return self.poison() };
         let second = slots.get(1).copied().flatten();
@@ -242,6 +245,7 @@ impl Lower<'_, '_> {
             | Builtin::Iota
             | Builtin::StopGrad
             | Builtin::ClipGrad
+            | Builtin::Time
             | Builtin::Later => None,
         };
         match signature.what {
@@ -334,7 +338,7 @@ impl Lower<'_, '_> {
                 }
                 self.passing(Op::ClipGrad(limit), &operand, span)
             }
-            Builtin::Later => self.poison(),
+            Builtin::Time | Builtin::Later => self.poison(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! Where a constant, a size or a shape is asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Lower, Operand, Scope, Value};
+use crate::check::consts;
 use crate::check::dims;
 use crate::check::show::{self, Shown};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Applicability, Code, Diagnostic};
 use crate::ir::{Const, Dim, Shape};
 use crate::syntax::ast::{Expr, ExprKind, Ident};
 
@@ -37,6 +40,54 @@ impl Lower<'_, '_> {
     pub(super) fn whole(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Dim> {
         let constant = self.constant_expr(expr, scope, what)?;
         self.whole_constant(&constant, Shown::from(expr), what)
+    }
+
+    /// A whole number that decides the structure of the graph. The dims in it count as large as they are by default or were
+    /// set, and are fixed from here on.
+    pub(super) fn count(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<i64> {
+        let constant = self.constant_expr(expr, scope, what)?;
+        let mut asked = BTreeSet::new();
+        self.hypers.numbers.sizes_in(&constant, &mut asked);
+        let dims = &self.names.dims;
+        let mut sizes = BTreeMap::new();
+        for name in asked {
+            // A second name has the size of the first.
+            let root = dims.root(&Dim::symbol(name.clone()));
+            for base in root.names() {
+                let Some(decl) = dims.free.iter().find(|it| it.name == base) else { continue };
+                if decl.default.is_some() {
+                    self.fixed.insert(base);
+                    continue;
+                }
+                let message = format!("{what} must be known, but `{base}` has no size yet");
+                let fault = Diagnostic::new(Code::NotConstant, expr.span, message)
+                    .label(decl.span, "declared here")
+                    .help(format!(
+                        "give it a default, such as `dims {base} = 2`; `--set {base}=..` changes it"
+                    ))
+                    .fix(Applicability::Maybe, decl.span.after(), " = 2");
+                self.fail(fault);
+                return None;
+            }
+            let default = |it: &str| dims.free.iter().find(|decl| &*decl.name == it)?.default;
+            if let Some(size) = root.eval(&default) {
+                sizes.insert(name, size);
+            }
+        }
+        let value = match self.hypers.numbers.value_with(&constant, sizes) {
+            Some(value) => value,
+            // A hyper that is wrong itself.
+            None => {
+                self.poisoned = true;
+                return None;
+            }
+        };
+        let whole = consts::whole(value);
+        if whole.is_none() {
+            let message = format!("{what} must be a whole number, not {}", show::number(value));
+            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span, message));
+        }
+        whole
     }
 
     /// As `whole`, for an operand that is lowered already.
@@ -90,6 +141,8 @@ impl Lower<'_, '_> {
                 ))),
             },
             Some(Value::Poison) => Ok(None),
+            // Of what a loop binds that was reported with the names.
+            Some(Value::Node(_) | Value::Index(..)) if scope.cell => Ok(None),
             Some(Value::Node(_) | Value::Index(..)) => Err(Box::new(Diagnostic::new(
                 Code::WrongKindOfName,
                 name.span,

@@ -5,6 +5,7 @@
 
 mod call;
 mod constant;
+mod fold;
 mod guard;
 mod index;
 mod matmul;
@@ -14,10 +15,10 @@ mod pointwise;
 mod reduce;
 mod shapes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use operands::Operand;
-pub(super) use past::Past;
+pub(super) use past::{Of, Past};
 
 use super::consts::{self, MOST_PARTS};
 use super::hypers::Hypers;
@@ -25,9 +26,9 @@ use super::items::{Callable, Items};
 use super::names::{Kind, Names};
 use super::show::Shown;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, Graph, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Dim, Graph, NamedValue, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast::{Expr, ExprKind, Ident};
-use crate::text::Span;
+use crate::text::{Name, Span};
 use guard::Branch;
 
 /// More nodes than any cell needs: a few functions that call each other twice would fill the memory.
@@ -104,6 +105,12 @@ pub(super) struct Lower<'c, 'a> {
     past_leaves: BTreeMap<(usize, u32), NodeId>,
     /// In the order in which they were asked for; their carries follow those of the states.
     pub pasts: Vec<Past>,
+    /// The leaf of the step number.
+    time: Option<NodeId>,
+    /// The gates and lets inside the loops of each equation, turn after turn.
+    pub inner: BTreeMap<usize, Vec<NamedValue>>,
+    /// The dims whose sizes decided the structure of the graph.
+    pub fixed: BTreeSet<Name>,
     n_states: usize,
     branches: Vec<Branch>,
     depth: usize,
@@ -137,6 +144,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             inferred: BTreeMap::new(),
             past_leaves: BTreeMap::new(),
             pasts: Vec::new(),
+            time: None,
+            inner: BTreeMap::new(),
+            fixed: BTreeSet::new(),
             n_states,
             branches: Vec::new(),
             depth: 0,
@@ -264,7 +274,9 @@ impl<'c, 'a> Lower<'c, 'a> {
             let message = if too_deep {
                 "functions and expressions are nested too deep here".to_owned()
             } else {
-                format!("the cell has more than {MOST_NODES} nodes after its functions are inlined")
+                format!(
+                    "the cell has more than {MOST_NODES} nodes after its functions and loops are written out"
+                )
             };
             return self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
         }

@@ -1,19 +1,28 @@
 //! `prev`: the leaf of an old value, and the chain of carries through which it passes.
 
-use super::{Lower, Scope, Value};
+use super::{Lower, Phase, Scope, Value};
 use crate::check::names::Kind;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Dim, NodeId, Op, Shape};
+use crate::ir::{Dim, NodeId, Op, Pointwise, Shape, TIME};
 use crate::syntax::ast::{Expr, Ident};
 use crate::text::Span;
 
 /// More steps than anybody looks back through a chain of copies.
 const MOST_BACK: i64 = 100_000;
 
+/// What is carried beside the states.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(in crate::check) enum Of {
+    /// The past of a definition.
+    Def(usize),
+    /// The number of the step.
+    Time,
+}
+
 /// A carried value that is not a state's last one: the past of something.
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Past {
-    pub def: usize,
+    pub of: Of,
     /// How many steps ago.
     pub back: u32,
     pub shape: Shape,
@@ -35,27 +44,21 @@ impl Lower<'_, '_> {
     ) -> Value {
         let back = match steps {
             None => 1,
-            Some(steps) => match self.whole(steps, scope, "the distance of `prev`") {
-                Some(dim) => match dim.as_number() {
-                    Some(back @ 1..=MOST_BACK) => back as u32,
-                    Some(back) if back >= 1 => {
-                        let message = format!("`prev` goes back at most {MOST_BACK} steps");
-                        return self.fail(Diagnostic::new(Code::TooLarge, steps.span, message));
-                    }
-                    Some(back) => {
-                        let message = format!("`prev` goes back at least 1 step, not {back}");
-                        let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span, message);
-                        let fault = match back {
-                            0 => fault.help(format!("the value of this step is `{}`", name.name)),
-                            _ => fault.help("a cell cannot look ahead"),
-                        };
-                        return self.fail(fault);
-                    }
-                    None => {
-                        let message = "the distance of `prev` may not depend on a size";
-                        return self.fail(Diagnostic::new(Code::NotConstant, steps.span, message));
-                    }
-                },
+            Some(steps) => match self.count(steps, scope, "the distance of `prev`") {
+                Some(back @ 1..=MOST_BACK) => back as u32,
+                Some(back) if back >= 1 => {
+                    let message = format!("`prev` goes back at most {MOST_BACK} steps");
+                    return self.fail(Diagnostic::new(Code::TooLarge, steps.span, message));
+                }
+                Some(back) => {
+                    let message = format!("`prev` goes back at least 1 step, not {back}");
+                    let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span, message);
+                    let fault = match back {
+                        0 => fault.help(format!("the value of this step is `{}`", name.name)),
+                        _ => fault.help("a cell cannot look ahead"),
+                    };
+                    return self.fail(fault);
+                }
                 None => return self.poison(),
             },
         };
@@ -109,10 +112,33 @@ impl Lower<'_, '_> {
             self.past_leaves.insert((def, back), leaf);
             if !(is_state && back == 1) {
                 let (shape, index) = (shape.clone(), index.cloned());
-                self.pasts.push(Past { def, back, shape, index, leaf, span });
+                self.pasts.push(Past { of: Of::Def(def), back, shape, index, leaf, span });
             }
         }
         leaf
+    }
+
+    /// `time()`: the number of the step, carried as one more past.
+    pub(super) fn time(&mut self, span: Span) -> Value {
+        if !matches!(self.phase, Phase::Step | Phase::Shapes) {
+            return self.poison();
+        }
+        if let Some(leaf) = self.time {
+            return Value::Node(leaf);
+        }
+        let carry = self.n_states + self.pasts.len();
+        let leaf = self.add(Op::Carry(carry), Vec::new(), Shape::scalar(), span);
+        self.graph.set_name(leaf, TIME.into());
+        let shape = Shape::scalar();
+        self.pasts.push(Past { of: Of::Time, back: 1, shape, index: None, leaf, span });
+        self.time = Some(leaf);
+        Value::Node(leaf)
+    }
+
+    /// The number of the next step.
+    pub(in crate::check) fn next_time(&mut self, leaf: NodeId, span: Span) -> NodeId {
+        let one = self.node(&Value::number(1.0), span);
+        self.add(Op::Map(Pointwise::Add), vec![leaf, one], Shape::scalar(), span)
     }
 
     /// The node of an input's or a value's new value.

@@ -181,9 +181,9 @@ impl<'a> Walk<'a> {
                 Some(_) => closed(0.0, f64::INFINITY),
                 None => ANY,
             },
-            Op::Carry(at) => match facts.cell.carries[*at].index {
-                Some(_) => closed(0.0, f64::INFINITY),
-                None => carries.get(*at).copied().unwrap_or(ANY),
+            Op::Carry(at) => match facts.cell.carries[*at].is_real() {
+                false => closed(0.0, f64::INFINITY),
+                true => carries.get(*at).copied().unwrap_or(ANY),
             },
             Op::Param(_)
             | Op::Forward(_)

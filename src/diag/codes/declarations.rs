@@ -214,4 +214,28 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::LoopParts,
+        title: "a loop whose names, starts and results are not as many",
+        text: "\
+Each value that a `fold` carries has a name after `fold`, a start after `from`
+and a result after `yield`. The `let`, gate or state that the loop gives has one
+name for each of them: `let (u, v) = fold (u, v) from (a, b) ..`.",
+        wrong: "\
+cell A {
+  dims H
+  input x: [H]
+  let u = fold (u, v) from (x, x) for k in 0 .. 2 { yield (v, u + v) }
+  output u
+}
+",
+        right: "\
+cell A {
+  dims H
+  input x: [H]
+  let (u, v) = fold (u, v) from (x, x) for k in 0 .. 2 { yield (v, u + v) }
+  output y = u * v
+}
+",
+    },
 ];

@@ -96,6 +96,7 @@ codes! {
     BadLookup = "E0310",
     DeclaredShape = "E0311",
     BadDimExpression = "E0312",
+    AccumulatorShape = "E0313",
     // E04: declarations.
     NoEquation = "E0401",
     NoOutput = "E0402",
@@ -106,6 +107,7 @@ codes! {
     ShapeFromOwnPast = "E0407",
     WrongPlace = "E0408",
     BadMask = "E0409",
+    LoopParts = "E0410",
     // E05: gradients.
     BadDerivative = "E0501",
     NotElementwise = "E0502",

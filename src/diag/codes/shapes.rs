@@ -298,4 +298,31 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::AccumulatorShape,
+        title: "an accumulator that changes its shape",
+        text: "\
+A loop carries its accumulators from turn to turn, and each has one shape: that
+of its start. A number does not become a vector by itself; start from
+`zeros([H])`. A value of one turn that is needed after the loop gets an
+accumulator of its own; it cannot be appended to one.",
+        wrong: "\
+cell A {
+  dims H
+  input x: [H]
+  param w: [3, H]
+  let s = fold s from 0 for k in 0 .. 3 { yield s + w[k] * x }
+  output s
+}
+",
+        right: "\
+cell A {
+  dims H
+  input x: [H]
+  param w: [3, H]
+  let s = fold s from zeros([H]) for k in 0 .. 3 { yield s + w[k] * x }
+  output s
+}
+",
+    },
 ];

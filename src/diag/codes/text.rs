@@ -278,22 +278,20 @@ cell A {
         code: Code::NotSupportedYet,
         title: "part of the language, but not compiled yet",
         text: "\
-`fold`, `layer`, `time()` and `model` with what belongs to it are read and
-checked for their grammar, but this version cannot compile them. A short fold
-can be written out, a layer's equations can be copied, and `time()` can be
-counted by a state, as in the example.",
+`layer` and `model` with what belongs to it are read and checked for their
+grammar, but this version cannot compile them. A layer's equations can be
+copied, and a model without its loss is a cell.",
         wrong: "\
 cell A {
   input x: []
-  output y = x / (time() + 1)
+  target t: []
+  output y = tanh(x)
 }
 ",
         right: "\
 cell A {
   input x: []
-  state n: []
-  n = prev n + 1
-  output y = x / n
+  output y = tanh(x)
 }
 ",
     },

@@ -26,6 +26,19 @@ pub enum BindError {
         /// What it follows.
         like: Name,
     },
+    /// A dim whose size has shaped the graph, such as the bound of a loop.
+    #[error(
+        "`{name}` was {fixed} when the cell was checked, which decides its structure; check it \
+         again with `{name}={size}` set"
+    )]
+    Fixed {
+        /// The dim.
+        name: Name,
+        /// What was asked.
+        size: i64,
+        /// What it is.
+        fixed: i64,
+    },
     /// A dim that is computed from others.
     #[error("`{name}` is {definition} and cannot be set; set {} instead", quoted(.of, " or "))]
     Derived {
@@ -139,6 +152,7 @@ impl BindError {
             BindError::Unset(_) => Code::SizeNotSet,
             BindError::NotPositive { .. }
             | BindError::FollowsDim { .. }
+            | BindError::Fixed { .. }
             | BindError::Derived { .. }
             | BindError::Unknown { .. }
             | BindError::NotANumber(_)
@@ -160,6 +174,7 @@ impl BindError {
             BindError::Unset(_)
             | BindError::NotPositive { .. }
             | BindError::FollowsDim { .. }
+            | BindError::Fixed { .. }
             | BindError::Derived { .. }
             | BindError::Unknown { .. }
             | BindError::NotANumber(_)

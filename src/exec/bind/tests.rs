@@ -17,6 +17,7 @@ fn sizes_come_from_settings_defaults_and_the_dims_they_are_like() {
         name: "J".into(),
         default: None,
         like: Some("H".into()),
+        fixed: false,
         span: NOWHERE,
     });
     let bound = bind(&cell, sizes(&[("H", 2)])).unwrap();

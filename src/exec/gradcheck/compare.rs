@@ -38,7 +38,7 @@ pub(super) fn blank(cell: &Cell) -> Report {
     let inputs =
         cell.inputs.iter().filter(|it| it.index.is_none()).map(|it| line(&it.name, Kind::Input));
     let starts =
-        cell.carries.iter().filter(|it| it.index.is_none()).map(|it| line(&it.name, Kind::Start));
+        cell.carries.iter().filter(|it| it.is_real()).map(|it| line(&it.name, Kind::Start));
     Report { lines: params.chain(inputs).chain(starts).collect(), samples: 0 }
 }
 
@@ -56,7 +56,7 @@ fn tensors(cell: &Cell) -> Vec<Tensor> {
     let inputs =
         (0..cell.inputs.len()).filter(|it| cell.inputs[*it].index.is_none()).map(Tensor::Input);
     let starts =
-        (0..cell.carries.len()).filter(|it| cell.carries[*it].index.is_none()).map(Tensor::Start);
+        (0..cell.carries.len()).filter(|it| cell.carries[*it].is_real()).map(Tensor::Start);
     params.chain(inputs).chain(starts).collect()
 }
 

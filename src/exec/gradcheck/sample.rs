@@ -58,7 +58,7 @@ pub(super) fn sizes(cell: &Cell, given: &Env, noise: &mut Noise) -> Result<Bound
     // larger.
     for attempt in 0..60 {
         let mut env = given.clone();
-        for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
+        for dim in cell.dims.iter().filter(|it| it.like.is_none() && !it.fixed) {
             let size = 1 + noise.below(4) + attempt / 10;
             env.sizes.entry(dim.name.clone()).or_insert(size as i64);
         }
@@ -196,7 +196,7 @@ fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool
         } else if let Op::Input(input) = node.op {
             cell.inputs[input].index.is_none()
         } else if let Op::Carry(carry) = node.op {
-            cell.carries[carry].index.is_none()
+            cell.carries[carry].is_real()
         } else if let Op::Map(op) = node.op
             && let Some(Smooth::Jumps(_)) = smooth(op)
         {
@@ -457,7 +457,7 @@ fn random_starts(
     let mut state = InitialState::declared(starts.len());
     for ((given, start), carry) in state.0.iter_mut().zip(starts).zip(&bound.cell().carries) {
         // A step number stays a number of steps.
-        let whole = carry.index.is_some() || &*carry.name == "time";
+        let whole = !carry.is_real();
         let infinite = start.iter().any(|it| !it.is_finite());
         // An infinite start is a case of its own and stays, except in some samples that start from
         // numbers.

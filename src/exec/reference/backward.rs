@@ -31,7 +31,7 @@ pub fn backward<F: Real>(
         }
     });
 
-    let real: Vec<bool> = cell.carries.iter().map(|it| it.index.is_none()).collect();
+    let real: Vec<bool> = cell.carries.iter().map(|it| it.is_real()).collect();
     let mut gradients = zero_gradients(run);
     let mut flow = vec![vec![F::zero(); given.steps + 1]; cell.carries.len()];
     for (sequence, past) in run.past.iter().enumerate() {
@@ -108,7 +108,7 @@ fn zero_gradients<F: Real>(run: &Run<'_, F>) -> Gradients<F> {
             .map(|(it, shape)| {
                 let mut all = vec![given.batch];
                 all.extend(shape);
-                it.index.is_none().then(|| ArrayD::zeros(IxDyn(&all)))
+                it.is_real().then(|| ArrayD::zeros(IxDyn(&all)))
             })
             .collect(),
         flow: Vec::new(),

@@ -11,6 +11,9 @@ use crate::diag::Code;
 use crate::ir::{Cell, Op, Real, Scope, Start};
 use crate::text::Name;
 
+/// Step numbers up to this are exact in double precision.
+const MOST_STEPS: u64 = 1 << 53;
+
 /// Why a call cannot run.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum RunError {
@@ -171,8 +174,11 @@ impl<'a, F: Real> Given<'a, F> {
             }
         }
         for (idx, carry) in cell.carries.iter().enumerate() {
-            let Some(index) = &carry.index else { continue };
-            let limit = self.bound.index_limit(index);
+            let limit = match &carry.index {
+                Some(index) => self.bound.index_limit(index),
+                None if carry.is_time() => MOST_STEPS,
+                None => continue,
+            };
             for sequence in 0..self.batch {
                 for value in &self.start_of(idx, sequence) {
                     check(&carry.name, limit, 0, sequence, *value)?;

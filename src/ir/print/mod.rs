@@ -42,7 +42,7 @@ pub fn cell(cell: &Cell) -> String {
 /// An old carried value as the language writes it: `prev h`, `prev(h, 2)`, `time()`.
 pub(crate) fn prev(carry: &Carry) -> String {
     let name = &*carry.name;
-    if name == "time" && !carry.is_state {
+    if carry.is_time() {
         return "time()".to_string();
     }
     match name.rsplit_once('.') {

@@ -1,0 +1,158 @@
+//! The parts of a loop: how many there are of each, in which order its body is worked out, and which names stand in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::items;
+use super::names::{Equation, Right};
+use super::order::{self, Sorted};
+use crate::diag::{Code, Diagnostic};
+use crate::syntax::ast::{Expr, ExprKind, Fold, Ident, Value};
+use crate::text::{Name, Span};
+
+/// More turns than any cell has layers or rounds; a loop over time is what states are for.
+pub(super) const MOST_TURNS: i64 = 10_000;
+
+/// A report when a loop has not as many accumulators as starts, results and names that it defines.
+pub(super) fn count_fault(fold: &Fold, n_names: usize) -> Option<Diagnostic> {
+    let count = fold.accumulators.len();
+    let names = |count: usize| if count == 1 { "1 name".into() } else { format!("{count} names") };
+    let all = |list: &[Expr]| match list {
+        [first, .., last] => first.span.to(last.span),
+        [only] => only.span,
+        [] => fold.span,
+    };
+    let values = if count == 1 { "one value".into() } else { format!("{count} values") };
+    let accumulators = match fold.accumulators.as_slice() {
+        [first, .., last] => first.span.to(last.span),
+        [only] => only.span,
+        [] => fold.span,
+    };
+    let (span, message) = if fold.starts.len() != count {
+        let given = fold.starts.len();
+        (all(&fold.starts), format!("the loop has {values}, but {given} after `from`"))
+    } else if fold.results.len() != count {
+        let given = fold.results.len();
+        (all(&fold.results), format!("the loop has {values}, but yields {given}"))
+    } else if n_names != count {
+        (accumulators, format!("the loop has {values} for {}", names(n_names)))
+    } else {
+        return None;
+    };
+    let fault = Diagnostic::new(Code::LoopParts, span, message);
+    let fault = if span == accumulators {
+        fault
+    } else {
+        fault.label(accumulators, "carried from turn to turn")
+    };
+    Some(fault.help(
+        "each value of a loop has a name, a start and a result: \
+         `let (u, v) = fold (u, v) from (a, b) for k in 0 .. 3 { yield (v, u) }`",
+    ))
+}
+
+/// The names of this step that a value reads, with their places; what a loop inside defines itself is left out.
+fn reads<'a>(value: &'a Value, note: &mut dyn FnMut(&'a Ident)) {
+    match value {
+        Value::Expr(expr) => names(expr, note),
+        Value::Fold(fold) => {
+            [&fold.from, &fold.to].into_iter().chain(&fold.starts).for_each(|it| names(it, note));
+            let inner: BTreeSet<&str> = bound(fold).map(|it| &*it.name).collect();
+            let mut outer = |it: &'a Ident| {
+                if !inner.contains(&*it.name) {
+                    note(it);
+                }
+            };
+            fold.body.iter().for_each(|(_, _, it)| reads(it, &mut outer));
+            fold.results.iter().for_each(|it| names(it, &mut outer));
+        }
+    }
+}
+
+fn names<'a>(expr: &'a Expr, note: &mut dyn FnMut(&'a Ident)) {
+    items::walk(expr, &mut |it| match &it.kind {
+        ExprKind::Path(path) => note(&path.head),
+        ExprKind::Number(_)
+        | ExprKind::Inf
+        | ExprKind::Pi
+        | ExprKind::Prev(..)
+        | ExprKind::Call(..)
+        | ExprKind::Array(_)
+        | ExprKind::Paren(_)
+        | ExprKind::Neg(..)
+        | ExprKind::Index(..)
+        | ExprKind::Chain(..)
+        | ExprKind::Binary(..) => {}
+    });
+}
+
+/// The names that a loop binds: accumulators, the variable, what its body defines.
+pub(super) fn bound(fold: &Fold) -> impl Iterator<Item = &Ident> {
+    let body = fold.body.iter().map(|(_, name, _)| name);
+    fold.accumulators.iter().chain([&fold.variable]).chain(body)
+}
+
+/// The order in which the values of a body are worked out, and the circles among them.
+pub(super) fn sort(fold: &Fold) -> Sorted {
+    let position: BTreeMap<&str, usize> =
+        fold.body.iter().enumerate().map(|(idx, it)| (&*it.1.name, idx)).collect();
+    let mut edges = Vec::with_capacity(fold.body.len());
+    for (_, _, value) in &fold.body {
+        let mut needs = Vec::new();
+        reads(value, &mut |it| needs.extend(position.get(&*it.name)));
+        edges.push(needs);
+    }
+    order::sort(&edges)
+}
+
+/// The report of values of a body that rest on each other.
+pub(super) fn cycle_fault(fold: &Fold, cycle: &[usize]) -> Diagnostic {
+    let names: Vec<&str> = cycle.iter().map(|it| &*fold.body[*it].1.name).collect();
+    let (name, text) = (names[0], order::circle(&names));
+    let message = format!("`{name}` depends on itself within one turn of the loop: {text}");
+    let mut place = fold.body[cycle[0]].1.span;
+    reads(&fold.body[cycle[cycle.len() - 1]].2, &mut |it| {
+        if &*it.name == name {
+            place = it.span;
+        }
+    });
+    Diagnostic::new(Code::Cycle, place, message).help(
+        "what goes on from turn to turn is an accumulator: `fold (s, n) from (a, b) for .. { yield (.., ..) }`",
+    )
+}
+
+/// The names that the bodies of more than one loop define.
+pub(super) fn repeated(equations: &[Equation<'_>]) -> BTreeSet<Name> {
+    fn count(fold: &Fold, defines: Option<&Ident>, counts: &mut BTreeMap<Name, usize>) {
+        // An accumulator that bears the name of what its loop defines is counted as that.
+        let accumulators =
+            fold.accumulators.iter().filter(|it| defines.is_none_or(|own| own.name != it.name));
+        for name in accumulators.chain(fold.body.iter().map(|it| &it.1)) {
+            *counts.entry(name.name.clone()).or_default() += 1;
+        }
+        for (_, name, value) in &fold.body {
+            if let Value::Fold(inner) = value {
+                count(inner, Some(name), counts);
+            }
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for equation in equations {
+        if let Right::Fold(fold) = equation.value {
+            count(fold, None, &mut counts);
+        }
+    }
+    counts.into_iter().filter(|it| it.1 > 1).map(|it| it.0).collect()
+}
+
+/// Whether the loop variable is read within a place of the loop.
+pub(super) fn reads_variable(fold: &Fold, within: Span) -> bool {
+    let mut found = false;
+    let mut note = |it: &Ident| {
+        found |= it.name == fold.variable.name
+            && within.start <= it.span.start
+            && it.span.end <= within.end;
+    };
+    fold.body.iter().for_each(|(_, _, it)| reads(it, &mut note));
+    fold.results.iter().for_each(|it| names(it, &mut note));
+    found
+}
