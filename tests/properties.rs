@@ -325,3 +325,81 @@ fn clip_grad_cuts_the_adjoint_and_nothing_else() {
     // The adjoint 3 is cut to 0.5 before it reaches 0.25 * p.
     assert!(gradient(source, "p").iter().all(|it| *it == 0.125));
 }
+
+/// The outputs and final states of the only cell of a text.
+fn numbers(source: &str) -> Outcome {
+    let spec = Spec::parse(source).unwrap();
+    let bound = bound(&spec.cells()[0]);
+    let params = exec::init(&bound, 5).unwrap();
+    let inputs = Inputs { lengths: Some(LENGTHS.to_vec()), ..inputs(&bound, 6) };
+    run(&bound, &params, &inputs, &declared(bound.cell()))
+}
+
+#[test]
+fn a_loop_is_what_its_turns_are_written_out() {
+    let around = |equations: &str| {
+        format!(
+            "cell A {{ dims I, H, L = 3 input x: [I] state s: [H] param W: [H, I], R: [L, H, H]
+             {equations} output s, v }}"
+        )
+    };
+    let looped = around(
+        "let (u, v) = fold (u, v) from (W @ x, prev s) for l in 0 .. L {
+           let n = fold n from u for j in l .. 2 { yield tanh(R[j] @ n) + prev(s, l + 1) }
+           yield (v * n, v + sin(u))
+         }
+         s = fold s from 0.5 * u for l in 1 .. 1 { yield tanh(s) }",
+    );
+    let written = around(
+        "let u0 = W @ x  let v0 = prev s
+         let n00 = tanh(R[0] @ u0) + prev s  let n01 = tanh(R[1] @ n00) + prev s
+         let u1 = v0 * n01  let v1 = v0 + sin(u0)
+         let n11 = tanh(R[1] @ u1) + prev(s, 2)
+         let u2 = v1 * n11  let v2 = v1 + sin(u1)
+         let u = v2 * u2  let v = v2 + sin(u2)
+         s = 0.5 * u",
+    );
+    let (a, b) = (numbers(&looped), numbers(&written));
+    assert!(a.outputs.iter().zip(&b.outputs).all(|(a, b)| same(a, b)));
+    assert_eq!(a.states.len(), 2);
+    assert!(a.states.iter().zip(&b.states).all(|(a, b)| same(a, b)));
+    assert!(a.outputs[0].iter().any(|it| *it != 0.0));
+}
+
+#[test]
+fn the_step_number_counts_from_zero_and_stops_with_the_length() {
+    let text = "cell A { input x: [] output t = time() + 0 * x }";
+    let found = numbers(text);
+    for (sequence, length) in LENGTHS.iter().enumerate() {
+        for step in 0..STEPS {
+            let expected = if step < *length { step as f64 } else { 0.0 };
+            assert_eq!(found.outputs[0][[step, sequence]], expected);
+        }
+        assert_eq!(found.states[0][[sequence]], *length as f64);
+    }
+    let spec = Spec::parse(text).unwrap();
+    streaming_equals_batch(&spec.cells()[0]).unwrap();
+}
+
+#[test]
+fn a_size_that_bounds_a_loop_is_changed_by_checking_only() {
+    let spec = Spec::parse(
+        "cell A { dims H, L = 3 input x: [H] param w: [L, H]
+         let s = fold s from x for l in 0 .. L { yield tanh(w[l] * s) } output s }",
+    )
+    .unwrap();
+    let fault = spec.cell("A").unwrap().bind([("H", 2), ("L", 5)]).unwrap_err().to_string();
+    assert!(fault.contains("`L` was 3 when the cell was checked"), "{fault}");
+    let five = spec.configure(Some("A"), &[("L", "5")]).unwrap();
+    assert_eq!(five.bind([("H", 2)]).unwrap().param_shapes()[0], [5, 2]);
+    let weights = rnnc::api::Evidence {
+        what: "weight `w`".into(),
+        shape: five.ir().params[0].shape.clone(),
+        sizes: vec![4, 2],
+        code: rnnc::diag::Code::WeightsDoNotFit,
+    };
+    let fault = rnnc::api::infer_sizes(five.ir(), &Default::default(), &[weights]).unwrap_err();
+    let expected =
+        "`L` = 5 decides the structure of the cell; another size is set with `--set L=..`";
+    assert!(fault.to_string().contains(expected), "{fault}");
+}
