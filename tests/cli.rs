@@ -11,3 +11,5 @@ mod numbers;
 mod scratch;
 #[path = "cli/sessions.rs"]
 mod sessions;
+#[path = "cli/weights.rs"]
+mod weights;

@@ -246,7 +246,7 @@ fn the_layer_of_a_file_is_found_when_it_is_the_only_one() {
         .map(|(name, it)| (name, tensor(it)))
         .collect();
     let error = Weights::find(layout.clone(), &rnn, all.clone()).unwrap_err().to_string();
-    let expected = "the file has 3 layers of this layout, whose names end in `_l0`, `_l0_reverse`, `_l1`; which one?";
+    let expected = "the file has 3 layers of this layout, whose names end in `_l0`, `_l0_reverse`, `_l1`; choose one by its suffix";
     assert_eq!(error, expected);
     let second = Affixes { suffix: Some("_l1".to_owned()), ..rnn.clone() };
     let found = Weights::find(layout.clone(), &second, all).unwrap();

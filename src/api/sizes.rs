@@ -23,10 +23,12 @@ pub struct Evidence {
 
 impl Evidence {
     fn misfit(&self, why: &str) -> Error {
-        let message = format!(
-            "{} should be {}, but has the shape {:?}{why}",
-            self.what, self.shape, self.sizes
-        );
+        self.misfit_of(&self.shape.to_string(), why)
+    }
+
+    fn misfit_of(&self, shape: &str, why: &str) -> Error {
+        let message =
+            format!("{} should be {shape}, but has the shape {:?}{why}", self.what, self.sizes);
         Error::fit(self.code, message)
     }
 }
@@ -103,7 +105,13 @@ pub fn infer_sizes(
                     .filter_map(|name| known.get(&base(cell, name)).map(|it| (name, it)))
                     .map(|(name, (size, why))| format!("`{name}` = {size} {why}"))
                     .collect();
-                return Err(it.misfit(&format!("; {}", reasons.join(", "))));
+                // Of `3 * H` the number is not seen at once.
+                let whole = |it: &Dim| it.eval(&|name| known_size(cell, &known, name));
+                let computed = it.shape.axes().iter().any(|it| it.as_symbol().is_none());
+                let numbers: Option<Vec<i64>> = it.shape.axes().iter().map(whole).collect();
+                let numbers = numbers.filter(|_| computed).map(|it| format!(" (here {it:?})"));
+                let shape = format!("{}{}", it.shape, numbers.unwrap_or_default());
+                return Err(it.misfit_of(&shape, &format!("; {}", reasons.join(", "))));
             }
         }
     }

@@ -34,6 +34,7 @@ pub struct Weights {
     elsewhere: usize,
     /// The beginning that the layout's names have in the file, if they are found behind one only.
     prefix: Option<String>,
+    suffixes: Vec<String>,
 }
 
 impl Weights {
@@ -69,11 +70,18 @@ impl Weights {
             }
             None => true,
         };
-        let prefix = hint(&stored, tensors.keys());
+        let prefix = hint(&stored, tensors.keys()).filter(|it| *it != affixes.prefix);
+        let mut suffixes = Vec::new();
+        for name in tensors.keys().filter_map(|it| it.strip_prefix(&*affixes.prefix)) {
+            let endings = stored.iter().filter_map(|it| name.strip_prefix(it.as_str()));
+            suffixes.extend(endings.filter(|it| is_numbering(it)).map(ToOwned::to_owned));
+        }
+        suffixes.sort_unstable();
+        suffixes.dedup();
         let (other, extra): (Vec<_>, Vec<_>) =
             tensors.into_iter().partition(|(name, _)| is_elsewhere(name));
         let extra = extra.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
-        Ok(Weights { layout, rows, missing, extra, elsewhere: other.len(), prefix })
+        Ok(Weights { layout, rows, missing, extra, elsewhere: other.len(), prefix, suffixes })
     }
 
     /// What the file lacks: the names with their shapes, and what they hold.
@@ -83,16 +91,12 @@ impl Weights {
         let env = Env { sizes, ..Env::default() };
         let text = |(name, row): &(String, usize)| {
             let row = &self.layout.rows[*row];
-            let mut text = format!("{name}: {}", row.shape);
-            if row.shape.axes().iter().any(|it| it.as_symbol().is_none())
-                && let Ok(sizes) = concrete(&row.shape, &env)
-            {
-                text.push_str(&format!(" = {sizes:?}"));
+            let text = format!("`{name}: {}`", row.shape);
+            match concrete(&row.shape, &env) {
+                _ if &*self.layout.name == OWN => text,
+                Ok(sizes) => format!("{text} (here {sizes:?}, of {})", holds(cell, row)),
+                Err(_) => format!("{text} (of {})", holds(cell, row)),
             }
-            if &*self.layout.name != OWN {
-                text.push_str(&format!(" of {}", holds(cell, row)));
-            }
-            text
         };
         self.missing.iter().map(text).collect()
     }
@@ -116,6 +120,11 @@ impl Weights {
     /// A prefix under which the file has names that are missing.
     pub fn prefix_in_file(&self) -> Option<&str> {
         self.prefix.as_deref()
+    }
+
+    /// How the names end of which the file has several, where another ending was asked for.
+    pub fn suffixes_in_file(&self) -> &[String] {
+        &self.suffixes
     }
 
     /// The layout that the tensors were sorted by.
@@ -289,7 +298,7 @@ impl<'a> Endings<'a> {
             many => {
                 let list: Vec<String> = many.iter().map(|it| format!("`{it}`")).collect();
                 let message = format!(
-                    "the file has {} layers of this layout, whose names end in {}; which one?",
+                    "the file has {} layers of this layout, whose names end in {}; choose one by its suffix",
                     many.len(),
                     list.join(", ")
                 );

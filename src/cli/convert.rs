@@ -24,6 +24,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
         affixes: weights::affixes(args.prefix.as_deref(), args.suffix.as_deref()),
         ignore_extra: args.ignore_extra,
         partial: false,
+        may_be_partial: false,
     };
     let mut notes = Vec::new();
     let given = weights::read_file(ctx, cell, &file, &mut notes)?;

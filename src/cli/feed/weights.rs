@@ -34,6 +34,8 @@ pub struct File<'a> {
     pub ignore_extra: bool,
     /// Whether it may hold less.
     pub partial: bool,
+    /// Whether there is an option by which it may.
+    pub may_be_partial: bool,
 }
 
 /// Reads `--params` and says what is drawn.
@@ -55,6 +57,7 @@ pub fn read(
         affixes: affixes(args.prefix.as_deref(), args.suffix.as_deref()),
         ignore_extra: args.ignore_extra,
         partial: args.partial,
+        may_be_partial: true,
     };
     let given = read_file(ctx, cell, &file, notes)?;
     let drawn = given.missing_params();
@@ -87,10 +90,15 @@ pub fn read_file(
     let bad = |message: String| at(api::Error::fit(Code::WeightsDoNotFit, message));
     let (missing, extra) = (found.missing(cell), found.extra());
     if !missing.is_empty() && !file.partial {
-        let mut message =
-            format!("no tensor for {} (--partial draws what is missing)", list(&missing));
+        let mut message = format!("no tensor for {}", missing.join(", "));
+        if file.may_be_partial {
+            message.push_str(" (--partial draws what is missing)");
+        }
+        let suffixes = found.suffixes_in_file();
         if let Some(prefix) = found.prefix_in_file() {
-            message.push_str(&format!("; it has names that begin with it: --prefix {prefix}"));
+            message.push_str(&format!("; it has such names after `{prefix}`: --prefix {prefix}"));
+        } else if !suffixes.is_empty() {
+            message.push_str(&format!("; it has such names before {}: --suffix", list(suffixes)));
         } else if !extra.is_empty() {
             message.push_str(&format!("; what it has besides is {}", list(&extra)));
         }
@@ -114,11 +122,11 @@ pub fn read_file(
 fn folded_by_reading(cell: &ir::Cell, row: &Row) -> Option<String> {
     let stored = row.stored.join(" + ");
     if row.stored.len() > 1 {
-        return Some(format!("{stored} is read as one, into {}", weights::holds(cell, row)));
+        return Some(format!("the sum {stored} is read into {}", weights::holds(cell, row)));
     }
     let sums = row.value.sums();
     let (first, rest) = (names(cell, sums.iter().map(|it| &it[..1])), rest(cell, &sums));
-    (!sums.is_empty()).then(|| format!("{stored} is read into {first}; {rest} become 0"))
+    (!sums.is_empty()).then(|| format!("{stored} is read into {first}, and 0 into {rest}"))
 }
 
 /// What writing a row loses; nothing to say about others.
@@ -127,7 +135,7 @@ fn folded_by_writing(cell: &ir::Cell, row: &Row) -> Option<String> {
         && !others.is_empty()
     {
         let holds = weights::holds(cell, row);
-        return Some(format!("{holds} go into {first}; {} is 0", others.join(", ")));
+        return Some(format!("{holds} go into {first}, and 0 into {}", others.join(", ")));
     }
     let sums = row.value.sums();
     let added: Vec<String> =

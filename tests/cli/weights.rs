@@ -1,0 +1,152 @@
+//! Weights of other frameworks at the command line: a checkpoint as PyTorch leaves it, and files
+//! that go from one framework to another and back.
+
+use std::path::Path;
+
+use half::{bf16, f16};
+use ndarray::ArrayD;
+
+use crate::scratch::{Scratch, assert_same};
+
+/// A folder with the checkpoint of `tests/reference/checkpoints` and what PyTorch computed with it.
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/checkpoints");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        scratch.write(&name, std::fs::read(&path).unwrap());
+    }
+    scratch
+}
+
+fn near(found: &ArrayD<f64>, expected: &ArrayD<f64>) {
+    assert_eq!(found.shape(), expected.shape());
+    let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart < 1e-6, "{apart}");
+}
+
+/// Two layers of an `nn.GRU` inside a larger model, one after the other, without a word about gates.
+#[test]
+fn a_checkpoint_of_pytorch_gives_the_outputs_of_pytorch() {
+    let scratch = scratch();
+    let read = "--params gru_two_layers.safetensors --layout pytorch --prefix encoder.rnn.";
+    for (layer, input) in [("l0", "x.npy"), ("l1", "between.npy")] {
+        let run = scratch
+            .rnnc(&format!(
+                "run std/gru {read} --suffix _{layer} --input {input} --state h=h_{layer}.npy \
+                 -o between.npy --save {layer}"
+            ))
+            .expect(0);
+        // The other layer has 4 tensors, the head 2.
+        assert!(run.stderr.contains("6 other tensors"), "{}", run.stderr);
+        let last = scratch.npy(&format!("{layer}/state.h.npy"));
+        near(&last, &scratch.npy(&format!("last_{layer}.npy")));
+    }
+    near(&scratch.npy("between.npy"), &scratch.npy("y.npy"));
+
+    // Under the names of the cell the same numbers give the same bits.
+    let one = scratch.read("between.npy");
+    let convert = "convert std/gru gru_two_layers.safetensors --from pytorch --prefix encoder.rnn.";
+    for (layer, input) in [("l0", "x.npy"), ("l1", "between.npy")] {
+        scratch.rnnc(&format!("{convert} --suffix _{layer} -o {layer}.safetensors")).expect(0);
+        let run = format!(
+            "run std/gru --params {layer}.safetensors --input {input} --state h=h_{layer}.npy \
+             -o between.npy"
+        );
+        scratch.rnnc(&run).expect(0);
+    }
+    assert_eq!(scratch.read("between.npy"), one);
+}
+
+#[test]
+fn weights_come_back_as_they_went() {
+    let scratch = Scratch::new();
+    for (spec, layouts) in [
+        ("std/gru", &["pytorch", "keras", "onnx"][..]),
+        ("std/lstm", &["pytorch", "onnx"]),
+        ("std/mgu", &["torchrecurrent"]),
+    ] {
+        scratch.rnnc(&format!("init {spec} --set I=3 --set H=5 -o 0.safetensors")).expect(0);
+        let first = scratch.read("0.safetensors");
+        let (mut from, mut at) = ("own", 0);
+        for to in layouts.iter().copied().chain(["own"]) {
+            let files = format!("{at}.safetensors -o {}.safetensors", at + 1);
+            let around = format!("--prefix in{at}. --to-prefix in{}.", at + 1);
+            // The names of the first and the last file stand alone.
+            let around = match (from, to) {
+                ("own", _) => around.split_at(around.find("--to").unwrap()).1.to_owned(),
+                (_, "own") => around.split_at(around.find("--to").unwrap()).0.to_owned(),
+                (_, _) => around,
+            };
+            scratch
+                .rnnc(&format!("convert {spec} {files} --from {from} --to {to} {around}"))
+                .expect(0);
+            (from, at) = (to, at + 1);
+        }
+        assert_eq!(scratch.read(&format!("{at}.safetensors")), first, "{spec}");
+        // Drawing for a framework is drawing and converting.
+        let to = layouts[0];
+        let init = format!("init {spec} --set I=3 --set H=5 --layout {to} --prefix in1.");
+        scratch.rnnc(&format!("{init} -o drawn.safetensors")).expect(0);
+        assert_eq!(scratch.read("drawn.safetensors"), scratch.read("1.safetensors"), "{spec}");
+    }
+}
+
+/// A file with tensors of three types, by hand: a header and the bytes.
+fn mixed() -> Vec<u8> {
+    let header = br#"{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},
+        "b":{"dtype":"BF16","shape":[2],"data_offsets":[4,8]},"v":{"dtype":"F64","shape":[2],"data_offsets":[8,24]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header);
+    [0.1, -2.5].iter().for_each(|it| bytes.extend_from_slice(&f16::from_f64(*it).to_le_bytes()));
+    [0.3, 7.0].iter().for_each(|it| bytes.extend_from_slice(&bf16::from_f64(*it).to_le_bytes()));
+    [1.0f64 / 3.0, 1e300].iter().for_each(|it| bytes.extend_from_slice(&it.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn convert_keeps_the_types() {
+    let scratch = Scratch::new();
+    scratch.write("mixed.safetensors", mixed());
+    scratch.write(
+        "a.rnn",
+        "cell A { dims H input x: [H] param w, b, v: [H] output y = tanh(w * x + b) * v
+         layout one { weight = w bias = b scale = v zero = zeros([1]) }
+         layout two { all = stack(w, b) v = v } }",
+    );
+    scratch.rnnc("convert a.rnn mixed.safetensors --to one -o one.safetensors").expect(0);
+    let text = String::from_utf8_lossy(&scratch.read("one.safetensors")).into_owned();
+    for expected in [
+        r#""bias":{"dtype":"BF16""#,
+        r#""scale":{"dtype":"F64""#,
+        r#""weight":{"dtype":"F16""#,
+        r#""zero":{"dtype":"F64""#,
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    let back = "convert a.rnn one.safetensors --from one";
+    scratch.rnnc(&format!("{back} -o back.safetensors")).expect(0);
+    let (first, last) = (scratch.tensors("mixed.safetensors"), scratch.tensors("back.safetensors"));
+    for ((name, array), (_, other)) in first.iter().zip(&last) {
+        assert_same(array, other, name);
+    }
+    // One tensor of two types gets one that holds both.
+    scratch.rnnc(&format!("{back} --to two -o two.safetensors")).expect(0);
+    let text = String::from_utf8_lossy(&scratch.read("two.safetensors")).into_owned();
+    assert!(text.contains(r#""all":{"dtype":"F32","shape":[2,2]"#), "{text}");
+}
+
+#[test]
+fn a_failed_conversion_leaves_the_old_file() {
+    let scratch = scratch();
+    scratch.write("out.safetensors", b"old");
+    let convert = "convert std/gru gru_two_layers.safetensors -o out.safetensors --from pytorch";
+    scratch.rnnc(convert).expect(4);
+    scratch.rnnc("convert std/gru no.safetensors -o out.safetensors --from pytorch").expect(3);
+    scratch.rnnc(&format!("{convert} --to torch")).expect(2);
+    assert_eq!(scratch.read("out.safetensors"), b"old");
+    scratch.rnnc(&format!("{convert} --prefix encoder.rnn. --suffix _l0")).expect(0);
+    assert!(scratch.read("out.safetensors").len() > 100);
+    assert!(scratch.names(".").iter().all(|it| !it.contains("tmp")));
+}
