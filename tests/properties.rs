@@ -346,17 +346,17 @@ fn a_loop_is_what_its_turns_are_written_out() {
     let looped = around(
         "let (u, v) = fold (u, v) from (W @ x, prev s) for l in 0 .. L {
            let n = fold n from u for j in l .. 2 { yield tanh(R[j] @ n) + prev(s, l + 1) }
-           yield (v * n, v + sin(u))
+           yield (u + v * n, v + sin(u))
          }
          s = fold s from 0.5 * u for l in 1 .. 1 { yield tanh(s) }",
     );
     let written = around(
         "let u0 = W @ x  let v0 = prev s
          let n00 = tanh(R[0] @ u0) + prev s  let n01 = tanh(R[1] @ n00) + prev s
-         let u1 = v0 * n01  let v1 = v0 + sin(u0)
+         let u1 = u0 + v0 * n01  let v1 = v0 + sin(u0)
          let n11 = tanh(R[1] @ u1) + prev(s, 2)
-         let u2 = v1 * n11  let v2 = v1 + sin(u1)
-         let u = v2 * u2  let v = v2 + sin(u2)
+         let u2 = u1 + v1 * n11  let v2 = v1 + sin(u1)
+         let u = u2 + v2 * u2  let v = v2 + sin(u2)
          s = 0.5 * u",
     );
     let (a, b) = (numbers(&looped), numbers(&written));
