@@ -1,7 +1,7 @@
 //! Contractions in the notation of the language: `W @ x`, `transpose(W) @ d`, `outer(d, x)`,
-//! `dot(a, b)`, `matmul(A, B)`.
+//! `dot(a, b)`, `matmul(A, B)`, and `sum(W * d, over [N, K])` where none of them says it.
 
-use super::text::{Level, Text, call};
+use super::text::{Level, Text, call, over};
 use crate::ir::{Contract, Shape};
 
 /// A contraction of two operands of these shapes.
@@ -28,6 +28,11 @@ pub(super) fn contract(labels: &Contract, texts: [Text; 2], shapes: [&Shape; 2])
             if let Some(text) = matmul(&left, &right, result) {
                 return text;
             }
+        }
+    }
+    for (left, right) in orders {
+        if let Some(text) = spread(left, right, result).or_else(|| scaled(left, right, result)) {
+            return text;
         }
     }
     // Letters in the order in which labels appear.
@@ -128,6 +133,37 @@ fn outer(left: &Operand, right: &Operand, result: &[u8]) -> Option<Text> {
     let wanted = [batch, &[*i, *j]].concat();
     (i != j && batch == other && wanted == result)
         .then(|| call("outer", &[left.text.text.clone(), right.text.text.clone()]))
+}
+
+/// `outer(d, x)` where only `d` has axes ahead: each of its vectors meets the one `x`. The adjoint of
+/// `W @ x` with a `W` for each head is one.
+fn spread(left: &Operand, right: &Operand, result: &[u8]) -> Option<Text> {
+    let [j] = right.labels[..] else { return None };
+    let wanted = [&left.labels[..], &[j]].concat();
+    (!left.labels.contains(&j) && wanted == result)
+        .then(|| call("outer", &[left.text.text.clone(), right.text.text.clone()]))
+}
+
+/// `sum(W * d, over [N, K])`: all axes of `d` are axes of `W`, in order, and are summed over. That is
+/// the adjoint of the same product on the side of `x`. Nothing is summed in the adjoint of `dot`
+/// with axes ahead: `q * d`.
+fn scaled(left: &Operand, right: &Operand, result: &[u8]) -> Option<Text> {
+    let shared = |it: &u8| right.labels.contains(it);
+    let (both, rest): (Vec<u8>, Vec<u8>) = left.labels.iter().copied().partition(shared);
+    // A size that occurs twice would leave open which axis is meant.
+    let sizes = &left.shape.0;
+    let twice = (0..sizes.len()).any(|at| sizes[..at].contains(&sizes[at]));
+    if both != right.labels || twice {
+        return None;
+    }
+    let of = |it: &Operand| it.text.clone().at_least(Level::Product);
+    let product = Text::new(format!("{} * {}", of(left), of(right)), Level::Product);
+    if left.labels == result {
+        return Some(product);
+    }
+    let axes: Vec<usize> = (0..sizes.len()).filter(|at| shared(&left.labels[*at])).collect();
+    let sum = || Some(call("sum", &[product.text.clone(), over(&left.shape, &axes)?]));
+    (rest == result).then(sum).flatten()
 }
 
 /// `dot(a, b)`
