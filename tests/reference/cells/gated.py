@@ -100,19 +100,30 @@ def activations(name, cell, params, hypers, **options):
 
 
 class EdgeMl(nn.Module):
-    """FastGRNN as the authors' code has it: matrices are [in, out], everything else has an axis of one element more."""
+    """FastGRNN as the authors' code has it: matrices are [in, out], everything else has an axis of one element more. With
+    ranks, each matrix is a product of two."""
 
-    def __init__(self):
+    def __init__(self, ranks=None):
         super().__init__()
-        self.W = nn.Parameter(torch.empty(I, H))
-        self.U = nn.Parameter(torch.empty(H, H))
+        self.factors = ["W", "U"]
+        if ranks is None:
+            self.W = nn.Parameter(torch.empty(I, H))
+            self.U = nn.Parameter(torch.empty(H, H))
+        else:
+            self.factors = ["W1", "W2", "U1", "U2"]
+            for name, width, rank in zip("WU", [I, H], ranks, strict=True):
+                setattr(self, f"{name}1", nn.Parameter(torch.empty(width, rank)))
+                setattr(self, f"{name}2", nn.Parameter(torch.empty(rank, H)))
         self.bias_gate = nn.Parameter(torch.empty(1, H))
         self.bias_update = nn.Parameter(torch.empty(1, H))
         self.zeta = nn.Parameter(torch.empty(1, 1))
         self.nu = nn.Parameter(torch.empty(1, 1))
 
     def step(self, x, s):
-        both = torch.matmul(x["x"], self.W) + torch.matmul(s["h"], self.U)
+        mapped = {"W": x["x"], "U": s["h"]}
+        for name in self.factors:
+            mapped[name[0]] = torch.matmul(mapped[name[0]], getattr(self, name))
+        both = mapped["W"] + mapped["U"]
         z = sigmoid(both + self.bias_gate)
         candidate = tanh(both + self.bias_update)
         h = z * s["h"] + (sigmoid(self.zeta) * (1.0 - z) + sigmoid(self.nu)) * candidate
@@ -209,9 +220,11 @@ def direct(name, module, params, **rest):
 
 def papers():
     """Forms of the papers that torchrecurrent departs from."""
-    edgeml = turned("W", "W") | turned("U", "U") | numbers("zeta nu")
-    edgeml |= {"b_z": Cut("bias_gate", lambda it: it[0]), "b_n": Cut("bias_update", lambda it: it[0])}
-    yield direct("fastgrnn", EdgeMl(), edgeml, stored={"edgeml": None})
+    edgeml = numbers("zeta nu") | {"b_z": Cut("bias_gate", lambda it: it[0]), "b_n": Cut("bias_update", lambda it: it[0])}
+    yield direct("fastgrnn", EdgeMl(), turned("W", "W") | turned("U", "U") | edgeml, stored={"edgeml": None})
+    low = turned("W1", "W_1") | turned("W2", "W_2") | turned("U1", "U_1") | turned("U2", "U_2") | edgeml
+    sizes = {"I": I, "H": H, "P": 2, "Q": 4}
+    yield direct("fastgrnn_low_rank", EdgeMl([2, 4]), low, sizes=sizes, stored={"edgeml": None})
 
     janet = columns("linear.weight", [I, H], ["W_f U_f", "W_c U_c"], H) | blocks("linear.bias", "b_f b_c")
     yield direct("janet", Janet(1.0), janet)
