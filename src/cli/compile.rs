@@ -80,6 +80,7 @@ struct Summary {
     inputs: Vec<Entry>,
     states: Vec<Entry>,
     past: Vec<Entry>,
+    masks: Vec<Entry>,
     params: Vec<Entry>,
     /// The number of trained numbers, as a formula.
     parameters: String,
@@ -172,6 +173,7 @@ impl Entry {
 #[derive(Serialize)]
 struct Loop {
     once: Vec<String>,
+    per_sequence: Vec<String>,
     before_loop: Vec<String>,
     in_loop: Vec<String>,
     after_loop: Vec<String>,
@@ -201,6 +203,10 @@ impl Summary {
             .params
             .iter()
             .map(|it| Entry { trained: Some(it.trained), ..Entry::shaped(&it.name, &it.shape) });
+        let masks = cell.masks.iter().map(|it| Entry {
+            value: Some(ir::print::draw(it)),
+            ..Entry::shaped(&it.name, &it.shape)
+        });
         let carries = |states: bool| {
             let chosen = cell.carries.iter().filter(move |it| it.is_state == states);
             chosen.map(|it| Entry::shaped(&it.name, &it.shape)).collect()
@@ -213,6 +219,7 @@ impl Summary {
             inputs: inputs.collect(),
             states: carries(true),
             past: carries(false),
+            masks: masks.collect(),
             params: params.collect(),
             parameters: cell.parameter_formula().to_string(),
             shared: cell.shared.iter().map(|it| it.to_string()).collect(),
@@ -235,6 +242,7 @@ impl Summary {
         row("inputs", &self.inputs);
         row("states", &self.states);
         row("past", &self.past);
+        row("masks", &self.masks);
         row("params", &self.params);
         row("outputs", &self.outputs);
         text.push_str(&section("parameters", std::slice::from_ref(&self.parameters)));
@@ -245,6 +253,7 @@ impl Summary {
         let it = &self.time_loop;
         for (title, names, products) in [
             ("once", &it.once, it.products.once),
+            ("sequence", &it.per_sequence, it.products.per_sequence),
             ("before", &it.before_loop, it.products.before_loop),
             ("every step", &it.in_loop, it.products.in_loop),
             ("after", &it.after_loop, it.products.after_loop),
@@ -279,6 +288,7 @@ impl Loop {
         };
         Loop {
             once: named(Phase::Once),
+            per_sequence: named(Phase::PerSequence),
             before_loop: named(Phase::BeforeLoop),
             in_loop: named(Phase::Loop),
             after_loop: named(Phase::AfterLoop),

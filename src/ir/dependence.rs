@@ -5,15 +5,17 @@ use serde::Serialize;
 
 use super::graph::NodeId;
 use super::op::Op;
-use super::{Cell, Graph};
+use super::{Cell, Graph, Scope};
 
 /// When a value can be computed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Depends on params and constants alone: once per call.
+    /// Depends on params, masks per run and constants alone: once per call.
     Once,
-    /// Depends on inputs, and on no earlier step: for all steps at once, before the loop.
+    /// Depends on masks per sequence besides: once for every sequence.
+    PerSequence,
+    /// Depends on inputs or masks per step, and on no earlier step: for all steps at once, before the loop.
     BeforeLoop,
     /// Depends on an earlier step, and a later step on it: step by step.
     Loop,
@@ -31,7 +33,12 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
             // The past of an input stands in the inputs already.
             Op::Carry(idx) if delays[*idx] => Phase::BeforeLoop,
             Op::Carry(_) => Phase::Loop,
-            Op::Input(_) | Op::Mask(_) => Phase::BeforeLoop,
+            Op::Input(_) => Phase::BeforeLoop,
+            Op::Mask(mask) => match cell.masks[*mask].scope {
+                Scope::Step => Phase::BeforeLoop,
+                Scope::Sequence => Phase::PerSequence,
+                Scope::Run => Phase::Once,
+            },
             Op::Param(_)
             | Op::Constant(_)
             | Op::Array(_)
@@ -145,6 +152,8 @@ fn reaches_next(cell: &Cell, graph: &Graph, delays: &[bool]) -> Vec<bool> {
 pub struct ProductCount {
     /// Of params alone.
     pub once: usize,
+    /// Once for every sequence.
+    pub per_sequence: usize,
     /// Before the loop, for all steps at once.
     pub before_loop: usize,
     /// In the loop.
@@ -170,6 +179,7 @@ pub fn products(cell: &Cell) -> ProductCount {
         if is_product {
             match phase {
                 Phase::Once => count.once += 1,
+                Phase::PerSequence => count.per_sequence += 1,
                 Phase::BeforeLoop => count.before_loop += 1,
                 Phase::Loop => count.in_loop += 1,
                 Phase::AfterLoop => count.after_loop += 1,

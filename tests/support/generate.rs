@@ -70,6 +70,17 @@ impl Grower<'_> {
             states.push(("q", vec![]));
         }
 
+        let mut masks = String::new();
+        for (idx, scope) in ["step", "sequence", "run"].into_iter().enumerate() {
+            if self.tape.pick(3) != 1 {
+                continue;
+            }
+            let shape = self.shape();
+            let axes = shape.join(", ");
+            writeln!(masks, "  mask d{idx}: [{axes}] = bernoulli(1 - a) per {scope}").unwrap();
+            self.values.push(Named { text: format!("d{idx}"), shape, has_past: false });
+        }
+
         let mut equations = String::new();
         // What is defined later may be read with `prev` only; states are read with `prev` from the
         // start.
@@ -137,6 +148,7 @@ impl Grower<'_> {
         for (name, shape) in &self.params {
             writeln!(text, "  param {name}: [{}] init normal(0, 0.5)", shape.join(", ")).unwrap();
         }
+        text.push_str(&masks);
         text.push_str(&equations);
         let last = lets - 1;
         let outputs: Vec<&str> = states.iter().map(|(name, _)| *name).collect();

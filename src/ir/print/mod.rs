@@ -15,11 +15,23 @@ pub(crate) use formula::{Coin, Formulas};
 pub(crate) use layout::{Table, wrap};
 pub(crate) use text::Text;
 
-use super::{Carry, Cell, Const, Graph, HyperKind, NodeId, Op, Param, Scope, Start, ValueKind};
+use super::{
+    Carry, Cell, Const, Graph, HyperKind, Mask, NodeId, Op, Param, Scope, Start, ValueKind,
+};
 
 /// A constant expression.
 pub fn constant(value: &Const) -> String {
     text::constant(value).text
+}
+
+/// How a mask is drawn, such as `bernoulli(1 - p) per step`.
+pub fn draw(mask: &Mask) -> String {
+    let scope = match mask.scope {
+        Scope::Step => "step",
+        Scope::Sequence => "sequence",
+        Scope::Run => "run",
+    };
+    format!("bernoulli({}) per {scope}", constant(&mask.probability))
 }
 
 /// An initialiser.
@@ -136,13 +148,7 @@ fn declarations(cell: &Cell, out: &mut String) {
         wrap(out, &format!("  {keyword}  "), &text);
     }
     for mask in &cell.masks {
-        let scope = match mask.scope {
-            Scope::Step => "step",
-            Scope::Sequence => "sequence",
-            Scope::Run => "run",
-        };
-        let probability = constant(&mask.probability);
-        let text = format!("{}: {} = bernoulli({probability}) per {scope}", mask.name, mask.shape);
+        let text = format!("{}: {} = {}", mask.name, mask.shape, draw(mask));
         wrap(out, "  mask   ", &text);
     }
 }
