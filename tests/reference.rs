@@ -13,8 +13,8 @@ use rnnc::api::{Affixes, Weights, weights};
 use rnnc::data::DType;
 use rnnc::derive;
 use rnnc::exec::{
-    Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream, backward, bind,
-    forward,
+    Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Training, Upstream,
+    backward, bind, forward,
 };
 use rnnc::ir::{Arrangement, Env, Layout, pointwise};
 use serde::Deserialize;
@@ -42,6 +42,8 @@ struct Case {
     #[serde(default)]
     stored: BTreeMap<String, Tensors>,
     states: Tensors,
+    /// The bits of the masks, where the source ran in training.
+    masks: Option<Tensors>,
     outputs: Tensors,
     #[serde(rename = "final")]
     last: Tensors,
@@ -137,7 +139,16 @@ fn run(case: &Case, bound: &Bound, params: &Params<f64>) -> Results {
     let mut inputs = Inputs::new(feeds.into_iter().map(|it| it.map(Feed::Batch)).collect());
     inputs.lengths = case.lengths.clone();
     let state = InitialState(listed(&case.name, &case.states, carries()));
-    let call = Call { bound, params, inputs: &inputs, state: &state, masks: &Masks::Eval };
+    let masks = match &case.masks {
+        None => Masks::Eval,
+        Some(masks) => Masks::Train(Training {
+            seed: 0,
+            first_sequence: 0,
+            first_step: 0,
+            given: listed(&case.name, masks, cell.masks.iter().map(|it| &*it.name)),
+        }),
+    };
+    let call = Call { bound, params, inputs: &inputs, state: &state, masks: &masks };
     let run = forward(call, &[]).unwrap_or_else(|it| panic!("{}: {it}", case.name));
 
     let states: Vec<String> = carries().map(|it| format!("state.{it}")).collect();
@@ -223,6 +234,8 @@ fn other_implementations_give_the_same_numbers() {
         assert_eq!(case.gradients.params.len(), trained, "{}", case.name);
         assert_eq!(case.gradients.inputs.len(), real, "{}", case.name);
         assert_eq!(case.gradients.states.len(), case.states.len(), "{}", case.name);
+        let given = case.masks.as_ref().map_or(cell.masks.len(), |it| it.len());
+        assert_eq!(given, cell.masks.len(), "{}: all masks or none", case.name);
         let results = run(&case, &bound, &params(&case, &bound));
         assert_eq!(faults(&case, &bound, &results), [""; 0], "{}", case.name);
     }

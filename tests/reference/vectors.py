@@ -117,6 +117,9 @@ class Case:
     check: Callable = None
     # Inputs that have no gradient: indices and the like.
     fixed: tuple = ()
+    # Masks in training: name -> (scope "step", "sequence" or "run", shape, probability of a 1). The step finds the bits
+    # among its inputs.
+    masks: dict = field(default_factory=dict)
 
 
 def module_step(module, names, output="h"):
@@ -132,11 +135,22 @@ def module_step(module, names, output="h"):
     return step
 
 
-def unroll(case, x, s, steps):
+def drawn_masks(case, rng):
+    """The bits of each mask, with the axes of its scope in front of its own."""
+    axes = {"step": (T, B), "sequence": (B,), "run": ()}
+    return {
+        name: bits(probability)((*axes[scope], *shape), rng)
+        for name, (scope, shape, probability) in case.masks.items()
+    }
+
+
+def unroll(case, x, s, steps, masks=None):
     """Outputs [steps, B, ...] and final states."""
     outputs = {}
     for t in range(steps):
-        y, s = case.step({name: it[t] for name, it in x.items()}, s)
+        now = {name: it[t] for name, it in x.items()}
+        now |= {name: it[t] if case.masks[name][0] == "step" else it for name, it in (masks or {}).items()}
+        y, s = case.step(now, s)
         for name, it in y.items():
             outputs.setdefault(name, []).append(it)
     return {name: torch.stack(it) for name, it in outputs.items()}, s
@@ -184,7 +198,9 @@ def compute(case):
             states[name] = torch.as_tensor(case.start[name], dtype=torch.float64).expand(B, *shape).clone()
         else:
             states[name] = given[name] = drawn(name, (B, *shape), 0.6).requires_grad_()
-    outputs, final = unroll_lengths(case, x, states) if case.lengths else unroll(case, x, states, T)
+    masks = drawn_masks(case, rng)
+    assert not (masks and case.lengths), f"{case.name}: masks are not cut at lengths"
+    outputs, final = unroll_lengths(case, x, states) if case.lengths else unroll(case, x, states, T, masks)
     assert set(final) == set(states), f"{case.name}: states {set(final) ^ set(states)}"
 
     upstream = {name: torch.randn(it.shape, generator=rng) for name, it in outputs.items()}
@@ -218,6 +234,7 @@ def compute(case):
         "params": {ours: it.part(tensors[it.tensor]) for ours, it in case.params.items()},
         "stored": {layout: stored(rows) for layout, rows in case.stored.items()},
         "states": given,
+        "masks": masks or None,
         "outputs": outputs,
         "final": final,
         "upstream": upstream,

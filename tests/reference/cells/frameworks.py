@@ -1,5 +1,6 @@
 """The cells as the large frameworks ship them."""
 
+import masked
 import torch
 from torch import nn
 from vectors import DIRECT, TORCH, Case, H, I, T, blocks, whole
@@ -82,3 +83,4 @@ def cases():
     )
     module = GruBefore()
     yield Case("gru_before", "gru_before", DIRECT, module.step, module, before, {"h": (H,)})
+    yield from masked.cases()
