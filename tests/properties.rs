@@ -346,7 +346,7 @@ fn numbers(source: &str) -> Outcome {
     let bound = bound(&spec.cells()[0]);
     let params = exec::init(&bound, 5).unwrap();
     let inputs = Inputs { lengths: Some(LENGTHS.to_vec()), ..inputs(&bound, 6) };
-    run(&bound, &params, &inputs, &declared(bound.cell()))
+    run(&bound, &params, &inputs, &declared(bound.cell()), &masks(0, 0))
 }
 
 #[test]
