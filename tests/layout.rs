@@ -258,6 +258,29 @@ fn the_layer_of_a_file_is_found_when_it_is_the_only_one() {
 }
 
 #[test]
+fn a_size_that_does_not_divide_is_told() {
+    let cell = gru();
+    let layout = cell.layout("pytorch").unwrap();
+    let one = |name: &str, shape: &[usize]| (name.to_owned(), tensor(ArrayD::zeros(shape)));
+    let sizes = |tensors: Vec<(String, Tensor)>| {
+        let found = Weights::find(layout.clone(), &Affixes::default(), tensors).unwrap();
+        infer_sizes(&cell, &BTreeMap::new(), &found.evidence(&cell)).map_err(|it| it.to_string())
+    };
+    let found = sizes(vec![one("weight_ih", &[12, 5])]).unwrap();
+    assert_eq!(found.into_iter().map(|it| it.1).collect::<Vec<_>>(), [4, 5]);
+    assert_eq!(
+        sizes(vec![one("weight_ih", &[13, 5])]).unwrap_err(),
+        "tensor `weight_ih` (W_r, W_z, W_n) should be [3 * H, I], but has the shape [13, 5]; \
+         no whole `H` makes `3 * H` 13"
+    );
+    assert_eq!(
+        sizes(vec![one("weight_ih", &[12, 5]), one("weight_hh", &[15, 4])]).unwrap_err(),
+        "tensor `weight_hh` (U_r, U_z, U_n) should be [3 * H, H] (here [12, 4]), but has the shape \
+         [15, 4]; `H` = 4 follows from tensor `weight_ih` (W_r, W_z, W_n)"
+    );
+}
+
+#[test]
 fn a_value_where_zeros_belong_is_told_with_its_place() {
     let source = "cell A { dims H input x: [H] param w: [H] output y = w * x
         layout l { it = permute(stack(w, zeros([H])), 1, 0) } }";

@@ -1,5 +1,7 @@
 """The cells as the large frameworks ship them."""
 
+import os
+
 import masked
 import torch
 from torch import nn
@@ -16,6 +18,86 @@ def layer_step(module, names):
         return {"h": y[0]}, {name: it.squeeze(0) for name, it in zip(names, last, strict=True)}
 
     return step
+
+
+def turned_blocks(tensor, order):
+    """The blocks of H rows of a tensor of torch in another order."""
+    parts = tensor.chunk(len(order))
+    return torch.cat([parts[it] for it in order])
+
+
+def of_keras(order, one_bias):
+    """The weights of a layer of torch as Keras has them; its bias is the sum of both, or has a row for each."""
+
+    def bias(it):
+        both = [turned_blocks(it[name], order) for name in ("bias_ih_l0", "bias_hh_l0")]
+        return both[0] + both[1] if one_bias else torch.stack(both)
+
+    return {
+        "kernel": lambda it: turned_blocks(it["weight_ih_l0"], order).t(),
+        "recurrent_kernel": lambda it: turned_blocks(it["weight_hh_l0"], order).t(),
+        "bias": bias,
+    }
+
+
+def of_onnx(order):
+    """The weights of a layer of torch as ONNX has them: an axis of directions in front, both biases in one tensor."""
+    biases = ("bias_ih_l0", "bias_hh_l0")
+    return {
+        "W": lambda it: turned_blocks(it["weight_ih_l0"], order).unsqueeze(0),
+        "R": lambda it: turned_blocks(it["weight_hh_l0"], order).unsqueeze(0),
+        "B": lambda it: torch.cat([turned_blocks(it[name], order) for name in biases]).unsqueeze(0),
+    }
+
+
+def same_in_keras(case, cls, x, states, outputs, **options):
+    """Compares with a layer of Keras that has the stored weights; parts of it compute in float32 whatever is asked for."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras
+
+    layer = getattr(keras.layers, cls)(H, return_sequences=True, dtype="float64", **options)
+    inputs = x["x"].detach().transpose(0, 1)
+    layer.build(inputs.shape)
+    weights = case.stored["keras"].values()
+    tensors = dict(case.tensors.named_parameters())
+    layer.set_weights([(tensors[it] if isinstance(it, str) else it(tensors)).detach().numpy() for it in weights])
+    start = [states[it].detach() for it in case.states]
+    found = layer(inputs, initial_state=start).detach().transpose(0, 1)
+    assert (found - outputs["h"]).abs().max() < 1e-6, f"{case.name}: Keras gives other numbers"
+
+
+def same_in_onnx(case, op, x, states, outputs, **attributes):
+    """Compares with the operator of ONNX Runtime that has the stored weights; it computes in float32."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    tensors = dict(case.tensors.named_parameters())
+    given = {"X": x["x"]} | {name: it(tensors) for name, it in case.stored["onnx"].items()}
+    names = ["X", "W", "R", "B", "", *(f"initial_{it}" for it in case.states)]
+    given |= {f"initial_{it}": states[it].unsqueeze(0) for it in case.states}
+    given = {name: it.detach().numpy().astype("float32") for name, it in given.items()}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, it.shape) for name, it in given.items()]
+    node = helper.make_node(op, names, ["Y"], hidden_size=H, **attributes)
+    result = helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)
+    model = helper.make_model(
+        helper.make_graph([node], "step", inputs, [result]), opset_imports=[helper.make_opsetid("", 14)], ir_version=8
+    )
+    found = onnxruntime.InferenceSession(model.SerializeToString()).run(["Y"], given)[0]
+    expected = outputs["h"].detach().numpy()
+    assert abs(found[:, 0] - expected).max() < 1e-6, f"{case.name}: ONNX Runtime gives other numbers"
+
+
+def elsewhere(case, keras, onnx, blocks_of_keras, blocks_of_onnx, one_bias=True, options=None, attributes=None):
+    """Adds the layouts of Keras and ONNX, and sees that both compute the same with them."""
+    case.stored["keras"] = of_keras(blocks_of_keras, one_bias)
+    case.stored["onnx"] = of_onnx(blocks_of_onnx)
+
+    def check(case, x, states, outputs, upstream):
+        same_in_keras(case, keras, x, states, outputs, **(options or {}))
+        same_in_onnx(case, onnx, x, states, outputs, **(attributes or {}))
+
+    case.check = check
+    return case
 
 
 def layer(name, module, params, states, source, lengths=None, note=None, spec=None):
@@ -63,11 +145,18 @@ def cases():
         | blocks("bias_hh_l0", "d_i d_f d_g d_o")
     )
     rnn = whole(W="weight_ih_l0", U="weight_hh_l0", b="bias_ih_l0", d="bias_hh_l0")
-    yield layer("rnn", nn.RNN(I, H), rnn, ["h"], "nn.RNN")
-    relu = nn.RNN(I, H, nonlinearity="relu")
-    yield layer("rnn_relu", relu, rnn, ["h"], "nn.RNN(nonlinearity='relu')")
-    yield layer("gru", nn.GRU(I, H), gru, ["h"], "nn.GRU")
-    yield layer("lstm", nn.LSTM(I, H), lstm, ["h", "c"], "nn.LSTM")
+    case = layer("rnn", nn.RNN(I, H), rnn, ["h"], "nn.RNN")
+    yield elsewhere(case, "SimpleRNN", "RNN", [0], [0])
+    case = layer("rnn_relu", nn.RNN(I, H, nonlinearity="relu"), rnn, ["h"], "nn.RNN(nonlinearity='relu')")
+    relu = {"options": {"activation": "relu"}, "attributes": {"activations": ["Relu"]}}
+    yield elsewhere(case, "SimpleRNN", "RNN", [0], [0], **relu)
+    # torch has r, z, n; both others z, r, n.
+    case = layer("gru", nn.GRU(I, H), gru, ["h"], "nn.GRU")
+    after = {"options": {"reset_after": True}, "attributes": {"linear_before_reset": 1}}
+    yield elsewhere(case, "GRU", "GRU", [1, 0, 2], [1, 0, 2], one_bias=False, **after)
+    # torch has i, f, g, o, as Keras; ONNX i, o, f, g.
+    case = layer("lstm", nn.LSTM(I, H), lstm, ["h", "c"], "nn.LSTM")
+    yield elsewhere(case, "LSTM", "LSTM", [0, 1, 2, 3], [0, 3, 1, 2])
 
     lengths = [T, 3, 0, 1]
     alone = (
@@ -82,5 +171,23 @@ def cases():
         blocks("kernel_t", "W_z W_r W_n") | blocks("recurrent_kernel_t", "U_z U_r U_n") | blocks("bias", "b_z b_r b_n")
     )
     module = GruBefore()
-    yield Case("gru_before", "gru_before", DIRECT, module.step, module, before, {"h": (H,)})
+    case = Case("gru_before", "gru_before", DIRECT, module.step, module, before, {"h": (H,)})
+    case.stored["keras"] = {
+        "kernel": lambda it: it["kernel_t"].t(),
+        "recurrent_kernel": lambda it: it["recurrent_kernel_t"].t(),
+        "bias": "bias",
+    }
+    # A second bias that is 0.
+    case.stored["onnx"] = {
+        "W": lambda it: it["kernel_t"].unsqueeze(0),
+        "R": lambda it: it["recurrent_kernel_t"].unsqueeze(0),
+        "B": lambda it: torch.cat([it["bias"], torch.zeros(3 * H)]).unsqueeze(0),
+    }
+
+    def check(case, x, states, outputs, upstream):
+        same_in_keras(case, "GRU", x, states, outputs, reset_after=False)
+        same_in_onnx(case, "GRU", x, states, outputs, linear_before_reset=0)
+
+    case.check = check
+    yield case
     yield from masked.cases()
