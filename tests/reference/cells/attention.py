@@ -1,6 +1,10 @@
 """Matrix states: linear attention, fast weights, and what grew out of them."""
 
+import importlib
 import os
+import sys
+from contextlib import ExitStack, redirect_stdout
+from types import SimpleNamespace
 from unittest import mock
 
 import torch
@@ -10,7 +14,7 @@ from fla.ops.gated_delta_rule.naive import naive_chunk_gated_delta_rule, naive_r
 from fla.ops.gla.naive import naive_recurrent_gla
 from fla.ops.retention.naive import naive_retention
 from fla.ops.simple_gla.naive import naive_chunk_simple_gla, naive_recurrent_simple_gla
-from float64 import inside
+from float64 import float64, inside
 from torch import nn
 from torch.nn.functional import logsigmoid, silu, softplus
 from transformers import RwkvConfig
@@ -18,6 +22,12 @@ from transformers.models.rwkv.modeling_rwkv import RwkvSelfAttention, rwkv_linea
 from vectors import DIRECT, B, Case, Cut, T, blocks, same, uniform, unroll, whole
 from xlstm.blocks.mlstm.backends import parallel_stabilized_simple, recurrent_step_stabilized_simple
 from xlstm.blocks.mlstm.cell import mLSTMCell, mLSTMCellConfig
+
+# Its package asks for two others, of which its retention needs nothing.
+ABSENT = ("fairscale", "fairscale.nn", "timm", "timm.models", "timm.models.layers")
+with mock.patch.dict(sys.modules, {it: mock.MagicMock() for it in ABSENT}):
+    from torchscale.architecture.retnet import RetNetRelPos
+    from torchscale.component.multiscale_retention import MultiScaleRetention
 
 # Width of the input; heads; width of a key and of a value.
 I, N, K, V = 3, 2, 3, 4
@@ -257,6 +267,103 @@ class GatedDeltaNet(Gated):
             close(unroll(case, x, zeros(states), T)[0]["y"], self.out(given, o).transpose(0, 1))
 
 
+def retnet():
+    """MultiScaleRetention of torchscale, one step after the other, with its own positions and decays."""
+    width, pairs = 8, 2
+    args = SimpleNamespace(
+        multiway=False, layernorm_eps=1e-6, decoder_embed_dim=width, decoder_retention_heads=N, recurrent_chunk_size=T
+    )
+    module = MultiScaleRetention(args, width, N * V, N)
+    with float64():
+        position = RetNetRelPos(args)
+
+    @inside
+    def step(x, s):
+        t = int(s["time"][0])
+        decay = 1 - 2.0 ** (-5 - torch.arange(N))
+        past = {}
+        if t > 0:
+            state = torch.stack([s["S_1"], s["S_2"]], -2).flatten(2, 3)
+            past = {"prev_key_value": state.transpose(-1, -2), "scale": sum(decay**k for k in range(t))}
+        y = module(x["x"].unsqueeze(1), position(t + 1, activate_recurrent=True), incremental_state=past)
+        one, two = past["prev_key_value"].transpose(-1, -2).unflatten(2, (pairs, 2)).unbind(3)
+        return {"y": y[:, 0]}, {"S_1": one, "S_2": two, "time": s["time"] + 1}
+
+    @inside
+    def check(case, x, states, outputs, upstream):
+        """The parallel form, which scales otherwise; the norm takes that out where its small number is 0."""
+        with mock.patch.object(module.group_norm, "eps", 0.0):
+            free = unroll(case, x, states, T)[0]["y"]
+            close(free, module(x["x"].transpose(0, 1), position(T)).transpose(0, 1))
+
+    def halves(tensor, names):
+        one, two = names.split()
+        parts = {one: 0, two: 1}
+        return {
+            ours: Cut(tensor, lambda it, k=k: it.unflatten(0, (N, pairs, 2))[:, :, k]) for ours, k in parts.items()
+        }
+
+    params = halves("q_proj.weight", "Q_1 Q_2") | halves("k_proj.weight", "K_1 K_2")
+    params |= heads(W_v="v_proj.weight", W_g="g_proj.weight") | whole(W_o="out_proj.weight")
+    state = (N, pairs, V)
+    return Case(
+        "retnet", "retnet", f"{package('torchscale')} MultiScaleRetention, recurrent", step, module, params,
+        {"S_1": state, "S_2": state, "time": ()}, {"x": (width,)}, {"I": width, "N": N, "P": pairs, "V": V},
+        check=check, start={"S_1": 0.0, "S_2": 0.0, "time": 0.0}, stored={"torchscale": None},
+    )
+
+
+class FastWeights(nn.Module):
+    """The paper's equations for a batch; `check` is its other form, which keeps no matrix but attends to all states."""
+
+    def __init__(self, steps, lam, eta):
+        super().__init__()
+        self.steps, self.lam, self.eta = steps, lam, eta
+        self.slow = linear(HIDDEN, HIDDEN)
+        self.input = linear(HIDDEN)
+        self.norm = nn.LayerNorm(HIDDEN)
+
+    def settle(self, boundary, read):
+        hs = torch.relu(boundary)
+        for _ in range(self.steps):
+            hs = torch.relu(self.norm(boundary + read(hs)))
+        return hs
+
+    def step(self, x, s):
+        h = s["h"]
+        fast = self.lam * s["A"] + self.eta * torch.einsum("bi,bj->bij", h, h)
+        h = self.settle(self.slow(h) + self.input(x["x"]), lambda hs: torch.bmm(fast, hs.unsqueeze(-1)).squeeze(-1))
+        return {"h": h}, {"h": h, "A": fast}
+
+    def check(self, case, x, states, outputs, upstream):
+        h, past, hs = states["h"], [], []
+        for t in range(T):
+            past.append(h)
+
+            def read(hs):
+                old = self.lam ** (t + 1) * torch.einsum("bij,bj->bi", states["A"], hs)
+                scores = [self.lam ** (t - at) * (it * hs).sum(-1, keepdim=True) for at, it in enumerate(past)]
+                return old + self.eta * sum(score * it for score, it in zip(scores, past))
+
+            h = self.settle(self.slow(h) + self.input(x["x"][t]), read)
+            hs.append(h)
+        close(outputs["h"], torch.stack(hs))
+
+
+HIDDEN = 5
+
+
+def fast_weights(name, hypers, **options):
+    module = FastWeights(**options)
+    params = whole(C="input.weight", W="slow.weight", g="norm.weight", b="norm.bias")
+    states = {"h": (HIDDEN,), "A": (HIDDEN, HIDDEN)}
+    sizes = {"I": I, "H": HIDDEN}
+    return Case(
+        name, "fast_weights", DIRECT, module.step, module, params, states, {"x": (I,)}, sizes, hypers,
+        check=module.check,
+    )
+
+
 D = 3
 
 
@@ -370,16 +477,25 @@ def rwkv4(name, start, states):
     )
 
 
-def rwkv():
-    """The class of the authors' package, not compiled; its layer norm of the input and its residual are taken away."""
-    settings = {"RWKV_JIT_ON": "0", "RWKV_CUDA_ON": "0", "RWKV_V7_ON": "0"}
-    with mock.patch.dict(os.environ, settings):
-        from rwkv.model import RWKV
-    return RWKV
+def plain_rwkv(seven):
+    """The authors' package, not compiled: what it holds depends on whether version 7 is asked for."""
+    sys.modules.pop("rwkv.model", None)
+    settings = {"RWKV_JIT_ON": "0", "RWKV_CUDA_ON": "0", "RWKV_V7_ON": seven}
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, settings))
+        stack.enter_context(redirect_stdout(None))
+        for name in ("script", "script_method"):
+            stack.enter_context(mock.patch.object(torch.jit, name, lambda it: it))
+        stack.enter_context(mock.patch.object(torch.jit, "ScriptModule", nn.Module))
+        return importlib.import_module("rwkv.model")
+
+
+RWKV, RWKV7 = plain_rwkv("0").RWKV, plain_rwkv("1")
 
 
 class Rwkv6(nn.Module):
-    """Tensors named and stored as the package keeps them for its attention of version 6, matrices as [in, out]."""
+    """The method of the package for one step and one sequence; its layer norm of the input and its residual are taken
+    away. Tensors named and stored as the package keeps them for its attention of version 6, matrices as [in, out]."""
 
     def __init__(self, rank, decay_rank):
         super().__init__()
@@ -400,11 +516,40 @@ class Rwkv6(nn.Module):
         ys, states = [], []
         with no_norm:
             for one, before, state in zip(x["x"], s["x.1"], s["S"]):
-                y, _, new = rwkv().att_one_v6_0(
+                y, _, new = RWKV.att_one_v6_0(
                     None, one, before, state, **dict(self.named_parameters()), **left
                 )
                 ys.append(y - one)
                 states.append(new)
+        return {"y": torch.stack(ys)}, {"S": torch.stack(states), "x.1": x["x"]}
+
+
+class Rwkv7(nn.Module):
+    """The function of the package for one step and one sequence, first layer; tensors named and stored as it takes them,
+    matrices as [in, out]."""
+
+    def __init__(self, decay, forget, gate):
+        super().__init__()
+        width = N * D
+        shapes = {
+            **{f"x_{it}": (width,) for it in "rwkvag"}, **{f"{it}_": (width, width) for it in "RKVO"},
+            **{it: (width,) for it in ("w0", "a0", "k_k", "k_a", "r_k", "ln_w", "ln_b")},
+            "w1": (width, decay), "w2": (decay, width), "a1": (width, forget), "a2": (forget, width),
+            "g1": (width, gate), "g2": (gate, width),
+        }
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+
+    @inside
+    def step(self, x, s):
+        unused = dict.fromkeys(["v_first", "v0", "v1", "v2"])
+        ys, states = [], []
+        for one, before, state in zip(x["x"], s["x.1"], s["S"]):
+            y, _, new, _ = RWKV7.RWKV_x070_TMix_one(
+                0, N, D, one, before, state=state, **dict(self.named_parameters()), **unused
+            )
+            ys.append(y)
+            states.append(new)
         return {"y": torch.stack(ys)}, {"S": torch.stack(states), "x.1": x["x"]}
 
 
@@ -477,3 +622,20 @@ def cases():
     states, inputs = {"S": (N, D, D), "x.1": (N * D,)}, {"x": (N * D,)}
     source = f"{package('rwkv')} RWKV.att_one_v6_0, without its layer norm and residual"
     yield Case("rwkv6", "rwkv6", source, module.step, module, params, states, inputs, sizes)
+
+    module = Rwkv7(2, 3, 4)
+    params = (
+        whole(**{f"mu_{it}": f"x_{it}" for it in "rwkvag"})
+        | {ours: Cut(tensor, lambda it: it.t()) for ours, tensor in [("A_w", "w1"), ("A_a", "a1"), ("A_g", "g1")]}
+        | back(B_w="w2", B_a="a2", B_g="g2", W_r="R_", W_k="K_", W_v="V_")
+        | heads(b_w="w0", b_a="a0", k_k="k_k", k_a="k_a", r_k="r_k", w="ln_w", b="ln_b")
+        | {"W_o": Cut("O_", lambda it: it.t())}
+    )
+    sizes = {"I": N * D, "N": N, "D": D, "P": 2, "Q": 3, "R": 4}
+    source = f"{package('rwkv')} RWKV_x070_TMix_one, first layer"
+    yield Case("rwkv7", "rwkv7", source, module.step, module, params, states, inputs, sizes)
+
+    yield retnet()
+    yield fast_weights("fast_weights", {}, steps=1, lam=0.95, eta=0.5)
+    options = {"steps": 3, "lambda": 0.75, "eta": 0.25}
+    yield fast_weights("fast_weights_hypers", options, steps=3, lam=0.75, eta=0.25)
