@@ -47,6 +47,12 @@ def blocks(tensor, names, axis=0):
     return {name: Cut(tensor, part(k)) for k, name in enumerate(names)}
 
 
+def linear(ours, foreign):
+    """A linear layer: `W b` of ours are the weight and the bias there."""
+    weight, bias = ours.split()
+    return {weight: Cut(f"{foreign}.weight"), bias: Cut(f"{foreign}.bias")}
+
+
 def turned(tensor, names):
     """Blocks along the last axis of a tensor that is stored as [in, out]; ours are [out, in]."""
     names = names.split()

@@ -10,7 +10,7 @@ from cells.gated import STACKED, activations, case, stacked, stacks
 from ncps.torch import CfCCell
 from norse.torch.functional import lif, lsnn
 from torch import nn
-from vectors import DIRECT, Case, Cut, H, I, bits, blocks, same, uniform, whole
+from vectors import DIRECT, Case, Cut, H, I, bits, blocks, linear, same, uniform, whole
 
 NCPS, NORSE, SNNTORCH = (f"{it} {version(it)}" for it in ("ncps", "norse", "snntorch"))
 
@@ -68,12 +68,6 @@ def cases():
     yield from spiking()
     yield from closed_form()
     yield from clocks()
-
-
-def linear(ours, foreign):
-    """A linear layer: `W b` of ours are the weight and the bias there."""
-    weight, bias = ours.split()
-    return {weight: Cut(f"{foreign}.weight"), bias: Cut(f"{foreign}.bias")}
 
 
 class Lem(nn.Module):
