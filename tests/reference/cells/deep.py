@@ -12,6 +12,9 @@ def cases():
     yield skip()
     yield ordered()
     yield hyper()
+    yield from mogrifiers()
+    yield narx()
+    yield clockwork()
 
 
 class Integration(nn.Module):
@@ -268,6 +271,112 @@ def hyper():
         "hyper_lstm", "hyper_lstm", DIRECT, module.step, module, params,
         {"h": (H,), "c": (H,), "u": (n,), "s": (n,)}, sizes={"I": I, "H": H, "N": n, "E": e},
     )
+
+
+class Mogrified(nn.Module):
+    """Five rounds on rows before an LSTM: with matrices of their own and a stacked LSTM, or with two shared ones before
+    PyTorch's."""
+
+    def __init__(self, shared):
+        super().__init__()
+        self.shared = shared
+        if shared:
+            self.mogrifier = nn.ModuleDict({"Q": nn.Linear(H, I, bias=False), "R": nn.Linear(I, H, bias=False)})
+            self.lstm = nn.LSTMCell(I, H)
+        else:
+            self.q, self.r = nn.Parameter(torch.empty(3, H, I)), nn.Parameter(torch.empty(2, I, H))
+            self.kernel, self.bias = nn.Parameter(torch.empty(I + H, 4 * H)), nn.Parameter(torch.empty(4 * H))
+
+    def step(self, x, s):
+        x, h, c = x["x"], s["h"], s["c"]
+        for index in range(5):
+            if index % 2 == 0:
+                x = 2 * torch.sigmoid(self.mogrifier["Q"](h) if self.shared else h @ self.q[index // 2]) * x
+            else:
+                h = 2 * torch.sigmoid(self.mogrifier["R"](x) if self.shared else x @ self.r[index // 2]) * h
+        if self.shared:
+            h, c = self.lstm(x, (h, c))
+        else:
+            i, f, j, o = (torch.cat([x, h], 1) @ self.kernel + self.bias).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(j)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        return {"h": h}, {"h": h, "c": c}
+
+
+def mogrifiers():
+    states = {"h": (H,), "c": (H,)}
+    module = Mogrified(shared=True)
+    params = whole(Q="mogrifier.Q.weight", R="mogrifier.R.weight")
+    for ours, foreign in {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "d": "bias_hh"}.items():
+        params |= blocks(f"lstm.{foreign}", " ".join(f"{ours}_{it}" for it in "ifgo"))
+    name, source = "mogrifier_lstm_shared", f"{DIRECT}, on torch's LSTMCell"
+    yield Case(name, name, source, module.step, module, params, states, stored={"pytorch": None})
+
+    module = Mogrified(shared=False)
+    params = {"Q": Cut("q", lambda it: it.transpose(1, 2)), "R": Cut("r", lambda it: it.transpose(1, 2))}
+    params |= blocks("bias", "b_i b_f b_j b_o")
+    for k, gate in enumerate("ifjo"):
+        column = slice(k * H, (k + 1) * H)
+        params[f"W_{gate}"] = Cut("kernel", lambda it, column=column: it[:I, column].t())
+        params[f"U_{gate}"] = Cut("kernel", lambda it, column=column: it[I:, column].t())
+    name = "mogrifier_lstm"
+    yield Case(name, name, DIRECT, module.step, module, params, states)
+
+
+def narx():
+    # One kernel for rows of the input and the last three states side by side.
+    tensors = {"kernel": torch.empty(I + 3 * H, H), "bias": torch.empty(H)}
+
+    def step(x, s):
+        rows = torch.cat([x["x"], s["h"], s["h.2"], s["h.3"]], 1)
+        h = torch.tanh(rows @ tensors["kernel"] + tensors["bias"])
+        return {"h": h}, {"h": h, "h.2": s["h"], "h.3": s["h.2"]}
+
+    params = whole(b="bias") | {
+        "W": Cut("kernel", lambda it: it[:I].t()),
+        "U": Cut("kernel", lambda it: it[I:].unflatten(0, (3, H)).transpose(1, 2)),
+    }
+    states = {it: (H,) for it in ("h", "h.2", "h.3")}
+    return Case("narx_rnn", "narx_rnn", DIRECT, step, tensors, params, states)
+
+
+class Clockwork(nn.Module):
+    """The groups one by one, each with a row of blocks for itself and the slower ones."""
+
+    groups, units = 3, 2
+
+    def __init__(self):
+        super().__init__()
+        size = self.groups * self.units
+        self.W_I, self.W_H = nn.Parameter(torch.empty(size, I)), nn.Parameter(torch.empty(size, size))
+        self.b = nn.Parameter(torch.empty(size))
+        self.clock = 0
+
+    def step(self, x, s):
+        groups = []
+        for g in range(self.groups):
+            own, slower = slice(g * self.units, (g + 1) * self.units), slice(g * self.units, None)
+            if self.clock % 2**g == 0:
+                raw = x["x"] @ self.W_I[own].t() + s["h"][:, slower] @ self.W_H[own, slower].t() + self.b[own]
+                groups.append(torch.tanh(raw))
+            else:
+                groups.append(s["h"][:, own])
+        self.clock += 1
+        h = torch.cat(groups, 1)
+        return {"h": h}, {"h": h}
+
+
+def clockwork():
+    module = Clockwork()
+    groups, units = module.groups, module.units
+
+    def grouped(it):
+        return it.unflatten(0, (groups, units))
+
+    params = {"W": Cut("W_I", grouped), "U": Cut("W_H", grouped), "b": Cut("b", grouped)}
+    sizes = {"I": I, "G": groups, "K": units}
+    states = {"h": (groups * units,)}
+    return Case("clockwork_rnn", "clockwork_rnn", DIRECT, module.step, module, params, states, sizes=sizes)
 
 
 L = 2

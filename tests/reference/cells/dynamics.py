@@ -4,10 +4,13 @@ import itertools
 from importlib.metadata import version
 from unittest import mock
 
+import numpy
 import snntorch
 import torch
 from cells.gated import STACKED, activations, case, stacked, stacks
 from ncps.torch import CfCCell
+from ncps.torch.ltc_cell import LTCCell
+from ncps.wirings import FullyConnected
 from norse.torch.functional import lif, lsnn
 from torch import nn
 from vectors import DIRECT, Case, Cut, H, I, bits, blocks, linear, same, uniform, whole
@@ -68,6 +71,10 @@ def cases():
     yield from spiking()
     yield from closed_form()
     yield from clocks()
+    yield from solvers()
+    yield liquid()
+    yield from legendre()
+    yield from orthogonal()
 
 
 class Lem(nn.Module):
@@ -405,3 +412,224 @@ def clocks():
         "gru_d", "gru_d", DIRECT, module.step, module, gru_d, {"h": (H,), "seen": (I,)},
         {"x": (I,), "m": (I,), "delta": (I,)}, draw={"m": bits(0.5), "delta": uniform(0.0, 2.0)}, consts=("mean",),
     )
+
+
+class CtRnn(nn.Module):
+    """Kernels for rows; the field is integrated by `method` in equal parts of the elapsed time."""
+
+    def __init__(self, method, unfolds, tau):
+        super().__init__()
+        self.kernel, self.recurrent_kernel = nn.Parameter(torch.empty(I, H)), nn.Parameter(torch.empty(H, H))
+        self.bias, self.scale = nn.Parameter(torch.empty(H)), nn.Parameter(torch.empty(H))
+        self.method, self.unfolds, self.tau = method, unfolds, tau
+
+    def field(self, x, h):
+        return self.scale * torch.tanh(x @ self.kernel + h @ self.recurrent_kernel + self.bias) - h * self.tau
+
+    def step(self, x, s):
+        h, part = s["h"], x["dt"][:, None] / self.unfolds
+        for _ in range(self.unfolds):
+            h = self.method(lambda v: self.field(x["x"], v), h, part)
+        return {"h": h}, {"h": h}
+
+
+def euler(field, h, part):
+    return h + part * field(h)
+
+
+def rk4(field, h, part):
+    k1 = field(h)
+    k2 = field(h + k1 * part * 0.5)
+    k3 = field(h + k2 * part * 0.5)
+    k4 = field(h + k3 * part)
+    return h + part * (k1 + 2 * k2 + 2 * k3 + k4) / 6.0
+
+
+class OdeLstm(nn.Module):
+    """PyTorch's own LSTM, then three steps of Runge and Kutta's method on a network with one hidden layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTMCell(I, H)
+        self.f_node = nn.Sequential(nn.Linear(H, H), nn.Tanh(), nn.Linear(H, H))
+
+    def step(self, x, s):
+        h, c = self.lstm(x["x"], (s["h"], s["c"]))
+        for _ in range(3):
+            h = rk4(self.f_node, h, x["dt"][:, None] * (1.0 / 3))
+        return {"h": h}, {"h": h, "c": c}
+
+
+class GruOde(nn.Module):
+    """Layers on input and state side by side; four Euler steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.reset, self.update, self.detect = (nn.Linear(I + H, H) for _ in range(3))
+
+    def step(self, x, s):
+        h, part = s["h"], x["dt"][:, None] / 4
+        for _ in range(4):
+            both = torch.cat([x["x"], h], 1)
+            r, z = torch.sigmoid(self.reset(both)), torch.sigmoid(self.update(both))
+            g = torch.tanh(self.detect(torch.cat([x["x"], r * h], 1)))
+            h = h + part * (1.0 - z) * (g - h)
+        return {"h": h}, {"h": h}
+
+
+def solvers():
+    inputs, draw = {"x": (I,), "dt": ()}, {"dt": uniform(0.25, 2.0)}
+    ct_rnn = {"W": Cut("kernel", torch.t), "U": Cut("recurrent_kernel", torch.t)} | whole(b="bias") | same("scale")
+    hypers = {"unfolds": 3, "tau": 0.75}
+    for name, method, suffix, given in [
+        ("ct_rnn", euler, "", {}),
+        ("ct_rnn", euler, "_hypers", hypers),
+        ("ct_rnn_rk4", rk4, "", {}),
+        ("ct_rnn_rk4", rk4, "_hypers", hypers),
+    ]:
+        module = CtRnn(method, **({"unfolds": 4, "tau": 1} | given))
+        yield Case(
+            name + suffix, name, DIRECT, module.step, module, ct_rnn, {"h": (H,)}, inputs, hypers=given, draw=draw,
+            stored={"keras": None},
+        )
+
+    module = OdeLstm()
+    gates = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "d": "bias_hh"}
+    params = linear("P p", "f_node.0") | linear("Q q", "f_node.2")
+    for ours, foreign in gates.items():
+        params |= blocks(f"lstm.{foreign}", " ".join(f"{ours}_{it}" for it in "ifgo"))
+    yield Case(
+        "ode_lstm", "ode_lstm", f"{DIRECT}, on torch's LSTMCell", module.step, module, params,
+        {"h": (H,), "c": (H,)}, inputs, draw=draw, stored={"authors": None},
+    )
+
+    module, params = GruOde(), {}
+    for gate, layer in [("r", "reset"), ("z", "update"), ("n", "detect")]:
+        params |= columns(f"{layer}.weight", f"W_{gate} U_{gate}", (I, H)) | {f"b_{gate}": Cut(f"{layer}.bias")}
+    yield Case("gru_ode", "gru_ode", DIRECT, module.step, module, params, {"h": (H,)}, inputs, draw=draw)
+
+
+def liquid():
+    motor = 2
+    module = LTCCell(FullyConnected(H, motor), I)
+    ours = {
+        "w_in": "sensory_w", "sigma_in": "sensory_sigma", "mu_in": "sensory_mu", "erev_in": "sensory_erev",
+        "scale_in": "input_w", "shift_in": "input_b", "scale_out": "output_w", "shift_out": "output_b",
+        "there": "sparsity_mask", "there_in": "sensory_sparsity_mask",
+    }  # fmt: skip
+    params = same("gleak vleak cm w sigma mu erev") | whole(**ours)
+
+    def step(x, s):
+        y, v = module(x["x"], s["v"], x["dt"][:, None])
+        return {"y": y, "v": v}, {"v": v}
+
+    positive = uniform(0.1, 1.0)
+    draw = {it: positive for it in ("gleak", "w", "sensory_w")} | {it: bits(0.75) for it in ours.values() if "mask" in it}
+    return Case(
+        "ltc", "ltc", f"{NCPS} LTCCell", step, module, params, {"v": (H,)}, {"x": (I,), "dt": ()},
+        {"I": I, "N": H, "M": motor}, draw=draw | {"cm": uniform(0.4, 0.6), "dt": uniform(0.25, 2.0)},
+        consts=("there", "there_in"), stored={"ncps": None},
+    )
+
+
+def legendre_system(order):
+    """The system in the form of keras-lmu: for rows, transposed."""
+    q = numpy.arange(order, dtype=numpy.float64)
+    r = (2 * q + 1)[:, None]
+    j, i = numpy.meshgrid(q, q)
+    a = numpy.where(i < j, -1, (-1.0) ** (i - j + 1)) * r
+    b = (-1.0) ** q[:, None] * r
+    return torch.as_tensor(a.T), torch.as_tensor(b.T)
+
+
+class LmuEuler(nn.Module):
+    """As keras-lmu computes it with Euler's method, 1 / theta as a weight and a simple recurrent cell behind."""
+
+    signals, order = 2, 4
+
+    def __init__(self):
+        super().__init__()
+        flat = self.signals * self.order
+        self.kernel = nn.Parameter(torch.empty(I, self.signals))
+        self.theta_inv = nn.Parameter(torch.empty(()))
+        self.hidden_kernel, self.hidden_recurrent = nn.Parameter(torch.empty(flat, H)), nn.Parameter(torch.empty(H, H))
+        self.hidden_bias = nn.Parameter(torch.empty(H))
+
+    def step(self, x, s):
+        A, B = legendre_system(self.order)
+        m, u = s["m"], (x["x"] @ self.kernel).unsqueeze(-1)
+        m = m + (torch.matmul(m, A) + torch.matmul(u, B)) * self.theta_inv
+        h = m.reshape(-1, self.signals * self.order) @ self.hidden_kernel
+        h = torch.tanh(h + s["h"] @ self.hidden_recurrent + self.hidden_bias)
+        return {"h": h}, {"m": m, "h": h}
+
+
+class Lmu(nn.Module):
+    """The paper's cell; the system is discretised with torch's matrix exponential."""
+
+    order = 4
+
+    def __init__(self, theta):
+        super().__init__()
+        self.e_x, self.e_h, self.e_m = (nn.Parameter(torch.empty(it, 1)) for it in (I, H, self.order))
+        self.W_x, self.W_h, self.W_m = (nn.Parameter(torch.empty(it, H)) for it in (I, H, self.order))
+        self.theta = theta
+
+    def step(self, x, s):
+        A, B = legendre_system(self.order)
+        both = nn.functional.pad(torch.cat([A, B]) / self.theta, (0, 1))
+        both = torch.matrix_exp(both)
+        A, B = both[: self.order, : self.order], both[self.order :, : self.order]
+        m = s["m"] @ A + (x["x"] @ self.e_x + s["h"] @ self.e_h + s["m"] @ self.e_m) @ B
+        h = torch.tanh(x["x"] @ self.W_x + s["h"] @ self.W_h + m @ self.W_m)
+        return {"h": h}, {"m": m, "h": h}
+
+
+def legendre():
+    module = LmuEuler()
+    params = {
+        "E": Cut("kernel", torch.t), "U": Cut("hidden_recurrent", torch.t),
+        "W": Cut("hidden_kernel", lambda it: it.t().unflatten(1, (LmuEuler.signals, LmuEuler.order))),
+    }  # fmt: skip
+    params |= same("theta_inv") | whole(b="hidden_bias")
+    states = {"m": (module.signals, module.order), "h": (H,)}
+    sizes = {"I": I, "H": H, "D": module.signals, "N": module.order}
+    yield Case(
+        "lmu_euler", "lmu_euler", DIRECT, module.step, module, params, states, sizes=sizes,
+        draw={"theta_inv": uniform(0.0625, 0.125)},
+    )
+
+    params = {it: Cut(it, lambda it: it[:, 0]) for it in ("e_x", "e_h", "e_m")}
+    params |= {it: Cut(it, torch.t) for it in ("W_x", "W_h", "W_m")}
+    sizes = {"I": I, "H": H, "N": Lmu.order}
+    for suffix, hypers in [("", {}), ("_hypers", {"theta": 6})]:
+        module = Lmu(hypers.get("theta", 4 * Lmu.order))
+        yield Case(
+            "lmu" + suffix, "lmu", DIRECT, module.step, module, params, {"m": (Lmu.order,), "h": (H,)}, sizes=sizes,
+            hypers=hypers,
+        )
+
+
+def orthogonal():
+    exp = {"input_kernel": torch.empty(H, I), "A": torch.empty(H, H), "b": torch.empty(H)}
+
+    def exp_step(x, s):
+        upper = exp["A"].triu(diagonal=1)
+        z = x["x"] @ exp["input_kernel"].t() + s["h"] @ torch.matrix_exp(upper - upper.t())
+        h = torch.sign(z) * nn.functional.relu(torch.abs(z) + exp["b"])
+        return {"h": h}, {"h": h}
+
+    name, params = "exp_rnn", whole(W="input_kernel", P="A") | same("b")
+    yield Case(name, name, DIRECT, exp_step, exp, params, {"h": (H,)})
+
+    cayley = {"C": torch.empty(H, H), "E.weight": torch.empty(H, I), "E.bias": torch.empty(H)}
+
+    def cayley_step(x, s):
+        skew = cayley["C"] - cayley["C"].t()
+        W = torch.matmul(torch.inverse(torch.eye(H) + skew), torch.eye(H) - skew)
+        z = nn.functional.linear(x["x"], cayley["E.weight"], cayley["E.bias"])
+        h = torch.tanh(torch.matmul(s["h"], W) + z)
+        return {"h": h}, {"h": h}
+
+    name, params = "cayley_rnn", same("C") | linear("E b", "E")
+    yield Case(name, name, DIRECT, cayley_step, cayley, params, {"h": (H,)}, stored={"authors": None})
