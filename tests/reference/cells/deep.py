@@ -90,7 +90,7 @@ def products():
         h = torch.sigmoid(torch.einsum("ijk,bj,bk->bi", second["W"], s["h"], x["x"]) + second["b"])
         return {"h": h}, {"h": h}
 
-    params = same("b") | {"W": Cut("W", lambda it: it.transpose(1, 2))}
+    params = same("b") | {"W": Cut("W", lambda it: it.flatten(1))}
     name = "second_order_rnn"
     yield Case(name, name, DIRECT, second_order, second, params, {"h": (H,)})
 
@@ -199,9 +199,7 @@ def ordered():
         params[f"{letter}_mf"] = Cut(tensor, lambda it: it[n : 2 * n])
         for k, gate in enumerate("ogif"):
             begin = 2 * n + k * n * width
-            params[f"{letter}_{gate}"] = Cut(
-                tensor, lambda it, begin=begin: it[begin : begin + n * width].unflatten(0, (n, width))
-            )
+            params[f"{letter}_{gate}"] = Cut(tensor, lambda it, begin=begin: it[begin : begin + n * width])
     return Case(
         "on_lstm", "on_lstm", DIRECT, module.step, module, params, {"h": (n * width,), "c": (n, width)},
         sizes={"I": I, "N": n, "C": width}, stored={"authors": None},
@@ -370,10 +368,7 @@ def clockwork():
     module = Clockwork()
     groups, units = module.groups, module.units
 
-    def grouped(it):
-        return it.unflatten(0, (groups, units))
-
-    params = {"W": Cut("W_I", grouped), "U": Cut("W_H", grouped), "b": Cut("b", grouped)}
+    params = whole(W="W_I", U="W_H") | same("b")
     sizes = {"I": I, "G": groups, "K": units}
     states = {"h": (groups * units,)}
     return Case("clockwork_rnn", "clockwork_rnn", DIRECT, module.step, module, params, states, sizes=sizes)

@@ -587,10 +587,8 @@ class Lmu(nn.Module):
 
 def legendre():
     module = LmuEuler()
-    params = {
-        "E": Cut("kernel", torch.t), "U": Cut("hidden_recurrent", torch.t),
-        "W": Cut("hidden_kernel", lambda it: it.t().unflatten(1, (LmuEuler.signals, LmuEuler.order))),
-    }  # fmt: skip
+    turned = {"E": "kernel", "U": "hidden_recurrent", "W": "hidden_kernel"}
+    params = {ours: Cut(tensor, torch.t) for ours, tensor in turned.items()}
     params |= same("theta_inv") | whole(b="hidden_bias")
     states = {"m": (module.signals, module.order), "h": (H,)}
     sizes = {"I": I, "H": H, "D": module.signals, "N": module.order}
