@@ -257,6 +257,34 @@ fn the_layer_of_a_file_is_found_when_it_is_the_only_one() {
     assert_eq!((found.missing(&cell).len(), found.extra().len()), (4, 4));
 }
 
+/// The layers of a stack are numbered as the framework numbers them.
+#[test]
+fn a_stack_is_called_as_its_framework_calls_it() {
+    let source = "cell A { input x: [] param w, b, v: [] output y = v * (w * x + b)
+        layout pytorch { \"a[0].weight\" = w \"a[1].weight\" = b v = v }
+        layout torchrecurrent { \"a[0].weight\" = w \"a[1].weight\" = b v = v }
+        layout keras { \"a[0].weight\" = w \"a[1].weight\" = b v = v } }";
+    let spec = Spec::parse(source).unwrap();
+    let [cell] = spec.cells() else { panic!("one cell") };
+    let (env, none) = (Env::default(), Affixes::default());
+    let params = numbered(cell, &env);
+    for (layout, expected) in cell.layouts.iter().zip([
+        ["a.weight_l0", "a.weight_l1", "v"],
+        ["a.cells.0.weight", "a.cells.1.weight", "v"],
+        ["a[0].weight", "a[1].weight", "v"],
+    ]) {
+        let stored = write(&env, layout, &none, &params);
+        let names: Vec<&str> = stored.iter().map(|it| &*it.0).collect();
+        assert_eq!(names, expected);
+        let plain = ["a[0].weight", "a[1].weight", "v"].map(ToOwned::to_owned);
+        let plain = plain.into_iter().zip(stored.iter().map(|it| it.1.clone())).collect();
+        for tensors in [stored, plain] {
+            let back = read(cell, &env, layout, &none, tensors);
+            assert!(back.iter().zip(&params).all(|it| it.0.as_ref() == Some(it.1)));
+        }
+    }
+}
+
 #[test]
 fn a_size_that_does_not_divide_is_told() {
     let cell = gru();

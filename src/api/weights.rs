@@ -215,7 +215,10 @@ pub fn stored<F: Real>(
         let zeros = ArrayD::zeros(whole.raw_dim());
         let mut arrays = vec![whole];
         arrays.resize(row.stored.len(), zeros);
-        let names = row.stored.iter().map(|it| format!("{}{it}{suffix}", affixes.prefix));
+        let names = row.stored.iter().map(|it| {
+            let spelled = spellings(&layout.name, it).swap_remove(0);
+            format!("{}{spelled}{suffix}", affixes.prefix)
+        });
         tensors.extend(names.zip(arrays));
     }
     Ok(tensors)
@@ -249,9 +252,28 @@ fn misfit(name: &str, row: &Row, cell: &ir::Cell, error: &LayoutError) -> Error 
     Error::fit(Code::WeightsDoNotFit, message)
 }
 
+/// How a stored tensor of one layer of a stack, `a[1].weight_ih`, may be called in a file of a framework; the first is what is
+/// written.
+fn spellings(layout: &str, name: &str) -> Vec<String> {
+    let own = name.to_owned();
+    let member = name.split_once('[').and_then(|(stack, rest)| {
+        let (number, rest) = rest.split_once("].")?;
+        number.bytes().all(|it| it.is_ascii_digit()).then_some((stack, number, rest))
+    });
+    match (layout, member) {
+        ("pytorch", Some((stack, number, rest))) => vec![format!("{stack}.{rest}_l{number}"), own],
+        ("torchrecurrent", Some((stack, number, rest))) => {
+            vec![format!("{stack}.cells.{number}.{rest}"), own]
+        }
+        (_, Some(_) | None) => vec![own],
+    }
+}
+
 /// How the names of a layout end in a file.
 struct Endings<'a> {
     affixes: &'a Affixes,
+    /// The names as the file spells them.
+    spelled: BTreeMap<&'a str, String>,
     /// For names that do not stand alone.
     found: BTreeMap<&'a str, String>,
     /// What all names that do not stand alone end in, so that missing ones are named like them.
@@ -264,14 +286,29 @@ impl<'a> Endings<'a> {
         affixes: &'a Affixes,
         tensors: &BTreeMap<String, Tensor>,
     ) -> Result<Endings<'a>, Error> {
-        let mut endings = Endings { affixes, found: BTreeMap::new(), common: String::new() };
+        let mut endings = Endings {
+            affixes,
+            spelled: BTreeMap::new(),
+            found: BTreeMap::new(),
+            common: String::new(),
+        };
+        for name in layout.rows.iter().flat_map(|it| &it.stored) {
+            let all = spellings(&layout.name, name);
+            let suffix = affixes.suffix.as_deref().unwrap_or_default();
+            let is_there =
+                |it: &&String| tensors.contains_key(&format!("{}{it}{suffix}", affixes.prefix));
+            if let Some(spelled) = all.iter().find(is_there).or(all.first()) {
+                endings.spelled.insert(name, spelled.clone());
+            }
+        }
         if affixes.suffix.is_some() || &*layout.name == OWN {
             return Ok(endings);
         }
         let mut all: Vec<&str> = Vec::new();
         let mut stands_alone = false;
         for name in layout.rows.iter().flat_map(|it| &it.stored) {
-            let whole = format!("{}{name}", affixes.prefix);
+            let spelled = endings.spelled.get(&**name).unwrap_or(name);
+            let whole = format!("{}{spelled}", affixes.prefix);
             if tensors.contains_key(&whole) {
                 stands_alone = true;
                 continue;
@@ -314,6 +351,7 @@ impl<'a> Endings<'a> {
             (None, Some(found)) => found,
             (None, None) => &self.common,
         };
+        let name = self.spelled.get(name).map_or(name, String::as_str);
         format!("{}{name}{suffix}", self.affixes.prefix)
     }
 }
