@@ -4,11 +4,21 @@ use std::collections::BTreeMap;
 
 use super::hypers::Hypers;
 use super::items::Items;
-use super::lower::{Lower, Of, Past, Phase, Scope, Value};
+use super::layer::{Of, Splice};
+use super::lower::{Carried, Lower, Past, Phase, Scope, Value};
 use super::names::{Def, Kind, Names};
 use super::resolve::{Place, Resolver};
 use crate::diag::Diagnostic;
 use crate::ir::{Carry, Const, Graph, Input, Node, NodeId, Op, Shape, Start, TIME};
+
+/// The graphs of a cell with what it carries.
+pub(super) struct Assembled {
+    pub step: Graph,
+    pub start: Graph,
+    pub carries: Vec<Carry>,
+    /// What each carried value is the past of, and how many steps ago.
+    pub of: Vec<(Carried, u32)>,
+}
 
 /// Takes the step graph and gives it back with its carries and the graph of their starts; `None` when something is wrong.
 pub(super) fn assemble(
@@ -18,10 +28,11 @@ pub(super) fn assemble(
     hypers: &Hypers<'_>,
     inputs: &[Input],
     sink: &mut Vec<Diagnostic>,
-) -> Option<(Graph, Graph, Vec<Carry>)> {
+) -> Option<Assembled> {
     let mut start = Lower::new(names, items, hypers, Phase::Start);
+    start.elements.clone_from(&step.elements);
     computed(&mut start, names, items);
-    let mut carries = Vec::new();
+    let (mut carries, mut of) = (Vec::new(), Vec::new());
     let states: Vec<(usize, &Def<'_>)> = names
         .defs
         .iter()
@@ -39,6 +50,7 @@ pub(super) fn assemble(
             complete = false;
             continue;
         };
+        of.push((Carried::Past((*idx, 0)), 1));
         carries.push(Carry {
             name: def.name.name.clone(),
             shape,
@@ -49,45 +61,67 @@ pub(super) fn assemble(
             span: def.name.span,
         });
     }
-    // In the order of the declarations, however they were asked for.
+    let starts = Starts::of_layers(&mut start, names);
+    // States first, then in the order of the declarations, however they were asked for.
     let mut pasts: Vec<(usize, Past)> = step.pasts.drain(..).enumerate().collect();
-    pasts.sort_by_key(|(_, it)| (it.of, it.back));
-    let mut leaves: BTreeMap<(Of, u32), NodeId> =
+    let is_first = |it: &Past| match it.of {
+        Carried::Past(of) => it.back == 1 && step.is_state(of),
+        Carried::Time => false,
+    };
+    pasts.sort_by_key(|(_, it)| (!is_first(it), it.of, it.back));
+    let places_of: BTreeMap<Carried, usize> = pasts
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, it))| is_first(it))
+        .map(|(place, (_, it))| (it.of, states.len() + place))
+        .collect();
+    let mut leaves: BTreeMap<(Carried, u32), NodeId> =
         pasts.iter().map(|(_, it)| ((it.of, it.back), it.leaf)).collect();
     let mut places = vec![0; pasts.len()];
     for (place, (asked, past)) in pasts.iter().enumerate() {
         places[*asked] = states.len() + place;
-        let Of::Def(def_idx) = past.of else {
+        let Carried::Past(value) = past.of else {
+            of.push((past.of, 1));
             carries.push(time(&mut step, &mut start, past));
             continue;
         };
-        let def = &names.defs[def_idx];
-        let is_state = matches!(def.kind, Kind::State { .. });
+        let def = &names.defs[value.0];
+        let is_state = step.is_state(value);
         let next = match (past.back, is_state) {
-            (1, _) => match step.leaf_or_value(def_idx) {
+            (1, _) => match step.leaf_or_value(value) {
                 Some(node) => node,
                 None => {
                     complete = false;
                     continue;
                 }
             },
-            (2, true) => step.state_leaf(def_idx, &past.shape, past.span),
+            (2, true) => step.state_leaf(value, &past.shape, past.span),
             (back, _) => *leaves.entry((past.of, back - 1)).or_insert(past.leaf),
         };
-        let begin = if is_state {
-            Start::SameAs(def.slot)
-        } else {
-            let default = inputs.iter().find(|it| it.name == def.name.name);
-            let default = default.and_then(|it| it.default.clone());
-            let value = Value::Constant(default.unwrap_or(Const::Number(0.0)), 1);
-            let scalar = start.node(&value, past.span);
-            Start::Node(start.fill(scalar, &past.shape, past.span))
+        let begin = match (is_state, past.back, places_of.get(&past.of)) {
+            (true, 1, _) => match starts.find(&step, value) {
+                Some(node) => Start::Node(node),
+                None => {
+                    complete = false;
+                    continue;
+                }
+            },
+            (true, _, Some(state)) => Start::SameAs(*state),
+            (true, _, None) => Start::SameAs(def.slot),
+            (false, _, _) => {
+                let default = default_of(&step, value, inputs);
+                let scalar = start.node(&Value::Constant(default, 1), past.span);
+                Start::Node(start.fill(scalar, &past.shape, past.span))
+            }
         };
+        let name = step.name_of(value);
+        let is_state = is_state && past.back == 1;
+        of.push((past.of, past.back));
         carries.push(Carry {
-            name: format!("{}.{}", def.name.name, past.back).into(),
+            name: if is_state { name } else { format!("{name}.{}", past.back).into() },
             shape: past.shape.clone(),
             index: past.index.clone(),
-            is_state: false,
+            is_state,
             start: begin,
             next,
             span: past.span,
@@ -100,7 +134,52 @@ pub(super) fn assemble(
         return None;
     }
     let step = renumbered(step.graph, states.len(), &places);
-    Some((step, start.graph, carries))
+    Some(Assembled { step, start: start.graph, carries, of })
+}
+
+/// What the past of something that is no state is before the first step.
+fn default_of(step: &Lower<'_, '_>, of: Of, inputs: &[Input]) -> Const {
+    let default = match step.piece_of(of) {
+        Some((layer, ready, piece)) => {
+            let element = &step.elements[layer][of.1 / ready.inner.pieces.len()];
+            let default = piece.default.as_ref();
+            default.and_then(|it| Splice { element }.constant(it).ok())
+        }
+        None => {
+            let name = step.name_of(of);
+            inputs.iter().find(|it| it.name == name).and_then(|it| it.default.clone())
+        }
+    };
+    default.unwrap_or(Const::Number(0.0))
+}
+
+/// The start graphs of all layers, copied: where each node of theirs is now.
+struct Starts {
+    places: Vec<Vec<Vec<NodeId>>>,
+}
+
+impl Starts {
+    fn of_layers(start: &mut Lower<'_, '_>, names: &Names<'_>) -> Starts {
+        let mut places = Vec::with_capacity(names.layers.len());
+        for (idx, layer) in names.layers.iter().enumerate() {
+            let elements = start.elements[idx].clone();
+            let copies = elements.iter().map(|element| {
+                let Some(ready) = &layer.ready else { return Vec::new() };
+                start.start_of_layer(ready, element).unwrap_or_default()
+            });
+            places.push(copies.collect());
+        }
+        Starts { places }
+    }
+
+    /// The start of a state of a layer.
+    fn find(&self, step: &Lower<'_, '_>, of: Of) -> Option<NodeId> {
+        let (layer, ready, _) = step.piece_of(of)?;
+        let count = ready.inner.pieces.len();
+        let carry = ready.inner.carried.iter().position(|it| *it == (Some(of.1 % count), 1))?;
+        let Start::Node(node) = ready.inner.cell.carries[carry].start else { return None };
+        self.places[layer].get(of.1 / count)?.get(node.idx()).copied()
+    }
 }
 
 /// The number of the step: 0 before the first one, and one more after each.

@@ -1,21 +1,22 @@
 //! One cell, from its tree to its graphs.
 
-use std::collections::BTreeMap;
-
 use super::carries;
 use super::declare;
 use super::hypers::{self, Hypers, Settings};
 use super::inits;
 use super::items::{self, Items};
+use super::layer::{self, Element, Given, Inner, Of, Ready, Splice, Store};
 use super::layout;
-use super::lower::{Lower, Phase, Scope, Value};
+use super::lower::{Carried, Lower, Phase, Scope, Value};
 use super::masks;
-use super::names::{Equation, Kind, Names, Returned, Right};
+use super::names::{Equation, Kind, Names, Right};
 use super::order;
-use super::resolve::{self, Place, Resolver};
+use super::pieces::{self, Pieces};
+use super::resolve::{Place, Resolver};
+use super::shapes;
 use super::show;
 use crate::diag::{self, Applicability, Code, Diagnostic};
-use crate::ir::{self, Const, Init, Input, NamedValue, NodeId, Output, Param, Shape, ValueKind};
+use crate::ir::{self, Const, Init, Input, Output, Param, Shape};
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind};
 use crate::text::Span;
 
@@ -24,40 +25,59 @@ pub(super) fn check<'a>(
     cell: &'a ast::Cell,
     items: &Items<'a>,
     settings: &Settings<'_>,
+    given: &Given<'a>,
+    store: &Store,
     sink: &mut Vec<Diagnostic>,
-) -> Option<ir::Cell> {
+) -> Option<Inner> {
     let first = sink.len();
     let mut names = declare::collect(cell, sink);
     hypers::set_dims(&mut names, items, settings, &cell.name.name, sink);
+    for dim in &mut names.dims.free {
+        dim.default = given.sizes.get(&dim.name).copied().or(dim.default);
+    }
     resolve_all(&mut names, items, sink);
-    let hypers = hypers::resolve(&names, items, settings, sink);
-    let outputs = outputs(&names, sink);
+    let hypers = hypers::resolve(&names, items, settings, given, sink);
+    let (ready, fixed_by_layers) = layer::prepare(&names, items, &hypers, store, sink);
+    for (layer, ready) in names.layers.iter_mut().zip(ready) {
+        layer.ready = ready;
+    }
+    let returned = pieces::returned(&names, items, sink);
     let order = order_of(&names, sink);
 
     let mut step = Lower::new(&names, items, &hypers, Phase::Step);
-    step.inferred = inferred(&names, items, &hypers, sink);
+    (step.inferred, step.told) = shapes::inferred(&names, items, &hypers, sink);
     for idx in order {
         lower_equation(&mut step, &names, &names.equations[idx]);
     }
-    let outputs: Vec<Output> = outputs
-        .into_iter()
-        .filter_map(|(name, def)| {
-            let node = output_node(&mut step, &names, def)?;
-            Some(Output { name: names.defs[name].name.name.clone(), node })
-        })
-        .collect();
-    let values = values(&mut step, &names);
+    let outputs: Vec<(Output, Of)> =
+        returned.into_iter().filter_map(|it| pieces::output(&mut step, &names, it)).collect();
     let inputs = inputs(&names, items, &hypers, sink);
-    let params = params(&names, items, &hypers, sink);
-    let masks = masks::lower(&names, items, &hypers, sink);
-    let layouts = layout::collect(cell, &names, &params, sink);
-    let fixed = std::mem::take(&mut step.fixed);
+    let params = params(&step, &names, items, &hypers, sink);
+    let n_own = names.defs.iter().filter(|it| matches!(it.kind, Kind::Param { .. })).count();
+    let own = &params[..n_own.min(params.len())];
+    let mut layouts = layout::collect(cell, &names, own, sink);
+    let elements = own_elements(&step, &names);
+    if layer::extend_layouts(&mut layouts, n_own > 0, elements, cell.name.span).is_err() {
+        let message = "a tensor of the layout of a layer is too large";
+        sink.push(Diagnostic::new(Code::TooLarge, cell.name.span, message));
+    }
+    let mut masks = masks::lower(&names, items, &hypers, sink);
+    masks_of_layers(&step, &names, &mut masks);
+    let pieces = pieces::of_cell(&mut step, &names, &inputs);
+    let mut fixed = std::mem::take(&mut step.fixed);
+    fixed.extend(fixed_by_layers);
     let carried = carries::assemble(step, &names, items, &hypers, &inputs, sink);
 
     if diag::has_errors(&sink[first..]) {
         return None;
     }
-    let (step, start, carries) = carried?;
+    // What is poisoned was reported, here or by the parser.
+    let (Some(carried), Some((_, main))) = (carried, outputs.first()) else { return None };
+    let main = pieces.place(*main);
+    let carries::Assembled { step, start, carries, of } = carried;
+    let own = hypers.numbers.order.iter();
+    let own = own.filter_map(|it| Some((it.clone(), hypers.numbers.constants.get(it)?.clone())));
+    let own = own.collect();
     for dim in &mut names.dims.free {
         dim.fixed = fixed.contains(&dim.name);
     }
@@ -65,7 +85,7 @@ pub(super) fn check<'a>(
     let checked = ir::Cell {
         name: cell.name.name.clone(),
         doc,
-        shared: shared(&names),
+        shared: shared(&names, &params),
         layouts,
         hypers: hypers.list,
         inputs,
@@ -74,18 +94,28 @@ pub(super) fn check<'a>(
         masks,
         step,
         start,
-        outputs,
-        values,
+        outputs: outputs.into_iter().map(|it| it.0).collect(),
+        values: pieces.values(),
         dims: names.dims.free,
         derived: names.dims.derived,
     };
     layout::check_sums(&checked, sink);
-    (!diag::has_errors(&sink[first..])).then_some(checked)
+    if diag::has_errors(&sink[first..]) {
+        return None;
+    }
+    let carried = of.into_iter().map(|(of, back)| match of {
+        Carried::Past(of) => (Some(pieces.place(of)), back),
+        Carried::Time => (None, back),
+    });
+    let carried = carried.collect();
+    let Pieces { list, by_name, .. } = pieces;
+    Some(Inner { cell: checked, pieces: list, by_name, main, carried, hypers: own })
 }
 
 /// Resolves the names of everything in a cell.
 fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diagnostic>) {
     let mut found = Vec::with_capacity(names.equations.len());
+    let mut layers = Vec::with_capacity(names.layers.len());
     // One walker for all equations, so that the search for near names has one budget.
     let mut resolver = Resolver::new(names, items, Place::Step, sink);
     for equation in &names.equations {
@@ -99,11 +129,21 @@ fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diag
             | Kind::Param { .. }
             | Kind::Mask { .. }
             | Kind::Value(_)
+            | Kind::Layer(_)
             | Kind::Later => Place::Step,
         };
-        let defines: Vec<&ast::Ident> = equation.targets().map(|it| names.defs[it].name).collect();
-        resolver.right(equation.value, &defines);
-        found.push((std::mem::take(&mut resolver.uses), std::mem::take(&mut resolver.pasts)));
+        if let Right::Layer(layer, _) = equation.value {
+            layers.push(resolver.layer(layer));
+        } else {
+            let targets = equation.targets();
+            let defines: Vec<&ast::Ident> = targets.map(|it| names.defs[it].name).collect();
+            resolver.right(equation.value, &defines);
+        }
+        found.push((
+            std::mem::take(&mut resolver.uses),
+            std::mem::take(&mut resolver.pasts),
+            std::mem::take(&mut resolver.past_parts),
+        ));
     }
     for def in &names.defs {
         let name = &def.name.name;
@@ -132,68 +172,20 @@ fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diag
             | Kind::Hyper(_)
             | Kind::Computed
             | Kind::Value(_)
+            | Kind::Layer(_)
             | Kind::Later => {}
         }
     }
-    for (equation, (uses, pasts)) in names.equations.iter_mut().zip(found) {
+    for (equation, (uses, pasts, past_parts)) in names.equations.iter_mut().zip(found) {
         equation.uses = uses;
         equation.pasts = pasts;
+        equation.past_parts = past_parts;
     }
-}
-
-/// The outputs: the definition whose name each bears and the one whose value it is.
-fn outputs(names: &Names<'_>, sink: &mut Vec<Diagnostic>) -> Vec<(usize, usize)> {
-    let mut outputs: Vec<(usize, usize)> = Vec::new();
-    let mut seen: BTreeMap<usize, crate::text::Span> = BTreeMap::new();
-    let mut suggest = super::suggest::Suggest::new();
-    for returned in &names.outputs {
-        let path = match returned {
-            Returned::Def(def) => {
-                outputs.push((*def, *def));
-                continue;
-            }
-            Returned::Path(path) => path,
-        };
-        let Some((idx, def)) = names.find(&path.head.name) else {
-            let known = names.all();
-            sink.push(suggest.report(Code::UnknownName, "name", &path.head, known));
-            continue;
-        };
-        match &def.kind {
-            Kind::Later => continue,
-            Kind::Dim | Kind::Hyper(_) => {
-                let message =
-                    format!("`{}` is {}, not a value of the step", def.name.name, def.article());
-                let fault = Diagnostic::new(Code::WrongKindOfName, path.span, message)
-                    .label(def.name.span, "declared here");
-                sink.push(fault);
-                continue;
-            }
-            Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Value(_) => {}
-        }
-        if let Some((_, part)) = path.tail.first() {
-            let message =
-                format!("`{}` is {} and has no part `{}`", def.name.name, def.article(), part.name);
-            let fault = Diagnostic::new(Code::WrongKindOfName, part.span, message)
-                .label(def.name.span, "declared here");
-            sink.push(fault);
-            continue;
-        }
-        if let Some(before) = seen.insert(idx, path.span) {
-            let message = format!("`{}` is returned twice", def.name.name);
-            let fault = Diagnostic::new(Code::DefinedTwice, path.span, message)
-                .label(before, "first returned here");
-            sink.push(fault);
-            continue;
-        }
-        outputs.push((idx, idx));
+    // Equations stand in the order in which their layers do.
+    for (layer, (kinds, sound)) in names.layers.iter_mut().zip(layers) {
+        layer.kinds = kinds;
+        layer.sound = sound;
     }
-    outputs
 }
 
 /// The order of the equations, by position; reports circles.
@@ -231,96 +223,25 @@ fn cycle_fault(names: &Names<'_>, cycle: &[usize]) -> Diagnostic {
     }
     let message =
         format!("`{name}` depends on itself within one step: {text}; did you mean `prev {name}`?");
-    let mut fault = Diagnostic::new(Code::Cycle, span, message).fix(
-        Applicability::Maybe,
-        span,
-        format!("prev {name}"),
-    );
+    let fault = Diagnostic::new(Code::Cycle, span, message);
+    let mut fault = match def(cycle[0]).kind {
+        // What follows the name of a layer stays.
+        Kind::Layer(_) => fault.fix(Applicability::Maybe, span.before(), "prev "),
+        Kind::Dim
+        | Kind::Hyper(_)
+        | Kind::Input { .. }
+        | Kind::State { .. }
+        | Kind::Param { .. }
+        | Kind::Computed
+        | Kind::Mask { .. }
+        | Kind::Value(_)
+        | Kind::Later => fault.fix(Applicability::Maybe, span, format!("prev {name}")),
+    };
     for pair in cycle.windows(2).take(3) {
         let (from, to) = (&def(pair[0]).name.name, &def(pair[1]).name.name);
         fault = fault.label(reads(pair[0], pair[1]), format!("`{from}` reads `{to}` here"));
     }
     fault
-}
-
-/// The shapes of values whose past is read, found without their pasts: new states have their declared shapes, so only circles
-/// among the values themselves are left, and those are reported.
-fn inferred(
-    names: &Names<'_>,
-    items: &Items<'_>,
-    hypers: &Hypers<'_>,
-    sink: &mut Vec<Diagnostic>,
-) -> BTreeMap<usize, (Shape, Option<ir::Dim>)> {
-    let asked: Vec<usize> = names
-        .equations
-        .iter()
-        .flat_map(|it| &it.pasts)
-        .filter(|(def, _)| resolve::is_inferred(&names.defs[*def].kind))
-        .filter_map(|(def, _)| names.defs[*def].equation)
-        .collect();
-    if asked.is_empty() {
-        return BTreeMap::new();
-    }
-    let needs = |equation: &Equation<'_>| -> Vec<usize> {
-        if let Kind::State { .. } = names.defs[equation.def].kind {
-            return Vec::new();
-        }
-        let shapeless = |def: &usize| {
-            let kind = &names.defs[*def].kind;
-            resolve::is_inferred(kind) || matches!(kind, Kind::Computed)
-        };
-        let all = equation.uses.iter().chain(&equation.pasts).map(|it| it.0);
-        all.filter(shapeless).filter_map(|def| names.defs[def].equation).collect()
-    };
-    let edges: Vec<Vec<usize>> = names.equations.iter().map(needs).collect();
-    let sorted = order::sort(&edges);
-    for cycle in &sorted.cycles {
-        let Some(fault) = past_fault(names, cycle) else { continue };
-        sink.push(fault);
-    }
-    let mut needed = vec![false; edges.len()];
-    let mut open = asked;
-    while let Some(equation) = open.pop() {
-        if !std::mem::replace(&mut needed[equation], true) {
-            open.extend(&edges[equation]);
-        }
-    }
-    let mut lower = Lower::new(names, items, hypers, Phase::Shapes);
-    for idx in sorted.order.into_iter().filter(|it| needed[*it]) {
-        let equation = &names.equations[idx];
-        lower_equation(&mut lower, names, equation);
-        for def in equation.targets() {
-            let shape = |node: &NodeId| lower.graph.shape(*node).clone();
-            let found = match &lower.values[def] {
-                Some(Value::Node(node)) => (shape(node), None),
-                Some(Value::Index(node, dim)) => (shape(node), Some(dim.clone())),
-                Some(Value::Constant(..)) => (Shape::scalar(), None),
-                Some(Value::Poison) | None => continue,
-            };
-            lower.inferred.insert(def, found);
-        }
-    }
-    lower.inferred
-}
-
-/// The report of values whose shapes rest on each other's past; `None` for a circle within the step, which is reported as such.
-fn past_fault(names: &Names<'_>, cycle: &[usize]) -> Option<Diagnostic> {
-    let pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));
-    let mut read = None;
-    for (from, to) in pairs {
-        let target = |it: &&(usize, Span)| names.defs[it.0].equation == Some(*to);
-        let from = &names.equations[*from];
-        if from.uses.iter().find(target).is_none() {
-            read = read.or(from.pasts.iter().find(target));
-        }
-    }
-    let (def, span) = read?;
-    let name = &names.defs[*def].name;
-    let message = format!("the shape of `{}` rests on its own past", name.name);
-    let fault = Diagnostic::new(Code::ShapeFromOwnPast, *span, message)
-        .label(name.span, "nothing else gives it a shape")
-        .help(format!("declare `state {0}: [..]` and write `{0} = ..` without `let`", name.name));
-    Some(fault)
 }
 
 /// Lowers the right side of an equation and keeps its value under its name.
@@ -332,25 +253,19 @@ pub(super) fn lower_equation(
     let fold = match equation.value {
         Right::Expr(expr) => {
             let value = lower.expr(expr, &Scope::CELL);
-            return keep(lower, names, equation, expr, equation.def, value);
+            return keep(lower, names, expr, equation.def, value);
         }
         Right::Fold(fold) => fold,
+        Right::Layer(layer, _) => return lower.layer(layer),
     };
     let values = lower.equation_fold(fold, equation);
     for ((def, result), value) in equation.targets().zip(&fold.results).zip(values) {
-        keep(lower, names, equation, result, def, value);
+        keep(lower, names, result, def, value);
     }
 }
 
 /// Keeps the value of an expression under the name that an equation defines.
-fn keep(
-    lower: &mut Lower<'_, '_>,
-    names: &Names<'_>,
-    equation: &Equation<'_>,
-    expr: &Expr,
-    target: usize,
-    value: Value,
-) {
+fn keep(lower: &mut Lower<'_, '_>, names: &Names<'_>, expr: &Expr, target: usize, value: Value) {
     let def = &names.defs[target];
     let name = &def.name.name;
     let span = expr.span;
@@ -373,7 +288,7 @@ fn keep(
                 return;
             };
             if found != *shape {
-                let fault = state_shape(names, equation, name, &found, shape)
+                let fault = state_shape(names, expr, name, &found, shape)
                     .label(def.name.span, format!("declared `{shape}` here"));
                 lower.sink.push(fault);
                 return;
@@ -415,17 +330,16 @@ fn product_meant(names: &Names<'_>, value: &Expr) -> Option<(Span, String, Strin
 
 fn state_shape(
     names: &Names<'_>,
-    equation: &Equation<'_>,
+    value: &Expr,
     name: &str,
     found: &Shape,
     declared: &Shape,
 ) -> Diagnostic {
-    let expr = equation.value.result();
-    let span = expr.span;
+    let span = value.span;
     let message = format!("the new value of `{name}` has shape `{found}`, declared `{declared}`");
     let fault = Diagnostic::new(Code::StateShape, span, message);
     if found.rank() > 0 {
-        return match product_meant(names, expr) {
+        return match product_meant(names, value) {
             Some((star, left, right)) => fault
                 .label(star, "repeats the vector along the rows")
                 .help(format!("for the matrix product write `{left} @ {right}`"))
@@ -433,7 +347,7 @@ fn state_shape(
             None => fault.help("change the declaration or the equation"),
         };
     }
-    match show::Shown::from(expr).full() {
+    match show::Shown::from(value).full() {
         Some(text) => {
             // A plain zero is already there.
             let text = match &*text {
@@ -444,60 +358,6 @@ fn state_shape(
         }
         None => fault.help(format!("add `zeros({declared})`")),
     }
-}
-
-fn output_node(step: &mut Lower<'_, '_>, names: &Names<'_>, def: usize) -> Option<NodeId> {
-    let it = &names.defs[def];
-    let value = match &it.kind {
-        Kind::Input { .. } | Kind::Param { .. } | Kind::Mask { .. } => step.leaf(def),
-        Kind::State { .. } | Kind::Value(_) | Kind::Computed => step.values[def].clone()?,
-        Kind::Dim | Kind::Hyper(_) | Kind::Later => return None,
-    };
-    match value {
-        Value::Poison => None,
-        Value::Node(node) => Some(node),
-        Value::Constant(..) => Some(step.node(&value, it.name.span)),
-        Value::Index(_, dim) => {
-            let message = format!("`{}` is an index below `{dim}`, not a number", it.name.name);
-            let fault = Diagnostic::new(Code::WrongKindOfName, it.name.span, message)
-                .help(format!("return `eye({dim})[{}]`, its one-hot vector", it.name.name));
-            step.sink.push(fault);
-            None
-        }
-    }
-}
-
-/// Every named value of the step, in the order of the source.
-fn values(step: &mut Lower<'_, '_>, names: &Names<'_>) -> Vec<NamedValue> {
-    let mut values = Vec::new();
-    for (idx, def) in names.defs.iter().enumerate() {
-        let kind = match &def.kind {
-            Kind::Input { .. } => {
-                step.leaf(idx);
-                ValueKind::Input
-            }
-            Kind::State { .. } => ValueKind::State,
-            Kind::Value(kind) => *kind,
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Later => continue,
-        };
-        let node = match &step.values[idx] {
-            Some(Value::Node(node) | Value::Index(node, _)) => *node,
-            Some(Value::Poison | Value::Constant(..)) | None => continue,
-        };
-        values.push(NamedValue { name: def.name.name.clone(), kind, node, span: def.name.span });
-        // What the turns of a loop name follows the first name that the loop defines.
-        if let Some(equation) = def.equation
-            && names.equations[equation].def == idx
-        {
-            values.extend(step.inner.remove(&equation).unwrap_or_default());
-        }
-    }
-    values
 }
 
 fn inputs(
@@ -534,6 +394,7 @@ fn inputs(
 }
 
 fn params(
+    step: &Lower<'_, '_>,
     names: &Names<'_>,
     items: &Items<'_>,
     hypers: &Hypers<'_>,
@@ -553,20 +414,78 @@ fn params(
         params.push(Param { name, shape, init, trained: *trained, span });
     }
     sink.append(&mut lower.sink);
+    for (ready, element) in own_elements(step, names) {
+        let splice = Splice { element };
+        for param in &ready.inner.cell.params {
+            let (Ok(shape), Ok(init)) = (splice.shape(&param.shape), splice.init(&param.init))
+            else {
+                let message =
+                    format!("the initialiser of `{}` is too large", element.name(&param.name));
+                sink.push(Diagnostic::new(Code::TooLarge, param.span, message));
+                continue;
+            };
+            params.push(Param { name: element.name(&param.name), shape, init, ..param.clone() });
+        }
+    }
     params
 }
 
+/// The layers that have weights of their own, those of a stack one by one.
+fn own_elements<'s>(
+    step: &'s Lower<'_, '_>,
+    names: &'s Names<'_>,
+) -> impl Iterator<Item = (&'s Ready<'s>, &'s Element)> {
+    let layers = names.layers.iter().zip(&step.elements);
+    layers
+        .filter_map(|(layer, elements)| Some((layer.ready.as_ref()?, elements)))
+        .filter(|(ready, _)| ready.shares.is_none())
+        .flat_map(|(ready, elements)| elements.iter().map(move |it| (ready, it)))
+}
+
+/// The masks of layers, after those of the cell.
+fn masks_of_layers(step: &Lower<'_, '_>, names: &Names<'_>, masks: &mut Vec<ir::Mask>) {
+    for (layer, elements) in names.layers.iter().zip(&step.elements) {
+        let Some(ready) = &layer.ready else { continue };
+        for element in elements {
+            let splice = Splice { element };
+            masks.extend(ready.inner.cell.masks.iter().map(|it| ir::Mask {
+                name: element.name(&it.name),
+                // What is too large was reported when the layer was lowered.
+                shape: splice.shape(&it.shape).unwrap_or_default(),
+                probability: splice.constant(&it.probability).unwrap_or(Const::Number(1.0)),
+                ..it.clone()
+            }));
+        }
+    }
+}
+
 /// The trained params that are read at more than one place.
-fn shared(names: &Names<'_>) -> Vec<crate::text::Name> {
+fn shared(names: &Names<'_>, params: &[Param]) -> Vec<crate::text::Name> {
     let mut counts = vec![0usize; names.defs.len()];
     for (def, _) in names.equations.iter().flat_map(|it| &it.uses) {
         counts[*def] += 1;
     }
-    names
+    let own = names
         .defs
         .iter()
         .zip(counts)
         .filter(|(def, count)| *count > 1 && matches!(def.kind, Kind::Param { trained: true, .. }))
-        .map(|(def, _)| def.name.name.clone())
-        .collect()
+        .map(|(def, _)| def.name.name.clone());
+    let mut shared: Vec<crate::text::Name> = own.collect();
+    let mut targets = std::collections::BTreeSet::new();
+    for layer in names.layers.iter().filter_map(|it| it.ready.as_ref()) {
+        targets.extend(layer.shares);
+    }
+    for (idx, layer) in names.layers.iter().enumerate() {
+        let Some(ready) = layer.ready.as_ref().filter(|it| it.shares.is_none()) else { continue };
+        let count = ready.inner.cell.params.len();
+        let own = &params[ready.first_param..ready.first_param + ready.count * count];
+        for (param, inner) in own.iter().zip(ready.inner.cell.params.iter().cycle()) {
+            let twice = targets.contains(&idx) || ready.inner.cell.shared.contains(&inner.name);
+            if twice && param.trained {
+                shared.push(param.name.clone());
+            }
+        }
+    }
+    shared
 }

@@ -12,6 +12,8 @@ pub(super) const MOST_PARTS: usize = 256;
 #[derive(Default)]
 pub(super) struct Numbers {
     pub constants: BTreeMap<Name, Const>,
+    /// Those that the cell defines itself, each after those that it is made of.
+    pub order: Vec<Name>,
     pub env: Env,
 }
 
@@ -20,7 +22,16 @@ impl Numbers {
         if let Some(number) = value.eval(&self.env) {
             self.env.hypers.insert(name.clone(), number);
         }
+        self.order.push(name.clone());
         self.constants.insert(name, value);
+    }
+
+    /// A hyper that a layer gives: its value, unless that depends on a size of the outer cell.
+    pub fn give(&mut self, name: Name, value: Option<f64>) {
+        if let Some(value) = value {
+            self.env.hypers.insert(name.clone(), value);
+        }
+        self.constants.insert(name.clone(), Const::Hyper(name));
     }
 
     /// The value of a constant, if no size is needed for it.
@@ -34,12 +45,20 @@ impl Numbers {
             Const::Number(_) => {}
             Const::Size(dim) => found.extend(dim.names()),
             Const::Hyper(name) => {
-                if let Some(constant) = self.constants.get(name) {
+                if let Some(constant) = self.constants.get(name)
+                    && !is_given(name, constant)
+                {
                     self.sizes_in(constant, found);
                 }
             }
             Const::Apply(_, args) => args.iter().for_each(|it| self.sizes_in(it, found)),
         }
+    }
+
+    /// Whether the outer cell gives a hyper whose value depends on a size.
+    pub fn waits_for_sizes(&self) -> bool {
+        let waits = |name: &Name| !self.env.hypers.contains_key(name);
+        self.constants.iter().any(|(name, value)| is_given(name, value) && waits(name))
     }
 
     /// The value of a constant where dims have these sizes.
@@ -77,7 +96,11 @@ impl Numbers {
             Const::Size(dim) => Some(dim.clone()),
             Const::Hyper(name) => match self.env.hypers.get(name) {
                 Some(value) => whole(*value).map(Dim::number),
-                None => self.polynomial(self.constants.get(name)?),
+                None => match self.constants.get(name)? {
+                    // Only the outer cell knows.
+                    value if is_given(name, value) => None,
+                    value => self.polynomial(value),
+                },
             },
             Const::Apply(op, args) => {
                 let args: Option<Vec<Dim>> = args.iter().map(|it| self.polynomial(it)).collect();
@@ -85,6 +108,11 @@ impl Numbers {
             }
         }
     }
+}
+
+/// Whether a hyper stands for itself: a layer gives it, and only the outer cell knows what it is made of.
+fn is_given(name: &Name, value: &Const) -> bool {
+    matches!(value, Const::Hyper(own) if own == name)
 }
 
 /// The whole number that a value is.

@@ -4,7 +4,7 @@ use super::dims;
 use super::fold;
 use super::items;
 use super::masks;
-use super::names::{Def, Equation, Kind, Names, Returned, Right, no_size, unknown_size};
+use super::names::{Def, Equation, Kind, Layer, Names, Returned, Right, no_size, unknown_size};
 use super::suggest::Suggest;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::ir::{Dim, Shape, ValueKind};
@@ -71,7 +71,7 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn equations(&mut self, def: usize, rest: Vec<usize>, value: Right<'a>) {
-        let equation = Equation { def, rest, value, uses: Vec::new(), pasts: Vec::new() };
+        let equation = Equation::new(def, rest, value);
         for target in equation.targets() {
             self.names.defs[target].equation = Some(self.names.equations.len());
         }
@@ -188,8 +188,12 @@ impl<'a> Collector<'a, '_> {
                 }
             }
             DeclKind::Layer(layer) => {
-                self.later("layer", span);
-                self.define(&layer.name, Kind::Later);
+                let idx = self.names.layers.len();
+                let Some(def) = self.define(&layer.name, Kind::Layer(idx)) else { return };
+                let decl = &**layer;
+                let (kinds, sound, ready) = (Vec::new(), false, None);
+                self.names.layers.push(Layer { decl, def, kinds, sound, ready });
+                self.equation(def, Right::Layer(idx, decl));
             }
             DeclKind::Loss { .. } => self.later("loss", span),
             // A layout defines no name of the cell.
@@ -318,7 +322,7 @@ impl<'a> Collector<'a, '_> {
                     .label(other, "first defined here");
                 self.sink.push(fault);
             }
-            (Kind::Value(_), _) => {
+            (Kind::Value(_) | Kind::Layer(_), _) => {
                 self.sink.push(items::twice(name, first.name));
             }
             (Kind::Later, _) => {}
@@ -369,7 +373,12 @@ impl<'a> Collector<'a, '_> {
                     Kind::State { .. } => &mut slots.1,
                     Kind::Param { .. } => &mut slots.2,
                     Kind::Mask { .. } => &mut slots.3,
-                    Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Value(_) | Kind::Later => {
+                    Kind::Dim
+                    | Kind::Hyper(_)
+                    | Kind::Computed
+                    | Kind::Value(_)
+                    | Kind::Layer(_)
+                    | Kind::Later => {
                         continue;
                     }
                 };

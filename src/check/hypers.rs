@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::builtin;
 use super::consts::Numbers;
 use super::items::{Callable, Items};
+use super::layer::Given;
 use super::lower::{Lower, Phase, Scope, Value};
 use super::names::{Def, Kind, Names};
 use super::order;
@@ -22,6 +23,16 @@ pub(super) struct Activation<'a> {
     /// The constants after the value, in the order of the parameters.
     pub constants: Vec<Const>,
     text: String,
+}
+
+impl Activation<'_> {
+    /// Which one it is, whatever its constants are.
+    pub fn name(&self) -> String {
+        match self.of {
+            Of::Builtin(op) => format!("{op:?}"),
+            Of::Own(item) => item.name.name.to_string(),
+        }
+    }
 }
 
 /// Which activation.
@@ -47,6 +58,7 @@ pub(super) fn resolve<'a>(
     names: &Names<'a>,
     items: &Items<'a>,
     settings: &Settings<'_>,
+    given: &Given<'a>,
     sink: &mut Vec<Diagnostic>,
 ) -> Hypers<'a> {
     let declared: Vec<(&Def<'a>, &'a ast::HyperDecl)> = names
@@ -61,6 +73,7 @@ pub(super) fn resolve<'a>(
             | Kind::Computed
             | Kind::Mask { .. }
             | Kind::Value(_)
+            | Kind::Layer(_)
             | Kind::Later => None,
         })
         .collect();
@@ -97,6 +110,10 @@ pub(super) fn resolve<'a>(
         }
         let decl = declared[idx].1;
         match find(decl, names, items, &hypers, sink) {
+            Some(Found::Number(_)) if given.numbers.contains_key(&decl.name.name) => {
+                let value = given.numbers[&decl.name.name];
+                hypers.numbers.give(decl.name.name.clone(), value);
+            }
             Some(Found::Number(value)) => {
                 let value = match settings.get(&*decl.name.name) {
                     Some(setting) => set_number(decl, *setting, names, items, &hypers, sink),
@@ -105,6 +122,13 @@ pub(super) fn resolve<'a>(
                 if let Some(value) = value {
                     hypers.numbers.insert(decl.name.name.clone(), value);
                 }
+            }
+            Some(Found::Activation(_)) if given.activations.contains_key(&decl.name.name) => {
+                let (activation, constants) = &given.activations[&decl.name.name];
+                for (name, value) in constants {
+                    hypers.numbers.give(name.clone(), *value);
+                }
+                hypers.activations.insert((*decl.name.name).into(), activation.clone());
             }
             Some(Found::Activation(activation)) => {
                 let activation = match settings.get(&*decl.name.name) {
@@ -138,7 +162,7 @@ enum Found<'a> {
 }
 
 /// The name and arguments of an activation, if an expression has that form. Arguments by position make it a number.
-fn activation_form<'e>(
+pub(super) fn activation_form<'e>(
     expr: &'e Expr,
     names: &Names<'_>,
     items: &Items<'_>,
@@ -164,6 +188,35 @@ fn activation_form<'e>(
         | ExprKind::Binary(..) => return None,
     };
     is_activation(&name.name, items).then_some((name, args))
+}
+
+/// The activation that a layer's argument is; `None` when it is none.
+pub(super) fn given<'a>(
+    expr: &'a Expr,
+    names: &Names<'a>,
+    items: &Items<'a>,
+    hypers: &Hypers<'a>,
+) -> Result<Option<Activation<'a>>, Box<Diagnostic>> {
+    if let Some((name, args)) = activation_form(expr, names, items) {
+        return Constants { names, items, hypers }.activation(name, args, false).map(Some);
+    }
+    Ok(match &expr.kind {
+        ExprKind::Path(path) if path.tail.is_empty() => {
+            hypers.activations.get(&*path.head.name).cloned()
+        }
+        ExprKind::Path(_)
+        | ExprKind::Call(..)
+        | ExprKind::Number(_)
+        | ExprKind::Inf
+        | ExprKind::Pi
+        | ExprKind::Prev(..)
+        | ExprKind::Array(_)
+        | ExprKind::Paren(_)
+        | ExprKind::Neg(..)
+        | ExprKind::Index(..)
+        | ExprKind::Chain(..)
+        | ExprKind::Binary(..) => None,
+    })
 }
 
 fn is_activation(name: &str, items: &Items<'_>) -> bool {
@@ -389,6 +442,7 @@ pub(super) fn set_dims<'a>(
             | Kind::Computed
             | Kind::Mask { .. }
             | Kind::Value(_)
+            | Kind::Layer(_)
             | Kind::Later => {
                 let message = format!("`{name}` is {} and cannot be set", def.article());
                 let fault = bad_setting(*setting, message)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Program;
 use super::args::Form;
 use super::builtin;
+use super::layer::Face;
 use super::names::Names;
 use super::order;
 use super::resolve::{Place, Resolver};
@@ -63,6 +64,9 @@ pub(super) struct Items<'a> {
     pub weights: Vec<usize>,
     /// A file that could not be had may define what is lacking.
     incomplete: bool,
+    /// The cells that layers may name; of two of one name the first.
+    pub cells: Vec<Face<'a>>,
+    cells_by_name: BTreeMap<&'a str, usize>,
     /// What could not be read may define it too.
     unread: Vec<&'a ast::Unread>,
 }
@@ -70,6 +74,11 @@ pub(super) struct Items<'a> {
 impl<'a> Items<'a> {
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// The cell of this name.
+    pub fn cell(&self, name: &str) -> Option<usize> {
+        self.cells_by_name.get(name).copied()
     }
 
     /// Whether this name may be defined where it cannot be seen.
@@ -114,6 +123,10 @@ pub(super) fn collect<'a>(program: &'a Program, sink: &mut Vec<Diagnostic>) -> I
         if let Some(callable) = callable {
             items.by_name.insert(&name.name, items.callables.len());
             items.callables.push(callable);
+        }
+        if let Item::Cell(cell) = item {
+            items.cells_by_name.insert(&name.name, items.cells.len());
+            items.cells.push(Face::of(cell));
         }
     }
     find_recursion(&mut items, sink);

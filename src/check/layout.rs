@@ -222,12 +222,25 @@ impl Checker<'_> {
             | Kind::State { .. }
             | Kind::Param { .. }
             | Kind::Mask { .. }
-            | Kind::Value(_) => format!("{}, not a param", def.article()),
+            | Kind::Value(_)
+            | Kind::Layer(_) => format!("{}, not a param", def.article()),
         };
         let message = format!("`{}` is {what}", path.head.name);
         let fault = Diagnostic::new(Code::WrongKindOfName, path.span, message)
             .label(declared, "declared here")
             .help("a layout is made of params and of consts with `init`");
+        let fault = match def.kind {
+            Kind::Layer(_) => fault.help("the params of a layer are laid out by its own cell"),
+            Kind::Dim
+            | Kind::Hyper(_)
+            | Kind::Input { .. }
+            | Kind::State { .. }
+            | Kind::Param { .. }
+            | Kind::Computed
+            | Kind::Mask { .. }
+            | Kind::Value(_)
+            | Kind::Later => fault,
+        };
         self.sink.push(fault);
         None
     }

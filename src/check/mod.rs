@@ -11,18 +11,24 @@ mod fold;
 mod hypers;
 mod inits;
 mod items;
+mod layer;
 mod layout;
 mod lint;
 mod lower;
 mod masks;
 mod names;
 mod order;
+mod pieces;
 mod range;
 mod resolve;
+mod shapes;
 mod show;
 mod suggest;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::diag::{self, Code, Diagnostic};
 use crate::ir;
@@ -81,7 +87,9 @@ pub struct Checked {
 pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
-    let items = items::collect(program, sink);
+    let mut items = items::collect(program, sink);
+    let order = layer::order(&mut items, sink);
+    let items = items;
     let cells: Vec<&ast::Cell> = program
         .files
         .iter()
@@ -93,7 +101,28 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
         .collect();
     let set: hypers::Settings<'_> =
         settings.values.iter().map(|(name, value)| (&*name.name, (name, value))).collect();
-    let unset = hypers::Settings::new();
+    let (unset, given) = (hypers::Settings::new(), layer::Given::default());
+    let is_set = |it: &ast::Cell| match cell {
+        Some(name) => *it.name.name == *name,
+        None => cells.len() == 1,
+    };
+    // Inner cells come before those that are made of them; what is set holds for the outermost one.
+    let store = layer::Store::default();
+    let mut found: BTreeMap<Span, ir::Cell> = BTreeMap::new();
+    for idx in order {
+        let face = &items.cells[idx];
+        if sink.len() >= items::MANY {
+            break;
+        }
+        if face.is_model() || is_set(face.cell) && !set.is_empty() && !face.is_inner {
+            continue;
+        }
+        let checked = cell::check(face.cell, &items, &unset, &given, &store, sink).map(Rc::new);
+        if let Some(checked) = &checked {
+            found.insert(face.cell.span, checked.cell.clone());
+        }
+        store.keep(idx, checked);
+    }
     for it in &cells {
         if sink.len() >= items::MANY {
             break;
@@ -104,17 +133,23 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
             sink.push(Diagnostic::new(Code::NotSupportedYet, word, message));
             continue;
         }
-        let is_set = match cell {
-            Some(name) => *it.name.name == *name,
-            None => cells.len() == 1,
-        };
-        let settings = if is_set { &set } else { &unset };
-        if let Some(found) = cell::check(it, &items, settings, sink) {
+        let is_known = items.cell(&it.name.name).is_some_and(|idx| {
+            std::ptr::eq(items.cells[idx].cell, *it) && (set.is_empty() || !is_set(it))
+        });
+        if !is_known {
+            let settings = if is_set(it) { &set } else { &unset };
+            let checked = cell::check(it, &items, settings, &given, &store, sink);
+            match checked {
+                Some(checked) => found.insert(it.span, checked.cell),
+                None => found.remove(&it.span),
+            };
+        }
+        if let Some(cell) = found.remove(&it.span) {
             if program.is_used(it.span) {
-                checked.used.push(found);
+                checked.used.push(cell);
             } else {
-                sink.extend(lint::lint(it, &found));
-                checked.cells.push(found);
+                sink.extend(lint::lint(it, &cell));
+                checked.cells.push(cell);
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The names of a cell: what each is.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::dims::Dims;
+use super::layer::{Old, Ready};
 use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Dim, Scope, Shape, ValueKind};
-use crate::syntax::ast::{Expr, Fold, HyperDecl, Ident, Path};
+use crate::syntax::ast::{Expr, Fold, HyperDecl, Ident, LayerDecl, Path};
 use crate::text::{Name, Span};
 
 /// What a name is.
@@ -32,6 +33,8 @@ pub(super) enum Kind<'a> {
         scope: Scope,
     },
     Value(ValueKind),
+    /// Another cell inside, by its position among the layers.
+    Layer(usize),
     /// Not compiled yet, or not read by the parser: it is complained about already.
     Later,
 }
@@ -64,6 +67,7 @@ impl Def<'_> {
             Kind::Value(ValueKind::Let) => "a let",
             Kind::Value(ValueKind::Output) => "an output",
             Kind::Value(ValueKind::Input | ValueKind::State) => "a value",
+            Kind::Layer(_) => "a layer",
             Kind::Later => "not supported yet",
         }
     }
@@ -74,20 +78,19 @@ impl Def<'_> {
 pub(super) enum Right<'a> {
     Expr(&'a Expr),
     Fold(&'a Fold),
+    /// All values of the layer at this position at once.
+    Layer(usize, &'a LayerDecl),
 }
 
-impl<'a> Right<'a> {
-    /// The expression that gives the value: of a loop the first that it yields.
-    pub fn result(self) -> &'a Expr {
-        match self {
-            Right::Expr(expr) => expr,
-            // The parser reads no loop without a result.
-            Right::Fold(fold) => &fold.results[0],
-        }
-    }
-
+impl Right<'_> {
+    /// Where the value stands: of a loop the first that it yields.
     pub fn span(self) -> Span {
-        self.result().span
+        match self {
+            Right::Expr(expr) => expr.span,
+            // The parser reads no loop without a result.
+            Right::Fold(fold) => fold.results[0].span,
+            Right::Layer(_, decl) => decl.cell.span,
+        }
     }
 }
 
@@ -102,6 +105,26 @@ pub(super) struct Equation<'a> {
     pub uses: Vec<(usize, Span)>,
     /// The names whose past it reads.
     pub pasts: Vec<(usize, Span)>,
+    /// Of the layers among these, which part: the names after the points, without indices.
+    pub past_parts: Vec<(usize, String)>,
+}
+
+impl<'a> Equation<'a> {
+    pub fn new(def: usize, rest: Vec<usize>, value: Right<'a>) -> Equation<'a> {
+        let (uses, pasts, past_parts) = (Vec::new(), Vec::new(), Vec::new());
+        Equation { def, rest, value, uses, pasts, past_parts }
+    }
+}
+
+/// A layer of a cell.
+pub(super) struct Layer<'a> {
+    pub decl: &'a LayerDecl,
+    pub def: usize,
+    /// What each argument is, and whether the text alone tells of no error.
+    pub kinds: Vec<Old>,
+    pub sound: bool,
+    /// The inner cell, checked, and what it is given; `None` when that is not known, which is reported.
+    pub ready: Option<Ready<'a>>,
 }
 
 /// What a cell returns.
@@ -124,6 +147,7 @@ pub(super) struct Names<'a> {
     pub outputs: Vec<Returned<'a>>,
     /// The names inside loops that several loops use; what bears them is told apart by the name of its loop.
     pub repeated: BTreeSet<Name>,
+    pub layers: Vec<Layer<'a>>,
 }
 
 impl Equation<'_> {
@@ -137,6 +161,20 @@ impl<'a> Names<'a> {
     pub fn find(&self, name: &str) -> Option<(usize, &Def<'a>)> {
         let idx = *self.by_name.get(name)?;
         Some((idx, &self.defs[idx]))
+    }
+
+    /// The sizes of a layer that are known without the shapes of its arguments.
+    pub fn early(&self, layer: usize) -> BTreeMap<Name, Dim> {
+        let mut known = BTreeMap::new();
+        let mut at = Some(layer);
+        for _ in 0..=self.layers.len() {
+            let Some(ready) = at.and_then(|it| self.layers[it].ready.as_ref()) else { break };
+            for (name, dim) in &ready.early {
+                known.entry(name.clone()).or_insert_with(|| dim.clone());
+            }
+            at = ready.shares;
+        }
+        known
     }
 
     /// All names, in the order of the source.

@@ -12,7 +12,7 @@ use super::items::Items;
 use super::names::{Kind, Names};
 use super::suggest::Suggest;
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::ir::{Dim, Scope, ValueKind};
+use crate::ir::{Dim, Scope};
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Over, Path};
 use crate::text::Span;
 
@@ -35,15 +35,17 @@ pub(super) enum Place<'p> {
 
 /// Walks over expressions and reports.
 pub(super) struct Resolver<'c, 'a> {
-    names: &'c Names<'a>,
-    items: &'c Items<'a>,
+    pub(super) names: &'c Names<'a>,
+    pub(super) items: &'c Items<'a>,
     pub place: Place<'c>,
-    sink: &'c mut Vec<Diagnostic>,
-    suggest: Suggest,
+    pub(super) sink: &'c mut Vec<Diagnostic>,
+    pub(super) suggest: Suggest,
     pub uses: Vec<(usize, Span)>,
     pub pasts: Vec<(usize, Span)>,
     /// What the loops around bind.
     locals: Vec<fold::Local<'c>>,
+    /// Of the layers among these, which part: the names after the points, without indices.
+    pub past_parts: Vec<(usize, String)>,
 }
 
 impl<'c, 'a> Resolver<'c, 'a> {
@@ -53,8 +55,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
         place: Place<'c>,
         sink: &'c mut Vec<Diagnostic>,
     ) -> Resolver<'c, 'a> {
-        let (uses, pasts, locals) = (Vec::new(), Vec::new(), Vec::new());
-        Resolver { names, items, place, sink, suggest: Suggest::new(), uses, pasts, locals }
+        let (uses, pasts, past_parts, locals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let suggest = Suggest::new();
+        Resolver { names, items, place, sink, suggest, uses, pasts, past_parts, locals }
     }
 
     /// An expression. Nesting is bounded by the parser.
@@ -87,7 +90,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         }
     }
 
-    /// A path must begin with a name; only layers, which come later, have parts.
+    /// A path must begin with a name; only layers have parts.
     fn head(&mut self, path: &Path) -> Option<usize> {
         let name = &path.head;
         if let Place::Body(params) = &self.place {
@@ -132,6 +135,9 @@ impl<'c, 'a> Resolver<'c, 'a> {
         };
         if matches!(def.kind, Kind::Later) {
             return None;
+        }
+        if let Kind::Layer(layer) = def.kind {
+            return self.layer_part(layer, path).map(|_| idx);
         }
         if let Some((_, part)) = path.tail.first() {
             let message =
@@ -219,7 +225,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
         self.suggest.report(Code::UnknownName, "name", name, known)
     }
 
-    fn path(&mut self, path: &Path) {
+    pub fn path(&mut self, path: &Path) {
         if let Place::Init = self.place
             && path.tail.is_empty()
             && (builtin::DRAWS.contains(&&*path.head.name) || &*path.head.name == "identity")
@@ -228,14 +234,19 @@ impl<'c, 'a> Resolver<'c, 'a> {
             return;
         }
         let Some(idx) = self.head(path) else { return };
-        let def = &self.names.defs[idx];
         self.uses.push((idx, path.span));
+        if matches!(self.place, Place::Start(_)) && self.is_weight(idx, path) {
+            return;
+        }
+        let def = &self.names.defs[idx];
         let (what, made_of) = match &self.place {
             Place::Step | Place::Body(_) => return,
             Place::Start(what) => match def.kind {
-                Kind::Input { .. } | Kind::State { .. } | Kind::Mask { .. } | Kind::Value(_) => {
-                    (what.as_str(), "params, consts, sizes, hypers and numbers")
-                }
+                Kind::Input { .. }
+                | Kind::State { .. }
+                | Kind::Mask { .. }
+                | Kind::Value(_)
+                | Kind::Layer(_) => (what.as_str(), "params, consts, sizes, hypers and numbers"),
                 Kind::Dim | Kind::Hyper(_) | Kind::Param { .. } | Kind::Computed | Kind::Later => {
                     return;
                 }
@@ -245,6 +256,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 Kind::Input { .. }
                 | Kind::State { .. }
                 | Kind::Value(_)
+                | Kind::Layer(_)
                 | Kind::Mask { .. }
                 | Kind::Param { .. } => (what.as_str(), "consts, sizes, hypers and numbers"),
             },
@@ -253,6 +265,7 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 Kind::Input { .. }
                 | Kind::State { .. }
                 | Kind::Value(_)
+                | Kind::Layer(_)
                 | Kind::Param { .. }
                 | Kind::Mask { .. }
                 | Kind::Computed => {
@@ -302,6 +315,12 @@ impl<'c, 'a> Resolver<'c, 'a> {
                 self.pasts.push((idx, span));
             }
             Kind::Later => {}
+            // Which of its parts have a past is known when they are looked at.
+            Kind::Layer(_) => {
+                self.pasts.push((idx, span));
+                let names: Vec<&str> = path.tail.iter().map(|it| &*it.1.name).collect();
+                self.past_parts.push((idx, names.join(".")));
+            }
             Kind::Mask { scope: Scope::Step, .. } => {
                 let name = &path.head.name;
                 let message = format!("`{name}` is a mask and has no past");
@@ -542,24 +561,6 @@ fn missing_operator(name: &Ident, args: &[Arg], span: Span, matrix: Option<bool>
 pub(super) fn form<'n>(name: &'n str, signature: &Signature) -> Form<'n> {
     let params = signature.params.iter().map(|it| (it.name, it.optional)).collect();
     Form { name, params, variadic: signature.variadic, over: signature.over }
-}
-
-/// Whether a kind of value is defined by an equation of its own, so that its past has a shape to be found.
-pub(super) fn is_inferred(kind: &Kind<'_>) -> bool {
-    match kind {
-        Kind::Value(kind) => match kind {
-            ValueKind::Gate | ValueKind::Let | ValueKind::Output => true,
-            ValueKind::Input | ValueKind::State => false,
-        },
-        Kind::Dim
-        | Kind::Hyper(_)
-        | Kind::Input { .. }
-        | Kind::State { .. }
-        | Kind::Param { .. }
-        | Kind::Computed
-        | Kind::Mask { .. }
-        | Kind::Later => false,
-    }
 }
 
 /// Operators that are one row of the table.

@@ -44,7 +44,12 @@ impl Lower<'_, '_> {
 
     /// A whole number that decides the structure of the graph. The dims in it count as large as they are by default or were
     /// set, and are fixed from here on.
-    pub(super) fn count(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<i64> {
+    pub(in crate::check) fn count(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope<'_>,
+        what: &str,
+    ) -> Option<i64> {
         let constant = self.constant_expr(expr, scope, what)?;
         let mut asked = BTreeSet::new();
         self.hypers.numbers.sizes_in(&constant, &mut asked);
@@ -76,6 +81,11 @@ impl Lower<'_, '_> {
         }
         let value = match self.hypers.numbers.value_with(&constant, sizes) {
             Some(value) => value,
+            None if self.hypers.numbers.waits_for_sizes() => {
+                let message = format!("{what} may not depend on a size of the cell around it");
+                self.fail(Diagnostic::new(Code::NotConstant, expr.span, message));
+                return None;
+            }
             // A hyper that is wrong itself.
             None => {
                 self.poisoned = true;
@@ -88,6 +98,11 @@ impl Lower<'_, '_> {
             self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span, message));
         }
         whole
+    }
+
+    /// As `whole`, of an expression of the cell.
+    pub(in crate::check) fn whole_expr(&mut self, expr: &Expr, what: &str) -> Option<Dim> {
+        self.whole(expr, &Scope::CELL, what)
     }
 
     /// As `whole`, for an operand that is lowered already.

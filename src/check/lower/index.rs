@@ -5,7 +5,7 @@ use super::{Lower, Scope, Value};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Dim, Op, Shape};
-use crate::syntax::ast::Expr;
+use crate::syntax::ast::{Expr, ExprKind};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
@@ -16,6 +16,17 @@ impl Lower<'_, '_> {
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
+        // `a[0]` is a layer of the stack `a`, not an element of its output.
+        if let ExprKind::Path(path) = &value.kind
+            && self.is_stack(path, scope)
+        {
+            return self.part(path, Some(index), scope);
+        }
+        if let ExprKind::Prev(path, steps) = &value.kind
+            && self.is_stack(path, scope)
+        {
+            return self.past(path, Some(index), steps.as_deref(), span, scope);
+        }
         let operand = self.operand(value, scope);
         let at = self.operand(index, scope);
         let Some(shape) = self.numeric(&operand) else { return self.poison() };

@@ -8,8 +8,10 @@ mod constant;
 mod fold;
 mod guard;
 mod index;
+mod layer;
 mod matmul;
 mod operands;
+mod part;
 mod past;
 mod pointwise;
 mod reduce;
@@ -18,16 +20,17 @@ mod shapes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use operands::Operand;
-pub(super) use past::{Of, Past};
+pub(super) use past::{Carried, Past};
 
 use super::consts::{self, MOST_PARTS};
 use super::hypers::Hypers;
 use super::items::{Callable, Items};
+use super::layer::{Element, Of};
 use super::names::{Kind, Names};
 use super::show::Shown;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Const, Dim, Graph, NamedValue, NodeId, Op, Pointwise, Shape};
-use crate::syntax::ast::{Expr, ExprKind, Ident};
+use crate::syntax::ast::{Expr, ExprKind, Ident, Path};
 use crate::text::{Name, Span};
 use guard::Branch;
 
@@ -102,7 +105,7 @@ pub(super) struct Lower<'c, 'a> {
     /// The shapes of values whose past is read, and of which dim they are an index.
     pub inferred: BTreeMap<usize, (Shape, Option<Dim>)>,
     /// The leaf of each old value.
-    past_leaves: BTreeMap<(usize, u32), NodeId>,
+    past_leaves: BTreeMap<(Of, u32), NodeId>,
     /// In the order in which they were asked for; their carries follow those of the states.
     pub pasts: Vec<Past>,
     /// The leaf of the step number.
@@ -112,6 +115,16 @@ pub(super) struct Lower<'c, 'a> {
     /// The dims whose sizes decided the structure of the graph.
     pub fixed: BTreeSet<Name>,
     n_states: usize,
+    /// What the names of each layer's inner cell stand for, once it is lowered; several for a stack.
+    pub elements: Vec<Vec<Element>>,
+    /// The same, as far as the walk over shapes found it.
+    pub told: Vec<Vec<Element>>,
+    /// The pieces of each layer, those of a stack one layer after the other.
+    pub parts: Vec<Vec<Value>>,
+    /// The leaves of the params of layers.
+    param_leaves: BTreeMap<usize, NodeId>,
+    /// The same of their masks.
+    mask_leaves: BTreeMap<usize, NodeId>,
     branches: Vec<Branch>,
     depth: usize,
     /// How many expressions were lowered.
@@ -132,6 +145,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     ) -> Lower<'c, 'a> {
         let n_values = if phase == Phase::Constants { 0 } else { names.defs.len() };
         let states = names.defs.iter().filter(|it| matches!(it.kind, Kind::State { .. }));
+        let n_layers = if phase == Phase::Constants { 0 } else { names.layers.len() };
         let n_states = if phase == Phase::Constants { 0 } else { states.count() };
         Lower {
             names,
@@ -148,6 +162,11 @@ impl<'c, 'a> Lower<'c, 'a> {
             inner: BTreeMap::new(),
             fixed: BTreeSet::new(),
             n_states,
+            elements: vec![Vec::new(); n_layers],
+            told: vec![Vec::new(); n_layers],
+            parts: vec![Vec::new(); n_layers],
+            param_leaves: BTreeMap::new(),
+            mask_leaves: BTreeMap::new(),
             branches: Vec::new(),
             depth: 0,
             n_steps: 0,
@@ -166,6 +185,11 @@ impl<'c, 'a> Lower<'c, 'a> {
     pub fn callable(&self, name: &str) -> Option<Callable<'a>> {
         let idx = self.items.find(name).filter(|idx| !self.items.recursive[*idx])?;
         Some(self.items.callables[idx])
+    }
+
+    /// The hypers of the cell.
+    pub fn hypers(&self) -> &'c Hypers<'a> {
+        self.hypers
     }
 
     /// The value of a constant, if no size is needed for it.
@@ -285,10 +309,13 @@ impl<'c, 'a> Lower<'c, 'a> {
             ExprKind::Number(value) => Value::number(*value),
             ExprKind::Inf => Value::number(f64::INFINITY),
             ExprKind::Pi => Value::number(std::f64::consts::PI),
-            ExprKind::Path(path) if path.tail.is_empty() => self.name(&path.head, scope),
-            ExprKind::Path(_) => self.poison(),
+            ExprKind::Path(path) if path.tail.is_empty() => self.name(path, scope),
+            ExprKind::Path(path) => match scope.cell {
+                true => self.part(path, None, scope),
+                false => self.poison(),
+            },
             ExprKind::Prev(path, steps) => {
-                self.past(&path.head, steps.as_deref(), expr.span, scope)
+                self.past(path, None, steps.as_deref(), expr.span, scope)
             }
             ExprKind::Call(name, args) => self.call(name, args, expr.span, scope),
             ExprKind::Array(items) => self.array(items, expr.span, scope),
@@ -351,7 +378,8 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// A name of this step.
-    fn name(&mut self, name: &Ident, scope: &Scope<'_>) -> Value {
+    fn name(&mut self, path: &Path, scope: &Scope<'_>) -> Value {
+        let name = &path.head;
         if let Some(value) = scope.local(&name.name) {
             return value.clone();
         }
@@ -366,6 +394,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             },
             Kind::Hyper(_) => self.hyper(name, def.name.span),
             Kind::Later => self.poison(),
+            Kind::Layer(_) => self.part(path, None, scope),
             Kind::State { .. } if self.phase == Phase::Shapes => self.leaf(idx),
             Kind::State { .. } | Kind::Value(_) | Kind::Computed => {
                 match self.values.get(idx).cloned().flatten() {
@@ -403,7 +432,12 @@ impl<'c, 'a> Lower<'c, 'a> {
             Kind::Param { .. } => (Op::Param(def.slot), None),
             Kind::Mask { .. } => (Op::Mask(def.slot), None),
             Kind::State { .. } => (Op::Carry(def.slot), None),
-            Kind::Dim | Kind::Hyper(_) | Kind::Computed | Kind::Value(_) | Kind::Later => {
+            Kind::Dim
+            | Kind::Hyper(_)
+            | Kind::Computed
+            | Kind::Value(_)
+            | Kind::Layer(_)
+            | Kind::Later => {
                 return self.poison();
             }
         };

@@ -1,20 +1,21 @@
 //! `prev`: the leaf of an old value, and the chain of carries through which it passes.
 
 use super::{Lower, Phase, Scope, Value};
+use crate::check::layer::{Of, Piece, PieceKind, Ready};
 use crate::check::names::Kind;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Dim, NodeId, Op, Pointwise, Shape, TIME};
-use crate::syntax::ast::{Expr, Ident};
+use crate::syntax::ast::{Expr, Path};
 use crate::text::Span;
 
 /// More steps than anybody looks back through a chain of copies.
 const MOST_BACK: i64 = 100_000;
 
-/// What is carried beside the states.
+/// What is carried.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(in crate::check) enum Of {
-    /// The past of a definition.
-    Def(usize),
+pub(in crate::check) enum Carried {
+    /// The past of a value.
+    Past(Of),
     /// The number of the step.
     Time,
 }
@@ -22,7 +23,7 @@ pub(in crate::check) enum Of {
 /// A carried value that is not a state's last one: the past of something.
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Past {
-    pub of: Of,
+    pub of: Carried,
     /// How many steps ago.
     pub back: u32,
     pub shape: Shape,
@@ -37,11 +38,13 @@ impl Lower<'_, '_> {
     /// `prev NAME` or `prev(NAME, k)`.
     pub(super) fn past(
         &mut self,
-        name: &Ident,
+        path: &Path,
+        last: Option<&Expr>,
         steps: Option<&Expr>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
+        let name = &path.head;
         let back = match steps {
             None => 1,
             Some(steps) => match self.count(steps, scope, "the distance of `prev`") {
@@ -63,7 +66,19 @@ impl Lower<'_, '_> {
             },
         };
         let Some((idx, def)) = self.names.find(&name.name) else { return self.poison() };
+        let mut of = (idx, 0);
         let (shape, index) = match &def.kind {
+            Kind::Layer(layer) => {
+                let Some(found) = self.piece(path, last, scope) else { return self.poison() };
+                of = found;
+                if let Some(fault) = self.not_carried(of, span) {
+                    return self.fail(fault);
+                }
+                match self.part_shape(*layer, of.1) {
+                    Some((shape, index)) => (Some(shape), index),
+                    None => (None, None),
+                }
+            }
             Kind::State { .. } => (def.shape.clone(), None),
             Kind::Input { index, .. } => (def.shape.clone(), index.clone()),
             Kind::Value(_) => match self.inferred.get(&idx).cloned() {
@@ -78,7 +93,7 @@ impl Lower<'_, '_> {
             | Kind::Later => (None, None),
         };
         let Some(shape) = shape else { return self.poison() };
-        let leaf = self.past_leaf(idx, back, &shape, index.as_ref(), span);
+        let leaf = self.past_leaf(of, back, &shape, index.as_ref(), span);
         match index {
             Some(dim) => Value::Index(leaf, dim),
             None => Value::Node(leaf),
@@ -88,31 +103,31 @@ impl Lower<'_, '_> {
     /// The leaf of an old value, and those of all younger ones, through which it passes.
     pub(super) fn past_leaf(
         &mut self,
-        def: usize,
+        of: Of,
         back: u32,
         shape: &Shape,
         index: Option<&Dim>,
         span: Span,
     ) -> NodeId {
-        if let Some(leaf) = self.past_leaves.get(&(def, back)) {
+        if let Some(leaf) = self.past_leaves.get(&(of, back)) {
             return *leaf;
         }
-        let known =
-            self.past_leaves.range((def, 0)..(def, back)).next_back().map_or(0, |it| it.0.1);
-        let found = &self.names.defs[def];
-        let is_state = matches!(found.kind, Kind::State { .. });
-        let (name, slot) = (&found.name.name, found.slot);
+        let known = self.past_leaves.range((of, 0)..(of, back)).next_back().map_or(0, |it| it.0.1);
+        let is_state = self.is_state(of);
+        // Those of states of this cell are numbered from the start.
+        let own = matches!(self.names.defs[of.0].kind, Kind::State { .. });
+        let (name, slot) = (self.name_of(of), self.names.defs[of.0].slot);
         let mut leaf = NodeId(0);
         for back in known + 1..=back {
-            let carry = if is_state && back == 1 { slot } else { self.n_states + self.pasts.len() };
+            let carry = if own && back == 1 { slot } else { self.n_states + self.pasts.len() };
             leaf = self.add(Op::Carry(carry), Vec::new(), shape.clone(), span);
             let name =
                 if is_state && back == 1 { name.clone() } else { format!("{name}.{back}").into() };
             self.graph.set_name(leaf, name);
-            self.past_leaves.insert((def, back), leaf);
-            if !(is_state && back == 1) {
+            self.past_leaves.insert((of, back), leaf);
+            if !(own && back == 1) {
                 let (shape, index) = (shape.clone(), index.cloned());
-                self.pasts.push(Past { of: Of::Def(def), back, shape, index, leaf, span });
+                self.pasts.push(Past { of: Carried::Past(of), back, shape, index, leaf, span });
             }
         }
         leaf
@@ -130,7 +145,7 @@ impl Lower<'_, '_> {
         let leaf = self.add(Op::Carry(carry), Vec::new(), Shape::scalar(), span);
         self.graph.set_name(leaf, TIME.into());
         let shape = Shape::scalar();
-        self.pasts.push(Past { of: Of::Time, back: 1, shape, index: None, leaf, span });
+        self.pasts.push(Past { of: Carried::Time, back: 1, shape, index: None, leaf, span });
         self.time = Some(leaf);
         Value::Node(leaf)
     }
@@ -142,9 +157,11 @@ impl Lower<'_, '_> {
     }
 
     /// The node of an input's or a value's new value.
-    pub(in crate::check) fn leaf_or_value(&mut self, def: usize) -> Option<NodeId> {
+    pub(in crate::check) fn leaf_or_value(&mut self, of: Of) -> Option<NodeId> {
+        let def = of.0;
         let value = match &self.names.defs[def].kind {
             Kind::Input { .. } => self.leaf(def),
+            Kind::Layer(layer) => self.piece_value(*layer, of.1),
             Kind::Dim
             | Kind::Hyper(_)
             | Kind::State { .. }
@@ -161,7 +178,48 @@ impl Lower<'_, '_> {
     }
 
     /// The leaf of a state's last value, if it was read.
-    pub(in crate::check) fn state_leaf(&mut self, def: usize, shape: &Shape, span: Span) -> NodeId {
-        self.past_leaf(def, 1, shape, None, span)
+    pub(in crate::check) fn state_leaf(&mut self, of: Of, shape: &Shape, span: Span) -> NodeId {
+        self.past_leaf(of, 1, shape, None, span)
+    }
+
+    /// The layer, what it is made of and the piece of it that a value is, if it belongs to one.
+    pub(in crate::check) fn piece_of(&self, of: Of) -> Option<(usize, &Ready<'_>, &Piece)> {
+        let Kind::Layer(layer) = self.names.defs[of.0].kind else { return None };
+        let ready = self.names.layers[layer].ready.as_ref()?;
+        Some((layer, ready, &ready.inner.pieces[of.1 % ready.inner.pieces.len()]))
+    }
+
+    /// Whether a value is a state that is carried.
+    pub(in crate::check) fn is_state(&self, of: Of) -> bool {
+        match self.piece_of(of) {
+            Some((_, ready, piece)) => {
+                let at = of.1 % ready.inner.pieces.len();
+                piece.is_carried_state() && ready.old(at).is_none()
+            }
+            None => matches!(self.names.defs[of.0].kind, Kind::State { .. }),
+        }
+    }
+
+    /// Why a piece of a layer has no past.
+    fn not_carried(&self, of: Of, span: Span) -> Option<Diagnostic> {
+        let (_, ready, piece) = self.piece_of(of)?;
+        let name = self.name_of(of);
+        if let PieceKind::Param(_)
+        | PieceKind::Mask(_)
+        | PieceKind::Computed(_)
+        | PieceKind::Constant(_) = piece.kind
+        {
+            let message = format!("`{name}` is the same at every step and has no past");
+            return Some(
+                Diagnostic::new(Code::BadPrev, span, message).label(piece.span, "declared here"),
+            );
+        }
+        let given = ready.old(of.1 % ready.inner.pieces.len()).map(|it| it.name.span);
+        let given = given.or(piece.old)?;
+        let message = format!("the old value of `{name}` is given, so it is not carried");
+        let fault = Diagnostic::new(Code::BadPrev, span, message).label(given, "given here");
+        Some(
+            fault.help(format!("declare a state `s` for it, write `s = {name}` and read `prev s`")),
+        )
     }
 }

@@ -219,6 +219,7 @@ impl Lower<'_, '_> {
                 | Kind::Computed
                 | Kind::Mask { .. }
                 | Kind::Value(_)
+                | Kind::Layer(_)
                 | Kind::Later => format!("`{}: {shape}`", def.name.name),
             };
             if !fault.labels.iter().any(|it| it.span == def.name.span) {

@@ -49,6 +49,8 @@ impl<'c, 'a: 'c> Resolver<'c, 'a> {
         match value {
             Right::Expr(expr) => self.visit(expr),
             Right::Fold(it) => self.fold(it, defines),
+            // Its arguments are no equation.
+            Right::Layer(..) => {}
         }
     }
 
@@ -212,6 +214,6 @@ pub(super) fn inner(equations: &[Equation<'_>], name: &str) -> Option<Span> {
     }
     equations.iter().find_map(|it| match it.value {
         Right::Fold(fold) => find(fold, name),
-        Right::Expr(_) => None,
+        Right::Expr(_) | Right::Layer(..) => None,
     })
 }

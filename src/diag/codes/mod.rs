@@ -83,6 +83,9 @@ codes! {
     WrongKindOfName = "E0210",
     UnknownDim = "E0211",
     BadUse = "E0212",
+    UnknownCell = "E0213",
+    RecursiveCell = "E0214",
+    BadShares = "E0215",
     // E03: shapes.
     CannotMultiply = "E0301",
     ShapesDoNotFit = "E0302",

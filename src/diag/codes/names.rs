@@ -281,4 +281,88 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::UnknownCell,
+        title: "a layer is made of something that is no cell",
+        text: "\
+A layer names a cell of this file, or of a file that it uses: `layer a =
+Lstm(x = e, H = H)`. Functions are called without `layer`, and a model is no
+part of anything else.",
+        wrong: "\
+cell Leaky {
+  input x: []
+  state h: []
+  h = 0.9 * prev h + x
+  output h
+}
+cell A {
+  input x: []
+  layer a = Leeky(x = x)
+  output y = tanh(a)
+}
+",
+        right: "\
+cell Leaky {
+  input x: []
+  state h: []
+  h = 0.9 * prev h + x
+  output h
+}
+cell A {
+  input x: []
+  layer a = Leaky(x = x)
+  output y = tanh(a)
+}
+",
+    },
+    Entry {
+        code: Code::RecursiveCell,
+        title: "a cell that holds itself",
+        text: "\
+A layer is put in the place where it stands, with all its weights and states,
+so a cell within itself would have no end. Repetition in time is what `prev` is
+for: stack layers with `layer a[3] = ..` for repetition in depth.",
+        wrong: "\
+cell A {
+  input x: []
+  layer b = A(x = x)
+  output y = tanh(b)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  state y: []
+  y = tanh(x + prev y)
+  output y
+}
+",
+    },
+    Entry {
+        code: Code::BadShares,
+        title: "a layer cannot use the weights of another",
+        text: "\
+`layer b = Lstm(x = e) shares a` uses the params, consts and sizes of `a`. Both
+must be made of the same cell, with the same sizes, and of as many layers if
+they are stacks; one of them must have weights of its own.",
+        wrong: "\
+cell P { input x: [] param w: [] output y = w * x }
+cell Q { input x: [] param v: [] output y = v + x }
+cell A {
+  input x: []
+  layer a = P(x = x)
+  layer b = Q(x = a) shares a
+  output y = tanh(b)
+}
+",
+        right: "\
+cell P { input x: [] param w: [] output y = w * x }
+cell A {
+  input x: []
+  layer a = P(x = x)
+  layer b = P(x = a) shares a
+  output y = tanh(b)
+}
+",
+    },
 ];

@@ -1,0 +1,193 @@
+//! Copying the graph of an inner cell with outer sizes, hypers and leaves in the place of its own.
+
+use std::collections::BTreeMap;
+
+use super::Inner;
+use crate::check::consts::{self, MOST_PARTS};
+use crate::ir::{Const, Dim, Draw, Graph, Init, Node, NodeId, Op, Shape};
+use crate::text::Name;
+
+/// Why a size or constant cannot be brought to the outer cell: it would be too large.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::check) struct TooLarge;
+
+pub(super) type Fit<T> = Result<T, TooLarge>;
+
+/// One layer, or one of a stack: what its inner cell's names stand for.
+#[derive(Clone, Debug, Default)]
+pub(in crate::check) struct Element {
+    pub dims: BTreeMap<Name, Dim>,
+    pub consts: BTreeMap<Name, Const>,
+    /// The outer place of each inner param.
+    pub params: Vec<usize>,
+    /// The outer place of the first inner mask.
+    pub first_mask: usize,
+    /// What stands before the inner names.
+    pub prefix: String,
+}
+
+/// Puts outer names in the place of inner ones.
+pub(in crate::check) struct Splice<'s> {
+    pub element: &'s Element,
+}
+
+impl Element {
+    /// Adds what the hypers stand for that were not given.
+    pub fn complete(&mut self, inner: &Inner) -> Fit<()> {
+        for (name, value) in &inner.hypers {
+            let value = Splice { element: self }.constant(value)?;
+            self.consts.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// `a.h`
+    pub fn name(&self, inner: &str) -> Name {
+        format!("{}.{inner}", self.prefix).into()
+    }
+}
+
+impl Splice<'_> {
+    pub fn dim(&self, dim: &Dim) -> Fit<Dim> {
+        dim.substitute(&|name| self.element.dims.get(name).cloned()).map_err(|_| TooLarge)
+    }
+
+    pub fn shape(&self, shape: &Shape) -> Fit<Shape> {
+        Ok(Shape(shape.axes().iter().map(|it| self.dim(it)).collect::<Fit<_>>()?))
+    }
+
+    pub fn constant(&self, value: &Const) -> Fit<Const> {
+        let mut parts = 0;
+        let found = self.within(value, &mut parts)?;
+        Ok(found)
+    }
+
+    fn within(&self, value: &Const, parts: &mut usize) -> Fit<Const> {
+        *parts += 1;
+        let found = match value {
+            Const::Number(value) => Const::Number(*value),
+            Const::Size(dim) => {
+                let dim = self.dim(dim)?;
+                dim.as_number().map_or(Const::Size(dim), |it| Const::Number(it as f64))
+            }
+            Const::Hyper(name) => match self.element.consts.get(name) {
+                Some(value) => {
+                    *parts += count(value);
+                    value.clone()
+                }
+                None => value.clone(),
+            },
+            Const::Apply(op, args) => {
+                let args: Vec<Const> =
+                    args.iter().map(|it| self.within(it, parts)).collect::<Fit<_>>()?;
+                consts::fold(*op, args)
+            }
+        };
+        if *parts > 2 * MOST_PARTS { Err(TooLarge) } else { Ok(found) }
+    }
+
+    pub fn init(&self, init: &Init) -> Fit<Init> {
+        let optional = |it: &Option<Const>| it.as_ref().map(|it| self.constant(it)).transpose();
+        Ok(match init {
+            Init::Const(value) => Init::Const(self.constant(value)?),
+            Init::Iota(dim) => Init::Iota(self.dim(dim)?),
+            Init::Linspace(lo, hi) => Init::Linspace(self.constant(lo)?, self.constant(hi)?),
+            Init::Draw(draw) => Init::Draw(match draw {
+                Draw::Uniform(lo, hi) => Draw::Uniform(self.constant(lo)?, self.constant(hi)?),
+                Draw::Normal(mean, std) => Draw::Normal(self.constant(mean)?, self.constant(std)?),
+                Draw::TruncatedNormal(std) => Draw::TruncatedNormal(self.constant(std)?),
+                Draw::LogUniform(lo, hi) => {
+                    Draw::LogUniform(self.constant(lo)?, self.constant(hi)?)
+                }
+                Draw::Scaled { family, uniform, fan_in, fan_out } => Draw::Scaled {
+                    family: *family,
+                    uniform: *uniform,
+                    fan_in: optional(fan_in)?,
+                    fan_out: optional(fan_out)?,
+                },
+                Draw::Orthogonal(gain) => Draw::Orthogonal(self.constant(gain)?),
+                Draw::Identity(scale) => Draw::Identity(self.constant(scale)?),
+            }),
+            Init::Apply(op, args) => {
+                Init::Apply(*op, args.iter().map(|it| self.init(it)).collect::<Fit<_>>()?)
+            }
+        })
+    }
+
+    /// An operator with its sizes and constants; leaves are not asked for here.
+    fn op(&self, op: &Op) -> Fit<Op> {
+        Ok(match op {
+            Op::Constant(value) => Op::Constant(self.constant(value)?),
+            Op::Array(values) => {
+                Op::Array(values.iter().map(|it| self.constant(it)).collect::<Fit<_>>()?)
+            }
+            Op::ClipGrad(limit) => Op::ClipGrad(self.constant(limit)?),
+            Op::Slice { axis, from, to } => {
+                Op::Slice { axis: *axis, from: self.dim(from)?, to: self.dim(to)? }
+            }
+            Op::Pad { axis, before, after } => {
+                Op::Pad { axis: *axis, before: self.dim(before)?, after: self.dim(after)? }
+            }
+            Op::Pick(index) => Op::Pick(self.dim(index)?),
+            Op::Place(index) => Op::Place(self.dim(index)?),
+            Op::Input(_)
+            | Op::Carry(_)
+            | Op::Param(_)
+            | Op::Mask(_)
+            | Op::Eye
+            | Op::Iota
+            | Op::Forward(_)
+            | Op::OutputAdjoint(_)
+            | Op::CarryAdjoint(_)
+            | Op::Tangent(_)
+            | Op::Map(_)
+            | Op::Expand(_)
+            | Op::Contract(_)
+            | Op::Reduce(..)
+            | Op::Softmax(_)
+            | Op::CumSum { .. }
+            | Op::ProductOfOthers(_)
+            | Op::Permute(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Reshape
+            | Op::Lookup
+            | Op::Scatter
+            | Op::Guard
+            | Op::Declared
+            | Op::StopGrad => op.clone(),
+        })
+    }
+
+    /// Copies a graph to the end of another. `leaf` says what stands for the inputs, carried values, params and masks; gives
+    /// the outer node of each inner one.
+    pub fn graph(
+        &self,
+        inner: &Graph,
+        outer: &mut Graph,
+        leaf: &mut dyn FnMut(&Op) -> Option<NodeId>,
+    ) -> Fit<Vec<NodeId>> {
+        let mut places: Vec<NodeId> = Vec::with_capacity(inner.nodes().len());
+        for node in inner.nodes() {
+            let name = node.name.as_ref().map(|it| self.element.name(it));
+            if let Some(place) = leaf(&node.op) {
+                if let Some(name) = name {
+                    outer.set_name(place, name);
+                }
+                places.push(place);
+                continue;
+            }
+            let args = node.args.iter().map(|it| places[it.idx()]).collect();
+            let (op, shape) = (self.op(&node.op)?, self.shape(&node.shape)?);
+            places.push(outer.push(Node { op, args, shape, name, span: node.span }));
+        }
+        Ok(places)
+    }
+}
+
+fn count(value: &Const) -> usize {
+    match value {
+        Const::Number(_) | Const::Size(_) | Const::Hyper(_) => 1,
+        Const::Apply(_, args) => 1 + args.iter().map(count).sum::<usize>(),
+    }
+}

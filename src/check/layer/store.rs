@@ -1,0 +1,60 @@
+//! The cells that are checked already, so that each is checked once however many layers are made of it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Given, Inner};
+use crate::check::hypers::Settings;
+use crate::check::items::Items;
+use crate::diag::Diagnostic;
+
+/// More ways to set the hypers of inner cells than any file has.
+const MOST_VARIANTS: usize = 10_000;
+
+/// Checked cells, by position among those of the file.
+#[derive(Default)]
+pub(in crate::check) struct Store {
+    plain: RefCell<BTreeMap<usize, Option<Rc<Inner>>>>,
+    variants: RefCell<BTreeMap<(usize, String), Result<Rc<Inner>, Option<Diagnostic>>>>,
+    n_variants: Cell<usize>,
+}
+
+impl Store {
+    /// Keeps what checking a cell by itself gave.
+    pub fn keep(&self, cell: usize, inner: Option<Rc<Inner>>) {
+        self.plain.borrow_mut().insert(cell, inner);
+    }
+
+    /// The cell as it stands; `None` when something is wrong with it, which is reported there.
+    pub fn plain(&self, cell: usize) -> Option<Rc<Inner>> {
+        self.plain.borrow().get(&cell).cloned().flatten()
+    }
+
+    /// The cell with some of its hypers given. `Err` has the first thing that is wrong then; nothing when there are too many.
+    pub fn variant<'a>(
+        &self,
+        cell: usize,
+        given: &Given<'a>,
+        items: &Items<'a>,
+    ) -> Result<Rc<Inner>, Option<Diagnostic>> {
+        let key = (cell, given.key());
+        if let Some(known) = self.variants.borrow().get(&key) {
+            return known.clone();
+        }
+        if self.n_variants.get() >= MOST_VARIANTS {
+            return Err(None);
+        }
+        self.n_variants.set(self.n_variants.get() + 1);
+        let mut sink = Vec::new();
+        let face = &items.cells[cell];
+        let found =
+            crate::check::cell::check(face.cell, items, &Settings::new(), given, self, &mut sink);
+        let found = match found {
+            Some(inner) => Ok(Rc::new(inner)),
+            None => Err(sink.into_iter().find(Diagnostic::is_error)),
+        };
+        self.variants.borrow_mut().insert(key, found.clone());
+        found
+    }
+}
