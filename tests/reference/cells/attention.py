@@ -430,7 +430,7 @@ def rwkv4(name, start, states):
 
     @inside
     def layer(x, before, state):
-        """x [B, T, I]. The module writes into the states that it is given, which autograd does not allow, so that its two
+        """x [B, T, I]. The module writes into the states that it is given, which autograd does not allow, so its two
         halves are called one by one; the input before goes in front of the sequence, its own results are cut off."""
         r, k, v, _ = module.extract_key_value(torch.cat([before.unsqueeze(1), x], 1))
         wkv, state = rwkv_linear_attention_cpu(

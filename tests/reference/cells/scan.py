@@ -106,7 +106,7 @@ class MinLstm(nn.Module):
 
 
 def minimal_log(name, module, tensor, gates):
-    """A cell of minGRU-pytorch: the vectors are from its sequential path, `check` compares with its scan in logarithms."""
+    """A cell of minGRU-pytorch: vectors from its sequential path, compared by `check` with its scan in logarithms."""
 
     def step(x, s):
         h = module(x["x"].unsqueeze(1), s["h"].unsqueeze(1))[:, 0]
@@ -188,7 +188,7 @@ class Qrnn(nn.Module):
 
 
 class QrnnInputGate(nn.Module):
-    """salesforce/pytorch-qrnn: QRNNLayer(window=2, output_gate=True) and its ForgetMult on a CPU, for whole sequences."""
+    """salesforce/pytorch-qrnn: QRNNLayer(window=2) and its ForgetMult on a CPU, for whole sequences."""
 
     def __init__(self):
         super().__init__()
@@ -506,7 +506,8 @@ def cases():
     yield minimal_log("mingru_log", minGRU(I, H / I, proj_out=False), "to_hidden_and_gate.weight", "W_h W_z")
 
     module = MinLstm()
-    minlstm = whole(**{f"W_{it}": f"linear_{it}.weight" for it in "fih"}, **{f"b_{it}": f"linear_{it}.bias" for it in "fih"})
+    parts = {"W": "weight", "b": "bias"}
+    minlstm = whole(**{f"{ours}_{it}": f"linear_{it}.{theirs}" for ours, theirs in parts.items() for it in "fih"})
     yield Case("minlstm", "minlstm", DIRECT, module.step, module, minlstm, {"h": (H,)}, check=module.check)
     module, tensor = minLSTM(I, H / I, proj_out=False), "to_hidden_and_f_i_gate.weight"
     yield minimal_log("minlstm_log", module, tensor, "W_h W_f W_i")
