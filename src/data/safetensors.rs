@@ -98,8 +98,10 @@ struct Outgoing<'a> {
     dtype: DType,
     shape: &'a [usize],
     /// Appends the elements in C order.
-    push: Box<dyn Fn(&mut Vec<u8>) + 'a>,
+    push: Push<'a>,
 }
+
+type Push<'a> = Box<dyn Fn(&mut Vec<u8>) + 'a>;
 
 fn write(
     mut sorted: Vec<Outgoing<'_>>,

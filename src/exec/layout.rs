@@ -187,7 +187,7 @@ pub fn put_together<F: Real>(
                 if other.shape() != sum.shape() {
                     return Err(LayoutError::NoArrangement);
                 }
-                sum.zip_mut_with(other, |a, b| *a = *a + *b);
+                sum.zip_mut_with(other, |a, b| *a += *b);
             }
             Ok(sum)
         }
