@@ -154,3 +154,23 @@ fn a_const_has_no_gradient_and_an_unused_param_has_zeros() {
     assert_eq!(flat(of("w")), [2.0 * 66.0]);
     assert_eq!(flat(of("unused")), [0.0]);
 }
+
+#[test]
+fn a_file_is_about_the_cell_that_is_no_layer_of_another() {
+    let cell = |name: &str, body: &str| {
+        format!("cell {name} {{ dims H  input x: [H]  state h: [H]  h = prev h + x {body} output h }}\n")
+    };
+    let main = |text: &str| {
+        let spec = rnnc::Spec::parse(text).unwrap_or_else(|it| panic!("{text}: {it}"));
+        spec.main().map(|it| it.name.to_string())
+    };
+    let inner = cell("Inner", "");
+    let outer = cell("Outer", "layer a = Inner(x = prev h)  let y = a");
+    assert_eq!(main(&inner).as_deref(), Some("Inner"));
+    assert_eq!(main(&(inner.clone() + &outer)).as_deref(), Some("Outer"));
+    assert_eq!(main(&(outer.clone() + &inner)).as_deref(), Some("Outer"));
+    assert_eq!(main(&(inner.clone() + &cell("Other", ""))), None);
+    for file in rnnc::api::library() {
+        assert!(main(file.source).is_some(), "std/{}", file.name);
+    }
+}

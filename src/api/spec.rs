@@ -1,5 +1,6 @@
 //! A source file and the cells in it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::{Error, SpecError};
@@ -136,15 +137,17 @@ impl Spec {
         self.configure(Some(name), &[])
     }
 
-    /// The cell of this name, or the only one of the file itself, with some dims and hypers set: `("H", "4")`,
+    /// The cell of this name, or the one that the file is about, with some dims and hypers set: `("H", "4")`,
     /// `("act", "leaky_relu(0.2)")`. The last value of a name holds.
     pub fn configure(&self, name: Option<&str>, set: &[(&str, &str)]) -> Result<CellSpec, Error> {
         let names = |cells: &[ir::Cell]| cells.iter().map(|it| it.name.to_string()).collect();
         let (known, used) = (|| names(&self.cells), || names(&self.used));
-        let name: Name = match (name, self.cells.as_slice()) {
-            (None, [only]) => only.name.clone(),
-            (None, _) => return Err(Error::WhichCell { known: known(), used: used() }),
-            (Some(name), _) => match self.find(name) {
+        let name: Name = match name {
+            None => match self.main() {
+                Some(cell) => cell.name.clone(),
+                None => return Err(Error::WhichCell { known: known(), used: used() }),
+            },
+            Some(name) => match self.find(name) {
                 Some(cell) => cell.name.clone(),
                 None => {
                     let name = name.to_owned();
@@ -161,6 +164,22 @@ impl Spec {
         let cell = cell.expect("a cell keeps its name under other settings");
         let warnings = spec.warnings.clone();
         Ok(CellSpec { cell, warnings, sources: spec.inner.sources.clone() })
+    }
+
+    /// The cell that the file is about: its only one, or the only one that is no layer of another.
+    pub fn main(&self) -> Option<&ir::Cell> {
+        let decls = self.tree().items.iter().flat_map(|it| match it {
+            ast::Item::Cell(cell) => cell.decls.as_slice(),
+            ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => &[],
+        });
+        let layers: BTreeSet<&str> = decls
+            .filter_map(|it| match &it.kind {
+                ast::DeclKind::Layer(layer) => Some(&*layer.cell.name),
+                _ => None,
+            })
+            .collect();
+        let mut main = self.cells.iter().filter(|it| !layers.contains(&*it.name));
+        main.next().filter(|_| main.next().is_none())
     }
 
     fn find(&self, name: &str) -> Option<&ir::Cell> {

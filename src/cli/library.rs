@@ -52,7 +52,7 @@ pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
         return ctx.out(&page(&files));
     }
     let cells: Vec<ListedCell> =
-        files.iter().filter_map(|(file, spec)| Some(listed(file, spec.cells().last()?))).collect();
+        files.iter().filter_map(|(file, spec)| Some(listed(file, spec.main()?))).collect();
     if args.json {
         return ctx.json(&Listing { version: 1, cells });
     }
@@ -70,7 +70,7 @@ fn page(files: &[(api::LibraryFile, Spec)]) -> String {
     let entries: Vec<export::page::Entry<'_>> = files
         .iter()
         .filter_map(|(file, spec)| {
-            let cell = spec.cells().last()?;
+            let cell = spec.main()?;
             let (name, group, summary) = (file.name, file.group, summary(&cell.doc));
             Some(export::page::Entry { name, group, summary, tree: spec.tree(), cell })
         })
