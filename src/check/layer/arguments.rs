@@ -83,13 +83,13 @@ pub(in crate::check) fn check(
             .help(format!("write `{} = ..` between the parentheses", one.name));
         sink.push(fault);
     }
-    if let Some(count) = &layer.count {
-        if face.inputs.is_empty() {
-            let message = format!("`{}` has no input through which to stack it", layer.cell.name);
-            let fault = Diagnostic::new(Code::BadArguments, count.span, message)
-                .label(face.cell.name.span, "declared here");
-            sink.push(fault);
-        }
+    if let Some(count) = &layer.count
+        && face.inputs.is_empty()
+    {
+        let message = format!("`{}` has no input through which to stack it", layer.cell.name);
+        let fault = Diagnostic::new(Code::BadArguments, count.span, message)
+            .label(face.cell.name.span, "declared here");
+        sink.push(fault);
     }
     if let Some(other) = &layer.shares {
         shares(layer, other, names, suggest, sink);

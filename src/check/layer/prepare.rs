@@ -19,13 +19,16 @@ use crate::text::{Name, Span};
 /// More layers than anybody stacks.
 const MOST_STACKED: i64 = 10_000;
 
+/// The constants of an activation by the names that they have in the inner cell, with their values as far as known.
+type Constants = Vec<(Name, Option<f64>)>;
+
 /// What a layer sets in its inner cell as far as that decides how the cell is built.
 #[derive(Default)]
 pub(in crate::check) struct Given<'a> {
     /// Numeric hypers, and their values unless they depend on a size.
     pub numbers: BTreeMap<Name, Option<f64>>,
     /// Activations; their constants are hypers of their own, such as `act.0`, with their values.
-    pub activations: BTreeMap<Name, (Activation<'a>, Vec<(Name, Option<f64>)>)>,
+    pub activations: BTreeMap<Name, (Activation<'a>, Constants)>,
     /// Sizes that decide how the cell is built.
     pub sizes: BTreeMap<Name, i64>,
 }
@@ -270,7 +273,7 @@ impl<'a> Preparing<'_, 'a> {
         Some(ready)
     }
 
-    fn no_variant(&mut self, why: Option<Diagnostic>) {
+    fn no_variant(&mut self, why: Option<Box<Diagnostic>>) {
         let decl = self.layer.decl;
         let span = decl.cell.span;
         let fault = match why {

@@ -12,11 +12,14 @@ use crate::diag::Diagnostic;
 /// More ways to set the hypers of inner cells than any file has.
 const MOST_VARIANTS: usize = 10_000;
 
+/// A cell with some of its hypers given, or the first thing that is wrong then.
+type Variant = Result<Rc<Inner>, Option<Box<Diagnostic>>>;
+
 /// Checked cells, by position among those of the file.
 #[derive(Default)]
 pub(in crate::check) struct Store {
     plain: RefCell<BTreeMap<usize, Option<Rc<Inner>>>>,
-    variants: RefCell<BTreeMap<(usize, String), Result<Rc<Inner>, Option<Diagnostic>>>>,
+    variants: RefCell<BTreeMap<(usize, String), Variant>>,
     n_variants: Cell<usize>,
 }
 
@@ -32,12 +35,7 @@ impl Store {
     }
 
     /// The cell with some of its hypers given. `Err` has the first thing that is wrong then; nothing when there are too many.
-    pub fn variant<'a>(
-        &self,
-        cell: usize,
-        given: &Given<'a>,
-        items: &Items<'a>,
-    ) -> Result<Rc<Inner>, Option<Diagnostic>> {
+    pub fn variant<'a>(&self, cell: usize, given: &Given<'a>, items: &Items<'a>) -> Variant {
         let key = (cell, given.key());
         if let Some(known) = self.variants.borrow().get(&key) {
             return known.clone();
@@ -52,7 +50,7 @@ impl Store {
             crate::check::cell::check(face.cell, items, &Settings::new(), given, self, &mut sink);
         let found = match found {
             Some(inner) => Ok(Rc::new(inner)),
-            None => Err(sink.into_iter().find(Diagnostic::is_error)),
+            None => Err(sink.into_iter().find(Diagnostic::is_error).map(Box::new)),
         };
         self.variants.borrow_mut().insert(key, found.clone());
         found
