@@ -243,6 +243,13 @@ fn other_implementations_give_the_same_numbers() {
 
 /// Two biases of one gate only occur as a sum: `b_r` and `d_r` may change places.
 fn only_as_sum(a: &str, b: &str) -> bool {
+    // Of params of layers, those of one layer.
+    let of_layer = |it: &str| it.rsplit_once('.').map(|(layer, _)| layer.to_owned());
+    if of_layer(a) != of_layer(b) {
+        return false;
+    }
+    let own = |it| str::rsplit(it, '.').next().unwrap_or(it);
+    let (a, b) = (own(a), own(b));
     let gate = |it: &str| it.split_once('_').map(|(_, gate)| gate.to_owned());
     let biases = |it: &str| it.starts_with(['b', 'd', 'e']);
     biases(a) && biases(b) && gate(a) == gate(b)

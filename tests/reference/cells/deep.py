@@ -15,6 +15,7 @@ def cases():
     yield from mogrifiers()
     yield narx()
     yield clockwork()
+    yield fast_slow()
 
 
 class Integration(nn.Module):
@@ -405,3 +406,32 @@ def highway():
     )
     sizes = {"I": I, "H": H, "L": L}
     return Case("rhn", "rhn", DIRECT, module.step, module, params, {"s": (H,)}, sizes=sizes)
+
+
+class FastSlow(nn.Module):
+    """Three cells of torch; the two fast ones hand each other their state."""
+
+    slow_units = 4
+
+    def __init__(self):
+        super().__init__()
+        self.fast_1, self.slow = nn.LSTMCell(I, H), nn.LSTMCell(H, self.slow_units)
+        self.fast_2 = nn.LSTMCell(self.slow_units, H)
+
+    def step(self, x, s):
+        fast = self.fast_1(x["x"], (s["h"], s["c"]))
+        slow = self.slow(fast[0], (s["slow.h"], s["slow.c"]))
+        h, c = self.fast_2(slow[0], fast)
+        return {"h": h}, {"h": h, "c": c, "slow.h": slow[0], "slow.c": slow[1]}
+
+
+def fast_slow():
+    module, params = FastSlow(), {}
+    for layer in ("fast_1", "slow", "fast_2"):
+        for ours, foreign in {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "d": "bias_hh"}.items():
+            params |= blocks(f"{layer}.{foreign}", " ".join(f"{layer}.{ours}_{it}" for it in "ifgo"))
+    slow = module.slow_units
+    return Case(
+        "fs_lstm", "fs_lstm", f"{DIRECT}, on torch's LSTMCell", module.step, module, params,
+        {"h": (H,), "c": (H,), "slow.h": (slow,), "slow.c": (slow,)}, sizes={"I": I, "H": H, "S": slow},
+    )
