@@ -51,6 +51,7 @@ pub mod diag;
 pub mod exec;
 pub mod export;
 pub mod ir;
+pub mod plan;
 pub mod syntax;
 pub mod text;
 

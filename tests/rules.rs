@@ -158,7 +158,9 @@ fn a_const_has_no_gradient_and_an_unused_param_has_zeros() {
 #[test]
 fn a_file_is_about_the_cell_that_is_no_layer_of_another() {
     let cell = |name: &str, body: &str| {
-        format!("cell {name} {{ dims H  input x: [H]  state h: [H]  h = prev h + x {body} output h }}\n")
+        format!(
+            "cell {name} {{ dims H  input x: [H]  state h: [H]  h = prev h + x {body} output h }}\n"
+        )
     };
     let main = |text: &str| {
         let spec = rnnc::Spec::parse(text).unwrap_or_else(|it| panic!("{text}: {it}"));

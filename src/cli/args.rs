@@ -181,7 +181,7 @@ pub enum Mode {
 /// What computes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum EngineChoice {
-    /// The fast engine.
+    /// Plans and runs all sequences at once; f64 runs on the interpreter.
     Fast,
     /// The plain reference interpreter.
     Reference,
@@ -241,10 +241,10 @@ pub struct DataArgs {
     /// The type that is computed in
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
-    /// What computes; only the reference engine is there yet
-    #[arg(long, value_enum)]
-    pub engine: Option<EngineChoice>,
-    /// How many threads may be used; the reference engine takes one
+    /// What computes
+    #[arg(long, value_enum, default_value_t = EngineChoice::Reference)]
+    pub engine: EngineChoice,
+    /// How many threads may be used; both engines take one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
     #[command(flatten)]

@@ -9,10 +9,9 @@ use super::error::CliError;
 use super::feed::{self, Prepared};
 use super::output::{self, Layout, Named};
 use crate::data::{self, Real32or64};
-use crate::derive;
 use crate::diag::Code;
-use crate::exec::{self, Call, Gradients, Upstream};
-use crate::ir::{self, Real, pointwise};
+use crate::exec::{self, Gradients, Upstream};
+use crate::ir::{self, Real};
 
 /// The gradients as JSON: their norms.
 #[derive(Serialize)]
@@ -60,19 +59,18 @@ fn grad_in<F: Real + Real32or64>(
 ) -> Result<(), CliError> {
     let bound = &prepared.bound;
     let cell = bound.cell();
-    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let engine = prepared.engine(args.data.engine, Vec::new());
     ctx.lap("derive");
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
-    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &masks };
-    let run = exec::forward(call, &[])?;
+    let run = engine.forward_with(&params, &inputs, &state, &masks)?;
     ctx.lap("forward");
     if let Some(it) = &run.not_finite {
         return Err(it.clone().into());
     }
     let (steps, batch) = (run.steps(), run.batch());
     let upstream = upstream(ctx, args, prepared, steps, batch)?;
-    let gradients = exec::backward(&run, &adjoint, &upstream)?;
+    let gradients = engine.backward(&run, &upstream)?;
     ctx.lap("backward");
     let not_finite = exec::check_gradients(bound, &gradients);
     if let Some(path) = &args.flow {

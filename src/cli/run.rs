@@ -12,7 +12,7 @@ use super::feed::{self, Prepared};
 use super::output::{self, Format, Named, Summary};
 use crate::data::Real32or64;
 use crate::diag::Code;
-use crate::exec::{self, Call, NotFinite, RunError};
+use crate::exec::{NotFinite, RunError};
 use crate::ir::{self, Real};
 use crate::text::Name;
 
@@ -58,8 +58,8 @@ fn run_in<F: Real + Real32or64>(
     };
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
-    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &masks };
-    let run = exec::forward(call, &traces)?;
+    let engine = prepared.engine(args.data.engine, traces.clone());
+    let run = engine.forward_with(&params, &inputs, &state, &masks)?;
     ctx.lap("forward");
 
     let (steps, batch, not_finite) = (run.steps(), run.batch(), run.not_finite.clone());

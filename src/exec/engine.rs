@@ -1,15 +1,30 @@
 //! The way into running for programs: an engine for a cell with its sizes.
 
+use std::any::Any;
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::ArrayD;
 
 use super::arrays::{Gradients, InitialState, Inputs, Params, Upstream};
-use super::bind::Bound;
+use super::bind::{Bound, bind};
+use super::fast;
 use super::init::{InitError, init};
+use super::kernels::Path;
 use super::masks::Masks;
-use super::reference::{self, Call, Run, RunError};
+use super::reference::{self, Call, NotFinite, RunError};
 use crate::derive::{self, Adjoint};
-use crate::ir::{Real, pointwise};
+use crate::ir::{NodeId, Op, Real, pointwise};
 use crate::text::Name;
+
+/// What computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum EngineKind {
+    /// The plain interpreter.
+    #[default]
+    Reference,
+    /// The fast engine for f32; f64 runs on the interpreter.
+    Fast,
+}
 
 /// How an engine runs.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +32,15 @@ use crate::text::Name;
 pub struct EngineOptions {
     /// The named values of the step, such as gates, that a forward run gives beside the outputs.
     pub traces: Vec<Name>,
+    /// What computes.
+    pub kind: EngineKind,
+}
+
+impl EngineOptions {
+    /// The fast engine.
+    pub fn fast() -> EngineOptions {
+        EngineOptions { kind: EngineKind::Fast, ..EngineOptions::default() }
+    }
 }
 
 /// Runs a cell forward and backward. It holds the derived backward step and no data, so one serves
@@ -26,6 +50,91 @@ pub struct Engine {
     bound: Bound,
     adjoint: Adjoint,
     options: EngineOptions,
+    fast: Option<Fast>,
+}
+
+/// The simplified graphs that the fast engine runs.
+#[derive(Clone, Debug)]
+struct Fast {
+    bound: Bound,
+    adjoint: Adjoint,
+    /// The nodes of the step that the backward step reads.
+    kept: Vec<NodeId>,
+}
+
+/// The results of a forward run, and what the backward run needs.
+#[derive(Debug)]
+pub struct Run<'a, F> {
+    /// Each output, `[T, B, ...]`; 0 beyond a sequence's length.
+    pub outputs: Vec<ArrayD<F>>,
+    /// Each carried value after the last step of each sequence, `[B, ...]`.
+    pub states: Vec<ArrayD<F>>,
+    /// Each named value that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
+    pub traces: Vec<ArrayD<F>>,
+    /// The first NaN of a named value or infinity of an output.
+    pub not_finite: Option<NotFinite>,
+    kept: Kept<'a, F>,
+}
+
+#[derive(Debug)]
+enum Kept<'a, F> {
+    Plain(Box<reference::Run<'a, F>>),
+    /// Backward writes beside what forward kept.
+    Fast(Box<Mutex<fast::Run<'a>>>, RunSize, Vec<ArrayD<F>>),
+}
+
+#[derive(Clone, Debug)]
+struct RunSize {
+    steps: usize,
+    batch: usize,
+    lengths: Vec<usize>,
+}
+
+impl<F: Real> Run<'_, F> {
+    /// T, the number of steps of the longest possible sequence.
+    pub fn steps(&self) -> usize {
+        match &self.kept {
+            Kept::Plain(run) => run.steps(),
+            Kept::Fast(_, size, _) => size.steps,
+        }
+    }
+
+    /// B, the number of sequences.
+    pub fn batch(&self) -> usize {
+        match &self.kept {
+            Kept::Plain(run) => run.batch(),
+            Kept::Fast(_, size, _) => size.batch,
+        }
+    }
+
+    /// How many steps each sequence has.
+    pub fn lengths(&self) -> &[usize] {
+        match &self.kept {
+            Kept::Plain(run) => run.lengths(),
+            Kept::Fast(_, size, _) => &size.lengths,
+        }
+    }
+
+    /// In training the bits of each mask, `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and
+    /// 0 beyond a sequence's length; nothing in evaluation.
+    pub fn masks(&self) -> &[ArrayD<F>] {
+        match &self.kept {
+            Kept::Plain(run) => run.masks(),
+            Kept::Fast(_, _, masks) => masks,
+        }
+    }
+}
+
+const OTHER_ENGINE: &str = "the run is another engine's";
+
+/// The same value under the name of its own type, which `F` is; `None` where it is another.
+fn same<A: 'static, B: 'static>(value: A) -> Option<B> {
+    let value: Box<dyn Any> = Box::new(value);
+    value.downcast::<B>().ok().map(|it| *it)
+}
+
+fn same_ref<A: 'static, B: 'static>(value: &A) -> Option<&B> {
+    (value as &dyn Any).downcast_ref::<B>()
 }
 
 impl Bound {
@@ -34,10 +143,70 @@ impl Bound {
         init(self, seed)
     }
 
-    /// An engine for this cell, which is the plain interpreter.
+    /// An engine for this cell.
     pub fn engine(&self, options: EngineOptions) -> Engine {
         let adjoint = derive::adjoint(self.cell(), &pointwise::table());
-        Engine { bound: self.clone(), adjoint, options }
+        let fast = match options.kind {
+            EngineKind::Reference => None,
+            EngineKind::Fast => Fast::new(self),
+        };
+        Engine { bound: self.clone(), adjoint, options, fast }
+    }
+}
+
+impl Fast {
+    fn new(bound: &Bound) -> Option<Fast> {
+        // What is simplified has the same sizes; a cell that fitted them still does.
+        let bound = bind(&derive::simplify_cell(bound.cell()), bound.env().clone()).ok()?;
+        let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
+        let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
+            Op::Forward(of) => Some(of),
+            _ => None,
+        });
+        let kept = read.collect();
+        Some(Fast { bound, adjoint, kept })
+    }
+
+    /// A run, where the numbers are f32 and all is finite.
+    fn forward<'a, F: Real>(
+        &'a self,
+        traces: &[Name],
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+        masks: &'a Masks<F>,
+    ) -> Option<Result<Run<'a, F>, RunError>> {
+        let call = Call {
+            bound: &self.bound,
+            params: same_ref(params)?,
+            inputs: same_ref(inputs)?,
+            state: same_ref(state)?,
+            masks: same_ref(masks)?,
+        };
+        let values = &self.bound.cell().values;
+        let traced = traces.iter().map(|name| {
+            let found = values.iter().find(|it| it.name == *name);
+            found.map(|it| it.node)
+        });
+        let traced: Vec<NodeId> = traced.collect::<Option<_>>()?;
+        let mut run = match fast::forward(call, &self.kept, &traced, Path::best()) {
+            Ok(run) => run,
+            Err(fault) => return Some(Err(fault)),
+        };
+        if !run.is_finite {
+            return None;
+        }
+        let size =
+            RunSize { steps: run.steps(), batch: run.batch(), lengths: run.lengths().to_vec() };
+        let taken = [
+            std::mem::take(&mut run.outputs),
+            std::mem::take(&mut run.states),
+            std::mem::take(&mut run.traces),
+            run.masks().to_vec(),
+        ];
+        let [outputs, states, traces, masks] = same::<_, [Vec<ArrayD<F>>; 4]>(taken)?;
+        let kept = Kept::Fast(Box::new(Mutex::new(run)), size, masks);
+        Some(Ok(Run { outputs, states, traces, not_finite: None, kept }))
     }
 }
 
@@ -66,8 +235,21 @@ impl Engine {
         state: &'a InitialState<F>,
         masks: &'a Masks<F>,
     ) -> Result<Run<'a, F>, RunError> {
+        let fast = self.fast.as_ref();
+        let traces = &self.options.traces;
+        // Where something is not finite the interpreter finds out what, and where first.
+        if let Some(run) = fast.and_then(|it| it.forward(traces, params, inputs, state, masks)) {
+            return run;
+        }
         let call = Call { bound: &self.bound, params, inputs, state, masks };
-        reference::forward(call, &self.options.traces)
+        let mut run = reference::forward(call, traces)?;
+        Ok(Run {
+            outputs: std::mem::take(&mut run.outputs),
+            states: std::mem::take(&mut run.states),
+            traces: std::mem::take(&mut run.traces),
+            not_finite: run.not_finite.clone(),
+            kept: Kept::Plain(Box::new(run)),
+        })
     }
 
     /// Back-propagates through time: the gradients of params, given inputs and starts.
@@ -76,7 +258,18 @@ impl Engine {
         run: &Run<'_, F>,
         upstream: &Upstream<F>,
     ) -> Result<Gradients<F>, RunError> {
-        reference::backward(run, &self.adjoint, upstream)
+        match (&run.kept, &self.fast) {
+            (Kept::Plain(run), _) => reference::backward(run, &self.adjoint, upstream),
+            (Kept::Fast(run, ..), Some(fast)) => {
+                // A run that panicked left nothing that backward does not write anew.
+                let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
+                let upstream = same_ref(upstream);
+                let upstream = upstream.ok_or_else(|| RunError::Data(OTHER_ENGINE.to_owned()))?;
+                let gradients = fast::backward(&mut run, &fast.adjoint, upstream)?;
+                same(gradients).ok_or_else(|| RunError::Data(OTHER_ENGINE.to_owned()))
+            }
+            (Kept::Fast(..), None) => Err(RunError::Data(OTHER_ENGINE.to_owned())),
+        }
     }
 
     /// Runs one step (inputs of T = 1) and moves the state on, for sequences that come bit by bit.

@@ -8,6 +8,7 @@ pub mod arrays;
 pub mod bind;
 pub mod engine;
 pub mod eval;
+pub mod fast;
 pub mod gradcheck;
 pub mod init;
 pub mod kernels;
@@ -18,7 +19,7 @@ pub mod reference;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, shapes};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineKind, EngineOptions};
 pub use eval::{Program, Value, eval};
 pub use init::{InitError, init, init_param};
 pub use masks::{Masks, Training};

@@ -12,6 +12,7 @@ pub trait Real:
     + Default
     + Send
     + Sync
+    + 'static
 {
     /// `f32` or `f64`.
     const NAME: &'static str;

@@ -97,7 +97,6 @@ fn every_exit_code() {
 fn what_comes_later_is_known_and_refused() {
     let scratch = scratch();
     for command in [
-        "run leaky.rnn --engine fast",
         "run leaky.rnn --target y=x.npy",
         "run leaky.rnn --feedback own",
         "compile leaky.rnn --emit plan",

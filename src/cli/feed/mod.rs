@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
 
-use super::args::{CellArgs, DataArgs};
+use super::args::{CellArgs, DataArgs, EngineChoice};
 use super::context::Context;
 use super::error::CliError;
 use super::output::Layout;
@@ -20,7 +20,9 @@ use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
 use crate::data;
 use crate::diag::Code;
-use crate::exec::{self, Bound, Feed, InitialState, Inputs, Params};
+use crate::exec::{
+    self, Bound, Engine, EngineKind, EngineOptions, Feed, InitialState, Inputs, Params,
+};
 use crate::ir::{self, Real};
 use crate::text::Name;
 
@@ -41,6 +43,16 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What runs the cell and gives these values beside its outputs.
+    pub fn engine(&self, choice: EngineChoice, traces: Vec<Name>) -> Engine {
+        let mut options = EngineOptions { traces, ..EngineOptions::default() };
+        options.kind = match choice {
+            EngineChoice::Fast => EngineKind::Fast,
+            EngineChoice::Reference => EngineKind::Reference,
+        };
+        self.bound.engine(options)
+    }
+
     /// The inputs of the run.
     pub fn inputs<F: Real>(&self) -> Inputs<F> {
         let feeds = self.feeds.iter().map(|it| {

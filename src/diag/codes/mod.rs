@@ -214,7 +214,7 @@ mod tests {
             assert!(!entry.title.is_empty() && !entry.title.ends_with('.'), "{code}");
             let sentences = entry.text.matches(['.', ':']).count();
             assert!(sentences >= 2 && entry.text.ends_with('.'), "{code}: {}", entry.text);
-            assert!(entry.wrong != entry.right && entry.wrong.lines().count() <= 10, "{code}");
+            assert!(entry.wrong != entry.right && entry.wrong.lines().count() <= 16, "{code}");
             for line in explain(entry.code).lines() {
                 assert!(line.chars().count() <= 80, "{code}: {line}");
                 assert_eq!(line, line.trim_end(), "{code}");

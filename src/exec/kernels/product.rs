@@ -302,4 +302,35 @@ impl Packed {
         // made them, and a path is only made for a processor that has it.
         unsafe { on_path!(self.path, product(size, from, self.panels.as_ptr(), to)) }
     }
+
+    /// As [`Packed::product`], with rows and results in one array: of each the first number and
+    /// how far it is from row to row. They must not meet.
+    ///
+    /// # Panics
+    ///
+    /// When they meet or leave the array: a fault of the caller.
+    pub fn product_within(
+        &self,
+        m: usize,
+        data: &mut [f32],
+        (from, from_row): (usize, usize),
+        (to, to_row): (usize, usize),
+    ) {
+        if m == 0 || self.n == 0 {
+            return;
+        }
+        let from_end = last(m, self.k, from, from_row, 1).map_or(from, |it| it + 1);
+        let to_end = last(m, self.n, to, to_row, 1).map_or(to, |it| it + 1);
+        assert!(from_end <= data.len() && to_end <= data.len(), "a product lies in its array");
+        let (low, high) = if from_end <= to {
+            data.split_at_mut(to)
+        } else {
+            assert!(to_end <= from, "the operand and the results of a product do not meet");
+            data.split_at_mut(from)
+        };
+        let ((rows, first), (results, to)) =
+            if from_end <= to { ((&*low, from), (high, 0)) } else { ((&*high, 0), (low, to)) };
+        let rows = Rows { data: rows, first, row: from_row, step: 1 };
+        self.product(m, rows, Results { data: results, first: to, row: to_row }, Added::Nothing);
+    }
 }

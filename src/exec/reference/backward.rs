@@ -3,9 +3,9 @@
 use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::super::arrays::{Feed, Gradients, Upstream};
-use super::super::bind::shapes;
+use super::super::bind::{Bound, shapes};
 use super::super::eval::{Program, Value, eval, zeros};
-use super::given::at;
+use super::given::{Given, at};
 use super::{Run, RunError};
 use crate::derive::Adjoint;
 use crate::ir::{Node, NodeId, Op, Real, Start};
@@ -21,7 +21,7 @@ pub fn backward<F: Real>(
     let given = &run.given;
     let bound = given.bound;
     let cell = bound.cell();
-    let upstream = Checked::new(run, upstream)?;
+    let upstream = Checked::new(given, upstream)?;
     let graph_shapes = shapes(&adjoint.graph, bound.env())?;
     let program = Program::new(&adjoint.graph, &graph_shapes, bound.env(), &mut |_, node| {
         if let Op::Forward(of) = node.op {
@@ -32,7 +32,7 @@ pub fn backward<F: Real>(
     });
 
     let real: Vec<bool> = cell.carries.iter().map(|it| it.is_real()).collect();
-    let mut gradients = zero_gradients(run);
+    let mut gradients = zero_gradients(given);
     let mut flow = vec![vec![F::zero(); given.steps + 1]; cell.carries.len()];
     for (sequence, past) in run.past.iter().enumerate() {
         let length = given.lengths[sequence];
@@ -82,15 +82,14 @@ pub fn backward<F: Real>(
             }
         }
     }
-    gather_starts(run, &mut gradients);
-    learn_starts(run, adjoint, &mut gradients)?;
+    finish_starts(given, adjoint, &mut gradients)?;
     let flow = flow.into_iter().map(|it| it.into_iter().map(F::sqrt).collect());
     gradients.flow = flow.zip(real).map(|(it, real)| real.then_some(it)).collect();
     Ok(gradients)
 }
 
-fn zero_gradients<F: Real>(run: &Run<'_, F>) -> Gradients<F> {
-    let given = &run.given;
+/// The gradients of a run, all 0.
+pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Gradients<F> {
     let bound = given.bound;
     let cell = bound.cell();
     let params = cell.params.iter().zip(bound.param_shapes());
@@ -123,10 +122,20 @@ fn add_squares<F: Real>(flow: &mut [Vec<F>], adjoints: &[Value<F>], boundary: us
     }
 }
 
+/// What the gradients of starts mean for those that they start as, and for params.
+pub(crate) fn finish_starts<F: Real>(
+    given: &Given<'_, F>,
+    adjoint: &Adjoint,
+    gradients: &mut Gradients<F>,
+) -> Result<(), RunError> {
+    gather_starts(given, gradients);
+    learn_starts(given, adjoint, gradients)
+}
+
 /// A carry that starts as another adds its gradient to that of the other.
-fn gather_starts<F: Real>(run: &Run<'_, F>, gradients: &mut Gradients<F>) {
+fn gather_starts<F: Real>(given: &Given<'_, F>, gradients: &mut Gradients<F>) {
     for carry in 0..gradients.starts.len() {
-        let origin = run.given.origin(carry);
+        let origin = given.origin(carry);
         if origin == carry {
             continue;
         }
@@ -139,17 +148,17 @@ fn gather_starts<F: Real>(run: &Run<'_, F>, gradients: &mut Gradients<F>) {
 
 /// The params of a learned start get its gradient, summed over the batch; where the start was given they get nothing.
 fn learn_starts<F: Real>(
-    run: &Run<'_, F>,
+    given: &Given<'_, F>,
     adjoint: &Adjoint,
     gradients: &mut Gradients<F>,
 ) -> Result<(), RunError> {
-    let bound = run.given.bound;
+    let bound = given.bound;
     let cell = bound.cell();
     let sums: Vec<Value<F>> = (0..cell.carries.len())
         .map(|carry| {
             let own = matches!(cell.carries[carry].start, Start::Node(_));
             match &gradients.starts[carry] {
-                Some(start) if own && run.given.state.0[carry].is_none() => {
+                Some(start) if own && given.state.0[carry].is_none() => {
                     start.sum_axis(Axis(0)).into_shared()
                 }
                 Some(_) | None => zeros(&bound.carry_shapes()[carry]),
@@ -160,10 +169,10 @@ fn learn_starts<F: Real>(
     let graph_shapes = shapes(&start.graph, bound.env())?;
     let values = eval(&start.graph, &graph_shapes, bound.env(), &mut |_, node: &Node| {
         if let Op::Forward(of) = node.op {
-            run.given.start[of.idx()].clone()
+            given.start[of.idx()].clone()
         } else if let Op::CarryAdjoint(carry) = node.op {
             sums[carry].clone()
-        } else if let Some(value) = run.given.fixed(&node.op) {
+        } else if let Some(value) = given.fixed(&node.op) {
             value
         } else {
             unreachable!("the adjoint of a start reads the start, its adjoint and params")
@@ -178,18 +187,20 @@ fn learn_starts<F: Real>(
 }
 
 /// The adjoints from outside, with their defaults.
-struct Checked<'u, 'r, 'a, F> {
-    run: &'r Run<'a, F>,
+pub(crate) struct Checked<'u, F> {
+    bound: &'u Bound,
     upstream: &'u Upstream<F>,
     ones: bool,
 }
 
-impl<'u, 'r, 'a, F: Real> Checked<'u, 'r, 'a, F> {
-    fn new(
-        run: &'r Run<'a, F>,
+impl<'u, F: Real> Checked<'u, F> {
+    /// Looks whether the adjoints fit what a run gave.
+    pub(crate) fn new(
+        given: &Given<'u, F>,
         upstream: &'u Upstream<F>,
-    ) -> Result<Checked<'u, 'r, 'a, F>, RunError> {
-        let cell = run.given.bound.cell();
+    ) -> Result<Checked<'u, F>, RunError> {
+        let bound = given.bound;
+        let cell = bound.cell();
         if upstream.outputs.len() != cell.outputs.len()
             || upstream.states.len() != cell.carries.len()
         {
@@ -201,41 +212,46 @@ impl<'u, 'r, 'a, F: Real> Checked<'u, 'r, 'a, F> {
                 cell.carries.len()
             )));
         }
-        let fits = |name: String, given: &Option<ArrayD<F>>, own: &ArrayD<F>| match given {
-            Some(given) if given.shape() != own.shape() => Err(RunError::Data(format!(
-                "the adjoint of {name} has shape {:?}, expected {:?}",
-                given.shape(),
-                own.shape()
-            ))),
-            Some(_) | None => Ok(()),
+        let fits = |name: String, own: &[usize], outer: &[usize], given: &Option<ArrayD<F>>| {
+            let expected = [outer, own].concat();
+            match given {
+                Some(given) if given.shape() != expected => Err(RunError::Data(format!(
+                    "the adjoint of {name} has shape {:?}, expected {expected:?}",
+                    given.shape()
+                ))),
+                Some(_) | None => Ok(()),
+            }
         };
-        for ((given, own), output) in upstream.outputs.iter().zip(&run.outputs).zip(&cell.outputs) {
-            fits(format!("output `{}`", output.name), given, own)?;
+        for (at, (it, output)) in upstream.outputs.iter().zip(&cell.outputs).enumerate() {
+            let name = format!("output `{}`", output.name);
+            fits(name, bound.output_shape(at), &[given.steps, given.batch], it)?;
         }
-        for ((given, own), carry) in upstream.states.iter().zip(&run.states).zip(&cell.carries) {
-            fits(format!("state `{}`", carry.name), given, own)?;
+        for ((it, carry), own) in
+            upstream.states.iter().zip(&cell.carries).zip(bound.carry_shapes())
+        {
+            fits(format!("state `{}`", carry.name), own, &[given.batch], it)?;
         }
-        Ok(Checked { run, upstream, ones: upstream.is_empty() })
+        Ok(Checked { bound, upstream, ones: upstream.is_empty() })
     }
 
-    fn output(&self, output: usize, time: usize, sequence: usize) -> Value<F> {
+    pub(crate) fn output(&self, output: usize, time: usize, sequence: usize) -> Value<F> {
         match &self.upstream.outputs[output] {
             Some(given) => {
                 let now = given.index_axis(Axis(0), time);
                 now.index_axis(Axis(0), sequence).to_owned().into_shared()
             }
             None => {
-                let shape = IxDyn(self.run.given.bound.output_shape(output));
+                let shape = IxDyn(self.bound.output_shape(output));
                 let value = if self.ones && output == 0 { F::one() } else { F::zero() };
                 ArrayD::from_elem(shape, value).into_shared()
             }
         }
     }
 
-    fn state(&self, carry: usize, sequence: usize) -> Value<F> {
+    pub(crate) fn state(&self, carry: usize, sequence: usize) -> Value<F> {
         match &self.upstream.states[carry] {
             Some(given) => given.index_axis(Axis(0), sequence).to_owned().into_shared(),
-            None => zeros(&self.run.given.bound.carry_shapes()[carry]),
+            None => zeros(&self.bound.carry_shapes()[carry]),
         }
     }
 }

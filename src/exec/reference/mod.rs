@@ -12,6 +12,7 @@ mod tangent;
 use ndarray::{ArrayD, Axis, IxDyn};
 
 pub use backward::backward;
+pub(crate) use backward::{Checked, finish_starts, zero_gradients};
 pub use finite::{NotFinite, Place, check_gradients};
 pub(crate) use given::Given;
 pub use given::RunError;

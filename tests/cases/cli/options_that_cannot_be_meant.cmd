@@ -31,7 +31,5 @@ $ rnnc run - --input - < leaky.rnn
 = 2
 $ rnnc explain E9999
 = 2
-$ rnnc run leaky.rnn --engine fast
-= 2
 $ rnnc run leaky.rnn --set H=4,I=3
 = 2

@@ -1,0 +1,9 @@
+// Both engines give the same numbers; in f64 there is only the interpreter.
+$ rnnc run std/gru --engine reference --seed 3
+= 0
+$ rnnc run std/gru --engine fast --seed 3
+= 0
+$ rnnc grad std/gru --engine reference --seed 3
+= 0
+$ rnnc grad std/gru --engine fast --seed 3
+= 0
