@@ -241,6 +241,7 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
     if let Some(dim) = cell.dims.iter().find(|it| !env.sizes.contains_key(&it.name)) {
         return Err(BindError::Unset(vec![dim.name.clone()]));
     }
+    let given = std::mem::take(&mut env.hypers);
     let mut grew = true;
     while std::mem::take(&mut grew) {
         for hyper in &cell.hypers {
@@ -256,6 +257,13 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
     for hyper in &cell.hypers {
         if matches!(hyper.kind, HyperKind::Number(_)) && !env.hypers.contains_key(&hyper.name) {
             return Err(BindError::HyperUnset(hyper.name.clone()));
+        }
+    }
+    // A hyper may have decided the structure of the graph already, such as a branch of `where`.
+    for (name, value) in &given {
+        let own = env.hypers[name];
+        if own.to_bits() != value.to_bits() {
+            return Err(BindError::HyperFixed { name: name.clone(), value: *value, own });
         }
     }
     Ok(env)

@@ -62,6 +62,16 @@ pub enum BindError {
     /// A hyper that is an activation, set to a number.
     #[error("hyper `{0}` is an activation, not a number")]
     NotANumber(Name),
+    /// A hyper with another value than when the cell was checked.
+    #[error("`{name}` was {own} when the cell was checked; check it again with `{name}={value}` set")]
+    HyperFixed {
+        /// The hyper.
+        name: Name,
+        /// What was asked.
+        value: f64,
+        /// What it is.
+        own: f64,
+    },
     /// A hyper whose default cannot be computed.
     #[error("the value of hyper `{0}` cannot be computed from the sizes and hypers")]
     HyperUnset(Name),
@@ -157,6 +167,7 @@ impl BindError {
             | BindError::Unknown { .. }
             | BindError::NotANumber(_)
             | BindError::HyperUnset(_)
+            | BindError::HyperFixed { .. }
             | BindError::Negative { .. } => Code::BadSetting,
             BindError::OutOfRange { .. } => Code::OutOfRange,
             BindError::Probability { .. } => Code::ConstantOutOfRange,
@@ -178,7 +189,8 @@ impl BindError {
             | BindError::Derived { .. }
             | BindError::Unknown { .. }
             | BindError::NotANumber(_)
-            | BindError::HyperUnset(_) => None,
+            | BindError::HyperUnset(_)
+            | BindError::HyperFixed { .. } => None,
         }
     }
 }

@@ -117,8 +117,13 @@ fn hypers_take_their_defaults_and_derived_dims_cannot_be_set() {
     cell.derived.push(("K".into(), shape(&["H"]).axes()[0].pow(2).unwrap()));
     let mut env = sizes(&[("I", 1), ("H", 1)]);
     assert_eq!(bind(&cell, env.clone()).unwrap().env().hypers["fast"], 1.0);
+    // The value that it has may be given; another one may have shaped another graph.
+    env.hypers.insert("dt".into(), 0.5);
+    assert_eq!(bind(&cell, env.clone()).unwrap().env().hypers["fast"], 1.0);
     env.hypers.insert("dt".into(), 3.0);
-    assert_eq!(bind(&cell, env.clone()).unwrap().env().hypers["fast"], 6.0);
+    let fault = bind(&cell, env.clone()).unwrap_err().to_string();
+    assert!(fault.starts_with("`dt` was 0.5 when the cell was checked"), "{fault}");
+    env.hypers.clear();
     env.sizes.insert("K".into(), 4);
     let fault = bind(&cell, env).unwrap_err();
     assert_eq!(fault.to_string(), "`K` is H ^ 2 and cannot be set; set `H` instead");
