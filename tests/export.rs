@@ -28,6 +28,12 @@ fn the_class_of_a_recurrence_follows_from_how_states_meet() {
         ("h = x / prev h", "elementwise"),
         ("h = prev h * prev h", "elementwise"),
         ("h = where(prev h > 0, prev h, x)", "elementwise"),
+        // The number of the step is known before the loop.
+        ("h = x / (1 + time())", "none"),
+        ("let late = prev(x, 2) * time() h = prev late", "none"),
+        ("h = a ^ time() * prev h + x", "linear, elementwise"),
+        // Neither state is both for itself: one is nonlinear, the other reads a product.
+        ("state g: [H]  g = step(prev h - a)  h = a * prev h + U @ prev g", "dense"),
         ("h = softmax(prev h + x)", "across elements"),
         ("h = prev h * sum(prev h)", "across elements"),
         ("h = tanh(U @ prev h + x)", "dense"),
@@ -79,9 +85,28 @@ fn equations_are_written_as_papers_do() {
         r"z_{t} &= \sigma(W_{z}\, x_{t} + U_{z}\, h_{t-1} + b)",
         r"x_{\mathrm{hat},t} &= \frac{2 \, z_{t} \odot (c_{t-2} - \alpha)}{\sqrt{H}}",
         r"c_{t} &= \begin{cases} -{x_{\mathrm{hat},t}}^{2} & \text{if } z_{t} > 0.5 \\ (b \otimes b)\, x_{\mathrm{hat},t} & \text{otherwise} \end{cases}",
-        r"h_{t} &= \max(z_{t}, 0.001) \odot (c_{t-1} + \mathrm{mean}(x_{t}) \odot z_{t})",
+        r"h_{t} &= \max(z_{t}, 0.001) \odot (c_{t-1} + \mathrm{mean}(x_{t}) \, z_{t})",
     ];
     assert_eq!(equations(body).split(" \\\\\n").collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn scalars_comparisons_and_choices_read_as_in_papers() {
+    let body = "dims I, H, N = 2  input x: [I]  input dt: [] = 1  hyper tau = 2
+        state h: [H]  param W: [H, I], U: [N, H]
+        let part = dt / tau
+        let on = x > 0.5
+        let v = where(dt < 1, x, (where(dt < 2, on, part * x)))
+        let mean_of = sum(U @ prev h) * part
+        h = part * tanh(W @ v) + sum(U * mean_of, over N) * prev h";
+    let expected = [
+        r"\mathrm{part}_{t} &= \frac{\mathrm{dt}_{t}}{\tau}",
+        r"\mathrm{on}_{t} &= [x_{t} > 0.5]",
+        r"v_{t} &= \begin{cases} x_{t} & \text{if } \mathrm{dt}_{t} < 1 \\ \mathrm{on}_{t} & \text{if } \mathrm{dt}_{t} < 2 \\ \mathrm{part}_{t} \, x_{t} & \text{otherwise} \end{cases}",
+        r"\mathrm{mean}_{\mathrm{of},t} &= (\sum U\, h_{t-1}) \, \mathrm{part}_{t}",
+        r"h_{t} &= \mathrm{part}_{t} \, \tanh(W\, v_{t}) + (\sum_{N} U \, \mathrm{mean}_{\mathrm{of},t}) \odot h_{t-1}",
+    ];
+    assert_eq!(equations(body), expected.join(" \\\\\n"));
 }
 
 /// Braces, environments and pairs of brackets that grow are closed, in every cell of the library.
@@ -100,9 +125,11 @@ fn what_is_opened_is_closed() {
             assert_eq!(count("("), count(")"), "{}: {text}", file.name);
             assert_eq!(count("\\left"), count("\\right"), "{}: {text}", file.name);
             assert_eq!(count("\\begin"), count("\\end"), "{}: {text}", file.name);
-            // One in an equation, and one in each of the two rows of a choice within it.
-            let aligned =
-                |it: &str| it.matches('&').count() <= 1 + 2 * it.matches("\\begin{cases}").count();
+            // One in an equation, and one in each row of the choices within it.
+            let rows = |it: &str| {
+                it.matches("\\text{if }").count() + it.matches("\\text{otherwise}").count()
+            };
+            let aligned = |it: &str| it.matches('&').count() <= 1 + rows(it);
             assert!(text.lines().all(aligned), "{}: {text}", file.name);
         }
     }

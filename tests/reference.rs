@@ -301,6 +301,17 @@ fn every_cell_of_the_library_has_a_vector() {
     }
 }
 
+#[test]
+fn every_layout_of_the_library_is_proved_by_stored_tensors() {
+    let cases = cases();
+    for case in &cases {
+        for layout in bound(case).cell().layouts.iter() {
+            let proved = |it: &Case| it.spec == case.spec && it.stored.contains_key(&*layout.name);
+            assert!(cases.iter().any(proved), "std/{}: layout {}", case.spec, layout.name);
+        }
+    }
+}
+
 /// The params that stored tensors hold by a layout; what the layout leaves out is as in the case.
 fn through(
     case: &Case,

@@ -7,7 +7,6 @@ use crate::syntax::print_expr;
 /// How tight an expression binds, so that parentheses stand where the formula needs them: a fraction or a root needs none within.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
-    Compare,
     Sum,
     Product,
     Sign,
@@ -96,52 +95,98 @@ impl Formula<'_> {
             }
             return (text, Level::Sum);
         }
-        let mut text = self.at_least(first, Level::Product);
+        let times = |at: usize| rest.get(at).is_some_and(|it| it.0 == BinaryOp::Mul);
+        let mut text = self.factor(first, times(0));
         let mut fraction = self.expr(first);
-        let mut number = is_number(first);
+        let mut scalar = self.is_scalar(first);
         let mut level = Level::Product;
-        for (op, _, factor) in rest {
+        for (at, (op, _, factor)) in rest.iter().enumerate() {
             if *op == BinaryOp::Div {
                 text = format!("\\frac{{{fraction}}}{{{}}}", self.expr(factor));
                 level = Level::Atom;
             } else {
-                // Numbers stand beside what they multiply; elements are multiplied with a sign of their own.
-                let sign = if number || is_number(factor) { "\\," } else { "\\odot" };
-                text = format!("{text} {sign} {}", self.at_least(factor, Level::Product));
+                // Scalars stand beside what they multiply; elements are multiplied with a sign of their own.
+                let sign = if scalar || self.is_scalar(factor) { "\\," } else { "\\odot" };
+                text = format!("{text} {sign} {}", self.factor(factor, times(at + 1)));
                 level = Level::Product;
             }
-            number = number && is_number(factor);
+            scalar = scalar && self.is_scalar(factor);
             fraction.clone_from(&text);
         }
         (text, level)
     }
 
+    /// A factor; a sum over an axis would take in all factors that follow it.
+    fn factor(&self, factor: &Expr, followed: bool) -> String {
+        let text = self.at_least(factor, Level::Product);
+        if followed && text.starts_with("\\sum") { parenthesised(&text) } else { text }
+    }
+
     fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> (String, Level) {
-        let sign = match op {
+        match op {
             BinaryOp::MatMul => {
                 let (left, right) =
                     (self.at_least(left, Level::Power), self.at_least(right, Level::Power));
-                return (format!("{left}\\, {right}"), Level::Product);
+                (format!("{left}\\, {right}"), Level::Product)
             }
             BinaryOp::Pow => {
                 let text =
                     format!("{{{}}}^{{{}}}", self.at_least(left, Level::Atom), self.expr(right));
-                return (text, Level::Power);
+                (text, Level::Power)
             }
-            BinaryOp::Less => "<",
-            BinaryOp::LessEqual => "\\le",
-            BinaryOp::Greater => ">",
-            BinaryOp::GreaterEqual => "\\ge",
-            BinaryOp::Equal => "=",
-            BinaryOp::NotEqual => "\\ne",
+            // The bracket of Iverson; without it, `works = n = 0` would be two equations.
+            BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual
+            | BinaryOp::Equal
+            | BinaryOp::NotEqual => (format!("[{}]", self.relation(op, left, right)), Level::Atom),
             // These stand in chains.
-            BinaryOp::Add => "+",
-            BinaryOp::Sub => "-",
-            BinaryOp::Mul => "\\odot",
-            BinaryOp::Div => "/",
+            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div => {
+                (self.relation(op, left, right), Level::Sum)
+            }
+        }
+    }
+
+    fn relation(&self, op: BinaryOp, left: &Expr, right: &Expr) -> String {
+        let sign = match op.symbol() {
+            "<=" => "\\le",
+            ">=" => "\\ge",
+            "==" => "=",
+            "!=" => "\\ne",
+            plain => plain,
         };
-        let (left, right) = (self.at_least(left, Level::Sum), self.at_least(right, Level::Sum));
-        (format!("{left} {sign} {right}"), Level::Compare)
+        format!("{} {sign} {}", self.at_least(left, Level::Sum), self.at_least(right, Level::Sum))
+    }
+
+    /// What decides a choice: a comparison needs no bracket there.
+    fn condition(&self, expr: &Expr) -> String {
+        if let ExprKind::Binary(op, _, left, right) = &bare(expr).kind
+            && !matches!(op, BinaryOp::MatMul | BinaryOp::Pow)
+        {
+            return self.relation(*op, left, right);
+        }
+        self.expr(expr)
+    }
+
+    /// The rows of a choice; a choice in its last row has rows of its own.
+    fn choices(&self, cond: &Expr, yes: &Expr, no: &Expr) -> String {
+        let first = format!("{} & \\text{{if }} {}", self.expr(yes), self.condition(cond));
+        let rest = if let ExprKind::Call(name, args) = &bare(no).kind
+            && &*name.name == "where"
+            && let [Arg::Positional(cond), Arg::Positional(yes), Arg::Positional(no)] =
+                args.as_slice()
+        {
+            self.choices(cond, yes, no)
+        } else {
+            format!("{} & \\text{{otherwise}}", self.expr(no))
+        };
+        format!("{first} \\\\ {rest}")
+    }
+
+    /// Whether a value is one number, as far as the text tells.
+    fn is_scalar(&self, expr: &Expr) -> bool {
+        self.in_time.is_scalar(expr)
     }
 
     /// A call: what has a notation of its own gets it, all else its name.
@@ -162,8 +207,8 @@ impl Formula<'_> {
             ("square", [v]) => {
                 (format!("{{{}}}^{{2}}", self.at_least(v, Level::Atom)), Level::Power)
             }
-            ("floor", [v]) => atom(format!("\\lfloor {}\\rfloor", self.expr(v))),
-            ("ceil", [v]) => atom(format!("\\lceil {}\\rceil", self.expr(v))),
+            ("floor", [v]) => atom(format!("\\left\\lfloor {}\\right\\rfloor", self.expr(v))),
+            ("ceil", [v]) => atom(format!("\\left\\lceil {}\\right\\rceil", self.expr(v))),
             ("transpose", [v]) => {
                 (format!("{{{}}}^{{\\top}}", self.at_least(v, Level::Atom)), Level::Power)
             }
@@ -180,12 +225,9 @@ impl Formula<'_> {
                 let parts: Vec<String> = parts.iter().map(|it| self.expr(it)).collect();
                 atom(format!("\\left[{}\\right]", parts.join(";\\, ")))
             }
-            ("where", [cond, a, b]) => atom(format!(
-                "\\begin{{cases}} {} & \\text{{if }} {} \\\\ {} & \\text{{otherwise}} \\end{{cases}}",
-                self.expr(a),
-                self.expr(cond),
-                self.expr(b)
-            )),
+            ("where", [cond, a, b]) => {
+                atom(format!("\\begin{{cases}} {} \\end{{cases}}", self.choices(cond, a, b)))
+            }
             ("slice", [v, from, to]) if plain => {
                 let v = self.at_least(v, Level::Atom);
                 atom(format!("{v}{{[{}\\,{{:}}\\,{}]}}", self.expr(from), self.expr(to)))
@@ -242,19 +284,12 @@ fn operator(name: &str) -> String {
     }
 }
 
-fn is_number(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Pi => true,
-        ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => is_number(inner),
-        ExprKind::Inf
-        | ExprKind::Path(_)
-        | ExprKind::Prev(..)
-        | ExprKind::Call(..)
-        | ExprKind::Array(_)
-        | ExprKind::Index(..)
-        | ExprKind::Chain(..)
-        | ExprKind::Binary(..) => false,
+/// Without the parentheses around it.
+fn bare(mut expr: &Expr) -> &Expr {
+    while let ExprKind::Paren(inner) = &expr.kind {
+        expr = inner;
     }
+    expr
 }
 
 /// A number; one with an exponent as a power of ten.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::syntax::ast::{Cell, DeclKind, Ident, OutputDecl, Role, Scope};
+use crate::syntax::ast::{
+    Arg, BinaryOp, Cell, DeclKind, Expr, ExprKind, Ident, OutputDecl, Role, Scope, TypeKind, Value,
+};
 
 const GREEK: &[&str] = &[
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
@@ -10,13 +12,18 @@ const GREEK: &[&str] = &[
     "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
 ];
 
-/// The names of a cell whose values belong to a step.
-pub(super) struct InTime<'a>(BTreeSet<&'a str>);
+/// What a cell's names tell about their values.
+pub(super) struct InTime<'a> {
+    /// Those whose values belong to a step.
+    steps: BTreeSet<&'a str>,
+    /// Those that are one number.
+    scalars: BTreeSet<&'a str>,
+}
 
 impl<'a> InTime<'a> {
     /// Those that functions and activations see: none.
     pub fn none() -> InTime<'a> {
-        InTime(BTreeSet::new())
+        InTime { steps: BTreeSet::new(), scalars: BTreeSet::new() }
     }
 
     /// Those of a cell: inputs, states, gates, lets, outputs, layers, masks drawn per step.
@@ -54,11 +61,83 @@ impl<'a> InTime<'a> {
                 | DeclKind::Layout(_) => {}
             }
         }
-        InTime(names)
+        let mut all = InTime { steps: names, scalars: BTreeSet::new() };
+        all.find_scalars(cell);
+        all
+    }
+
+    /// Dims, numbers that are set, what is declared without axes, and what is computed of these alone.
+    fn find_scalars(&mut self, cell: &'a Cell) {
+        for decl in &cell.decls {
+            match &decl.kind {
+                DeclKind::Group(_, groups) => {
+                    let without_axes = groups
+                        .iter()
+                        .filter(|it| matches!(&it.type_.kind, TypeKind::Real(it) if it.is_empty()));
+                    self.scalars.extend(without_axes.flat_map(|it| &it.names).map(|it| &*it.name));
+                }
+                DeclKind::Dims(dims) => self.scalars.extend(dims.iter().map(|it| &*it.name.name)),
+                DeclKind::Hyper(all) => self.scalars.extend(all.iter().map(|it| &*it.name.name)),
+                DeclKind::Value(..)
+                | DeclKind::Tuple(..)
+                | DeclKind::Update(..)
+                | DeclKind::Output(_)
+                | DeclKind::Layer(_)
+                | DeclKind::Layout(_)
+                | DeclKind::Loss { .. } => {}
+            }
+        }
+        // Equations stand in any order.
+        loop {
+            let found = cell.decls.iter().find_map(|it| match &it.kind {
+                DeclKind::Value(_, name, Value::Expr(value))
+                    if !self.scalars.contains(&*name.name) && self.is_scalar(value) =>
+                {
+                    Some(&*name.name)
+                }
+                _ => None,
+            });
+            match found {
+                Some(name) => _ = self.scalars.insert(name),
+                None => break,
+            }
+        }
     }
 
     pub fn holds(&self, name: &str) -> bool {
-        self.0.contains(name)
+        self.steps.contains(name)
+    }
+
+    /// Whether a value is one number, as far as the text tells: of a function, where all that it is given is.
+    pub fn is_scalar(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => true,
+            ExprKind::Path(path) | ExprKind::Prev(path, _) => {
+                path.tail.is_empty() && self.scalars.contains(&*path.head.name)
+            }
+            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.is_scalar(inner),
+            ExprKind::Chain(first, rest) => {
+                self.is_scalar(first) && rest.iter().all(|it| self.is_scalar(&it.2))
+            }
+            ExprKind::Binary(op, _, left, right) => {
+                *op != BinaryOp::MatMul && self.is_scalar(left) && self.is_scalar(right)
+            }
+            ExprKind::Call(name, args) => {
+                let among = |names: &[&str]| names.contains(&&*name.name);
+                let over = args.iter().any(|it| matches!(it, Arg::Over(..)));
+                // Without an axis these go over the only one.
+                if among(&["sum", "mean", "prod", "norm", "logsumexp"]) {
+                    return !over;
+                }
+                let given = |it: &Arg| match it {
+                    Arg::Positional(it) | Arg::Named(_, it) => self.is_scalar(it),
+                    Arg::Over(..) => false,
+                };
+                !among(&["zeros", "ones", "iota", "eye", "stack", "concat"])
+                    && args.iter().all(given)
+            }
+            ExprKind::Array(_) | ExprKind::Index(..) => false,
+        }
     }
 }
 

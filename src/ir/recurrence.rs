@@ -16,7 +16,7 @@ use super::graph::NodeId;
 use super::op::{Op, Reduction};
 use super::{Cell, Node, Pointwise};
 
-/// The class of a cell's recurrence: that of its worst state.
+/// The class of a cell's recurrence: that of all its states together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Recurrence {
     /// No state depends on an earlier step of any state.
@@ -59,22 +59,53 @@ struct Degree {
 
 const AFFINE: Degree = Degree { nonlinear: false, mixes: false, products: 0 };
 
+impl Degree {
+    fn and(self, other: Degree) -> Degree {
+        Degree {
+            nonlinear: self.nonlinear || other.nonlinear,
+            mixes: self.mixes || other.mixes,
+            products: self.products.max(other.products),
+        }
+    }
+}
+
 /// The class of a cell.
 pub fn recurrence(cell: &Cell) -> Recurrence {
-    let delays = dependence::delays(cell);
+    // What is known before the loop is no recurrence: the past of inputs, and the number of the step with its past.
+    let mut known = dependence::delays(cell);
+    for (known, carry) in known.iter_mut().zip(&cell.carries) {
+        *known |= carry.is_time();
+    }
+    loop {
+        let degrees = degrees(cell, &known);
+        let next: Vec<_> = cell.carries.iter().map(|it| degrees[it.next.idx()]).collect();
+        let settled = |idx: &usize| !known[*idx] && next[*idx].is_none();
+        match (0..known.len()).find(settled) {
+            Some(idx) => known[idx] = true,
+            // States that only together are nonlinear and meet in products are so: a spike of one that another passes
+            // through a matrix.
+            None => {
+                let states = next.iter().zip(&known).filter(|it| !it.1);
+                let together = states.filter_map(|it| *it.0).reduce(Degree::and);
+                return together.map_or(Recurrence::None, class);
+            }
+        }
+    }
+}
+
+/// The degree of every node, where these carried values are known before the loop.
+fn degrees(cell: &Cell, known: &[bool]) -> Vec<Option<Degree>> {
     let graph = &cell.step;
     let mut degrees: Vec<Option<Degree>> = Vec::with_capacity(graph.nodes().len());
     for id in graph.ids() {
         let node = graph.node(id);
         let degree = match &node.op {
-            Op::Carry(idx) if !delays[*idx] => Some(AFFINE),
+            Op::Carry(idx) if !known[*idx] => Some(AFFINE),
             _ => degree(node, id, &degrees, cell),
         };
         degrees.push(degree);
     }
-    let states = cell.carries.iter().zip(&delays).filter(|it| !it.1);
-    let all = states.filter_map(|(it, _)| degrees[it.next.idx()]);
-    all.map(class).max().unwrap_or(Recurrence::None)
+    degrees
 }
 
 fn class(degree: Degree) -> Recurrence {
@@ -91,12 +122,7 @@ fn class(degree: Degree) -> Recurrence {
 fn degree(node: &Node, id: NodeId, known: &[Option<Degree>], cell: &Cell) -> Option<Degree> {
     let of = |idx: usize| node.args.get(idx).and_then(|it| known[it.idx()]);
     let reading: Vec<Degree> = (0..node.args.len()).filter_map(of).collect();
-    let mut all = *reading.first()?;
-    for it in &reading {
-        all.nonlinear |= it.nonlinear;
-        all.mixes |= it.mixes;
-        all.products = all.products.max(it.products);
-    }
+    let all = reading.iter().copied().reduce(Degree::and)?;
     let nonlinear = Degree { nonlinear: true, ..all };
     let mixed = Degree { nonlinear: true, mixes: true, ..all };
     let one = |position: usize| match (of(position), reading.len()) {

@@ -74,10 +74,28 @@ class OriginalLstm(nn.Module):
         return {"h": h}, {"h": h, "c": c}
 
 
+def in_onnx():
+    """The same tensors as ONNX's LSTM has them: blocks i, o, f, c and peepholes i, o, f, an axis of directions in front."""
+
+    def turned(tensor, order):
+        parts = tensor.chunk(len(order))
+        return torch.cat([parts[it] for it in order])
+
+    gates, peepholes = (0, 3, 1, 2), (0, 2, 1)
+    return {
+        "W": lambda it: turned(it["weight_ih"], gates).unsqueeze(0),
+        "R": lambda it: turned(it["weight_hh"], gates).unsqueeze(0),
+        "B": lambda it: torch.cat([turned(it[name], gates) for name in ("bias_ih", "bias_hh")]).unsqueeze(0),
+        "P": lambda it: turned(it["weight_ph"], peepholes).unsqueeze(0),
+    }
+
+
 def torchrecurrent():
     gates, states = stacked("i", "f", "g", "o"), ["h", "c"]
     peephole = gates | blocks("weight_ph", "p_i p_f p_o")
-    yield case("peephole_lstm", "PeepholeLSTMCell", peephole, states)
+    both = case("peephole_lstm", "PeepholeLSTMCell", peephole, states)
+    both.stored["onnx"] = in_onnx()
+    yield both
     hypers = {"act": "softplus", "gate_act": "hard_sigmoid"}
     options = {"nonlinearity": "softplus", "gate_nonlinearity": "hard_sigmoid", "states": states}
     yield activations("peephole_lstm", "PeepholeLSTMCell", peephole, hypers, **options)
