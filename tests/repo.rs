@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rnnc::syntax::ast::Item;
+
 /// Who may use whom. The table is the architecture; change it only together with ARCHITECTURE.md.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
@@ -218,5 +220,24 @@ fn every_cell_of_the_library_says_who_published_it_and_when() {
         assert!(words().any(year), "std/{} names no year", file.name);
         let first = doc.lines().next().unwrap_or_default();
         assert!(first.trim_end().ends_with('.'), "std/{}: one line first: {first}", file.name);
+    }
+}
+
+/// A model may use any two files of the library, and all items of both share their names.
+#[test]
+fn no_two_files_of_the_library_define_the_same_name() {
+    let mut known = BTreeMap::new();
+    for file in rnnc::api::library() {
+        let spec = rnnc::Spec::parse(file.source).unwrap();
+        for item in &spec.tree().items {
+            let name = match item {
+                Item::Cell(it) => &it.name.name,
+                Item::Activation(it) => &it.name.name,
+                Item::Function(it) => &it.name.name,
+                Item::Use(_) => continue,
+            };
+            let other = known.insert(name.to_string(), file.name);
+            assert_eq!(other, None, "`{name}` stands in std/{} too", file.name);
+        }
     }
 }
