@@ -98,13 +98,20 @@ fn scalars_comparisons_and_choices_read_as_in_papers() {
         let on = x > 0.5
         let v = where(dt < 1, x, (where(dt < 2, on, part * x)))
         let mean_of = sum(U @ prev h) * part
-        h = part * tanh(W @ v) + sum(U * mean_of, over N) * prev h";
+        let V = U * fixed
+        let fixed = fold f from tau for k in 0 .. 2 { yield f * exp(tau) }
+        h = part * tanh(W @ v) + sum(V * mean_of, over N) * prev h";
     let expected = [
         r"\mathrm{part}_{t} &= \frac{\mathrm{dt}_{t}}{\tau}",
         r"\mathrm{on}_{t} &= [x_{t} > 0.5]",
         r"v_{t} &= \begin{cases} x_{t} & \text{if } \mathrm{dt}_{t} < 1 \\ \mathrm{on}_{t} & \text{if } \mathrm{dt}_{t} < 2 \\ \mathrm{part}_{t} \, x_{t} & \text{otherwise} \end{cases}",
         r"\mathrm{mean}_{\mathrm{of},t} &= (\sum U\, h_{t-1}) \, \mathrm{part}_{t}",
-        r"h_{t} &= \mathrm{part}_{t} \, \tanh(W\, v_{t}) + (\sum_{N} U \, \mathrm{mean}_{\mathrm{of},t}) \odot h_{t-1}",
+        r"V &= U \odot \mathrm{fixed}",
+        r"f &\leftarrow \tau",
+        r"\text{for } & k = 0, \ldots, 2 - 1:",
+        r"\quad f &\leftarrow f \, \exp(\tau)",
+        r"\mathrm{fixed} &= f",
+        r"h_{t} &= \mathrm{part}_{t} \, \tanh(W\, v_{t}) + (\sum_{N} V \, \mathrm{mean}_{\mathrm{of},t}) \odot h_{t-1}",
     ];
     assert_eq!(equations(body), expected.join(" \\\\\n"));
 }

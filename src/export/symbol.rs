@@ -26,7 +26,7 @@ impl<'a> InTime<'a> {
         InTime { steps: BTreeSet::new(), scalars: BTreeSet::new() }
     }
 
-    /// Those of a cell: inputs, states, gates, lets, outputs, layers, masks drawn per step.
+    /// Those of a cell: inputs, states, outputs, layers, masks drawn per step, and what is computed of them.
     pub fn of(cell: &'a Cell) -> InTime<'a> {
         let mut names: BTreeSet<&'a str> = BTreeSet::new();
         let mut add = |name: &'a Ident| names.insert(&name.name);
@@ -44,8 +44,7 @@ impl<'a> InTime<'a> {
                         }
                     }
                 }
-                DeclKind::Value(_, name, _) | DeclKind::Update(name, _) => _ = add(name),
-                DeclKind::Tuple(all, _) => all.iter().for_each(|it| _ = add(it)),
+                DeclKind::Update(name, _) => _ = add(name),
                 DeclKind::Layer(layer) => _ = add(&layer.name),
                 DeclKind::Output(list) => {
                     for it in list {
@@ -55,15 +54,83 @@ impl<'a> InTime<'a> {
                         }
                     }
                 }
-                DeclKind::Dims(_)
+                DeclKind::Value(..)
+                | DeclKind::Tuple(..)
+                | DeclKind::Dims(_)
                 | DeclKind::Hyper(_)
                 | DeclKind::Loss { .. }
                 | DeclKind::Layout(_) => {}
             }
         }
         let mut all = InTime { steps: names, scalars: BTreeSet::new() };
+        all.find_steps(cell);
         all.find_scalars(cell);
         all
+    }
+
+    /// Gates and lets, unless they are computed of params alone: those are the same in every step.
+    fn find_steps(&mut self, cell: &'a Cell) {
+        // Equations stand in any order.
+        loop {
+            let before = self.steps.len();
+            for decl in &cell.decls {
+                match &decl.kind {
+                    DeclKind::Value(_, name, value) if self.changes(value) => {
+                        self.steps.insert(&name.name);
+                    }
+                    DeclKind::Tuple(names, value) if self.changes(value) => {
+                        self.steps.extend(names.iter().map(|it| &*it.name));
+                    }
+                    DeclKind::Value(..)
+                    | DeclKind::Tuple(..)
+                    | DeclKind::Group(..)
+                    | DeclKind::Update(..)
+                    | DeclKind::Output(_)
+                    | DeclKind::Layer(_)
+                    | DeclKind::Dims(_)
+                    | DeclKind::Hyper(_)
+                    | DeclKind::Loss { .. }
+                    | DeclKind::Layout(_) => {}
+                }
+            }
+            if self.steps.len() == before {
+                break;
+            }
+        }
+    }
+
+    fn changes(&self, value: &Value) -> bool {
+        match value {
+            Value::Expr(expr) => self.reads_step(expr),
+            Value::Fold(fold) => {
+                let mut ends = fold.starts.iter().chain(&fold.results);
+                ends.any(|it| self.reads_step(it))
+                    || fold.body.iter().any(|(_, _, value)| self.changes(value))
+            }
+        }
+    }
+
+    fn reads_step(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => false,
+            ExprKind::Path(path) => self.holds(&path.head.name),
+            ExprKind::Prev(..) => true,
+            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.reads_step(inner),
+            ExprKind::Chain(first, rest) => {
+                self.reads_step(first) || rest.iter().any(|it| self.reads_step(&it.2))
+            }
+            ExprKind::Binary(_, _, a, b) | ExprKind::Index(a, b) => {
+                self.reads_step(a) || self.reads_step(b)
+            }
+            ExprKind::Array(items) => items.iter().any(|it| self.reads_step(it)),
+            ExprKind::Call(name, args) => {
+                let given = |it: &Arg| match it {
+                    Arg::Positional(it) | Arg::Named(_, it) => self.reads_step(it),
+                    Arg::Over(..) => false,
+                };
+                &*name.name == "time" || args.iter().any(given)
+            }
+        }
     }
 
     /// Dims, numbers that are set, what is declared without axes, and what is computed of these alone.
