@@ -165,6 +165,13 @@ fn loops_have_names_of_their_own() {
 }
 
 #[test]
+fn a_const_may_be_there_for_a_layout_alone() {
+    let text = "cell A { dims N input x: [N] param w: [N], v: [N] const c, d: [N] init 1
+        output y = w * x layout other { weight = stack(w, c, v) } }";
+    assert_eq!(codes(text), ["W0601 v", "W0608 d"]);
+}
+
+#[test]
 fn layers_targets_and_models_count_as_uses() {
     let text = "model M { dims H = 4 input x: [3], z: [2] target y: [1], t: [1] feedback f: [1] = 0 teacher y
         layer a = Gru(x = x, H = H) layer b = Gru(x = z, H = H) param W: [1, H], V: [H]

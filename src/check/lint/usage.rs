@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::walk::{self, Read};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ast::{
-    Cell, Decl, DeclKind, DimKind, Expr, ExprKind, Group, Ident, OutputDecl, Role, TypeKind, Value,
-    ValueRole,
+    Cell, Decl, DeclKind, DimKind, Expr, ExprKind, Group, Ident, LayoutDecl, OutputDecl, Role,
+    TypeKind, Value, ValueRole,
 };
 use crate::text::{Name, Span};
 
@@ -189,9 +189,23 @@ impl<'a> Usage<'a> {
                     }
                 }
                 DeclKind::Loss { value, at_last: _ } => self.expr(value, Some(root)),
-                // A layout says where weights are stored, not what they are for.
-                DeclKind::Layout(_) => {}
+                DeclKind::Layout(layout) => self.stored(layout, root),
             }
+        }
+    }
+
+    /// A layout says where weights are stored, not what they are for; but a const may be there only
+    /// because another framework stores it.
+    fn stored(&mut self, layout: &'a LayoutDecl, root: usize) {
+        for (_, value) in &layout.rows {
+            walk::names(value, &mut |name, _| {
+                let found = self.find(&name.name);
+                if let Some(def) =
+                    found.filter(|it| self.defs[*it].kind == Kind::Group(Role::Const))
+                {
+                    self.defs[root].reads.push(def);
+                }
+            });
         }
     }
 
