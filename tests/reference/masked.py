@@ -1,12 +1,10 @@
 """Cells of the group `frameworks` with random masks, whose bits are drawn here and given to both sides."""
 
-import os
-
 import torch
 from torch import nn
-from vectors import DIRECT, TORCH, Case, H, I, blocks, turned
+from vectors import DIRECT, Case, H, I, blocks, turned
 
-ZONEOUT, DROPOUT = 0.3, 0.4
+ZONEOUT = 0.3
 
 
 class ZoneoutLstm(nn.Module):
@@ -53,34 +51,6 @@ def zoned_out(new, old, x, training):
     return ZONEOUT * old + (1 - ZONEOUT) * new
 
 
-def keras_cell():
-    """Keras' own cell; its masks are put where it keeps them during a sequence."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    import keras
-
-    assert keras.backend.backend() == "torch"
-    # Its product loses digits beyond single precision on this backend; all else is Keras' own.
-    keras.src.ops.matmul = torch.matmul
-    cell = keras.layers.GRUCell(H, recurrent_dropout=DROPOUT, dtype="float64", implementation=1)
-    cell.build((None, I))
-
-    def step(x, s):
-        cell._recurrent_dropout_mask = [x[it] / (1 - DROPOUT) for it in ("k_z", "k_r", "k_n")]
-        h, _ = cell(x["x"], [s["h"]], training=True)
-        return {"h": h}, {"h": h}
-
-    tensors = {it.name: it.value for it in cell.trainable_variables}
-    return f"keras {keras.__version__} GRUCell(recurrent_dropout={DROPOUT}) on {TORCH}", step, tensors
-
-
-def stacked(tensor, row, names):
-    """Blocks of one row of a stacked pair of biases."""
-    cuts = blocks(tensor, names)
-    for cut in cuts.values():
-        cut.part = lambda it, part=cut.part: part(it[row])
-    return cuts
-
-
 def cases():
     zoneout = {"zoneout": ZONEOUT}
     moves = {"moves": ("step", (H,), 1 - ZONEOUT)}
@@ -105,14 +75,3 @@ def cases():
                 name + ending, name, DIRECT, module.step, module, params, states, hypers=zoneout, masks=masks,
                 stored={"haste": None},
             )
-    name = "keras_gru_recurrent_dropout"
-    source, step, tensors = keras_cell()
-    keras = (
-        turned("kernel", "W_z W_r W_n")
-        | turned("recurrent_kernel", "U_z U_r U_n")
-        | stacked("bias", 0, "b_z b_r b_n")
-        | stacked("bias", 1, "d_z d_r c_n")
-    )
-    masks = {it: ("sequence", (H,), 1 - DROPOUT) for it in ("k_z", "k_r", "k_n")}
-    hypers = {"recurrent_dropout": DROPOUT}
-    yield Case(name, name, source, step, tensors, keras, {"h": (H,)}, hypers=hypers, masks=masks, stored={"keras": None})

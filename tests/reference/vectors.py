@@ -191,6 +191,8 @@ def compute(case):
         with torch.no_grad():
             tensor.copy_(drawn(name, tensor.shape, 0.5))
         tensor.requires_grad_(name not in constant)
+        # A module may serve several cases.
+        tensor.grad = None
     used = {it.tensor for it in case.params.values()}
     assert used == set(tensors), f"{case.name}: {used ^ set(tensors)} not mapped"
 

@@ -1,9 +1,13 @@
 """The cells as the large frameworks ship them."""
 
-import os
-
+import flashrnn_cells
+import haste_cells
+import keras_cells
 import masked
+import onnx_cells
+import tensorflow_cells
 import torch
+from runtimes import same_in_keras, same_in_onnx
 from torch import nn
 from vectors import DIRECT, TORCH, Case, H, I, T, blocks, whole
 
@@ -50,43 +54,6 @@ def of_onnx(order):
     }
 
 
-def same_in_keras(case, cls, x, states, outputs, **options):
-    """Compares with a layer of Keras that has the stored weights; parts of it compute in float32 whatever is asked for."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    import keras
-
-    layer = getattr(keras.layers, cls)(H, return_sequences=True, dtype="float64", **options)
-    inputs = x["x"].detach().transpose(0, 1)
-    layer.build(inputs.shape)
-    weights = case.stored["keras"].values()
-    tensors = dict(case.tensors.named_parameters())
-    layer.set_weights([(tensors[it] if isinstance(it, str) else it(tensors)).detach().numpy() for it in weights])
-    start = [states[it].detach() for it in case.states]
-    found = layer(inputs, initial_state=start).detach().transpose(0, 1)
-    assert (found - outputs["h"]).abs().max() < 1e-6, f"{case.name}: Keras gives other numbers"
-
-
-def same_in_onnx(case, op, x, states, outputs, **attributes):
-    """Compares with the operator of ONNX Runtime that has the stored weights; it computes in float32."""
-    import onnxruntime
-    from onnx import TensorProto, helper
-
-    tensors = dict(case.tensors.named_parameters())
-    given = {"X": x["x"]} | {name: it(tensors) for name, it in case.stored["onnx"].items()}
-    names = ["X", "W", "R", "B", "", *(f"initial_{it}" for it in case.states)]
-    given |= {f"initial_{it}": states[it].unsqueeze(0) for it in case.states}
-    given = {name: it.detach().numpy().astype("float32") for name, it in given.items()}
-    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, it.shape) for name, it in given.items()]
-    node = helper.make_node(op, names, ["Y"], hidden_size=H, **attributes)
-    result = helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)
-    model = helper.make_model(
-        helper.make_graph([node], "step", inputs, [result]), opset_imports=[helper.make_opsetid("", 14)], ir_version=8
-    )
-    found = onnxruntime.InferenceSession(model.SerializeToString()).run(["Y"], given)[0]
-    expected = outputs["h"].detach().numpy()
-    assert abs(found[:, 0] - expected).max() < 1e-6, f"{case.name}: ONNX Runtime gives other numbers"
-
-
 def elsewhere(case, keras, onnx, blocks_of_keras, blocks_of_onnx, one_bias=True, options=None, attributes=None):
     """Adds the layouts of Keras and ONNX, and sees that both compute the same with them."""
     case.stored["keras"] = of_keras(blocks_of_keras, one_bias)
@@ -129,6 +96,22 @@ class GruBefore(nn.Module):
         hh = torch.tanh(matrix_x[:, 2 * H :] + (r * h) @ self.recurrent_kernel_t.t()[:, 2 * H :])
         h = z * h + (1 - z) * hh
         return {"h": h}, {"h": h}
+
+
+def projected():
+    """A hidden state of fewer units than the memory."""
+    units = 2
+    params = (
+        blocks("weight_ih_l0", "W_i W_f W_g W_o")
+        | blocks("weight_hh_l0", "U_i U_f U_g U_o")
+        | blocks("bias_ih_l0", "b_i b_f b_g b_o")
+        | blocks("bias_hh_l0", "d_i d_f d_g d_o")
+        | whole(W_r="weight_hr_l0")
+    )
+    case = layer("lstm_projection", nn.LSTM(I, H, proj_size=units), params, ["h", "c"], f"nn.LSTM(proj_size={units})")
+    case.states["h"] = (units,)
+    case.sizes = {"I": I, "H": H, "P": units}
+    return case
 
 
 def cases():
@@ -190,4 +173,6 @@ def cases():
 
     case.check = check
     yield case
-    yield from masked.cases()
+    yield projected()
+    for module in (masked, keras_cells, onnx_cells, tensorflow_cells, haste_cells, flashrnn_cells):
+        yield from module.cases()
