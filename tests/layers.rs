@@ -145,12 +145,12 @@ fn a_stack_of_three_is_three_layers() {
     let layers = format!(
         "{LEAKY} cell Outer {{ dims E, H input e: [E]
          layer a[3] = Leaky(x = e, H = H)
-         output y = a + a[0].v * prev a[1], z = a[1] }}"
+         output y = a + a[0].v * prev a[1], z = a[1] + prev(a[1], 2) * prev(a[0].h, 2) }}"
     );
     let hand = format!(
         "cell Outer {{ dims E, H input e: [E] state a0_h, a1_h, a2_h: [H]
          param a0_W: [H, E], a0_U, a1_W, a1_U, a2_W, a2_U: [H, H]
-         {}{}{} output y = a2_h + a0_v * prev a1_h, z = a1_h }}",
+         {}{}{} output y = a2_h + a0_v * prev a1_h, z = a1_h + prev(a1_h, 2) * prev(a0_h, 2) }}",
         leaky("a0", "e", "prev a0_h", "0.9", "tanh"),
         leaky("a1", "a0_h", "prev a1_h", "0.9", "tanh"),
         leaky("a2", "a1_h", "prev a2_h", "0.9", "tanh"),

@@ -263,7 +263,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_cells_hold_what_all_cells_hold(tape in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn random_cells_hold_what_all_cells_hold(tape in prop::collection::vec(any::<u8>(), 0..300)) {
         let source = support::generate::cell(&tape);
         printing_is_the_identity(&source).map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
         let spec = Spec::parse(&source)

@@ -82,6 +82,12 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// The names of the built-in functions that values can be computed with, in order.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    builtin::names()
+        .filter(|it| builtin::find(it).is_some_and(|it| it.what != builtin::Builtin::Later))
+}
+
 /// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when
 /// `None`). There are warnings about the first file alone.
 pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {

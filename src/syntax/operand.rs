@@ -227,24 +227,27 @@ impl Builder<'_> {
         let (args, height) = self.args(inner)?;
         let mut args = args.into_iter();
         let mut base = match (args.next(), args.next(), args.next()) {
-            (
-                Some(Arg::Positional(Expr { kind: ExprKind::Path(path), .. })),
-                steps @ (None | Some(Arg::Positional(_))),
-                None,
-            ) => {
+            (Some(Arg::Positional(value)), steps @ (None | Some(Arg::Positional(_))), None) => {
                 let steps = steps.and_then(|it| match it {
                     Arg::Positional(steps) => Some(Box::new(steps)),
                     Arg::Named(..) | Arg::Over(..) => None,
                 });
-                self.node(ExprKind::Prev(path, steps), span, height)
-            }
-            (Some(Arg::Positional(value)), steps @ (None | Some(Arg::Positional(_))), None) => {
-                let steps = match &steps {
-                    Some(Arg::Positional(steps)) => Some(steps.span),
-                    Some(Arg::Named(..) | Arg::Over(..)) | None => None,
-                };
-                self.prev_of_expression(span, value.span, steps);
-                Tall { expr: value, height }
+                match of_name(value) {
+                    Ok((path, index)) => {
+                        let old = self.node(ExprKind::Prev(path, steps), span, height);
+                        match index {
+                            Some(index) => {
+                                let kind = ExprKind::Index(Box::new(old.expr), index);
+                                self.node(kind, span, old.height)
+                            }
+                            None => old,
+                        }
+                    }
+                    Err(value) => {
+                        self.prev_of_expression(span, value.span, steps.map(|it| it.span));
+                        Tall { expr: value, height }
+                    }
+                }
             }
             _ => {
                 self.report(
@@ -342,4 +345,21 @@ impl Builder<'_> {
 
 fn next_postfix<'p>(parts: &mut Inner<'p>) -> Option<Pair<'p, Rule>> {
     parts.next_if(|it| matches!(it.as_rule(), Rule::args | Rule::index | Rule::field))
+}
+
+/// What `prev(.., k)` can be of: a name, or a layer of a stack, since `prev(a[1], 2)` is `prev(a, 2)[1]` as
+/// `prev a[1]` is `(prev a)[1]`. Anything else is given back.
+fn of_name(value: Expr) -> Result<(Path, Option<Box<Expr>>), Expr> {
+    let span = value.span;
+    match value.kind {
+        ExprKind::Path(path) => Ok((path, None)),
+        ExprKind::Index(base, index) => match base.kind {
+            ExprKind::Path(path) => Ok((path, Some(index))),
+            kind => {
+                let base = Box::new(Expr { kind, span: base.span });
+                Err(Expr { kind: ExprKind::Index(base, index), span })
+            }
+        },
+        kind => Err(Expr { kind, span }),
+    }
 }

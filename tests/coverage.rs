@@ -1,0 +1,165 @@
+//! What random cells are made of: every operator, every function and every way to use a layer, so
+//! that what holds for them is known of the whole language.
+
+mod support {
+    pub mod generate;
+}
+
+use std::collections::BTreeMap;
+
+use rnnc::check;
+use rnnc::ir::{Cell, Graph, Op, Pointwise, pointwise};
+use rnnc::{Spec, derive};
+
+const CELLS: u64 = 400;
+
+/// The text of a cell; each number gives another.
+fn text(number: u64) -> String {
+    let mut state = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    let length = 2 * usize::from(byte());
+    let tape: Vec<u8> = (0..length).map(|_| byte()).collect();
+    support::generate::cell(&tape)
+}
+
+macro_rules! operators {
+    ($($pattern:pat => $name:literal,)*) => {
+        /// The name of an operator. A new one does not compile until it is named here.
+        fn operator(op: &Op) -> &'static str {
+            match op { $($pattern => $name,)* }
+        }
+
+        const OPERATORS: &[&str] = &[$($name,)*];
+    };
+}
+
+operators! {
+    Op::Input(_) => "input",
+    Op::Carry(_) => "carry",
+    Op::Param(_) => "param",
+    Op::Mask(_) => "mask",
+    Op::Constant(_) => "constant",
+    Op::Array(_) => "array",
+    Op::Eye => "eye",
+    Op::Iota => "iota",
+    Op::Forward(_) => "forward",
+    Op::OutputAdjoint(_) => "output adjoint",
+    Op::CarryAdjoint(_) => "carry adjoint",
+    Op::Tangent(_) => "tangent",
+    Op::Map(_) => "map",
+    Op::Expand(_) => "expand",
+    Op::Contract(_) => "contract",
+    Op::Reduce(..) => "reduce",
+    Op::Softmax(_) => "softmax",
+    Op::CumSum { reverse: false, .. } => "running sum",
+    Op::CumSum { reverse: true, .. } => "running sum from the end",
+    Op::ProductOfOthers(_) => "product of others",
+    Op::Permute(_) => "permute",
+    Op::Concat(_) => "concat",
+    Op::Stack => "stack",
+    Op::Slice { .. } => "slice",
+    Op::Pad { .. } => "pad",
+    Op::Reshape => "reshape",
+    Op::Pick(_) => "pick",
+    Op::Place(_) => "place",
+    Op::Lookup => "lookup",
+    Op::Scatter => "scatter",
+    Op::Guard => "guard",
+    Op::Declared => "declared",
+    Op::StopGrad => "stop_grad",
+    Op::ClipGrad(_) => "clip_grad",
+}
+
+/// How often each of some things was met.
+struct Count(BTreeMap<&'static str, usize>);
+
+impl Count {
+    fn of(things: impl Iterator<Item = &'static str>) -> Count {
+        Count(things.map(|it| (it, 0)).collect())
+    }
+
+    fn met(&mut self, thing: &'static str) {
+        *self.0.get_mut(thing).expect("a thing that is counted") += 1;
+    }
+
+    fn never(&self) -> Vec<&'static str> {
+        self.0.iter().filter(|it| *it.1 == 0).map(|it| *it.0).collect()
+    }
+}
+
+/// The step, its start and what is derived from them.
+fn graphs(cell: &Cell) -> [Graph; 4] {
+    let table = pointwise::table();
+    let (adjoint, tangent) = (derive::adjoint(cell, &table), derive::tangent(cell, &table));
+    [cell.step.clone(), cell.start.clone(), adjoint.graph, tangent.graph]
+}
+
+/// Whether the function is called, by its whole name.
+fn calls(text: &str, function: &str) -> bool {
+    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    text.match_indices(function).any(|(at, _)| {
+        !text[..at].ends_with(is_name) && text[at + function.len()..].starts_with('(')
+    })
+}
+
+/// Ways to write and to read a layer, as the generator writes them.
+const LAYERS: &[&str] = &[
+    "layer l0 = ",
+    "layer l1 = ",
+    "layer l0[2] = ",
+    "[L] = Inner",
+    " shares l0",
+    "prev h = ",
+    "act = leaky_relu",
+    "prev l0",
+    "prev l0.h",
+    "prev(l0, ",
+    "prev(l0.",
+    "prev l0[1].",
+    "prev(l0[1], ",
+    "l0[0].",
+    ".l0",
+    ".l0[1]",
+    ".d0",
+    ".p0",
+    ".x",
+    ".y",
+];
+
+#[test]
+fn random_cells_have_every_operator_and_every_function() {
+    let mut operators = Count::of(OPERATORS.iter().copied());
+    let mut rows = Count::of(Pointwise::ALL.iter().map(|it| it.name()));
+    let mut functions = Count::of(check::functions());
+    let mut layers = Count::of(LAYERS.iter().copied());
+    for number in 0..CELLS {
+        let text = text(number);
+        let spec = Spec::parse(&text).unwrap_or_else(|it| panic!("{text}\n{it}"));
+        let cell = &spec.cells()[0];
+        assert_eq!(&*cell.name, "Random");
+        for node in cell.step.nodes() {
+            if let Op::Map(row) = &node.op {
+                rows.met(row.name());
+            }
+        }
+        for node in graphs(cell).iter().flat_map(Graph::nodes) {
+            operators.met(operator(&node.op));
+        }
+        for function in check::functions().filter(|it| calls(&text, it)) {
+            functions.met(function);
+        }
+        for way in LAYERS.iter().copied().filter(|it| text.contains(it)) {
+            layers.met(way);
+        }
+    }
+    for (what, count) in
+        [("operators", operators), ("rows", rows), ("functions", functions), ("layers", layers)]
+    {
+        assert!(count.never().is_empty(), "{what} that no cell has: {:?}", count.never());
+    }
+}
