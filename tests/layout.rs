@@ -219,6 +219,22 @@ proptest! {
     }
 }
 
+/// `b` and `d` of the layer do not only occur as a sum here, which the layout of Keras needs; the others stay.
+#[test]
+fn a_layer_whose_bias_is_read_outside_keeps_its_other_layouts() {
+    let spec = |output: &str| {
+        let text = format!(
+            "use std/lstm cell A {{ dims E, H input e: [E] layer f = Lstm(x = e, H = H) output y = {output} }}"
+        );
+        let spec = Spec::parse(&text).unwrap_or_else(|it| panic!("{it}"));
+        let names = spec.cells()[0].layouts.iter().map(|it| it.name.to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(spec("tanh(f)"), ["pytorch", "keras", "onnx"]);
+    assert_eq!(spec("f * f.b_i"), ["pytorch", "onnx"]);
+    assert_eq!(spec("f * (f.b_i + f.d_i)"), ["pytorch", "keras", "onnx"]);
+}
+
 fn gru() -> Cell {
     let file = api::library_file("gru").unwrap();
     Spec::read("gru", file.source.as_bytes()).unwrap().cells()[0].clone()

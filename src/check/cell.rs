@@ -82,7 +82,7 @@ pub(super) fn check<'a>(
         dim.fixed = fixed.contains(&dim.name);
     }
     let doc = cell.doc.as_ref().map(|it| it.lines.clone()).unwrap_or_default();
-    let checked = ir::Cell {
+    let mut checked = ir::Cell {
         name: cell.name.name.clone(),
         doc,
         shared: shared(&names, &params),
@@ -99,7 +99,7 @@ pub(super) fn check<'a>(
         dims: names.dims.free,
         derived: names.dims.derived,
     };
-    layout::check_sums(&checked, sink);
+    layout::check_sums(&mut checked, n_own, cell.name.span, sink);
     if diag::has_errors(&sink[first..]) {
         return None;
     }

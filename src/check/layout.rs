@@ -53,25 +53,52 @@ pub(super) fn collect(
 }
 
 /// A sum of params is stored as one tensor only where the cell always adds them: elsewhere the sum
-/// would be another cell.
-pub(super) fn check_sums(cell: &ir::Cell, sink: &mut Vec<Diagnostic>) {
+/// would be another cell. The first `declared` params are declared here, the others are those of layers. A layout that the cell has from its
+/// layers alone is then left out, since nobody asked for it here, and the inner cell may be one of the library.
+pub(super) fn check_sums(
+    cell: &mut ir::Cell,
+    declared: usize,
+    name: Span,
+    sink: &mut Vec<Diagnostic>,
+) {
     if cell.layouts.iter().all(Layout::is_one_to_one) {
         return;
     }
     let same = lint::only_added(cell);
-    for row in cell.layouts.iter().flat_map(|it| &it.rows) {
-        for sum in row.value.sums() {
+    let mut left_out = Vec::new();
+    for layout in &cell.layouts {
+        let sums = layout
+            .rows
+            .iter()
+            .flat_map(|row| row.value.sums().into_iter().map(move |it| (row, it)));
+        for (row, sum) in sums {
             let Some(other) = sum[1..].iter().find(|it| !same(sum[0], **it)) else { continue };
+            let of_layer = sum[0] >= declared;
+            if of_layer && layout.span == name {
+                left_out.push(layout.name.clone());
+                break;
+            }
             let (first, other) = (&cell.params[sum[0]].name, &cell.params[*other].name);
             let message = format!("`{first}` and `{other}` do not only occur as a sum");
-            let fault = Diagnostic::new(Code::BadLayout, row.span, message)
-                .at("so one stored tensor cannot stand for both")
-                .help(
+            let at = "so one stored tensor cannot stand for both";
+            let fault = Diagnostic::new(
+                Code::BadLayout,
+                if of_layer { layout.span } else { row.span },
+                message,
+            );
+            sink.push(if of_layer {
+                fault.label(row.span, at).help(format!(
+                    "a layer keeps its layout only where the cell around it reads neither; leave `{}` out here",
+                    layout.name
+                ))
+            } else {
+                fault.at(at).help(
                     "this framework has another variant of the cell, or one of the two is 0 there",
-                );
-            sink.push(fault);
+                )
+            });
         }
     }
+    cell.layouts.retain(|it| !left_out.contains(&it.name));
 }
 
 struct Checker<'c> {

@@ -12,7 +12,7 @@ use crate::check::lower::{Lower, Phase};
 use crate::check::names::{Kind, Layer, Names};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, HyperKind, Shape};
+use crate::ir::{Const, Dim, HyperKind, Shape, TIME};
 use crate::syntax::ast::LayerArg;
 use crate::text::{Name, Span};
 
@@ -140,7 +140,25 @@ pub(in crate::check) fn prepare<'a>(
         }
         first_mask += ready.count * ready.inner.cell.masks.len();
     }
+    sink.extend(time_is_taken(names, &all));
     (all, fixed)
+}
+
+/// A layer that reads the step number brings the carried `time` into the outer cell, where it may be a name already.
+fn time_is_taken(names: &Names<'_>, all: &[Option<Ready<'_>>]) -> Option<Diagnostic> {
+    let (_, def) = names.find(TIME)?;
+    let reads = |it: &Option<Ready<'_>>| {
+        it.as_ref().is_some_and(|it| it.inner.carried.iter().any(|(piece, _)| piece.is_none()))
+    };
+    let decl = names.layers[all.iter().position(reads)?].decl;
+    let message = format!(
+        "`{}` calls `time()`; the step number is carried as `time`, which is {} here",
+        decl.cell.name,
+        def.article()
+    );
+    let fault = Diagnostic::new(Code::DefinedTwice, decl.cell.span, message)
+        .label(def.name.span, "declared here");
+    Some(fault.help("a cell with such a layer has no other `time`"))
 }
 
 /// Why a layer cannot share the weights of another; `Some(None)` when that is reported elsewhere.
