@@ -175,6 +175,30 @@ fn shared_weights_get_the_sum_of_the_gradients() {
     the_same(&layers, &hand);
 }
 
+#[test]
+fn stacks_share_weights_layer_by_layer() {
+    let layers = format!(
+        "{LEAKY} cell Outer {{ dims E, H input e: [E], f: [E]
+         layer a[2] = Leaky(x = e, H = H)
+         layer b[2] = Leaky(x = f) shares a
+         output y = a * b }}"
+    );
+    let shared = |name: &str, own: &str, x: &str| {
+        let text = leaky(name, x, &format!("prev {name}_h"), "0.9", "tanh");
+        text.replace(&format!("{name}_W"), &format!("{own}_W"))
+            .replace(&format!("{name}_U"), &format!("{own}_U"))
+    };
+    let hand = format!(
+        "cell Outer {{ dims E, H input e: [E], f: [E] state a0_h, a1_h, b0_h, b1_h: [H]
+         param a0_W: [H, E], a0_U, a1_W, a1_U: [H, H] {}{}{}{} output y = a1_h * b1_h }}",
+        shared("a0", "a0", "e"),
+        shared("a1", "a1", "a0_h"),
+        shared("b0", "a0", "f"),
+        shared("b1", "a1", "b0_h"),
+    );
+    the_same(&layers, &hand);
+}
+
 /// Fast-slow: the first fast layer goes on from the last one, the slow one is stepped between them.
 #[test]
 fn fast_and_slow_layers_hand_their_states_on() {

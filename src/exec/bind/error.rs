@@ -63,7 +63,9 @@ pub enum BindError {
     #[error("hyper `{0}` is an activation, not a number")]
     NotANumber(Name),
     /// A hyper with another value than when the cell was checked.
-    #[error("`{name}` was {own} when the cell was checked; check it again with `{name}={value}` set")]
+    #[error(
+        "`{name}` was {own} when the cell was checked; check it again with `{name}={value}` set"
+    )]
     HyperFixed {
         /// The hyper.
         name: Name,
