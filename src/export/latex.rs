@@ -19,16 +19,21 @@ pub fn cell(cell: &Cell) -> String {
 
 /// The functions and activations of a file, `None` when it has none.
 pub fn functions(items: &[Item]) -> Option<String> {
-    let none = InTime::none();
-    let mut lines = Lines { formula: Formula { in_time: &none }, lines: Vec::new(), depth: 0 };
+    let mut all = Vec::new();
     for item in items {
+        let names = match item {
+            Item::Activation(it) => InTime::of_activation(it),
+            Item::Function(_) | Item::Cell(_) | Item::Use(_) => InTime::none(),
+        };
+        let mut lines = Lines { formula: Formula { in_time: &names }, lines: Vec::new(), depth: 0 };
         match item {
             Item::Activation(it) => lines.activation(it),
             Item::Function(it) => lines.function(it),
             Item::Cell(_) | Item::Use(_) => {}
         }
+        all.append(&mut lines.lines);
     }
-    (!lines.lines.is_empty()).then(|| aligned(&lines.lines))
+    (!all.is_empty()).then(|| aligned(&all))
 }
 
 fn aligned(lines: &[String]) -> String {

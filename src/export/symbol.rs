@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::syntax::ast::{
-    Arg, BinaryOp, Cell, DeclKind, Expr, ExprKind, Ident, OutputDecl, Role, Scope, TypeKind, Value,
+    Activation, Arg, BinaryOp, Cell, DeclKind, Expr, ExprKind, Ident, OutputDecl, Role, Scope,
+    TypeKind, Value,
 };
 
 const GREEK: &[&str] = &[
@@ -21,9 +22,15 @@ pub(super) struct InTime<'a> {
 }
 
 impl<'a> InTime<'a> {
-    /// Those that functions and activations see: none.
+    /// Those that functions see: none.
     pub fn none() -> InTime<'a> {
         InTime { steps: BTreeSet::new(), scalars: BTreeSet::new() }
+    }
+
+    /// Those that an activation sees: its constants.
+    pub fn of_activation(it: &'a Activation) -> InTime<'a> {
+        let scalars = it.constants.iter().map(|(name, _)| &*name.name).collect();
+        InTime { steps: BTreeSet::new(), scalars }
     }
 
     /// Those of a cell: inputs, states, outputs, layers, masks drawn per step, and what is computed of them.
