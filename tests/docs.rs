@@ -43,6 +43,8 @@ fn pages() -> Vec<PathBuf> {
         .unwrap()
         .map(|it| it.unwrap().path())
         .filter(|it| it.extension().is_some_and(|it| it == "md"))
+        // The page of the library is generated and has no blocks but formulas; `tests/export.rs` compares it.
+        .filter(|it| !it.ends_with("cells.md"))
         .collect();
     pages.push(root().join("README.md"));
     pages.sort();

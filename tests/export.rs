@@ -141,3 +141,22 @@ fn what_is_opened_is_closed() {
         }
     }
 }
+
+/// `docs/cells.md` is what `rnnc list --markdown` prints. `RNNC_DOCS=update cargo test --test export` writes it.
+#[test]
+fn the_page_of_the_library_is_not_stale() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rnnc"))
+        .args(["list", "--markdown"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let now = String::from_utf8(output.stdout).unwrap();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cells.md");
+    if std::env::var_os("RNNC_DOCS").is_some_and(|it| it == "update") {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    let stale = page.lines().zip(now.lines()).find(|(page, now)| page != now);
+    assert_eq!(stale, None, "the page says the first, it is the second");
+    assert_eq!(page.len(), now.len(), "write it anew");
+}
