@@ -19,7 +19,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &["text", "diag"]),
     ("api", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data"]),
     ("export", &["text", "diag", "syntax", "ir"]),
-    ("cli", &["text", "diag", "syntax", "ir", "check", "derive", "exec", "data", "api", "export"]),
+    (
+        "cli",
+        &[
+            "text", "diag", "syntax", "ir", "check", "derive", "plan", "exec", "data", "api",
+            "export",
+        ],
+    ),
 ];
 
 /// Stages that ARCHITECTURE.md names as still to come.

@@ -6,17 +6,14 @@ use super::args::{CompileArgs, Emit};
 use super::columns::section;
 use super::context::Context;
 use super::error::CliError;
-use super::{later, load};
+use super::load;
 use crate::api::{Artifact, CellSpec};
 use crate::ir::dependence::{self, Phase, ProductCount};
 use crate::ir::{self, HyperKind, pointwise};
-use crate::{derive, syntax};
+use crate::{derive, plan, syntax};
 
 /// Prints a summary or one stage, and writes the artifact if asked.
 pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
-    if args.emit == Some(Emit::Plan) {
-        return Err(later::unsupported("`--emit plan`"));
-    }
     if let Some(path) = &args.output
         && path.extension().is_none_or(|it| it != "ron")
     {
@@ -53,7 +50,8 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
 fn emit(ctx: &mut Context, cell: &CellSpec, stage: Emit) -> Result<(), CliError> {
     let cell = cell.ir();
     let text = match stage {
-        Emit::Ast | Emit::Plan => return Ok(()),
+        Emit::Ast => return Ok(()),
+        Emit::Plan => plan::print(&plan::Plan::new(cell)),
         Emit::Ir => ir::print::cell(cell),
         Emit::Forward => ir::print::cell(&derive::simplify_cell(cell)),
         Emit::Backward => {

@@ -44,7 +44,15 @@ pub fn forward(cell: &Cell, wanted: &[NodeId], known: &dyn Fn(NodeId) -> bool) -
     }
     let phases: Vec<Option<Phase>> = (dependence::phases(cell).into_iter().zip(needed))
         .zip(graph.ids())
-        .map(|((phase, needed), id)| needed.then_some(if known(id) { Phase::Once } else { phase }))
+        .map(|((phase, needed), id)| {
+            let phase = match phase {
+                _ if known(id) => Phase::Once,
+                // What is the same for all steps of a sequence has a row for each of them.
+                Phase::PerSequence => Phase::BeforeLoop,
+                Phase::Once | Phase::BeforeLoop | Phase::Loop | Phase::AfterLoop => phase,
+            };
+            needed.then_some(phase)
+        })
         .collect();
     let part = |wanted: Phase| {
         let within = |id: NodeId| phases[id.idx()] == Some(wanted) && !graph.node(id).op.is_leaf();

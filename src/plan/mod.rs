@@ -3,12 +3,19 @@
 //! each part into tasks that share their work.
 
 mod backward;
+mod cost;
 mod forward;
+mod print;
 mod schedule;
+mod told;
+mod whole;
 
 pub use backward::{Backward, Sum, backward};
+pub use cost::Flops;
 pub use forward::{Forward, forward};
+pub use print::print;
 pub use schedule::{Task, Tasks};
+pub use whole::Plan;
 
 use crate::ir::{Graph, NodeId, Op};
 

@@ -99,7 +99,6 @@ fn what_comes_later_is_known_and_refused() {
     for command in [
         "run leaky.rnn --target y=x.npy",
         "run leaky.rnn --feedback own",
-        "compile leaky.rnn --emit plan",
         "bench leaky.rnn --set H=512",
     ] {
         let output = scratch.rnnc(command).expect(2);

@@ -18,3 +18,5 @@ $ rnnc compile leaky.rnn --emit backward
 = 0
 $ rnnc compile leaky.rnn --emit tangent
 = 0
+$ rnnc compile leaky.rnn --emit plan
+= 0

@@ -1,0 +1,156 @@
+//! What a step of one sequence costs, as formulas over the dims.
+
+use std::collections::BTreeSet;
+
+use super::alias;
+use super::backward::Sum;
+use super::whole::Plan;
+use crate::ir::dependence::Phase;
+use crate::ir::dim::DimOverflow;
+use crate::ir::{Contract, Dim, Graph, NodeId, Op, Pointwise};
+
+/// Floating-point operations. What is done once per call and not for each step is not in them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Flops {
+    /// Multiplications and additions of products, two for each pair of numbers.
+    pub products: Dim,
+    /// All others, one for each element and operator: a `tanh` counts as an addition does.
+    pub elementwise: Dim,
+}
+
+impl Flops {
+    fn add(&mut self, graph: &Graph, id: NodeId) -> Result<(), DimOverflow> {
+        let node = graph.node(id);
+        let operand = |idx: usize| graph.shape(node.args[idx]).size();
+        match &node.op {
+            Op::Contract(labels) => {
+                let size = contracted(graph, id, labels)?;
+                if labels.left.iter().all(|it| labels.result.contains(it)) {
+                    self.elementwise = self.elementwise.add(&size)?;
+                } else {
+                    self.products = self.products.add(&size.mul(&Dim::number(2))?)?;
+                }
+            }
+            Op::Map(Pointwise::Identity) => {}
+            Op::Map(_) => self.elementwise = self.elementwise.add(&node.shape.size()?)?,
+            Op::Reduce(..) | Op::Softmax(_) | Op::CumSum { .. } | Op::ProductOfOthers(_) => {
+                self.elementwise = self.elementwise.add(&operand(0)?)?;
+            }
+            // These move numbers.
+            Op::Input(_)
+            | Op::Carry(_)
+            | Op::Param(_)
+            | Op::Mask(_)
+            | Op::Constant(_)
+            | Op::Array(_)
+            | Op::Eye
+            | Op::Iota
+            | Op::Forward(_)
+            | Op::OutputAdjoint(_)
+            | Op::CarryAdjoint(_)
+            | Op::Tangent(_)
+            | Op::Expand(_)
+            | Op::Permute(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Reshape
+            | Op::Pick(_)
+            | Op::Place(_)
+            | Op::Lookup
+            | Op::Scatter
+            | Op::Guard
+            | Op::Declared
+            | Op::StopGrad
+            | Op::ClipGrad(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// How many pairs of numbers a contraction multiplies.
+fn contracted(graph: &Graph, id: NodeId, labels: &Contract) -> Result<Dim, DimOverflow> {
+    let node = graph.node(id);
+    let mut seen = BTreeSet::new();
+    let mut size = Dim::number(1);
+    for (labels, arg) in [&labels.left, &labels.right].into_iter().zip(&node.args) {
+        for (label, axis) in labels.iter().zip(graph.shape(*arg).axes()) {
+            if seen.insert(*label) {
+                size = size.mul(axis)?;
+            }
+        }
+    }
+    Ok(size)
+}
+
+/// Whether a node is computed for each row.
+fn each(phase: Option<Phase>) -> bool {
+    match phase {
+        Some(Phase::BeforeLoop | Phase::Loop | Phase::AfterLoop) => true,
+        Some(Phase::Once | Phase::PerSequence) | None => false,
+    }
+}
+
+impl Plan {
+    /// Per step and sequence, forward.
+    pub fn forward_flops(&self) -> Result<Flops, DimOverflow> {
+        let graph = &self.cell.step;
+        let mut flops = Flops::default();
+        for id in graph.ids().filter(|it| each(self.forward.phases[it.idx()])) {
+            flops.add(graph, id)?;
+        }
+        Ok(flops)
+    }
+
+    /// Per step and sequence, backward: the adjoints, and the sums that make gradients of params.
+    pub fn backward_flops(&self) -> Result<Flops, DimOverflow> {
+        let graph = &self.adjoint.graph;
+        let mut flops = Flops::default();
+        for id in graph.ids() {
+            if each(self.backward.phases[id.idx()]) {
+                flops.add(graph, id)?;
+            }
+            match self.backward.sums[id.idx()] {
+                Some(Sum::Product) => {
+                    let size = graph.shape(id).size()?.mul(&Dim::number(2))?;
+                    flops.products = flops.products.add(&size)?;
+                }
+                Some(Sum::Rows) => {
+                    flops.elementwise = flops.elementwise.add(&graph.shape(id).size()?)?;
+                }
+                Some(Sum::Once | Sum::Linear) | None => {}
+            }
+        }
+        Ok(flops)
+    }
+
+    /// The values that forward keeps for backward, each once: where a node only hands on another,
+    /// that one. The rows of inputs and of carried values, and what is the same for all rows, are
+    /// there anyway.
+    pub fn kept_values(&self) -> Vec<NodeId> {
+        let graph = &self.cell.step;
+        let mut all = Vec::new();
+        for id in &self.kept {
+            let mut at = *id;
+            while let Some(operand) = alias(graph, at) {
+                at = operand;
+            }
+            let carried = self.cell.carries.iter().any(|it| it.next == at);
+            if !carried && !graph.node(at).op.is_leaf() && each(self.forward.phases[at.idx()]) {
+                all.push(at);
+            }
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// How many numbers forward keeps for each step and sequence: those values, and the carried
+    /// ones.
+    pub fn kept_numbers(&self) -> Result<Dim, DimOverflow> {
+        let values = self.kept_values().into_iter().map(|it| self.cell.step.shape(it).size());
+        let carries = self.cell.carries.iter().map(|it| it.shape.size());
+        values.chain(carries).try_fold(Dim::number(0), |sum, it| sum.add(&it?))
+    }
+}

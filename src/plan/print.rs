@@ -1,0 +1,363 @@
+//! The plan of a cell as text, from which a person sees why the cell is fast or not.
+
+use std::collections::BTreeSet;
+
+use super::alias;
+use super::backward::Sum;
+use super::cost::Flops;
+use super::schedule::{Task, matrix_product};
+use super::told::{Told, verb};
+use super::whole::Plan;
+use crate::ir::dependence::Phase;
+use crate::ir::dim::DimOverflow;
+use crate::ir::print::{prev, wrap};
+use crate::ir::{Dim, Graph, NodeId, Op, Recurrence, recurrence};
+
+/// Prints the plan: the class of the recurrence, the tasks of both passes, how gradients are found,
+/// what is kept and what it costs.
+pub fn print(plan: &Plan) -> String {
+    let step = Told::step(&plan.cell);
+    let back = Told::adjoint(plan, &step);
+    let forward = Pass {
+        graph: &plan.cell.step,
+        phases: &plan.forward.phases,
+        told: &step,
+        parts: [&plan.forward.before, &plan.forward.in_loop, &plan.forward.after],
+    };
+    let backward = Pass {
+        graph: &plan.adjoint.graph,
+        phases: &plan.backward.phases,
+        told: &back,
+        parts: [&plan.backward.before, &plan.backward.in_loop, &plan.backward.after],
+    };
+    let mut out = format!("plan of {}\n\n", plan.cell.name);
+    let class = recurrence(&plan.cell);
+    wrap(&mut out, "recurrence  ", &format!("{class}: {}", meaning(class)));
+    let slow = format!("{}; {}", forward.fallen("forward"), backward.fallen("backward"));
+    wrap(&mut out, "row by row  ", &slow);
+    out.push_str("\nforward\n");
+    forward.write(&mut out);
+    let past = plan.cell.carries.iter().zip(&plan.forward.delays);
+    let past: Vec<String> = past.filter(|it| *it.1).map(|(it, _)| prev(it)).collect();
+    if !past.is_empty() {
+        wrap(&mut out, "  read from the rows before, outside of the loop: ", &past.join(", "));
+    }
+    out.push_str("\nbackward, from the last step\n");
+    backward.write(&mut out);
+    gradients(plan, &back, &mut out);
+    kept(plan, &step, &mut out);
+    out.push_str("\nfloating-point operations per step and sequence\n");
+    cost(plan.forward_flops(), "  forward   ", &mut out);
+    cost(plan.backward_flops(), "  backward  ", &mut out);
+    out
+}
+
+fn meaning(class: Recurrence) -> String {
+    match class {
+        Recurrence::None => "no step waits for another".to_owned(),
+        Recurrence::LinearElementwise => {
+            "a new state is a * old + b, element by element; a loop without products".to_owned()
+        }
+        Recurrence::Linear => "affine in the states, whose elements meet".to_owned(),
+        Recurrence::Elementwise => {
+            "nonlinear, each element from its own past; a loop without products".to_owned()
+        }
+        Recurrence::Mixed => "elements of the states meet, otherwise than in products".to_owned(),
+        Recurrence::Dense(1) => "products with the states, none of which waits for another".into(),
+        Recurrence::Dense(depth) => {
+            format!("{depth} products with the states wait for each other in every step")
+        }
+    }
+}
+
+/// One of the two passes.
+struct Pass<'p> {
+    graph: &'p Graph,
+    phases: &'p [Option<Phase>],
+    told: &'p Told<'p>,
+    parts: [&'p [Task]; 3],
+}
+
+/// How a task of a single node runs.
+enum Single {
+    /// It is a part of what is there, or repeats a number.
+    Free,
+    /// Rows are copied.
+    Copy,
+    /// The plain interpreter computes it, row by row.
+    Interpreted,
+}
+
+impl Pass<'_> {
+    fn write(&self, out: &mut String) {
+        self.once(out);
+        let titles = [
+            "  before the loop, for all rows at once",
+            "  every step",
+            "  after the loop, for all rows at once",
+        ];
+        for (title, tasks) in titles.into_iter().zip(self.parts) {
+            let mut lines = String::new();
+            tasks.iter().for_each(|it| self.task(it, &mut lines));
+            if !lines.is_empty() {
+                out.push_str(&format!("{title}\n{lines}"));
+            }
+        }
+    }
+
+    /// What is computed from params alone; a matrix that is only turned is packed as it is.
+    fn once(&self, out: &mut String) {
+        let computed = |id: &NodeId| {
+            let op = &self.graph.node(*id).op;
+            let moves = matches!(
+                op,
+                Op::Constant(_)
+                    | Op::Array(_)
+                    | Op::Eye
+                    | Op::Iota
+                    | Op::Expand(_)
+                    | Op::Permute(_)
+            );
+            !op.is_leaf() && !moves && alias(self.graph, *id).is_none()
+        };
+        let all = self.graph.ids().filter(|it| self.is_once(*it));
+        let all: Vec<NodeId> = all.filter(computed).collect();
+        // What has no name and is only part of what comes after it is not told.
+        let inner: BTreeSet<NodeId> =
+            all.iter().flat_map(|it| self.graph.node(*it).args.iter().copied()).collect();
+        let shown = all.iter().filter(|it| self.told.own(**it).is_some() || !inner.contains(*it));
+        let names: Vec<String> = shown.map(|it| self.told.name(*it)).collect();
+        if !names.is_empty() {
+            wrap(out, "  once: ", &unique(names).join(", "));
+        }
+    }
+
+    fn task(&self, task: &Task, out: &mut String) {
+        match task {
+            Task::Products { value, nodes } => {
+                let width = nodes
+                    .iter()
+                    .try_fold(Dim::number(0), |sum, it| sum.add(&self.graph.shape(*it).size()?));
+                let once = |it: NodeId| self.is_once(it);
+                let matrices = nodes.iter().filter_map(|it| matrix_product(self.graph, *it, &once));
+                let names: Vec<String> = matrices.map(|it| self.told.name(it.matrix)).collect();
+                let k = size(self.graph.shape(*value).size());
+                let start = format!("    [{k}] x [{k}, {}]: ", size(width));
+                let text = format!("{} with {}", names.join(", "), self.told.name(*value));
+                wrap(out, &start, &text);
+            }
+            Task::Elementwise(nodes) => self.run(nodes, out),
+            Task::Single(id) => {
+                let shape = self.graph.shape(*id);
+                match self.single(*id) {
+                    Single::Free => {}
+                    Single::Copy => {
+                        wrap(out, &format!("    copied {shape}: "), &self.told.name(*id));
+                    }
+                    Single::Interpreted => {
+                        let what = verb(&self.graph.node(*id).op);
+                        let of = match self.told.own(*id) {
+                            Some(name) => format!("{what}, {name}"),
+                            None => self.told.name(*id),
+                        };
+                        wrap(out, &format!("    row by row {shape}: "), &of);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A run of elementwise operators: the names in it, then what other results are parts of.
+    fn run(&self, nodes: &[NodeId], out: &mut String) {
+        let within: BTreeSet<NodeId> = nodes.iter().copied().collect();
+        let mut leaves: BTreeSet<NodeId> = within.clone();
+        for node in nodes {
+            for arg in &self.graph.node(*node).args {
+                leaves.remove(arg);
+            }
+        }
+        let named = nodes.iter().filter_map(|it| self.told.own(*it)).map(str::to_owned);
+        let named = unique(named.collect());
+        let rest = leaves.iter().filter(|it| self.told.own(**it).is_none());
+        let rest = unique(rest.filter_map(|it| self.told.near(*it)).map(str::to_owned).collect());
+        let rest: Vec<String> = rest.into_iter().filter(|it| !named.contains(it)).collect();
+        let mut text = named.join(", ");
+        if !rest.is_empty() {
+            let before = if text.is_empty() { "" } else { ", and " };
+            text.push_str(&format!("{before}part of {}", rest.join(", ")));
+        }
+        let count = nodes.len();
+        let operators = if count == 1 { "operator" } else { "operators" };
+        let shape = self.graph.shape(nodes[0]);
+        wrap(out, &format!("    elementwise {shape}, {count} {operators}: "), &text);
+    }
+
+    fn is_once(&self, id: NodeId) -> bool {
+        self.phases[id.idx()] == Some(Phase::Once)
+    }
+
+    fn single(&self, id: NodeId) -> Single {
+        let node = self.graph.node(id);
+        if alias(self.graph, id).is_some() {
+            return Single::Free;
+        }
+        match &node.op {
+            Op::Pick(_) | Op::Slice { axis: 0, .. } => Single::Free,
+            Op::Concat(0) | Op::Stack => Single::Copy,
+            Op::Expand(_) if self.is_spread(id) => Single::Free,
+            _ => Single::Interpreted,
+        }
+    }
+
+    /// Whether a node is one number repeated, which elementwise operators read as it is.
+    fn is_spread(&self, id: NodeId) -> bool {
+        let one = self.graph.shape(self.graph.node(id).args[0]).size() == Ok(Dim::number(1));
+        let mut readers = self.graph.ids().filter(|it| {
+            self.phases[it.idx()].is_some() && self.graph.node(*it).args.contains(&id)
+        });
+        one && readers.all(|it| matches!(self.graph.node(it).op, Op::Map(_)))
+    }
+
+    /// What has no kernel: how many tasks in which part.
+    fn fallen(&self, pass: &str) -> String {
+        let fallen = |tasks: &[Task]| {
+            let slow = |it: &&Task| match it {
+                Task::Single(id) => matches!(self.single(*id), Single::Interpreted),
+                Task::Elementwise(_) | Task::Products { .. } => false,
+            };
+            tasks.iter().filter(slow).count()
+        };
+        let [before, each, after] = self.parts.map(fallen);
+        match (each, before + after) {
+            (0, 0) => format!("nothing {pass}"),
+            (0, outside) => format!("{outside} outside of the loop {pass}"),
+            (each, 0) => format!("{each} in every step {pass}"),
+            (each, outside) => format!("{each} in every step and {outside} outside {pass}"),
+        }
+    }
+}
+
+/// Names in order, each once.
+fn unique(names: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|it| seen.insert(it.clone())).collect()
+}
+
+fn size(dim: Result<Dim, DimOverflow>) -> String {
+    dim.map_or_else(|fault| fault.to_string(), |it| it.to_string())
+}
+
+/// How the gradient of each param is found; params of which it is the same way are one line.
+fn gradients(plan: &Plan, told: &Told<'_>, out: &mut String) {
+    let mut rows: Vec<(Vec<&str>, String)> = Vec::new();
+    for (param, root) in plan.cell.params.iter().zip(&plan.adjoint.params) {
+        let Some(root) = root else { continue };
+        let how = Ways::of(plan, told, *root);
+        match rows.iter_mut().find(|it| it.1 == how) {
+            Some(row) => row.0.push(&param.name),
+            None => rows.push((vec![&param.name], how)),
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str("\ngradients of params, over all steps and sequences\n");
+    let names = rows.iter().map(|it| it.0.join(", ").len()).filter(|it| *it <= 24).max();
+    let width = names.unwrap_or(0);
+    for (names, how) in rows {
+        wrap(out, &format!("  {:width$} : ", names.join(", ")), &how);
+    }
+}
+
+/// What a sum over all rows is made of.
+#[derive(Default)]
+struct Ways {
+    products: Vec<String>,
+    rows: Vec<String>,
+    through: Vec<String>,
+    constant: bool,
+}
+
+impl Ways {
+    fn of(plan: &Plan, told: &Told<'_>, root: NodeId) -> String {
+        let graph = &plan.adjoint.graph;
+        let mut ways = Ways::default();
+        let mut open = vec![root];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let node = graph.node(id);
+            match plan.backward.sums[id.idx()] {
+                Some(Sum::Product) => {
+                    let names: Vec<String> = node.args.iter().map(|it| told.name(*it)).collect();
+                    ways.products.push(names.join(" with "));
+                }
+                Some(Sum::Rows) => ways.rows.push(told.name(id)),
+                Some(Sum::Linear) => {
+                    if !matches!(node.op, Op::Map(_)) && alias(graph, id).is_none() {
+                        ways.through.push(verb(&node.op).to_owned());
+                    }
+                    open.extend(node.args.iter().rev());
+                }
+                Some(Sum::Once) => ways.constant = true,
+                // An operand that is the same for all rows.
+                None => {}
+            }
+        }
+        ways.text()
+    }
+
+    fn text(self) -> String {
+        let mut parts = Vec::new();
+        if !self.products.is_empty() {
+            parts.push(format!("product over all rows of {}", unique(self.products).join(" + ")));
+        }
+        if !self.rows.is_empty() {
+            parts.push(format!("sum of the rows of {}", unique(self.rows).join(" + ")));
+        }
+        if self.constant {
+            parts.push("the same for every row".to_owned());
+        }
+        let through = unique(self.through);
+        let through = if through.is_empty() {
+            String::new()
+        } else {
+            format!("; then {}", through.join(", "))
+        };
+        format!("{}{through}", parts.join(" + "))
+    }
+}
+
+/// What forward keeps.
+fn kept(plan: &Plan, told: &Told<'_>, out: &mut String) {
+    out.push_str("\nkept for backward\n");
+    let carries: Vec<String> =
+        plan.cell.carries.iter().map(|it| format!("{} {}", it.name, it.shape)).collect();
+    if !carries.is_empty() {
+        wrap(out, "  carried   ", &carries.join(", "));
+    }
+    let values = plan.kept_values();
+    let values: Vec<String> = values
+        .iter()
+        .map(|it| format!("{} {}", told.name(*it), plan.cell.step.shape(*it)))
+        .collect();
+    if !values.is_empty() {
+        wrap(out, "  values    ", &values.join(", "));
+    }
+    let numbers = plan.kept_numbers();
+    let bytes = numbers.clone().and_then(|it| it.mul(&Dim::number(4)));
+    let text = format!("4 * ({}) = {} bytes per step and sequence", size(numbers), size(bytes));
+    wrap(out, "  memory    ", &text);
+}
+
+fn cost(flops: Result<Flops, DimOverflow>, start: &str, out: &mut String) {
+    let text = match flops {
+        Ok(Flops { products, elementwise }) => {
+            format!("{products} in products, {elementwise} elementwise")
+        }
+        Err(fault) => fault.to_string(),
+    };
+    wrap(out, start, &text);
+}
