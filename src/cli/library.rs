@@ -57,8 +57,11 @@ pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
         return ctx.json(&Listing { version: 1, cells });
     }
     let width = cells.iter().map(|it| it.name.len()).max().unwrap_or(0);
-    for (group, about) in api::GROUPS {
-        ctx.line(&format!("\n{group}: {about}"))?;
+    for (idx, (group, about)) in api::GROUPS.iter().enumerate() {
+        if idx > 0 {
+            ctx.line("")?;
+        }
+        ctx.line(&format!("{group}: {about}"))?;
         for it in cells.iter().filter(|it| it.group == *group) {
             ctx.line(&format!("{:width$}  {}", it.name, it.summary))?;
         }
