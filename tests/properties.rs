@@ -273,7 +273,7 @@ proptest! {
             holds(cell).map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
         }
         // Central differences of random cells meet too many kinks; forward mode knows none.
-        let options = Options { seeds: 1, lengths: vec![1, 5], elements: 0, ..Options::default() };
+        let options = Options { seeds: 1, lengths: vec![5], elements: 0, ..Options::default() };
         let report = gradcheck::gradcheck(cell, &pointwise::table(), &options)
             .map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
         for line in &report.lines {

@@ -70,6 +70,8 @@ struct Grower<'g, 'a> {
     weights: Vec<Weight>,
     values: Vec<Named>,
     layers: Vec<Placed>,
+    /// Whether it is to be a layer.
+    is_small: bool,
 }
 
 const DIMS: &[&str] = &["I", "H", "N"];
@@ -82,11 +84,11 @@ pub fn cell(choices: &[u8]) -> String {
     let mut inner = Vec::new();
     let mut texts = String::new();
     for idx in 0..[0, 1, 1, 2][tape.pick(4)] {
-        let (text, face) = Grower::new(&mut tape, &inner).cell(&format!("Inner{idx}"), true);
+        let (text, face) = Grower::new(&mut tape, &inner, true).cell(&format!("Inner{idx}"));
         texts.push_str(&text);
         inner.push(face);
     }
-    let (mut text, _) = Grower::new(&mut tape, &inner).cell("Random", false);
+    let (mut text, _) = Grower::new(&mut tape, &inner, false).cell("Random");
     text.push_str(&texts);
     text.push_str("activation own(v, k = 2) = v / (1 + k * square(v))\n");
     text.push_str("activation spike(v) = step(v) derivative 1 / square(1 + abs(v))\n");
@@ -95,16 +97,23 @@ pub fn cell(choices: &[u8]) -> String {
 }
 
 impl<'g, 'a> Grower<'g, 'a> {
-    fn new(tape: &'g mut Tape<'a>, cells: &'g [Inner]) -> Grower<'g, 'a> {
-        Grower { tape, cells, weights: Vec::new(), values: Vec::new(), layers: Vec::new() }
+    fn new(tape: &'g mut Tape<'a>, cells: &'g [Inner], is_small: bool) -> Grower<'g, 'a> {
+        Grower {
+            tape,
+            cells,
+            weights: Vec::new(),
+            values: Vec::new(),
+            layers: Vec::new(),
+            is_small,
+        }
     }
 
     /// The text of a cell, and what is known of it where it is a layer, which takes a small one.
-    fn cell(mut self, name: &str, is_small: bool) -> (String, Inner) {
+    fn cell(mut self, name: &str) -> (String, Inner) {
         self.values.push(Named::new("x", &["I"], true, BACK));
         self.values.push(Named::new("s", &[], true, BACK));
         // `prev(h, 2)` forbids that a layer is given its old `h`.
-        let takes_old = is_small && self.tape.pick(2) == 0;
+        let takes_old = self.is_small && self.tape.pick(2) == 0;
         let mut states = vec![Named::new("h", &["H"], false, if takes_old { 1 } else { BACK })];
         for (name, shape, rarity) in
             [("c", &["N"][..], 2), ("m", &["H", "N"][..], 3), ("q", &[][..], 4)]
@@ -116,7 +125,7 @@ impl<'g, 'a> Grower<'g, 'a> {
         self.values.extend(states.iter().cloned());
         let masks = self.masks();
         let consts = self.consts();
-        let equations = self.equations(&states, is_small);
+        let equations = self.equations(&states);
         let mut text = format!(
             "cell {name} {{\n  dims I, H, N, V, L = 3, J like N\n  hyper a = 0.3, act = tanh\n"
         );
@@ -140,11 +149,12 @@ impl<'g, 'a> Grower<'g, 'a> {
         outputs.extend(last.map(|it| it.text.clone()));
         outputs.extend(self.layers.iter().map(|it| it.name.clone()));
         writeln!(text, "  output {}, y = sum(h) * s\n}}\n", outputs.join(", ")).unwrap();
+        let has_layers = !self.layers.is_empty();
         let mut values = self.values;
         let weights = self.weights.iter().map(|it| Named::new(&it.name, &it.shape, true, 0));
         values.extend(weights);
         values.push(Named::new("y", &[], true, BACK));
-        (text, Inner { name: name.to_owned(), values, takes_old })
+        (text, Inner { name: name.to_owned(), values, takes_old, has_layers })
     }
 
     fn masks(&mut self) -> String {
@@ -178,7 +188,7 @@ impl<'g, 'a> Grower<'g, 'a> {
         text
     }
 
-    fn equations(&mut self, states: &[Named], is_small: bool) -> String {
+    fn equations(&mut self, states: &[Named]) -> String {
         let mut text = String::new();
         // Every other cell is a layer once, and now and then a second time; first what has layers itself.
         let mut due: Vec<usize> = Vec::new();
@@ -188,7 +198,7 @@ impl<'g, 'a> Grower<'g, 'a> {
                 due.push(cell);
             }
         }
-        let lets = 1 + self.tape.pick(if is_small { 2 } else { 4 });
+        let lets = 1 + self.tape.pick(if self.is_small { 2 } else { 4 });
         for idx in 0..lets {
             if !due.is_empty() && self.tape.once_in(2) {
                 text.push_str(&self.layer(due.remove(0)));
@@ -200,7 +210,7 @@ impl<'g, 'a> Grower<'g, 'a> {
                 self.values.extend(defined);
                 continue;
             }
-            let value = self.expr(&shape, if is_small { 2 } else { 3 });
+            let value = self.expr(&shape, if self.is_small { 2 } else { 3 });
             let gate = self.tape.once_in(4);
             let (keyword, value) =
                 if gate { ("gate", format!("sigmoid({value})")) } else { ("let", value) };

@@ -9,6 +9,7 @@ pub(super) struct Inner {
     pub values: Vec<Named>,
     /// Whether its old `h` may be given, since it never looks further back.
     pub takes_old: bool,
+    pub has_layers: bool,
 }
 
 /// A layer that has been written.
@@ -60,8 +61,13 @@ impl Grower<'_, '_> {
             None => {
                 let mut size = || *self.tape.choose(DIMS);
                 let sizes = Sizes { i: size(), h: size(), n: size() };
-                let heights =
-                    [Height::Single, Height::Stack(2, "2"), Height::Stack(3, "L"), Height::Single];
+                // Stacks of stacks stay low, since all is written out.
+                let tall = if inner.has_layers || self.is_small {
+                    Height::Single
+                } else {
+                    Height::Stack(3, "L")
+                };
+                let heights = [Height::Single, Height::Stack(2, "2"), tall, Height::Single];
                 (sizes, *self.tape.choose(&heights))
             }
         };
@@ -91,9 +97,8 @@ impl Grower<'_, '_> {
             if height == Height::Single && self.tape.once_in(3) {
                 given.push(format!("I = {}", sizes.i));
             }
-            // Not fewer, since layers of a stack in the inner cell may be read by number.
             if self.tape.once_in(4) {
-                given.push("L = 4".to_owned());
+                given.push("L = 2".to_owned());
             }
         }
         match self.tape.pick(5) {
