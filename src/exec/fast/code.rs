@@ -156,24 +156,21 @@ impl Coder<'_, '_> {
     }
 
     fn product(&mut self, value: Place, nodes: &[NodeId], to: Place) {
-        let matrices: Vec<(Vec<f32>, usize)> = nodes.iter().map(|it| self.matrix(*it)).collect();
-        let k = matrices[0].0.len() / matrices[0].1.max(1);
-        let n: usize = matrices.iter().map(|it| it.1).sum();
-        let mut whole = vec![0.0f32; k * n];
-        let mut column = 0;
-        for (matrix, width) in &matrices {
-            for row in 0..k {
-                let to = row * n + column;
-                whole[to..to + width].copy_from_slice(&matrix[row * width..(row + 1) * width]);
-            }
-            column += width;
-        }
-        let packed = Packed::new(self.path, k, n, |k, j| whole[k * n + j]);
+        let matrices: Vec<Matrix> = nodes.iter().map(|it| self.matrix(*it)).collect();
+        let k = matrices[0].rows.len();
+        // The matrix of each column, and where the column begins.
+        let columns: Vec<(&Matrix, usize)> =
+            matrices.iter().flat_map(|it| it.columns.iter().map(move |at| (it, *at))).collect();
+        let element = |k: usize, j: usize| {
+            let (matrix, column) = columns[j];
+            matrix.numbers[matrix.rows[k] + column]
+        };
+        let packed = Packed::new(self.path, k, columns.len(), element);
         self.code.push(Code::Product { value, packed, to });
     }
 
-    /// The matrix of a product as `[K, N]`, row-major, and N.
-    fn matrix(&self, id: NodeId) -> (Vec<f32>, usize) {
+    /// The matrix of a product.
+    fn matrix(&self, id: NodeId) -> Matrix {
         let node = self.values.graph.node(id);
         let Op::Contract(Contract { left, right, result }) = &node.op else {
             unreachable!("a product is a contraction")
@@ -186,11 +183,18 @@ impl Coder<'_, '_> {
                 None => unreachable!("one operand of a product is known"),
             },
         };
-        let place = |label: &u8| own.iter().position(|it| it == label).unwrap_or(0);
-        let order: Vec<usize> = value.iter().chain(result).map(place).collect();
-        let turned = matrix.view().permuted_axes(IxDyn(&order));
-        let n = result.iter().map(|it| matrix.shape()[place(it)]).product();
-        (turned.iter().copied().collect(), n)
+        let sizes = matrix.shape();
+        // Where each index of some axes leads, the last axis fastest.
+        let offsets = |labels: &[u8]| {
+            labels.iter().fold(vec![0usize], |offsets, label| {
+                let axis = own.iter().position(|it| it == label).unwrap_or(0);
+                let step: usize = sizes[axis + 1..].iter().product();
+                let along = |at: usize| (0..sizes[axis]).map(move |it| at + it * step);
+                offsets.into_iter().flat_map(along).collect()
+            })
+        };
+        let numbers = matrix.as_standard_layout().iter().copied().collect();
+        Matrix { numbers, rows: offsets(value), columns: offsets(result) }
     }
 
     /// A run of elementwise operators of one shape.
@@ -320,6 +324,13 @@ impl Coder<'_, '_> {
         let rest: usize = self.values.shapes[operand.idx()][1..].iter().product();
         Some((operand, index * rest))
     }
+}
+
+/// The matrix of a product: element (k, j) is number `rows[k] + columns[j]`.
+struct Matrix {
+    numbers: Vec<f32>,
+    rows: Vec<usize>,
+    columns: Vec<usize>,
 }
 
 /// The position of a stream, which is added if it is new.

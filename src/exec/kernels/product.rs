@@ -58,7 +58,7 @@ pub(super) fn pack<S: Tiles>(
     }
 }
 
-/// `results = rows @ packed [+ added]`.
+/// `results = [added +] rows @ packed`.
 ///
 /// # Safety
 ///
@@ -72,126 +72,191 @@ pub(super) unsafe fn product<S: Tiles>(
     results: RawResults,
 ) {
     let width = S::VECTORS * S::LANES;
-    // So many rows at once that they stay in the second cache while all panels pass.
-    let block = (48 * 1024 / k.max(1)).max(S::ROWS) / S::ROWS * S::ROWS;
+    // Where a panel serves several tiles, so much of it at once that it stays in the first cache;
+    // and so many rows that they stay in the second one while all panels pass.
+    let depth = if m > S::ROWS { DEPTH.min(k) } else { k };
+    let block = (48 * 1024 / depth.max(1)).max(S::ROWS) / S::ROWS * S::ROWS;
+    // A few rows keep too few sums to hide how long one takes: several panels at once.
+    let most = if m <= 2 { 4 / m.max(1) } else { 1 };
+    let mut turned = Vec::new();
     for first in (0..m).step_by(block) {
-        let end = m.min(first + block);
-        for (panel, column) in (0..n).step_by(width).enumerate() {
-            // SAFETY: the panel, rows and columns lie within what the caller promises.
+        let count = block.min(m - first);
+        let tiles = count.div_ceil(S::ROWS);
+        let mut begin = 0;
+        loop {
+            let depth = depth.min(k - begin);
+            // SAFETY: rows, depth, panel and columns lie within what the caller promises.
             unsafe {
-                let panel = packed.add(panel * width * k);
-                let columns = width.min(n - column);
-                let mut at = first;
-                while at < end {
-                    let these = S::ROWS.min(end - at);
-                    let rows = RawRows { at: rows.at.add(at * rows.row), ..rows };
-                    let results = RawResults {
-                        at: results.at.add(at * results.row + column),
-                        row: results.row,
-                        added: results.added.map(|(it, row)| (it.add(at * row + column), row)),
-                    };
-                    tile_of::<S>(these, k, rows, panel, results, columns);
-                    at += these;
+                let mut rows =
+                    RawRows { at: rows.at.add(first * rows.row + begin * rows.step), ..rows };
+                if rows.step != 1 && tiles > 1 {
+                    // Read from far apart for each panel anew they would cost more than the product.
+                    turn(&mut turned, count, depth, rows);
+                    rows = RawRows { at: turned.as_ptr(), row: 1, step: count };
                 }
+                let mut results = RawResults { at: results.at.add(first * results.row), ..results };
+                results.added = match results.added {
+                    _ if begin > 0 => Some((results.at.cast_const(), results.row)),
+                    Some((it, row)) => Some((it.add(first * row), row)),
+                    None => None,
+                };
+                let mut column = 0;
+                while column < n {
+                    let panels = if n - column >= most * width { most } else { 1 };
+                    let panel = Panel {
+                        at: packed.add(column * k + begin * width),
+                        next: width * k,
+                        columns: (panels * width).min(n - column),
+                    };
+                    let mut at = 0;
+                    for tile in 0..tiles {
+                        // Tiles of about the same height: a low one at the end would run slowly.
+                        let these = (count - at).div_ceil(tiles - tile);
+                        let rows = RawRows { at: rows.at.add(at * rows.row), ..rows };
+                        let results = RawResults {
+                            at: results.at.add(at * results.row + column),
+                            row: results.row,
+                            added: results.added.map(|(it, row)| (it.add(at * row + column), row)),
+                        };
+                        tile_of::<S>((these, panels), depth, rows, panel, results);
+                        at += these;
+                    }
+                    column += panels * width;
+                }
+            }
+            begin += depth;
+            if begin >= k {
+                break;
             }
         }
     }
 }
 
-/// A tile of so many rows.
+/// How many rows of a panel are used at once.
+const DEPTH: usize = 256;
+
+/// Copies `count` rows of `depth` elements so that those of one element follow each other.
+///
+/// # Safety
+///
+/// As for [`product`].
+#[inline(always)]
+unsafe fn turn(to: &mut Vec<f32>, count: usize, depth: usize, rows: RawRows) {
+    to.clear();
+    to.reserve(count * depth);
+    for k in 0..depth {
+        // SAFETY: the caller's promise.
+        to.extend((0..count).map(|row| unsafe { *rows.at.add(k * rows.step + row * rows.row) }));
+    }
+}
+
+/// A panel, or several that follow each other.
+#[derive(Clone, Copy, Debug)]
+struct Panel {
+    at: *const f32,
+    /// From a panel to the next.
+    next: usize,
+    /// How many columns all of them have; the last of several has all of its own.
+    columns: usize,
+}
+
+/// A tile of so many rows and panels.
 ///
 /// # Safety
 ///
 /// As for [`product`].
 #[inline(always)]
 unsafe fn tile_of<S: Tiles>(
-    rows: usize,
+    size: (usize, usize),
     k: usize,
     a: RawRows,
-    panel: *const f32,
+    panel: Panel,
     to: RawResults,
-    columns: usize,
 ) {
     macro_rules! tile {
-        ($rows:literal) => {
+        ($rows:literal, $panels:literal) => {
             // SAFETY: the caller's promise.
             unsafe {
                 match S::VECTORS {
-                    2 => tile::<S, $rows, 2>(k, a, panel, to, columns),
-                    3 => tile::<S, $rows, 3>(k, a, panel, to, columns),
+                    2 => tile::<S, $rows, $panels, 2>(k, a, panel, to),
+                    3 => tile::<S, $rows, $panels, 3>(k, a, panel, to),
                     vectors => unreachable!("no tile is {vectors} vectors wide"),
                 }
             }
         };
     }
-    match rows {
-        1 => tile!(1),
-        2 => tile!(2),
-        3 => tile!(3),
-        4 => tile!(4),
-        5 => tile!(5),
-        6 => tile!(6),
-        7 => tile!(7),
-        8 => tile!(8),
-        rows => unreachable!("no tile has {rows} rows"),
+    match size {
+        (1, 4) => tile!(1, 4),
+        (2, 2) => tile!(2, 2),
+        (1, 1) => tile!(1, 1),
+        (2, 1) => tile!(2, 1),
+        (3, 1) => tile!(3, 1),
+        (4, 1) => tile!(4, 1),
+        (5, 1) => tile!(5, 1),
+        (6, 1) => tile!(6, 1),
+        (7, 1) => tile!(7, 1),
+        (8, 1) => tile!(8, 1),
+        (rows, panels) => unreachable!("no tile has {rows} rows of {panels} panels"),
     }
 }
 
-/// The sums of R rows and V vectors of columns, over k.
+/// The sums of R rows and P panels of V vectors of columns, over k.
 ///
 /// # Safety
 ///
 /// As for [`product`].
 #[inline(always)]
-unsafe fn tile<S: Tiles, const R: usize, const V: usize>(
+unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usize>(
     k: usize,
     a: RawRows,
-    panel: *const f32,
+    panel: Panel,
     to: RawResults,
-    columns: usize,
 ) {
-    // SAFETY: the caller's promise; the panel is padded to whole vectors.
+    let width = V * S::LANES;
+    let is_whole = panel.columns == P * width;
+    // SAFETY: the caller's promise; panels are padded to whole vectors.
     unsafe {
-        let mut sums = [[S::splat(0.0); V]; R];
-        let mut b = panel;
+        let mut sums = [[[S::splat(0.0); V]; P]; R];
+        // The last panel is used by itself, and whole vectors would reach into the next row.
+        let mut rest = [0.0f32; 64];
+        if let Some((added, step)) = to.added {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let mut from = added.add(row * step);
+                if !is_whole {
+                    std::ptr::copy_nonoverlapping(from, rest.as_mut_ptr(), panel.columns);
+                    from = rest.as_ptr();
+                }
+                for (idx, sum) in sums.iter_mut().flatten().enumerate() {
+                    *sum = S::load(from.add(idx * S::LANES));
+                }
+            }
+        }
+        let mut b = panel.at;
         let mut element = a.at;
         for _ in 0..k {
-            let mut vectors = [S::splat(0.0); V];
-            for (idx, it) in vectors.iter_mut().enumerate() {
-                *it = S::load(b.add(idx * S::LANES));
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let number = S::splat(*element.add(row * a.row));
-                for (sum, vector) in sums.iter_mut().zip(vectors) {
-                    *sum = S::fma(number, vector, *sum);
+            for p in 0..P {
+                let mut vectors = [S::splat(0.0); V];
+                for (idx, it) in vectors.iter_mut().enumerate() {
+                    *it = S::load(b.add(p * panel.next + idx * S::LANES));
+                }
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let number = S::splat(*element.add(row * a.row));
+                    for (sum, vector) in sums[p].iter_mut().zip(vectors) {
+                        *sum = S::fma(number, vector, *sum);
+                    }
                 }
             }
-            b = b.add(V * S::LANES);
+            b = b.add(width);
             element = element.add(a.step);
         }
-        let width = V * S::LANES;
         for (row, sums) in sums.iter().enumerate() {
             let target = to.at.add(row * to.row);
-            let added = to.added.map(|(it, step)| it.add(row * step));
-            if columns == width {
-                for (idx, sum) in sums.iter().enumerate() {
-                    let at = idx * S::LANES;
-                    let sum = match added {
-                        Some(added) => S::add(*sum, S::load(added.add(at))),
-                        None => *sum,
-                    };
-                    S::store(target.add(at), sum);
-                }
-            } else {
-                // The last panel: whole vectors would reach into the next row.
-                let mut whole = [0.0f32; 64];
-                for (idx, sum) in sums.iter().enumerate() {
-                    S::store(whole.as_mut_ptr().add(idx * S::LANES), *sum);
-                }
-                for (idx, sum) in whole[..columns].iter().enumerate() {
-                    let more = added.map_or(0.0, |it| *it.add(idx));
-                    *target.add(idx) = sum + more;
-                }
+            let whole = if is_whole { target } else { rest.as_mut_ptr() };
+            for (idx, sum) in sums.iter().flatten().enumerate() {
+                S::store(whole.add(idx * S::LANES), *sum);
+            }
+            if !is_whole {
+                std::ptr::copy_nonoverlapping(rest.as_ptr(), target, panel.columns);
             }
         }
     }
