@@ -69,19 +69,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Moves weights between the layouts of frameworks
     Convert(ConvertArgs),
-    /// Times a cell (not supported yet)
-    #[command(hide = true)]
-    Bench(AnyArgs),
+    /// Times a cell, and compares it with what the machine can do
+    Bench(BenchArgs),
     /// Prints a completion script for a shell
     Completions(CompletionsArgs),
-}
-
-/// Whatever a command that is not there yet is given.
-#[derive(Debug, Args)]
-pub struct AnyArgs {
-    /// Anything.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub rest: Vec<OsString>,
 }
 
 /// Which cell, and what is set in it.
@@ -406,6 +397,32 @@ pub struct ConvertArgs {
     /// Takes weights of which some have no place in the cell
     #[arg(long)]
     pub ignore_extra: bool,
+}
+
+/// `rnnc bench`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rnnc bench std/gru --set I=128 --set H=256 --batch 32 --steps 100\n  \
+    rnnc bench my.rnn --set I=64 --set H=64 --json"
+)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+    /// How many sequences
+    #[arg(long, default_value_t = 1, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// How many steps each has
+    #[arg(long, default_value_t = 100, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// How many threads may be used; the engine takes one
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// How often each is measured
+    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeats: u16,
+    /// The figures as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rnnc list`

@@ -1,6 +1,7 @@
 //! The command line: a thin layer over the library, one file per command. Only this folder prints.
 
 mod args;
+mod bench;
 mod bug;
 mod check;
 mod columns;
@@ -84,7 +85,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Compile(args) => compile::compile(ctx, args),
         Command::Test(args) => test::test(ctx, args),
         Command::Convert(args) => convert::convert(ctx, args),
-        Command::Bench(_) => Err(later::unsupported("`rnnc bench`")),
+        Command::Bench(args) => bench::bench(ctx, args),
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "rnnc", &mut script);

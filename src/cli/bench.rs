@@ -1,0 +1,337 @@
+//! `rnnc bench`: how long a cell takes, and how near that is to what the machine can do.
+
+mod machine;
+mod work;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use ndarray::{ArrayD, IxDyn};
+use serde::Serialize;
+
+use super::args::BenchArgs;
+use super::context::Context;
+use super::error::CliError;
+use super::feed;
+use crate::diag::Code;
+use crate::exec::kernels::Path;
+use crate::exec::{
+    Bound, Engine, EngineOptions, Feed, Gradients, InitialState, Inputs, Params, Upstream,
+};
+use machine::{Machine, Probe};
+use work::{Work, Works};
+
+/// The most numbers that a call may work on: more would measure the paging of the system.
+const MAX_NUMBERS: f64 = (1u64 << 31) as f64;
+
+/// How far the two engines may be apart, relative to the norm of the interpreter's result.
+const BOUND: f64 = 1e-4;
+
+/// How many steps of one sequence are compared and streamed.
+const PIECE: usize = 4;
+const STREAMED: usize = 64;
+
+/// The results as JSON.
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    cell: String,
+    sizes: BTreeMap<String, i64>,
+    batch: usize,
+    steps: usize,
+    /// How many the engine used, whatever was asked for.
+    threads: u16,
+    path: &'static str,
+    repeats: u16,
+    /// The largest relative difference of the fast engine's results from the interpreter's.
+    difference: f64,
+    inference_ms: f64,
+    forward_ms: f64,
+    training_ms: f64,
+    step_us: f64,
+    /// Operations in products of forward and backward together, by the formula of the plan.
+    flops: f64,
+    forward_flops: f64,
+    elementwise: f64,
+    inference_gflops: f64,
+    forward_gflops: f64,
+    training_gflops: f64,
+    peak_gflops: f64,
+    bandwidth_gbs: f64,
+    inference_roofline_share: f64,
+    forward_roofline_share: f64,
+    /// Of training.
+    roofline_share: f64,
+    notes: Vec<String>,
+}
+
+/// Measures a cell.
+pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
+    let bound = feed::cell_with_sizes(ctx, &args.cell)?;
+    let (batch, steps) = (args.batch as usize, args.steps as usize);
+    let too_large =
+        |what: &str| CliError::Fit { code: Code::SizesTooLarge, message: what.to_owned() };
+    let works = Works::new(&bound, batch, steps).map_err(|it| too_large(&it.to_string()))?;
+    if works.numbers > MAX_NUMBERS {
+        let numbers = works.numbers;
+        let message = format!("a call would work on {numbers:.1e} numbers; the most is 2 ^ 31");
+        return Err(too_large(&message));
+    }
+    let notes = notes(args);
+    notes.iter().for_each(|it| ctx.note(it));
+    let difference = compare(&bound, batch.min(2), steps.min(PIECE))?;
+    ctx.lap("compare");
+    if difference.is_nan() || difference > BOUND {
+        let message = format!(
+            "the fast engine differs from the interpreter by {difference:.1e}: nothing is timed"
+        );
+        ctx.note(&message);
+        return Err(CliError::Failed);
+    }
+    let times = Times::measure(&bound, batch, steps, args.repeats)?;
+    ctx.lap("measure");
+    let report = Report::new(&bound, args, &works, &times, difference, notes);
+    if args.json { ctx.json(&report) } else { ctx.out(&report.text()) }
+}
+
+/// What a reader of the figures must know.
+fn notes(args: &BenchArgs) -> Vec<String> {
+    let mut notes = Vec::new();
+    if args.threads > 1 {
+        notes.push(format!("{} threads asked for; the engine uses 1 so far", args.threads));
+    }
+    if cfg!(debug_assertions) {
+        notes.push("rnnc was built without optimisation: times say nothing".to_owned());
+    }
+    notes.push(
+        "weights are packed in every call so far, also in inference, and in every step".to_owned(),
+    );
+    notes
+}
+
+/// What a run needs: data that neither decay nor grow.
+struct Case {
+    params: Params<f32>,
+    inputs: Inputs<f32>,
+    state: InitialState<f32>,
+    upstream: Upstream<f32>,
+}
+
+impl Case {
+    fn new(bound: &Bound, batch: usize, steps: usize) -> Result<Case, CliError> {
+        let cell = bound.cell();
+        let feeds = cell.inputs.iter().zip(bound.input_shapes()).map(|(input, shape)| {
+            if input.default.is_some() {
+                return None;
+            }
+            let mut whole = vec![steps, batch];
+            whole.extend(shape);
+            let limit = input.index.as_ref().map(|it| bound.index_limit(it).max(1));
+            let mut at = 0u64;
+            Some(Feed::Batch(ArrayD::from_shape_simple_fn(IxDyn(&whole), || {
+                at += 1;
+                match limit {
+                    Some(limit) => (at % limit) as f32,
+                    None => libm::sin(0.7 * at as f64) as f32,
+                }
+            })))
+        });
+        let mut inputs = Inputs::new(feeds.collect());
+        (inputs.steps, inputs.batch) = (Some(steps), Some(batch));
+        let upstream = (0..cell.outputs.len()).map(|output| {
+            let mut whole = vec![steps, batch];
+            whole.extend(bound.output_shape(output));
+            (output == 0).then(|| ArrayD::from_elem(IxDyn(&whole), 1.0))
+        });
+        let carries = cell.carries.len();
+        Ok(Case {
+            params: bound.init(0).map_err(|it| {
+                let message = format!("params cannot be drawn: {it}");
+                CliError::Fit { code: Code::SizesTooLarge, message }
+            })?,
+            inputs,
+            state: InitialState::declared(carries),
+            upstream: Upstream { outputs: upstream.collect(), states: vec![None; carries] },
+        })
+    }
+}
+
+/// The largest relative difference between the engines on a small piece.
+fn compare(bound: &Bound, batch: usize, steps: usize) -> Result<f64, CliError> {
+    let case = Case::new(bound, batch, steps)?;
+    let results = |options: EngineOptions| -> Result<Vec<ArrayD<f32>>, CliError> {
+        let engine = bound.engine(options);
+        let run = engine.forward(&case.params, &case.inputs, &case.state)?;
+        let Gradients { params, inputs, starts, flow: _ } =
+            engine.backward(&run, &case.upstream)?;
+        let gradients = params.into_iter().chain(inputs).chain(starts).flatten();
+        Ok(run.outputs.into_iter().chain(run.states).chain(gradients).collect())
+    };
+    let expected = results(EngineOptions::default())?;
+    let found = results(EngineOptions::fast())?;
+    let norm = |all: &ArrayD<f32>| all.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
+    let apart = expected.iter().zip(&found).map(|(a, b)| {
+        let apart = norm(&(a - b));
+        // What is exactly the same is not apart, not even from 0.
+        if apart == 0.0 { 0.0 } else { apart / norm(a).max(1e-6) }
+    });
+    // A NaN stays one.
+    Ok(apart.fold(0.0, |worst, it| if it > worst || it.is_nan() { it } else { worst }))
+}
+
+/// Medians, and the best of the machine in the same minute.
+struct Times {
+    inference_ms: f64,
+    forward_ms: f64,
+    training_ms: f64,
+    step_us: f64,
+    machine: Machine,
+}
+
+impl Times {
+    fn measure(bound: &Bound, batch: usize, steps: usize, repeats: u16) -> Result<Times, CliError> {
+        let case = Case::new(bound, batch, steps)?;
+        let stream = Case::new(bound, 1, 1)?;
+        let engine = bound.engine(EngineOptions::fast());
+        let mut probe = Probe::new(Path::best());
+        let mut machine = Machine::default();
+        let [mut inference, mut forward, mut training, mut step] = [(); 4].map(|()| Vec::new());
+        // The first round warms up; in each, everything has its turn.
+        for round in 0..=repeats {
+            probe.measure(&mut machine);
+            let begin = Instant::now();
+            drop(engine.forward(&case.params, &case.inputs, &case.state)?);
+            let now_inference = begin.elapsed().as_secs_f64();
+            let begin = Instant::now();
+            let run = engine.forward(&case.params, &case.inputs, &case.state)?;
+            let now_forward = begin.elapsed().as_secs_f64();
+            let gradients = engine.backward(&run, &case.upstream)?;
+            let now_training = begin.elapsed().as_secs_f64();
+            drop((run, gradients));
+            let now_step = streamed(&engine, &stream)?;
+            if round > 0 {
+                inference.push(now_inference * 1e3);
+                forward.push(now_forward * 1e3);
+                training.push(now_training * 1e3);
+                step.push(now_step * 1e6);
+            }
+        }
+        Ok(Times {
+            inference_ms: median(inference),
+            forward_ms: median(forward),
+            training_ms: median(training),
+            step_us: median(step),
+            machine,
+        })
+    }
+}
+
+/// The seconds of one step of one sequence that comes bit by bit.
+fn streamed(engine: &Engine, case: &Case) -> Result<f64, CliError> {
+    let mut state = InitialState::declared(case.state.0.len());
+    let begin = Instant::now();
+    for _ in 0..STREAMED {
+        engine.step(&case.params, &case.inputs, &mut state)?;
+    }
+    Ok(begin.elapsed().as_secs_f64() / STREAMED as f64)
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+impl Machine {
+    /// The milliseconds below which this work cannot be done.
+    fn floor_ms(&self, work: &Work) -> f64 {
+        let products = work.flops / self.peak_gflops;
+        let moved = work.bytes / self.bandwidth_gbs;
+        products.max(moved) * 1e-6
+    }
+}
+
+impl Report {
+    fn new(
+        bound: &Bound,
+        args: &BenchArgs,
+        works: &Works,
+        times: &Times,
+        difference: f64,
+        notes: Vec<String>,
+    ) -> Report {
+        let cell = bound.cell();
+        let Works { forward, training, numbers: _ } = works;
+        let machine = &times.machine;
+        let gflops = |work: &Work, ms: f64| work.flops / ms * 1e-6;
+        let share = |work: &Work, ms: f64| machine.floor_ms(work) / ms;
+        let sizes = cell.dims.iter().filter_map(|it| {
+            let size = bound.env().sizes.get(&it.name)?;
+            Some((it.name.to_string(), *size))
+        });
+        Report {
+            version: 1,
+            cell: cell.name.to_string(),
+            sizes: sizes.collect(),
+            batch: args.batch as usize,
+            steps: args.steps as usize,
+            threads: 1,
+            path: Path::best().name(),
+            repeats: args.repeats,
+            difference,
+            inference_ms: times.inference_ms,
+            forward_ms: times.forward_ms,
+            training_ms: times.training_ms,
+            step_us: times.step_us,
+            flops: training.flops,
+            forward_flops: forward.flops,
+            elementwise: training.elementwise,
+            inference_gflops: gflops(forward, times.inference_ms),
+            forward_gflops: gflops(forward, times.forward_ms),
+            training_gflops: gflops(training, times.training_ms),
+            peak_gflops: machine.peak_gflops,
+            bandwidth_gbs: machine.bandwidth_gbs,
+            inference_roofline_share: share(forward, times.inference_ms),
+            forward_roofline_share: share(forward, times.forward_ms),
+            roofline_share: share(training, times.training_ms),
+            notes,
+        }
+    }
+
+    fn text(&self) -> String {
+        let sizes: Vec<String> =
+            self.sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect();
+        let mut text = format!(
+            "{}: {}; B = {}, T = {}; f32, 1 thread, {}\n",
+            self.cell,
+            sizes.join(", "),
+            self.batch,
+            self.steps,
+            self.path
+        );
+        text.push_str(&format!(
+            "  machine     {:.1} GFLOP/s in products, {:.1} GB/s copied (the best seen)\n",
+            self.peak_gflops, self.bandwidth_gbs
+        ));
+        text.push_str(&format!(
+            "  difference  {:.1e} from the interpreter, on a small piece\n\n",
+            self.difference
+        ));
+        text.push_str(&format!(
+            "  {:20} {:>10} {:>10} {:>10}\n",
+            format!("median of {}", self.repeats),
+            "ms",
+            "GFLOP/s",
+            "roofline"
+        ));
+        for (name, ms, gflops, share) in [
+            ("inference", self.inference_ms, self.inference_gflops, self.inference_roofline_share),
+            ("forward", self.forward_ms, self.forward_gflops, self.forward_roofline_share),
+            ("forward + backward", self.training_ms, self.training_gflops, self.roofline_share),
+        ] {
+            let share = share * 100.0;
+            text.push_str(&format!("  {name:20} {ms:10.3} {gflops:10.1} {share:8.0} %\n"));
+        }
+        text.push_str(&format!("  {:20} {:10.2} us\n", "step of 1 sequence", self.step_us));
+        text
+    }
+}
