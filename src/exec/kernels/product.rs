@@ -217,6 +217,7 @@ unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usize>(
     // SAFETY: the caller's promise; panels are padded to whole vectors.
     unsafe {
         let mut sums = [[[S::splat(0.0); V]; P]; R];
+        // Plain loops over the sums: the compiler leaves them in memory where an iterator flattens them.
         // The last panel is used by itself, and whole vectors would reach into the next row.
         let mut rest = [0.0f32; 64];
         if let Some((added, step)) = to.added {
@@ -226,8 +227,10 @@ unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usize>(
                     std::ptr::copy_nonoverlapping(from, rest.as_mut_ptr(), panel.columns);
                     from = rest.as_ptr();
                 }
-                for (idx, sum) in sums.iter_mut().flatten().enumerate() {
-                    *sum = S::load(from.add(idx * S::LANES));
+                for (p, sums) in sums.iter_mut().enumerate() {
+                    for (idx, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::load(from.add((p * V + idx) * S::LANES));
+                    }
                 }
             }
         }
@@ -252,8 +255,10 @@ unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usize>(
         for (row, sums) in sums.iter().enumerate() {
             let target = to.at.add(row * to.row);
             let whole = if is_whole { target } else { rest.as_mut_ptr() };
-            for (idx, sum) in sums.iter().flatten().enumerate() {
-                S::store(whole.add(idx * S::LANES), *sum);
+            for (p, sums) in sums.iter().enumerate() {
+                for (idx, sum) in sums.iter().enumerate() {
+                    S::store(whole.add((p * V + idx) * S::LANES), *sum);
+                }
             }
             if !is_whole {
                 std::ptr::copy_nonoverlapping(rest.as_ptr(), target, panel.columns);
