@@ -34,6 +34,9 @@ pub struct EngineOptions {
     pub traces: Vec<Name>,
     /// What computes.
     pub kind: EngineKind,
+    /// How many threads the fast engine may use; 0 for as many as the processor runs at once.
+    /// Results are the same, bit by bit, for any number.
+    pub threads: usize,
 }
 
 impl EngineOptions {
@@ -170,7 +173,7 @@ impl Fast {
     /// A run, where the numbers are f32 and all is finite.
     fn forward<'a, F: Real>(
         &'a self,
-        traces: &[Name],
+        options: &EngineOptions,
         params: &'a Params<F>,
         inputs: &'a Inputs<F>,
         state: &'a InitialState<F>,
@@ -184,12 +187,13 @@ impl Fast {
             masks: same_ref(masks)?,
         };
         let values = &self.bound.cell().values;
-        let traced = traces.iter().map(|name| {
+        let traced = options.traces.iter().map(|name| {
             let found = values.iter().find(|it| it.name == *name);
             found.map(|it| it.node)
         });
         let traced: Vec<NodeId> = traced.collect::<Option<_>>()?;
-        let mut run = match fast::forward(call, &self.kept, &traced, Path::best()) {
+        let mut run = match fast::forward(call, &self.kept, &traced, Path::best(), options.threads)
+        {
             Ok(run) => run,
             Err(fault) => return Some(Err(fault)),
         };
@@ -238,7 +242,9 @@ impl Engine {
         let fast = self.fast.as_ref();
         let traces = &self.options.traces;
         // Where something is not finite the interpreter finds out what, and where first.
-        if let Some(run) = fast.and_then(|it| it.forward(traces, params, inputs, state, masks)) {
+        if let Some(run) =
+            fast.and_then(|it| it.forward(&self.options, params, inputs, state, masks))
+        {
             return run;
         }
         let call = Call { bound: &self.bound, params, inputs, state, masks };

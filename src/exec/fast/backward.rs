@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
-use super::code::{Code, Coder, Values, array};
+use super::code::{Code, Coder, Values, array, threads};
 use super::forward::{Run, fill, rows};
 use super::place::{Kind, Place, Rows};
 use crate::derive::Adjoint;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
 use crate::exec::bind::shapes;
 use crate::exec::eval::{Program, Value, value_of};
-use crate::exec::kernels::{Added, Packed, Results, Rows as Matrix};
+use crate::exec::kernels::{Added, Packed, Results, Rows as Matrix, Team};
 use crate::exec::reference::{Checked, RunError, finish_starts, zero_gradients};
 use crate::ir::{Node, NodeId, Op};
 use crate::plan::{self, Sum};
@@ -131,20 +131,29 @@ pub fn backward(
     }
 
     let path = run.path;
-    before.iter().for_each(|it| it.run_all(&packing, env, path, data));
-    for t in (0..packing.steps()).rev() {
-        in_loop.iter().for_each(|it| it.run(packing.step(t), env, path, data));
-    }
-    after.iter().for_each(|it| it.run_all(&packing, env, path, data));
-
     let mut gradients = zero_gradients(&run.given);
-    let mut sums =
-        Sums { run, values: &values, plan: &plan, known: BTreeMap::new(), packed: BTreeMap::new() };
-    for (gradient, root) in gradients.params.iter_mut().zip(&adjoint.params) {
-        if let (Some(gradient), Some(root)) = (gradient, root) {
-            gradient.assign(&sums.of(*root));
+    let threads = threads(run.threads, packing.rows(), [&before, &in_loop, &after]);
+    Team::with(threads, |team| {
+        let data = &mut run.data;
+        before.iter().for_each(|it| it.run_all(&packing, env, path, team, data));
+        for t in (0..packing.steps()).rev() {
+            in_loop.iter().for_each(|it| it.run(packing.step(t), env, path, team, data));
         }
-    }
+        after.iter().for_each(|it| it.run_all(&packing, env, path, team, data));
+        let mut sums = Sums {
+            run,
+            values: &values,
+            plan: &plan,
+            team,
+            known: BTreeMap::new(),
+            packed: BTreeMap::new(),
+        };
+        for (gradient, root) in gradients.params.iter_mut().zip(&adjoint.params) {
+            if let (Some(gradient), Some(root)) = (gradient, root) {
+                gradient.assign(&sums.of(*root));
+            }
+        }
+    });
     for ((gradient, feed), root) in
         gradients.inputs.iter_mut().zip(&run.given.inputs.feeds).zip(&adjoint.inputs)
     {
@@ -219,6 +228,7 @@ struct Sums<'s, 'r, 'g> {
     run: &'s Run<'r>,
     values: &'s Values<'g>,
     plan: &'s plan::Backward,
+    team: &'s Team,
     known: BTreeMap<NodeId, Value<f32>>,
     /// Rows that were packed for a product over all of them, by their place and size.
     packed: BTreeMap<(usize, usize), Packed>,
@@ -315,7 +325,7 @@ impl Sums<'_, '_, '_> {
             };
             let columns = Matrix { data, first: first_a, row: 1, step: of_a.row };
             let results = Results { data: &mut product, first: 0, row: n_b };
-            packed.product(n_a, columns, results, Added::Results);
+            packed.product(n_a, columns, results, Added::Results, self.team);
         }
         let mut axes = self.values.shapes[a.idx()].clone();
         axes.extend(&self.values.shapes[b.idx()]);

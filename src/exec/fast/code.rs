@@ -5,7 +5,7 @@ use ndarray::{ArrayD, IxDyn};
 use super::place::{Allocator, Kind, Packing, Place, Rows};
 use crate::exec::eval::{Value, value_of};
 use crate::exec::kernels::{
-    Instruction, LaneOp, MOST_REGISTERS, Operand, Packed, Path, Stream, Strip, Target,
+    Instruction, LaneOp, MOST_REGISTERS, Operand, Packed, Path, Stream, Strip, Target, Team,
 };
 use crate::ir::dependence::Phase;
 use crate::ir::{Contract, Dim, Env, Graph, Node, NodeId, Op};
@@ -343,6 +343,14 @@ fn stream(streams: &mut Vec<(Place, bool)>, wanted: (Place, bool)) -> u16 {
 }
 
 impl Code {
+    /// How many multiplications of products it has for each row.
+    pub fn work(&self) -> usize {
+        match self {
+            Code::Product { packed, .. } => packed.size(),
+            Code::Strip { .. } | Code::Copy { .. } | Code::Plain { .. } => 0,
+        }
+    }
+
     /// The places that it reads and writes.
     fn places(&self) -> Vec<Place> {
         match self {
@@ -356,28 +364,29 @@ impl Code {
     }
 
     /// Runs over all steps at once; step by step where carried values do not stand without gaps.
-    pub fn run_all(&self, packing: &Packing, env: &Env, path: Path, data: &mut [f32]) {
+    pub fn run_all(&self, packing: &Packing, env: &Env, path: Path, team: &Team, data: &mut [f32]) {
         let old = |it: &Place| it.kind == Kind::Old;
         if !packing.is_even() && self.places().iter().any(old) {
-            (0..packing.steps()).for_each(|t| self.run(packing.step(t), env, path, data));
+            (0..packing.steps()).for_each(|t| self.run(packing.step(t), env, path, team, data));
         } else {
-            self.run(packing.all(), env, path, data);
+            self.run(packing.all(), env, path, team, data);
         }
     }
 
     /// Runs over some rows.
-    pub fn run(&self, rows: Rows, env: &Env, path: Path, data: &mut [f32]) {
+    pub fn run(&self, rows: Rows, env: &Env, path: Path, team: &Team, data: &mut [f32]) {
         match self {
             Code::Strip { strip, n, streams } => {
                 let streams: Vec<Stream> = streams
                     .iter()
                     .map(|(it, each)| Stream { first: it.first(rows), row: it.row, each: *each })
                     .collect();
-                strip.run(path, rows.count, *n, data, &streams);
+                strip.run(path, (rows.count, *n), data, &streams, team);
             }
             Code::Product { value, packed, to } => {
                 let (from, results) = (value.first(rows), to.first(rows));
-                packed.product_within(rows.count, data, (from, value.row), (results, to.row));
+                let (from, to) = ((from, value.row), (results, to.row));
+                packed.product_within(rows.count, data, from, to, team);
             }
             Code::Copy { from, to, n } => {
                 for row in 0..rows.count {
@@ -403,6 +412,12 @@ impl Code {
             }
         }
     }
+}
+
+/// How many threads are worth their start for products over so many rows.
+pub(super) fn threads(asked: usize, rows: usize, parts: [&[Code]; 3]) -> usize {
+    let work: usize = parts.iter().flat_map(|it| it.iter()).map(Code::work).sum();
+    if work * rows < 4_000_000 { 1 } else { Team::threads(asked) }
 }
 
 /// A value that stands in memory without gaps.

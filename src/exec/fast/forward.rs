@@ -2,11 +2,11 @@
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
-use super::code::{Code, Coder, Values};
+use super::code::{Code, Coder, Values, threads};
 use super::place::{Allocator, Kind, Packing, Place};
 use crate::exec::arrays::Feed;
 use crate::exec::eval::Program;
-use crate::exec::kernels::Path;
+use crate::exec::kernels::{Path, Team};
 use crate::exec::reference::{Call, Given, RunError};
 use crate::ir::{NodeId, Op};
 use crate::plan;
@@ -25,6 +25,8 @@ pub struct Run<'a> {
     pub(super) given: Given<'a, f32>,
     pub(super) packing: Packing,
     pub(super) path: Path,
+    /// How many threads were asked for.
+    pub(super) threads: usize,
     /// The values that are the same for all rows.
     pub(super) once: Vec<Option<crate::exec::eval::Value<f32>>>,
     /// Where the values stand that backward reads.
@@ -35,12 +37,14 @@ pub struct Run<'a> {
     pub(super) data: Vec<f32>,
 }
 
-/// Runs T steps of a batch. `kept` are nodes that the backward run reads, `traces` nodes to give back.
+/// Runs T steps of a batch. `kept` are nodes that the backward run reads, `traces` nodes to give back;
+/// `asked` is how many threads may run, 0 for as many as the processor has.
 pub fn forward<'a>(
     call: Call<'a, f32>,
     kept: &[NodeId],
     traces: &[NodeId],
     path: Path,
+    asked: usize,
 ) -> Result<Run<'a>, RunError> {
     let given = Given::check(call)?;
     let bound = call.bound;
@@ -178,11 +182,14 @@ pub fn forward<'a>(
     }
 
     let env = bound.env();
-    before.iter().for_each(|it| it.run_all(&packing, env, path, &mut data));
-    for t in 0..packing.steps() {
-        in_loop.iter().for_each(|it| it.run(packing.step(t), env, path, &mut data));
-    }
-    after.iter().for_each(|it| it.run_all(&packing, env, path, &mut data));
+    let threads = threads(asked, packing.rows(), [&before, &in_loop, &after]);
+    Team::with(threads, |team| {
+        before.iter().for_each(|it| it.run_all(&packing, env, path, team, &mut data));
+        for t in 0..packing.steps() {
+            in_loop.iter().for_each(|it| it.run(packing.step(t), env, path, team, &mut data));
+        }
+        after.iter().for_each(|it| it.run_all(&packing, env, path, team, &mut data));
+    });
 
     let mut run = Run {
         outputs: Vec::new(),
@@ -192,6 +199,7 @@ pub fn forward<'a>(
         given,
         packing,
         path,
+        threads: asked,
         once,
         places,
         carries: old,

@@ -87,7 +87,7 @@ fn every_cell_of_the_library() {
             };
             let expected_gradients = exec::backward(&expected, &plain, &upstream).unwrap();
             for path in Path::available() {
-                let mut run = forward(call, &kept, &nodes, path).unwrap();
+                let mut run = forward(call, &kept, &nodes, path, 1).unwrap();
                 let what = |it: &str| format!("{} {path:?} {it}", file.name);
                 for (a, e) in run.outputs.iter().zip(&expected.outputs) {
                     close(&what("output"), a, e);

@@ -11,6 +11,7 @@ mod math;
 mod product;
 mod simd;
 mod strip;
+mod team;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -18,6 +19,7 @@ mod x86;
 
 pub use product::{Added, Packed, Results, Rows};
 pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
+pub use team::Team;
 
 /// Which instructions the kernels use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +81,10 @@ macro_rules! compiled {
             impl product::Tiles for $simd {
                 const VECTORS: usize = $vectors;
                 const ROWS: usize = $rows;
+            }
+
+            pub fn width() -> usize {
+                product::width::<$simd>()
             }
 
             pub fn packed_len(k: usize, n: usize) -> usize {

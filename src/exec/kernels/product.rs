@@ -7,7 +7,7 @@
 //! rows and panels are divided.
 
 use super::simd::Simd;
-use super::{Path, on_path};
+use super::{Path, Team, on_path};
 
 /// How many vectors a panel is wide, and how many rows a tile may have, so that the sums, the
 /// panel's vectors and one number fit into the registers.
@@ -33,9 +33,14 @@ pub(super) struct RawResults {
     pub added: Option<(*const f32, usize)>,
 }
 
+/// How many columns a panel has.
+pub(super) fn width<S: Tiles>() -> usize {
+    S::VECTORS * S::LANES
+}
+
 /// How many numbers the packed form of a matrix takes.
 pub(super) fn packed_len<S: Tiles>(k: usize, n: usize) -> usize {
-    let width = S::VECTORS * S::LANES;
+    let width = width::<S>();
     n.div_ceil(width) * width * k
 }
 
@@ -46,7 +51,7 @@ pub(super) fn pack<S: Tiles>(
     element: impl Fn(usize, usize) -> f32,
     packed: &mut [f32],
 ) {
-    let width = S::VECTORS * S::LANES;
+    let width = width::<S>();
     assert_eq!(packed.len(), packed_len::<S>(k, n));
     for (panel, rows) in packed.chunks_exact_mut((width * k).max(1)).enumerate() {
         for (at, row) in rows.chunks_exact_mut(width).enumerate() {
@@ -71,7 +76,7 @@ pub(super) unsafe fn product<S: Tiles>(
     packed: *const f32,
     results: RawResults,
 ) {
-    let width = S::VECTORS * S::LANES;
+    let width = width::<S>();
     // Where a panel serves several tiles, so much of it at once that it stays in the first cache;
     // and so many rows that they stay in the second one while all panels pass.
     let depth = if m > S::ROWS { DEPTH.min(k) } else { k };
@@ -311,6 +316,56 @@ pub enum Added<'a> {
     Rows(Rows<'a>),
 }
 
+/// How many multiplications a product has at least that is divided: less is sooner done alone.
+const LEAST: usize = 200_000;
+
+/// A product of which threads compute parts.
+struct Whole {
+    path: Path,
+    size: (usize, usize, usize),
+    rows: RawRows,
+    packed: *const f32,
+    to: RawResults,
+}
+
+// SAFETY: rows, panels and what is added are only read, and each part writes results of its own;
+// where they are added to, it reads those alone.
+unsafe impl Sync for Whole {}
+
+impl Whole {
+    /// Computes some of the columns, or of the rows.
+    ///
+    /// # Safety
+    ///
+    /// As for [`product`]; no part is computed twice at once.
+    unsafe fn part(&self, part: usize, parts: usize) {
+        let (m, k, n) = self.size;
+        let width = on_path!(self.path, width());
+        let panels = n.div_ceil(width);
+        let (mut size, mut rows, mut packed, mut to) = (self.size, self.rows, self.packed, self.to);
+        // With columns a part of the matrix stays with each thread from step to step. Rows that
+        // are turned first are so only once when they are divided.
+        let (down, right) = if rows.step != 1 || panels < 2 * parts {
+            let (begin, end) = (m * part / parts, m * (part + 1) / parts);
+            size.0 = end - begin;
+            (begin, 0)
+        } else {
+            let (begin, end) = (panels * part / parts, panels * (part + 1) / parts);
+            size.2 = (end * width).min(n) - begin * width;
+            (0, begin * width)
+        };
+        // SAFETY: rows and columns are among those that the caller promises; panels begin where
+        // columns do.
+        unsafe {
+            rows.at = rows.at.add(down * rows.row);
+            packed = packed.add(right * k);
+            to.at = to.at.add(down * to.row + right);
+            to.added = to.added.map(|(it, row)| (it.add(down * row + right), row));
+            on_path!(self.path, product(size, rows, packed, to));
+        }
+    }
+}
+
 /// The last number of `m` rows of `n`, if there is any.
 fn last(m: usize, n: usize, first: usize, row: usize, step: usize) -> Option<usize> {
     let beyond =
@@ -326,18 +381,30 @@ impl Packed {
         packed
     }
 
+    /// How many numbers the matrix has.
+    pub fn size(&self) -> usize {
+        self.k * self.n
+    }
+
     /// Packs other numbers in the place of those that it holds.
     pub fn pack(&mut self, element: impl Fn(usize, usize) -> f32) {
         self.panels.resize(on_path!(self.path, packed_len(self.k, self.n)), 0.0);
         on_path!(self.path, pack(self.k, self.n, element, &mut self.panels));
     }
 
-    /// `results = rows @ self + added` for `m` rows.
+    /// `results = rows @ self + added` for `m` rows, divided among a team.
     ///
     /// # Panics
     ///
     /// When rows or results are shorter than `m` asks for: a fault of the caller.
-    pub fn product(&self, m: usize, rows: Rows<'_>, results: Results<'_>, added: Added<'_>) {
+    pub fn product(
+        &self,
+        m: usize,
+        rows: Rows<'_>,
+        results: Results<'_>,
+        added: Added<'_>,
+        team: &Team,
+    ) {
         if m == 0 || self.n == 0 {
             return;
         }
@@ -368,9 +435,12 @@ impl Packed {
         };
         let to = RawResults { at: to, row: results.row, added };
         let size = (m, self.k, self.n);
+        let whole = Whole { path: self.path, size, rows: from, packed: self.panels.as_ptr(), to };
+        let parts = if m * self.k * self.n < LEAST { 1 } else { team.parts() };
         // SAFETY: the last number of each array was looked at, the panels are as long as packing
         // made them, and a path is only made for a processor that has it.
-        unsafe { on_path!(self.path, product(size, from, self.panels.as_ptr(), to)) }
+        let work = |part: usize| unsafe { whole.part(part, parts) };
+        if parts == 1 { work(0) } else { team.run(&work) }
     }
 
     /// As [`Packed::product`], with rows and results in one array: of each the first number and
@@ -385,6 +455,7 @@ impl Packed {
         data: &mut [f32],
         (from, from_row): (usize, usize),
         (to, to_row): (usize, usize),
+        team: &Team,
     ) {
         if m == 0 || self.n == 0 {
             return;
@@ -401,6 +472,7 @@ impl Packed {
         let ((rows, first), (results, to)) =
             if from_end <= to { ((&*low, from), (high, 0)) } else { ((&*high, 0), (low, to)) };
         let rows = Rows { data: rows, first, row: from_row, step: 1 };
-        self.product(m, rows, Results { data: results, first: to, row: to_row }, Added::Nothing);
+        let results = Results { data: results, first: to, row: to_row };
+        self.product(m, rows, results, Added::Nothing, team);
     }
 }

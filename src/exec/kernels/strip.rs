@@ -3,7 +3,7 @@
 
 use super::lanes::{self, Lane};
 use super::simd::Simd;
-use super::{Path, on_path};
+use super::{Path, Team, on_path};
 use crate::ir::Pointwise;
 
 /// How many elements a strip has. A dozen of strips fit into the first cache.
@@ -81,6 +81,8 @@ pub(super) struct RawStream {
 /// A strip and what it runs over.
 pub(super) struct RawStrip<'a> {
     pub strip: &'a Strip,
+    /// The first row, and the one after the last.
+    pub first: usize,
     pub rows: usize,
     pub n: usize,
     pub streams: &'a [RawStream],
@@ -147,7 +149,14 @@ impl Strip {
     /// # Panics
     ///
     /// When a stream leaves the array: a fault of the caller.
-    pub fn run(&self, path: Path, rows: usize, n: usize, data: &mut [f32], streams: &[Stream]) {
+    pub fn run(
+        &self,
+        path: Path,
+        (rows, n): (usize, usize),
+        data: &mut [f32],
+        streams: &[Stream],
+        team: &Team,
+    ) {
         if rows == 0 || n == 0 {
             return;
         }
@@ -163,9 +172,64 @@ impl Strip {
             .iter()
             .map(|it| RawStream { at: base.wrapping_add(it.first), row: it.row, each: it.each })
             .collect();
-        // SAFETY: the streams were looked at, `new` looked at the instructions, and a path is only
-        // made for a processor that has it.
-        unsafe { run_on(path, &RawStrip { strip: self, rows, n, streams: &raw }) }
+        let whole = RawStrip { strip: self, first: 0, rows, n, streams: &raw };
+        let is_small = rows * n * self.instructions.len() < LEAST;
+        if team.parts() == 1 || is_small || !self.has_own_rows(rows, n, streams) {
+            // SAFETY: the streams were looked at, `new` looked at the instructions, and a path is
+            // only made for a processor that has it.
+            unsafe { run_on(path, &whole) }
+        } else {
+            let parts = team.parts();
+            let shared = Parts(&whole);
+            team.run(&|part| {
+                let (begin, end) = (rows * part / parts, rows * (part + 1) / parts);
+                // SAFETY: as above, and no row meets another one.
+                unsafe { shared.run(path, begin, end) }
+            });
+        }
+    }
+
+    /// Whether what is written to one row is not in any other.
+    fn has_own_rows(&self, rows: usize, n: usize, streams: &[Stream]) -> bool {
+        let width = |it: &Stream| if it.each { n } else { 1 };
+        let end = |it: &Stream| it.first + (rows - 1) * it.row + width(it);
+        let apart = |a: &Stream, b: &Stream| {
+            let (low, high) = if a.first <= b.first { (a, b) } else { (b, a) };
+            let within = low.row == high.row
+                && low.first + width(low) <= high.first
+                && high.first + width(high) <= low.first + low.row;
+            end(low) <= high.first || within || a == b
+        };
+        self.instructions.iter().all(|it| match it.to {
+            Target::Register(_) => true,
+            Target::Stream(to) => {
+                let to = &streams[usize::from(to)];
+                to.row >= n && streams.iter().all(|it| apart(to, it))
+            }
+        })
+    }
+}
+
+/// How many operations a strip has at least that is divided: less is sooner done alone.
+const LEAST: usize = 20_000;
+
+/// A strip of which threads run parts.
+struct Parts<'a>(&'a RawStrip<'a>);
+
+// SAFETY: it is only made where what is written to a row is not in any other.
+unsafe impl Sync for Parts<'_> {}
+
+impl Parts<'_> {
+    /// Runs some of the rows.
+    ///
+    /// # Safety
+    ///
+    /// As for [`run_on`]; no row is run twice at once.
+    unsafe fn run(&self, path: Path, begin: usize, end: usize) {
+        if begin < end {
+            // SAFETY: the caller's promise.
+            unsafe { run_on(path, &RawStrip { first: begin, rows: end, ..*self.0 }) }
+        }
     }
 }
 
@@ -203,9 +267,13 @@ pub(super) unsafe fn run<S: Simd>(it: &RawStrip<'_>) {
     };
     // Rows that follow each other without gaps are one long row.
     let gapless = it.streams.iter().all(|stream| stream.each && stream.row == it.n);
-    let (rows, n) = if gapless { (1, it.rows * it.n) } else { (it.rows, it.n) };
-    for row in 0..rows {
-        let mut from = 0;
+    let (rows, begin, n) = if gapless {
+        (0..1, it.first * it.n, it.rows * it.n)
+    } else {
+        (it.first..it.rows, 0, it.n)
+    };
+    for row in rows {
+        let mut from = begin;
         while from < n {
             let left = n - from;
             let whole = left.min(STRIP) / S::LANES * S::LANES;

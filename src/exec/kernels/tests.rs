@@ -42,7 +42,13 @@ fn product_of(path: Path, m: usize, n: usize, k: usize) {
     for (what, added) in [Added::Nothing, Added::Results, Added::Rows(one)].into_iter().enumerate()
     {
         let mut c = start.clone();
-        packed.product(m, rows, Results { data: &mut c, first: 2, row: gap }, added);
+        packed.product(
+            m,
+            rows,
+            Results { data: &mut c, first: 2, row: gap },
+            added,
+            &Team::default(),
+        );
         let mut expected: Vec<f64> = start.iter().map(|it| f64::from(*it)).collect();
         for i in 0..m {
             for j in 0..n {
@@ -99,7 +105,7 @@ fn operator(path: Path, op: Pointwise, n: usize) {
     let instruction = Instruction { op: LaneOp::Map(op), args, to };
     let strip = Strip::new(vec![instruction], streams.len() as u16).unwrap();
     let before = data.clone();
-    strip.run(path, rows, n, &mut data, &streams);
+    strip.run(path, (rows, n), &mut data, &streams, &Team::default());
     assert_eq!(data[..first], before[..first]);
     for row in 0..rows {
         for at in 0..n {
@@ -128,7 +134,13 @@ fn what_is_special_stays_special() {
             let args = [Operand::Stream(0), Operand::Number(0.0), Operand::Number(0.0)];
             let instruction = Instruction { op: LaneOp::Map(op), args, to: Target::Stream(1) };
             let streams = [0, 9].map(|first| Stream { first, row: 9, each: true });
-            Strip::new(vec![instruction], 2).unwrap().run(path, 1, 9, &mut data, &streams);
+            Strip::new(vec![instruction], 2).unwrap().run(
+                path,
+                (1, 9),
+                &mut data,
+                &streams,
+                &Team::default(),
+            );
             for (x, y) in given.iter().zip(&data[9..]) {
                 let expected: f32 = op.eval(&[*x]);
                 let same = *y == expected
@@ -157,7 +169,7 @@ fn registers_hand_on_and_faults_are_found() {
         let mut data = numbers(n, 5);
         data.extend(vec![0.0; n]);
         let streams = [0, n].map(|first| Stream { first, row: n, each: true });
-        strip.run(path, 1, n, &mut data, &streams);
+        strip.run(path, (1, n), &mut data, &streams, &Team::default());
         for at in 0..n {
             let expected = 2.0 * data[at].tanh() + data[at];
             assert!((data[n + at] - expected).abs() < 1e-6, "{path:?} {at}");
@@ -195,7 +207,7 @@ fn all_numbers_to_2_ulp() {
                 for (at, it) in data[..n].iter_mut().enumerate() {
                     *it = f32::from_bits(first + at as u32);
                 }
-                strip.run(path, 1, n, &mut data, &streams);
+                strip.run(path, (1, n), &mut data, &streams, &Team::default());
                 for (x, y) in data[..n].iter().zip(&data[n..]) {
                     let error = ulps(*y, exact(f64::from(*x)));
                     if error > worst.0 {
