@@ -122,3 +122,38 @@ fn every_cell_of_the_library() {
         }
     }
 }
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for name in ["lstm", "gru"] {
+        let spec = crate::Spec::parse(crate::api::library_file(name).unwrap().source).unwrap();
+        let cell = spec.configure(None, &[]).unwrap();
+        let bound = cell.bind([("I", 40), ("H", 72)]).unwrap();
+        let params = bound.init::<f32>(1).unwrap();
+        let mut inputs = Inputs::new(vec![Some(Feed::Batch(noise(&[9, 33, 40], 5)))]);
+        for lengths in [None, Some((0..33).map(|it| it % 10).collect())] {
+            inputs.lengths = lengths;
+            let carries = bound.cell().carries.len();
+            let state = InitialState::declared(carries);
+            let call = Call {
+                bound: &bound,
+                params: &params,
+                inputs: &inputs,
+                state: &state,
+                masks: &Masks::Eval,
+            };
+            let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
+            let kept = kept(&adjoint);
+            let bits = |threads: usize| {
+                let mut run = forward(call, &kept, &[], Path::best(), threads).unwrap();
+                let gradients = backward(&mut run, &adjoint, &Upstream::ones(1, carries)).unwrap();
+                let given = gradients.params.iter().chain(&gradients.inputs).flatten();
+                let all = run.outputs.iter().chain(&run.states).chain(given);
+                all.flat_map(|it| it.iter().map(|it| it.to_bits())).collect::<Vec<u32>>()
+            };
+            let one = bits(1);
+            assert!(one.iter().any(|it| *it != 0));
+            assert!(bits(2) == one && bits(3) == one, "{name}");
+        }
+    }
+}
