@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::exec::kernels::{Added, Packed, Path, Results, Rows};
+use crate::exec::kernels::{Added, Packed, Path, Results, Rows, Team};
 
 /// A product whose operands and results stay in the first cache.
 const M: usize = 8;
@@ -54,7 +54,7 @@ impl Probe {
         for _ in 0..ROUNDS {
             let rows = Rows { data: black_box(&self.rows), first: 0, row: K, step: 1 };
             let results = Results { data: &mut self.results, first: 0, row: N };
-            self.packed.product(M, rows, results, Added::Nothing);
+            self.packed.product(M, rows, results, Added::Nothing, &Team::default());
         }
         black_box(&mut self.results);
         let flops = (ROUNDS * 2 * M * K * N) as f64;
