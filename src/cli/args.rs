@@ -235,7 +235,7 @@ pub struct DataArgs {
     /// What computes
     #[arg(long, value_enum, default_value_t = EngineChoice::Reference)]
     pub engine: EngineChoice,
-    /// How many threads may be used; both engines take one
+    /// How many threads the fast engine may use, by default all; results are the same for any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
     #[command(flatten)]

@@ -192,7 +192,8 @@ impl Times {
     fn measure(bound: &Bound, batch: usize, steps: usize, repeats: u16) -> Result<Times, CliError> {
         let case = Case::new(bound, batch, steps)?;
         let stream = Case::new(bound, 1, 1)?;
-        let engine = bound.engine(EngineOptions::fast());
+        // The machine's limits are measured on one core.
+        let engine = bound.engine(EngineOptions { threads: 1, ..EngineOptions::fast() });
         let mut probe = Probe::new(Path::best());
         let mut machine = Machine::default();
         let [mut inference, mut forward, mut training, mut step] = [(); 4].map(|()| Vec::new());

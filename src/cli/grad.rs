@@ -59,7 +59,7 @@ fn grad_in<F: Real + Real32or64>(
 ) -> Result<(), CliError> {
     let bound = &prepared.bound;
     let cell = bound.cell();
-    let engine = prepared.engine(args.data.engine, Vec::new());
+    let engine = prepared.engine(&args.data, Vec::new());
     ctx.lap("derive");
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();

@@ -58,7 +58,7 @@ fn run_in<F: Real + Real32or64>(
     };
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
-    let engine = prepared.engine(args.data.engine, traces.clone());
+    let engine = prepared.engine(&args.data, traces.clone());
     let run = engine.forward_with(&params, &inputs, &state, &masks)?;
     ctx.lap("forward");
 

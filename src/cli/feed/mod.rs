@@ -44,9 +44,10 @@ pub struct Prepared {
 
 impl Prepared {
     /// What runs the cell and gives these values beside its outputs.
-    pub fn engine(&self, choice: EngineChoice, traces: Vec<Name>) -> Engine {
+    pub fn engine(&self, args: &DataArgs, traces: Vec<Name>) -> Engine {
         let mut options = EngineOptions { traces, ..EngineOptions::default() };
-        options.kind = match choice {
+        options.threads = args.threads.map_or(0, usize::from);
+        options.kind = match args.engine {
             EngineChoice::Fast => EngineKind::Fast,
             EngineChoice::Reference => EngineKind::Reference,
         };
