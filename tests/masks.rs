@@ -412,6 +412,34 @@ fn a_mask_may_be_returned() {
 }
 
 #[test]
+fn every_layer_has_bits_of_its_own_also_where_weights_are_shared() {
+    for scope in ["step", "sequence", "run"] {
+        let source = format!(
+            "cell A {{ dims H input x: [H] layer a = Noisy(x = x) layer b = Noisy(x = x)
+             layer c = Noisy(x = x) shares a layer s[2] = Noisy(x = x)
+             output p = a, q = b, r = c, s0 = s[0].v, s1 = s }}
+             cell Noisy {{ dims H input x: [H] param w: [H] init 2
+             mask d: [H] = bernoulli(0.5) per {scope} let v = w * x * d output v }}"
+        );
+        let setting = Setting::new(&source, &[("H", 40)], 3, 2);
+        let names = setting.bound.cell().masks.iter().map(|it| it.name.to_string());
+        assert_eq!(names.collect::<Vec<_>>(), ["a.d", "b.d", "c.d", "s[0].d", "s[1].d"]);
+        let masks = Masks::train(3);
+        let run = setting.run(&setting.inputs, &masks);
+        let bits = run.masks();
+        for (idx, one) in bits.iter().enumerate() {
+            assert!(bits[..idx].iter().all(|it| it != one), "per {scope}: mask {idx}");
+        }
+        // Each layer reads the mask that bears its name.
+        let x = setting.inputs.feeds[0].as_ref().unwrap().array();
+        for (output, bits) in run.outputs.iter().zip(bits).take(4) {
+            assert_eq!(output, &(2.0 * x * bits), "per {scope}");
+        }
+        assert_eq!(run.outputs[4], 2.0 * &run.outputs[3] * &bits[4], "per {scope}");
+    }
+}
+
+#[test]
 fn lengths_cut_masks_as_everything_else() {
     let setting = Setting::new(ALL, SIZES, 5, 3);
     let mut inputs = setting.inputs.clone();

@@ -381,6 +381,38 @@ fn a_loop_is_what_its_turns_are_written_out() {
 }
 
 #[test]
+fn a_pair_within_a_loop_is_what_its_turns_are_written_out() {
+    let around = |equations: &str| {
+        format!(
+            "cell A {{ dims I, H, L = 2 input x: [I] state s: [H] param W: [H, I], R: [L, H, H]
+             {equations} s = tanh(u) output s, u, w }}"
+        )
+    };
+    let looped = around(
+        "let (u, w) = fold (u, v) from (W @ x, prev s) for l in 0 .. L {
+           let (p, q) = fold (p, q) from (u, v) for j in l .. 3 { yield (tanh(R[l] @ q) + j * p, p - q) }
+           let n = p * q
+           yield (n, sin(q + u))
+         }",
+    );
+    let written = around(
+        "let u0 = W @ x  let v0 = prev s
+         let p00 = tanh(R[0] @ v0) + 0 * u0  let q00 = u0 - v0
+         let p01 = tanh(R[0] @ q00) + 1 * p00  let q01 = p00 - q00
+         let p02 = tanh(R[0] @ q01) + 2 * p01  let q02 = p01 - q01
+         let u1 = p02 * q02  let v1 = sin(q02 + u0)
+         let p11 = tanh(R[1] @ v1) + 1 * u1  let q11 = u1 - v1
+         let p12 = tanh(R[1] @ q11) + 2 * p11  let q12 = p11 - q11
+         let u = p12 * q12  let w = sin(q12 + u1)",
+    );
+    let (a, b) = (numbers(&looped), numbers(&written));
+    assert_eq!(a.outputs.len(), 3);
+    assert!(a.outputs.iter().zip(&b.outputs).all(|(a, b)| same(a, b)));
+    assert!(a.states.iter().zip(&b.states).all(|(a, b)| same(a, b)));
+    assert!(a.outputs.iter().all(|it| it.iter().any(|it| *it != 0.0)));
+}
+
+#[test]
 fn the_step_number_counts_from_zero_and_stops_with_the_length() {
     let text = "cell A { input x: [] output t = time() + 0 * x }";
     let found = numbers(text);

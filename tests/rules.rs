@@ -126,6 +126,76 @@ fn the_past_of_an_optional_input_is_its_default_and_that_of_others_is_zero() {
 }
 
 #[test]
+fn the_past_of_a_second_layer_begins_as_that_layer_does() {
+    let bound = cell(
+        "cell Two { input x: [] layer a = Kept(x = x) layer b = Kept(x = 10 * x) let v = a + b
+         output y = prev b.h + 10 * prev(b.h, 2) + 100 * prev(b.h, 3), z = prev(a.h, 3), v }
+         cell Kept { input x: [] state h: [] = 7 h = x + 0 * prev h output h }",
+    );
+    let of = |given: &[(&str, &[f64])]| {
+        let got = run(&bound, &[], vec![steps()], None, &start(&bound, given));
+        [got.outputs[0].clone(), got.outputs[1].clone()]
+    };
+    let declared = [777.0, 777.0, 780.0, 870.0, 820.0, 1900.0];
+    assert_eq!(of(&[]), [declared, [7.0; 6]]);
+    let second = [444.0, 555.0, 450.0, 650.0, 520.0, 1700.0];
+    assert_eq!(of(&[("b.h", &[4.0, 5.0])]), [second, [7.0; 6]]);
+    let first = [4.0, 5.0, 4.0, 5.0, 4.0, 5.0];
+    assert_eq!(of(&[("a.h", &[4.0, 5.0])]), [declared, first]);
+}
+
+/// The step number in a cell, in a layer of it, in a layer of that, and in both layers of a stack.
+const CLOCKS: &str = "cell Clocks { input x: []
+    layer a = Clock(x = x) layer b = Deep(x = x) layer c[2] = Clock(x = x)
+    output y = time(), a = a, b = b, c0 = c[0].v, c = c }
+    cell Deep { input x: [] layer a = Clock(x = x) let v = 10 * a + 100 * time() output v }
+    cell Clock { input x: [] let v = time() + 0 * x output v }";
+
+#[test]
+fn the_step_number_is_0_at_the_first_step_and_1_at_the_second() {
+    let bound = cell(CLOCKS);
+    let got = run(&bound, &[], vec![steps()], None, &start(&bound, &[]));
+    let counted = vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0];
+    let deep = vec![0.0, 0.0, 110.0, 110.0, 220.0, 220.0];
+    assert_eq!(got.outputs, [counted.clone(), counted.clone(), deep, counted.clone(), counted]);
+}
+
+#[test]
+fn the_step_number_goes_on_from_the_one_that_is_given() {
+    let bound = cell(CLOCKS);
+    let given = start(&bound, &[("time", &[5.0, 0.0])]);
+    let got = run(&bound, &[], vec![steps()], None, &given);
+    let counted = vec![5.0, 0.0, 6.0, 1.0, 7.0, 2.0];
+    let deep = vec![550.0, 0.0, 660.0, 110.0, 770.0, 220.0];
+    assert_eq!(got.outputs, [counted.clone(), counted.clone(), deep, counted.clone(), counted]);
+}
+
+#[test]
+fn the_turns_of_a_loop_go_from_the_first_bound_up_to_the_last() {
+    let bound = cell(
+        "cell Turns { input x: [] const w: [3] = [2, 3, 5]
+         let s = fold s from x for l in 0 .. 3 { yield 2 * s + l }
+         let t = fold t from x for l in 0 .. 3 { yield w[l] * t + 1 }
+         let r = fold r from x for l in 4 .. 7 { yield 10 * r + l }
+         let (p, q) = fold (p, q) from (x, 0) for i in 0 .. 2 {
+           let (a, b) = fold (a, b) from (p, q) for j in 0 .. 3 { yield (b + j, 2 * a - i) }
+           yield (a, 10 * q + b)
+         }
+         output s, t, r, p, q }",
+    );
+    let got = run(&bound, &[], vec![feed(&[&[1.0, 10.0]])], None, &start(&bound, &[]));
+    // 8x + 0 * 4 + 1 * 2 + 2
+    assert_eq!(got.outputs[0], [12.0, 84.0]);
+    // ((2x + 1) * 3 + 1) * 5 + 1
+    assert_eq!(got.outputs[1], [51.0, 321.0]);
+    assert_eq!(got.outputs[2], [1456.0, 10456.0]);
+    // From x = 1: (0, 2), (3, 0), (2, 6), so p = 2 and q = 6; then (6, 3), (4, 11), (13, 7).
+    // From x = 10: (0, 20), (21, 0), (2, 42), so p = 2 and q = 42; then (42, 3), (4, 83), (85, 7).
+    assert_eq!(got.outputs[3], [13.0, 85.0]);
+    assert_eq!(got.outputs[4], [67.0, 427.0]);
+}
+
+#[test]
 fn nothing_beyond_a_length_has_a_gradient_or_is_read() {
     let bound = cell(
         "cell Sum { input x: [] state h: [] param w: []

@@ -80,23 +80,14 @@ impl<'a> Collector<'a, '_> {
 
     /// The right side of an equation of so many names; `None` after a report.
     fn right(&mut self, value: &'a Value, n_names: usize) -> Option<Right<'a>> {
-        match value {
-            Value::Expr(expr) if n_names == 1 => Some(Right::Expr(expr)),
-            Value::Expr(expr) => {
-                let message = "only a `fold` has several values";
-                let fault = Diagnostic::new(Code::WrongPlace, expr.span, message)
-                    .help("write one `let` for each name");
-                self.sink.push(fault);
-                None
-            }
-            Value::Fold(it) => match fold::count_fault(it, n_names) {
-                None => Some(Right::Fold(it)),
-                Some(fault) => {
-                    self.sink.push(fault);
-                    None
-                }
-            },
+        if let Some(fault) = fold::parts_fault(value, n_names) {
+            self.sink.push(fault);
+            return None;
         }
+        Some(match value {
+            Value::Expr(it) => Right::Expr(it),
+            Value::Fold(it) => Right::Fold(it),
+        })
     }
 
     /// The state of this name, if it has no equation so far.

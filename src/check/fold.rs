@@ -6,14 +6,27 @@ use super::items;
 use super::names::{Equation, Right};
 use super::order::{self, Sorted};
 use crate::diag::{Code, Diagnostic};
-use crate::syntax::ast::{Expr, ExprKind, Fold, Ident, Value};
+use crate::syntax::ast::{Definition, Expr, ExprKind, Fold, Ident, Value};
 use crate::text::{Name, Span};
 
 /// More turns than any cell has layers or rounds; a loop over time is what states are for.
 pub(super) const MOST_TURNS: i64 = 10_000;
 
+/// A report when a right side has not as many values as names.
+pub(super) fn parts_fault(value: &Value, n_names: usize) -> Option<Diagnostic> {
+    match value {
+        Value::Expr(_) if n_names == 1 => None,
+        Value::Expr(expr) => {
+            let message = "only a `fold` has several values";
+            let fault = Diagnostic::new(Code::WrongPlace, expr.span, message);
+            Some(fault.help("write one `let` for each name"))
+        }
+        Value::Fold(fold) => count_fault(fold, n_names),
+    }
+}
+
 /// A report when a loop has not as many accumulators as starts, results and names that it defines.
-pub(super) fn count_fault(fold: &Fold, n_names: usize) -> Option<Diagnostic> {
+fn count_fault(fold: &Fold, n_names: usize) -> Option<Diagnostic> {
     let count = fold.accumulators.len();
     let names = |count: usize| if count == 1 { "1 name".into() } else { format!("{count} names") };
     let all = |list: &[Expr]| match list {
@@ -62,7 +75,7 @@ fn reads<'a>(value: &'a Value, note: &mut dyn FnMut(&'a Ident)) {
                     note(it);
                 }
             };
-            fold.body.iter().for_each(|(_, _, it)| reads(it, &mut outer));
+            fold.body.iter().for_each(|it| reads(&it.value, &mut outer));
             fold.results.iter().for_each(|it| names(it, &mut outer));
         }
     }
@@ -87,18 +100,20 @@ fn names<'a>(expr: &'a Expr, note: &mut dyn FnMut(&'a Ident)) {
 
 /// The names that a loop binds: accumulators, the variable, what its body defines.
 pub(super) fn bound(fold: &Fold) -> impl Iterator<Item = &Ident> {
-    let body = fold.body.iter().map(|(_, name, _)| name);
+    let body = fold.body.iter().flat_map(|it| &it.names);
     fold.accumulators.iter().chain([&fold.variable]).chain(body)
 }
 
 /// The order in which the values of a body are worked out, and the circles among them.
 pub(super) fn sort(fold: &Fold) -> Sorted {
-    let position: BTreeMap<&str, usize> =
-        fold.body.iter().enumerate().map(|(idx, it)| (&*it.1.name, idx)).collect();
+    let mut position: BTreeMap<&str, usize> = BTreeMap::new();
+    for (idx, it) in fold.body.iter().enumerate() {
+        position.extend(it.names.iter().map(|name| (&*name.name, idx)));
+    }
     let mut edges = Vec::with_capacity(fold.body.len());
-    for (_, _, value) in &fold.body {
+    for it in &fold.body {
         let mut needs = Vec::new();
-        reads(value, &mut |it| needs.extend(position.get(&*it.name)));
+        reads(&it.value, &mut |it| needs.extend(position.get(&*it.name)));
         edges.push(needs);
     }
     order::sort(&edges)
@@ -106,39 +121,51 @@ pub(super) fn sort(fold: &Fold) -> Sorted {
 
 /// The report of values of a body that rest on each other.
 pub(super) fn cycle_fault(fold: &Fold, cycle: &[usize]) -> Diagnostic {
-    let names: Vec<&str> = cycle.iter().map(|it| &*fold.body[*it].1.name).collect();
+    // Of a definition with several names the one that the circle goes through.
+    let read: Vec<&Ident> = (0..cycle.len())
+        .map(|idx| {
+            let reader = cycle[idx.checked_sub(1).unwrap_or(cycle.len() - 1)];
+            read_of(&fold.body[reader].value, &fold.body[cycle[idx]])
+        })
+        .collect();
+    let names: Vec<&str> = read.iter().map(|it| &*it.name).collect();
     let (name, text) = (names[0], order::circle(&names));
     let message = format!("`{name}` depends on itself within one turn of the loop: {text}");
-    let mut place = fold.body[cycle[0]].1.span;
-    reads(&fold.body[cycle[cycle.len() - 1]].2, &mut |it| {
-        if &*it.name == name {
-            place = it.span;
-        }
-    });
-    Diagnostic::new(Code::Cycle, place, message).help(
+    Diagnostic::new(Code::Cycle, read[0].span, message).help(
         "what goes on from turn to turn is an accumulator: `fold (s, n) from (a, b) for .. { yield (.., ..) }`",
     )
 }
 
+/// Where a value reads a name of this definition.
+fn read_of<'a>(value: &'a Value, of: &'a Definition) -> &'a Ident {
+    let mut found = &of.names[0];
+    reads(value, &mut |it| {
+        if of.names.iter().any(|own| own.name == it.name) {
+            found = it;
+        }
+    });
+    found
+}
+
 /// The names that the bodies of more than one loop define.
 pub(super) fn repeated(equations: &[Equation<'_>]) -> BTreeSet<Name> {
-    fn count(fold: &Fold, defines: Option<&Ident>, counts: &mut BTreeMap<Name, usize>) {
+    fn count(fold: &Fold, defines: &[Ident], counts: &mut BTreeMap<Name, usize>) {
         // An accumulator that bears the name of what its loop defines is counted as that.
         let accumulators =
-            fold.accumulators.iter().filter(|it| defines.is_none_or(|own| own.name != it.name));
-        for name in accumulators.chain(fold.body.iter().map(|it| &it.1)) {
+            fold.accumulators.iter().filter(|it| defines.iter().all(|own| own.name != it.name));
+        for name in accumulators.chain(fold.body.iter().flat_map(|it| &it.names)) {
             *counts.entry(name.name.clone()).or_default() += 1;
         }
-        for (_, name, value) in &fold.body {
-            if let Value::Fold(inner) = value {
-                count(inner, Some(name), counts);
+        for it in &fold.body {
+            if let Value::Fold(inner) = &it.value {
+                count(inner, &it.names, counts);
             }
         }
     }
     let mut counts = BTreeMap::new();
     for equation in equations {
         if let Right::Fold(fold) = equation.value {
-            count(fold, None, &mut counts);
+            count(fold, &[], &mut counts);
         }
     }
     counts.into_iter().filter(|it| it.1 > 1).map(|it| it.0).collect()
@@ -152,7 +179,7 @@ pub(super) fn reads_variable(fold: &Fold, within: Span) -> bool {
             && within.start <= it.span.start
             && it.span.end <= within.end;
     };
-    fold.body.iter().for_each(|(_, _, it)| reads(it, &mut note));
+    fold.body.iter().for_each(|it| reads(&it.value, &mut note));
     fold.results.iter().for_each(|it| names(it, &mut note));
     found
 }

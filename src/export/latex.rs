@@ -132,8 +132,9 @@ impl Lines<'_> {
         let variable = symbol(&fold.variable.name, None);
         self.line("\\text{for }", "", &format!("{variable} = {from}, \\ldots, {to} - 1:"));
         self.depth += 1;
-        for (_, name, value) in &fold.body {
-            self.value(&[symbol(&name.name, None)], value);
+        for it in &fold.body {
+            let left: Vec<String> = it.names.iter().map(|it| symbol(&it.name, None)).collect();
+            self.value(&left, &it.value);
         }
         let results = all(self, &fold.results);
         self.line(&tuple(&names), "\\leftarrow", &tuple(&results));

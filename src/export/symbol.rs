@@ -112,7 +112,7 @@ impl<'a> InTime<'a> {
             Value::Fold(fold) => {
                 let mut ends = fold.starts.iter().chain(&fold.results);
                 ends.any(|it| self.reads_step(it))
-                    || fold.body.iter().any(|(_, _, value)| self.changes(value))
+                    || fold.body.iter().any(|it| self.changes(&it.value))
             }
         }
     }

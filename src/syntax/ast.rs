@@ -353,11 +353,22 @@ pub struct Fold {
     /// The value after its last.
     pub to: Expr,
     /// The gates and lets of the body.
-    pub body: Vec<(ValueRole, Ident, Value)>,
+    pub body: Vec<Definition>,
     /// The new values of the accumulators.
     pub results: Vec<Expr>,
     /// The whole loop.
     pub span: Span,
+}
+
+/// `let u = ..`, `gate g = ..` or `let (u, v) = fold ..` within a loop.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Definition {
+    /// What its values are; of several values always a let.
+    pub role: ValueRole,
+    /// The names of its values; parentheses around one are not kept apart from none.
+    pub names: Vec<Ident>,
+    /// The values.
+    pub value: Value,
 }
 
 /// `h` or `y = expr` after `output`.

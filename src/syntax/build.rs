@@ -314,8 +314,19 @@ impl<'b> Builder<'b> {
         let from = self.expr(parts.next()?)?;
         let to = self.expr(parts.next()?)?;
         let mut body = Vec::new();
-        while let Some(it) = parts.next_if(|it| it.as_rule() == Rule::definition) {
-            body.push(self.definition(significant(it))?);
+        while let Some(it) =
+            parts.next_if(|it| matches!(it.as_rule(), Rule::definition | Rule::tuple_definition))
+        {
+            let is_tuple = it.as_rule() == Rule::tuple_definition;
+            let mut inner = significant(it);
+            body.push(if is_tuple {
+                let names = self.names(&mut inner);
+                let value = self.value(inner.next()?)?;
+                ast::Definition { role: ast::ValueRole::Let, names, value }
+            } else {
+                let (role, name, value) = self.definition(inner)?;
+                ast::Definition { role, names: vec![name], value }
+            });
         }
         let results = self.exprs(parts.next()?.into_inner())?;
         Some(ast::Fold { accumulators, starts, variable, from, to, body, results, span })

@@ -154,9 +154,9 @@ fn fold(fold: &mut Fold) {
     ident(&mut fold.variable);
     expr(&mut fold.from);
     expr(&mut fold.to);
-    for (_, name, right) in &mut fold.body {
-        ident(name);
-        value(right);
+    for it in &mut fold.body {
+        it.names.iter_mut().for_each(ident);
+        value(&mut it.value);
     }
     fold.results.iter_mut().for_each(expr);
     erase(&mut fold.span);

@@ -5,9 +5,9 @@
 use std::fmt::Write;
 
 use crate::syntax::ast::{
-    Activation, Arg, Cell, CellKind, Decl, DeclKind, DimKind, Doc, Expr, ExprKind, File, Fold,
-    Function, Group, Ident, Item, LayerDecl, LayoutDecl, OutputDecl, Over, Path, Scope, Type,
-    TypeKind, UseTarget, Value, ValueRole,
+    Activation, Arg, Cell, CellKind, Decl, DeclKind, Definition, DimKind, Doc, Expr, ExprKind,
+    File, Fold, Function, Group, Ident, Item, LayerDecl, LayoutDecl, OutputDecl, Over, Path, Scope,
+    Type, TypeKind, UseTarget, Value, ValueRole,
 };
 
 /// A whole file.
@@ -174,7 +174,9 @@ impl Printer {
                 self.push(" ");
                 self.list(groups, ", ", Printer::group);
             }
-            DeclKind::Value(role, name, value) => self.definition(*role, name, value),
+            DeclKind::Value(role, name, value) => {
+                self.definition(*role, std::slice::from_ref(name), value);
+            }
             DeclKind::Tuple(names, value) => {
                 self.push("let (");
                 self.names(names);
@@ -246,12 +248,13 @@ impl Printer {
         self.push("]");
     }
 
-    fn definition(&mut self, role: ValueRole, name: &Ident, value: &Value) {
+    fn definition(&mut self, role: ValueRole, names: &[Ident], value: &Value) {
         self.push(match role {
             ValueRole::Gate => "gate ",
             ValueRole::Let => "let ",
         });
-        self.push(&format!("{} = ", name.name));
+        self.several_names(names);
+        self.push(" = ");
         self.value(value);
     }
 
@@ -265,13 +268,7 @@ impl Printer {
     fn fold(&mut self, fold: &Fold) {
         let Fold { accumulators, starts, variable, from, to, body, results, span: _ } = fold;
         self.push("fold ");
-        if accumulators.len() == 1 {
-            self.names(accumulators);
-        } else {
-            self.push("(");
-            self.names(accumulators);
-            self.push(")");
-        }
+        self.several_names(accumulators);
         self.push(" from ");
         self.several(starts);
         self.push(&format!(" for {} in ", variable.name));
@@ -280,9 +277,9 @@ impl Printer {
         self.expr(to);
         self.push(" {\n");
         self.indent += 1;
-        for (role, name, value) in body {
+        for Definition { role, names, value } in body {
             self.begin();
-            self.definition(*role, name, value);
+            self.definition(*role, names, value);
             self.push("\n");
         }
         self.begin();
@@ -292,6 +289,15 @@ impl Printer {
         self.indent -= 1;
         self.begin();
         self.push("}");
+    }
+
+    fn several_names(&mut self, names: &[Ident]) {
+        if names.len() == 1 {
+            return self.names(names);
+        }
+        self.push("(");
+        self.names(names);
+        self.push(")");
     }
 
     fn several(&mut self, exprs: &[Expr]) {

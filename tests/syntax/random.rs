@@ -1,10 +1,10 @@
 //! Trees from random bytes: each byte decides between the next possibilities.
 
 use rnnc::syntax::ast::{
-    Activation, Arg, BinaryOp, Cell, CellKind, Decl, DeclKind, DimDecl, DimKind, Doc, Expr,
-    ExprKind, File, Fold, Function, Group, HyperDecl, Ident, Item, LayerArg, LayerDecl, LayoutDecl,
-    LayoutName, OutputDecl, Over, Path, Role, Scope, Type, TypeKind, Unread, Use, UseTarget, Value,
-    ValueRole,
+    Activation, Arg, BinaryOp, Cell, CellKind, Decl, DeclKind, Definition, DimDecl, DimKind, Doc,
+    Expr, ExprKind, File, Fold, Function, Group, HyperDecl, Ident, Item, LayerArg, LayerDecl,
+    LayoutDecl, LayoutName, OutputDecl, Over, Path, Role, Scope, Type, TypeKind, Unread, Use,
+    UseTarget, Value, ValueRole,
 };
 use rnnc::text::Span;
 
@@ -217,7 +217,11 @@ impl<'b> Random<'b> {
             variable: self.name(),
             from: self.expr(1),
             to: self.expr(1),
-            body: self.some(0, |it| (ValueRole::Let, it.name(), it.value(depth - 1))),
+            body: self.some(0, |it| Definition {
+                role: ValueRole::Let,
+                names: it.some(1, Random::name),
+                value: it.value(depth - 1),
+            }),
             results: self.some(1, |it| it.expr(2)),
             span: AT,
         }))

@@ -92,12 +92,12 @@ impl<'a> Accuracy<'a> {
             self.lets.remove(&name.name);
         }
         self.constants.insert(fold.variable.name.clone());
-        for (_, name, value) in &fold.body {
-            if let Value::Expr(expr) = value {
+        for it in &fold.body {
+            if let (Value::Expr(expr), [name]) = (&it.value, it.names.as_slice()) {
                 self.lets.insert(name.name.clone(), expr);
             }
         }
-        fold.body.iter().for_each(|(_, _, it)| self.value(it));
+        fold.body.iter().for_each(|it| self.value(&it.value));
         fold.results.iter().for_each(|it| self.expr(it));
         (self.lets, self.constants) = outside;
     }

@@ -20,7 +20,7 @@ enum Kind {
     Hyper,
     Group(Role),
     Value(ValueRole),
-    /// One of the names of `let (u, v) = ..`; the number is that of the statement.
+    /// One of the names of `let (u, v) = ..`; the number is that of the definition of them all.
     Part(usize),
     Output,
     Layer,
@@ -88,9 +88,25 @@ impl<'a> Usage<'a> {
         idx
     }
 
+    /// Enters the names of `let (u, v) = ..`, each of which needs all that the definition reads.
+    fn define_parts(&mut self, names: &'a [Ident]) {
+        let whole = self.define(None, Kind::Inner);
+        for name in names {
+            let part = self.define(Some(name), Kind::Part(whole));
+            self.defs[part].reads.push(whole);
+        }
+    }
+
+    /// What reads the right side of the definition of these names.
+    fn defined(&self, names: &[Ident]) -> Option<usize> {
+        let first = self.find(&names.first()?.name)?;
+        let Kind::Part(whole) = self.defs[first].kind else { return Some(first) };
+        Some(whole)
+    }
+
     /// Enters every name of the cell before any is looked up, since equations stand in any order.
     fn declare(&mut self, cell: &'a Cell) {
-        for (statement, decl) in cell.decls.iter().enumerate() {
+        for decl in &cell.decls {
             match &decl.kind {
                 DeclKind::Dims(dims) => {
                     for it in dims {
@@ -111,9 +127,7 @@ impl<'a> Usage<'a> {
                     self.define(Some(name), Kind::Value(*role));
                 }
                 DeclKind::Tuple(names, _) => {
-                    for it in names {
-                        self.define(Some(it), Kind::Part(statement));
-                    }
+                    self.define_parts(names);
                 }
                 DeclKind::Layer(layer) => {
                     self.define(Some(&layer.name), Kind::Layer);
@@ -158,13 +172,8 @@ impl<'a> Usage<'a> {
                     self.value(value, by);
                 }
                 DeclKind::Tuple(names, value) => {
-                    let whole = self.define(None, Kind::Inner);
-                    self.value(value, Some(whole));
-                    for name in names {
-                        if let Some(part) = self.find(&name.name) {
-                            self.defs[part].reads.push(whole);
-                        }
-                    }
+                    let by = self.defined(names);
+                    self.value(value, by);
                 }
                 DeclKind::Output(outputs) => {
                     for output in outputs {
@@ -238,12 +247,17 @@ impl<'a> Usage<'a> {
         for name in fold.accumulators.iter().chain([&fold.variable]) {
             self.define(Some(name), Kind::Inner);
         }
-        for (role, name, _) in &fold.body {
-            self.define(Some(name), Kind::Value(*role));
+        for it in &fold.body {
+            match it.names.as_slice() {
+                [only] => {
+                    self.define(Some(only), Kind::Value(it.role));
+                }
+                several => self.define_parts(several),
+            }
         }
-        for (_, name, value) in &fold.body {
-            let by = self.find(&name.name);
-            self.value(value, by);
+        for it in &fold.body {
+            let by = self.defined(&it.names);
+            self.value(&it.value, by);
         }
         fold.results.iter().for_each(|it| self.expr(it, by));
         self.scopes.pop();
@@ -315,9 +329,7 @@ impl<'a> Usage<'a> {
                 // Shapes and initialisers read dims and hypers, of unused names too.
                 Kind::Dim | Kind::Hyper => def.read,
                 // A loop gives all its results; one that is needed keeps the others.
-                Kind::Part(statement) => {
-                    self.defs.iter().any(|it| it.kind == Kind::Part(statement) && it.live)
-                }
+                Kind::Part(whole) => self.defs[whole].live,
                 Kind::Group(_) | Kind::Value(_) | Kind::Output | Kind::Layer | Kind::Inner => {
                     def.live
                 }

@@ -72,8 +72,8 @@ pub(super) fn value_exprs<'a>(value: &'a Value, see: &mut dyn FnMut(&'a Expr)) {
             fold.starts.iter().for_each(&mut *see);
             see(&fold.from);
             see(&fold.to);
-            for (_, _, value) in &fold.body {
-                value_exprs(value, see);
+            for it in &fold.body {
+                value_exprs(&it.value, see);
             }
             fold.results.iter().for_each(see);
         }

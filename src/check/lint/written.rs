@@ -63,11 +63,16 @@ pub(super) fn gates(cell: &Cell) -> Vec<Gate<'_>> {
 
 fn loops<'a>(value: &'a Value, found: &mut Vec<Gate<'a>>) {
     let Value::Fold(fold) = value else { return };
-    for (role, ident, value) in &fold.body {
-        if *role == ValueRole::Gate {
-            found.push(Gate { ident, keyword: None, statement: ident.span, inner: true });
+    for it in &fold.body {
+        if it.role == ValueRole::Gate {
+            found.extend(it.names.iter().map(|ident| Gate {
+                ident,
+                keyword: None,
+                statement: ident.span,
+                inner: true,
+            }));
         }
-        loops(value, found);
+        loops(&it.value, found);
     }
 }
 

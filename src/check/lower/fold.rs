@@ -7,7 +7,7 @@ use crate::check::order::Sorted;
 use crate::check::show::Shown;
 use crate::diag::{Applicability, Code, Diagnostic, Label};
 use crate::ir::{Const, NamedValue, NodeId, Shape, ValueKind};
-use crate::syntax::ast::{self, Expr, ExprKind, Fold, Ident, ValueRole};
+use crate::syntax::ast::{self, Definition, Expr, ExprKind, Fold, Ident, ValueRole};
 use crate::text::Name;
 
 /// Where a loop stands, for the names of what it holds.
@@ -110,29 +110,32 @@ impl Lower<'_, '_> {
     ) {
         let first = self.inner.get(&place.equation).map_or(0, Vec::len);
         for idx in &sorted.order {
-            let (role, name, value) = &fold.body[*idx];
+            let Definition { role, names, value } = &fold.body[*idx];
             let scope = Scope { locals: &*locals, cell };
-            let (value, span) = match value {
-                ast::Value::Expr(expr) => (self.expr(expr, &scope), expr.span),
+            let (values, span) = match value {
+                // Reported with the names.
+                _ if fold::parts_fault(value, names.len()).is_some() => {
+                    (names.iter().map(|_| self.poison()).collect(), fold.span)
+                }
+                ast::Value::Expr(expr) => (vec![self.expr(expr, &scope)], expr.span),
                 ast::Value::Fold(inner) => {
-                    let path = format!("{}{}.", place.path, name.name);
+                    // Several values are called by the first, as those of an equation are.
+                    let path = format!("{}{}.", place.path, names[0].name);
                     let turns = place.turns.clone();
                     let within = Place { equation: place.equation, path, turns };
-                    let value = match fold::count_fault(inner, 1) {
-                        None => self.fold(inner, &scope, &within).pop(),
-                        Some(_) => None,
-                    };
-                    (value.unwrap_or_else(|| self.poison()), inner.span)
+                    (self.fold(inner, &scope, &within), inner.span)
                 }
             };
-            let value = match value {
-                Value::Poison | Value::Index(..) => value,
-                Value::Constant(..) | Value::Node(_) => Value::Node(self.node(&value, span)),
-            };
-            if let Value::Node(node) | Value::Index(node, _) = value {
-                self.name_inner(*role, name, node, place);
+            for (name, value) in names.iter().zip(values) {
+                let value = match value {
+                    Value::Poison | Value::Index(..) => value,
+                    Value::Constant(..) | Value::Node(_) => Value::Node(self.node(&value, span)),
+                };
+                if let Value::Node(node) | Value::Index(node, _) = value {
+                    self.name_inner(*role, name, node, place);
+                }
+                locals.push((&name.name, value));
             }
-            locals.push((&name.name, value));
         }
         // In the order of the source, whatever the order of the computation was.
         if let Some(inner) = self.inner.get_mut(&place.equation) {

@@ -5,7 +5,7 @@ use crate::check::fold;
 use crate::check::names::{Equation, Right};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Dim;
-use crate::syntax::ast::{Fold, Ident, Path, Value, ValueRole};
+use crate::syntax::ast::{Definition, Fold, Ident, Path, Value, ValueRole};
 use crate::text::Span;
 
 /// A name that a loop binds.
@@ -67,12 +67,12 @@ impl<'c, 'a: 'c> Resolver<'c, 'a> {
             self.place = outer;
         }
         let (outside, before) = (self.locals.len(), self.sink.len());
-        for (idx, name) in fold::bound(fold).enumerate() {
-            let kind = match idx.checked_sub(fold.accumulators.len()) {
-                None => Kind::Accumulator,
-                Some(0) => Kind::Variable,
-                Some(idx) => Kind::Value(fold.body[idx - 1].0),
-            };
+        let accumulators = fold.accumulators.iter().map(|it| (it, Kind::Accumulator));
+        let values = fold.body.iter().flat_map(|it| {
+            let kind = Kind::Value(it.role);
+            it.names.iter().map(move |name| (name, kind))
+        });
+        for (name, kind) in accumulators.chain([(&fold.variable, Kind::Variable)]).chain(values) {
             self.bind(Local { name, kind }, outside, defines);
         }
         // Which of two values of one name is meant nobody knows.
@@ -81,13 +81,17 @@ impl<'c, 'a: 'c> Resolver<'c, 'a> {
                 self.sink.push(fold::cycle_fault(fold, cycle));
             }
         }
-        for (_, name, value) in &fold.body {
+        for Definition { role: _, names, value } in &fold.body {
+            if let Some(fault) = fold::parts_fault(value, names.len()) {
+                self.sink.push(fault);
+                continue;
+            }
             match value {
                 Value::Expr(expr) => self.visit(expr),
-                Value::Fold(inner) => match fold::count_fault(inner, 1) {
-                    None => self.fold(inner, &[name]),
-                    Some(fault) => self.sink.push(fault),
-                },
+                Value::Fold(inner) => {
+                    let defines: Vec<&Ident> = names.iter().collect();
+                    self.fold(inner, &defines);
+                }
             }
         }
         fold.results.iter().for_each(|it| self.visit(it));
@@ -206,10 +210,12 @@ impl<'c, 'a: 'c> Resolver<'c, 'a> {
 /// Where a loop defines a value of this name.
 pub(super) fn inner(equations: &[Equation<'_>], name: &str) -> Option<Span> {
     fn find(fold: &Fold, name: &str) -> Option<Span> {
-        fold.body.iter().find_map(|(_, it, value)| match value {
-            _ if &*it.name == name => Some(it.span),
-            Value::Fold(inner) => find(inner, name),
-            Value::Expr(_) => None,
+        fold.body.iter().find_map(|it| {
+            let own = it.names.iter().find(|it| &*it.name == name).map(|it| it.span);
+            own.or_else(|| match &it.value {
+                Value::Fold(inner) => find(inner, name),
+                Value::Expr(_) => None,
+            })
         })
     }
     equations.iter().find_map(|it| match it.value {

@@ -30,11 +30,22 @@ impl Grower<'_, '_> {
             let range = range.replace('k', &format!("k{idx}"));
             let within = self.values.len();
             bind(&mut self.values, format!("m{idx}"), shape);
+            let pair = self.tape.once_in(2);
+            if pair {
+                bind(&mut self.values, format!("n{idx}"), shape);
+            }
             let value = self.expr(shape, 1);
             self.values.truncate(within);
+            let (names, starts, results) = if pair {
+                let second = self.leaf(shape);
+                let names = format!("(m{idx}, n{idx})");
+                (names, format!("({start}, {second})"), format!("(n{idx}, tanh({value}))"))
+            } else {
+                (format!("m{idx}"), start, format!("tanh({value})"))
+            };
             writeln!(
                 body,
-                "    let m{idx} = fold m{idx} from {start} for j{idx} in {range} {{ yield tanh({value}) }}"
+                "    let {names} = fold {names} from {starts} for j{idx} in {range} {{ yield {results} }}"
             )
             .unwrap();
             bind(&mut self.values, format!("m{idx}"), shape);
