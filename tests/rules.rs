@@ -147,7 +147,7 @@ fn the_past_of_a_second_layer_begins_as_that_layer_does() {
 /// The step number in a cell, in a layer of it, in a layer of that, and in both layers of a stack.
 const CLOCKS: &str = "cell Clocks { input x: []
     layer a = Clock(x = x) layer b = Deep(x = x) layer c[2] = Clock(x = x)
-    output y = time(), a = a, b = b, c0 = c[0].v, c = c }
+    output y = time(), p = a, q = b, r = c[0].v, s = c }
     cell Deep { input x: [] layer a = Clock(x = x) let v = 10 * a + 100 * time() output v }
     cell Clock { input x: [] let v = time() + 0 * x output v }";
 

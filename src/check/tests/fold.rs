@@ -50,6 +50,22 @@ fn loops_within_loops_have_two_numbers_and_names_that_repeat_have_a_path() {
 }
 
 #[test]
+fn a_pair_within_a_loop_is_named_as_one_value_is() {
+    let text = "cell A { dims H input x: [H]
+        let a = fold a from x for k in 0 .. 2 {
+          let (p, q) = fold (p, q) from (a, x) for j in 0 .. 2 { let g = tanh(p) yield (q, g) }
+          yield p * q
+        }
+        let b = fold b from x for k in 0 .. 1 { let g = sin(b) yield g }
+        output y = a + b }";
+    let cell = cell(text);
+    let found = names(&cell);
+    for name in ["p[0]", "q[0]", "p[1]", "q[1]", "a.p.g[0][0]", "a.p.g[1][1]", "b.g[0]"] {
+        assert!(found.contains(&name), "{name} is not in {found:?}");
+    }
+}
+
+#[test]
 fn a_size_that_bounds_a_loop_is_fixed_until_it_is_set() {
     let cell = cell(HIGHWAY);
     let fixed: Vec<(&str, bool)> = cell.dims.iter().map(|it| (&*it.name, it.fixed)).collect();
