@@ -385,7 +385,8 @@ fn a_pair_within_a_loop_is_what_its_turns_are_written_out() {
     let around = |equations: &str| {
         format!(
             "cell A {{ dims I, H, L = 2 input x: [I] state s: [H] param W: [H, I], R: [L, H, H]
-             {equations} s = tanh(u) output s, u, w }}"
+             {equations}
+             s = tanh(u) output s, u, w }}"
         )
     };
     let looped = around(
