@@ -60,6 +60,20 @@ fn both_engines_give_the_same_runs_and_gradients() {
 }
 
 #[test]
+fn the_fast_engine_takes_every_cell_of_the_library() {
+    for file in rnnc::api::library() {
+        let spec = rnnc::Spec::parse(file.source).unwrap();
+        let cell = spec.main().unwrap();
+        let mut env = rnnc::ir::Env::default();
+        for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
+            env.sizes.insert(dim.name.clone(), dim.default.unwrap_or(4));
+        }
+        let engine = rnnc::exec::bind(cell, env).unwrap().engine(EngineOptions::fast());
+        assert_eq!(engine.kind(), rnnc::exec::EngineKind::Fast, "std/{}", file.name);
+    }
+}
+
+#[test]
 fn steps_are_a_run() {
     let bound = gru();
     let engine = bound.engine(EngineOptions::fast());

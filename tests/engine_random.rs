@@ -53,7 +53,9 @@ fn inputs<F: Real>(bound: &Bound) -> Inputs<F> {
 /// Outputs, final states and gradients, in f64; `None` where something is not finite.
 fn results<F: Real>(bound: &Bound, options: EngineOptions) -> Option<Vec<(String, ArrayD<f64>)>> {
     let cell = bound.cell();
+    let kind = options.kind;
     let engine = bound.engine(options);
+    assert_eq!(engine.kind(), kind);
     let params = bound.init::<f64>(1).expect("params are drawn");
     let params = Params(params.0.iter().map(|it| it.mapv(F::of)).collect());
     let (inputs, state) = (inputs::<F>(bound), InitialState::declared(cell.carries.len()));

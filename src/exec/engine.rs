@@ -159,8 +159,12 @@ impl Bound {
 
 impl Fast {
     fn new(bound: &Bound) -> Option<Fast> {
-        // What is simplified has the same sizes; a cell that fitted them still does.
-        let bound = bind(&derive::simplify_cell(bound.cell()), bound.env().clone()).ok()?;
+        // What is simplified has the same sizes; a cell that fitted them still does. Sizes that follow
+        // from others cannot be given.
+        let cell = derive::simplify_cell(bound.cell());
+        let mut env = bound.env().clone();
+        env.sizes.retain(|name, _| cell.dims.iter().any(|it| it.name == *name && it.like.is_none()));
+        let bound = bind(&cell, env).ok()?;
         let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
         let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
             Op::Forward(of) => Some(of),
@@ -215,6 +219,11 @@ impl Fast {
 }
 
 impl Engine {
+    /// What computes runs in f32 whose results are finite.
+    pub fn kind(&self) -> EngineKind {
+        if self.fast.is_some() { EngineKind::Fast } else { EngineKind::Reference }
+    }
+
     /// The cell with its sizes.
     pub fn bound(&self) -> &Bound {
         &self.bound
