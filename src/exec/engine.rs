@@ -160,7 +160,8 @@ impl Bound {
 impl Fast {
     fn new(bound: &Bound) -> Option<Fast> {
         // What is simplified has the same sizes; a cell that fitted them still does.
-        let bound = bind(&derive::simplify_cell(bound.cell()), bound.env().clone()).ok()?;
+        let simple = derive::simplify_bound(bound.cell(), bound.env());
+        let bound = bind(&simple, bound.env().clone()).ok()?;
         let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
         let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
             Op::Forward(of) => Some(of),

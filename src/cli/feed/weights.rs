@@ -135,7 +135,8 @@ fn folded_by_writing(cell: &ir::Cell, row: &Row) -> Option<String> {
         && !others.is_empty()
     {
         let holds = weights::holds(cell, row);
-        return Some(format!("{holds} go into {first}, and 0 into {}", others.join(", ")));
+        let go = if row.params().len() > 1 { "go" } else { "goes" };
+        return Some(format!("{holds} {go} into {first}, and 0 into {}", others.join(", ")));
     }
     let sums = row.value.sums();
     let added: Vec<String> =
