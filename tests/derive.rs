@@ -4,14 +4,15 @@
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::derive::{
-    Adjoint, Tangent, adjoint, print_backward, print_tangent, simplify_cell, tangent,
+    Adjoint, Tangent, adjoint, print_backward, print_tangent, simplify_bound, simplify_cell,
+    tangent,
 };
 use rnnc::exec::{Value, eval, shapes};
 use rnnc::ir::pointwise::table;
 use rnnc::ir::verify::{Role, verify, verify_graph};
 use rnnc::ir::{
-    Cell, Const, Contract, Dim, DimDecl, Env, Graph, Input, Node, NodeId, Op, Output, Pointwise,
-    Reduction, Shape, Source,
+    Cell, Const, Contract, Dim, DimDecl, Env, Graph, Hyper, HyperKind, Input, Node, NodeId, Op,
+    Output, Pointwise, Reduction, Shape, Source,
 };
 use rnnc::text::{FileId, Span};
 
@@ -468,6 +469,36 @@ fn simplification_keeps_a_nan() {
     let simple = simplify_cell(&cell);
     let inputs = [ArrayD::from_elem(IxDyn(&[3]), f64::NAN).into_shared()];
     assert!(forward(&simple, &inputs)[simple.outputs[0].node.idx()].iter().all(|it| it.is_nan()));
+}
+
+#[test]
+fn a_clamp_without_bounds_is_its_value() {
+    let build = |low: Const, high: Const| {
+        cell(&[&["B"]], &|g, x| {
+            let bounds = [&low, &high].map(|it| {
+                let number = g.constant(it.clone(), NOWHERE);
+                op(g, Op::Expand(vec![]), &[number], &["B"])
+            });
+            map(g, Pointwise::Clamp, &[x[0], bounds[0], bounds[1]])
+        })
+    };
+    let is_value = |cell: &Cell| cell.step.node(cell.outputs[0].node).op == Op::Input(0);
+    let [least, most] = [f64::NEG_INFINITY, f64::INFINITY].map(Const::Number);
+    assert!(is_value(&simplify_cell(&build(least.clone(), most.clone()))));
+    // One bound is enough to cut something.
+    for (low, high) in [(least, Const::Number(1.0)), (Const::Number(-1.0), most)] {
+        let cell = build(low, high);
+        assert_eq!(simplify_cell(&cell).step, cell.step);
+    }
+    // Bounds that a hyper gives are known once it is.
+    let clip = Const::Hyper("clip".into());
+    let mut cell = build(Const::Apply(Pointwise::Neg, vec![clip.clone()]), clip);
+    let kind = HyperKind::Number(Const::Number(f64::INFINITY));
+    cell.hypers.push(Hyper { name: "clip".into(), kind, span: NOWHERE });
+    for (value, free) in [(f64::INFINITY, true), (3.0, false)] {
+        let env = Env { hypers: [("clip".into(), value)].into(), ..Env::default() };
+        assert_eq!(is_value(&simplify_bound(&cell, &env)), free);
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn read(
     tensors: Vec<(String, ArrayD<f64>)>,
 ) -> Vec<Option<ArrayD<f64>>> {
     let tensors = tensors.into_iter().map(|(name, it)| (name, tensor(it))).collect();
-    let found = Weights::find(layout.clone(), affixes, tensors).unwrap();
+    let found = Weights::find(cell, layout.clone(), affixes, tensors).unwrap();
     assert_eq!(found.missing(cell), [""; 0]);
     assert_eq!(found.extra(), [""; 0]);
     let inferred = infer_sizes(cell, &BTreeMap::new(), &found.evidence(cell)).unwrap();
@@ -261,15 +261,15 @@ fn the_layer_of_a_file_is_found_when_it_is_the_only_one() {
         .into_iter()
         .map(|(name, it)| (name, tensor(it)))
         .collect();
-    let error = Weights::find(layout.clone(), &rnn, all.clone()).unwrap_err().to_string();
+    let error = Weights::find(&cell, layout.clone(), &rnn, all.clone()).unwrap_err().to_string();
     let expected = "the file has 3 layers of this layout, whose names end in `_l0`, `_l0_reverse`, `_l1`; choose one by its suffix";
     assert_eq!(error, expected);
     let second = Affixes { suffix: Some("_l1".to_owned()), ..rnn.clone() };
-    let found = Weights::find(layout.clone(), &second, all).unwrap();
+    let found = Weights::find(&cell, layout.clone(), &second, all).unwrap();
     assert_eq!((found.missing(&cell), found.extra(), found.elsewhere()), (vec![], vec![], 8));
     // Endings that no framework counts layers with are another tensor's name.
     let other = named("_scale").into_iter().map(|(name, it)| (name, tensor(it))).collect();
-    let found = Weights::find(layout, &rnn, other).unwrap();
+    let found = Weights::find(&cell, layout, &rnn, other).unwrap();
     assert_eq!((found.missing(&cell).len(), found.extra().len()), (4, 4));
 }
 
@@ -307,7 +307,7 @@ fn a_size_that_does_not_divide_is_told() {
     let layout = cell.layout("pytorch").unwrap();
     let one = |name: &str, shape: &[usize]| (name.to_owned(), tensor(ArrayD::zeros(shape)));
     let sizes = |tensors: Vec<(String, Tensor)>| {
-        let found = Weights::find(layout.clone(), &Affixes::default(), tensors).unwrap();
+        let found = Weights::find(&cell, layout.clone(), &Affixes::default(), tensors).unwrap();
         infer_sizes(&cell, &BTreeMap::new(), &found.evidence(&cell)).map_err(|it| it.to_string())
     };
     let found = sizes(vec![one("weight_ih", &[12, 5])]).unwrap();
@@ -350,7 +350,7 @@ fn a_value_where_zeros_belong_is_told_with_its_place() {
         stored[[2, 1]] = value;
         let tensors = vec![("it".to_owned(), tensor(stored.clone()))];
         let layout = cell.layouts[0].clone();
-        let found = Weights::find(layout, &Affixes::default(), tensors).unwrap();
+        let found = Weights::find(cell, layout, &Affixes::default(), tensors).unwrap();
         let params = found.params::<f32>(cell, &env);
         assert_eq!(params.err().map(|it| it.to_string()).as_deref(), expected);
     }

@@ -146,7 +146,7 @@ fn run(node: &Node, direction: usize, x: &Array, lengths: &[usize]) -> (Array, V
     };
     let tensors = tensors.into_iter().map(tensor).collect();
     let layout = cell.layout("onnx").unwrap();
-    let weights = Weights::find(layout, &Affixes::default(), tensors).unwrap();
+    let weights = Weights::find(cell, layout, &Affixes::default(), tensors).unwrap();
     assert_eq!((weights.missing(cell), weights.extra()), (vec![], vec![]), "{}", node.name);
     let sizes = infer_sizes(cell, &BTreeMap::new(), &weights.evidence(cell)).unwrap();
     let bound = bind(cell, Env { sizes, ..Env::default() }).unwrap();

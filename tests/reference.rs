@@ -330,7 +330,7 @@ fn through(
         values: it.array(),
     };
     let tensors = tensors.iter().map(|(name, it)| (name.clone(), tensor(it))).collect();
-    let found = Weights::find(layout.clone(), &Affixes::default(), tensors)?;
+    let found = Weights::find(cell, layout.clone(), &Affixes::default(), tensors)?;
     assert_eq!(found.missing(cell), [""; 0], "{what}");
     assert_eq!(found.extra(), [""; 0], "{what}");
     let read = found.params(cell, bound.env())?;

@@ -35,17 +35,36 @@ pub struct Weights {
     /// The beginning that the layout's names have in the file, if they are found behind one only.
     prefix: Option<String>,
     suffixes: Vec<String>,
+    /// What the missing names may also stand without.
+    optional: Option<String>,
 }
 
 impl Weights {
-    /// Finds the tensors of a layout in a file.
+    /// Finds the tensors of a layout in a file. Where all params of the cell are those of one layer or stack, its
+    /// name may be missing from all names of the file.
     pub fn find(
+        cell: &ir::Cell,
         layout: Layout,
         affixes: &Affixes,
         tensors: Vec<(String, Tensor)>,
     ) -> Result<Weights, Error> {
         let mut tensors: BTreeMap<String, Tensor> = tensors.into_iter().collect();
-        let endings = Endings::of(&layout, affixes, &tensors)?;
+        check_suffix(&layout, affixes)?;
+        let mut endings = Endings::of(&layout, affixes, None, &tensors)?;
+        let mut optional = only_layer(cell, &layout).map(|it| format!("{it}."));
+        let mut sought = vec![endings.names()];
+        if let Some(head) = &optional {
+            let bare = Endings::of(&layout, affixes, Some(head), &tensors);
+            if let Ok(bare) = &bare {
+                sought.push(bare.names());
+            }
+            if !endings.finds_any(&tensors)
+                && bare.as_ref().map_or(true, |it| it.finds_any(&tensors))
+            {
+                endings = bare?;
+                optional = None;
+            }
+        }
         let mut missing = Vec::new();
         let mut rows = Vec::with_capacity(layout.rows.len());
         for (idx, row) in layout.rows.iter().enumerate() {
@@ -61,19 +80,21 @@ impl Weights {
             let all = found.into_iter().map(|(name, tensor)| Some((name, tensor?)));
             rows.push(all.collect::<Option<Vec<_>>>());
         }
-        let stored: Vec<&String> = layout.rows.iter().flat_map(|it| &it.stored).collect();
+        let bases: Vec<&str> = endings.spelled.values().map(Spelled::base).collect();
         // Tensors of other parts of a model and of other layers are not the cell's.
         let is_elsewhere = |name: &str| match name.strip_prefix(&*affixes.prefix) {
             Some(name) => {
-                let numbered = |it: &&String| name.strip_prefix(&***it).is_some_and(is_numbering);
-                affixes.suffix.is_some() && stored.iter().any(numbered)
+                let numbered = |it: &&str| name.strip_prefix(*it).is_some_and(is_numbering);
+                affixes.suffix.is_some() && bases.iter().any(numbered)
             }
             None => true,
         };
-        let prefix = hint(&stored, tensors.keys()).filter(|it| *it != affixes.prefix);
+        let prefix = sought.iter().find_map(|it| hint(it, tensors.keys()));
+        let prefix = prefix.filter(|it| *it != affixes.prefix);
         let mut suffixes = Vec::new();
         for name in tensors.keys().filter_map(|it| it.strip_prefix(&*affixes.prefix)) {
-            let endings = stored.iter().filter_map(|it| name.strip_prefix(it.as_str()));
+            let free = endings.spelled.values().filter(|it| it.stack.is_none());
+            let endings = free.filter_map(|it| name.strip_prefix(it.name.as_str()));
             suffixes.extend(endings.filter(|it| is_numbering(it)).map(ToOwned::to_owned));
         }
         suffixes.sort_unstable();
@@ -81,7 +102,8 @@ impl Weights {
         let (other, extra): (Vec<_>, Vec<_>) =
             tensors.into_iter().partition(|(name, _)| is_elsewhere(name));
         let extra = extra.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
-        Ok(Weights { layout, rows, missing, extra, elsewhere: other.len(), prefix, suffixes })
+        let elsewhere = other.len();
+        Ok(Weights { layout, rows, missing, extra, elsewhere, prefix, suffixes, optional })
     }
 
     /// What the file lacks: the names with their shapes, and what they hold.
@@ -120,6 +142,11 @@ impl Weights {
     /// A prefix under which the file has names that are missing.
     pub fn prefix_in_file(&self) -> Option<&str> {
         self.prefix.as_deref()
+    }
+
+    /// The name of the only layer with its point, where the missing names may also stand without it.
+    pub fn optional_prefix(&self) -> Option<&str> {
+        self.optional.as_deref()
     }
 
     /// How the names end of which the file has several, where another ending was asked for.
@@ -207,6 +234,7 @@ pub fn stored<F: Real>(
     affixes: &Affixes,
     params: &[ArrayD<F>],
 ) -> Result<Vec<(String, ArrayD<F>)>, Error> {
+    check_suffix(layout, affixes)?;
     let mut tensors = Vec::new();
     let suffix = affixes.suffix.as_deref().unwrap_or_default();
     for row in &layout.rows {
@@ -217,7 +245,7 @@ pub fn stored<F: Real>(
         arrays.resize(row.stored.len(), zeros);
         let names = row.stored.iter().map(|it| {
             let spelled = spellings(&layout.name, it).swap_remove(0);
-            format!("{}{spelled}{suffix}", affixes.prefix)
+            format!("{}{}", affixes.prefix, spelled.with(suffix))
         });
         tensors.extend(names.zip(arrays));
     }
@@ -252,20 +280,89 @@ fn misfit(name: &str, row: &Row, cell: &ir::Cell, error: &LayoutError) -> Error 
     Error::fit(Code::WeightsDoNotFit, message)
 }
 
+/// How a stored tensor is called in a file.
+struct Spelled {
+    name: String,
+    /// What stands before its number, where it is numbered as a layer of a stack.
+    stack: Option<String>,
+}
+
+impl Spelled {
+    fn plain(name: String) -> Spelled {
+        Spelled { name, stack: None }
+    }
+
+    /// What several numbered layers of a file would have in common.
+    fn base(&self) -> &str {
+        self.stack.as_deref().unwrap_or(&self.name)
+    }
+
+    /// A layer of a stack has its number already and takes no other, but it may be one that runs backward.
+    fn with(&self, suffix: &str) -> String {
+        match &self.stack {
+            Some(_) if is_numbering(suffix) => self.name.clone(),
+            Some(_) | None => format!("{}{suffix}", self.name),
+        }
+    }
+
+    /// Without the name of the layer that it belongs to.
+    fn without(&self, head: &str) -> Option<Spelled> {
+        let name = self.name.strip_prefix(head)?.to_owned();
+        let stack = self.stack.as_ref().and_then(|it| it.strip_prefix(head)).map(str::to_owned);
+        Some(Spelled { name, stack })
+    }
+}
+
 /// How a stored tensor of one layer of a stack, `a[1].weight_ih`, may be called in a file of a framework; the first is what is
 /// written.
-fn spellings(layout: &str, name: &str) -> Vec<String> {
-    let own = name.to_owned();
+fn spellings(layout: &str, name: &str) -> Vec<Spelled> {
+    let own = Spelled::plain(name.to_owned());
     let member = name.split_once('[').and_then(|(stack, rest)| {
         let (number, rest) = rest.split_once("].")?;
         number.bytes().all(|it| it.is_ascii_digit()).then_some((stack, number, rest))
     });
     match (layout, member) {
-        ("pytorch", Some((stack, number, rest))) => vec![format!("{stack}.{rest}_l{number}"), own],
+        ("pytorch", Some((stack, number, rest))) => {
+            let base = format!("{stack}.{rest}");
+            vec![Spelled { name: format!("{base}_l{number}"), stack: Some(base) }, own]
+        }
         ("torchrecurrent", Some((stack, number, rest))) => {
-            vec![format!("{stack}.cells.{number}.{rest}"), own]
+            vec![Spelled::plain(format!("{stack}.cells.{number}.{rest}")), own]
         }
         (_, Some(_) | None) => vec![own],
+    }
+}
+
+/// The name of the layer or stack that all params of a cell and all names of a layout belong to.
+fn only_layer<'c>(cell: &'c ir::Cell, layout: &Layout) -> Option<&'c str> {
+    if &*layout.name == OWN {
+        return None;
+    }
+    let of_layer = |name: &'c str| Some(&name[..name.find(['.', '['])?]);
+    let mut heads = cell.params.iter().map(|it| of_layer(&it.name));
+    let first = heads.next()??;
+    let mut stored = layout.rows.iter().flat_map(|it| &it.stored);
+    let in_it = |it: &String| it.strip_prefix(first).is_some_and(|it| it.starts_with(['.', '[']));
+    (heads.all(|it| it == Some(first)) && stored.all(in_it)).then_some(first)
+}
+
+/// The suffix that chooses one of several numbered layers says nothing where all layers that are sought are numbered.
+fn check_suffix(layout: &Layout, affixes: &Affixes) -> Result<(), Error> {
+    let Some(suffix) = affixes.suffix.as_deref().filter(|it| is_numbering(it)) else {
+        return Ok(());
+    };
+    let mut names = layout.rows.iter().flat_map(|it| &it.stored);
+    let first = names.clone().next().map(|it| spellings(&layout.name, it).swap_remove(0));
+    let is_stack = |it: &String| spellings(&layout.name, it)[0].stack.is_some();
+    match first {
+        Some(first) if names.all(is_stack) => {
+            let message = format!(
+                "the names of a stack are numbered already, as in `{}`; the suffix `{suffix}` chooses one layer for a cell that has one",
+                first.name
+            );
+            Err(Error::fit(Code::WeightsDoNotFit, message))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -273,7 +370,7 @@ fn spellings(layout: &str, name: &str) -> Vec<String> {
 struct Endings<'a> {
     affixes: &'a Affixes,
     /// The names as the file spells them.
-    spelled: BTreeMap<&'a str, String>,
+    spelled: BTreeMap<&'a str, Spelled>,
     /// For names that do not stand alone.
     found: BTreeMap<&'a str, String>,
     /// What all names that do not stand alone end in, so that missing ones are named like them.
@@ -284,6 +381,7 @@ impl<'a> Endings<'a> {
     fn of(
         layout: &'a Layout,
         affixes: &'a Affixes,
+        left_out: Option<&str>,
         tensors: &BTreeMap<String, Tensor>,
     ) -> Result<Endings<'a>, Error> {
         let mut endings = Endings {
@@ -293,12 +391,17 @@ impl<'a> Endings<'a> {
             common: String::new(),
         };
         for name in layout.rows.iter().flat_map(|it| &it.stored) {
-            let all = spellings(&layout.name, name);
+            let mut all = spellings(&layout.name, name);
+            if let Some(head) = left_out {
+                all = all.iter().filter_map(|it| it.without(head)).collect();
+            }
             let suffix = affixes.suffix.as_deref().unwrap_or_default();
-            let is_there =
-                |it: &&String| tensors.contains_key(&format!("{}{it}{suffix}", affixes.prefix));
-            if let Some(spelled) = all.iter().find(is_there).or(all.first()) {
-                endings.spelled.insert(name, spelled.clone());
+            let is_there = |it: &Spelled| {
+                tensors.contains_key(&format!("{}{}", affixes.prefix, it.with(suffix)))
+            };
+            let at = all.iter().position(is_there).unwrap_or(0);
+            if let Some(spelled) = all.into_iter().nth(at) {
+                endings.spelled.insert(name, spelled);
             }
         }
         if affixes.suffix.is_some() || &*layout.name == OWN {
@@ -307,10 +410,10 @@ impl<'a> Endings<'a> {
         let mut all: Vec<&str> = Vec::new();
         let mut stands_alone = false;
         for name in layout.rows.iter().flat_map(|it| &it.stored) {
-            let spelled = endings.spelled.get(&**name).unwrap_or(name);
-            let whole = format!("{}{spelled}", affixes.prefix);
+            let Some(spelled) = endings.spelled.get(&**name) else { continue };
+            let whole = format!("{}{}", affixes.prefix, spelled.name);
             if tensors.contains_key(&whole) {
-                stands_alone = true;
+                stands_alone |= spelled.stack.is_none();
                 continue;
             }
             let later = tensors.range(whole.clone()..).map(|it| it.0);
@@ -351,8 +454,17 @@ impl<'a> Endings<'a> {
             (None, Some(found)) => found,
             (None, None) => &self.common,
         };
-        let name = self.spelled.get(name).map_or(name, String::as_str);
-        format!("{}{name}{suffix}", self.affixes.prefix)
+        let name = self.spelled.get(name).map_or_else(|| name.to_owned(), |it| it.with(suffix));
+        format!("{}{name}", self.affixes.prefix)
+    }
+
+    /// The names as the file spells them, without what stands around them.
+    fn names(&self) -> Vec<String> {
+        self.spelled.values().map(|it| it.name.clone()).collect()
+    }
+
+    fn finds_any(&self, tensors: &BTreeMap<String, Tensor>) -> bool {
+        self.spelled.keys().any(|it| tensors.contains_key(&self.in_file(it)))
     }
 }
 
@@ -364,7 +476,7 @@ fn is_numbering(ending: &str) -> bool {
 }
 
 /// What stands before the names of a layout in a file that has them behind a point.
-fn hint<'n>(stored: &[&String], names: impl Iterator<Item = &'n String>) -> Option<String> {
+fn hint<'n>(stored: &[String], names: impl Iterator<Item = &'n String>) -> Option<String> {
     let mut prefixes: Vec<&str> = Vec::new();
     for name in names {
         for it in stored {

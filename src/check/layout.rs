@@ -3,7 +3,7 @@
 //! A layout only moves elements, so the forms are few and each can be undone. Over all its rows it
 //! must name every param exactly once; then reading and writing are inverse to each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dims;
 use super::lint;
@@ -32,7 +32,8 @@ pub(super) fn collect(
 ) -> Vec<Layout> {
     let mut layouts: Vec<Layout> = Vec::new();
     let slots = params.iter().enumerate().map(|(idx, it)| (&*it.name, idx)).collect();
-    let mut checker = Checker { cell, names, params, slots, suggest: Suggest::new(), sink };
+    let (suggest, told) = (Suggest::new(), BTreeSet::new());
+    let mut checker = Checker { cell, names, params, slots, suggest, told, sink };
     for decl in &cell.decls {
         let DeclKind::Layout(layout) = &decl.kind else { continue };
         let name = &layout.name;
@@ -107,6 +108,8 @@ struct Checker<'c> {
     params: &'c [ir::Param],
     slots: BTreeMap<&'c str, usize>,
     suggest: Suggest,
+    /// The layers whose params were found in a layout: one layer mostly has several of them there.
+    told: BTreeSet<&'c str>,
     sink: &'c mut Vec<Diagnostic>,
 }
 
@@ -237,6 +240,11 @@ impl Checker<'_> {
             self.sink.push(fault);
             return None;
         };
+        if let Kind::Layer(_) = def.kind
+            && !self.told.insert(&def.name.name)
+        {
+            return None;
+        }
         let declared = def.name.span;
         let what = match &def.kind {
             // What is wrong with these is reported where they are declared.

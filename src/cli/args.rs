@@ -178,13 +178,10 @@ pub enum EngineChoice {
     Reference,
 }
 
-/// Options of the commands that run a cell.
+/// Which weights a cell has.
 #[derive(Debug, Args)]
-pub struct DataArgs {
-    #[command(flatten)]
-    pub cell: CellArgs,
-
-    /// Weights; drawn from the seed without it
+pub struct WeightArgs {
+    /// Weights; drawn without it
     #[arg(long, value_name = "FILE.safetensors")]
     pub params: Option<PathBuf>,
     /// How the weights stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
@@ -202,6 +199,16 @@ pub struct DataArgs {
     /// Draws the weights that the file lacks
     #[arg(long, requires = "params")]
     pub partial: bool,
+}
+
+/// Options of the commands that run a cell.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+
+    #[command(flatten)]
+    pub weights: WeightArgs,
     /// Draws the weights, and the masks in training
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
@@ -299,10 +306,15 @@ pub struct GradArgs {
 
 /// `rnnc gradcheck`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc gradcheck std/slstm\n  rnnc gradcheck my.rnn --set H=16")]
+#[command(
+    after_help = "Examples:\n  rnnc gradcheck std/slstm\n  rnnc gradcheck my.rnn --set H=16\n  \
+    rnnc gradcheck std/gru --params torch.safetensors --layout pytorch"
+)]
 pub struct GradcheckArgs {
     #[command(flatten)]
     pub cell: CellArgs,
+    #[command(flatten)]
+    pub weights: WeightArgs,
     /// How many random draws of sizes, weights and data
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,

@@ -7,6 +7,7 @@ use super::columns::WIDTH;
 use super::context::Context;
 use super::error::CliError;
 use super::{feed, load};
+use crate::api;
 use crate::exec::gradcheck::{self, CheckError, Kind, Line, Options, Worst};
 use crate::ir::{Env, pointwise};
 
@@ -50,9 +51,20 @@ struct Place {
 pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError> {
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
-    let sizes = feed::set_sizes(spec.ir(), &loaded.set);
+    let cell = spec.ir();
+    let mut env = Env { sizes: feed::set_sizes(cell, &loaded.set), ..Env::default() };
+    let (mut params, mut notes) = (Vec::new(), Vec::new());
+    let drawn = "drawn for each sample";
+    if let Some(given) = feed::weights::given(ctx, cell, &args.weights, drawn, &mut notes)? {
+        let file = args.weights.params.as_ref().map(|it| it.display().to_string());
+        let at = |it| feed::weights::in_file(file.as_deref().unwrap_or_default(), it);
+        env.sizes = api::infer_sizes(cell, &env.sizes, &given.evidence(cell)).map_err(at)?;
+        params = given.params(cell, &env).map_err(at)?;
+    }
+    notes.iter().for_each(|it| ctx.note(it));
     let options = Options {
-        env: Env { sizes, ..Env::default() },
+        env,
+        params,
         lengths: args.steps.iter().map(|it| usize::from(*it)).collect(),
         seeds: args.seeds,
         ..Options::default()

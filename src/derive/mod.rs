@@ -16,5 +16,5 @@ mod tangent;
 
 pub use adjoint::{Adjoint, StartAdjoint, adjoint};
 pub use print::{print_backward, print_tangent};
-pub use simplify::{Simplified, simplify, simplify_cell};
+pub use simplify::{Simplified, simplify, simplify_bound, simplify_cell};
 pub use tangent::{Tangent, tangent};

@@ -161,9 +161,10 @@ impl Fast {
     fn new(bound: &Bound) -> Option<Fast> {
         // What is simplified has the same sizes; a cell that fitted them still does. Sizes that follow
         // from others cannot be given.
-        let cell = derive::simplify_cell(bound.cell());
+        let cell = derive::simplify_bound(bound.cell(), bound.env());
         let mut env = bound.env().clone();
-        env.sizes.retain(|name, _| cell.dims.iter().any(|it| it.name == *name && it.like.is_none()));
+        env.sizes
+            .retain(|name, _| cell.dims.iter().any(|it| it.name == *name && it.like.is_none()));
         let bound = bind(&cell, env).ok()?;
         let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
         let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {

@@ -71,6 +71,15 @@ pub(super) fn failure(
     };
     let mut diagnostic = Diagnostic::new(Code::UnexpectedToken, place, message);
     diagnostic.help = help.or_else(|| help_for(reader, &expected, start, at.min(end), &found));
+    if diagnostic.help.is_none()
+        && let Some(near) = expected.keyword_near(&found)
+    {
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(
+            Applicability::Maybe,
+            place,
+            near,
+        );
+    }
     if at >= end {
         diagnostic.label = format!("the {what} ends here");
     }
@@ -501,6 +510,17 @@ impl Expected<'_> {
 
     fn has_value(&self) -> bool {
         self.has(Rule::expr) || self.has(Rule::number) || self.has(Rule::several)
+    }
+
+    /// The word of the language that could stand here and that this one was probably meant to be.
+    fn keyword_near(&self, found: &str) -> Option<String> {
+        let words = self.rules.iter().filter_map(|it| word(*it, ""));
+        let words: Vec<String> = words
+            .filter_map(|(_, it)| Some(it.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+            .filter(|it| it.bytes().all(|it| it.is_ascii_lowercase()))
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        words::nearest(found, &words).map(str::to_owned)
     }
 
     /// What was expected, in words: values first, then signs and words, the end last.

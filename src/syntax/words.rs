@@ -74,7 +74,7 @@ pub(super) fn advice(word: &str) -> Option<&'static str> {
 }
 
 /// The word of the list that this one was probably meant to be.
-pub(super) fn nearest(word: &str, list: &[&'static str]) -> Option<&'static str> {
+pub(super) fn nearest<'w>(word: &str, list: &[&'w str]) -> Option<&'w str> {
     if word.len() > 16 || word.len() < 2 {
         return None;
     }

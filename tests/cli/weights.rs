@@ -59,6 +59,51 @@ fn a_checkpoint_of_pytorch_gives_the_outputs_of_pytorch() {
     assert_eq!(scratch.read("between.npy"), one);
 }
 
+/// All layers of an `nn.GRU` as one stack. Its names need not have that of the stack, which people choose.
+#[test]
+fn a_stack_reads_all_layers_of_pytorch_at_once() {
+    let scratch = scratch();
+    scratch.write(
+        "stack.rnn",
+        "use std/gru cell Stack { dims I, H input x: [I] layer rnn[2] = Gru(x = x, H = H) output rnn }",
+    );
+    // As `model.encoder["rnn"].state_dict()` would have it; blanks keep the length of the header.
+    let whole = scratch.read("gru_two_layers.safetensors");
+    let size = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&whole[8..size]).unwrap();
+    let bare = header.replace("\"encoder.rnn.", "            \"");
+    assert_eq!(header.len(), bare.len());
+    scratch.write("bare.safetensors", [&whole[..8], bare.as_bytes(), &whole[size..]].concat());
+
+    let states = "--state rnn[0].h=h_l0.npy --state rnn[1].h=h_l1.npy";
+    for (file, options) in [
+        ("bare", "--ignore-extra"),
+        ("gru_two_layers", "--prefix encoder.rnn."),
+        ("gru_two_layers", "--prefix encoder."),
+    ] {
+        let read = format!("--params {file}.safetensors --layout pytorch {options}");
+        let run = format!("run stack.rnn {read} --input x.npy {states} -o out.npy --save last");
+        scratch.rnnc(&run).expect(0);
+        near(&scratch.npy("out.npy"), &scratch.npy("y.npy"));
+        for layer in [0, 1] {
+            let last = scratch.npy(&format!("last/state.rnn[{layer}].h.npy"));
+            near(&last, &scratch.npy(&format!("last_l{layer}.npy")));
+        }
+        // What is written has the name.
+        let convert = "convert stack.rnn --from pytorch --to pytorch -o named.safetensors";
+        scratch.rnnc(&format!("{convert} {file}.safetensors {options}")).expect(0);
+        let names: Vec<String> =
+            scratch.tensors("named.safetensors").into_iter().map(|it| it.0).collect();
+        assert_eq!(names.len(), 8);
+        assert!(names.iter().all(|it| it.starts_with("rnn.") && it.contains("_l")), "{names:?}");
+    }
+    // Gradients are compared at these weights, whose sizes are the cell's.
+    let check = "gradcheck stack.rnn --seeds 1 --steps 3";
+    let check =
+        scratch.rnnc(&format!("{check} --params bare.safetensors --layout pytorch --ignore-extra"));
+    assert!(check.expect(0).stdout.contains("gradients agree"));
+}
+
 #[test]
 fn weights_come_back_as_they_went() {
     let scratch = Scratch::new();

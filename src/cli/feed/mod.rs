@@ -100,7 +100,7 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
 
     // What was decided for people is said once nothing can be wrong with what they said.
     let mut notes = Vec::new();
-    let weights = weights::read(ctx, cell, args, &mut notes)?;
+    let weights = weights::read(ctx, cell, &args.weights, args.seed, &mut notes)?;
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
     let given = inputs::read(ctx, cell, args)?;

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use ndarray::ArrayD;
 
-use super::list;
 use crate::api::{self, Affixes, Evidence, weights};
-use crate::cli::args::DataArgs;
+use crate::cli::args::WeightArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::data;
@@ -42,15 +41,27 @@ pub struct File<'a> {
 pub fn read(
     ctx: &mut Context,
     cell: &ir::Cell,
-    args: &DataArgs,
+    args: &WeightArgs,
+    seed: u64,
     notes: &mut Vec<String>,
 ) -> Result<Weights, CliError> {
-    let Some(path) = &args.params else {
-        if !cell.params.is_empty() {
-            notes.push(format!("no --params given: drawn from seed {}", args.seed));
-        }
-        return Ok(Weights { given: None, file: String::new(), seed: args.seed });
-    };
+    let given = given(ctx, cell, args, &format!("drawn from seed {seed}"), notes)?;
+    if given.is_none() && !cell.params.is_empty() {
+        notes.push(format!("no --params given: drawn from seed {seed}"));
+    }
+    let file = args.params.as_ref().map(|it| it.display().to_string()).unwrap_or_default();
+    Ok(Weights { given, file, seed })
+}
+
+/// Reads `--params` alone; `drawn` says what becomes of the others.
+pub fn given(
+    ctx: &mut Context,
+    cell: &ir::Cell,
+    args: &WeightArgs,
+    drawn: &str,
+    notes: &mut Vec<String>,
+) -> Result<Option<api::Weights>, CliError> {
+    let Some(path) = &args.params else { return Ok(None) };
     let file = File {
         path,
         layout: args.layout.as_deref().unwrap_or(ir::layout::OWN),
@@ -60,14 +71,14 @@ pub fn read(
         may_be_partial: true,
     };
     let given = read_file(ctx, cell, &file, notes)?;
-    let drawn = given.missing_params();
-    if !drawn.is_empty() {
-        let drawn = drawn.iter().map(|it| &cell.params[*it]);
-        let drawn: Vec<String> = drawn.map(|it| format!("{}: {}", it.name, it.shape)).collect();
-        notes.push(format!("drawn from seed {}: {}", args.seed, drawn.join(", ")));
+    let missing = given.missing_params();
+    if !missing.is_empty() {
+        let missing = missing.iter().map(|it| &cell.params[*it]);
+        let missing: Vec<String> = missing.map(|it| format!("{}: {}", it.name, it.shape)).collect();
+        notes.push(format!("{drawn}: {}", missing.join(", ")));
     }
     notes.extend(notes_of_reading(cell, given.layout()));
-    Ok(Weights { given: Some(given), file: path.display().to_string(), seed: args.seed })
+    Ok(Some(given))
 }
 
 /// The options as the library takes them.
@@ -86,11 +97,14 @@ pub fn read_file(
     let bytes = ctx.read(file.path)?;
     let tensors = data::read_safetensors(&bytes).map_err(|it| CliError::data(file.path, it))?;
     let at = |error| in_file(&file.path.display().to_string(), error);
-    let found = api::Weights::find(layout, &file.affixes, tensors).map_err(at)?;
+    let found = api::Weights::find(cell, layout, &file.affixes, tensors).map_err(at)?;
     let bad = |message: String| at(api::Error::fit(Code::WeightsDoNotFit, message));
     let (missing, extra) = (found.missing(cell), found.extra());
     if !missing.is_empty() && !file.partial {
-        let mut message = format!("no tensor for {}", missing.join(", "));
+        let mut message = format!("no tensor for {}", some(&missing));
+        if let Some(prefix) = found.optional_prefix() {
+            message.push_str(&format!(", nor for the same without `{prefix}`"));
+        }
         if file.may_be_partial {
             message.push_str(" (--partial draws what is missing)");
         }
@@ -118,6 +132,20 @@ pub fn read_file(
     Ok(found)
 }
 
+/// A few of what may be many.
+fn some(all: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match all.len().saturating_sub(SHOWN) {
+        // To name the last one takes no more room than to count it.
+        0 | 1 => all.join(", "),
+        more => format!("{} and {more} more", all[..SHOWN].join(", ")),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    some(&names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>())
+}
+
 /// What reading a row does to sums; nothing to say about others.
 fn folded_by_reading(cell: &ir::Cell, row: &Row) -> Option<String> {
     let stored = row.stored.join(" + ");
@@ -135,7 +163,8 @@ fn folded_by_writing(cell: &ir::Cell, row: &Row) -> Option<String> {
         && !others.is_empty()
     {
         let holds = weights::holds(cell, row);
-        return Some(format!("{holds} go into {first}, and 0 into {}", others.join(", ")));
+        let go = if row.params().len() > 1 { "go" } else { "goes" };
+        return Some(format!("{holds} {go} into {first}, and 0 into {}", others.join(", ")));
     }
     let sums = row.value.sums();
     let added: Vec<String> =

@@ -8,7 +8,7 @@ use crate::text::Span;
 /// hyper nests no further.
 const MAX_DEPTH: usize = 16;
 
-impl Simplifier {
+impl Simplifier<'_> {
     /// A simpler node with the value of this elementwise one.
     pub(super) fn map(
         &mut self,
@@ -81,7 +81,7 @@ impl Simplifier {
 
     /// The laws of arithmetic.
     fn law(&mut self, op: Pointwise, args: &[NodeId], shape: &Shape, span: Span) -> Option<NodeId> {
-        use Pointwise::{Add, Div, Identity, Mul, Neg, Pow, Square, Sub, Where};
+        use Pointwise::{Add, Clamp, Div, Identity, Mul, Neg, Pow, Square, Sub, Where};
         let make = |this: &mut Self, op: Pointwise, args: &[NodeId]| {
             Some(this.make(&Op::Map(op), args, shape, span))
         };
@@ -184,6 +184,12 @@ impl Simplifier {
                 }
                 _ => None,
             },
+            // Bounds that nothing is beyond. A single one stays: there is no operator that has one alone
+            // and lets the adjoint pass at the bound.
+            (Clamp, &[v, low, high]) => {
+                let bounds = (self.number(low)?, self.number(high)?);
+                (bounds == (f64::NEG_INFINITY, f64::INFINITY)).then_some(v)
+            }
             (Where, &[cond, yes, no]) => match self.number(cond) {
                 Some(cond) => Some(if cond != 0.0 { yes } else { no }),
                 None => (yes == no).then_some(yes),

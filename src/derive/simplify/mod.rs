@@ -12,7 +12,7 @@ mod moves;
 use super::adjoint::{Adjoint, StartAdjoint};
 use super::sweep::{needed, sweep};
 use super::tangent::Tangent;
-use crate::ir::{Cell, Const, Graph, NamedValue, Node, NodeId, Op, Output, Shape, Start};
+use crate::ir::{Cell, Const, Env, Graph, NamedValue, Node, NodeId, Op, Output, Shape, Start};
 use crate::text::{Name, Span};
 use intern::Interner;
 
@@ -36,21 +36,21 @@ impl Simplified {
 /// Simplifies a graph of which these nodes are wanted. Where two named nodes merge the first name
 /// stays.
 pub fn simplify(graph: &Graph, roots: &[NodeId]) -> Simplified {
-    repeatedly(graph, roots, false)
+    repeatedly(graph, roots, &Env::default(), false)
 }
 
 /// As [`simplify`], and sums are factored and flattened.
 fn simplify_derived(graph: &Graph, roots: &[NodeId]) -> Simplified {
-    repeatedly(graph, roots, true)
+    repeatedly(graph, roots, &Env::default(), true)
 }
 
-fn repeatedly(graph: &Graph, roots: &[NodeId], factor: bool) -> Simplified {
+fn repeatedly(graph: &Graph, roots: &[NodeId], env: &Env, factor: bool) -> Simplified {
     // A later pass sees what became used once; more than a few change nothing any more.
     const PASSES: usize = 4;
-    let mut all = pass(graph, roots, factor);
+    let mut all = pass(graph, roots, env, factor);
     for _ in 1..PASSES {
         let roots: Vec<NodeId> = roots.iter().map(|it| all.root(*it)).collect();
-        let next = pass(&all.graph, &roots, factor);
+        let next = pass(&all.graph, &roots, env, factor);
         let settled = next.graph == all.graph;
         all.map = all.map.iter().map(|it| it.and_then(|it| next.map[it.idx()])).collect();
         all.graph = next.graph;
@@ -61,7 +61,7 @@ fn repeatedly(graph: &Graph, roots: &[NodeId], factor: bool) -> Simplified {
     all
 }
 
-fn pass(graph: &Graph, roots: &[NodeId], factor: bool) -> Simplified {
+fn pass(graph: &Graph, roots: &[NodeId], env: &Env, factor: bool) -> Simplified {
     let needed = needed(graph, roots.iter().copied());
     let mut uses = vec![0u32; needed.len()];
     for root in roots {
@@ -72,7 +72,7 @@ fn pass(graph: &Graph, roots: &[NodeId], factor: bool) -> Simplified {
             uses[arg.idx()] += 1;
         }
     }
-    let mut simplifier = Simplifier::new(factor);
+    let mut simplifier = Simplifier::new(env, factor);
     let mut map: Vec<Option<NodeId>> = vec![None; needed.len()];
     for id in graph.ids().filter(|it| needed[it.idx()]) {
         let node = graph.node(id);
@@ -92,17 +92,20 @@ fn pass(graph: &Graph, roots: &[NodeId], factor: bool) -> Simplified {
 }
 
 /// The new graph in the making.
-struct Simplifier {
+struct Simplifier<'e> {
     out: Graph,
     known: Interner,
     /// How often each new node is used by what it stands for in the old graph.
     uses: Vec<u32>,
+    /// What is known of hypers and sizes.
+    env: &'e Env,
     factor: bool,
 }
 
-impl Simplifier {
-    fn new(factor: bool) -> Simplifier {
-        Simplifier { out: Graph::default(), known: Interner::default(), uses: Vec::new(), factor }
+impl<'e> Simplifier<'e> {
+    fn new(env: &'e Env, factor: bool) -> Simplifier<'e> {
+        let (out, known) = (Graph::default(), Interner::default());
+        Simplifier { out, known, uses: Vec::new(), env, factor }
     }
 
     /// A node with this value: an old one, a simpler one, or a new one.
@@ -152,10 +155,7 @@ impl Simplifier {
 
     /// The number that a node is everywhere.
     fn number(&self, id: NodeId) -> Option<f64> {
-        match self.splat(id) {
-            Some(Const::Number(value)) => Some(*value),
-            Some(_) | None => None,
-        }
+        self.splat(id)?.eval(self.env)
     }
 
     /// A constant everywhere.
@@ -180,14 +180,19 @@ impl Simplifier {
 
 /// Simplifies both graphs of a cell. Every named value stays.
 pub fn simplify_cell(cell: &Cell) -> Cell {
-    let step = simplify(&cell.step, &step_roots(cell));
+    simplify_bound(cell, &Env::default())
+}
+
+/// As [`simplify_cell`], for these sizes and hypers alone: `clamp(v, -clip, clip)` is `v` where `clip` is infinite.
+pub fn simplify_bound(cell: &Cell, env: &Env) -> Cell {
+    let step = repeatedly(&cell.step, &step_roots(cell), env, false);
     let starts: Vec<NodeId> = (cell.carries.iter())
         .filter_map(|it| match it.start {
             Start::Node(id) => Some(id),
             Start::SameAs(_) => None,
         })
         .collect();
-    let start = simplify(&cell.start, &starts);
+    let start = repeatedly(&cell.start, &starts, env, false);
     let mut cell = cell.clone();
     for carry in &mut cell.carries {
         carry.next = step.root(carry.next);

@@ -4,7 +4,7 @@ use super::Simplifier;
 use crate::ir::{Const, Contract, Dim, NodeId, Op, Pointwise, Reduction, Shape};
 use crate::text::Span;
 
-impl Simplifier {
+impl Simplifier<'_> {
     /// A simpler node with the value of this one, which is not elementwise.
     pub(super) fn moved(
         &mut self,

@@ -8,6 +8,8 @@
 mod compare;
 mod sample;
 
+use ndarray::ArrayD;
+
 use crate::derive::{self, Adjoint, Tangent};
 use crate::diag::Code;
 use crate::ir::pointwise::Row;
@@ -24,6 +26,8 @@ use super::reference::RunError;
 pub struct Options {
     /// Sizes and hypers that are not to be drawn.
     pub env: Env,
+    /// Params that are not to be drawn, by their position in the cell; those beyond its end are.
+    pub params: Vec<Option<ArrayD<f64>>>,
     /// The lengths of the sequences.
     pub lengths: Vec<usize>,
     /// How many samples of each length; also the seeds, from 0.
@@ -42,6 +46,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             env: Env::default(),
+            params: Vec::new(),
             lengths: vec![1, 2, 7, 20],
             seeds: 3,
             forward_bound: 1e-12,
@@ -174,7 +179,9 @@ pub(crate) fn check_derived(
         let structure = sample::Structure::of(&bound, table);
         for &steps in &options.lengths {
             for masks in modes(cell, seed) {
-                let sample = sample::draw(&bound, &structure, steps, seed, &masks, &mut noise)?;
+                let given = &options.params;
+                let sample =
+                    sample::draw(&bound, &structure, given, steps, seed, &masks, &mut noise)?;
                 compare::sample(
                     &mut report,
                     compare::Derived { adjoint: &adjoint, tangent: &tangent },

@@ -332,6 +332,7 @@ pub(super) struct Sample<'a> {
 pub(super) fn draw<'a>(
     bound: &'a Bound,
     structure: &Structure,
+    given: &[Option<ArrayD<f64>>],
     steps: usize,
     seed: u64,
     masks: &Masks<f64>,
@@ -339,7 +340,7 @@ pub(super) fn draw<'a>(
 ) -> Result<Sample<'a>, CheckError> {
     let mut last = None;
     for attempt in 0..240 {
-        let mut sample = draw_once(bound, structure, steps, seed, attempt, noise)?;
+        let mut sample = draw_once(bound, structure, given, steps, seed, attempt, noise)?;
         sample.masks.clone_from(masks);
         let call = Call {
             bound,
@@ -374,6 +375,7 @@ pub(super) fn draw<'a>(
 fn draw_once<'a>(
     bound: &'a Bound,
     structure: &Structure,
+    given: &[Option<ArrayD<f64>>],
     steps: usize,
     seed: u64,
     attempt: u64,
@@ -392,6 +394,11 @@ fn draw_once<'a>(
     for (param, declared) in params.0.iter_mut().zip(&cell.params) {
         if declared.trained {
             param.mapv_inplace(|it| it + 0.5 * scale * number(noise));
+        }
+    }
+    for (param, given) in params.0.iter_mut().zip(given) {
+        if let Some(given) = given {
+            param.clone_from(given);
         }
     }
     let batch = 2 + noise.below(2) as usize;
