@@ -10,6 +10,7 @@ mod brackets;
 mod build;
 mod chars;
 mod erase;
+mod expected;
 mod explain;
 mod expr;
 mod grammar;
