@@ -57,7 +57,7 @@ fn results<F: Real>(bound: &Bound, options: EngineOptions) -> Option<Vec<(String
     let engine = bound.engine(options);
     assert_eq!(engine.kind(), kind);
     let params = bound.init::<f64>(1).expect("params are drawn");
-    let params = Params(params.0.iter().map(|it| it.mapv(F::of)).collect());
+    let params = Params::new(params.arrays().iter().map(|it| it.mapv(F::of)).collect());
     let (inputs, state) = (inputs::<F>(bound), InitialState::declared(cell.carries.len()));
     let masks = Masks::train(5);
     let run = engine.forward_with(&params, &inputs, &state, &masks).expect("the data fit");

@@ -208,7 +208,7 @@ fn single_precision_is_near_double_precision() {
             steps: inputs.steps,
             batch: inputs.batch,
         };
-        let params = Params(params.0.iter().map(narrow).collect());
+        let params = Params::new(params.arrays().iter().map(narrow).collect());
         let state = InitialState::declared(cell.carries.len());
         let call = Call {
             bound: &bound,

@@ -46,7 +46,7 @@ fn results(cell: &Cell) -> BTreeMap<String, ArrayD<f64>> {
     let shapes = bound.param_shapes();
     let params =
         cell.params.iter().zip(shapes).map(|(it, shape)| numbers(&by_hand(&it.name), shape));
-    let params = Params(params.collect());
+    let params = Params::new(params.collect());
     let inputs = cell.inputs.iter().zip(bound.input_shapes()).map(|(it, own)| {
         let shape: Vec<usize> = [STEPS, BATCH].iter().chain(own).copied().collect();
         Some(Feed::Batch(numbers(&it.name, &shape)))
@@ -289,7 +289,7 @@ fn each_layer_draws_its_own_weights() {
     let sizes = [("E".into(), 3), ("H".into(), 2)].into_iter().collect();
     let bound = exec::bind(&cell, Env { sizes, ..Env::default() }).expect("sizes");
     let params = exec::init::<f64>(&bound, 7).expect("draws");
-    let of = |name: &str| &params.0[cell.param(name).expect("a param")];
+    let of = |name: &str| &params.arrays()[cell.param(name).expect("a param")];
     assert_ne!(of("a.W"), of("b.W"));
     assert_ne!(of("a.U"), of("b.U"));
     // The draw depends on the seed and the full name alone.

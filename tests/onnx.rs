@@ -151,7 +151,7 @@ fn run(node: &Node, direction: usize, x: &Array, lengths: &[usize]) -> (Array, V
     let sizes = infer_sizes(cell, &BTreeMap::new(), &weights.evidence(cell)).unwrap();
     let bound = bind(cell, Env { sizes, ..Env::default() }).unwrap();
     let params = weights.params(bound.cell(), bound.env()).unwrap();
-    let params = Params(params.into_iter().map(Option::unwrap).collect());
+    let params = Params::new(params.into_iter().map(Option::unwrap).collect());
 
     let mut inputs = Inputs::new(vec![Some(Feed::Batch(x.clone()))]);
     inputs.lengths = Some(lengths.to_vec());

@@ -123,7 +123,7 @@ fn params(case: &Case, bound: &Bound) -> Params<f64> {
     let given = |(it, param): (Option<ArrayD<f64>>, &rnnc::ir::Param)| {
         it.unwrap_or_else(|| panic!("{}: no `{}`", case.name, param.name))
     };
-    Params(all.map(given).collect())
+    Params::new(all.map(given).collect())
 }
 
 struct Results {
@@ -335,7 +335,7 @@ fn through(
     assert_eq!(found.extra(), [""; 0], "{what}");
     let read = found.params(cell, bound.env())?;
     let own = params(case, bound).0;
-    Ok(Params(read.into_iter().zip(own).map(|(it, own)| it.unwrap_or(own)).collect()))
+    Ok(Params::new(read.into_iter().zip(own).map(|(it, own)| it.unwrap_or(own)).collect()))
 }
 
 /// Whether params give the outputs and the final states of the case.

@@ -49,7 +49,7 @@ fn run(
     state: &InitialState<f64>,
 ) -> Results {
     let scalar = |it: &f64| ArrayD::from_elem(IxDyn(&[]), *it);
-    let params = Params(params.iter().map(scalar).collect());
+    let params = Params::new(params.iter().map(scalar).collect());
     let mut inputs = Inputs::new(feeds);
     inputs.lengths = lengths;
     let call = Call { bound, params: &params, inputs: &inputs, state, masks: &Masks::Eval };

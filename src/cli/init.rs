@@ -34,7 +34,7 @@ fn drawn<F: Real + Real32or64>(bound: &Bound, args: &InitArgs) -> Result<Vec<u8>
     let params = exec::init::<F>(bound, args.seed)?;
     let layout = layout(bound.cell(), args)?;
     let affixes = weights::affixes(args.prefix.as_deref(), args.suffix.as_deref());
-    let stored = api::weights::stored(bound.env(), &layout, &affixes, &params.0)?;
+    let stored = api::weights::stored(bound.env(), &layout, &affixes, params.arrays())?;
     let named = stored.into_iter().map(|(name, array)| Named { name, array });
     output::safetensors(named.collect())
 }

@@ -1,11 +1,58 @@
 //! The arrays that go into a run and come out of it. Time comes first, then the batch:
 //! `[T, B, ...]`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ndarray::ArrayD;
 
 /// The value of each param and stored const, in the order of the cell, each in its declared shape.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Params<F>(pub Vec<ArrayD<F>>);
+///
+/// An engine brings weights into the form in which it multiplies with them, and keeps that as long as
+/// the params are the same: they bear a stamp that changes whenever somebody may have changed them.
+#[derive(Clone, Debug)]
+pub struct Params<F> {
+    arrays: Vec<ArrayD<F>>,
+    stamp: u64,
+}
+
+impl<F> Params<F> {
+    /// Params with these values.
+    pub fn new(arrays: Vec<ArrayD<F>>) -> Params<F> {
+        Params { arrays, stamp: fresh() }
+    }
+
+    /// The values.
+    pub fn arrays(&self) -> &[ArrayD<F>] {
+        &self.arrays
+    }
+
+    /// The values, to change them.
+    pub fn arrays_mut(&mut self) -> &mut [ArrayD<F>] {
+        self.stamp = fresh();
+        &mut self.arrays
+    }
+
+    /// The values alone.
+    pub fn into_arrays(self) -> Vec<ArrayD<F>> {
+        self.arrays
+    }
+
+    /// A number that no other params have, but for copies of these.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp
+    }
+}
+
+impl<F: PartialEq> PartialEq for Params<F> {
+    fn eq(&self, other: &Params<F>) -> bool {
+        self.arrays == other.arrays
+    }
+}
+
+fn fresh() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// The values of one input.
 #[derive(Clone, PartialEq, Debug)]

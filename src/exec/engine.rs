@@ -1,19 +1,19 @@
 //! The way into running for programs: an engine for a cell with its sizes.
 
 use std::any::Any;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::ArrayD;
 
 use super::arrays::{Gradients, InitialState, Inputs, Params, Upstream};
-use super::bind::{Bound, bind};
-use super::fast;
+use super::bind::Bound;
+use super::fast::{self, Fast};
 use super::init::{InitError, init};
 use super::kernels::Path;
 use super::masks::Masks;
 use super::reference::{self, Call, NotFinite, RunError};
 use crate::derive::{self, Adjoint};
-use crate::ir::{NodeId, Op, Real, pointwise};
+use crate::ir::{Real, pointwise};
 use crate::text::Name;
 
 /// What computes.
@@ -53,16 +53,7 @@ pub struct Engine {
     bound: Bound,
     adjoint: Adjoint,
     options: EngineOptions,
-    fast: Option<Fast>,
-}
-
-/// The simplified graphs that the fast engine runs.
-#[derive(Clone, Debug)]
-struct Fast {
-    bound: Bound,
-    adjoint: Adjoint,
-    /// The nodes of the step that the backward step reads.
-    kept: Vec<NodeId>,
+    fast: Option<Arc<Fast>>,
 }
 
 /// The results of a forward run, and what the backward run needs.
@@ -82,8 +73,23 @@ pub struct Run<'a, F> {
 #[derive(Debug)]
 enum Kept<'a, F> {
     Plain(Box<reference::Run<'a, F>>),
-    /// Backward writes beside what forward kept.
-    Fast(Box<Mutex<fast::Run<'a>>>, RunSize, Vec<ArrayD<F>>),
+    Fast(Held<'a>, RunSize, Vec<ArrayD<F>>),
+}
+
+/// A run of the fast engine, which gets its memory back.
+#[derive(Debug)]
+struct Held<'a> {
+    engine: &'a Fast,
+    /// One backward run at a time has what forward kept.
+    run: Option<Box<Mutex<fast::Run<'a>>>>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.engine.end(run.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -151,72 +157,48 @@ impl Bound {
         let adjoint = derive::adjoint(self.cell(), &pointwise::table());
         let fast = match options.kind {
             EngineKind::Reference => None,
-            EngineKind::Fast => Fast::new(self),
+            EngineKind::Fast => {
+                Fast::new(self, &options.traces, Path::best(), options.threads).map(Arc::new)
+            }
         };
         Engine { bound: self.clone(), adjoint, options, fast }
     }
 }
 
-impl Fast {
-    fn new(bound: &Bound) -> Option<Fast> {
-        // What is simplified has the same sizes; a cell that fitted them still does. Sizes that follow
-        // from others cannot be given.
-        let cell = derive::simplify_bound(bound.cell(), bound.env());
-        let mut env = bound.env().clone();
-        env.sizes
-            .retain(|name, _| cell.dims.iter().any(|it| it.name == *name && it.like.is_none()));
-        let bound = bind(&cell, env).ok()?;
-        let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
-        let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
-            Op::Forward(of) => Some(of),
-            _ => None,
-        });
-        let kept = read.collect();
-        Some(Fast { bound, adjoint, kept })
+/// A run of the fast engine, where the numbers are f32 and all is finite.
+fn fast_run<'a, F: Real>(
+    fast: &'a Fast,
+    params: &'a Params<F>,
+    inputs: &'a Inputs<F>,
+    state: &'a InitialState<F>,
+    masks: &'a Masks<F>,
+    keeps: bool,
+) -> Option<Result<Run<'a, F>, RunError>> {
+    let call = Call {
+        bound: fast.bound(),
+        params: same_ref(params)?,
+        inputs: same_ref(inputs)?,
+        state: same_ref(state)?,
+        masks: same_ref(masks)?,
+    };
+    let mut run = match fast.forward(call, keeps)? {
+        Ok(run) => run,
+        Err(fault) => return Some(Err(fault)),
+    };
+    if !run.is_finite {
+        fast.end(run);
+        return None;
     }
-
-    /// A run, where the numbers are f32 and all is finite.
-    fn forward<'a, F: Real>(
-        &'a self,
-        options: &EngineOptions,
-        params: &'a Params<F>,
-        inputs: &'a Inputs<F>,
-        state: &'a InitialState<F>,
-        masks: &'a Masks<F>,
-    ) -> Option<Result<Run<'a, F>, RunError>> {
-        let call = Call {
-            bound: &self.bound,
-            params: same_ref(params)?,
-            inputs: same_ref(inputs)?,
-            state: same_ref(state)?,
-            masks: same_ref(masks)?,
-        };
-        let values = &self.bound.cell().values;
-        let traced = options.traces.iter().map(|name| {
-            let found = values.iter().find(|it| it.name == *name);
-            found.map(|it| it.node)
-        });
-        let traced: Vec<NodeId> = traced.collect::<Option<_>>()?;
-        let mut run = match fast::forward(call, &self.kept, &traced, Path::best(), options.threads)
-        {
-            Ok(run) => run,
-            Err(fault) => return Some(Err(fault)),
-        };
-        if !run.is_finite {
-            return None;
-        }
-        let size =
-            RunSize { steps: run.steps(), batch: run.batch(), lengths: run.lengths().to_vec() };
-        let taken = [
-            std::mem::take(&mut run.outputs),
-            std::mem::take(&mut run.states),
-            std::mem::take(&mut run.traces),
-            run.masks().to_vec(),
-        ];
-        let [outputs, states, traces, masks] = same::<_, [Vec<ArrayD<F>>; 4]>(taken)?;
-        let kept = Kept::Fast(Box::new(Mutex::new(run)), size, masks);
-        Some(Ok(Run { outputs, states, traces, not_finite: None, kept }))
-    }
+    let size = RunSize { steps: run.steps(), batch: run.batch(), lengths: run.lengths().to_vec() };
+    let taken = [
+        std::mem::take(&mut run.outputs),
+        std::mem::take(&mut run.states),
+        std::mem::take(&mut run.traces),
+        run.masks().to_vec(),
+    ];
+    let [outputs, states, traces, masks] = same::<_, [Vec<ArrayD<F>>; 4]>(taken)?;
+    let held = Held { engine: fast, run: Some(Box::new(Mutex::new(run))) };
+    Some(Ok(Run { outputs, states, traces, not_finite: None, kept: Kept::Fast(held, size, masks) }))
 }
 
 impl Engine {
@@ -249,14 +231,34 @@ impl Engine {
         state: &'a InitialState<F>,
         masks: &'a Masks<F>,
     ) -> Result<Run<'a, F>, RunError> {
-        let fast = self.fast.as_ref();
-        let traces = &self.options.traces;
+        self.run(params, inputs, state, masks, true)
+    }
+
+    /// As [`Engine::forward`], where no backward run follows: the fast engine then keeps nothing
+    /// for one.
+    pub fn infer<'a, F: Real>(
+        &'a self,
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+    ) -> Result<Run<'a, F>, RunError> {
+        self.run(params, inputs, state, &Masks::Eval, false)
+    }
+
+    fn run<'a, F: Real>(
+        &'a self,
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+        masks: &'a Masks<F>,
+        keeps: bool,
+    ) -> Result<Run<'a, F>, RunError> {
+        let fast = self.fast.as_deref();
         // Where something is not finite the interpreter finds out what, and where first.
-        if let Some(run) =
-            fast.and_then(|it| it.forward(&self.options, params, inputs, state, masks))
-        {
+        if let Some(run) = fast.and_then(|it| fast_run(it, params, inputs, state, masks, keeps)) {
             return run;
         }
+        let traces = &self.options.traces;
         let call = Call { bound: &self.bound, params, inputs, state, masks };
         let mut run = reference::forward(call, traces)?;
         Ok(Run {
@@ -276,13 +278,13 @@ impl Engine {
     ) -> Result<Gradients<F>, RunError> {
         match (&run.kept, &self.fast) {
             (Kept::Plain(run), _) => reference::backward(run, &self.adjoint, upstream),
-            (Kept::Fast(run, ..), Some(fast)) => {
+            (Kept::Fast(held, ..), Some(fast)) => {
+                let other = || RunError::Data(OTHER_ENGINE.to_owned());
+                let run = held.run.as_ref().filter(|_| std::ptr::eq(held.engine, &**fast));
                 // A run that panicked left nothing that backward does not write anew.
-                let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
-                let upstream = same_ref(upstream);
-                let upstream = upstream.ok_or_else(|| RunError::Data(OTHER_ENGINE.to_owned()))?;
-                let gradients = fast::backward(&mut run, &fast.adjoint, upstream)?;
-                same(gradients).ok_or_else(|| RunError::Data(OTHER_ENGINE.to_owned()))
+                let mut run = run.ok_or_else(other)?.lock().unwrap_or_else(PoisonError::into_inner);
+                let gradients = fast.backward(&mut run, same_ref(upstream).ok_or_else(other)?)?;
+                same(gradients).ok_or_else(other)
             }
             (Kept::Fast(..), None) => Err(RunError::Data(OTHER_ENGINE.to_owned())),
         }

@@ -60,7 +60,7 @@ impl InitError {
 /// Draws all params and stored consts of a cell.
 pub fn init<F: Real>(bound: &Bound, seed: u64) -> Result<Params<F>, InitError> {
     let all = (0..bound.cell().params.len()).map(|it| init_param(bound, it, seed));
-    Ok(Params(all.collect::<Result<_, _>>()?))
+    Ok(Params::new(all.collect::<Result<_, _>>()?))
 }
 
 /// Draws one param or stored const; it gets the same numbers as if all were drawn.

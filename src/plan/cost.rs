@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::alias;
-use super::backward::Sum;
+use super::pass::source;
+use super::sums::Sum;
 use super::whole::Plan;
-use crate::ir::dependence::Phase;
 use crate::ir::dim::DimOverflow;
 use crate::ir::{Contract, Dim, Graph, NodeId, Op, Pointwise};
 
@@ -84,20 +83,12 @@ fn contracted(graph: &Graph, id: NodeId, labels: &Contract) -> Result<Dim, DimOv
     Ok(size)
 }
 
-/// Whether a node is computed for each row.
-fn each(phase: Option<Phase>) -> bool {
-    match phase {
-        Some(Phase::BeforeLoop | Phase::Loop | Phase::AfterLoop) => true,
-        Some(Phase::Once | Phase::PerSequence) | None => false,
-    }
-}
-
 impl Plan {
     /// Per step and sequence, forward.
     pub fn forward_flops(&self) -> Result<Flops, DimOverflow> {
         let graph = &self.cell.step;
         let mut flops = Flops::default();
-        for id in graph.ids().filter(|it| each(self.forward.phases[it.idx()])) {
+        for id in graph.ids().filter(|it| self.forward.is_each(*it)) {
             flops.add(graph, id)?;
         }
         Ok(flops)
@@ -108,10 +99,10 @@ impl Plan {
         let graph = &self.adjoint.graph;
         let mut flops = Flops::default();
         for id in graph.ids() {
-            if each(self.backward.phases[id.idx()]) {
+            if self.backward.is_each(id) {
                 flops.add(graph, id)?;
             }
-            match self.backward.sums[id.idx()] {
+            match self.sums[id.idx()] {
                 Some(Sum::Product) => {
                     let size = graph.shape(id).size()?.mul(&Dim::number(2))?;
                     flops.products = flops.products.add(&size)?;
@@ -132,12 +123,9 @@ impl Plan {
         let graph = &self.cell.step;
         let mut all = Vec::new();
         for id in &self.kept {
-            let mut at = *id;
-            while let Some(operand) = alias(graph, at) {
-                at = operand;
-            }
+            let at = source(graph, *id);
             let carried = self.cell.carries.iter().any(|it| it.next == at);
-            if !carried && !graph.node(at).op.is_leaf() && each(self.forward.phases[at.idx()]) {
+            if !carried && !graph.node(at).op.is_leaf() && self.forward.is_each(at) {
                 all.push(at);
             }
         }

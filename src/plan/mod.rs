@@ -1,21 +1,35 @@
-//! What runs when: the nodes of a step, sorted into those that are computed once, for all steps at
-//! once before the loop over time, step by step, and for all steps at once after it; and within
-//! each part into tasks that share their work.
+//! What runs when: the nodes of a step, sorted into stages that are computed for all steps at once or
+//! step by step, and within each stage into tasks that share their work.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `flow` | which nodes depend on which past: levels, and the loops that carried values share |
+//! | `regroup` | sums in an order that lets most of them be done before the loop |
+//! | `linear` | sums of products that one product computes |
+//! | `pass`, `tasks` | stages, and the tasks of each |
+//! | `sums` | how gradients of params are found |
+//! | `whole` | both passes of a cell |
+//! | `cost`, `told`, `print` | what it costs, and all of it as text |
 
-mod backward;
 mod cost;
-mod forward;
+mod flow;
+mod linear;
+mod pass;
 mod print;
-mod schedule;
+mod regroup;
+mod sums;
+mod tasks;
 mod told;
 mod whole;
 
-pub use backward::{Backward, Sum, backward};
 pub use cost::Flops;
-pub use forward::{Forward, forward};
+pub use flow::once;
+pub use linear::{LinearSum, Term};
+pub use pass::{Pass, Stage, source};
 pub use print::print;
-pub use schedule::{Task, Tasks};
-pub use whole::Plan;
+pub use sums::{Sum, row_operands};
+pub use tasks::{Task, Tasks};
+pub use whole::{Fixed, Plan, adjoint, forward, kept, ordered, ordered_with};
 
 use crate::ir::{Graph, NodeId, Op};
 
@@ -58,4 +72,20 @@ pub fn alias(graph: &Graph, id: NodeId) -> Option<NodeId> {
         | Op::Scatter => return None,
     };
     Some(node.args[operand])
+}
+
+/// Whether an operator only moves numbers.
+fn moves(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Expand(_)
+            | Op::Permute(_)
+            | Op::Concat(_)
+            | Op::Stack
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Reshape
+            | Op::Pick(_)
+            | Op::Place(_)
+    )
 }

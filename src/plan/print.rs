@@ -2,45 +2,42 @@
 
 use std::collections::BTreeSet;
 
-use super::alias;
-use super::backward::Sum;
 use super::cost::Flops;
-use super::schedule::{Task, matrix_product};
+use super::linear::LinearSum;
+use super::pass::{Pass, Stage};
+use super::sums::Sum;
+use super::tasks::Task;
 use super::told::{Told, verb};
 use super::whole::Plan;
-use crate::ir::dependence::Phase;
+use super::{alias, moves};
 use crate::ir::dim::DimOverflow;
 use crate::ir::print::{prev, wrap};
 use crate::ir::{Dim, Graph, NodeId, Op, Recurrence, recurrence};
 
-/// Prints the plan: the class of the recurrence, the tasks of both passes, how gradients are found,
+/// Prints the plan: the class of the recurrence, the stages of both passes, how gradients are found,
 /// what is kept and what it costs.
 pub fn print(plan: &Plan) -> String {
     let step = Told::step(&plan.cell);
     let back = Told::adjoint(plan, &step);
-    let forward = Pass {
-        graph: &plan.cell.step,
-        phases: &plan.forward.phases,
-        told: &step,
-        parts: [&plan.forward.before, &plan.forward.in_loop, &plan.forward.after],
-    };
-    let backward = Pass {
+    let names: Vec<String> = plan.cell.carries.iter().map(|it| it.name.to_string()).collect();
+    let forward =
+        Printer { graph: &plan.cell.step, pass: &plan.forward, told: &step, carries: &names };
+    let adjoints: Vec<String> = names.iter().map(|it| format!("d_{it}")).collect();
+    let backward = Printer {
         graph: &plan.adjoint.graph,
-        phases: &plan.backward.phases,
+        pass: &plan.backward,
         told: &back,
-        parts: [&plan.backward.before, &plan.backward.in_loop, &plan.backward.after],
+        carries: &adjoints,
     };
     let mut out = format!("plan of {}\n\n", plan.cell.name);
     let class = recurrence(&plan.cell);
     wrap(&mut out, "recurrence  ", &format!("{class}: {}", meaning(class)));
-    let slow = format!("{}; {}", forward.fallen("forward"), backward.fallen("backward"));
-    wrap(&mut out, "row by row  ", &slow);
     out.push_str("\nforward\n");
     forward.write(&mut out);
-    let past = plan.cell.carries.iter().zip(&plan.forward.delays);
+    let past = plan.cell.carries.iter().zip(&plan.forward.held);
     let past: Vec<String> = past.filter(|it| *it.1).map(|(it, _)| prev(it)).collect();
     if !past.is_empty() {
-        wrap(&mut out, "  read from the rows before, outside of the loop: ", &past.join(", "));
+        wrap(&mut out, "  read from the rows before, outside of any loop: ", &past.join(", "));
     }
     out.push_str("\nbackward, from the last step\n");
     backward.write(&mut out);
@@ -71,38 +68,43 @@ fn meaning(class: Recurrence) -> String {
 }
 
 /// One of the two passes.
-struct Pass<'p> {
+struct Printer<'p> {
     graph: &'p Graph,
-    phases: &'p [Option<Phase>],
+    pass: &'p Pass,
     told: &'p Told<'p>,
-    parts: [&'p [Task]; 3],
+    /// What is carried from step to step is called.
+    carries: &'p [String],
 }
 
-/// How a task of a single node runs.
-enum Single {
-    /// It is a part of what is there, or repeats a number.
-    Free,
-    /// Rows are copied.
-    Copy,
-    /// The plain interpreter computes it, row by row.
-    Interpreted,
-}
-
-impl Pass<'_> {
+impl Printer<'_> {
     fn write(&self, out: &mut String) {
         self.once(out);
-        let titles = [
-            "  before the loop, for all rows at once",
-            "  every step",
-            "  after the loop, for all rows at once",
-        ];
-        for (title, tasks) in titles.into_iter().zip(self.parts) {
+        for stage in &self.pass.stages {
             let mut lines = String::new();
-            tasks.iter().for_each(|it| self.task(it, &mut lines));
+            stage.tasks.iter().for_each(|it| self.task(it, &mut lines));
             if !lines.is_empty() {
-                out.push_str(&format!("{title}\n{lines}"));
+                wrap(out, "  ", &self.title(stage));
+                out.push_str(&lines);
             }
         }
+    }
+
+    fn title(&self, stage: &Stage) -> String {
+        if !stage.is_loop() {
+            return "for all rows at once".to_owned();
+        }
+        let names: Vec<&str> = stage.carries.iter().map(|it| &*self.carries[*it]).collect();
+        let products = stage.tasks.iter().any(|it| match it {
+            Task::Products(_) => true,
+            Task::Single(id) => {
+                let op = &self.graph.node(*id).op;
+                !moves(op) && alias(self.graph, *id).is_none()
+            }
+            Task::Elementwise(_) | Task::Hold(_) => false,
+        });
+        // A loop in which every element goes its own way is one sweep over the rows.
+        let how = if products { "every step" } else { "a sweep over the steps" };
+        format!("{how}, for {}", names.join(", "))
     }
 
     /// What is computed from params alone; a matrix that is only turned is packed as it is.
@@ -120,8 +122,8 @@ impl Pass<'_> {
             );
             !op.is_leaf() && !moves && alias(self.graph, *id).is_none()
         };
-        let all = self.graph.ids().filter(|it| self.is_once(*it));
-        let all: Vec<NodeId> = all.filter(computed).collect();
+        let once = |it: &NodeId| self.pass.needed[it.idx()] && self.pass.once[it.idx()];
+        let all: Vec<NodeId> = self.graph.ids().filter(once).filter(computed).collect();
         // What has no name and is only part of what comes after it is not told.
         let inner: BTreeSet<NodeId> =
             all.iter().flat_map(|it| self.graph.node(*it).args.iter().copied()).collect();
@@ -134,37 +136,44 @@ impl Pass<'_> {
 
     fn task(&self, task: &Task, out: &mut String) {
         match task {
-            Task::Products { value, nodes } => {
-                let width = nodes
-                    .iter()
-                    .try_fold(Dim::number(0), |sum, it| sum.add(&self.graph.shape(*it).size()?));
-                let once = |it: NodeId| self.is_once(it);
-                let matrices = nodes.iter().filter_map(|it| matrix_product(self.graph, *it, &once));
-                let names: Vec<String> = matrices.map(|it| self.told.name(it.matrix)).collect();
-                let k = size(self.graph.shape(*value).size());
-                let start = format!("    [{k}] x [{k}, {}]: ", size(width));
-                let text = format!("{} with {}", names.join(", "), self.told.name(*value));
-                wrap(out, &start, &text);
-            }
+            Task::Products(sums) => self.products(sums, out),
             Task::Elementwise(nodes) => self.run(nodes, out),
             Task::Single(id) => {
-                let shape = self.graph.shape(*id);
-                match self.single(*id) {
-                    Single::Free => {}
-                    Single::Copy => {
-                        wrap(out, &format!("    copied {shape}: "), &self.told.name(*id));
-                    }
-                    Single::Interpreted => {
-                        let what = verb(&self.graph.node(*id).op);
-                        let of = match self.told.own(*id) {
-                            Some(name) => format!("{what}, {name}"),
-                            None => self.told.name(*id),
-                        };
-                        wrap(out, &format!("    row by row {shape}: "), &of);
-                    }
+                let (op, shape) = (&self.graph.node(*id).op, self.graph.shape(*id));
+                // What repeats or picks numbers is mostly read where it stands.
+                if alias(self.graph, *id).is_some() || matches!(op, Op::Expand(_) | Op::Pick(_)) {
+                    return;
                 }
+                let what = verb(op);
+                let of = match self.told.own(*id) {
+                    Some(name) => format!("{what}, {name}"),
+                    None => self.told.name(*id),
+                };
+                wrap(out, &format!("    each row {shape}: "), &of);
             }
+            Task::Hold(_) => {}
         }
+    }
+
+    /// One product, of one value or of several side by side, with matrices side by side.
+    fn products(&self, sums: &[LinearSum], out: &mut String) {
+        let total = |nodes: &[NodeId]| {
+            let mut sizes = nodes.iter().map(|it| self.graph.shape(*it).size());
+            size(sizes.try_fold(Dim::number(0), |sum, it| sum.add(&it?)))
+        };
+        let nodes: Vec<NodeId> = sums.iter().map(|it| it.node).collect();
+        let mut values: Vec<NodeId> = sums[0].values().collect();
+        let (width, depth) = (total(&nodes), total(&values));
+        values.dedup();
+        let matrices = sums.iter().flat_map(|it| &it.terms);
+        let matrices = unique(matrices.map(|it| self.told.name(it.matrix)).collect());
+        let values = unique(values.iter().map(|it| self.told.name(*it)).collect());
+        let start = format!("    [{depth}] x [{depth}, {width}]: ");
+        let mut text = format!("{} with {}", matrices.join(", "), values.join(", "));
+        if sums.iter().any(|it| it.added.is_some()) {
+            text.push_str(", added to what is there");
+        }
+        wrap(out, &start, &text);
     }
 
     /// A run of elementwise operators: the names in it, then what other results are parts of.
@@ -190,50 +199,6 @@ impl Pass<'_> {
         let operators = if count == 1 { "operator" } else { "operators" };
         let shape = self.graph.shape(nodes[0]);
         wrap(out, &format!("    elementwise {shape}, {count} {operators}: "), &text);
-    }
-
-    fn is_once(&self, id: NodeId) -> bool {
-        self.phases[id.idx()] == Some(Phase::Once)
-    }
-
-    fn single(&self, id: NodeId) -> Single {
-        let node = self.graph.node(id);
-        if alias(self.graph, id).is_some() {
-            return Single::Free;
-        }
-        match &node.op {
-            Op::Pick(_) | Op::Slice { axis: 0, .. } => Single::Free,
-            Op::Concat(0) | Op::Stack => Single::Copy,
-            Op::Expand(_) if self.is_spread(id) => Single::Free,
-            _ => Single::Interpreted,
-        }
-    }
-
-    /// Whether a node is one number repeated, which elementwise operators read as it is.
-    fn is_spread(&self, id: NodeId) -> bool {
-        let one = self.graph.shape(self.graph.node(id).args[0]).size() == Ok(Dim::number(1));
-        let mut readers = self.graph.ids().filter(|it| {
-            self.phases[it.idx()].is_some() && self.graph.node(*it).args.contains(&id)
-        });
-        one && readers.all(|it| matches!(self.graph.node(it).op, Op::Map(_)))
-    }
-
-    /// What has no kernel: how many tasks in which part.
-    fn fallen(&self, pass: &str) -> String {
-        let fallen = |tasks: &[Task]| {
-            let slow = |it: &&Task| match it {
-                Task::Single(id) => matches!(self.single(*id), Single::Interpreted),
-                Task::Elementwise(_) | Task::Products { .. } => false,
-            };
-            tasks.iter().filter(slow).count()
-        };
-        let [before, each, after] = self.parts.map(fallen);
-        match (each, before + after) {
-            (0, 0) => format!("nothing {pass}"),
-            (0, outside) => format!("{outside} outside of the loop {pass}"),
-            (each, 0) => format!("{each} in every step {pass}"),
-            (each, outside) => format!("{each} in every step and {outside} outside {pass}"),
-        }
     }
 }
 
@@ -289,7 +254,7 @@ impl Ways {
                 continue;
             }
             let node = graph.node(id);
-            match plan.backward.sums[id.idx()] {
+            match plan.sums[id.idx()] {
                 Some(Sum::Product) => {
                     let names: Vec<String> = node.args.iter().map(|it| told.name(*it)).collect();
                     ways.products.push(names.join(" with "));

@@ -226,6 +226,6 @@ impl Weights {
                 None => Ok(exec::init_param(bound, idx, self.seed)?),
             })
             .collect();
-        Ok(Params(params?))
+        Ok(Params::new(params?))
     }
 }

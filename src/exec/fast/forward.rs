@@ -1,264 +1,162 @@
 //! A forward run.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayD, Axis, IxDyn};
 
-use super::code::{Code, Coder, Values, threads};
-use super::place::{Allocator, Kind, Packing, Place};
+use super::compile::{Compiled, Forward};
+use super::places::FIXED;
+use super::rows::{fill, is_finite, is_plain, pack, unpack};
+use super::weights::Weights;
 use crate::exec::arrays::Feed;
-use crate::exec::eval::Program;
+use crate::exec::kernels::machine::{Frame, Memory, Packing, Rows};
 use crate::exec::kernels::{Path, Team};
-use crate::exec::reference::{Call, Given, RunError};
-use crate::ir::{NodeId, Op};
-use crate::plan;
+use crate::exec::reference::{Given, RunError};
+use crate::ir::NodeId;
 
 /// The results of a forward run, and what the backward run needs.
 #[derive(Debug)]
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     /// Each output, `[T, B, ...]`; 0 beyond a sequence's length.
     pub outputs: Vec<ArrayD<f32>>,
     /// Each carried value after the last step of each sequence, `[B, ...]`.
     pub states: Vec<ArrayD<f32>>,
     /// Each node that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
     pub traces: Vec<ArrayD<f32>>,
-    /// Whether a NaN or an infinity stands in the results.
+    /// Whether no NaN and no infinity stands in the results.
     pub is_finite: bool,
+    pub(super) compiled: Arc<Compiled>,
     pub(super) given: Given<'a, f32>,
     pub(super) packing: Packing,
-    pub(super) path: Path,
-    /// How many threads were asked for.
-    pub(super) threads: usize,
-    /// The values that are the same for all rows.
-    pub(super) once: Vec<Option<crate::exec::eval::Value<f32>>>,
-    /// Where the values stand that backward reads.
-    pub(super) places: Vec<Option<Place>>,
-    /// The carried values, before the first step and after each.
-    pub(super) carries: Vec<Place>,
-    pub(super) memory: Allocator,
-    pub(super) data: Vec<f32>,
+    pub(super) weights: Arc<Weights>,
+    /// The rows of inputs and masks that do not stand in the caller's arrays as they are wanted: by
+    /// buffer.
+    pub(super) staged: Vec<(usize, Vec<f32>)>,
+    pub(super) memory: Memory,
 }
 
-/// Runs T steps of a batch. `kept` are nodes that the backward run reads, `traces` nodes to give back;
-/// `asked` is how many threads may run, 0 for as many as the processor has.
-pub fn forward<'a>(
-    call: Call<'a, f32>,
-    kept: &[NodeId],
+/// What a run computes with.
+#[derive(Clone, Copy)]
+pub(super) struct Machine<'m> {
+    pub path: Path,
+    pub team: &'m Team,
+}
+
+/// Runs T steps of a batch.
+pub(super) fn forward<'a>(
+    given: Given<'a, f32>,
+    compiled: Arc<Compiled>,
+    weights: Arc<Weights>,
+    memory: Memory,
     traces: &[NodeId],
-    path: Path,
-    asked: usize,
+    machine: Machine<'_>,
 ) -> Result<Run<'a>, RunError> {
-    let given = Given::check(call)?;
-    let bound = call.bound;
-    let cell = bound.cell();
-    let graph = &cell.step;
-    let program =
-        Program::new(graph, bound.step_shapes(), bound.env(), &mut |_, node| given.fixed(&node.op));
-    let once: Vec<_> = graph.ids().map(|it| program.known(it).cloned()).collect();
-    let wanted: Vec<NodeId> = kept.iter().chain(traces).copied().collect();
-    let plan = plan::forward(cell, &wanted, &|it| once[it.idx()].is_some());
     let packing = Packing::new(&given.lengths);
-    let mut memory = Allocator::default();
-    let mut values =
-        Values::new(graph, bound.step_shapes(), bound.env(), &plan.phases, once.clone());
-    let outputs = cell.outputs.iter().map(|it| it.node);
-    for id in outputs.chain(wanted.iter().copied()).chain(cell.carries.iter().map(|it| it.next)) {
-        values.wanted[id.idx()] = true;
-    }
-
-    // Carried values: those before the first step, then those after each.
-    let mut old = Vec::new();
-    let mut new = Vec::new();
-    for shape in bound.carry_shapes() {
-        let n: usize = shape.iter().product();
-        let at = memory.take(n * (packing.width() + packing.rows()));
-        old.push(Place { at, row: n, kind: Kind::Old });
-        new.push(Place { at: at + n * packing.width(), row: n, kind: Kind::Each });
-    }
-    for id in graph.ids() {
-        if let Op::Carry(carry) = graph.node(id).op {
-            values.places[id.idx()] = Some(old[carry]);
-        }
-    }
-    let mut copies: Vec<usize> = Vec::new();
-    for (carry, it) in cell.carries.iter().enumerate() {
-        if values.places[it.next.idx()].is_none() && values.once[it.next.idx()].is_none() {
-            values.places[it.next.idx()] = Some(new[carry]);
-        } else {
-            copies.push(carry);
-        }
-    }
-    for id in graph.ids().filter(|it| plan.phases[it.idx()].is_some()) {
-        if graph.node(id).op.is_leaf() {
-            values.place(id, &mut memory, &packing);
-        }
-    }
-
-    let mut coder = Coder {
-        values: &mut values,
-        memory: &mut memory,
-        packing: &packing,
-        path,
-        code: Vec::new(),
-    };
-    let copy = |coder: &mut Coder<'_, '_>, carry: usize| {
-        let next = cell.carries[carry].next;
-        let from = coder.values.place(next, coder.memory, &packing);
-        let n = coder.values.len(next);
-        coder.code.push(Code::Copy { from, to: new[carry], n });
-    };
-    // What holds back a value is copied as soon as that is there.
-    let (mut pending, copies): (Vec<usize>, Vec<usize>) =
-        copies.into_iter().partition(|it| plan.delays[*it]);
-    let mut there: Vec<bool> = graph
-        .ids()
-        .map(|it| {
-            let op = &graph.node(it).op;
-            once[it.idx()].is_some() || (op.is_leaf() && !matches!(op, Op::Carry(_)))
-        })
-        .collect();
-    for task in std::iter::once(None).chain(plan.before.iter().map(Some)) {
-        if let Some(task) = task {
-            coder.tasks(std::slice::from_ref(task));
-            task.nodes().iter().for_each(|it| there[it.idx()] = true);
-        }
-        for id in graph.ids() {
-            if let Op::Carry(carry) = graph.node(id).op
-                && plan.delays[carry]
-                && !pending.contains(&carry)
-                && there[cell.carries[carry].next.idx()]
-            {
-                there[id.idx()] = true;
-            }
-        }
-        pending.retain(|carry| {
-            let next = cell.carries[*carry].next;
-            let ready = there[next.idx()];
-            if ready {
-                copy(&mut coder, *carry);
-                for id in graph.ids().filter(|it| graph.node(*it).op == Op::Carry(*carry)) {
-                    there[id.idx()] = true;
-                }
-            }
-            !ready
-        });
-    }
-    let before = std::mem::take(&mut coder.code);
-    coder.tasks(&plan.in_loop);
-    for carry in copies {
-        copy(&mut coder, carry);
-    }
-    let in_loop = std::mem::take(&mut coder.code);
-    coder.tasks(&plan.after);
-    let after = std::mem::take(&mut coder.code);
-    // What is the same for all rows and still has no place is read by nobody but the results.
-    for id in &wanted {
-        values.place(*id, &mut memory, &packing);
-    }
-    for it in &cell.outputs {
-        values.place(it.node, &mut memory, &packing);
-    }
-    let places = std::mem::take(&mut values.places);
-
-    let mut data = vec![0.0f32; memory.used];
-    for (value, place) in once.iter().zip(&places) {
-        if let (Some(value), Some(place)) = (value, place) {
-            fill(&mut data[place.at..], value.iter().copied());
-        }
-    }
-    for id in graph.ids() {
-        let Some(place) = places[id.idx()] else { continue };
-        if once[id.idx()].is_some() {
-            continue;
-        }
-        match graph.node(id).op {
-            Op::Input(input) => load_input(&given, &packing, input, place, &mut data),
-            Op::Mask(mask) => load_mask(&given, &packing, mask, place, &mut data),
-            _ => {}
-        }
-    }
-    for (position, sequence) in packing.order.iter().take(packing.width()).enumerate() {
-        for (start, place) in given.starts(*sequence).iter().zip(&old) {
-            fill(&mut data[place.at + position * place.row..], start.iter().copied());
-        }
-    }
-
-    let env = bound.env();
-    let threads = threads(asked, packing.rows(), [&before, &in_loop, &after]);
-    Team::with(threads, |team| {
-        before.iter().for_each(|it| it.run_all(&packing, env, path, team, &mut data));
-        for t in 0..packing.steps() {
-            in_loop.iter().for_each(|it| it.run(packing.step(t), env, path, team, &mut data));
-        }
-        after.iter().for_each(|it| it.run_all(&packing, env, path, team, &mut data));
-    });
-
+    let staged = stage(&given, &compiled.forward, &packing);
     let mut run = Run {
         outputs: Vec::new(),
         states: Vec::new(),
         traces: Vec::new(),
         is_finite: true,
+        compiled: Arc::clone(&compiled),
         given,
         packing,
-        path,
-        threads: asked,
-        once,
-        places,
-        carries: old,
+        weights,
+        staged,
         memory,
-        data,
     };
-    run.outputs = cell.outputs.iter().map(|it| run.gather(it.node)).collect::<Result<_, _>>()?;
-    run.traces = traces.iter().map(|it| run.gather(*it)).collect::<Result<_, _>>()?;
-    run.states = (0..cell.carries.len()).map(|it| run.last(it)).collect();
-    let all = run.outputs.iter().chain(&run.states);
-    run.is_finite = all.flat_map(|it| it.iter()).all(|it| it.is_finite());
+    let program = &compiled.forward;
+    let mut memory = std::mem::take(&mut run.memory);
+    let mut frame = run.frame(&mut memory, machine.team);
+    for (carry, buffer) in program.carries.iter().enumerate() {
+        let width = frame.width(*buffer);
+        let rows = frame.data_mut(*buffer);
+        for (position, sequence) in run.packing.order[..run.packing.width()].iter().enumerate() {
+            let to = &mut rows[position * width..(position + 1) * width];
+            match run.given.start_view(carry, *sequence) {
+                Some(start) => fill(to, &start),
+                None => to.fill(0.0),
+            }
+        }
+    }
+    program.program.run(machine.path, &run.weights.packs, &mut frame, machine.team);
+    let bound = run.given.bound;
+    let gather = |node: NodeId| -> Result<ArrayD<f32>, RunError> {
+        let mut all = run.given.zeros(&bound.step_shapes()[node.idx()])?;
+        if let Some(place) = program.places[node.idx()] {
+            unpack(&frame, place, Some(run.given.batch), &mut all);
+        }
+        Ok(all)
+    };
+    let outputs = bound.cell().outputs.iter().map(|it| gather(it.node)).collect::<Result<_, _>>()?;
+    let traces = traces.iter().map(|it| gather(*it)).collect::<Result<_, _>>()?;
+    let states = (0..program.carries.len()).map(|it| run.last(&frame, it)).collect();
+    (run.outputs, run.traces, run.states) = (outputs, traces, states);
+    let results = [&run.outputs, &run.states, &run.traces];
+    let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(is_finite);
+    run.is_finite = results.into_iter().flatten().all(finite);
+    drop(frame);
+    run.memory = memory;
     Ok(run)
 }
 
-/// Copies numbers to where they stand.
-pub(super) fn fill(to: &mut [f32], from: impl Iterator<Item = f32>) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = from);
-}
-
-/// Each step of each sequence: the step, the sequence, the first number of its row.
-pub(super) fn rows(packing: &Packing, place: Place) -> impl Iterator<Item = (usize, usize, usize)> {
-    (0..packing.steps()).flat_map(move |t| {
-        let first = place.first(packing.step(t));
-        (0..packing.active[t]).map(move |it| (t, packing.order[it], first + it * place.row))
-    })
-}
-
-fn load_input(
-    given: &Given<'_, f32>,
-    packing: &Packing,
-    input: usize,
-    place: Place,
-    data: &mut [f32],
-) {
-    let Some(feed) = &given.inputs.feeds[input] else { return };
-    for (t, sequence, at) in rows(packing, place) {
-        let now = feed.array().index_axis(Axis(0), t);
-        match feed {
-            Feed::Batch(_) => {
-                fill(&mut data[at..], now.index_axis(Axis(0), sequence).iter().copied())
-            }
-            Feed::Shared(_) => fill(&mut data[at..], now.iter().copied()),
+/// The rows of inputs and masks that must be packed.
+fn stage(given: &Given<'_, f32>, program: &Forward, packing: &Packing) -> Vec<(usize, Vec<f32>)> {
+    let mut staged = Vec::new();
+    for (feed, buffer) in given.inputs.feeds.iter().zip(&program.inputs) {
+        let (Some(feed), Some(buffer)) = (feed, buffer) else { continue };
+        if direct(feed, packing, given.batch).is_some() {
+            continue;
         }
+        let n = program.program.buffers()[*buffer].width;
+        let row = |t: usize, sequence: usize| {
+            let now = feed.array().index_axis(Axis(0), t);
+            match feed {
+                Feed::Batch(_) => now.index_axis_move(Axis(0), sequence),
+                Feed::Shared(_) => now,
+            }
+        };
+        staged.push((*buffer, pack(packing, n, row)));
+    }
+    for (mask, buffer) in program.masks.iter().enumerate() {
+        let Some(buffer) = buffer else { continue };
+        let n = program.program.buffers()[*buffer].width;
+        let mut rows = Vec::with_capacity(n * packing.rows());
+        for (t, sequence, _) in super::rows::each(packing) {
+            rows.extend(given.mask(mask, t, sequence).iter());
+        }
+        staged.push((*buffer, rows));
+    }
+    staged
+}
+
+/// The rows of an input where they stand, if they stand as they are wanted.
+fn direct<'f>(feed: &'f Feed<f32>, packing: &Packing, batch: usize) -> Option<&'f [f32]> {
+    match feed {
+        Feed::Batch(array) if is_plain(packing, batch) => array.as_slice(),
+        Feed::Batch(_) | Feed::Shared(_) => None,
     }
 }
 
-fn load_mask(
-    given: &Given<'_, f32>,
-    packing: &Packing,
-    mask: usize,
-    place: Place,
-    data: &mut [f32],
-) {
-    for (t, sequence, at) in rows(packing, place) {
-        fill(&mut data[at..], given.mask(mask, t, sequence).iter().copied());
+impl<'a> Run<'a> {
+    /// The memory of the run as the forward program has it.
+    pub(super) fn frame<'m>(&'m self, memory: &'m mut Memory, team: &Team) -> Frame<'m> {
+        let program = &self.compiled.forward;
+        let mut frame = Frame::new(&program.program, &self.packing, team.parts(), memory);
+        frame.lend(FIXED, &self.weights.fixed);
+        for (feed, buffer) in self.given.inputs.feeds.iter().zip(&program.inputs) {
+            if let (Some(feed), Some(buffer)) = (feed, buffer)
+                && let Some(rows) = direct(feed, &self.packing, self.given.batch)
+            {
+                frame.lend(*buffer, rows);
+            }
+        }
+        for (buffer, rows) in &self.staged {
+            frame.lend(*buffer, rows);
+        }
+        frame
     }
-}
 
-impl Run<'_> {
     /// T.
     pub fn steps(&self) -> usize {
         self.given.steps
@@ -279,36 +177,28 @@ impl Run<'_> {
         self.given.bits.as_deref().unwrap_or_default()
     }
 
-    /// A node of every step, `[T, B, ...]`.
-    fn gather(&self, id: NodeId) -> Result<ArrayD<f32>, RunError> {
-        let mut all = self.given.zeros(&self.given.bound.step_shapes()[id.idx()])?;
-        let Some(place) = self.places[id.idx()] else { return Ok(all) };
-        let n: usize = all.shape()[2..].iter().product();
-        let batch = all.shape()[1];
-        if let Some(to) = all.as_slice_mut() {
-            for (t, sequence, at) in rows(&self.packing, place) {
-                let first = (t * batch + sequence) * n;
-                to[first..first + n].copy_from_slice(&self.data[at..at + n]);
-            }
-        }
-        Ok(all)
-    }
-
     /// A carried value after the last step of each sequence.
-    fn last(&self, carry: usize) -> ArrayD<f32> {
+    fn last(&self, frame: &Frame<'_>, carry: usize) -> ArrayD<f32> {
         let shape = &self.given.bound.carry_shapes()[carry];
         let mut all = vec![self.given.batch];
         all.extend(shape);
         let mut last = ArrayD::zeros(IxDyn(&all));
-        let place = self.carries[carry];
+        let buffer = self.compiled.forward.carries[carry];
+        let n = frame.width(buffer);
+        let place =
+            crate::exec::kernels::machine::Place { buffer, offset: 0, rows: Rows::New };
+        let Some(to) = last.as_slice_mut() else { return last };
         for (position, sequence) in self.packing.order.iter().enumerate() {
-            let mut row = last.index_axis_mut(Axis(0), *sequence);
-            match self.given.lengths[*sequence] {
-                0 => row.assign(&self.given.starts(*sequence)[carry]),
-                length => {
-                    let row_of = self.packing.width() + self.packing.first[length - 1] + position;
-                    let from = &self.data[place.at + row_of * place.row..];
-                    row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            let to = &mut to[sequence * n..(sequence + 1) * n];
+            match self.given.lengths[*sequence].checked_sub(1) {
+                None => {
+                    if let Some(start) = self.given.start_view(carry, *sequence) {
+                        fill(to, &start);
+                    }
+                }
+                Some(t) => {
+                    let first = frame.offset(place, t, position);
+                    to.copy_from_slice(&frame.data(buffer)[first..first + n]);
                 }
             }
         }

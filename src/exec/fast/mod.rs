@@ -1,11 +1,274 @@
 //! The fast engine: runs a plan on packed rows, in f32.
+//!
+//! What is found once stays: programs for the sizes of a cell, weights in the form in which products
+//! want them for as long as the params are the same, memory and threads.
 
 mod backward;
-mod code;
+mod compile;
+mod elementwise;
+mod emit;
 mod forward;
-mod place;
+mod gradients;
+mod places;
+mod rows;
 #[cfg(test)]
 mod tests;
+mod weights;
 
-pub use backward::backward;
-pub use forward::{Run, forward};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub(crate) use forward::Run;
+
+use super::arrays::{Gradients, Upstream};
+use super::bind::{Bound, bind};
+use super::kernels::machine::Memory;
+use super::kernels::{Path, Team};
+use super::reference::{Call, Given, RunError};
+use crate::derive::{self, Adjoint};
+use crate::ir::{Cell, NodeId, Op, Scope};
+use crate::plan::{self, Fixed, Plan};
+use crate::text::Name;
+use compile::Compiled;
+use forward::Machine;
+use weights::{Source, Weights};
+
+/// What a plan is made for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Key {
+    fixed: Fixed,
+    /// Whether a backward run follows.
+    keeps: bool,
+}
+
+/// Weights for params of this stamp.
+type Stamped = Option<(u64, Arc<Weights>)>;
+
+/// A plan, its programs and the weights that were used last.
+#[derive(Debug)]
+struct Prepared {
+    key: Key,
+    compiled: Arc<Compiled>,
+    forward: Mutex<Stamped>,
+    backward: Mutex<Stamped>,
+}
+
+/// The fast engine of a cell with its sizes.
+#[derive(Debug)]
+pub(crate) struct Fast {
+    bound: Bound,
+    adjoint: Adjoint,
+    traced: Vec<NodeId>,
+    path: Path,
+    threads: usize,
+    team: OnceLock<Team>,
+    prepared: Mutex<Vec<Arc<Prepared>>>,
+    /// Memory that no run uses.
+    memory: Mutex<Vec<Memory>>,
+}
+
+/// So many pieces of memory are kept for later calls.
+const KEPT: usize = 4;
+
+/// A lock whose holder cannot leave anything half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Fast {
+    /// An engine; `None` where a plan does not fit what was asked for.
+    pub fn new(bound: &Bound, traces: &[Name], path: Path, threads: usize) -> Option<Fast> {
+        // What is simplified has the same sizes; a cell that fitted them still does. Sizes that follow
+        // from others cannot be given.
+        let cell = derive::simplify_bound(bound.cell(), bound.env());
+        let traced = |cell: &Cell| -> Option<Vec<NodeId>> {
+            let node = |name: &Name| cell.values.iter().find(|it| it.name == *name).map(|it| it.node);
+            traces.iter().map(node).collect()
+        };
+        let cell = plan::ordered_with(&cell, &traced(&cell)?);
+        let traced = traced(&cell)?;
+        let mut env = bound.env().clone();
+        env.sizes
+            .retain(|name, _| cell.dims.iter().any(|it| it.name == *name && it.like.is_none()));
+        let bound = bind(&cell, env).ok()?;
+        let adjoint = plan::adjoint(bound.cell());
+        let fast = Fast {
+            bound,
+            adjoint,
+            traced,
+            path,
+            threads,
+            team: OnceLock::new(),
+            prepared: Mutex::default(),
+            memory: Mutex::default(),
+        };
+        // All inputs given is what mostly comes.
+        let given = Fixed { inputs: vec![false; fast.bound.cell().inputs.len()], masks: true };
+        fast.prepare(Key { fixed: given, keeps: true })?;
+        Some(fast)
+    }
+
+    /// The cell that runs: that of the caller, simplified.
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
+    fn machine(&self) -> Machine<'_> {
+        let team = self.team.get_or_init(|| Team::new(Team::threads(self.threads)));
+        Machine { path: self.path, team }
+    }
+
+    /// The programs for what is given.
+    fn prepare(&self, key: Key) -> Option<Arc<Prepared>> {
+        let mut all = lock(&self.prepared);
+        if let Some(known) = all.iter().find(|it| it.key == key) {
+            return Some(Arc::clone(known));
+        }
+        let plan = Plan::of(self.bound.cell(), &self.adjoint, &key.fixed, &self.traced);
+        let plan = if key.keeps {
+            plan
+        } else {
+            let forward = plan::forward(self.bound.cell(), &key.fixed, &self.traced);
+            Plan { forward, ..plan }
+        };
+        let compiled = Compiled::new(&self.bound, plan, &self.traced, key.keeps).ok()??;
+        let prepared = Arc::new(Prepared {
+            key,
+            compiled: Arc::new(compiled),
+            forward: Mutex::default(),
+            backward: Mutex::default(),
+        });
+        all.push(Arc::clone(&prepared));
+        Some(prepared)
+    }
+
+    fn prepare_for(&self, call: &Call<'_, f32>, keeps: bool) -> Option<Arc<Prepared>> {
+        let inputs = call.inputs.feeds.iter().map(Option::is_none).collect();
+        let masks = matches!(call.masks, super::Masks::Eval);
+        self.prepare(Key { fixed: Fixed { inputs, masks }, keeps })
+    }
+
+    /// Runs T steps of a batch; `None` where the engine has no program for it.
+    pub fn forward<'a>(
+        &self,
+        call: Call<'a, f32>,
+        keeps: bool,
+    ) -> Option<Result<Run<'a>, RunError>> {
+        let given = match Given::check(call) {
+            Ok(given) => given,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let prepared = self.prepare_for(&call, keeps)?;
+        let weights = self.forward_weights(&prepared, &given);
+        let compiled = Arc::clone(&prepared.compiled);
+        let memory = self.take();
+        Some(forward::forward(given, compiled, weights, memory, &self.traced, self.machine()))
+    }
+
+    /// The gradients of a run.
+    pub fn backward(
+        &self,
+        run: &mut Run<'_>,
+        upstream: &Upstream<f32>,
+    ) -> Result<Gradients<f32>, RunError> {
+        let weights = self.backward_weights(run);
+        let mut memory = self.take();
+        let gradients =
+            backward::backward(run, &weights, &mut memory, upstream, self.machine());
+        self.give(memory);
+        gradients
+    }
+
+    /// Takes back the memory of a run that is over.
+    pub fn end(&self, mut run: Run<'_>) {
+        self.give(std::mem::take(&mut run.memory));
+    }
+
+    fn take(&self) -> Memory {
+        lock(&self.memory).pop().unwrap_or_default()
+    }
+
+    fn give(&self, memory: Memory) {
+        let mut all = lock(&self.memory);
+        if all.len() < KEPT && memory.numbers() > 0 {
+            all.push(memory);
+        }
+    }
+
+    /// Whether a mask with bits drawn for a run makes weights differ from run to run.
+    fn are_lasting(&self, given: &Given<'_, f32>) -> bool {
+        given.bits.is_none()
+            || !self.bound.cell().masks.iter().any(|it| it.scope == Scope::Run)
+    }
+
+    fn forward_weights(&self, prepared: &Prepared, given: &Given<'_, f32>) -> Arc<Weights> {
+        let program = &prepared.compiled.forward;
+        self.weights(&prepared.forward, given, |weights| {
+            let source = Source {
+                graph: &self.bound.cell().step,
+                shapes: self.bound.step_shapes(),
+                env: self.bound.env(),
+                params: given.params.arrays(),
+                leaf: &|op| given.fixed(op),
+            };
+            let mut weights =
+                weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
+            weights.fill(&program.needs, &source);
+            weights
+        })
+    }
+
+    fn backward_weights(&self, run: &Run<'_>) -> Arc<Weights> {
+        let (given, compiled) = (&run.given, &run.compiled);
+        let Some(program) = &compiled.backward else { return Arc::new(Weights::default()) };
+        let prepared = lock(&self.prepared);
+        let own = prepared.iter().find(|it| Arc::ptr_eq(&it.compiled, compiled)).cloned();
+        drop(prepared);
+        let none = Mutex::default();
+        let slot = own.as_ref().map_or(&none, |it| &it.backward);
+        self.weights(slot, given, |weights| {
+            let leaf = |op: &Op| match op {
+                Op::Forward(of) => run.weights.values[of.idx()]
+                    .clone()
+                    .or_else(|| given.fixed(&self.bound.cell().step.node(*of).op)),
+                op => given.fixed(op),
+            };
+            let source = Source {
+                graph: &compiled.plan.adjoint.graph,
+                shapes: &program.shapes,
+                env: self.bound.env(),
+                params: given.params.arrays(),
+                leaf: &leaf,
+            };
+            let mut weights =
+                weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
+            weights.fill(&program.needs, &source);
+            weights
+        })
+    }
+
+    /// The weights for the params of a call: those that are there, or new ones in their place.
+    fn weights(
+        &self,
+        slot: &Mutex<Stamped>,
+        given: &Given<'_, f32>,
+        fill: impl FnOnce(Option<Weights>) -> Weights,
+    ) -> Arc<Weights> {
+        let stamp = given.params.stamp();
+        let lasting = self.are_lasting(given);
+        let mut slot = lock(slot);
+        let old = match slot.take() {
+            Some((known, weights)) if known == stamp && lasting => {
+                *slot = Some((known, Arc::clone(&weights)));
+                return weights;
+            }
+            // Memory that no run reads any more is written anew.
+            Some((_, weights)) => Arc::try_unwrap(weights).ok(),
+            None => None,
+        };
+        let weights = Arc::new(fill(old));
+        if lasting {
+            *slot = Some((stamp, Arc::clone(&weights)));
+        }
+        weights
+    }
+}

@@ -339,7 +339,7 @@ fn element<'a>(
     at: &[usize],
 ) -> &'a mut f64 {
     let array = match tensor {
-        Tensor::Param(it) => Some(&mut params.0[it]),
+        Tensor::Param(it) => Some(&mut params.arrays_mut()[it]),
         Tensor::Input(it) => inputs.feeds[it].as_mut().map(super::super::arrays::Feed::array_mut),
         Tensor::Start(it) => state.0[it].as_mut(),
     };

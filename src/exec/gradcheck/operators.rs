@@ -159,7 +159,7 @@ fn a_branch_not_taken_gives_exactly_zero_even_where_it_is_nan() {
 
     let bound = bind(&cell, hand::sizes(&[("H", 3)])).unwrap();
     let of = |values: [f64; 3]| ArrayD::from_shape_vec(IxDyn(&[3]), values.to_vec()).unwrap();
-    let params = Params(vec![of([1.0, 2.0, 3.0]), of([5.0, 6.0, 7.0])]);
+    let params = Params::new(vec![of([1.0, 2.0, 3.0]), of([5.0, 6.0, 7.0])]);
     // Zero gives log(0) = -inf with slope inf, -1 gives NaN; neither is taken.
     let x = of([4.0, 0.0, -1.0]).into_shape_with_order(IxDyn(&[1, 1, 3])).unwrap();
     let inputs = Inputs::new(vec![Some(Feed::Batch(x))]);

@@ -391,12 +391,12 @@ fn draw_once<'a>(
         if positive { number.abs() } else { number }
     };
     let mut params: Params<f64> = init(bound, seed)?;
-    for (param, declared) in params.0.iter_mut().zip(&cell.params) {
+    for (param, declared) in params.arrays_mut().iter_mut().zip(&cell.params) {
         if declared.trained {
             param.mapv_inplace(|it| it + 0.5 * scale * number(noise));
         }
     }
-    for (param, given) in params.0.iter_mut().zip(given) {
+    for (param, given) in params.arrays_mut().iter_mut().zip(given) {
         if let Some(given) = given {
             param.clone_from(given);
         }

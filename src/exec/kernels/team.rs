@@ -1,36 +1,94 @@
-//! Threads that work on parts of one piece of work, for as long as a call runs.
+//! Threads that work on parts of one piece of work.
 //!
-//! They wait in a loop for the next piece, since what is done in a step of a cell is shorter than
-//! what it takes to wake a thread, and give way to others when none comes.
+//! An engine owns its team and shares it with nobody. Between two pieces of work the helpers look
+//! for the next one in a loop for a while, since what a call does may be shorter than what it takes
+//! to wake a thread, and then sleep. Within a piece all parts meet at barriers, which are loops as
+//! well: a step of a cell takes microseconds.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-/// The work of which each thread does a part, by its number.
-type Work<'w> = &'w (dyn Fn(usize) + Sync);
+/// The work of which each thread does a part.
+type Work<'w> = &'w (dyn Fn(&Part<'_>) + Sync);
 
-/// Threads that wait for work, and the one that hands it out.
-#[derive(Default)]
+/// Threads that wait for work; they end with it.
+#[derive(Debug)]
 pub struct Team {
-    /// How many there are beside the one that hands out work.
-    helpers: usize,
+    shared: Arc<Shared>,
+    helpers: Vec<JoinHandle<()>>,
     /// Whether somebody hands out work: one at a time.
     busy: AtomicBool,
+}
+
+#[derive(Default)]
+struct Shared {
     /// The piece of work that is done now. It lives as long as `run` waits.
     work: Mutex<Option<Work<'static>>>,
+    /// Wakes helpers that sleep.
+    wake: Condvar,
     /// How many pieces were handed out.
     round: AtomicUsize,
-    /// How many parts of this piece are not done.
+    /// How many parts this piece has.
+    parts: AtomicUsize,
+    /// How many helpers are not done with this piece.
     open: AtomicUsize,
     /// Whether a part of this piece panicked.
     failed: AtomicBool,
     over: AtomicBool,
+    barrier: Barrier,
 }
 
-/// How often a thread looks for work before it lets others run.
-const LOOKS: u32 = 2000;
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// A place where all parts wait for each other.
+#[derive(Debug, Default)]
+struct Barrier {
+    arrived: AtomicUsize,
+    round: AtomicUsize,
+}
+
+/// One part of a piece of work.
+pub struct Part<'b> {
+    /// Its number.
+    pub part: usize,
+    /// How many there are.
+    pub parts: usize,
+    barrier: Option<(&'b Barrier, &'b AtomicBool)>,
+}
+
+/// How often a thread looks before it lets others run, and how long a helper looks for work before
+/// it sleeps.
+const LOOKS: u32 = 4000;
+const AWAKE: Duration = Duration::from_micros(300);
+
+impl Part<'_> {
+    /// A piece of work that one thread does.
+    pub fn whole() -> Part<'static> {
+        Part { part: 0, parts: 1, barrier: None }
+    }
+
+    /// Waits until all parts are here. What they wrote before is seen by all afterwards.
+    pub fn wait(&self) {
+        let Some((barrier, failed)) = self.barrier else { return };
+        let round = barrier.round.load(Ordering::Acquire);
+        if barrier.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.parts {
+            barrier.arrived.store(0, Ordering::Relaxed);
+            barrier.round.store(round.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        // A part that panicked does not come any more.
+        look_until(|| {
+            barrier.round.load(Ordering::Acquire) != round || failed.load(Ordering::Relaxed)
+        });
+    }
+}
 
 impl Team {
     /// The threads that a number asks for: 0 for as many as the processor runs at once.
@@ -38,69 +96,109 @@ impl Team {
         if asked > 0 { asked } else { thread::available_parallelism().map_or(1, NonZero::get) }
     }
 
-    /// Runs `call` with a team of so many threads, which end with it. Where the system gives no more
+    /// A team of so many threads, the caller's own among them. Where the system gives no more
     /// threads there are fewer: results do not depend on how many there are.
-    pub fn with<T>(threads: usize, call: impl FnOnce(&Team) -> T) -> T {
-        let mut team = Team::default();
-        if threads <= 1 {
-            return call(&team);
+    pub fn new(threads: usize) -> Team {
+        let shared = Arc::new(Shared::default());
+        let mut helpers = Vec::new();
+        for part in 1..threads {
+            let shared = Arc::clone(&shared);
+            match thread::Builder::new().name("rnnc".to_owned()).spawn(move || shared.help(part)) {
+                Ok(helper) => helpers.push(helper),
+                Err(_) => break,
+            }
         }
-        // Helpers are counted before they start; one that did not start does its part here.
-        team.helpers = threads - 1;
-        let team = team;
-        thread::scope(|scope| {
-            let over = Over(&team);
-            let start = |part: usize| {
-                let team = &team;
-                thread::Builder::new().spawn_scoped(scope, move || team.help(part)).is_ok()
-            };
-            let result = if (1..threads).all(start) { call(&team) } else { call(&Team::default()) };
-            drop(over);
-            result
-        })
+        Team { shared, helpers, busy: AtomicBool::new(false) }
     }
 
-    /// How many parts a piece of work has at most.
+    /// How many parts a piece of work has.
     pub fn parts(&self) -> usize {
-        self.helpers + 1
+        self.helpers.len() + 1
     }
 
-    /// Does all parts of a piece of work, `work(0)` to `work(parts - 1)`, each in a thread.
+    /// Does all parts of a piece of work, each in a thread. While another call has the team, one
+    /// thread does all of it as a single part.
     pub fn run(&self, work: Work<'_>) {
-        let alone = self.helpers == 0 || self.busy.swap(true, Ordering::Acquire);
-        if alone {
-            (0..self.parts()).for_each(work);
+        if self.helpers.is_empty() || self.busy.swap(true, Ordering::Acquire) {
+            work(&Part::whole());
             return;
         }
+        let shared = &*self.shared;
         // SAFETY: helpers call it only between here and the end of `Wait`, which is in this function,
         // also when `work` panics.
         let lasting = unsafe { std::mem::transmute::<Work<'_>, Work<'static>>(work) };
-        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(lasting);
-        self.open.store(self.helpers, Ordering::Relaxed);
-        self.round.fetch_add(1, Ordering::Release);
+        shared.failed.store(false, Ordering::Relaxed);
+        shared.open.store(self.helpers.len(), Ordering::Relaxed);
+        shared.parts.store(self.parts(), Ordering::Relaxed);
+        {
+            let mut slot = shared.work.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(lasting);
+            shared.round.fetch_add(1, Ordering::Release);
+        }
+        shared.wake.notify_all();
         let wait = Wait(self);
-        work(0);
+        shared.part(0, self.parts(), work);
         drop(wait);
-        assert!(!self.failed.swap(false, Ordering::Relaxed), "a part of the work panicked");
+        assert!(!shared.failed.swap(false, Ordering::Relaxed), "a part of the work panicked");
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        {
+            // Under the lock, so that no helper misses it between its look and its sleep.
+            let _guard = self.shared.work.lock().unwrap_or_else(PoisonError::into_inner);
+            self.shared.over.store(true, Ordering::Release);
+        }
+        self.shared.wake.notify_all();
+        for helper in self.helpers.drain(..) {
+            // A helper that panicked said so to the call whose work it did.
+            let _ = helper.join();
+        }
+    }
+}
+
+impl Shared {
+    fn part(&self, part: usize, parts: usize, work: Work<'_>) {
+        let mark = Mark(self);
+        work(&Part { part, parts, barrier: Some((&self.barrier, &self.failed)) });
+        drop(mark);
     }
 
     /// The life of a helper.
     fn help(&self, part: usize) {
         let mut done = 0;
         loop {
-            look_until(|| {
-                self.round.load(Ordering::Acquire) != done || self.over.load(Ordering::Acquire)
-            });
-            if self.round.load(Ordering::Acquire) == done {
-                return;
-            }
+            let Some((work, parts)) = self.next(done) else { return };
             done += 1;
-            let work = *self.work.lock().unwrap_or_else(PoisonError::into_inner);
-            let _end = Part(self);
-            if let Some(work) = work {
-                work(part);
-            }
+            let _end = Done(self);
+            // A panic is told to the caller; the helper lives on.
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                self.part(part, parts, work);
+            }));
+            drop(result);
         }
+    }
+
+    /// The next piece of work, or nothing at the end.
+    fn next(&self, done: usize) -> Option<(Work<'static>, usize)> {
+        let is_there = || {
+            self.round.load(Ordering::Acquire) != done || self.over.load(Ordering::Acquire)
+        };
+        let begin = Instant::now();
+        let mut looks = 0u32;
+        while !is_there() && (looks % 64 != 0 || begin.elapsed() < AWAKE) {
+            looks = looks.wrapping_add(1);
+            std::hint::spin_loop();
+        }
+        let mut slot = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        while !is_there() {
+            slot = self.wake.wait(slot).unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.round.load(Ordering::Acquire) == done {
+            return None;
+        }
+        (*slot).map(|work| (work, self.parts.load(Ordering::Relaxed)))
     }
 }
 
@@ -117,14 +215,22 @@ fn look_until(holds: impl Fn() -> bool) {
     }
 }
 
-/// Says at its end that a part is done.
-struct Part<'t>(&'t Team);
+/// Says when a part panics, so that no other waits for it.
+struct Mark<'s>(&'s Shared);
 
-impl Drop for Part<'_> {
+impl Drop for Mark<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.failed.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+/// Says at its end that a helper is done.
+struct Done<'s>(&'s Shared);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Release);
     }
 }
@@ -134,16 +240,10 @@ struct Wait<'t>(&'t Team);
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        look_until(|| self.0.open.load(Ordering::Acquire) == 0);
+        let shared = &*self.0.shared;
+        look_until(|| shared.open.load(Ordering::Acquire) == 0);
+        // A part that panicked may have left others behind at a barrier.
+        shared.barrier.arrived.store(0, Ordering::Relaxed);
         self.0.busy.store(false, Ordering::Release);
-    }
-}
-
-/// Sends the helpers home at its end.
-struct Over<'t>(&'t Team);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.over.store(true, Ordering::Release);
     }
 }

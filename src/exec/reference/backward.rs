@@ -1,6 +1,6 @@
 //! Back-propagation through time: the adjoint graph, one step of one sequence at a time, from the last step to the first.
 
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::arrays::{Feed, Gradients, Upstream};
 use super::super::bind::{Bound, shapes};
@@ -242,17 +242,31 @@ impl<'u, F: Real> Checked<'u, F> {
             }
             None => {
                 let shape = IxDyn(self.bound.output_shape(output));
-                let value = if self.ones && output == 0 { F::one() } else { F::zero() };
-                ArrayD::from_elem(shape, value).into_shared()
+                ArrayD::from_elem(shape, self.filled(output)).into_shared()
             }
         }
     }
 
+    /// What the adjoint of an output that is not given is everywhere.
+    pub(crate) fn filled(&self, output: usize) -> F {
+        if self.ones && output == 0 { F::one() } else { F::zero() }
+    }
+
     pub(crate) fn state(&self, carry: usize, sequence: usize) -> Value<F> {
-        match &self.upstream.states[carry] {
-            Some(given) => given.index_axis(Axis(0), sequence).to_owned().into_shared(),
+        match self.given_state(carry, sequence) {
+            Some(given) => given.to_owned().into_shared(),
             None => zeros(&self.bound.carry_shapes()[carry]),
         }
+    }
+
+    /// The adjoint of a carried value after the last step, if it is given.
+    pub(crate) fn given_state(
+        &self,
+        carry: usize,
+        sequence: usize,
+    ) -> Option<ArrayViewD<'u, F>> {
+        let given = self.upstream.states[carry].as_ref()?;
+        Some(given.index_axis(Axis(0), sequence))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a call is given, checked against the cell before anything runs.
 
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
-use super::super::arrays::{Feed, InitialState, Inputs};
+use super::super::arrays::{Feed, InitialState, Inputs, Params};
 use super::super::bind::{BindError, Bound, MAX_BYTES, extent};
 use super::super::eval::{Value, eval};
 use super::super::masks::{self, Extents};
@@ -112,8 +112,7 @@ pub(crate) struct Given<'a, F> {
     pub(crate) bound: &'a Bound,
     pub(crate) inputs: &'a Inputs<F>,
     pub(crate) state: &'a InitialState<F>,
-    /// Each param as a value of the graphs.
-    pub(crate) params: Vec<Value<F>>,
+    pub(crate) params: &'a Params<F>,
     pub(crate) steps: usize,
     pub(crate) batch: usize,
     pub(crate) lengths: Vec<usize>,
@@ -126,7 +125,7 @@ pub(crate) struct Given<'a, F> {
 impl<'a, F: Real> Given<'a, F> {
     pub(crate) fn check(call: Call<'a, F>) -> Result<Given<'a, F>, RunError> {
         let Call { bound, params, inputs, state, masks } = call;
-        let params = check_params(bound, &params.0)?;
+        check_params(bound, params.arrays())?;
         let (steps, batch) = check_extents(bound, inputs, state)?;
         let lengths = inputs.lengths.clone().unwrap_or_else(|| vec![steps; batch]);
         if let Some(length) = lengths.iter().find(|it| **it > steps) {
@@ -203,7 +202,7 @@ impl<'a, F: Real> Given<'a, F> {
     /// are not given.
     pub(crate) fn fixed(&self, op: &Op) -> Option<Value<F>> {
         if let Op::Param(param) = op {
-            Some(self.params[*param].clone())
+            Some(self.params.arrays()[*param].to_shared())
         } else if let Op::Mask(mask) = op {
             self.fixed_mask(*mask)
         } else if let Op::Input(input) = op {
@@ -261,16 +260,23 @@ impl<'a, F: Real> Given<'a, F> {
     }
 
     fn start_of(&self, carry: usize, sequence: usize) -> Value<F> {
+        match self.start_view(carry, sequence) {
+            Some(start) => start.to_owned().into_shared(),
+            None => super::super::eval::zeros(&self.bound.carry_shapes()[carry]),
+        }
+    }
+
+    /// A carried value before the first step of a sequence, where it stands.
+    pub(crate) fn start_view(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'_, F>> {
         let origin = self.origin(carry);
         if let Some(given) = &self.state.0[origin] {
             let shared = given.ndim() == self.bound.carry_shapes()[origin].len();
-            let own = if shared { given.view() } else { given.index_axis(Axis(0), sequence) };
-            return own.to_owned().into_shared();
+            return Some(if shared { given.view() } else { given.index_axis(Axis(0), sequence) });
         }
         match self.bound.cell().carries[origin].start {
-            Start::Node(node) => self.start[node.idx()].clone(),
+            Start::Node(node) => Some(self.start[node.idx()].view()),
             // `origin` follows these; only a ring of them, which no checker makes, is left.
-            Start::SameAs(_) => super::super::eval::zeros(&self.bound.carry_shapes()[origin]),
+            Start::SameAs(_) => None,
         }
     }
 
@@ -302,7 +308,7 @@ pub(crate) fn at<F: Real>(
     }
 }
 
-fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<Vec<Value<F>>, RunError> {
+fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<(), RunError> {
     let declared = &bound.cell().params;
     if params.len() != declared.len() {
         return Err(RunError::Weights(format!(
@@ -311,7 +317,6 @@ fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<Vec<Valu
             declared.len()
         )));
     }
-    let mut values = Vec::with_capacity(params.len());
     for ((param, shape), declared) in params.iter().zip(bound.param_shapes()).zip(declared) {
         if param.shape() != shape {
             return Err(RunError::Weights(format!(
@@ -321,9 +326,8 @@ fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<Vec<Valu
                 declared.shape
             )));
         }
-        values.push(param.to_shared());
     }
-    Ok(values)
+    Ok(())
 }
 
 /// T and B, on which everything that is given must agree.

@@ -189,7 +189,7 @@ fn indices_are_checked_where_they_are_read() {
     };
     let result = run(&tokens([2.0, 0.0, 2.0])).unwrap();
     assert_eq!(result.index_axis(Axis(0), 0), result.index_axis(Axis(0), 2));
-    assert_eq!(result[[1, 0, 1]], params.0[0][[0, 1]]);
+    assert_eq!(result[[1, 0, 1]], params.arrays()[0][[0, 1]]);
     for wrong in [3.0, -1.0, 0.5, f64::NAN] {
         let fault = run(&tokens([0.0, 1.0, wrong])).unwrap_err();
         assert_eq!(fault.code(), Code::BadIndex);

@@ -1,0 +1,256 @@
+//! Plans as programs, once for the sizes of a cell: neither the batch nor the steps matter.
+
+use super::emit::Emitter;
+use super::places::{FIXED, Places};
+use super::weights::Needs;
+use crate::exec::bind::{BindError, Bound, shapes};
+use crate::exec::kernels::machine::{Columns, Extent, Outer, Place, Program, Rows};
+use crate::ir::{Graph, NodeId, Op};
+use crate::plan::{self, Plan, Sum};
+
+/// A forward pass.
+#[derive(Debug)]
+pub(super) struct Forward {
+    pub program: Program,
+    pub needs: Needs,
+    /// Where each node stands, if it stands anywhere.
+    pub places: Vec<Option<Place>>,
+    /// The buffer of each given input, and of each mask that differs from row to row.
+    pub inputs: Vec<Option<usize>>,
+    pub masks: Vec<Option<usize>>,
+    /// The buffer of each carried value.
+    pub carries: Vec<usize>,
+}
+
+/// A sum over all rows of a node of the backward step.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum RowSum {
+    Outer(Outer),
+    Columns(Columns),
+}
+
+/// A backward pass.
+#[derive(Debug)]
+pub(super) struct Backward {
+    pub program: Program,
+    pub needs: Needs,
+    pub shapes: Vec<Vec<usize>>,
+    /// Where each node stands, if it stands anywhere.
+    pub places: Vec<Option<Place>>,
+    /// The buffers that are those of the forward pass, and which.
+    pub lent: Vec<(usize, usize)>,
+    /// The buffer of the adjoint of each output that is read.
+    pub outputs: Vec<(usize, usize)>,
+    /// The buffer of the adjoint of each carried value.
+    pub carries: Vec<usize>,
+    /// For each node the sum over all rows that is found without its operands' sums.
+    pub sums: Vec<Option<RowSum>>,
+}
+
+/// A plan and its programs.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub plan: Plan,
+    pub forward: Forward,
+    pub backward: Option<Backward>,
+}
+
+impl Compiled {
+    /// Compiles a plan for the sizes of a bound cell; `traced` are nodes that are given back.
+    pub fn new(
+        bound: &Bound,
+        plan: Plan,
+        traced: &[NodeId],
+        keeps: bool,
+    ) -> Result<Option<Compiled>, BindError> {
+        let kept = if keeps { plan.kept.clone() } else { Vec::new() };
+        let wanted: Vec<NodeId> = kept.iter().chain(traced).copied().collect();
+        let Some(forward) = forward(bound, &plan, &wanted) else { return Ok(None) };
+        let backward = match keeps {
+            false => None,
+            true => match backward(bound, &plan, &forward)? {
+                None => return Ok(None),
+                backward => backward,
+            },
+        };
+        Ok(Some(Compiled { plan, forward, backward }))
+    }
+}
+
+fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Option<Forward> {
+    let cell = bound.cell();
+    let graph = &cell.step;
+    let pass = &plan.forward;
+    let outputs = cell.outputs.iter().map(|it| it.node);
+    let nexts = cell.carries.iter().map(|it| it.next);
+    let mut read = outputs.clone().chain(nexts).chain(wanted.iter().copied());
+    let mut places = Places::new(graph, bound.step_shapes(), bound.env(), pass, &mut read);
+    let len = |shape: &Vec<usize>| shape.iter().product::<usize>();
+    let carries: Vec<usize> = bound
+        .carry_shapes()
+        .iter()
+        .map(|it| places.buffer(len(it), Extent::Carried, true))
+        .collect();
+    let mut inputs: Vec<Option<usize>> = vec![None; cell.inputs.len()];
+    let mut masks: Vec<Option<usize>> = vec![None; cell.masks.len()];
+    for id in graph.ids().filter(|it| !pass.once[it.idx()]) {
+        let each = |places: &mut Places<'_>, slot: &mut Option<usize>| {
+            let width = places.len(id);
+            let buffer = *slot.get_or_insert_with(|| places.buffer(width, Extent::Each, false));
+            places.put(id, Place { buffer, offset: 0, rows: Rows::Each });
+        };
+        if let Op::Carry(carry) = graph.node(id).op {
+            places.put(id, Place { buffer: carries[carry], offset: 0, rows: Rows::Old });
+        } else if let Op::Input(input) = graph.node(id).op {
+            each(&mut places, &mut inputs[input]);
+        } else if let Op::Mask(mask) = graph.node(id).op {
+            each(&mut places, &mut masks[mask]);
+        }
+    }
+    let next = next_rows(&mut places, cell.carries.iter().map(|it| Some(it.next)), |carry| {
+        Place { buffer: carries[carry], offset: 0, rows: Rows::New }
+    });
+    let mut emitter =
+        Emitter { places: &mut places, next, packs: Vec::new(), fillings: Vec::new(), code: Vec::new() };
+    let parts = emitter.stages(&pass.stages);
+    let (packs, fillings) = (emitter.packs, emitter.fillings);
+    for id in outputs.chain(wanted.iter().copied()) {
+        places.place(id);
+    }
+    let once = wanted.iter().copied().filter(|it| pass.once[it.idx()]);
+    let needs = Needs { fixed: places.fixed.clone(), fillings, others: once.collect() };
+    let known = graph.ids().map(|it| places.known(it)).collect();
+    let program = Program::new(places.buffers, packs, parts, false)?;
+    Some(Forward { program, needs, places: known, inputs, masks, carries })
+}
+
+/// For each carried value the node that gives its next row and where that row is. A node that is
+/// computed for this alone is computed there.
+fn next_rows(
+    places: &mut Places<'_>,
+    nexts: impl Iterator<Item = Option<NodeId>>,
+    row: impl Fn(usize) -> Place,
+) -> Vec<Option<(NodeId, Place)>> {
+    let mut all = Vec::new();
+    for (carry, next) in nexts.enumerate() {
+        let Some(next) = next else {
+            all.push(None);
+            continue;
+        };
+        let to = row(carry);
+        if let Some(base) = places.whole(next)
+            && places.is_free(base)
+        {
+            places.put(base, to);
+        }
+        all.push(Some((next, to)));
+    }
+    all
+}
+
+fn backward(
+    bound: &Bound,
+    plan: &Plan,
+    forward: &Forward,
+) -> Result<Option<Backward>, BindError> {
+    let cell = bound.cell();
+    let adjoint = &plan.adjoint;
+    let graph = &adjoint.graph;
+    let pass = &plan.backward;
+    let shapes = shapes(graph, bound.env())?;
+    let summed = plan::row_operands(graph, &plan.sums);
+    let roots = || adjoint.inputs.iter().chain(&adjoint.carries).flatten().copied();
+    let mut read = roots().chain(summed.iter().copied());
+    let mut places = Places::new(graph, &shapes, bound.env(), pass, &mut read);
+    let carries: Vec<usize> = bound
+        .carry_shapes()
+        .iter()
+        .map(|it| places.buffer(it.iter().product(), Extent::Carried, true))
+        .collect();
+    let mut lent: Vec<(usize, usize)> = Vec::new();
+    let mut outputs: Vec<(usize, usize)> = Vec::new();
+    let leaf = |op: &Op| {
+        let mut all = cell.step.ids().filter(|it| cell.step.node(*it).op == *op);
+        all.find_map(|it| forward.places[it.idx()])
+    };
+    for id in graph.ids().filter(|it| !pass.once[it.idx()]) {
+        let op = &graph.node(id).op;
+        let of_forward = match op {
+            Op::Forward(of) => forward.places[of.idx()],
+            Op::Carry(carry) => {
+                Some(Place { buffer: forward.carries[*carry], offset: 0, rows: Rows::Old })
+            }
+            Op::Input(_) | Op::Mask(_) => leaf(op),
+            _ => None,
+        };
+        if let Some(place) = of_forward {
+            if place.buffer == FIXED {
+                // What is the same for all rows stands among our own fixed values.
+                return Ok(None);
+            }
+            let known = lent.iter().find(|it| it.1 == place.buffer).map(|it| it.0);
+            let buffer = known.unwrap_or_else(|| {
+                let own = forward.program.buffers()[place.buffer];
+                let buffer = places.buffer(own.width, own.extent, false);
+                lent.push((buffer, place.buffer));
+                buffer
+            });
+            places.put(id, Place { buffer, ..place });
+        } else if let Op::CarryAdjoint(carry) = op {
+            places.put(id, Place { buffer: carries[*carry], offset: 0, rows: Rows::New });
+        } else if let Op::OutputAdjoint(output) = op {
+            let known = outputs.iter().find(|it| it.0 == *output).map(|it| it.1);
+            let width = places.len(id);
+            let buffer = known.unwrap_or_else(|| {
+                let buffer = places.buffer(width, Extent::Each, false);
+                outputs.push((*output, buffer));
+                buffer
+            });
+            places.put(id, Place { buffer, offset: 0, rows: Rows::Each });
+        }
+    }
+    let next = next_rows(&mut places, adjoint.carries.iter().copied(), |carry| {
+        Place { buffer: carries[carry], offset: 0, rows: Rows::Old }
+    });
+    let mut emitter =
+        Emitter { places: &mut places, next, packs: Vec::new(), fillings: Vec::new(), code: Vec::new() };
+    let parts = emitter.stages(&pass.stages);
+    let (packs, fillings) = (emitter.packs, emitter.fillings);
+    for id in summed.iter().copied().chain(adjoint.inputs.iter().flatten().copied()) {
+        places.place(id);
+    }
+    let sums = graph.ids().map(|id| row_sum(&mut places, graph, plan, id)).collect();
+    let needs = Needs { fixed: places.fixed.clone(), fillings, others: once_in_sums(graph, plan) };
+    let known = graph.ids().map(|it| places.known(it)).collect();
+    let Some(program) = Program::new(places.buffers, packs, parts, true) else { return Ok(None) };
+    Ok(Some(Backward { program, needs, shapes, places: known, lent, outputs, carries, sums }))
+}
+
+/// The values that sums over all rows read and that are the same for all.
+fn once_in_sums(graph: &Graph, plan: &Plan) -> Vec<NodeId> {
+    let once = |it: &NodeId| plan.backward.once[it.idx()];
+    let mut all = Vec::new();
+    for id in graph.ids() {
+        match &plan.sums[id.idx()] {
+            Some(Sum::Once) => all.push(id),
+            Some(Sum::Linear | Sum::Product | Sum::Rows) => {
+                all.extend(graph.node(id).args.iter().copied().filter(once));
+            }
+            None => {}
+        }
+    }
+    all
+}
+
+/// The sum over the rows of a node, if it is found from rows.
+fn row_sum(places: &mut Places<'_>, graph: &Graph, plan: &Plan, id: NodeId) -> Option<RowSum> {
+    let mut value = |id: NodeId| (places.place(id), places.len(id));
+    match &plan.sums[id.idx()] {
+        Some(Sum::Product) => {
+            let [left, right] = graph.node(id).args[..] else { return None };
+            Some(RowSum::Outer(Outer { left: value(left), right: value(right) }))
+        }
+        Some(Sum::Rows) => Some(RowSum::Columns(Columns { value: value(id) })),
+        Some(Sum::Once | Sum::Linear) | None => None,
+    }
+}

@@ -1,0 +1,175 @@
+//! Runs of elementwise operators as strips.
+
+use super::emit::Emitter;
+use super::places::Places;
+use crate::exec::kernels::machine::{Code, Stream};
+use crate::exec::kernels::{
+    Instruction, LaneOp, MOST_REGISTERS, Operand, StreamKind, Strip, Target,
+};
+use crate::ir::{NodeId, Op};
+
+/// How the numbers of the values of a run are cut: `outer` times `inner` of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    outer: usize,
+    inner: usize,
+}
+
+/// How a repeated value is read where it stands.
+enum Repeated {
+    /// One number for all.
+    Number(NodeId),
+    /// One number for each outer element.
+    Outer(NodeId, Cut),
+    /// The same inner numbers for each outer element.
+    Inner(NodeId, Cut),
+}
+
+impl Places<'_> {
+    /// How an operand of an elementwise operator repeats another value, if it can be read as such.
+    fn repeated(&self, id: NodeId) -> Option<Repeated> {
+        let node = self.graph.node(id);
+        let Op::Expand(axes) = &node.op else { return None };
+        let (source, shape) = (node.args[0], &self.shapes[id.idx()]);
+        if self.is_placed(id) || self.is_wanted(id) {
+            return None;
+        }
+        if self.len(source) == 1 {
+            return Some(Repeated::Number(source));
+        }
+        let (rank, own) = (shape.len(), axes.len());
+        let cut = |at: usize| Cut {
+            outer: shape[..at].iter().product(),
+            inner: shape[at..].iter().product(),
+        };
+        if axes.iter().copied().eq(0..own) {
+            Some(Repeated::Outer(source, cut(own)))
+        } else if axes.iter().copied().eq(rank - own..rank) {
+            Some(Repeated::Inner(source, cut(rank - own)))
+        } else {
+            None
+        }
+    }
+}
+
+/// A run of elementwise operators of one shape.
+pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
+    let n = emitter.places.len(nodes[0]);
+    if n == 0 {
+        return;
+    }
+    let graph = emitter.places.graph;
+    let operands = || nodes.iter().flat_map(|it| &graph.node(*it).args);
+    // What repeats in the way that the first one does is read where it stands.
+    let cut = operands().find_map(|it| match emitter.places.repeated(*it) {
+        Some(Repeated::Outer(_, cut) | Repeated::Inner(_, cut)) => Some(cut),
+        Some(Repeated::Number(_)) | None => None,
+    });
+    let cut = cut.unwrap_or(Cut { outer: 1, inner: n });
+    let unlike: Vec<NodeId> = operands()
+        .copied()
+        .filter(|it| match emitter.places.repeated(*it) {
+            Some(Repeated::Outer(_, own) | Repeated::Inner(_, own)) => own != cut,
+            Some(Repeated::Number(_)) | None => false,
+        })
+        .collect();
+    for id in unlike {
+        if !emitter.places.pass.once[id.idx()] && !emitter.places.is_placed(id) {
+            emitter.row(id);
+        }
+        emitter.places.place(id);
+    }
+    let mut run = Run { cut, streams: Vec::new(), instructions: Vec::new(), registers: Vec::new() };
+    for at in 0..nodes.len() {
+        run.node(emitter.places, nodes, at);
+    }
+    let streams = run.streams.len() as u16;
+    match Strip::new(run.instructions, streams) {
+        Some(strip) => emitter.code.push(Code::Strip {
+            strip,
+            outer: cut.outer,
+            inner: cut.inner,
+            streams: run.streams,
+        }),
+        None => unreachable!("operands are written before they are read"),
+    }
+}
+
+/// A run in the making.
+struct Run {
+    cut: Cut,
+    streams: Vec<Stream>,
+    instructions: Vec<Instruction>,
+    /// What each register holds, and the last node of the run that reads it.
+    registers: Vec<(NodeId, usize)>,
+}
+
+impl Run {
+    fn node(&mut self, places: &mut Places<'_>, nodes: &[NodeId], at: usize) {
+        let id = nodes[at];
+        let node = places.graph.node(id);
+        let Op::Map(op) = node.op else { unreachable!("only elementwise nodes are gathered") };
+        let mut args = [Operand::Number(0.0); 3];
+        for (slot, arg) in args.iter_mut().zip(&node.args) {
+            // A value that is handed on may stand in a register, too.
+            let whole = places.whole(*arg);
+            let register = self.registers.iter().position(|it| Some(it.0) == whole);
+            *slot = match register {
+                Some(register) => Operand::Register(register as u16),
+                None => self.operand(places, *arg),
+            };
+        }
+        let position = |id: &NodeId| nodes.iter().position(|it| it == id);
+        // A value that only this run reads stays in a register, as long as there is a free one.
+        let users: Vec<Option<usize>> = places.users(id).iter().map(position).collect();
+        let inside = !users.is_empty() && users.iter().all(Option::is_some);
+        let stays = inside && !places.is_placed(id) && !places.is_wanted(id);
+        let free = self.registers.iter().position(|it| it.1 <= at);
+        let free = free.or((self.registers.len() < MOST_REGISTERS).then_some(self.registers.len()));
+        let to = match free {
+            Some(register) if stays => {
+                let last = users.iter().flatten().copied().max().unwrap_or(at);
+                if register == self.registers.len() {
+                    self.registers.push((id, last));
+                } else {
+                    self.registers[register] = (id, last);
+                }
+                Target::Register(register as u16)
+            }
+            Some(_) | None => {
+                let place = places.place(id);
+                let stream = Stream { place, outer: self.cut.inner, kind: StreamKind::Each };
+                Target::Stream(self.stream(stream))
+            }
+        };
+        self.instructions.push(Instruction::new(LaneOp::Map(op), args, to));
+    }
+
+    /// An operand of an elementwise operator.
+    fn operand(&mut self, places: &mut Places<'_>, id: NodeId) -> Operand {
+        let (source, outer, kind) = match places.repeated(id) {
+            Some(Repeated::Number(source)) => (source, 0, StreamKind::PerOuter),
+            Some(Repeated::Outer(source, cut)) if cut == self.cut => {
+                (source, 1, StreamKind::PerOuter)
+            }
+            Some(Repeated::Inner(source, cut)) if cut == self.cut => (source, 0, StreamKind::Each),
+            Some(Repeated::Outer(..) | Repeated::Inner(..)) | None => {
+                (id, self.cut.inner, StreamKind::Each)
+            }
+        };
+        if let Op::Constant(value) = &places.graph.node(source).op {
+            return Operand::Number(value.eval(places.env).map_or(f32::NAN, |it| it as f32));
+        }
+        let place = places.place(source);
+        Operand::Stream(self.stream(Stream { place, outer, kind }))
+    }
+
+    /// The position of a stream, which is added if it is new.
+    fn stream(&mut self, wanted: Stream) -> u16 {
+        let at = self.streams.iter().position(|it| *it == wanted).unwrap_or(self.streams.len());
+        if at == self.streams.len() {
+            self.streams.push(wanted);
+        }
+        at as u16
+    }
+}

@@ -1,0 +1,193 @@
+//! Tasks of a plan as instructions.
+
+use super::elementwise::elementwise;
+use super::places::Places;
+use super::weights::{Filling, Turned};
+use crate::exec::kernels::RowOp;
+use crate::exec::kernels::machine::{Code, PackSize, Part, Place};
+use crate::ir::{Contract, NodeId, Op};
+use crate::plan::{LinearSum, Stage, Task, Term};
+
+/// What is emitted beside instructions.
+pub(super) struct Emitter<'p, 'g> {
+    pub places: &'p mut Places<'g>,
+    /// For each carried value, where its next row goes and the node that gives it.
+    pub next: Vec<Option<(NodeId, Place)>>,
+    pub packs: Vec<PackSize>,
+    pub fillings: Vec<Filling>,
+    pub code: Vec<Code>,
+}
+
+impl Emitter<'_, '_> {
+    /// The instructions of all stages.
+    pub fn stages(&mut self, stages: &[Stage]) -> Vec<Part> {
+        for task in stages.iter().flat_map(|it| &it.tasks) {
+            if let Task::Products(sums) = task {
+                self.gather(sums);
+            }
+        }
+        let mut parts = Vec::new();
+        for stage in stages {
+            for task in &stage.tasks {
+                self.task(task);
+            }
+            let code = std::mem::take(&mut self.code);
+            parts.push(Part { is_loop: stage.is_loop(), code });
+        }
+        parts
+    }
+
+    fn task(&mut self, task: &Task) {
+        match task {
+            Task::Elementwise(nodes) => elementwise(self, nodes),
+            Task::Products(sums) => self.products(sums),
+            Task::Single(id) => self.single(*id),
+            Task::Hold(carry) => {
+                let Some((node, to)) = self.next[*carry] else { return };
+                let from = self.places.place(node);
+                if from != to {
+                    let n = self.places.len(node);
+                    self.copy(from, to, n);
+                }
+            }
+        }
+    }
+
+    fn copy(&mut self, from: Place, to: Place, n: usize) {
+        if n > 0 {
+            self.code.push(Code::Copy { from, to, n });
+        }
+    }
+
+    /// Gives the results of sums of the same values places side by side, and what they begin with
+    /// too.
+    fn gather(&mut self, sums: &[LinearSum]) {
+        let places = &mut *self.places;
+        let nodes: Vec<NodeId> = sums.iter().map(|it| it.node).collect();
+        if nodes.iter().all(|it| places.is_free(*it)) {
+            places.put_together(&nodes);
+        }
+        let added: Option<Vec<NodeId>> = sums.iter().map(|it| it.added).collect();
+        let Some(added) = added else { return };
+        let bases: Vec<(NodeId, usize)> = added.iter().map(|it| places.view(*it)).collect();
+        let whole = |(id, it): (&NodeId, &(NodeId, usize))| {
+            it.1 == 0 && !places.is_placed(*id) && places.len(it.0) == places.len(*id)
+        };
+        let whole = added.iter().zip(&bases).all(whole);
+        let bases: Vec<NodeId> = bases.into_iter().map(|it| it.0).collect();
+        let mut sorted = bases.clone();
+        sorted.sort();
+        sorted.dedup();
+        let once = bases.iter().all(|it| places.pass.once[it.idx()]);
+        let free = bases.iter().all(|it| places.is_free(*it));
+        if whole && sorted.len() == bases.len() && (once || free) {
+            places.put_together(&bases);
+        }
+    }
+
+    /// Sums of products, as many at once as stand side by side.
+    fn products(&mut self, sums: &[LinearSum]) {
+        let sums: Vec<&LinearSum> =
+            sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
+        let mut begin = 0;
+        while begin < sums.len() {
+            let to = self.places.place(sums[begin].node);
+            let added = sums[begin].added.map(|it| self.places.place(it));
+            let mut n = 0;
+            let mut end = begin;
+            while end < sums.len() {
+                let sum = sums[end];
+                let next_to = self.places.place(sum.node);
+                let next_added = sum.added.map(|it| self.places.place(it));
+                let at = |it: Place| Place { offset: it.offset + n, ..it };
+                let signs = |it: &LinearSum| -> Vec<bool> {
+                    it.terms.iter().map(|it| it.negative).collect()
+                };
+                if next_to != at(to)
+                    || next_added != added.map(at)
+                    || signs(sum) != signs(sums[begin])
+                {
+                    break;
+                }
+                n += self.places.len(sum.node);
+                end += 1;
+            }
+            self.product(&sums[begin..end], added, to);
+            begin = end;
+        }
+    }
+
+    fn product(&mut self, sums: &[&LinearSum], added: Option<Place>, to: Place) {
+        let lens: Vec<usize> = sums.iter().map(|it| self.places.len(it.node)).collect();
+        let columns = lens.iter().sum();
+        let unit = if lens.iter().all(|it| *it == lens[0]) { lens[0] } else { columns };
+        let pack = self.packs.len();
+        let mut first = 0;
+        let mut depths = vec![0; sums[0].terms.len()];
+        for (sum, len) in sums.iter().zip(&lens) {
+            for (term, (it, depth)) in sum.terms.iter().zip(&mut depths).enumerate() {
+                let matrix = self.matrix(it);
+                *depth = matrix.rows.len();
+                let (matrix, negative) = (matrix, it.negative);
+                self.fillings.push(Filling { pack, term, first, matrix, negative });
+            }
+            first += len;
+        }
+        let values = sums[0].terms.iter().map(|it| self.places.place(it.value)).collect();
+        self.packs.push(PackSize { depths, columns });
+        self.code.push(Code::Product { pack, values, added, to, columns, unit });
+    }
+
+    /// How the numbers of a matrix stand for a product.
+    fn matrix(&self, term: &Term) -> Turned {
+        let node = self.places.graph.node(term.product);
+        let Op::Contract(Contract { left, right, result }) = &node.op else {
+            unreachable!("a product is a contraction")
+        };
+        let (own, value) =
+            if node.args[0] == term.matrix { (left, right) } else { (right, left) };
+        let sizes = &self.places.shapes[term.matrix.idx()];
+        // Where each index of some axes leads, the last axis fastest.
+        let offsets = |labels: &[u8]| {
+            labels.iter().fold(vec![0usize], |offsets, label| {
+                let Some(axis) = own.iter().position(|it| it == label) else { return offsets };
+                let step: usize = sizes[axis + 1..].iter().product();
+                let along = |at: usize| (0..sizes[axis]).map(move |it| at + it * step);
+                offsets.into_iter().flat_map(along).collect()
+            })
+        };
+        Turned { node: term.matrix, rows: offsets(value), columns: offsets(result) }
+    }
+
+    fn single(&mut self, id: NodeId) {
+        if self.places.is_view(id) || self.places.len(id) == 0 {
+            return;
+        }
+        // What is repeated is read where it stands, as far as its readers can.
+        if matches!(self.places.graph.node(id).op, Op::Expand(_)) && !self.is_asked_for(id) {
+            return;
+        }
+        self.row(id);
+    }
+
+    /// Whether a repeated value must stand somewhere as a whole.
+    fn is_asked_for(&self, id: NodeId) -> bool {
+        let places = &self.places;
+        let elementwise = |it: &NodeId| matches!(places.graph.node(*it).op, Op::Map(_));
+        places.is_placed(id) || places.is_wanted(id) || !places.users(id).iter().all(elementwise)
+    }
+
+    /// An operator by itself.
+    pub fn row(&mut self, id: NodeId) {
+        let node = self.places.graph.node(id);
+        let args: Vec<(Place, usize)> =
+            node.args.iter().map(|it| (self.places.place(*it), self.places.len(*it))).collect();
+        let to = (self.places.place(id), self.places.len(id));
+        let shapes = self.places.shapes;
+        let sizes: Vec<&[usize]> = node.args.iter().map(|it| &shapes[it.idx()][..]).collect();
+        match RowOp::new(&node.op, self.places.env, &sizes, &shapes[id.idx()]) {
+            Some(op) => self.code.push(Code::Row { op, args, to }),
+            None => unreachable!("{:?} is computed for rows", node.op),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Gradients of params from sums over all rows.
+
+use std::collections::BTreeMap;
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::compile::{Backward, Compiled, RowSum};
+use super::forward::Machine;
+use super::weights::Weights;
+use crate::exec::eval::{Value, value_of};
+use crate::exec::kernels::machine::{Frame, Gradient, Outer};
+use crate::ir::{Env, Node, NodeId, Op, Pointwise};
+use crate::plan::Sum;
+
+/// A sum that is computed straight into the gradient of a param.
+struct Direct {
+    param: usize,
+    sum: RowSum,
+    /// Whether it is added to what another one left there.
+    add: bool,
+}
+
+/// Computes the gradients of params.
+pub(super) fn param_gradients(
+    compiled: &Compiled,
+    program: &Backward,
+    weights: &Weights,
+    env: &Env,
+    frame: &Frame<'_>,
+    machine: Machine<'_>,
+    gradients: &mut [Option<ArrayD<f32>>],
+) {
+    let rows = frame.packing().rows();
+    let mut sums = Sums { compiled, program, weights, env, rows, known: BTreeMap::new() };
+    let roots = &compiled.plan.adjoint.params;
+    let mut direct: Vec<Direct> = Vec::new();
+    let mut others: Vec<(usize, NodeId)> = Vec::new();
+    for (param, root) in roots.iter().enumerate() {
+        let (Some(root), Some(_)) = (root, &gradients[param]) else { continue };
+        match sums.direct(*root) {
+            Some(all) => {
+                let all = all.into_iter().enumerate();
+                direct.extend(all.map(|(at, sum)| Direct { param, sum, add: at > 0 }));
+            }
+            None => others.push((param, *root)),
+        }
+    }
+    sums.rows(&others, frame, machine);
+    // Sums of one round go to different params.
+    while !direct.is_empty() {
+        let mut round: BTreeMap<usize, (RowSum, bool)> = BTreeMap::new();
+        direct.retain(|it| {
+            let is_next = !round.contains_key(&it.param);
+            if is_next {
+                round.insert(it.param, (it.sum.clone(), it.add));
+            }
+            !is_next
+        });
+        let mut jobs = Vec::new();
+        for (param, gradient) in gradients.iter_mut().enumerate() {
+            let (Some((sum, add)), Some(gradient)) = (round.get(&param), gradient) else { continue };
+            if let Some(to) = gradient.as_slice_mut() {
+                jobs.push((job(sum, to), *add));
+            }
+        }
+        frame.sums(machine.path, &mut jobs, machine.team);
+    }
+    for (param, root) in others {
+        if let Some(gradient) = &mut gradients[param] {
+            gradient.assign(&sums.of(root));
+        }
+    }
+}
+
+fn job<'t>(sum: &RowSum, to: &'t mut [f32]) -> Gradient<'t> {
+    match sum {
+        RowSum::Outer(outer) => Gradient::Outer(*outer, to),
+        RowSum::Columns(columns) => Gradient::Columns(*columns, to),
+    }
+}
+
+/// Sums of nodes over all rows.
+struct Sums<'s> {
+    compiled: &'s Compiled,
+    program: &'s Backward,
+    weights: &'s Weights,
+    env: &'s Env,
+    /// How many rows there are.
+    rows: usize,
+    known: BTreeMap<NodeId, Value<f32>>,
+}
+
+impl Sums<'_> {
+    fn node(&self, id: NodeId) -> &Node {
+        self.compiled.plan.adjoint.graph.node(id)
+    }
+
+    /// How the axes of a product of two values over all rows stand in its node: `None` where they
+    /// are those of one value and then those of the other.
+    fn turned(&self, id: NodeId) -> Option<Vec<usize>> {
+        let Op::Contract(labels) = &self.node(id).op else { return None };
+        let all: Vec<&u8> = labels.left.iter().chain(&labels.right).collect();
+        let place = |label: &u8| all.iter().position(|it| *it == label);
+        let order: Vec<usize> = labels.result.iter().filter_map(place).collect();
+        (!order.is_sorted()).then_some(order)
+    }
+
+    /// The sums over rows that a node is the sum of, where each stands as it is wanted.
+    fn direct(&self, root: NodeId) -> Option<Vec<RowSum>> {
+        let mut all = Vec::new();
+        let mut open = vec![root];
+        while let Some(id) = open.pop() {
+            match (&self.compiled.plan.sums[id.idx()], &self.program.sums[id.idx()]) {
+                (Some(Sum::Product), Some(RowSum::Outer(outer))) => {
+                    let Outer { left, right } = *outer;
+                    let outer = match self.turned(id) {
+                        None => *outer,
+                        // Two groups of axes that change places.
+                        Some(order) if self.swaps(id, &order) => Outer { left: right, right: left },
+                        Some(_) => return None,
+                    };
+                    all.push(RowSum::Outer(outer));
+                }
+                (Some(Sum::Rows), Some(sum)) => all.push(sum.clone()),
+                (Some(Sum::Linear), None) => match self.node(id).op {
+                    Op::Map(Pointwise::Add) => open.extend(self.node(id).args.iter().rev()),
+                    Op::Reshape => open.extend(&self.node(id).args),
+                    _ => return None,
+                },
+                (_, _) => return None,
+            }
+        }
+        Some(all)
+    }
+
+    fn swaps(&self, id: NodeId, order: &[usize]) -> bool {
+        let Op::Contract(labels) = &self.node(id).op else { return false };
+        let (left, right) = (labels.left.len(), labels.right.len());
+        order.iter().copied().eq((left..left + right).chain(0..left))
+    }
+
+    /// Computes what the sums of some roots read from rows.
+    fn rows(&mut self, roots: &[(usize, NodeId)], frame: &Frame<'_>, machine: Machine<'_>) {
+        let mut wanted: Vec<(NodeId, &RowSum)> = Vec::new();
+        let mut seen = vec![false; self.program.sums.len()];
+        let mut open: Vec<NodeId> = roots.iter().map(|it| it.1).collect();
+        while let Some(id) = open.pop() {
+            if std::mem::replace(&mut seen[id.idx()], true) {
+                continue;
+            }
+            match &self.program.sums[id.idx()] {
+                Some(sum) => wanted.push((id, sum)),
+                None if self.compiled.plan.sums[id.idx()] == Some(Sum::Linear) => {
+                    open.extend(&self.node(id).args);
+                }
+                None => {}
+            }
+        }
+        let size = |sum: &RowSum| match sum {
+            RowSum::Outer(it) => it.left.1 * it.right.1,
+            RowSum::Columns(it) => it.value.1,
+        };
+        let mut targets: Vec<Vec<f32>> =
+            wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
+        let mut jobs: Vec<(Gradient<'_>, bool)> =
+            wanted.iter().zip(&mut targets).map(|((_, it), to)| (job(it, to), false)).collect();
+        frame.sums(machine.path, &mut jobs, machine.team);
+        drop(jobs);
+        let ids: Vec<NodeId> = wanted.iter().map(|it| it.0).collect();
+        for (id, numbers) in ids.into_iter().zip(targets) {
+            let value = self.shaped(id, numbers);
+            self.known.insert(id, value);
+        }
+    }
+
+    /// A sum in the shape of its node.
+    fn shaped(&self, id: NodeId, numbers: Vec<f32>) -> Value<f32> {
+        let shape = &self.program.shapes[id.idx()];
+        let Some(order) = self.turned(id) else { return array(shape, numbers) };
+        let shapes = &self.program.shapes;
+        let axes = self.node(id).args.iter().flat_map(|it| shapes[it.idx()].iter().copied());
+        let axes: Vec<usize> = axes.collect();
+        let turned = array(&axes, numbers).permuted_axes(IxDyn(&order));
+        turned.as_standard_layout().into_owned().into_shared()
+    }
+
+    /// The sum of a node over all rows.
+    fn of(&mut self, id: NodeId) -> Value<f32> {
+        if let Some(sum) = self.known.get(&id) {
+            return sum.clone();
+        }
+        let once = self.weights.values[id.idx()].clone();
+        let sum = match &self.compiled.plan.sums[id.idx()] {
+            Some(Sum::Linear) => {
+                let args = self.node(id).args.clone();
+                let args: Vec<Value<f32>> = args
+                    .into_iter()
+                    .map(|it| match self.compiled.plan.backward.once[it.idx()] {
+                        true => self.weights.values[it.idx()].clone().unwrap_or_default(),
+                        false => self.of(it),
+                    })
+                    .collect();
+                let args: Vec<&Value<f32>> = args.iter().collect();
+                let leaf = &mut |_, _: &Node| unreachable!("a leaf is summed row by row");
+                let shape = &self.program.shapes[id.idx()];
+                value_of(id, self.node(id), &args, shape, self.env, leaf)
+            }
+            Some(Sum::Once) => {
+                let rows = self.rows as f32;
+                once.unwrap_or_default().mapv(|it| it * rows).into_shared()
+            }
+            Some(Sum::Product | Sum::Rows) | None => {
+                unreachable!("what is read from rows was computed before")
+            }
+        };
+        self.known.insert(id, sum.clone());
+        sum
+    }
+}
+
+fn array(shape: &[usize], numbers: Vec<f32>) -> Value<f32> {
+    match ArrayD::from_shape_vec(IxDyn(shape), numbers) {
+        Ok(array) => array.into_shared(),
+        Err(fault) => unreachable!("a value has the elements of its shape: {fault}"),
+    }
+}

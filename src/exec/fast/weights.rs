@@ -1,0 +1,155 @@
+//! What is the same for all rows: values of params, and matrices in the form that products want.
+
+use std::borrow::Cow;
+
+use ndarray::ArrayD;
+
+use crate::exec::eval::{Value, value_of};
+use crate::exec::kernels::machine::Program;
+use crate::exec::kernels::{Matrix, Packed, Path};
+use crate::ir::{Env, Graph, Node, NodeId, Op};
+
+/// A matrix within a product: the number at row k and column j is number `rows[k] + columns[j]` of
+/// its node.
+#[derive(Clone, Debug)]
+pub(super) struct Turned {
+    pub node: NodeId,
+    pub rows: Vec<usize>,
+    pub columns: Vec<usize>,
+}
+
+/// A matrix and where it goes.
+#[derive(Clone, Debug)]
+pub(super) struct Filling {
+    /// The product.
+    pub pack: usize,
+    /// Which of its terms.
+    pub term: usize,
+    /// The first column.
+    pub first: usize,
+    pub matrix: Turned,
+    pub negative: bool,
+}
+
+/// What a program needs of a graph that is the same for all rows.
+#[derive(Clone, Debug)]
+pub(super) struct Needs {
+    /// The values that stand in the buffer of fixed values, and where each begins.
+    pub fixed: Vec<(NodeId, usize)>,
+    pub fillings: Vec<Filling>,
+    /// Others that are asked for.
+    pub others: Vec<NodeId>,
+}
+
+/// The values, for one set of params.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weights {
+    pub fixed: Vec<f32>,
+    pub packs: Vec<Packed>,
+    /// For each node of the graph its value, where somebody asked for it.
+    pub values: Vec<Option<Value<f32>>>,
+}
+
+/// Where leaves come from: params by reference, the others by value.
+pub(super) struct Source<'s> {
+    pub graph: &'s Graph,
+    pub shapes: &'s [Vec<usize>],
+    pub env: &'s Env,
+    pub params: &'s [ArrayD<f32>],
+    pub leaf: &'s dyn Fn(&Op) -> Option<Value<f32>>,
+}
+
+impl Source<'_> {
+    /// The values of nodes and of what they are made of.
+    fn values(&self, wanted: impl Iterator<Item = NodeId>) -> Vec<Option<Value<f32>>> {
+        let n = self.graph.nodes().len();
+        let mut needed = vec![false; n];
+        wanted.for_each(|it| needed[it.idx()] = true);
+        for id in self.graph.ids().rev().filter(|it| it.idx() < n) {
+            if needed[id.idx()] {
+                self.graph.node(id).args.iter().for_each(|it| needed[it.idx()] = true);
+            }
+        }
+        let mut values: Vec<Option<Value<f32>>> = vec![None; n];
+        for id in self.graph.ids().filter(|it| needed[it.idx()]) {
+            let node = self.graph.node(id);
+            values[id.idx()] = if node.op.is_leaf() {
+                match node.op {
+                    Op::Param(param) => Some(self.params[param].to_shared()),
+                    _ => (self.leaf)(&node.op),
+                }
+            } else {
+                let args: Option<Vec<&Value<f32>>> =
+                    node.args.iter().map(|it| values[it.idx()].as_ref()).collect();
+                args.map(|args| {
+                    let none = &mut |_, _: &Node| unreachable!("this node is no leaf");
+                    value_of(id, node, &args, &self.shapes[id.idx()], self.env, none)
+                })
+            };
+        }
+        values
+    }
+
+    /// The numbers of a node in order: those of a param where they stand.
+    fn numbers<'v>(&'v self, id: NodeId, values: &'v [Option<Value<f32>>]) -> Cow<'v, [f32]> {
+        let borrowed = match (&self.graph.node(id).op, &values[id.idx()]) {
+            (Op::Param(param), _) => self.params[*param].as_slice(),
+            (_, Some(value)) => value.as_slice(),
+            (_, None) => unreachable!("what is the same for all rows was computed"),
+        };
+        match (borrowed, &self.graph.node(id).op, &values[id.idx()]) {
+            (Some(numbers), ..) => Cow::Borrowed(numbers),
+            (None, Op::Param(param), _) => Cow::Owned(self.params[*param].iter().copied().collect()),
+            (None, _, value) => Cow::Owned(value.iter().flatten().copied().collect()),
+        }
+    }
+}
+
+impl Weights {
+    /// Memory for the weights of a program.
+    pub fn new(program: &Program, path: Path) -> Weights {
+        let width = program.buffers()[super::places::FIXED].width;
+        Weights { fixed: vec![0.0; width], packs: program.packed(path), values: Vec::new() }
+    }
+
+    /// Computes and packs.
+    pub fn fill(&mut self, needs: &Needs, source: &Source<'_>) {
+        // A param that is only multiplied with is not copied.
+        let is_param = |it: &NodeId| matches!(source.graph.node(*it).op, Op::Param(_));
+        let direct = needs.fixed.iter().map(|it| it.0);
+        let direct = direct.chain(needs.fillings.iter().map(|it| it.matrix.node));
+        let direct = direct.filter(|it| !is_param(it));
+        self.values = source.values(direct.chain(needs.others.iter().copied()));
+        for (node, first) in &needs.fixed {
+            let numbers = source.numbers(*node, &self.values);
+            self.fixed[*first..first + numbers.len()].copy_from_slice(&numbers);
+        }
+        for it in &needs.fillings {
+            let numbers = source.numbers(it.matrix.node, &self.values);
+            let packed = &mut self.packs[it.pack];
+            let (rows, columns) = (&it.matrix.rows, &it.matrix.columns);
+            match (step(rows), step(columns)) {
+                (Some(down), Some(right)) => {
+                    let first = rows.first().unwrap_or(&0) + columns.first().unwrap_or(&0);
+                    let (rows, columns) = (rows.len(), columns.len());
+                    let matrix = Matrix { data: &numbers, first, down, right, rows, columns };
+                    packed.fill(it.term, it.first, matrix, it.negative);
+                }
+                (Some(_) | None, _) => {
+                    let all = rows.iter().flat_map(|k| columns.iter().map(move |j| k + j));
+                    let data: Vec<f32> = all.map(|it| numbers[it]).collect();
+                    let (rows, columns) = (rows.len(), columns.len());
+                    let matrix =
+                        Matrix { data: &data, first: 0, down: columns, right: 1, rows, columns };
+                    packed.fill(it.term, it.first, matrix, it.negative);
+                }
+            }
+        }
+    }
+}
+
+/// How far numbers are apart, if that is the same for all.
+fn step(offsets: &[usize]) -> Option<usize> {
+    let step = offsets.get(1).map_or(1, |it| it - offsets[0]);
+    offsets.windows(2).all(|it| it[1] - it[0] == step).then_some(step)
+}

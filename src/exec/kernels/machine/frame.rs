@@ -1,0 +1,160 @@
+//! Memory for the rows of a call.
+
+use std::marker::PhantomData;
+
+use super::{Buffer, Extent, Packing, Place, Program, BLOCK};
+
+/// A line of a cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+
+const LINE: usize = 16;
+
+/// Numbers that calls use one after the other; it grows to what the largest one needs.
+#[derive(Debug, Default)]
+pub struct Memory(Vec<Line>);
+
+impl Memory {
+    /// At least so many numbers.
+    fn reserve(&mut self, numbers: usize) {
+        let lines = numbers.div_ceil(LINE);
+        if self.0.len() < lines {
+            // Fresh memory of the system is zero already, and what was there is not copied.
+            self.0 = Vec::new();
+            self.0 = vec![Line([0.0; LINE]); lines];
+        }
+    }
+
+    /// How many numbers it has.
+    pub fn numbers(&self) -> usize {
+        self.0.len() * LINE
+    }
+}
+
+/// Where the rows of each buffer of a program stand, for the rows of a call.
+#[derive(Debug)]
+pub struct Frame<'m> {
+    pub(super) buffers: &'m [Buffer],
+    pub(super) packing: &'m Packing,
+    /// The first number of each buffer, and how many it has; nothing where it is not lent yet.
+    pub(super) bases: Vec<(*mut f32, usize)>,
+    lent: PhantomData<&'m mut [f32]>,
+}
+
+/// How many rows of a step or block each thread has.
+pub(super) fn local_rows(packing: &Packing) -> usize {
+    packing.width().max(BLOCK.min(packing.rows()))
+}
+
+/// How many numbers a buffer has in a call, where `parts` threads have blocks of their own.
+fn numbers(buffer: &Buffer, packing: &Packing, parts: usize) -> usize {
+    let rows = match buffer.extent {
+        Extent::Fixed => 1,
+        Extent::Each => packing.rows(),
+        Extent::Carried => packing.width() + packing.rows(),
+        Extent::Local => parts * local_rows(packing),
+    };
+    rows * buffer.width
+}
+
+impl<'m> Frame<'m> {
+    /// How many numbers the own buffers of a program take.
+    pub fn numbers(program: &Program, packing: &Packing, parts: usize) -> usize {
+        let own = program.buffers().iter().filter(|it| it.own);
+        own.map(|it| numbers(it, packing, parts).next_multiple_of(LINE)).sum()
+    }
+
+    /// Gives the own buffers of a program memory.
+    pub fn new(
+        program: &'m Program,
+        packing: &'m Packing,
+        parts: usize,
+        memory: &'m mut Memory,
+    ) -> Frame<'m> {
+        memory.reserve(Frame::numbers(program, packing, parts));
+        let mut at = 0;
+        let base = memory.0.as_mut_ptr().cast::<f32>();
+        let bases = program.buffers().iter().map(|it| {
+            if !it.own {
+                return (std::ptr::null_mut(), 0);
+            }
+            let n = numbers(it, packing, parts);
+            let first = base.wrapping_add(at);
+            at += n.next_multiple_of(LINE);
+            (first, n)
+        });
+        let bases = bases.collect();
+        Frame { buffers: program.buffers(), packing, bases, lent: PhantomData }
+    }
+
+    /// Lends a buffer that the program does not write.
+    ///
+    /// # Panics
+    ///
+    /// When the buffer is the program's own, or needs more numbers: a fault of the caller.
+    pub fn lend(&mut self, buffer: usize, numbers: &'m [f32]) {
+        assert!(!self.buffers[buffer].own, "a buffer of the program's own is not lent");
+        assert!(numbers.len() >= self.len(buffer), "a lent buffer has all its rows");
+        // Nothing writes there: `Program::new` looked.
+        self.bases[buffer] = (numbers.as_ptr().cast_mut(), numbers.len());
+    }
+
+    /// Takes a buffer of the program's own from elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// When the buffer is lent, or needs more numbers: a fault of the caller.
+    pub fn replace(&mut self, buffer: usize, numbers: &'m mut [f32]) {
+        assert!(self.buffers[buffer].own, "what is lent is not written");
+        assert!(numbers.len() >= self.len(buffer), "a buffer has all its rows");
+        self.bases[buffer] = (numbers.as_mut_ptr(), numbers.len());
+    }
+
+    /// How many numbers a buffer that is no scratch must have.
+    pub fn len(&self, buffer: usize) -> usize {
+        numbers(&self.buffers[buffer], self.packing, 1)
+    }
+
+    /// The numbers of a buffer.
+    pub fn data(&self, buffer: usize) -> &[f32] {
+        let (at, n) = self.bases[buffer];
+        if at.is_null() {
+            return &[];
+        }
+        // SAFETY: it points to so many numbers that live as long as the frame, and nobody writes
+        // them while it is borrowed.
+        unsafe { std::slice::from_raw_parts(at, n) }
+    }
+
+    /// The numbers of a buffer of the program's own.
+    ///
+    /// # Panics
+    ///
+    /// When the buffer is lent: a fault of the caller.
+    pub fn data_mut(&mut self, buffer: usize) -> &mut [f32] {
+        assert!(self.buffers[buffer].own, "what is lent is not written");
+        let (at, n) = self.bases[buffer];
+        // SAFETY: as in `data`; own buffers do not meet, and the frame is borrowed as a whole.
+        unsafe { std::slice::from_raw_parts_mut(at, n) }
+    }
+
+    /// The first number of a place at a step and position, within [`Frame::data`] of its buffer.
+    pub fn offset(&self, place: Place, t: usize, position: usize) -> usize {
+        let row = match place.rows {
+            super::Rows::Fixed => 0,
+            rows => self.packing.first_row(rows, t) + position,
+        };
+        place.offset + row * self.buffers[place.buffer].width
+    }
+
+    /// How many numbers a row of a buffer has.
+    pub fn width(&self, buffer: usize) -> usize {
+        self.buffers[buffer].width
+    }
+
+    /// The rows.
+    pub fn packing(&self) -> &'m Packing {
+        self.packing
+    }
+}

@@ -1,0 +1,286 @@
+//! Straight-line code over rows: what a pass of a plan becomes when its sizes are known.
+//!
+//! A program holds no data and knows neither the batch nor the steps; it is checked once. A
+//! [`Frame`] gives each of its buffers memory for the rows of a call, and [`Program::run`] runs it.
+
+mod frame;
+mod rows;
+mod run;
+mod split;
+mod sums;
+
+pub use frame::{Frame, Memory};
+pub use rows::{Packing, Rows};
+pub use sums::{Columns, Gradient, Outer};
+
+use super::{Packed, Path, RowOp, Strip, StreamKind};
+
+/// How many rows an instruction that has no loop over time takes at once, so that what one leaves for
+/// the next stays in the second cache; a multiple of the rows of a tile.
+pub const BLOCK: usize = 192;
+
+/// Memory with rows of one width.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Buffer {
+    /// How many numbers a row has.
+    pub width: usize,
+    /// How many rows there are.
+    pub extent: Extent,
+    /// Whether the program may write to it; else somebody lends it.
+    pub own: bool,
+}
+
+/// How many rows a buffer has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// One.
+    Fixed,
+    /// One for each row of all steps.
+    Each,
+    /// Those, and one for each sequence.
+    Carried,
+    /// Those of a step or a block.
+    Local,
+}
+
+/// Where a value stands: a part of each row of a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The position of the buffer.
+    pub buffer: usize,
+    /// The first number of the part.
+    pub offset: usize,
+    /// Which rows.
+    pub rows: Rows,
+}
+
+/// An operand of a strip: where it stands, and how its numbers repeat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stream {
+    /// Where.
+    pub place: Place,
+    /// From one of the outer elements to the next.
+    pub outer: usize,
+    /// One number for each element, or one for all that an outer element has.
+    pub kind: StreamKind,
+}
+
+/// One instruction.
+#[derive(Clone, Debug)]
+pub enum Code {
+    /// Elementwise operators on `outer * inner` numbers of each row.
+    Strip {
+        /// What is done.
+        strip: Strip,
+        /// How many times `inner` numbers a row has.
+        outer: usize,
+        /// How many numbers stand together.
+        inner: usize,
+        /// The operands and results.
+        streams: Vec<Stream>,
+    },
+    /// A sum of products with packed matrices: [`Packed::product`].
+    Product {
+        /// The position of the packed matrices.
+        pack: usize,
+        /// The rows, for each term.
+        values: Vec<Place>,
+        /// Where the sum begins.
+        added: Option<Place>,
+        /// Where it goes.
+        to: Place,
+        /// How many numbers the sum has.
+        columns: usize,
+        /// It is made of results of so many numbers each, side by side.
+        unit: usize,
+    },
+    /// Any other operator, row by row.
+    Row {
+        /// The operator with its sizes.
+        op: RowOp,
+        /// The operands, and how many numbers each has.
+        args: Vec<(Place, usize)>,
+        /// The result, and how many numbers it has.
+        to: (Place, usize),
+    },
+    /// Rows as they are.
+    Copy {
+        /// From where.
+        from: Place,
+        /// To where.
+        to: Place,
+        /// How many numbers.
+        n: usize,
+    },
+}
+
+/// A part of a program.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Whether it goes step by step; else it takes all rows, a block at a time.
+    pub is_loop: bool,
+    /// What is done.
+    pub code: Vec<Code>,
+}
+
+/// Which matrices a product multiplies with: how many numbers each term sums, and how many columns
+/// there are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PackSize {
+    /// The numbers of each term.
+    pub depths: Vec<usize>,
+    /// The columns.
+    pub columns: usize,
+}
+
+/// Code whose places were checked.
+#[derive(Clone, Debug)]
+pub struct Program {
+    buffers: Vec<Buffer>,
+    packs: Vec<PackSize>,
+    parts: Vec<Part>,
+    /// For each part, what threads that share the units of a row must know.
+    splits: Vec<split::Split>,
+    /// Whether steps go from the last to the first.
+    backward: bool,
+}
+
+impl Program {
+    /// Checks code; `None` where a place leaves its buffer, something is written that is lent, or
+    /// the number of operands is wrong.
+    pub fn new(
+        buffers: Vec<Buffer>,
+        packs: Vec<PackSize>,
+        parts: Vec<Part>,
+        backward: bool,
+    ) -> Option<Program> {
+        let checker = Checker { buffers: &buffers, packs: &packs };
+        let sound = parts.iter().flat_map(|it| &it.code).all(|it| checker.is_sound(it));
+        let splits = parts.iter().map(|it| split::Split::of(it)).collect();
+        sound.then_some(Program { buffers, packs, parts, splits, backward })
+    }
+
+    /// The buffers.
+    pub fn buffers(&self) -> &[Buffer] {
+        &self.buffers
+    }
+
+    /// The sizes of the matrices that it multiplies with.
+    pub fn packs(&self) -> &[PackSize] {
+        &self.packs
+    }
+
+    /// Its parts, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Memory for the matrices, on a path.
+    pub fn packed(&self, path: Path) -> Vec<Packed> {
+        self.packs.iter().map(|it| Packed::new(path, &it.depths, it.columns)).collect()
+    }
+
+    /// How many multiplications a row takes.
+    pub fn work(&self) -> usize {
+        self.packs.iter().map(|it| it.depths.iter().sum::<usize>() * it.columns).sum()
+    }
+}
+
+/// What places are checked against.
+struct Checker<'c> {
+    buffers: &'c [Buffer],
+    packs: &'c [PackSize],
+}
+
+impl Checker<'_> {
+    /// Whether so many numbers from a place on lie in the rows that it means.
+    fn is_within(&self, place: &Place, n: usize) -> bool {
+        let Some(buffer) = self.buffers.get(place.buffer) else { return false };
+        let rows = match (place.rows, buffer.extent) {
+            (Rows::Fixed, Extent::Fixed)
+            | (Rows::Each, Extent::Each)
+            | (Rows::Old | Rows::New, Extent::Carried)
+            | (Rows::Local, Extent::Local) => true,
+            (Rows::Fixed | Rows::Each | Rows::Old | Rows::New | Rows::Local, _) => false,
+        };
+        rows && place.offset.checked_add(n).is_some_and(|end| end <= buffer.width)
+    }
+
+    fn is_written(&self, place: &Place, n: usize) -> bool {
+        self.is_within(place, n)
+            && self.buffers[place.buffer].own
+            && place.rows != Rows::Fixed
+    }
+
+    fn is_sound(&self, code: &Code) -> bool {
+        match code {
+            Code::Strip { strip, outer, inner, streams } => {
+                let len = |it: &Stream| {
+                    let last = outer.saturating_sub(1) * it.outer;
+                    last + match it.kind {
+                        StreamKind::Each => *inner,
+                        StreamKind::PerOuter => 1,
+                    }
+                };
+                *outer > 0
+                    && *inner > 0
+                    && streams.len() == strip.streams()
+                    && streams.iter().enumerate().all(|(at, it)| match strip.writes(at) {
+                        // Results lie without gaps.
+                        true => {
+                            it.kind == StreamKind::Each
+                                && (*outer == 1 || it.outer == *inner)
+                                && self.is_written(&it.place, len(it))
+                                && streams.iter().all(|other| apart(it, other, len))
+                        }
+                        false => self.is_within(&it.place, len(it)),
+                    })
+            }
+            Code::Product { pack, values, added, to, columns, unit } => {
+                let Some(size) = self.packs.get(*pack) else { return false };
+                let n = size.columns;
+                let meets = |it: &Place, len: usize| overlap((it, len), (to, n));
+                values.len() == size.depths.len()
+                    && n == *columns
+                    && *unit > 0
+                    && n % unit == 0
+                    && self.is_written(to, n)
+                    && values.iter().zip(&size.depths).all(|(it, depth)| {
+                        self.is_within(it, *depth) && !meets(it, *depth)
+                    })
+                    && added.is_none_or(|it| {
+                        self.is_within(&it, n) && (it == *to || !meets(&it, n))
+                    })
+            }
+            Code::Row { op, args, to: (to, n) } => {
+                op.operands() == args.len()
+                    && op.lens().0.iter().zip(args).all(|(len, it)| *len == it.1)
+                    && op.lens().1 == *n
+                    && self.is_written(to, *n)
+                    && args.iter().all(|(it, len)| {
+                        self.is_within(it, *len) && !overlap((it, *len), (to, *n))
+                    })
+            }
+            Code::Copy { from, to, n } => {
+                self.is_within(from, *n)
+                    && self.is_written(to, *n)
+                    && !overlap((from, *n), (to, *n))
+            }
+        }
+    }
+}
+
+/// Whether two parts of rows may have numbers in common. Old and new rows of one step are not the
+/// same.
+fn overlap((a, a_len): (&Place, usize), (b, b_len): (&Place, usize)) -> bool {
+    a.buffer == b.buffer
+        && a.rows == b.rows
+        && a.offset < b.offset + b_len
+        && b.offset < a.offset + a_len
+}
+
+/// Whether a result and another stream are the same or have nothing in common.
+fn apart(written: &Stream, other: &Stream, len: impl Fn(&Stream) -> usize) -> bool {
+    written == other
+        || !overlap((&written.place, len(written)), (&other.place, len(other)))
+}

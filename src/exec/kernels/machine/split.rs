@@ -1,0 +1,168 @@
+//! What threads must know that share the numbers of a row: where they wait for each other.
+//!
+//! Each thread owns the same share of every value of one size: whole panels of columns where the
+//! size is a multiple of a panel, else whole vectors. An elementwise instruction that reads what
+//! the same thread wrote needs no barrier; a product reads whole rows, and waits.
+
+use super::{Code, Part, Place, Rows, Stream};
+use crate::exec::kernels::StreamKind;
+
+/// How a part of a program is divided.
+#[derive(Clone, Debug)]
+pub(super) struct Split {
+    /// For each instruction, whether threads that share rows by their numbers wait before it.
+    pub waits: Vec<bool>,
+    /// Whether instructions read, in other rows, what the same part writes: all of it is there
+    /// before the next instruction begins, even where rows are divided.
+    pub is_ordered: bool,
+    /// The share of multiplications whose results are owned by whole units.
+    pub is_even: bool,
+}
+
+/// How what was written is divided among threads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// Each has its share of every `unit` numbers from `offset` on.
+    Units { offset: usize, unit: usize },
+    /// In another way.
+    Other,
+}
+
+/// A part of a buffer that was written or read since threads last waited.
+struct Touched {
+    buffer: usize,
+    from: usize,
+    to: usize,
+    owner: Owner,
+    is_local: bool,
+}
+
+/// What an instruction reads or writes.
+struct Access {
+    place: Place,
+    len: usize,
+    owner: Owner,
+}
+
+impl Split {
+    pub fn of(part: &Part) -> Split {
+        let mut waits = vec![false; part.code.len()];
+        let (mut written, mut read): (Vec<Touched>, Vec<Touched>) = (Vec::new(), Vec::new());
+        // The second time what the end of a step leaves for the next one is known.
+        for _ in 0..2 {
+            for (code, waits) in part.code.iter().zip(&mut waits) {
+                let (reads, writes) = accesses(code);
+                let meets = |all: &[Touched], it: &Access, local: bool| {
+                    all.iter().any(|other| {
+                        let (from, to) = (it.place.offset, it.place.offset + it.len);
+                        let same = other.buffer == it.place.buffer && other.from < to && from < other.to;
+                        let own = other.owner == it.owner && it.owner != Owner::Other;
+                        same && !own && (!local || other.is_local)
+                    })
+                };
+                let must = reads.iter().any(|it| meets(&written, it, false))
+                    || writes.iter().any(|it| meets(&written, it, true) || meets(&read, it, true));
+                if must {
+                    *waits = true;
+                }
+                if *waits {
+                    written.clear();
+                    read.clear();
+                }
+                let touched = |it: &Access| Touched {
+                    buffer: it.place.buffer,
+                    from: it.place.offset,
+                    to: it.place.offset + it.len,
+                    owner: it.owner,
+                    is_local: it.place.rows == Rows::Local,
+                };
+                written.extend(writes.iter().map(touched));
+                read.extend(reads.iter().map(touched));
+            }
+        }
+        let mut old = Vec::new();
+        let mut new = Vec::new();
+        for code in &part.code {
+            let (reads, writes) = accesses(code);
+            let other_rows = |it: &&Access| matches!(it.place.rows, Rows::Old | Rows::New);
+            old.extend(reads.iter().filter(other_rows).map(|it| it.place.buffer));
+            new.extend(writes.iter().filter(other_rows).map(|it| it.place.buffer));
+        }
+        let is_ordered = !part.is_loop && new.iter().any(|it| old.contains(it));
+        let is_even = part.code.iter().all(|it| match it {
+            Code::Product { unit, .. } => unit % 64 == 0,
+            Code::Row { .. } => false,
+            Code::Strip { outer, .. } => *outer == 1,
+            Code::Copy { .. } => true,
+        });
+        Split { waits, is_ordered, is_even }
+    }
+}
+
+/// What an instruction reads and writes.
+fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
+    match code {
+        Code::Strip { strip, outer, inner, streams } => {
+            let owner = |it: &Stream| match (outer, it.kind) {
+                (1, StreamKind::Each) => {
+                    Owner::Units { offset: it.place.offset, unit: *inner }
+                }
+                (_, StreamKind::Each | StreamKind::PerOuter) => Owner::Other,
+            };
+            let access = |it: &Stream| {
+                let last = (outer - 1) * it.outer;
+                let own = match it.kind {
+                    StreamKind::Each => *inner,
+                    StreamKind::PerOuter => 1,
+                };
+                Access { place: it.place, len: last + own, owner: owner(it) }
+            };
+            let (mut reads, mut writes) = (Vec::new(), Vec::new());
+            for (at, stream) in streams.iter().enumerate() {
+                if strip.writes(at) {
+                    writes.push(access(stream));
+                }
+                if strip.reads(at) {
+                    reads.push(access(stream));
+                }
+            }
+            (reads, writes)
+        }
+        Code::Product { pack: _, values, added, to, columns, unit } => {
+            // How long values are is not known here: to the end of the row.
+            let whole = |it: &Place| Access {
+                place: *it,
+                len: usize::MAX / 2,
+                owner: Owner::Other,
+            };
+            let mut reads: Vec<Access> = values.iter().map(whole).collect();
+            let mut writes = Vec::new();
+            // The results, unit by unit.
+            let owner = |offset: usize| match unit % 64 {
+                0 => Owner::Units { offset, unit: *unit },
+                _ => Owner::Other,
+            };
+            for at in 0..columns / unit {
+                let part = |place: Place| {
+                    let place = Place { offset: place.offset + at * unit, ..place };
+                    Access { place, len: *unit, owner: owner(place.offset) }
+                };
+                reads.extend(added.map(part));
+                writes.push(part(*to));
+            }
+            (reads, writes)
+        }
+        Code::Row { op: _, args, to } => {
+            let access = |(place, len): &(Place, usize)| Access {
+                place: *place,
+                len: *len,
+                owner: Owner::Other,
+            };
+            (args.iter().map(access).collect(), vec![access(to)])
+        }
+        Code::Copy { from, to, n } => {
+            let access = |it: &Place| Access { place: *it, len: *n, owner: Owner::Other };
+            (vec![access(from)], vec![access(to)])
+        }
+    }
+}

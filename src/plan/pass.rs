@@ -1,0 +1,194 @@
+//! A pass over a sequence: stages one after the other, each of all rows at once or step by step.
+
+use super::alias;
+use super::flow::{Flow, Levels, Recurrent};
+use super::linear::{LinearSum, Sums, sums};
+use super::tasks::{Tasks, schedule};
+use crate::ir::{Graph, NodeId, Op};
+
+/// A part of a pass.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stage {
+    /// The carried values that go from step to step; none where all rows are computed at once.
+    pub carries: Vec<usize>,
+    /// What is done, in order.
+    pub tasks: Tasks,
+}
+
+impl Stage {
+    /// Whether it goes step by step.
+    pub fn is_loop(&self) -> bool {
+        !self.carries.is_empty()
+    }
+}
+
+/// When the nodes of a graph are computed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pass {
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
+    /// For each node the stage in which it is computed for each row; `None` for leaves, for what is
+    /// the same for all rows, and for what nobody needs.
+    pub stage_of: Vec<Option<usize>>,
+    /// Which nodes have one value for all rows.
+    pub once: Vec<bool>,
+    /// Which nodes are needed.
+    pub needed: Vec<bool>,
+    /// The nodes that are computed as parts of a sum of products.
+    pub absorbed: Vec<bool>,
+    /// Which carried values only hold back what is there for all steps.
+    pub held: Vec<bool>,
+}
+
+impl Pass {
+    /// Whether a node is computed for each row.
+    pub fn is_each(&self, id: NodeId) -> bool {
+        self.stage_of[id.idx()].is_some()
+    }
+}
+
+/// In which order stages come: by level, and loops of one level one after the other.
+type Key = (u32, usize);
+
+/// Plans a pass.
+pub(super) fn pass(flow: Flow<'_>) -> Pass {
+    let levels = flow.levels();
+    let Sums { sums, absorbed } = sums(&flow, &levels);
+    let keys = keys(&flow, &levels, &sums, &absorbed);
+    let graph = flow.graph;
+    let computed = |id: NodeId| {
+        levels.needed[id.idx()] && !flow.once[id.idx()] && !graph.node(id).op.is_leaf()
+    };
+    // A carried value is held for the next step when its next value is there.
+    let held_at: Vec<Option<Key>> = (flow.next.iter().enumerate())
+        .map(|(carry, next)| {
+            let own = levels.loops.iter().position(|it| it.carries.contains(&carry));
+            match (own, next) {
+                (Some(own), _) => Some((levels.loops[own].level, own)),
+                (None, Some(next)) => {
+                    let (level, _) = keys[next.idx()];
+                    Some((level + level % 2, 0))
+                }
+                (None, None) => None,
+            }
+        })
+        .collect();
+    let mut order: Vec<Key> = graph.ids().filter(|it| computed(*it)).map(|it| keys[it.idx()]).collect();
+    order.extend(held_at.iter().flatten());
+    order.sort_unstable();
+    order.dedup();
+    let stages = order.iter().map(|key| {
+        let within = |id: NodeId| computed(id) && keys[id.idx()] == *key;
+        let held: Vec<usize> =
+            (0..held_at.len()).filter(|it| held_at[*it] == Some(*key)).collect();
+        let carries = match key.0 % 2 {
+            0 => Vec::new(),
+            _ => levels.loops[key.1].carries.clone(),
+        };
+        let tasks = schedule(&flow, &within, &sums, &absorbed, &held, key.0 % 2 == 1);
+        Stage { carries, tasks }
+    });
+    let stages = stages.collect();
+    let stage_of = graph.ids().map(|it| {
+        let at = order.iter().position(|key| *key == keys[it.idx()]);
+        at.filter(|_| computed(it))
+    });
+    let stage_of = stage_of.collect();
+    let in_loop = |carry: usize| levels.loops.iter().any(|it: &Recurrent| it.carries.contains(&carry));
+    let held = (0..flow.next.len()).map(|it| !in_loop(it)).collect();
+    Pass { stages, stage_of, once: flow.once, needed: levels.needed, absorbed, held }
+}
+
+/// The stage of each node. What costs little is computed where it is read, if that is one place: a
+/// value that a loop alone reads need not stand in memory for all steps.
+fn keys(
+    flow: &Flow<'_>,
+    levels: &Levels,
+    sums: &[Option<LinearSum>],
+    absorbed: &[bool],
+) -> Vec<Key> {
+    let graph = flow.graph;
+    let mut keys: Vec<Key> = graph
+        .ids()
+        .map(|it| (levels.level[it.idx()], levels.loop_of[it.idx()].unwrap_or(0)))
+        .collect();
+    let mut is_held = vec![false; keys.len()];
+    for (carry, next) in flow.next.iter().enumerate() {
+        let in_loop = levels.loops.iter().any(|it| it.carries.contains(&carry));
+        if let (Some(next), false) = (next, in_loop) {
+            is_held[next.idx()] = true;
+        }
+    }
+    // The one stage that reads a node; `Some(None)` when there are several.
+    let mut readers: Vec<Option<Option<Key>>> = vec![None; keys.len()];
+    for id in graph.ids().rev().filter(|it| levels.needed[it.idx()]) {
+        let moves = !flow.once[id.idx()]
+            && levels.loop_of[id.idx()].is_none()
+            && sums[id.idx()].is_none()
+            && !absorbed[id.idx()]
+            && !is_held[id.idx()]
+            && is_cheap(&graph.node(id).op);
+        if let (true, Some(Some(reader))) = (moves, readers[id.idx()]) {
+            keys[id.idx()] = reader;
+        }
+        let own = keys[id.idx()];
+        for arg in &graph.node(id).args {
+            let slot = &mut readers[arg.idx()];
+            *slot = match slot {
+                None => Some(Some(own)),
+                Some(Some(other)) if *other == own => continue,
+                Some(_) => Some(None),
+            };
+        }
+    }
+    keys
+}
+
+/// Whether an operator costs about as much as reading its operands.
+fn is_cheap(op: &Op) -> bool {
+    match op {
+        Op::Map(_)
+        | Op::Expand(_)
+        | Op::Permute(_)
+        | Op::Concat(_)
+        | Op::Stack
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Reshape
+        | Op::Pick(_)
+        | Op::Place(_)
+        | Op::Guard
+        | Op::Declared
+        | Op::StopGrad
+        | Op::ClipGrad(_) => true,
+        Op::Contract(labels) => labels.left.iter().all(|it| labels.result.contains(it)),
+        Op::Reduce(..)
+        | Op::Softmax(_)
+        | Op::CumSum { .. }
+        | Op::ProductOfOthers(_)
+        | Op::Lookup
+        | Op::Scatter
+        | Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Constant(_)
+        | Op::Array(_)
+        | Op::Eye
+        | Op::Iota
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_) => false,
+    }
+}
+
+/// The node whose memory a node shares because it only hands on its value, through any number of
+/// such nodes.
+pub fn source(graph: &Graph, id: NodeId) -> NodeId {
+    let mut at = id;
+    while let Some(operand) = alias(graph, at) {
+        at = operand;
+    }
+    at
+}

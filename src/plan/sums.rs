@@ -1,0 +1,118 @@
+//! Gradients of params: sums over all rows, taken apart into products of two values over all rows
+//! and into values that are summed as they are.
+
+use crate::ir::{Graph, NodeId, Op, Pointwise, Reduction};
+
+/// How the sum of a value over all rows is found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sum {
+    /// The value is the same for all rows.
+    Once,
+    /// The operator is linear in the operands that differ from row to row: it is applied to their
+    /// sums.
+    Linear,
+    /// A product of two values that differ from row to row: one product over all rows.
+    Product,
+    /// The value of each row is computed, and summed.
+    Rows,
+}
+
+/// How the sums of these roots, and of what they are made of, are found.
+pub(super) fn sums(
+    graph: &Graph,
+    roots: impl Iterator<Item = NodeId>,
+    once: &[bool],
+) -> Vec<Option<Sum>> {
+    let mut sums: Vec<Option<Sum>> = vec![None; graph.nodes().len()];
+    let mut open: Vec<NodeId> = roots.collect();
+    while let Some(id) = open.pop() {
+        if sums[id.idx()].is_some() {
+            continue;
+        }
+        let sum = sum_of(graph, id, once);
+        if sum == Sum::Linear {
+            open.extend(graph.node(id).args.iter().filter(|it| !once[it.idx()]));
+        }
+        sums[id.idx()] = Some(sum);
+    }
+    sums
+}
+
+/// The nodes that sums over all rows read row by row.
+pub fn row_operands(graph: &Graph, sums: &[Option<Sum>]) -> Vec<NodeId> {
+    let mut all = Vec::new();
+    for id in graph.ids() {
+        match &sums[id.idx()] {
+            Some(Sum::Product) => all.extend(&graph.node(id).args),
+            Some(Sum::Rows) => all.push(id),
+            Some(Sum::Once | Sum::Linear) | None => {}
+        }
+    }
+    all
+}
+
+/// How the sum of a node over all rows is found.
+fn sum_of(graph: &Graph, id: NodeId, once: &[bool]) -> Sum {
+    if once[id.idx()] {
+        return Sum::Once;
+    }
+    let node = graph.node(id);
+    let varying = node.args.iter().filter(|it| !once[it.idx()]).count();
+    match &node.op {
+        Op::Map(Pointwise::Neg)
+        | Op::Expand(_)
+        | Op::Permute(_)
+        | Op::Reshape
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Pick(_)
+        | Op::Place(_)
+        | Op::CumSum { .. }
+        | Op::Reduce(Reduction::Sum, _) => Sum::Linear,
+        // A term that is the same for all rows counts once for each.
+        Op::Map(Pointwise::Add | Pointwise::Sub) | Op::Concat(_) | Op::Stack
+            if varying == node.args.len() =>
+        {
+            Sum::Linear
+        }
+        Op::Map(Pointwise::Mul) if varying == 1 => Sum::Linear,
+        Op::Map(Pointwise::Div) if !once[node.args[0].idx()] && varying == 1 => Sum::Linear,
+        Op::Contract(_) if varying == 1 => Sum::Linear,
+        Op::Contract(labels) => {
+            // Rows of both are taken as they are: no axis is shared beside the rows.
+            let shared = labels.left.iter().any(|it| labels.right.contains(it));
+            if shared { Sum::Rows } else { Sum::Product }
+        }
+        Op::Map(_)
+        | Op::Concat(_)
+        | Op::Stack
+        | Op::Reduce(
+            Reduction::Max
+            | Reduction::Min
+            | Reduction::Product
+            | Reduction::Norm
+            | Reduction::LogSumExp,
+            _,
+        )
+        | Op::Softmax(_)
+        | Op::ProductOfOthers(_)
+        | Op::Lookup
+        | Op::Scatter
+        | Op::Guard
+        | Op::Declared
+        | Op::StopGrad
+        | Op::ClipGrad(_)
+        | Op::Input(_)
+        | Op::Carry(_)
+        | Op::Param(_)
+        | Op::Mask(_)
+        | Op::Constant(_)
+        | Op::Array(_)
+        | Op::Eye
+        | Op::Iota
+        | Op::Forward(_)
+        | Op::OutputAdjoint(_)
+        | Op::CarryAdjoint(_)
+        | Op::Tangent(_) => Sum::Rows,
+    }
+}
