@@ -92,7 +92,7 @@ pub(super) unsafe fn drive<S: Tiles>(
             let panel = panels.get::<S>(set.first + number * set.step);
             let next = panels.get::<S>(set.first + (number + 1).min(set.count - 1) * set.step);
             // SAFETY: the caller's promise.
-            unsafe { pass::<S>(work, (first, beyond), panels.depth, panel, next.at) };
+            unsafe { pass::<S>(work, (first, beyond), panels.depth, panel, next) };
         }
     }
 }
@@ -107,7 +107,7 @@ unsafe fn pass<S: Tiles>(
     (first, beyond): (usize, usize),
     depth: usize,
     panel: Panel,
-    next: *const f32,
+    next: Panel,
 ) {
     let m = beyond - first;
     let tiles = m.div_ceil(S::ROWS[panel.vectors - 1]);
@@ -117,7 +117,7 @@ unsafe fn pass<S: Tiles>(
     for chunk in 0..chunks {
         let (begin, end) = (cut(depth, chunk, chunks), cut(depth, chunk + 1, chunks));
         let at = panel.at.wrapping_add(begin * width);
-        let soon = if chunk + 1 < chunks { panel.at.wrapping_add(end * width) } else { next };
+        let soon = if chunk + 1 < chunks { panel.at.wrapping_add(end * width) } else { next.at };
         let added = if chunk == 0 { work.added } else { &results };
         let work = Work { added, ..*work };
         // All tiles together ask for the next chunk.
@@ -125,6 +125,11 @@ unsafe fn pass<S: Tiles>(
         for tile in 0..tiles {
             let row = first + cut(m, tile, tiles);
             let rows = first + cut(m, tile + 1, tiles) - row;
+            let then = if tile + 1 < tiles {
+                (row + rows, panel.column)
+            } else {
+                (first, if chunk + 1 < chunks { panel.column } else { next.column })
+            };
             let spot = Spot {
                 row,
                 begin,
@@ -136,6 +141,7 @@ unsafe fn pass<S: Tiles>(
                 last: panel.last,
                 ahead: soon.wrapping_add(tile * lines * LINE * ((end - begin) / STEPS)),
                 lines,
+                then,
             };
             // SAFETY: the caller's promise.
             unsafe { tile_of::<S>(rows, 1, panel.vectors)(&work, &spot) };
@@ -174,6 +180,7 @@ unsafe fn few_rows<S: Tiles>(
             last: end_panel.last,
             ahead: panel.at,
             lines: 0,
+            then: (begin, panel.column),
         };
         // SAFETY: the caller's promise.
         unsafe { tile_of::<S>(end - begin, count, panel.vectors)(work, &spot) };

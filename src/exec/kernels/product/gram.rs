@@ -2,7 +2,7 @@
 
 use super::drive::{PanelSet, Panels, cut, drive};
 use super::pack::Block;
-use super::tile::Work;
+use super::tile::{LINE, Work};
 use super::vectors::Tiles;
 use super::{Lines, RawResults, RawRows, with_vectors};
 use crate::exec::kernels::Path;
@@ -41,7 +41,7 @@ pub struct Scratch {
 }
 
 /// How many rows are summed before the sums are put down.
-const DEPTH: usize = 256;
+const DEPTH: usize = 384;
 
 /// How many columns of the left operand, with so many rows, stay in the second cache.
 const LEFT: usize = 192;
@@ -88,7 +88,7 @@ unsafe fn gram_on<S: Tiles>(gram: &Gram<'_>, (part, parts): (usize, usize), scra
     };
     let total: usize = gram.spans.iter().map(|it| it.count).sum();
     let depth = DEPTH.min(total);
-    scratch.left.reserve(LEFT.min(m) * depth);
+    scratch.left.reserve(LEFT.min(m) * (depth.next_multiple_of(LINE) + LINE));
     scratch.right.reserve(n.next_multiple_of(S::LANES) * depth);
     let left = scratch.left.0.as_mut_ptr().cast::<f32>();
     let right = scratch.right.0.as_mut_ptr().cast::<f32>();
@@ -98,6 +98,7 @@ unsafe fn gram_on<S: Tiles>(gram: &Gram<'_>, (part, parts): (usize, usize), scra
     // Without rows the result is still set.
     loop {
         let depth = DEPTH.min(total - begin);
+        let left_row = depth.next_multiple_of(LINE) + LINE;
         let is_first = begin == 0 && !gram.accumulate;
         let added: &[RawRows] = if is_first { &[] } else { &results };
         let pieces = || pieces(gram.spans, begin, depth);
@@ -131,14 +132,14 @@ unsafe fn gram_on<S: Tiles>(gram: &Gram<'_>, (part, parts): (usize, usize), scra
                         rows: rows_here,
                         columns: count,
                         to: left.add(done),
-                        to_row: depth,
+                        to_row: left_row,
                         negate: false,
                     });
                 }
             }
             // SAFETY: what was packed is as large as said, and so is the result.
             unsafe {
-                let terms = [RawRows { at: left, row: depth }];
+                let terms = [RawRows { at: left, row: left_row }];
                 let to = RawResults { at: to.at.add(first * to.row), row: to.row };
                 let moved = [to.as_rows()];
                 let added = if added.is_empty() { added } else { &moved[..] };

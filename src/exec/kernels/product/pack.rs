@@ -1,6 +1,5 @@
 //! Moving numbers into the order that tiles read them in, and sums of rows.
 
-use super::tile::LINE;
 use super::vectors::Tiles;
 
 /// Rows of numbers and where they go.
@@ -43,7 +42,8 @@ pub(super) unsafe fn copy<S: Tiles>(block: &Block) {
     }
 }
 
-/// How many lines ahead of what is transposed are asked for.
+/// How many blocks of as many rows and columns as a vector has lanes are asked for before they are
+/// transposed.
 const AHEAD: usize = 8;
 
 /// Copies rows to columns: row i, element j goes to row j, element i.
@@ -64,11 +64,19 @@ pub(super) unsafe fn turn<S: Tiles>(block: &Block) {
                 let columns = S::LANES.min(block.columns - column);
                 let from = block.from.add(row * block.from_row + column);
                 let to = block.to.add(column * block.to_row + row);
-                let mut vectors = [sign; 16];
+                // Rows are far apart: no processor guesses what comes after the end of each.
+                let soon = column + AHEAD * S::LANES;
+                let soon = if soon < block.columns {
+                    block.from.wrapping_add(row * block.from_row + soon)
+                } else {
+                    block.from.wrapping_add((row + S::LANES) * block.from_row).wrapping_add(
+                        (soon - block.columns) / S::LANES * S::LANES)
+                };
                 if rows == S::LANES && columns == S::LANES {
+                    let mut vectors = [sign; 16];
                     for r in 0..S::LANES {
                         let from = from.add(r * block.from_row);
-                        S::prefetch(from.wrapping_add(AHEAD * LINE));
+                        S::prefetch(soon.wrapping_add(r * block.from_row));
                         vectors[r] = S::xor(S::load(from), sign);
                     }
                     S::transpose(&mut vectors);
@@ -76,6 +84,7 @@ pub(super) unsafe fn turn<S: Tiles>(block: &Block) {
                         S::store(to.add(c * block.to_row), vectors[c]);
                     }
                 } else {
+                    let mut vectors = [sign; 16];
                     for r in 0..rows {
                         let from = from.add(r * block.from_row);
                         vectors[r] = S::xor(S::load_first(from, columns), sign);

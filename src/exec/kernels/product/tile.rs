@@ -35,6 +35,8 @@ pub(super) struct Spot {
     /// What is wanted soon, and how many lines of it are asked for every [`STEPS`] elements.
     pub ahead: *const f32,
     pub lines: usize,
+    /// The first row and column of the tile that comes after it.
+    pub then: (usize, usize),
 }
 
 /// How many elements are summed between looks at what to prefetch.
@@ -72,6 +74,15 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
                         let sum = &mut sums[r][p][v];
                         *sum = if idx == 0 { more } else { S::add(*sum, more) };
                     }
+                }
+            }
+        }
+        for added in work.added {
+            let (row, column) = spot.then;
+            let from = added.at.wrapping_add(row * added.row + column);
+            for r in 0..R {
+                for line in 0..width.div_ceil(LINE) {
+                    S::prefetch(from.wrapping_add(r * added.row + line * LINE));
                 }
             }
         }
