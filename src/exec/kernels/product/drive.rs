@@ -121,7 +121,7 @@ unsafe fn pass<S: Tiles>(
         let added = if chunk == 0 { work.added } else { &results };
         let work = Work { added, ..*work };
         // All tiles together ask for the next chunk.
-        let lines = (STEPS * width / LINE).div_ceil(tiles);
+        let lines = (STEPS * width / LINE).div_ceil((tiles - 1).max(2));
         for tile in 0..tiles {
             let row = first + cut(m, tile, tiles);
             let rows = first + cut(m, tile + 1, tiles) - row;
@@ -139,8 +139,9 @@ unsafe fn pass<S: Tiles>(
                 next_columns: 0,
                 column: panel.column,
                 last: panel.last,
-                ahead: soon.wrapping_add(tile * lines * LINE * ((end - begin) / STEPS)),
-                lines,
+                ahead: soon
+                    .wrapping_add(tile.saturating_sub(1) * lines * LINE * ((end - begin) / STEPS)),
+                lines: if tile > 0 { lines } else { 0 },
                 then,
             };
             // SAFETY: the caller's promise.

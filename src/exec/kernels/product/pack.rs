@@ -69,8 +69,10 @@ pub(super) unsafe fn turn<S: Tiles>(block: &Block) {
                 let soon = if soon < block.columns {
                     block.from.wrapping_add(row * block.from_row + soon)
                 } else {
-                    block.from.wrapping_add((row + S::LANES) * block.from_row).wrapping_add(
-                        (soon - block.columns) / S::LANES * S::LANES)
+                    block
+                        .from
+                        .wrapping_add((row + S::LANES) * block.from_row)
+                        .wrapping_add((soon - block.columns) / S::LANES * S::LANES)
                 };
                 if rows == S::LANES && columns == S::LANES {
                     let mut vectors = [sign; 16];
