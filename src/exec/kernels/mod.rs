@@ -17,7 +17,9 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use product::{Added, Packed, Results, Rows};
+pub use product::{
+    Gram, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
+};
 pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
 pub use team::Team;
 
@@ -74,44 +76,9 @@ impl Path {
 
 /// Compiles the kernels for a kind of vector, in functions that have its features switched on.
 macro_rules! compiled {
-    ($module:ident, $simd:ty, $vectors:literal by $rows:literal, $(#[$feature:meta])?) => {
+    ($module:ident, $simd:ty, $(#[$feature:meta])?) => {
         mod $module {
-            use super::{product, strip};
-
-            impl product::Tiles for $simd {
-                const VECTORS: usize = $vectors;
-                const ROWS: usize = $rows;
-            }
-
-            pub fn width() -> usize {
-                product::width::<$simd>()
-            }
-
-            pub fn packed_len(k: usize, n: usize) -> usize {
-                product::packed_len::<$simd>(k, n)
-            }
-
-            pub fn pack(
-                k: usize,
-                n: usize,
-                element: impl Fn(usize, usize) -> f32,
-                packed: &mut [f32],
-            ) {
-                product::pack::<$simd>(k, n, element, packed);
-            }
-
-            /// # Safety
-            /// As for the kernel; the processor has the features.
-            $(#[$feature])?
-            pub unsafe fn product(
-                size: (usize, usize, usize),
-                rows: product::RawRows,
-                packed: *const f32,
-                results: product::RawResults,
-            ) {
-                // SAFETY: the caller's promise.
-                unsafe { product::product::<$simd>(size, rows, packed, results) }
-            }
+            use super::strip;
 
             /// # Safety
             /// As for the kernel; the processor has the features.
@@ -125,10 +92,10 @@ macro_rules! compiled {
 }
 
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512, crate::exec::kernels::x86::Avx512, 3 by 8, #[target_feature(enable = "avx512f,avx512dq")]);
+compiled!(avx512, crate::exec::kernels::x86::Avx512, #[target_feature(enable = "avx512f,avx512dq")]);
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2, crate::exec::kernels::x86::Avx2, 2 by 6, #[target_feature(enable = "avx2,fma")]);
-compiled!(portable, crate::exec::kernels::simd::Portable, 2 by 2,);
+compiled!(avx2, crate::exec::kernels::x86::Avx2, #[target_feature(enable = "avx2,fma")]);
+compiled!(portable, crate::exec::kernels::simd::Portable,);
 
 /// Calls a kernel of the path; the processor was asked when the path was made.
 macro_rules! on_path {

@@ -1,0 +1,196 @@
+//! The order in which the tiles of a product are done, so that what they read is in a near cache.
+
+use super::tile::{LINE, STEPS, Spot, Work, tile_of};
+use super::vectors::Tiles;
+
+/// Which panels of a packed matrix: `first`, `first + step` and so on, `count` of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PanelSet {
+    /// The first one.
+    pub first: usize,
+    /// How many there are.
+    pub count: usize,
+    /// From one to the next.
+    pub step: usize,
+}
+
+/// Panels in memory: all but the last as wide as the kind of vector has them, without gaps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panels {
+    pub at: *const f32,
+    /// How many elements are summed.
+    pub depth: usize,
+    /// How many columns all panels have.
+    pub columns: usize,
+}
+
+/// One panel of them.
+#[derive(Clone, Copy, Debug)]
+struct Panel {
+    at: *const f32,
+    vectors: usize,
+    column: usize,
+    /// How many columns its last vector has.
+    last: usize,
+}
+
+impl Panels {
+    /// The panel of this number.
+    fn get<S: Tiles>(&self, panel: usize) -> Panel {
+        let width = S::VECTORS * S::LANES;
+        let column = panel * width;
+        let columns = width.min(self.columns - column);
+        let vectors = columns.div_ceil(S::LANES);
+        let last = columns - (vectors - 1) * S::LANES;
+        Panel { at: self.at.wrapping_add(column * self.depth), vectors, column, last }
+    }
+
+    fn is_whole<S: Tiles>(&self, panel: usize) -> bool {
+        self.get::<S>(panel).vectors == S::VECTORS
+    }
+}
+
+/// Where part `part` of `parts` nearly equal parts of `whole` begins.
+pub(super) fn cut(whole: usize, part: usize, parts: usize) -> usize {
+    // In this form it does not overflow.
+    whole / parts * part + (whole % parts) * part / parts
+}
+
+/// How many numbers of the rows are passed by one panel after the other: they stay in the second
+/// cache, with a panel.
+const ROWS: usize = 96 * 1024;
+
+/// How many elements are summed before the sums are put down, where a panel serves several tiles.
+const DEPTH: usize = 512;
+
+/// The results of `rows`, from and to, in the columns of some panels.
+///
+/// # Safety
+///
+/// The processor must have what S needs; rows, panels and results are as large as said.
+pub(super) unsafe fn drive<S: Tiles>(
+    work: &Work<'_>,
+    (begin, end): (usize, usize),
+    panels: Panels,
+    set: PanelSet,
+) {
+    let m = end - begin;
+    if m == 0 || set.count == 0 {
+        return;
+    }
+    let most = S::PANELS / m.min(S::PANELS + 1);
+    if m <= 2 && most > 1 {
+        // SAFETY: the caller's promise.
+        unsafe { few_rows::<S>(work, (begin, end), panels, set, most) };
+        return;
+    }
+    let blocks = m.div_ceil((ROWS / panels.depth.max(1)).max(2 * S::ROWS[0]));
+    for block in 0..blocks {
+        let first = begin + cut(m, block, blocks);
+        let beyond = begin + cut(m, block + 1, blocks);
+        for number in 0..set.count {
+            let panel = panels.get::<S>(set.first + number * set.step);
+            let next = panels.get::<S>(set.first + (number + 1).min(set.count - 1) * set.step);
+            // SAFETY: the caller's promise.
+            unsafe { pass::<S>(work, (first, beyond), panels.depth, panel, next) };
+        }
+    }
+}
+
+/// All rows of a block by one panel.
+///
+/// # Safety
+///
+/// As for [`drive`].
+unsafe fn pass<S: Tiles>(
+    work: &Work<'_>,
+    (first, beyond): (usize, usize),
+    depth: usize,
+    panel: Panel,
+    next: Panel,
+) {
+    let m = beyond - first;
+    let tiles = m.div_ceil(S::ROWS[panel.vectors - 1]);
+    let width = panel.vectors * S::LANES;
+    let chunks = if tiles > 1 { depth.div_ceil(DEPTH).max(1) } else { 1 };
+    let results = [work.to.as_rows()];
+    for chunk in 0..chunks {
+        let (begin, end) = (cut(depth, chunk, chunks), cut(depth, chunk + 1, chunks));
+        let at = panel.at.wrapping_add(begin * width);
+        let soon = if chunk + 1 < chunks { panel.at.wrapping_add(end * width) } else { next.at };
+        let added = if chunk == 0 { work.added } else { &results };
+        let work = Work { added, ..*work };
+        // All tiles together ask for the next chunk.
+        let lines = (STEPS * width / LINE).div_ceil((tiles - 1).max(2));
+        for tile in 0..tiles {
+            let row = first + cut(m, tile, tiles);
+            let rows = first + cut(m, tile + 1, tiles) - row;
+            let then = if tile + 1 < tiles {
+                (row + rows, panel.column)
+            } else {
+                (first, if chunk + 1 < chunks { panel.column } else { next.column })
+            };
+            let spot = Spot {
+                row,
+                begin,
+                end,
+                panel: at,
+                next: 0,
+                next_columns: 0,
+                column: panel.column,
+                last: panel.last,
+                ahead: soon
+                    .wrapping_add(tile.saturating_sub(1) * lines * LINE * ((end - begin) / STEPS)),
+                lines: if tile > 0 { lines } else { 0 },
+                then,
+            };
+            // SAFETY: the caller's promise.
+            unsafe { tile_of::<S>(rows, 1, panel.vectors)(&work, &spot) };
+        }
+    }
+}
+
+/// One or two rows: they keep too few sums to hide how long one takes, so they pass several panels
+/// at once.
+///
+/// # Safety
+///
+/// As for [`drive`].
+unsafe fn few_rows<S: Tiles>(
+    work: &Work<'_>,
+    (begin, end): (usize, usize),
+    panels: Panels,
+    set: PanelSet,
+    most: usize,
+) {
+    let last = set.first + (set.count - 1) * set.step;
+    let whole = if panels.is_whole::<S>(last) { set.count } else { set.count - 1 };
+    let groups = whole.div_ceil(most);
+    let width = S::VECTORS * S::LANES;
+    let do_tile = |first: usize, count: usize| {
+        let panel = panels.get::<S>(set.first + first * set.step);
+        let end_panel = panels.get::<S>(set.first + (first + count - 1) * set.step);
+        let spot = Spot {
+            row: begin,
+            begin: 0,
+            end: panels.depth,
+            panel: panel.at,
+            next: set.step * width * panels.depth,
+            next_columns: set.step * width,
+            column: panel.column,
+            last: end_panel.last,
+            ahead: panel.at,
+            lines: 0,
+            then: (begin, panel.column),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { tile_of::<S>(end - begin, count, panel.vectors)(work, &spot) };
+    };
+    for group in 0..groups {
+        let first = cut(whole, group, groups);
+        do_tile(first, cut(whole, group + 1, groups) - first);
+    }
+    if whole < set.count {
+        do_tile(whole, 1);
+    }
+}

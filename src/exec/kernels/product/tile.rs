@@ -1,0 +1,185 @@
+//! The tile: a few rows of the result by one panel of columns, in registers while k runs.
+
+use super::vectors::Tiles;
+use super::{RawResults, RawRows};
+
+/// What all tiles of a product have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work<'a> {
+    /// The rows of each term.
+    pub terms: &'a [RawRows],
+    /// How many elements they have.
+    pub depths: &'a [usize],
+    /// What sums begin with, at most two rows.
+    pub added: &'a [RawRows],
+    pub to: RawResults,
+}
+
+/// Where a tile is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    /// The first row.
+    pub row: usize,
+    /// The elements that are summed, counted through all terms.
+    pub begin: usize,
+    pub end: usize,
+    /// The panel's numbers for element `begin`.
+    pub panel: *const f32,
+    /// From a panel of this tile to the next, in numbers and in columns.
+    pub next: usize,
+    pub next_columns: usize,
+    /// The first column.
+    pub column: usize,
+    /// How many columns the last vector of the last panel has.
+    pub last: usize,
+    /// What is wanted soon, and how many lines of it are asked for every [`STEPS`] elements.
+    pub ahead: *const f32,
+    pub lines: usize,
+    /// The first row and column of the tile that comes after it.
+    pub then: (usize, usize),
+}
+
+/// How many elements are summed between looks at what to prefetch.
+pub(super) const STEPS: usize = 4;
+
+/// How many numbers a line of a cache holds.
+pub(super) const LINE: usize = 16;
+
+/// The sums of R rows and P panels of V vectors of columns.
+///
+/// # Safety
+///
+/// The processor must have what S needs; all rows, elements and columns that the spot names exist.
+#[inline(always)]
+pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usize>(
+    work: &Work<'_>,
+    spot: &Spot,
+) {
+    let width = V * S::LANES;
+    let (row, column) = (spot.row, spot.column);
+    // Plain loops over the sums: the compiler leaves them in memory where an iterator flattens them.
+    let mut sums = [[[unsafe { S::splat(0.0) }; V]; P]; R];
+    // SAFETY: the caller's promise; panels are padded to whole vectors, and of the last vector of
+    // rows no more is touched than the columns that there are.
+    unsafe {
+        for (idx, added) in work.added.iter().enumerate() {
+            for r in 0..R {
+                let from = added.at.add((row + r) * added.row + column);
+                for p in 0..P {
+                    for v in 0..V {
+                        let from = from.add(p * spot.next_columns + v * S::LANES);
+                        let is_last = p + 1 == P && v + 1 == V && spot.last < S::LANES;
+                        let more =
+                            if is_last { S::load_first(from, spot.last) } else { S::load(from) };
+                        let sum = &mut sums[r][p][v];
+                        *sum = if idx == 0 { more } else { S::add(*sum, more) };
+                    }
+                }
+            }
+        }
+        for added in work.added {
+            let (row, column) = spot.then;
+            let from = added.at.wrapping_add(row * added.row + column);
+            for r in 0..R {
+                for line in 0..width.div_ceil(LINE) {
+                    S::prefetch(from.wrapping_add(r * added.row + line * LINE));
+                }
+            }
+        }
+        let (mut panel, mut ahead) = (spot.panel, spot.ahead);
+        let mut passed = 0;
+        for (rows, depth) in work.terms.iter().zip(work.depths) {
+            let first = spot.begin.max(passed) - passed;
+            let beyond = spot.end.min(passed + depth).saturating_sub(passed);
+            passed += depth;
+            if first >= beyond {
+                continue;
+            }
+            let mut from = rows.at.add(row * rows.row + first);
+            let mut left = beyond - first;
+            macro_rules! step {
+                ($k:expr) => {
+                    for p in 0..P {
+                        let at = panel.add(p * spot.next + $k * width);
+                        let mut vectors = [S::splat(0.0); V];
+                        for v in 0..V {
+                            vectors[v] = S::load(at.add(v * S::LANES));
+                        }
+                        for r in 0..R {
+                            let number = S::splat(*from.add(r * rows.row + $k));
+                            for v in 0..V {
+                                sums[r][p][v] = S::fma(number, vectors[v], sums[r][p][v]);
+                            }
+                        }
+                    }
+                };
+            }
+            while left >= STEPS {
+                for _ in 0..spot.lines {
+                    S::prefetch(ahead);
+                    ahead = ahead.wrapping_add(LINE);
+                }
+                step!(0);
+                step!(1);
+                step!(2);
+                step!(3);
+                from = from.add(STEPS);
+                panel = panel.add(STEPS * width);
+                left -= STEPS;
+            }
+            while left > 0 {
+                step!(0);
+                from = from.add(1);
+                panel = panel.add(width);
+                left -= 1;
+            }
+        }
+        for r in 0..R {
+            let to = work.to.at.add((row + r) * work.to.row + column);
+            for p in 0..P {
+                for v in 0..V {
+                    let to = to.add(p * spot.next_columns + v * S::LANES);
+                    if p + 1 == P && v + 1 == V && spot.last < S::LANES {
+                        S::store_first(to, spot.last, sums[r][p][v]);
+                    } else {
+                        S::store(to, sums[r][p][v]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tile of so many rows and panels, compiled.
+pub(super) type Tile = unsafe fn(&Work<'_>, &Spot);
+
+/// The tile of so many rows, panels, and vectors of each panel.
+pub(super) fn tile_of<S: Tiles>(rows: usize, panels: usize, vectors: usize) -> Tile {
+    /// Where the kind of vector has no such tile, nothing is compiled.
+    struct Of<S, const R: usize, const P: usize, const V: usize>(S);
+    impl<S: Tiles, const R: usize, const P: usize, const V: usize> Of<S, R, P, V> {
+        const TILE: Option<Tile> = if V <= S::VECTORS && R * P <= S::ROWS[V - 1] && P <= S::PANELS {
+            Some(|work, spot| unsafe { S::tile::<R, P, V>(work, spot) })
+        } else {
+            None
+        };
+    }
+    macro_rules! tiles {
+        ($($rows:literal by $panels:literal),*) => {
+            match (rows, panels, vectors) {
+                $(
+                    ($rows, $panels, 1) => Of::<S, $rows, $panels, 1>::TILE,
+                    ($rows, $panels, 2) => Of::<S, $rows, $panels, 2>::TILE,
+                    ($rows, $panels, 3) => Of::<S, $rows, $panels, 3>::TILE,
+                    ($rows, $panels, 4) => Of::<S, $rows, $panels, 4>::TILE,
+                )*
+                _ => None,
+            }
+        };
+    }
+    tiles!(
+        1 by 1, 2 by 1, 3 by 1, 4 by 1, 5 by 1, 6 by 1, 7 by 1, 8 by 1, 9 by 1, 10 by 1, 11 by 1,
+        12 by 1, 1 by 2, 1 by 3, 1 by 4, 2 by 2
+    )
+    .unwrap_or_else(|| unreachable!("no tile has {rows} rows of {panels} panels of {vectors}"))
+}
