@@ -9,6 +9,7 @@
 mod lanes;
 mod math;
 mod product;
+mod rowop;
 mod simd;
 mod strip;
 mod team;
@@ -18,6 +19,7 @@ mod tests;
 mod x86;
 
 pub use product::{Added, Packed, Results, Rows};
+pub use rowop::{RawRows, RawRowsMut, RowOp};
 pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
 pub use team::Team;
 
@@ -76,7 +78,10 @@ impl Path {
 macro_rules! compiled {
     ($module:ident, $simd:ty, $vectors:literal by $rows:literal, $(#[$feature:meta])?) => {
         mod $module {
-            use super::{product, strip};
+            use super::rowop::plans::{Along, Contraction, Indexed, Lines, Moves};
+            use super::rowop::{RawRows, RawRowsMut};
+            use super::{product, rowop, strip};
+            use crate::ir::Reduction;
 
             impl product::Tiles for $simd {
                 const VECTORS: usize = $vectors;
@@ -119,6 +124,74 @@ macro_rules! compiled {
             pub unsafe fn strip(run: &strip::RawStrip<'_>) {
                 // SAFETY: the caller's promise.
                 unsafe { strip::run::<$simd>(run) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_moves(
+                moves: &Moves,
+                rows: usize,
+                args: &[RawRows],
+                to: RawRowsMut,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_moves::<$simd>(moves, rows, args, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_indexed(
+                what: Indexed,
+                rows: usize,
+                args: &[RawRows],
+                to: RawRowsMut,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_indexed::<$simd>(what, rows, args, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_reduce(
+                what: Reduction,
+                lines: &Lines,
+                rows: usize,
+                arg: RawRows,
+                to: RawRowsMut,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_reduce::<$simd>(what, lines, rows, arg, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_along(
+                what: Along,
+                lines: &Lines,
+                rows: usize,
+                arg: RawRows,
+                to: RawRowsMut,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_along::<$simd>(what, lines, rows, arg, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_contract(
+                plan: &Contraction,
+                rows: usize,
+                args: &[RawRows],
+                to: RawRowsMut,
+                scratch: *mut f32,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_contract::<$simd>(plan, rows, args, to, scratch) }
             }
         }
     };
