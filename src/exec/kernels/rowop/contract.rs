@@ -4,6 +4,7 @@ use super::moves::{self, Moves, Step};
 use super::product::{self, Factors};
 use super::wide::Wide;
 use super::{RawRows, RawRowsMut, strides, table};
+use crate::exec::kernels::simd::Portable;
 use crate::ir::Contract;
 
 /// A position that is looped over: how often, and how far the next element is in the first operand,
@@ -44,6 +45,8 @@ pub(in crate::exec::kernels) struct Contraction {
     swapped: bool,
     /// How an operand is brought into an order in which vectors can be loaded, and how long it is.
     packs: [Option<(Moves, usize)>; 2],
+    /// The second operand where it is the same for all rows of all runs, packed.
+    held: Vec<f32>,
     /// Where the loops begin that are run one by one.
     pub(super) outer: Vec<[usize; 3]>,
     /// Where parts of the sum begin.
@@ -93,12 +96,21 @@ struct Axis {
 }
 
 impl Contraction {
-    pub fn new(labels: &Contract, left: &[usize], right: &[usize]) -> Contraction {
+    /// Plans a contraction of operands of these shapes. An operand may be given, with its position,
+    /// and is then not read in a run where that is of use: the rows are what its products are
+    /// made with, several at once.
+    pub fn new(
+        labels: &Contract,
+        left: &[usize],
+        right: &[usize],
+        held: Option<(usize, &[f32])>,
+    ) -> Contraction {
         let mut axes = axes(labels, left, right);
         let mut plan = Contraction {
             form: Form::Nothing,
             swapped: false,
             packs: [None, None],
+            held: Vec::new(),
             outer: Vec::new(),
             parts: Vec::new(),
             sum: ONCE,
@@ -115,10 +127,40 @@ impl Contraction {
             return plan;
         }
         axes.retain(|it| it.it.n > 1);
-        plan.choose(&mut axes);
+        if !held.is_some_and(|it| plan.hold(&mut axes, it)) {
+            plan.choose(&mut axes);
+        }
         merge(&mut axes);
         plan.arrange(axes);
         plan
+    }
+
+    /// Packs an operand that is the same for all rows, if vectors of the result can be made of it
+    /// and each row has but one of them.
+    fn hold(&mut self, axes: &mut [Axis], (operand, numbers): (usize, &[f32])) -> bool {
+        let (own, other) = match operand {
+            LEFT => (Class::Left, Class::Right),
+            _ => (Class::Right, Class::Left),
+        };
+        let inner = axes.iter().position(|it| it.it.at[RESULT] == 1);
+        let inner = inner.filter(|it| axes[*it].class == own && axes[*it].it.n >= 4);
+        if inner.is_none() || axes.iter().any(|it| it.class == other) {
+            return false;
+        }
+        if own == Class::Left {
+            self.swap(axes);
+        }
+        self.form = Form::Tiles;
+        self.pack(RIGHT, axes, inner);
+        if let Some((moves, len)) = self.packs[RIGHT].take() {
+            self.held = vec![0.0; len];
+            let from = RawRows { at: numbers.as_ptr(), row: 0 };
+            let to = RawRowsMut { at: self.held.as_mut_ptr(), row: 0 };
+            // SAFETY: the moves read an operand of its shape, whose numbers were counted, and write
+            // as much as they said; every processor has the vectors.
+            unsafe { moves::run::<Portable>(&moves, 1, &[from], to) };
+        }
+        true
     }
 
     /// Chooses the form, and what must be packed for it.
@@ -139,9 +181,12 @@ impl Contraction {
             return;
         };
         let Axis { class, it } = axes[inner];
+        // Tiles reuse what they load; where they are high and wide that is worth the packing.
+        let high = axes.iter().any(|it| it.class == Class::Left && it.it.n >= 4) && it.n >= 8;
         match class {
             Class::Right if it.at[RIGHT] == 1 => self.form = Form::Tiles,
-            Class::Right | Class::Batch if contiguous => self.form = Form::Dots,
+            Class::Batch if contiguous => self.form = Form::Dots,
+            Class::Right if contiguous && !high => self.form = Form::Dots,
             Class::Right => {
                 self.form = Form::Tiles;
                 self.pack(RIGHT, axes, Some(inner));
@@ -332,6 +377,9 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
             }
             *operand = RawRows { at: place, row: 0 };
             place = place.add(*len);
+        }
+        if !plan.held.is_empty() {
+            operands[RIGHT] = RawRows { at: plan.held.as_ptr(), row: 0 };
         }
         let [left, right] = operands;
         if plan.form == Form::Tiles

@@ -77,6 +77,34 @@ impl RowOp {
     /// [`crate::exec::shapes`] found them right. Nothing for leaves, constants and what is
     /// elementwise.
     pub fn new(op: &Op, env: &Env, args: &[&[usize]], shape: &[usize]) -> Option<RowOp> {
+        RowOp::plan(op, env, args, shape, None)
+    }
+
+    /// Plans an operator of which one operand, with its position, is the same for all rows of all
+    /// runs. What it is made of is taken in where that is of use; a run must be given it all the
+    /// same.
+    ///
+    /// # Panics
+    ///
+    /// Where there are not as many numbers as the operand has.
+    pub fn with_fixed(
+        op: &Op,
+        env: &Env,
+        args: &[&[usize]],
+        shape: &[usize],
+        fixed: (usize, &[f32]),
+    ) -> Option<RowOp> {
+        assert_eq!(fixed.1.len(), args[fixed.0].iter().product::<usize>());
+        RowOp::plan(op, env, args, shape, Some(fixed))
+    }
+
+    fn plan(
+        op: &Op,
+        env: &Env,
+        args: &[&[usize]],
+        shape: &[usize],
+        fixed: Option<(usize, &[f32])>,
+    ) -> Option<RowOp> {
         let n: usize = shape.iter().product();
         let moved = |moves| (Kind::Moves(moves), 0);
         let (kind, flops) = match op {
@@ -180,7 +208,7 @@ impl RowOp {
                 (Kind::Along(Along::ProductOfOthers, Lines::new(args[0], axes)), 3 * n)
             }
             Op::Contract(labels) => {
-                let plan = Contraction::new(labels, args[0], args[1]);
+                let plan = Contraction::new(labels, args[0], args[1], fixed);
                 let flops = plan.flops();
                 (Kind::Contract(Box::new(plan)), flops)
             }

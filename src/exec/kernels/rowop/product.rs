@@ -213,17 +213,21 @@ pub(super) unsafe fn dots<S: Wide>(plan: &Contraction, factors: Factors) {
             for first in (0..n).step_by(S::LANES) {
                 let count = (n - first).min(S::LANES);
                 let mut sums = [S::splat(0.0); MOST_LANES];
-                for four in (0..S::LANES).step_by(4) {
-                    if four >= count {
-                        break;
+                let mut done = 0;
+                while done < count {
+                    let line = first + done;
+                    macro_rules! some {
+                        ($lines:literal) => {{
+                            let sums = &mut sums[done..done + $lines];
+                            if step[0] == 0 {
+                                some_dots::<S, true, $lines>(plan, factors, line, sums);
+                            } else {
+                                some_dots::<S, false, $lines>(plan, factors, line, sums);
+                            }
+                            done += $lines;
+                        }};
                     }
-                    let sums = &mut sums[four..four + 4];
-                    let line = |it: usize| (first + four + it).min(n - 1);
-                    if step[0] == 0 {
-                        four_dots::<S, true>(plan, factors, line, sums);
-                    } else {
-                        four_dots::<S, false>(plan, factors, line, sums);
-                    }
+                    if count - done > 4 { some!(8) } else { some!(4) }
                 }
                 let sums = S::sums(&sums);
                 if step[2] == 1 {
@@ -240,59 +244,53 @@ pub(super) unsafe fn dots<S: Wide>(plan: &Contraction, factors: Factors) {
     }
 }
 
-/// Four sums, each still a vector. With `SAME` the first operand is the same for all.
+/// Some sums from a line on, each still a vector. With `SAME` the first operand is the same for all.
+/// Beyond the last line that is taken again.
 ///
 /// # Safety
 ///
 /// As for [`tiles`].
 #[inline(always)]
-unsafe fn four_dots<S: Wide, const SAME: bool>(
+unsafe fn some_dots<S: Wide, const SAME: bool, const L: usize>(
     plan: &Contraction,
     factors: Factors,
-    line: impl Fn(usize) -> usize,
-    results: &mut [S::V],
+    line: usize,
+    sums: &mut [S::V],
 ) {
     let n = plan.sum.n;
-    let [by_left, by_right, _] = plan.across.at;
+    let Loop { n: lines, at: [by_left, by_right, _] } = plan.across;
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sums = [[S::splat(0.0); 4]; 2];
+        let mut own = [S::splat(0.0); L];
         for [left, right] in &plan.parts {
-            let mut lefts = [factors.left.add(*left); 4];
-            let mut rights = [factors.right.add(*right); 4];
-            for it in 0..4 {
-                lefts[it] = lefts[it].add(line(it) * by_left);
-                rights[it] = rights[it].add(line(it) * by_right);
+            let mut lefts = [factors.left.add(*left); L];
+            let mut rights = [factors.right.add(*right); L];
+            for it in 0..L {
+                let line = (line + it).min(lines - 1);
+                lefts[it] = lefts[it].add(line * by_left);
+                rights[it] = rights[it].add(line * by_right);
             }
             macro_rules! take {
-                ($sums:expr, $at:expr, $part:expr) => {
+                ($at:expr, $part:expr) => {
                     let mut x = load::<S>(lefts[0].add($at), $part);
-                    for it in 0..4 {
+                    for it in 0..L {
                         if !SAME && it > 0 {
                             x = load::<S>(lefts[it].add($at), $part);
                         }
-                        let y = load::<S>(rights[it].add($at), $part);
-                        $sums[it] = S::fma(x, y, $sums[it]);
+                        own[it] = S::fma(x, load::<S>(rights[it].add($at), $part), own[it]);
                     }
                 };
             }
             let mut at = 0;
-            while at + 2 * S::LANES <= n {
-                take!(sums[0], at, None);
-                take!(sums[1], at + S::LANES, None);
-                at += 2 * S::LANES;
-            }
-            if at + S::LANES <= n {
-                take!(sums[0], at, None);
+            while at + S::LANES <= n {
+                take!(at, None);
                 at += S::LANES;
             }
             if at < n {
-                take!(sums[1], at, Some(n - at));
+                take!(at, Some(n - at));
             }
         }
-        for (it, result) in results.iter_mut().enumerate() {
-            *result = S::add(sums[0][it], sums[1][it]);
-        }
+        sums.copy_from_slice(&own);
     }
 }
 

@@ -17,12 +17,16 @@ pub(super) trait Fold<S: Wide> {
     /// Joins vectors that were gathered apart.
     unsafe fn join(a: S::V, b: S::V) -> S::V;
     /// Joins the numbers of a vector.
-    unsafe fn all(sum: S::V) -> f32;
+    #[inline(always)]
+    unsafe fn all(sum: S::V) -> f32 {
+        // SAFETY: the caller knows the processor.
+        unsafe { across::<S>(sum, |a, b| Self::join(a, b)) }
+    }
 }
 
 macro_rules! fold {
     (
-        $(#[$doc:meta])* $name:ident, $start:expr, $neutral:expr, |$it:ident| $all:expr,
+        $(#[$doc:meta])* $name:ident, $start:expr, $neutral:expr,
         |$sum:ident, $x:ident| $take:expr, |$a:ident, $b:ident| $join:expr
     ) => {
         $(#[$doc])*
@@ -41,39 +45,31 @@ macro_rules! fold {
                 // SAFETY: the caller knows the processor.
                 unsafe { $join }
             }
-            #[inline(always)]
-            unsafe fn all($it: S::V) -> f32 {
-                // SAFETY: the caller knows the processor.
-                unsafe { $all }
-            }
         }
     };
 }
 
 fold! {
     /// The sum.
-    Sum, 0.0, 0.0, |it| S::sum(it), |sum, x| S::add(sum, x), |a, b| S::add(a, b)
+    Sum, 0.0, 0.0, |sum, x| S::add(sum, x), |a, b| S::add(a, b)
 }
 fold! {
     /// The sum of the squares.
-    Squares, 0.0, 0.0, |it| S::sum(it), |sum, x| S::fma(x, x, sum), |a, b| S::add(a, b)
+    Squares, 0.0, 0.0, |sum, x| S::fma(x, x, sum), |a, b| S::add(a, b)
 }
 fold! {
     /// The product.
-    Product, 1.0, 1.0, |it| across::<S>(it, |a, b| a * b),
-    |sum, x| S::mul(sum, x), |a, b| S::mul(a, b)
+    Product, 1.0, 1.0, |sum, x| S::mul(sum, x), |a, b| S::mul(a, b)
 }
 fold! {
     /// The greatest, NaN where one is NaN.
     Max, f32::NEG_INFINITY, f32::NEG_INFINITY,
-    |it| across::<S>(it, |a, b| if a < b || b.is_nan() { b } else { a }),
     |sum, x| S::if_equal(sum, sum, S::max(sum, x), sum),
     |a, b| S::if_equal(a, a, S::max(a, b), a)
 }
 fold! {
     /// The least, NaN where one is NaN.
     Min, f32::INFINITY, f32::INFINITY,
-    |it| across::<S>(it, |a, b| if b < a || b.is_nan() { b } else { a }),
     |sum, x| S::if_equal(sum, sum, S::min(sum, x), sum),
     |a, b| S::if_equal(a, a, S::min(a, b), a)
 }
@@ -93,11 +89,6 @@ impl<S: Wide> Fold<S> for Powers<S> {
     unsafe fn join(a: S::V, b: S::V) -> S::V {
         // SAFETY: the caller knows the processor.
         unsafe { S::add(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn all(sum: S::V) -> f32 {
-        // SAFETY: the caller knows the processor.
-        unsafe { S::sum(sum) }
     }
 }
 
@@ -303,11 +294,6 @@ impl<S: Wide, F: Fold<S>> Fold<S> for &F {
     unsafe fn join(a: S::V, b: S::V) -> S::V {
         // SAFETY: the caller knows the processor.
         unsafe { F::join(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn all(sum: S::V) -> f32 {
-        // SAFETY: the caller knows the processor.
-        unsafe { F::all(sum) }
     }
 }
 

@@ -37,11 +37,23 @@ pub(in crate::exec::kernels) trait Wide: Simd {
         }
     }
 
+    /// Number i is what was number `i ^ STEP`; STEP is a power of two within the vector.
+    unsafe fn partner<const STEP: usize>(value: Self::V) -> Self::V;
+
+    /// The first number.
+    #[inline(always)]
+    unsafe fn first(value: Self::V) -> f32 {
+        let mut numbers = [0.0f32; MOST_LANES];
+        // SAFETY: no vector is longer; the caller knows the processor.
+        unsafe { Self::store(numbers.as_mut_ptr(), value) };
+        numbers[0]
+    }
+
     /// The sum of all numbers of a vector.
     #[inline(always)]
     unsafe fn sum(value: Self::V) -> f32 {
         // SAFETY: the caller knows the processor.
-        unsafe { across::<Self>(value, |a, b| a + b) }
+        unsafe { across::<Self>(value, |a, b| Self::add(a, b)) }
     }
 
     /// Number t is the sum of vector t; there are as many as a vector holds.
@@ -72,22 +84,23 @@ pub(in crate::exec::kernels) trait Wide: Simd {
 
 /// All numbers of a vector as one, halves upon halves.
 #[inline(always)]
-pub(super) unsafe fn across<S: Simd>(value: S::V, join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut numbers = [0.0f32; MOST_LANES];
-    // SAFETY: no vector is longer; the caller knows the processor.
-    unsafe { S::store(numbers.as_mut_ptr(), value) };
-    let mut half = S::LANES / 2;
-    while half > 0 {
-        for it in 0..half {
-            numbers[it] = join(numbers[it], numbers[it + half]);
-        }
-        half /= 2;
+pub(super) unsafe fn across<S: Wide>(value: S::V, join: impl Fn(S::V, S::V) -> S::V) -> f32 {
+    // SAFETY: the caller knows the processor.
+    unsafe {
+        let eight = if S::LANES > 8 { join(value, S::partner::<8>(value)) } else { value };
+        let four = join(eight, S::partner::<4>(eight));
+        let two = join(four, S::partner::<2>(four));
+        S::first(join(two, S::partner::<1>(two)))
     }
-    numbers[0]
 }
 
 impl Wide for Portable {
     const WIDTH: usize = 1;
+
+    #[inline(always)]
+    unsafe fn partner<const STEP: usize>(value: Self::V) -> Self::V {
+        std::array::from_fn(|it| value[it ^ STEP])
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -137,12 +150,17 @@ mod x86 {
             call!(_mm256_maskstore_ps(to, mask8(n), value))
         }
         #[inline(always)]
-        unsafe fn sum(value: __m256) -> f32 {
-            call! {
-                let four = _mm_add_ps(_mm256_castps256_ps128(value), _mm256_extractf128_ps::<1>(value));
-                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-                _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        unsafe fn partner<const STEP: usize>(value: __m256) -> __m256 {
+            match STEP {
+                4 => call!(_mm256_permute2f128_ps::<0x01>(value, value)),
+                2 => call!(_mm256_permute_ps::<0x4e>(value)),
+                1 => call!(_mm256_permute_ps::<0xb1>(value)),
+                _ => unreachable!("a vector has no such partners"),
             }
+        }
+        #[inline(always)]
+        unsafe fn first(value: __m256) -> f32 {
+            call!(_mm256_cvtss_f32(value))
         }
         #[inline(always)]
         unsafe fn sums(v: &[__m256; MOST_LANES]) -> __m256 {
@@ -209,8 +227,18 @@ mod x86 {
             call!(_mm512_mask_storeu_ps(to, mask16(n), value))
         }
         #[inline(always)]
-        unsafe fn sum(value: __m512) -> f32 {
-            call!(_mm512_reduce_add_ps(value))
+        unsafe fn partner<const STEP: usize>(value: __m512) -> __m512 {
+            match STEP {
+                8 => call!(_mm512_shuffle_f32x4::<0x4e>(value, value)),
+                4 => call!(_mm512_shuffle_f32x4::<0xb1>(value, value)),
+                2 => call!(_mm512_permute_ps::<0x4e>(value)),
+                1 => call!(_mm512_permute_ps::<0xb1>(value)),
+                _ => unreachable!("a vector has no such partners"),
+            }
+        }
+        #[inline(always)]
+        unsafe fn first(value: __m512) -> f32 {
+            call!(_mm512_cvtss_f32(value))
         }
         #[inline(always)]
         unsafe fn sums(v: &[__m512; MOST_LANES]) -> __m512 {
