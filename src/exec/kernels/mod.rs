@@ -9,6 +9,7 @@
 mod lanes;
 mod math;
 mod product;
+mod rowop;
 mod simd;
 mod strip;
 mod team;
@@ -20,6 +21,7 @@ mod x86;
 pub use product::{
     Gram, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
 };
+pub use rowop::RowOp;
 pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
 pub use team::Team;
 
@@ -78,7 +80,10 @@ impl Path {
 macro_rules! compiled {
     ($module:ident, $simd:ty, $(#[$feature:meta])?) => {
         mod $module {
-            use super::strip;
+            use super::product::{RawResults, RawRows};
+            use super::rowop::plans::{Along, Contraction, Indexed, Lines, Moves};
+            use super::{rowop, strip};
+            use crate::ir::Reduction;
 
             /// # Safety
             /// As for the kernel; the processor has the features.
@@ -86,6 +91,74 @@ macro_rules! compiled {
             pub unsafe fn strip(run: &strip::RawStrip<'_>) {
                 // SAFETY: the caller's promise.
                 unsafe { strip::run::<$simd>(run) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_moves(
+                moves: &Moves,
+                rows: usize,
+                args: &[RawRows],
+                to: RawResults,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_moves::<$simd>(moves, rows, args, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_indexed(
+                what: Indexed,
+                rows: usize,
+                args: &[RawRows],
+                to: RawResults,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_indexed::<$simd>(what, rows, args, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_reduce(
+                what: Reduction,
+                lines: &Lines,
+                rows: usize,
+                arg: RawRows,
+                to: RawResults,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_reduce::<$simd>(what, lines, rows, arg, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_along(
+                what: Along,
+                lines: &Lines,
+                rows: usize,
+                arg: RawRows,
+                to: RawResults,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_along::<$simd>(what, lines, rows, arg, to) }
+            }
+
+            /// # Safety
+            /// As for the operator; the processor has the features.
+            $(#[$feature])?
+            pub unsafe fn row_contract(
+                plan: &Contraction,
+                rows: usize,
+                args: &[RawRows],
+                to: RawResults,
+                scratch: *mut f32,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe { rowop::run_contract::<$simd>(plan, rows, args, to, scratch) }
             }
         }
     };
