@@ -18,7 +18,9 @@ mod tests;
 mod x86;
 
 pub use product::{Added, Packed, Results, Rows};
-pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
+pub use strip::{
+    Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, RawStream, RawStrip, Stream, Strip, Target,
+};
 pub use team::Team;
 
 /// Which instructions the kernels use.
@@ -116,9 +118,9 @@ macro_rules! compiled {
             /// # Safety
             /// As for the kernel; the processor has the features.
             $(#[$feature])?
-            pub unsafe fn strip(run: &strip::RawStrip<'_>) {
+            pub unsafe fn strip(it: &strip::Strip, over: &strip::RawStrip<'_>) {
                 // SAFETY: the caller's promise.
-                unsafe { strip::run::<$simd>(run) }
+                unsafe { strip::run::<$simd>(it, over) }
             }
         }
     };
