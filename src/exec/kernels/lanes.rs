@@ -1,88 +1,113 @@
-//! Elementwise operators on vectors: one function each, generic over the processor. What has no
-//! vector form here is computed number by number from the table.
+//! Elementwise operators on vectors: one loop each, generic over the processor.
 
 use super::math;
-use super::simd::Simd;
+use super::simd::{Simd, Work};
+use std::marker::PhantomData;
+use super::strip::LaneOp;
 use crate::ir::Pointwise;
 
-/// Calls a macro-like closure for an operator that has a vector form; the arms are the list of those.
-/// `$one`, `$two`, `$three` receive the function by the number of its operands.
-macro_rules! vector_form {
-    ($op:expr, $one:ident, $two:ident, $three:ident, $none:expr) => {
-        match $op {
-            Pointwise::Add => $two!(|a, b| S::add(a, b)),
-            Pointwise::Sub => $two!(|a, b| S::sub(a, b)),
-            Pointwise::Mul => $two!(|a, b| S::mul(a, b)),
-            Pointwise::Div => $two!(|a, b| S::div(a, b)),
-            Pointwise::Neg => $one!(|v| math::neg::<S>(v)),
-            Pointwise::Less => $two!(|a, b| truth!(S::if_less, a, b)),
-            Pointwise::LessEqual => $two!(|a, b| truth!(S::if_less_equal, a, b)),
-            Pointwise::Greater => $two!(|a, b| truth!(S::if_less, b, a)),
-            Pointwise::GreaterEqual => $two!(|a, b| truth!(S::if_less_equal, b, a)),
-            Pointwise::Equal => $two!(|a, b| truth!(S::if_equal, a, b)),
-            Pointwise::NotEqual => {
-                $two!(|a, b| S::if_equal(a, b, S::splat(0.0), S::splat(1.0)))
+/// Where the vectors of a block stand: three loops, one in the other, and how many lanes of each
+/// vector are meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    /// How often each loop runs, the innermost last.
+    pub counts: [usize; 3],
+    /// How many lanes of a vector are read and written.
+    pub lanes: usize,
+}
+
+/// An operand or a result of a block: its first number, and how far each loop goes at a turn; 0
+/// where a vector is read again and again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lane {
+    pub at: *mut f32,
+    pub steps: [usize; 3],
+}
+
+/// What is computed from a vector of each operand.
+trait Body<S: Simd, const N: usize> {
+    /// # Safety
+    ///
+    /// The processor has what S needs.
+    unsafe fn of(args: [S::V; N]) -> S::V;
+}
+
+/// A body over a grid, U vectors at a time. The operands whose bit is set in `SAME` are one vector,
+/// read once. What is promised is as for [`apply`].
+struct Sweep<'a, S, B, const N: usize, const U: usize, const SAME: usize> {
+    grid: &'a Grid,
+    args: &'a [Lane; 4],
+    to: &'a Lane,
+    of: PhantomData<(S, B)>,
+}
+
+impl<S, B, const N: usize, const U: usize, const SAME: usize> Work for Sweep<'_, S, B, N, U, SAME>
+where
+    S: Simd,
+    B: Body<S, N>,
+{
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Sweep { grid, args, to, .. } = self;
+        let [outermost, middle, inner] = grid.counts;
+        // SAFETY: the caller says that the lanes of all vectors of the grid are there; no pointer is
+        // read beyond the turns of its loop.
+        unsafe {
+            let mask = S::mask(grid.lanes);
+            let mut same = [S::splat(0.0); N];
+            for idx in 0..N {
+                if SAME >> idx & 1 == 1 {
+                    same[idx] = S::load(args[idx].at);
+                }
             }
-            Pointwise::Where => $three!(|cond, a, b| S::if_equal(cond, S::splat(0.0), b, a)),
-            Pointwise::Exp => $one!(|v| math::exp::<S>(v)),
-            Pointwise::Log => $one!(|v| math::log::<S>(v)),
-            Pointwise::Sqrt => $one!(|v| S::sqrt(v)),
-            Pointwise::Rsqrt => $one!(|v| S::div(S::splat(1.0), S::sqrt(v))),
-            Pointwise::Abs => $one!(|v| math::abs::<S>(v)),
-            Pointwise::Floor => $one!(|v| S::floor(v)),
-            Pointwise::Ceil => $one!(|v| math::neg::<S>(S::floor(math::neg::<S>(v)))),
-            Pointwise::Round => $one!(|v| S::round(v)),
-            Pointwise::Square => $one!(|v| S::mul(v, v)),
-            Pointwise::Max => $two!(|a, b| S::if_equal(a, a, S::max(a, b), a)),
-            Pointwise::Min => $two!(|a, b| S::if_equal(a, a, S::min(a, b), a)),
-            Pointwise::Clamp => $three!(|v, lo, hi| S::min(hi, S::max(lo, v))),
-            Pointwise::Sigmoid => $one!(|v| math::sigmoid::<S>(v)),
-            Pointwise::Tanh => $one!(|v| math::tanh::<S>(v)),
-            Pointwise::Relu => $one!(|v| S::if_less(v, S::splat(0.0), S::splat(0.0), v)),
-            Pointwise::Silu => $one!(|v| S::mul(v, math::sigmoid::<S>(v))),
-            Pointwise::Softplus => $one!(|v| math::softplus::<S>(v)),
-            Pointwise::Softsign => {
-                $one!(|v| S::div(v, S::add(S::splat(1.0), math::abs::<S>(v))))
+            for first in 0..outermost {
+                for second in 0..middle {
+                    let begin = |lane: &Lane| {
+                        lane.at.wrapping_add(first * lane.steps[0] + second * lane.steps[1])
+                    };
+                    let mut from = [std::ptr::null_mut::<f32>(); N];
+                    for idx in 0..N {
+                        from[idx] = begin(&args[idx]);
+                    }
+                    let mut result = begin(to);
+                    let mut left = inner;
+                    if grid.lanes == S::LANES {
+                        while left >= U {
+                            let mut values = [S::splat(0.0); U];
+                            for (turn, value) in values.iter_mut().enumerate() {
+                                let mut given = same;
+                                for idx in 0..N {
+                                    if SAME >> idx & 1 == 0 {
+                                        given[idx] = S::load(from[idx].add(turn * args[idx].steps[2]));
+                                    }
+                                }
+                                *value = B::of(given);
+                            }
+                            for (turn, value) in values.iter().enumerate() {
+                                S::store(result.add(turn * to.steps[2]), *value);
+                            }
+                            for idx in 0..N {
+                                from[idx] = from[idx].wrapping_add(U * args[idx].steps[2]);
+                            }
+                            result = result.wrapping_add(U * to.steps[2]);
+                            left -= U;
+                        }
+                    }
+                    for _ in 0..left {
+                        let mut given = same;
+                        for idx in 0..N {
+                            if SAME >> idx & 1 == 0 {
+                                given[idx] = S::load_part(from[idx], mask);
+                                from[idx] = from[idx].wrapping_add(args[idx].steps[2]);
+                            }
+                        }
+                        S::store_part(result, B::of(given), mask);
+                        result = result.wrapping_add(to.steps[2]);
+                    }
+                }
             }
-            Pointwise::LogSigmoid => {
-                $one!(|v| math::neg::<S>(math::softplus::<S>(math::neg::<S>(v))))
-            }
-            Pointwise::HardTanh => {
-                $one!(|v| S::min(S::splat(1.0), S::max(S::splat(-1.0), v)))
-            }
-            Pointwise::Identity => $one!(|v| v),
-            Pointwise::Step => $one!(|v| truth!(S::if_less, S::splat(0.0), v)),
-            Pointwise::LecunTanh => $one!(|v| {
-                let y = math::tanh::<S>(S::mul(v, S::splat(2.0 / 3.0)));
-                S::mul(S::splat(1.7159), y)
-            }),
-            Pointwise::LeakyRelu => {
-                $two!(|v, slope| S::if_less(S::splat(0.0), v, v, S::mul(slope, v)))
-            }
-            Pointwise::Isru => $two!(|v, alpha| {
-                let inner = S::fma(S::mul(alpha, v), v, S::splat(1.0));
-                S::div(v, S::sqrt(inner))
-            }),
-            Pointwise::HardSigmoid => $three!(|v, slope, offset| {
-                let line = S::add(S::mul(slope, v), offset);
-                S::min(S::splat(1.0), S::max(S::splat(0.0), line))
-            }),
-            Pointwise::Pow
-            | Pointwise::Log1p
-            | Pointwise::Expm1
-            | Pointwise::Sign
-            | Pointwise::Sin
-            | Pointwise::Cos
-            | Pointwise::Erf
-            | Pointwise::Mod
-            | Pointwise::LogAddExp
-            | Pointwise::Selu
-            | Pointwise::Gelu
-            | Pointwise::GeluTanh
-            | Pointwise::Elu
-            | Pointwise::Isrlu => $none,
         }
-    };
+    }
 }
 
 /// 1 or 0 by a comparison.
@@ -92,93 +117,166 @@ macro_rules! truth {
     };
 }
 
-/// Where an operand of a strip stands: its first number, and how far the next one is, 0 for one that
-/// is the same everywhere (a whole vector of it stands there).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lane {
-    pub at: *const f32,
-    pub step: usize,
-}
-
-impl Lane {
-    /// The operand from another element on.
-    #[inline(always)]
-    unsafe fn from(self, idx: usize) -> *const f32 {
-        // SAFETY: the caller stays within the strip.
-        unsafe { self.at.add(idx * self.step) }
-    }
-}
-
-/// Applies an operator to `n` elements. A strip is padded: what stands between `n` and the next
-/// multiple of [`Simd::LANES`] may be read and written, in operands and result.
+/// Applies an operator to the vectors of a grid.
 ///
 /// # Safety
 ///
-/// The processor must have what S needs, and all operands must be as long as said above; those
-/// with step 0 hold a whole vector.
+/// The processor must have what S needs. Operands and result stand where the grid and their steps
+/// lead, as many lanes as the grid says; those with no steps are a whole vector. A result is one of
+/// the operands or meets none.
 #[inline(always)]
-pub(super) unsafe fn apply<S: Simd>(op: Pointwise, args: [Lane; 3], to: *mut f32, n: usize) {
-    let [a, b, c] = args;
-    // SAFETY: the caller's promise; every index is below the padded length.
-    unsafe {
-        macro_rules! one {
-            (|$v:ident| $value:expr) => {
-                for idx in (0..n).step_by(S::LANES) {
-                    let $v = S::load(a.from(idx));
-                    S::store(to.add(idx), $value);
+pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], to: &Lane) {
+    // A body that is a few operations is bound by its loop, one that is many by nothing but them:
+    // the processor looks far enough ahead to overlap two or three of those by itself.
+    macro_rules! body {
+        ($unroll:literal, $count:literal, $same:expr, [$($arg:ident),+], $value:expr) => {{
+            struct It;
+            impl<S: Simd> Body<S, $count> for It {
+                #[inline(always)]
+                unsafe fn of([$($arg),+]: [S::V; $count]) -> S::V {
+                    // SAFETY: the caller knows the processor.
+                    unsafe { $value }
                 }
-            };
-        }
-        macro_rules! two {
-            (|$x:ident, $y:ident| $value:expr) => {
-                for idx in (0..n).step_by(S::LANES) {
-                    let ($x, $y) = (S::load(a.from(idx)), S::load(b.from(idx)));
-                    S::store(to.add(idx), $value);
-                }
-            };
-        }
-        macro_rules! three {
-            (|$x:ident, $y:ident, $z:ident| $value:expr) => {
-                for idx in (0..n).step_by(S::LANES) {
-                    let ($x, $y) = (S::load(a.from(idx)), S::load(b.from(idx)));
-                    let $z = S::load(c.from(idx));
-                    S::store(to.add(idx), $value);
-                }
-            };
-        }
-        vector_form!(op, one, two, three, by_number(op, args, to, n));
-    }
-}
-
-/// a * b + c on `n` elements; see [`apply`].
-///
-/// # Safety
-///
-/// As for [`apply`].
-#[inline(always)]
-pub(super) unsafe fn multiply_add<S: Simd>(args: [Lane; 3], to: *mut f32, n: usize) {
-    let [a, b, c] = args;
-    // SAFETY: the caller's promise.
-    unsafe {
-        for idx in (0..n).step_by(S::LANES) {
-            let (x, y, z) = (S::load(a.from(idx)), S::load(b.from(idx)), S::load(c.from(idx)));
-            S::store(to.add(idx), S::fma(x, y, z));
-        }
-    }
-}
-
-/// An operator without a vector form.
-#[inline(never)]
-unsafe fn by_number(op: Pointwise, args: [Lane; 3], to: *mut f32, n: usize) {
-    let arity = op.arity();
-    let mut values = [0.0f32; 3];
-    for idx in 0..n {
-        // SAFETY: the caller's promise; only the operands that there are are read.
-        unsafe {
-            for (value, arg) in values.iter_mut().zip(&args[..arity]) {
-                *value = *arg.from(idx);
             }
-            *to.add(idx) = op.eval(&values[..arity]);
+            // SAFETY: the caller's promise.
+            unsafe {
+                let of = PhantomData;
+                S::apart(Sweep::<S, It, $count, $unroll, { $same }> { grid, args, to, of })
+            }
+        }};
+    }
+    // Few operations; of one, two, three or four operands.
+    macro_rules! few {
+        (|$a:ident| $value:expr) => { body!(4, 1, 0, [$a], $value) };
+        (|$a:ident, $b:ident| $value:expr) => { body!(4, 2, 0, [$a, $b], $value) };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(4, 3, 0, [$a, $b, $c], $value) };
+        (|$a:ident, $b:ident, $c:ident, $d:ident| $value:expr) => {
+            body!(2, 4, 0, [$a, $b, $c, $d], $value)
+        };
+    }
+    // The same, where one operand is often a number.
+    macro_rules! with_number {
+        (|$a:ident, $b:ident| $value:expr) => {
+            if args[0].steps == [0; 3] {
+                body!(4, 2, 1, [$a, $b], $value)
+            } else if args[1].steps == [0; 3] {
+                body!(4, 2, 2, [$a, $b], $value)
+            } else {
+                body!(4, 2, 0, [$a, $b], $value)
+            }
+        };
+    }
+    // Many operations.
+    macro_rules! many {
+        (|$a:ident| $value:expr) => { body!(2, 1, 0, [$a], $value) };
+        (|$a:ident, $b:ident| $value:expr) => { body!(2, 2, 0, [$a, $b], $value) };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(2, 3, 0, [$a, $b, $c], $value) };
+    }
+    match op {
+        LaneOp::MultiplyAdd => few!(|a, b, c| S::fma(a, b, c)),
+        LaneOp::MultiplySubtract => few!(|a, b, c| S::fms(a, b, c)),
+        LaneOp::SubtractProduct => few!(|a, b, c| S::fnma(a, b, c)),
+        LaneOp::SumOfProducts => few!(|a, b, c, d| S::fma(a, b, S::mul(c, d))),
+        LaneOp::DifferenceOfProducts => few!(|a, b, c, d| S::fms(a, b, S::mul(c, d))),
+        LaneOp::Mix => {
+            few!(|a, b, c| S::fma(S::sub(S::splat(1.0), a), c, S::mul(a, b)))
         }
+        LaneOp::Toward => few!(|a, b, c| S::fma(b, S::sub(c, a), a)),
+        LaneOp::Sum => few!(|a, b, c| S::add(S::add(a, b), c)),
+        LaneOp::SigmoidSlope => few!(|g, y| S::mul(g, S::fnma(y, y, y))),
+        LaneOp::TanhSlope => few!(|g, y| S::mul(g, S::fnma(y, y, S::splat(1.0)))),
+        LaneOp::SigmoidOfSum => many!(|a, b| math::sigmoid::<S>(S::add(a, b))),
+        LaneOp::SigmoidOfSum3 => {
+            many!(|a, b, c| math::sigmoid::<S>(S::add(S::add(a, b), c)))
+        }
+        LaneOp::TanhOfSum => many!(|a, b| math::tanh::<S>(S::add(a, b))),
+        LaneOp::TanhOfSum3 => many!(|a, b, c| math::tanh::<S>(S::add(S::add(a, b), c))),
+        LaneOp::TimesTanh => many!(|a, b| S::mul(a, math::tanh::<S>(b))),
+        LaneOp::Map(op) => match op {
+            Pointwise::Add => with_number!(|a, b| S::add(a, b)),
+            Pointwise::Sub => with_number!(|a, b| S::sub(a, b)),
+            Pointwise::Mul => with_number!(|a, b| S::mul(a, b)),
+            Pointwise::Div => with_number!(|a, b| S::div(a, b)),
+            Pointwise::Pow => many!(|a, b| by_number::<S>(f32::powf, a, b)),
+            Pointwise::Neg => few!(|v| math::neg::<S>(v)),
+            Pointwise::Less => with_number!(|a, b| truth!(S::if_less, a, b)),
+            Pointwise::LessEqual => with_number!(|a, b| truth!(S::if_less_equal, a, b)),
+            Pointwise::Greater => with_number!(|a, b| truth!(S::if_less, b, a)),
+            Pointwise::GreaterEqual => with_number!(|a, b| truth!(S::if_less_equal, b, a)),
+            Pointwise::Equal => with_number!(|a, b| truth!(S::if_equal, a, b)),
+            Pointwise::NotEqual => {
+                with_number!(|a, b| S::if_equal(a, b, S::splat(0.0), S::splat(1.0)))
+            }
+            Pointwise::Where => few!(|cond, a, b| S::if_equal(cond, S::splat(0.0), b, a)),
+            Pointwise::Exp => many!(|v| math::exp::<S>(v)),
+            Pointwise::Log => many!(|v| math::log::<S>(v)),
+            Pointwise::Log1p => many!(|v| math::log1p::<S>(v)),
+            Pointwise::Expm1 => many!(|v| math::expm1::<S>(v)),
+            Pointwise::Sqrt => few!(|v| S::sqrt(v)),
+            Pointwise::Rsqrt => few!(|v| S::div(S::splat(1.0), S::sqrt(v))),
+            Pointwise::Abs => few!(|v| math::abs::<S>(v)),
+            Pointwise::Sign => few!(|v| math::sign::<S>(v)),
+            Pointwise::Floor => few!(|v| S::floor(v)),
+            Pointwise::Ceil => few!(|v| math::neg::<S>(S::floor(math::neg::<S>(v)))),
+            Pointwise::Round => few!(|v| S::round(v)),
+            Pointwise::Sin => many!(|v| math::sin::<S>(v)),
+            Pointwise::Cos => many!(|v| math::cos::<S>(v)),
+            Pointwise::Erf => many!(|v| math::erf::<S>(v)),
+            Pointwise::Square => few!(|v| S::mul(v, v)),
+            Pointwise::Mod => few!(|a, b| math::modulo::<S>(a, b)),
+            Pointwise::Max => with_number!(|a, b| S::if_equal(a, a, S::max(a, b), a)),
+            Pointwise::Min => with_number!(|a, b| S::if_equal(a, a, S::min(a, b), a)),
+            Pointwise::Clamp => few!(|v, lo, hi| S::min(hi, S::max(lo, v))),
+            Pointwise::LogAddExp => many!(|a, b| math::log_add_exp::<S>(a, b)),
+            Pointwise::Sigmoid => many!(|v| math::sigmoid::<S>(v)),
+            Pointwise::Tanh => many!(|v| math::tanh::<S>(v)),
+            Pointwise::Relu => few!(|v| S::if_less(v, S::splat(0.0), S::splat(0.0), v)),
+            Pointwise::Selu => many!(|v| math::selu::<S>(v)),
+            Pointwise::Gelu => many!(|v| math::gelu::<S>(v)),
+            Pointwise::GeluTanh => many!(|v| math::gelu_tanh::<S>(v)),
+            Pointwise::Silu => many!(|v| S::mul(v, math::sigmoid::<S>(v))),
+            Pointwise::Softplus => many!(|v| math::softplus::<S>(v)),
+            Pointwise::Softsign => {
+                few!(|v| S::div(v, S::add(S::splat(1.0), math::abs::<S>(v))))
+            }
+            Pointwise::LogSigmoid => {
+                many!(|v| math::neg::<S>(math::softplus::<S>(math::neg::<S>(v))))
+            }
+            Pointwise::HardTanh => few!(|v| S::min(S::splat(1.0), S::max(S::splat(-1.0), v))),
+            Pointwise::Identity => few!(|v| v),
+            Pointwise::Step => few!(|v| truth!(S::if_less, S::splat(0.0), v)),
+            Pointwise::LecunTanh => many!(|v| {
+                let y = math::tanh::<S>(S::mul(v, S::splat(2.0 / 3.0)));
+                S::mul(S::splat(1.7159), y)
+            }),
+            Pointwise::LeakyRelu => {
+                few!(|v, slope| S::if_less(S::splat(0.0), v, v, S::mul(slope, v)))
+            }
+            Pointwise::Elu => many!(|v, alpha| math::elu::<S>(v, alpha)),
+            Pointwise::Isru => few!(|v, alpha| {
+                let inner = S::fma(S::mul(alpha, v), v, S::splat(1.0));
+                S::div(v, S::sqrt(inner))
+            }),
+            Pointwise::Isrlu => few!(|v, alpha| math::isrlu::<S>(v, alpha)),
+            Pointwise::HardSigmoid => few!(|v, slope, offset| {
+                let line = S::add(S::mul(slope, v), offset);
+                S::min(S::splat(1.0), S::max(S::splat(0.0), line))
+            }),
+        },
+    }
+}
+
+/// An operator without a vector form, number by number.
+#[inline(always)]
+unsafe fn by_number<S: Simd>(f: fn(f32, f32) -> f32, a: S::V, b: S::V) -> S::V {
+    // SAFETY: the caller knows the processor; no vector is longer than the arrays.
+    unsafe {
+        let (mut x, mut y) = ([0.0f32; 16], [0.0f32; 16]);
+        S::store(x.as_mut_ptr(), a);
+        S::store(y.as_mut_ptr(), b);
+        for (x, y) in x.iter_mut().zip(&y).take(S::LANES) {
+            *x = f(*x, *y);
+        }
+        S::load(x.as_ptr())
     }
 }

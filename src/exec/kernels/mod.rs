@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "vectors and raw rows; nowhere else in the crate")]
 
 mod lanes;
+pub mod machine;
 mod math;
 mod product;
 mod rowop;
@@ -22,7 +23,9 @@ pub use product::{
     Gram, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
 };
 pub use rowop::RowOp;
-pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
+pub use strip::{
+    Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, RawStream, RawStrip, Stream, Strip, Target,
+};
 pub use team::Team;
 
 /// Which instructions the kernels use.
@@ -88,9 +91,9 @@ macro_rules! compiled {
             /// # Safety
             /// As for the kernel; the processor has the features.
             $(#[$feature])?
-            pub unsafe fn strip(run: &strip::RawStrip<'_>) {
+            pub unsafe fn strip(it: &strip::Strip, over: &strip::RawStrip<'_>) {
                 // SAFETY: the caller's promise.
-                unsafe { strip::run::<$simd>(run) }
+                unsafe { strip::run::<$simd>(it, over) }
             }
 
             /// # Safety

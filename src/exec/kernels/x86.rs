@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::simd::Simd;
+use super::simd::{Simd, Work};
 
 /// 8 numbers; needs `avx2` and `fma`.
 #[derive(Clone, Copy)]
@@ -24,7 +24,18 @@ macro_rules! call {
 impl Simd for Avx2 {
     const LANES: usize = 8;
     type V = __m256;
+    /// Ones in the lanes that are meant, and whether these are all.
+    type Mask = (__m256i, bool);
 
+    #[inline(always)]
+    unsafe fn apart<W: Work>(work: W) {
+        #[target_feature(enable = "avx2,fma")]
+        #[inline(never)]
+        unsafe fn with_features<W: Work>(work: W) {
+            call!(work.run())
+        }
+        call!(with_features(work))
+    }
     #[inline(always)]
     unsafe fn splat(value: f32) -> __m256 {
         call!(_mm256_set1_ps(value))
@@ -36,6 +47,26 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store(to: *mut f32, value: __m256) {
         call!(_mm256_storeu_ps(to, value))
+    }
+    #[inline(always)]
+    unsafe fn mask(n: usize) -> (__m256i, bool) {
+        call! {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            (_mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes), n == 8)
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, mask: (__m256i, bool)) -> __m256 {
+        call!(_mm256_maskload_ps(from, mask.0))
+    }
+    #[inline(always)]
+    unsafe fn store_part(to: *mut f32, value: __m256, mask: (__m256i, bool)) {
+        // A store with a mask takes many times as long as one without.
+        if mask.1 {
+            call!(_mm256_storeu_ps(to, value))
+        } else {
+            call!(_mm256_maskstore_ps(to, mask.0, value))
+        }
     }
     #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
@@ -56,6 +87,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
         call!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn fms(a: __m256, b: __m256, c: __m256) -> __m256 {
+        call!(_mm256_fmsub_ps(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn fnma(a: __m256, b: __m256, c: __m256) -> __m256 {
+        call!(_mm256_fnmadd_ps(a, b, c))
     }
     #[inline(always)]
     unsafe fn max(a: __m256, b: __m256) -> __m256 {
@@ -102,6 +141,10 @@ impl Simd for Avx2 {
         call!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)))
     }
     #[inline(always)]
+    unsafe fn any_less(a: __m256, b: __m256) -> bool {
+        call!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) != 0)
+    }
+    #[inline(always)]
     unsafe fn power_of_two(n: __m256) -> __m256 {
         call! {
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
@@ -120,7 +163,17 @@ impl Simd for Avx2 {
 impl Simd for Avx512 {
     const LANES: usize = 16;
     type V = __m512;
+    type Mask = __mmask16;
 
+    #[inline(always)]
+    unsafe fn apart<W: Work>(work: W) {
+        #[target_feature(enable = "avx512f,avx512dq")]
+        #[inline(never)]
+        unsafe fn with_features<W: Work>(work: W) {
+            call!(work.run())
+        }
+        call!(with_features(work))
+    }
     #[inline(always)]
     unsafe fn splat(value: f32) -> __m512 {
         call!(_mm512_set1_ps(value))
@@ -132,6 +185,18 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store(to: *mut f32, value: __m512) {
         call!(_mm512_storeu_ps(to, value))
+    }
+    #[inline(always)]
+    unsafe fn mask(n: usize) -> __mmask16 {
+        ((1u32 << n) - 1) as __mmask16
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, mask: __mmask16) -> __m512 {
+        call!(_mm512_maskz_loadu_ps(mask, from))
+    }
+    #[inline(always)]
+    unsafe fn store_part(to: *mut f32, value: __m512, mask: __mmask16) {
+        call!(_mm512_mask_storeu_ps(to, mask, value))
     }
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
@@ -152,6 +217,18 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
         call!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn fms(a: __m512, b: __m512, c: __m512) -> __m512 {
+        call!(_mm512_fmsub_ps(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn fnma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        call!(_mm512_fnmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn estimate_reciprocal(a: __m512) -> __m512 {
+        call!(_mm512_rcp14_ps(a))
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
@@ -196,6 +273,29 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn if_equal(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
         call!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes))
+    }
+    #[inline(always)]
+    unsafe fn any_less(a: __m512, b: __m512) -> bool {
+        call!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) != 0)
+    }
+    #[inline(always)]
+    unsafe fn any_power_of_two(n: __m512) -> __m512 {
+        call!(_mm512_scalef_ps(_mm512_set1_ps(1.0), n))
+    }
+    #[inline(always)]
+    unsafe fn scale(y: __m512, n: __m512) -> __m512 {
+        call!(_mm512_scalef_ps(y, n))
+    }
+    #[inline(always)]
+    unsafe fn split(a: __m512) -> (__m512, __m512) {
+        call! {
+            let m = _mm512_getmant_ps::<_MM_MANT_NORM_P75_1P5, _MM_MANT_SIGN_NAN>(a);
+            // The exponent of m is -1 below 1, where that of a is one too small.
+            let n = _mm512_sub_ps(_mm512_getexp_ps(a), _mm512_getexp_ps(m));
+            // -0 has the digit of 1 with its sign.
+            let size = _mm512_castsi512_ps(_mm512_set1_epi32(0x7fff_ffff));
+            (n, _mm512_and_ps(m, size))
+        }
     }
     #[inline(always)]
     unsafe fn power_of_two(n: __m512) -> __m512 {

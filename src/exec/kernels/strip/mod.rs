@@ -1,0 +1,175 @@
+//! A run of elementwise operators over rows, a block at a time: what one operator leaves for the
+//! next stays in the first cache.
+
+mod fuse;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub(super) use run::run;
+pub use run::{Kind, RawStream, RawStrip, Stream};
+
+use crate::ir::Pointwise;
+
+/// What an instruction does to its operands a, b, c and d, element by element.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LaneOp {
+    /// An operator of the table.
+    Map(Pointwise),
+    /// a * b + c
+    MultiplyAdd,
+    /// a * b - c
+    MultiplySubtract,
+    /// c - a * b
+    SubtractProduct,
+    /// a * b + c * d
+    SumOfProducts,
+    /// a * b - c * d
+    DifferenceOfProducts,
+    /// a * b + (1 - a) * c
+    Mix,
+    /// a + b * (c - a)
+    Toward,
+    /// a + b + c
+    Sum,
+    /// a * b * (1 - b): backward through b = sigmoid(..)
+    SigmoidSlope,
+    /// a * (1 - b * b): backward through b = tanh(..)
+    TanhSlope,
+    /// sigmoid(a + b)
+    SigmoidOfSum,
+    /// sigmoid(a + b + c)
+    SigmoidOfSum3,
+    /// tanh(a + b)
+    TanhOfSum,
+    /// tanh(a + b + c)
+    TanhOfSum3,
+    /// a * tanh(b)
+    TimesTanh,
+}
+
+impl LaneOp {
+    /// How many operands it has.
+    pub fn arity(self) -> usize {
+        match self {
+            LaneOp::Map(op) => op.arity(),
+            LaneOp::SigmoidSlope
+            | LaneOp::TanhSlope
+            | LaneOp::SigmoidOfSum
+            | LaneOp::TanhOfSum
+            | LaneOp::TimesTanh => 2,
+            LaneOp::MultiplyAdd
+            | LaneOp::MultiplySubtract
+            | LaneOp::SubtractProduct
+            | LaneOp::Mix
+            | LaneOp::Toward
+            | LaneOp::Sum
+            | LaneOp::SigmoidOfSum3
+            | LaneOp::TanhOfSum3 => 3,
+            LaneOp::SumOfProducts | LaneOp::DifferenceOfProducts => 4,
+        }
+    }
+}
+
+/// Where an operand comes from.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Operand {
+    /// The stream of this position.
+    Stream(u16),
+    /// What an earlier instruction left in this register.
+    Register(u16),
+    /// The same number everywhere.
+    Number(f32),
+}
+
+/// Where a result goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// A stream with one number per element.
+    Stream(u16),
+    /// A register.
+    Register(u16),
+}
+
+/// One operator of a strip.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Instruction {
+    /// What it does.
+    pub op: LaneOp,
+    /// Its operands; those beyond its arity are not read.
+    pub args: [Operand; 4],
+    /// Where the result goes.
+    pub to: Target,
+}
+
+impl Instruction {
+    /// An instruction with as many operands as it has.
+    ///
+    /// # Panics
+    ///
+    /// When they are not as many as the operator takes: a fault of the caller.
+    pub fn new(op: LaneOp, given: &[Operand], to: Target) -> Instruction {
+        assert_eq!(given.len(), op.arity(), "{op:?} has all its operands");
+        let mut args = [Operand::Number(0.0); 4];
+        args[..given.len()].copy_from_slice(given);
+        Instruction { op, args, to }
+    }
+
+    /// The operands that are read.
+    pub fn operands(&self) -> &[Operand] {
+        &self.args[..self.op.arity()]
+    }
+}
+
+/// A checked list of instructions: operands are written before they are read, streams and registers
+/// are as many as said.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Strip {
+    instructions: Vec<Instruction>,
+    streams: u16,
+    registers: usize,
+}
+
+/// The most registers of a strip: with more they would leave the first cache anyway.
+pub const MOST_REGISTERS: usize = 24;
+
+impl Strip {
+    /// Checks instructions; `None` when one reads what is not there, or there are more than
+    /// [`MOST_REGISTERS`].
+    pub fn new(instructions: Vec<Instruction>, streams: u16) -> Option<Strip> {
+        let mut written = [false; MOST_REGISTERS];
+        let mut registers = 0;
+        for it in &instructions {
+            for arg in it.operands() {
+                let known = match arg {
+                    Operand::Stream(idx) => *idx < streams,
+                    Operand::Register(idx) => written.get(usize::from(*idx)) == Some(&true),
+                    Operand::Number(_) => true,
+                };
+                if !known {
+                    return None;
+                }
+            }
+            match it.to {
+                Target::Stream(idx) if idx >= streams => return None,
+                Target::Stream(_) => {}
+                Target::Register(idx) => {
+                    let idx = usize::from(idx);
+                    *written.get_mut(idx)? = true;
+                    registers = registers.max(idx + 1);
+                }
+            }
+        }
+        Some(Strip { instructions, streams, registers })
+    }
+
+    /// The instructions.
+    pub fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
+    /// How many streams it is run with.
+    pub fn streams(&self) -> usize {
+        usize::from(self.streams)
+    }
+}
