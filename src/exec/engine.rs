@@ -310,9 +310,11 @@ impl Engine {
         state: &mut InitialState<F>,
         masks: &mut Masks<F>,
     ) -> Result<Vec<ArrayD<F>>, RunError> {
-        let run = self.forward_with(params, inputs, state, masks)?;
-        let steps = run.steps() as u64;
-        let (outputs, states) = (run.outputs, run.states);
+        let (outputs, states, steps) = {
+            let mut run = self.run(params, inputs, state, masks, false)?;
+            let steps = run.steps() as u64;
+            (std::mem::take(&mut run.outputs), std::mem::take(&mut run.states), steps)
+        };
         *state = InitialState(states.into_iter().map(Some).collect());
         masks.move_on(steps);
         Ok(outputs)

@@ -4,12 +4,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::exec::kernels::{Added, Packed, Path, Results, Rows, Team};
+use crate::exec::kernels::{Matrix, Packed, Path};
 
 /// A product whose operands and results stay in the first cache.
-const M: usize = 8;
+const M: usize = 6;
 const K: usize = 128;
-const N: usize = 48;
+const N: usize = 64;
 
 /// How often it is done between two looks at the clock. What is built without optimisation only
 /// shows that it works.
@@ -39,8 +39,12 @@ pub struct Probe {
 impl Probe {
     /// With numbers that do not grow.
     pub fn new(path: Path) -> Probe {
+        let mut packed = Packed::new(path, &[K], N);
+        let data: Vec<f32> = (0..K * N).map(|it| (it % 97) as f32 * 1e-3).collect();
+        let matrix = Matrix { data: &data, first: 0, down: N, right: 1, rows: K, columns: N };
+        packed.fill(0, 0, matrix, false);
         Probe {
-            packed: Packed::new(path, K, N, |k, j| (k as f32 - j as f32) * 1e-3),
+            packed,
             rows: vec![0.5; M * K],
             results: vec![0.0; M * N],
             from: vec![1.0; MOVED],
@@ -52,9 +56,7 @@ impl Probe {
     pub fn measure(&mut self, best: &mut Machine) {
         let begin = Instant::now();
         for _ in 0..ROUNDS {
-            let rows = Rows { data: black_box(&self.rows), first: 0, row: K, step: 1 };
-            let results = Results { data: &mut self.results, first: 0, row: N };
-            self.packed.product(M, rows, results, Added::Nothing, &Team::default());
+            self.packed.product_in(M, black_box(&self.rows), &mut self.results);
         }
         black_box(&mut self.results);
         let flops = (ROUNDS * 2 * M * K * N) as f64;

@@ -41,7 +41,7 @@ pub(super) fn backward(
             Some(rows) => frame.lend(*buffer, rows),
             None => frame.lend(
                 *buffer,
-                upstream.outputs[*output].as_ref().and_then(ArrayD::as_slice).unwrap_or_default(),
+                upstream.outputs[*output].as_ref().and_then(|it| it.as_slice()).unwrap_or_default(),
             ),
         }
     }

@@ -4,7 +4,7 @@ use super::emit::Emitter;
 use super::places::Places;
 use crate::exec::kernels::machine::{Code, Stream};
 use crate::exec::kernels::{
-    Instruction, LaneOp, MOST_REGISTERS, Operand, StreamKind, Strip, Target,
+    Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target,
 };
 use crate::ir::{NodeId, Op};
 
@@ -138,23 +138,23 @@ impl Run {
             }
             Some(_) | None => {
                 let place = places.place(id);
-                let stream = Stream { place, outer: self.cut.inner, kind: StreamKind::Each };
+                let stream = Stream { place, outer: self.cut.inner, kind: Kind::Each };
                 Target::Stream(self.stream(stream))
             }
         };
-        self.instructions.push(Instruction::new(LaneOp::Map(op), args, to));
+        self.instructions.push(Instruction::new(LaneOp::Map(op), &args[..node.args.len()], to));
     }
 
     /// An operand of an elementwise operator.
     fn operand(&mut self, places: &mut Places<'_>, id: NodeId) -> Operand {
         let (source, outer, kind) = match places.repeated(id) {
-            Some(Repeated::Number(source)) => (source, 0, StreamKind::PerOuter),
+            Some(Repeated::Number(source)) => (source, 0, Kind::PerOuter),
             Some(Repeated::Outer(source, cut)) if cut == self.cut => {
-                (source, 1, StreamKind::PerOuter)
+                (source, 1, Kind::PerOuter)
             }
-            Some(Repeated::Inner(source, cut)) if cut == self.cut => (source, 0, StreamKind::Each),
+            Some(Repeated::Inner(source, cut)) if cut == self.cut => (source, 0, Kind::Each),
             Some(Repeated::Outer(..) | Repeated::Inner(..)) | None => {
-                (id, self.cut.inner, StreamKind::Each)
+                (id, self.cut.inner, Kind::Each)
             }
         };
         if let Op::Constant(value) = &places.graph.node(source).op {

@@ -3,8 +3,7 @@
 use super::elementwise::elementwise;
 use super::places::Places;
 use super::weights::{Filling, Turned};
-use crate::exec::kernels::RowOp;
-use crate::exec::kernels::machine::{Code, PackSize, Part, Place};
+use crate::exec::kernels::machine::{Code, PackSize, Part, Place, RowCode};
 use crate::ir::{Contract, NodeId, Op};
 use crate::plan::{LinearSum, Stage, Task, Term};
 
@@ -180,13 +179,12 @@ impl Emitter<'_, '_> {
     /// An operator by itself.
     pub fn row(&mut self, id: NodeId) {
         let node = self.places.graph.node(id);
-        let args: Vec<(Place, usize)> =
-            node.args.iter().map(|it| (self.places.place(*it), self.places.len(*it))).collect();
-        let to = (self.places.place(id), self.places.len(id));
         let shapes = self.places.shapes;
-        let sizes: Vec<&[usize]> = node.args.iter().map(|it| &shapes[it.idx()][..]).collect();
-        match RowOp::new(&node.op, self.places.env, &sizes, &shapes[id.idx()]) {
-            Some(op) => self.code.push(Code::Row { op, args, to }),
+        let args = node.args.iter().map(|it| (self.places.place(*it), &shapes[it.idx()][..]));
+        let args: Vec<(Place, &[usize])> = args.collect();
+        let to = (self.places.place(id), &shapes[id.idx()][..]);
+        match RowCode::new(&node.op, self.places.env, &args, to) {
+            Some(code) => self.code.push(Code::Row(code)),
             None => unreachable!("{:?} is computed for rows", node.op),
         }
     }

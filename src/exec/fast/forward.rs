@@ -91,11 +91,11 @@ pub(super) fn forward<'a>(
     let outputs = bound.cell().outputs.iter().map(|it| gather(it.node)).collect::<Result<_, _>>()?;
     let traces = traces.iter().map(|it| gather(*it)).collect::<Result<_, _>>()?;
     let states = (0..program.carries.len()).map(|it| run.last(&frame, it)).collect();
+    drop(frame);
     (run.outputs, run.traces, run.states) = (outputs, traces, states);
     let results = [&run.outputs, &run.states, &run.traces];
     let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(is_finite);
     run.is_finite = results.into_iter().flatten().all(finite);
-    drop(frame);
     run.memory = memory;
     Ok(run)
 }

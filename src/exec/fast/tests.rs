@@ -3,10 +3,8 @@
 use ndarray::ArrayD;
 
 use super::*;
-use crate::derive::{self, Adjoint};
-use crate::exec::kernels::Path;
-use crate::exec::{self, Bound, Call, Feed, InitialState, Inputs, Masks, Upstream};
-use crate::ir::{Env, NodeId, Op, pointwise};
+use crate::exec::{self, Bound, Feed, InitialState, Inputs, Masks, Upstream};
+use crate::ir::{Env, pointwise};
 
 fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
     let mut env = Env::default();
@@ -16,15 +14,6 @@ fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
         }
     }
     exec::bind(cell, env).ok()
-}
-
-/// The nodes of the step that a backward run reads.
-fn kept(adjoint: &Adjoint) -> Vec<NodeId> {
-    let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
-        Op::Forward(of) => Some(of),
-        _ => None,
-    });
-    read.collect()
 }
 
 fn noise(shape: &[usize], seed: u64) -> ArrayD<f32> {
@@ -48,58 +37,77 @@ fn close(what: &str, actual: &ArrayD<f32>, expected: &ArrayD<f32>) {
     assert!(error <= 1e-5 * norm, "{what}: {error} of {norm}");
 }
 
-#[test]
-fn every_cell_of_the_library() {
-    for file in crate::api::library() {
-        let spec = crate::Spec::parse(file.source).unwrap();
-        let Some(cell) = spec.cells().last() else { continue };
-        let Some(bound) = sized(cell, 3) else { continue };
-        let params = bound.init::<f32>(1).unwrap();
-        for lengths in [None, Some(vec![4, 0, 5, 1])] {
-            let feed = |(at, shape): (usize, &Vec<usize>)| {
-                let mut all = vec![5, 4];
-                all.extend(shape);
-                let index = cell.inputs[at].index.is_some();
-                let array = noise(&all, at as u64 + 5);
-                Some(Feed::Batch(if index { array.mapv(|_| 0.0) } else { array }))
-            };
-            let feeds = bound.input_shapes().iter().enumerate().map(feed).collect();
-            let mut inputs = Inputs::new(feeds);
-            inputs.lengths = lengths;
-            let state = InitialState::declared(bound.cell().carries.len());
-            let masks = if cell.masks.is_empty() { Masks::Eval } else { Masks::train(3) };
-            let call = Call {
-                bound: &bound,
-                params: &params,
-                inputs: &inputs,
-                state: &state,
-                masks: &masks,
-            };
-            let names: Vec<_> = bound.cell().values.iter().map(|it| it.name.clone()).collect();
-            let nodes: Vec<NodeId> = bound.cell().values.iter().map(|it| it.node).collect();
-            let expected = exec::forward(call, &names).unwrap();
-            let plain = derive::adjoint(bound.cell(), &pointwise::table());
-            let adjoint = plain.simplified();
-            let kept = kept(&adjoint);
-            let upstream = Upstream {
-                outputs: expected.outputs.iter().map(|it| Some(noise(it.shape(), 8))).collect(),
-                states: expected.states.iter().map(|it| Some(noise(it.shape(), 9))).collect(),
-            };
-            let expected_gradients = exec::backward(&expected, &plain, &upstream).unwrap();
-            for path in Path::available() {
-                let mut run = forward(call, &kept, &nodes, path, 1).unwrap();
-                let what = |it: &str| format!("{} {path:?} {it}", file.name);
-                for (a, e) in run.outputs.iter().zip(&expected.outputs) {
-                    close(&what("output"), a, e);
-                }
-                for (a, e) in run.states.iter().zip(&expected.states) {
-                    close(&what("state"), a, e);
-                }
+/// What a cell is run with.
+struct Case {
+    inputs: Inputs<f32>,
+    state: InitialState<f32>,
+    masks: Masks<f32>,
+    upstream: Upstream<f32>,
+}
+
+impl Case {
+    fn new(bound: &Bound, steps: usize, batch: usize, lengths: Option<Vec<usize>>) -> Case {
+        let cell = bound.cell();
+        let feed = |(at, shape): (usize, &Vec<usize>)| {
+            let all = [&[steps, batch], &shape[..]].concat();
+            let index = cell.inputs[at].index.is_some();
+            let array = noise(&all, at as u64 + 5);
+            Some(Feed::Batch(if index { array.mapv(|_| 0.0) } else { array }))
+        };
+        let feeds = bound.input_shapes().iter().enumerate().map(feed).collect();
+        let mut inputs = Inputs::new(feeds);
+        inputs.lengths = lengths;
+        (inputs.steps, inputs.batch) = (Some(steps), Some(batch));
+        let outputs = (0..cell.outputs.len()).map(|it| {
+            Some(noise(&[&[steps, batch], bound.output_shape(it)].concat(), 8))
+        });
+        let states = bound.carry_shapes().iter();
+        let states = states.map(|it| Some(noise(&[&[batch], &it[..]].concat(), 9)));
+        Case {
+            inputs,
+            state: InitialState::declared(cell.carries.len()),
+            masks: if cell.masks.is_empty() { Masks::Eval } else { Masks::train(3) },
+            upstream: Upstream { outputs: outputs.collect(), states: states.collect() },
+        }
+    }
+
+    fn call<'a>(
+        &'a self,
+        bound: &'a Bound,
+        params: &'a exec::Params<f32>,
+    ) -> Call<'a, f32> {
+        Call { bound, params, inputs: &self.inputs, state: &self.state, masks: &self.masks }
+    }
+}
+
+/// Compares all results of an engine with those of the interpreter.
+fn compare(name: &str, bound: &Bound, case: &Case, engines: &[(Path, usize)]) {
+    let params = bound.init::<f32>(1).unwrap();
+    let names: Vec<_> = bound.cell().values.iter().map(|it| it.name.clone()).collect();
+    let expected = exec::forward(case.call(bound, &params), &names).unwrap();
+    let plain = derive::adjoint(bound.cell(), &pointwise::table());
+    let expected_gradients = exec::backward(&expected, &plain, &case.upstream).unwrap();
+    for (path, threads) in engines {
+        for traces in [&names[..], &[]] {
+            let fast = Fast::new(bound, traces, *path, *threads).expect(name);
+            let what = |it: &str| format!("{name} {path:?} {} traces, {it}", traces.len());
+            let call = case.call(fast.bound(), &params);
+            for keeps in [false, true] {
+                let mut run = fast.forward(call, keeps).expect("a program").unwrap();
+                let pairs = run.outputs.iter().zip(&expected.outputs);
+                pairs.for_each(|(a, e)| close(&what("output"), a, e));
+                let pairs = run.states.iter().zip(&expected.states);
+                pairs.for_each(|(a, e)| close(&what("state"), a, e));
                 for ((a, e), name) in run.traces.iter().zip(&expected.traces).zip(&names) {
                     close(&what(name), a, e);
                 }
-                let gradients = backward(&mut run, &adjoint, &upstream).unwrap();
+                if !keeps {
+                    fast.end(run);
+                    continue;
+                }
+                let gradients = fast.backward(&mut run, &case.upstream).unwrap();
                 let pairs = |a: &[Option<ArrayD<f32>>], e: &[Option<ArrayD<f32>>], kind: &str| {
+                    assert_eq!(a.len(), e.len());
                     for (at, (a, e)) in a.iter().zip(e).enumerate() {
                         match (a, e) {
                             (Some(a), Some(e)) => close(&what(&format!("{kind} {at}")), a, e),
@@ -108,52 +116,39 @@ fn every_cell_of_the_library() {
                         }
                     }
                 };
-                let expected = &expected_gradients;
-                pairs(&gradients.params, &expected.params, "param");
-                pairs(&gradients.inputs, &expected.inputs, "input");
-                pairs(&gradients.starts, &expected.starts, "start");
-                for (a, e) in gradients.flow.iter().zip(&expected.flow) {
+                pairs(&gradients.params, &expected_gradients.params, "param");
+                pairs(&gradients.inputs, &expected_gradients.inputs, "input");
+                pairs(&gradients.starts, &expected_gradients.starts, "start");
+                for (a, e) in gradients.flow.iter().zip(&expected_gradients.flow) {
                     let array = |it: &Option<Vec<f32>>| {
                         ndarray::Array1::from(it.clone().unwrap_or_default()).into_dyn()
                     };
                     close(&what("flow"), &array(a), &array(e));
                 }
+                fast.end(run);
             }
         }
     }
 }
 
+fn library(name: &str) -> Bound {
+    let spec = crate::Spec::parse(crate::api::library_file(name).unwrap().source).unwrap();
+    let cell = spec.configure(None, &[]).unwrap();
+    cell.bind([("I", 3), ("H", 4)]).unwrap()
+}
+
 #[test]
-fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["lstm", "gru"] {
-        let spec = crate::Spec::parse(crate::api::library_file(name).unwrap().source).unwrap();
-        let cell = spec.configure(None, &[]).unwrap();
-        let bound = cell.bind([("I", 40), ("H", 72)]).unwrap();
-        let params = bound.init::<f32>(1).unwrap();
-        let mut inputs = Inputs::new(vec![Some(Feed::Batch(noise(&[9, 33, 40], 5)))]);
-        for lengths in [None, Some((0..33).map(|it| it % 10).collect())] {
-            inputs.lengths = lengths;
-            let carries = bound.cell().carries.len();
-            let state = InitialState::declared(carries);
-            let call = Call {
-                bound: &bound,
-                params: &params,
-                inputs: &inputs,
-                state: &state,
-                masks: &Masks::Eval,
-            };
-            let adjoint = derive::adjoint(bound.cell(), &pointwise::table()).simplified();
-            let kept = kept(&adjoint);
-            let bits = |threads: usize| {
-                let mut run = forward(call, &kept, &[], Path::best(), threads).unwrap();
-                let gradients = backward(&mut run, &adjoint, &Upstream::ones(1, carries)).unwrap();
-                let given = gradients.params.iter().chain(&gradients.inputs).flatten();
-                let all = run.outputs.iter().chain(&run.states).chain(given);
-                all.flat_map(|it| it.iter().map(|it| it.to_bits())).collect::<Vec<u32>>()
-            };
-            let one = bits(1);
-            assert!(one.iter().any(|it| *it != 0));
-            assert!(bits(2) == one && bits(3) == one, "{name}");
+fn every_cell_of_the_library() {
+    let all: Vec<(Path, usize)> = Path::available().into_iter().map(|it| (it, 1)).collect();
+    let mut count = 0;
+    for file in crate::api::library() {
+        let spec = crate::Spec::parse(file.source).unwrap();
+        let Some(cell) = spec.cells().last() else { continue };
+        let Some(bound) = sized(cell, 3) else { continue };
+        count += 1;
+        for lengths in [None, Some(vec![4, 0, 5, 1])] {
+            compare(file.name, &bound, &Case::new(&bound, 5, 4, lengths), &all);
         }
     }
+    assert!(count > 140, "{count} cells");
 }

@@ -111,7 +111,7 @@ fn a_mask_is_drawn_apart_from_a_param_of_its_name() {
     let draw = crate::ir::Draw::Uniform(Const::Number(0.0), Const::Number(1.0));
     cell.params[0].init = Init::Draw(draw);
     let bound = bind(&cell, Env { sizes: [("N".into(), 4000)].into(), ..Env::default() }).unwrap();
-    let param = init::<f64>(&bound, 5).unwrap().0.swap_remove(0);
+    let param = init::<f64>(&bound, 5).unwrap().into_arrays().swap_remove(0);
     let as_bits = param.mapv(|it| if it < 0.5 { 1.0 } else { 0.0 });
     assert!(unrelated(&as_bits, &drawn(mask("d", Scope::Run, 0.5), 4000, 5, 1, 1)));
 }

@@ -13,7 +13,9 @@ pub use frame::{Frame, Memory};
 pub use rows::{Packing, Rows};
 pub use sums::{Columns, Gradient, Outer};
 
-use super::{Packed, Path, RowOp, Strip, StreamKind};
+use super::strip::{Kind, Operand, Target};
+use super::{Packed, Path, RowOp, Strip};
+use crate::ir::{Env, Op};
 
 /// How many rows an instruction that has no loop over time takes at once, so that what one leaves for
 /// the next stays in the second cache; a multiple of the rows of a tile.
@@ -62,7 +64,7 @@ pub struct Stream {
     /// From one of the outer elements to the next.
     pub outer: usize,
     /// One number for each element, or one for all that an outer element has.
-    pub kind: StreamKind,
+    pub kind: Kind,
 }
 
 /// One instruction.
@@ -95,14 +97,7 @@ pub enum Code {
         unit: usize,
     },
     /// Any other operator, row by row.
-    Row {
-        /// The operator with its sizes.
-        op: RowOp,
-        /// The operands, and how many numbers each has.
-        args: Vec<(Place, usize)>,
-        /// The result, and how many numbers it has.
-        to: (Place, usize),
-    },
+    Row(RowCode),
     /// Rows as they are.
     Copy {
         /// From where.
@@ -112,6 +107,32 @@ pub enum Code {
         /// How many numbers.
         n: usize,
     },
+}
+
+/// An operator with its sizes, its operands and its result.
+#[derive(Clone, Debug)]
+pub struct RowCode {
+    op: RowOp,
+    /// The operands, and how many numbers each has.
+    args: Vec<(Place, usize)>,
+    /// The result, and how many numbers it has.
+    to: (Place, usize),
+}
+
+impl RowCode {
+    /// `None` for what is elementwise or no operator.
+    pub fn new(
+        op: &Op,
+        env: &Env,
+        args: &[(Place, &[usize])],
+        (to, shape): (Place, &[usize]),
+    ) -> Option<RowCode> {
+        let shapes: Vec<&[usize]> = args.iter().map(|it| it.1).collect();
+        let op = RowOp::new(op, env, &shapes, shape)?;
+        let len = |shape: &[usize]| shape.iter().product();
+        let args = args.iter().map(|(place, shape)| (*place, len(shape))).collect();
+        Some(RowCode { op, args, to: (to, len(shape)) })
+    }
 }
 
 /// A part of a program.
@@ -218,17 +239,17 @@ impl Checker<'_> {
                 let len = |it: &Stream| {
                     let last = outer.saturating_sub(1) * it.outer;
                     last + match it.kind {
-                        StreamKind::Each => *inner,
-                        StreamKind::PerOuter => 1,
+                        Kind::Each => *inner,
+                        Kind::PerOuter => 1,
                     }
                 };
                 *outer > 0
                     && *inner > 0
-                    && streams.len() == strip.streams()
-                    && streams.iter().enumerate().all(|(at, it)| match strip.writes(at) {
+                    && streams.len() >= strip.streams()
+                    && streams.iter().enumerate().all(|(at, it)| match writes(strip, at) {
                         // Results lie without gaps.
                         true => {
-                            it.kind == StreamKind::Each
+                            it.kind == Kind::Each
                                 && (*outer == 1 || it.outer == *inner)
                                 && self.is_written(&it.place, len(it))
                                 && streams.iter().all(|other| apart(it, other, len))
@@ -252,11 +273,8 @@ impl Checker<'_> {
                         self.is_within(&it, n) && (it == *to || !meets(&it, n))
                     })
             }
-            Code::Row { op, args, to: (to, n) } => {
-                op.operands() == args.len()
-                    && op.lens().0.iter().zip(args).all(|(len, it)| *len == it.1)
-                    && op.lens().1 == *n
-                    && self.is_written(to, *n)
+            Code::Row(RowCode { op: _, args, to: (to, n) }) => {
+                self.is_written(to, *n)
                     && args.iter().all(|(it, len)| {
                         self.is_within(it, *len) && !overlap((it, *len), (to, *n))
                     })
@@ -268,6 +286,18 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether a strip writes to a stream.
+fn writes(strip: &Strip, stream: usize) -> bool {
+    let all = strip.instructions().iter();
+    all.into_iter().any(|it| it.to == Target::Stream(stream as u16))
+}
+
+/// Whether a strip reads a stream.
+fn reads(strip: &Strip, stream: usize) -> bool {
+    let mut all = strip.instructions().iter().flat_map(|it| it.operands());
+    all.any(|it| *it == Operand::Stream(stream as u16))
 }
 
 /// Whether two parts of rows may have numbers in common. Old and new rows of one step are not the

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::rows::Window;
 use super::frame::local_rows;
-use super::{BLOCK, Code, Frame, Packing, Part, Place, Program, Rows};
+use super::{BLOCK, Code, Frame, Packing, Part, Place, Program, RowCode, Rows};
 use crate::exec::kernels::product::{PanelSet, RawResults, RawRows};
 use crate::exec::kernels::strip::{RawStream, RawStrip};
 use crate::exec::kernels::team::{Part as Share, Team};
@@ -123,15 +123,15 @@ impl Shared<'_> {
         let most = |count: &dyn Fn(&Code) -> usize| code().map(count).max().unwrap_or(0);
         let streams = most(&|it| match it {
             Code::Strip { streams, .. } => streams.len(),
-            Code::Product { .. } | Code::Row { .. } | Code::Copy { .. } => 0,
+            Code::Product { .. } | Code::Row(_) | Code::Copy { .. } => 0,
         });
         let rows = most(&|it| match it {
             Code::Product { values, .. } => values.len(),
-            Code::Row { args, .. } => args.len(),
+            Code::Row(RowCode { args, .. }) => args.len(),
             Code::Strip { .. } | Code::Copy { .. } => 0,
         });
         let scratch = most(&|it| match it {
-            Code::Row { op, .. } => op.scratch(),
+            Code::Row(RowCode { op, .. }) => op.scratch(),
             Code::Strip { .. } | Code::Product { .. } | Code::Copy { .. } => 0,
         });
         Own {
@@ -149,7 +149,7 @@ impl Shared<'_> {
         let part = &self.program.parts[at];
         let packs = part.code.iter().filter_map(|it| match it {
             Code::Product { pack, .. } => Some(&self.packs[*pack]),
-            Code::Strip { .. } | Code::Row { .. } | Code::Copy { .. } => None,
+            Code::Strip { .. } | Code::Row(_) | Code::Copy { .. } => None,
         });
         let bytes: usize = packs.map(Packed::bytes).sum();
         let width = self.packing.width();
@@ -337,7 +337,7 @@ impl Shared<'_> {
                     streams: &own.streams,
                 };
                 // SAFETY: the caller's promise.
-                unsafe { strip.run_raw(self.path, &run) };
+                unsafe { strip.run(self.path, &run) };
             }
             Code::Product { pack, values, added, to, columns, unit } => {
                 own.rows.clear();
@@ -365,7 +365,7 @@ impl Shared<'_> {
                     }
                 }
             }
-            Code::Row { op, args, to } => {
+            Code::Row(RowCode { op, args, to }) => {
                 if matches!(numbers, Numbers::Share { part: 1.., .. }) {
                     return;
                 }
@@ -399,7 +399,7 @@ fn uses(code: &Code, wanted: impl Fn(&Place) -> bool) -> bool {
         Code::Product { values, added, to, .. } => {
             values.iter().chain(added).any(&wanted) || wanted(to)
         }
-        Code::Row { args, to, .. } => args.iter().any(|it| wanted(&it.0)) || wanted(&to.0),
+        Code::Row(RowCode { args, to, .. }) => args.iter().any(|it| wanted(&it.0)) || wanted(&to.0),
         Code::Copy { from, to, .. } => wanted(from) || wanted(to),
     }
 }

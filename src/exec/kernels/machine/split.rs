@@ -4,8 +4,8 @@
 //! size is a multiple of a panel, else whole vectors. An elementwise instruction that reads what
 //! the same thread wrote needs no barrier; a product reads whole rows, and waits.
 
-use super::{Code, Part, Place, Rows, Stream};
-use crate::exec::kernels::StreamKind;
+use super::{Code, Part, Place, RowCode, Rows, Stream, reads, writes};
+use crate::exec::kernels::Kind;
 
 /// How a part of a program is divided.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Split {
         let is_ordered = !part.is_loop && new.iter().any(|it| old.contains(it));
         let is_even = part.code.iter().all(|it| match it {
             Code::Product { unit, .. } => unit % 64 == 0,
-            Code::Row { .. } => false,
+            Code::Row(_) => false,
             Code::Strip { outer, .. } => *outer == 1,
             Code::Copy { .. } => true,
         });
@@ -104,29 +104,29 @@ fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
     match code {
         Code::Strip { strip, outer, inner, streams } => {
             let owner = |it: &Stream| match (outer, it.kind) {
-                (1, StreamKind::Each) => {
+                (1, Kind::Each) => {
                     Owner::Units { offset: it.place.offset, unit: *inner }
                 }
-                (_, StreamKind::Each | StreamKind::PerOuter) => Owner::Other,
+                (_, Kind::Each | Kind::PerOuter) => Owner::Other,
             };
             let access = |it: &Stream| {
                 let last = (outer - 1) * it.outer;
                 let own = match it.kind {
-                    StreamKind::Each => *inner,
-                    StreamKind::PerOuter => 1,
+                    Kind::Each => *inner,
+                    Kind::PerOuter => 1,
                 };
                 Access { place: it.place, len: last + own, owner: owner(it) }
             };
-            let (mut reads, mut writes) = (Vec::new(), Vec::new());
+            let (mut read, mut written) = (Vec::new(), Vec::new());
             for (at, stream) in streams.iter().enumerate() {
-                if strip.writes(at) {
-                    writes.push(access(stream));
+                if writes(strip, at) {
+                    written.push(access(stream));
                 }
-                if strip.reads(at) {
-                    reads.push(access(stream));
+                if reads(strip, at) {
+                    read.push(access(stream));
                 }
             }
-            (reads, writes)
+            (read, written)
         }
         Code::Product { pack: _, values, added, to, columns, unit } => {
             // How long values are is not known here: to the end of the row.
@@ -152,7 +152,7 @@ fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
             }
             (reads, writes)
         }
-        Code::Row { op: _, args, to } => {
+        Code::Row(RowCode { op: _, args, to }) => {
             let access = |(place, len): &(Place, usize)| Access {
                 place: *place,
                 len: *len,

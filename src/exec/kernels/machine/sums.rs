@@ -33,24 +33,29 @@ pub enum Gradient<'g> {
     Columns(Columns, &'g mut [f32]),
 }
 
-/// A result of which threads compute parts.
-struct Target(*mut f32);
-
 /// What a thread works in.
 struct PerThread(Vec<UnsafeCell<Scratch>>);
 
 // SAFETY: each thread takes the scratch of its own number, and computes its own part of results.
 unsafe impl Sync for PerThread {}
 
-struct Job<'j> {
-    what: &'j Gradient<'j>,
+enum What {
+    Outer(Outer),
+    Columns(Columns),
+}
+
+struct Job {
+    what: What,
     spans: Vec<Span>,
-    target: Target,
+    /// From a row to the next, of both values.
+    rows: (usize, usize),
+    /// The result, of which threads compute parts.
+    target: *mut f32,
 }
 
 // SAFETY: what is read nobody writes meanwhile, for the frame is borrowed; parts of a target are
 // computed by one thread each.
-unsafe impl Sync for Job<'_> {}
+unsafe impl Sync for Job {}
 
 /// The work of one sum and of all that is worth the start of threads, in multiplications.
 const LEAST: usize = 1_000_000;
@@ -65,22 +70,29 @@ impl Frame<'_> {
     pub fn sums(&self, path: Path, sums: &mut [(Gradient<'_>, bool)], team: &Team) {
         let rows = self.packing.rows();
         let mut work = 0;
-        let jobs: Vec<(Job<'_>, bool)> = sums
+        let jobs: Vec<(Job, bool)> = sums
             .iter_mut()
             .map(|(it, add)| {
-                let (spans, target) = match it {
+                let (what, spans, target) = match it {
                     Gradient::Outer(Outer { left, right }, to) => {
                         assert!(to.len() >= left.1 * right.1, "a sum has its place");
                         work += rows * left.1 * right.1;
-                        (self.spans(*left, *right), Target(to.as_mut_ptr()))
+                        let what = What::Outer(Outer { left: *left, right: *right });
+                        (what, self.spans(*left, *right), to.as_mut_ptr())
                     }
                     Gradient::Columns(Columns { value }, to) => {
                         assert!(to.len() >= value.1, "a sum has its place");
                         work += rows * value.1;
-                        (self.spans(*value, *value), Target(to.as_mut_ptr()))
+                        let what = What::Columns(Columns { value: *value });
+                        (what, self.spans(*value, *value), to.as_mut_ptr())
                     }
                 };
-                (Job { what: it, spans, target }, *add)
+                let row_of = |it: Place| self.buffers[it.buffer].width;
+                let rows = match &what {
+                    What::Outer(it) => (row_of(it.left.0), row_of(it.right.0)),
+                    What::Columns(it) => (row_of(it.value.0), row_of(it.value.0)),
+                };
+                (Job { what, spans, rows, target }, *add)
             })
             .collect();
         let scratch = PerThread((0..team.parts()).map(|_| UnsafeCell::default()).collect());
@@ -90,7 +102,7 @@ impl Frame<'_> {
             let scratch = unsafe { &mut *scratch.0[share.part].get() };
             for (job, add) in &jobs {
                 // SAFETY: places were looked at in `spans`, targets above.
-                unsafe { self.sum(path, job, *add, share, scratch) };
+                unsafe { sum(path, job, *add, share, scratch) };
             }
         };
         if work < LEAST { run(&Share::whole()) } else { team.run(&run) }
@@ -124,44 +136,42 @@ impl Frame<'_> {
         let both = own.into_iter().zip(other);
         both.map(|(a, b)| Span { a: at(left, a), b: at(right, b), count: a.1 }).collect()
     }
+}
 
-    /// A thread's part of a sum.
-    ///
-    /// # Safety
-    ///
-    /// Spans and targets are as [`Frame::sums`] looked.
-    unsafe fn sum(
-        &self,
-        path: Path,
-        job: &Job<'_>,
-        accumulate: bool,
-        share: &Share<'_>,
-        scratch: &mut Scratch,
-    ) {
-        let row_of = |it: Place| self.buffers[it.buffer].width;
-        let Share { part, parts, .. } = *share;
-        match job.what {
-            Gradient::Outer(Outer { left, right }, _) => {
-                let what = Gram {
-                    spans: &job.spans,
-                    rows: (row_of(left.0), row_of(right.0)),
-                    size: (left.1, right.1),
-                    to: RawResults { at: job.target.0, row: right.1 },
-                    accumulate,
-                };
-                // SAFETY: the caller's promise.
-                unsafe { gram(path, &what, (part, parts), scratch) };
-            }
-            Gradient::Columns(Columns { value }, _) => {
-                let own = part_of(value.1, part, parts);
-                let spans = job.spans.iter().map(|it| (it.a.wrapping_add(own.start), it.count));
-                let spans: Vec<(*const f32, usize)> = spans.collect();
-                // SAFETY: the caller's promise; no two threads have the same numbers.
-                unsafe {
-                    let to =
-                        std::slice::from_raw_parts_mut(job.target.0.add(own.start), own.len());
-                    column_sums(path, &spans, row_of(value.0), to, accumulate);
-                }
+/// A thread's part of a sum.
+///
+/// # Safety
+///
+/// Spans and targets are as [`Frame::sums`] looked.
+unsafe fn sum(
+    path: Path,
+    job: &Job,
+    accumulate: bool,
+    share: &Share<'_>,
+    scratch: &mut Scratch,
+) {
+    let Share { part, parts, .. } = *share;
+    match &job.what {
+        What::Outer(Outer { left, right }) => {
+            let what = Gram {
+                spans: &job.spans,
+                rows: job.rows,
+                size: (left.1, right.1),
+                to: RawResults { at: job.target, row: right.1 },
+                accumulate,
+            };
+            // SAFETY: the caller's promise.
+            unsafe { gram(path, &what, (part, parts), scratch) };
+        }
+        What::Columns(Columns { value }) => {
+            let own = part_of(value.1, part, parts);
+            let spans = job.spans.iter().map(|it| (it.a.wrapping_add(own.start), it.count));
+            let spans: Vec<(*const f32, usize)> = spans.collect();
+            // SAFETY: the caller's promise; no two threads have the same numbers.
+            unsafe {
+                let to =
+                    std::slice::from_raw_parts_mut(job.target.add(own.start), own.len());
+                column_sums(path, &spans, job.rows.0, to, accumulate);
             }
         }
     }

@@ -99,9 +99,9 @@ unsafe fn softmax<S: Wide>(along: &[usize], n: usize, from: *const f32, to: *mut
             while at < n {
                 let len = (n - at).min(S::LANES);
                 // What is beyond the line counts as exp(-infinity).
-                let x = S::load_part(from.add(at), len, f32::NEG_INFINITY);
+                let x = S::load_first(from.add(at), len, f32::NEG_INFINITY);
                 let power = math::exp::<S>(S::sub(x, max));
-                S::store_part(to.add(at), len, power);
+                S::store_first(to.add(at), len, power);
                 sums[0] = S::add(sums[0], power);
                 at += S::LANES;
             }

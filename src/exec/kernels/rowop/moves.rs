@@ -195,7 +195,7 @@ pub(super) unsafe fn line<S: Wide>(from: *const f32, to: *mut f32, n: usize) {
             at += S::LANES;
         }
         if at < n {
-            S::store_part(to.add(at), n - at, S::load_part(from.add(at), n - at, 0.0));
+            S::store_first(to.add(at), n - at, S::load_first(from.add(at), n - at, 0.0));
         }
     }
 }
@@ -214,7 +214,7 @@ pub(super) unsafe fn fill<S: Wide>(value: f32, to: *mut f32, n: usize) {
             at += S::LANES;
         }
         if at < n {
-            S::store_part(to.add(at), n - at, vector);
+            S::store_first(to.add(at), n - at, vector);
         }
     }
 }

@@ -320,8 +320,8 @@ unsafe fn dot<S: Wide>(plan: &Contraction, factors: Factors) -> f32 {
                 at += S::LANES;
             }
             if at < n {
-                let x = S::load_part(left.add(at), n - at, 0.0);
-                sums[1] = S::fma(x, S::load_part(right.add(at), n - at, 0.0), sums[1]);
+                let x = S::load_first(left.add(at), n - at, 0.0);
+                sums[1] = S::fma(x, S::load_first(right.add(at), n - at, 0.0), sums[1]);
             }
         }
         S::sum(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))

@@ -122,7 +122,7 @@ pub(super) unsafe fn of_line<S: Wide, F: Fold<S>>(
                 at += S::LANES;
             }
             if at < n {
-                let rest = S::load_part(part.add(at), n - at, F::NEUTRAL);
+                let rest = S::load_first(part.add(at), n - at, F::NEUTRAL);
                 sums[1] = fold.take(sums[1], rest);
             }
         }
@@ -166,7 +166,7 @@ pub(super) unsafe fn load<S: Wide>(from: *const f32, part: Option<usize>) -> S::
     unsafe {
         match part {
             None => S::load(from),
-            Some(n) => S::load_part(from, n, 0.0),
+            Some(n) => S::load_first(from, n, 0.0),
         }
     }
 }
@@ -182,7 +182,7 @@ pub(super) unsafe fn store<S: Wide>(to: *mut f32, part: Option<usize>, value: S:
     unsafe {
         match part {
             None => S::store(to, value),
-            Some(n) => S::store_part(to, n, value),
+            Some(n) => S::store_first(to, n, value),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(in crate::exec::kernels) trait Wide: Simd {
 
     /// The `n` numbers from here on, at most a vector of them, and `beyond` in the other places.
     #[inline(always)]
-    unsafe fn load_part(from: *const f32, n: usize, beyond: f32) -> Self::V {
+    unsafe fn load_first(from: *const f32, n: usize, beyond: f32) -> Self::V {
         let mut numbers = [beyond; MOST_LANES];
         // SAFETY: the caller says that n numbers stand there, and no more than a vector holds.
         unsafe {
@@ -28,7 +28,7 @@ pub(in crate::exec::kernels) trait Wide: Simd {
 
     /// Writes the first `n` numbers.
     #[inline(always)]
-    unsafe fn store_part(to: *mut f32, n: usize, value: Self::V) {
+    unsafe fn store_first(to: *mut f32, n: usize, value: Self::V) {
         let mut numbers = [0.0; MOST_LANES];
         // SAFETY: the caller says that there is place for n numbers, no more than a vector holds.
         unsafe {
@@ -138,7 +138,7 @@ mod x86 {
         const WIDTH: usize = 2;
 
         #[inline(always)]
-        unsafe fn load_part(from: *const f32, n: usize, beyond: f32) -> __m256 {
+        unsafe fn load_first(from: *const f32, n: usize, beyond: f32) -> __m256 {
             call! {
                 let mask = mask8(n);
                 let numbers = _mm256_maskload_ps(from, mask);
@@ -146,7 +146,7 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn store_part(to: *mut f32, n: usize, value: __m256) {
+        unsafe fn store_first(to: *mut f32, n: usize, value: __m256) {
             call!(_mm256_maskstore_ps(to, mask8(n), value))
         }
         #[inline(always)]
@@ -219,11 +219,11 @@ mod x86 {
         const WIDTH: usize = 4;
 
         #[inline(always)]
-        unsafe fn load_part(from: *const f32, n: usize, beyond: f32) -> __m512 {
+        unsafe fn load_first(from: *const f32, n: usize, beyond: f32) -> __m512 {
             call!(_mm512_mask_loadu_ps(_mm512_set1_ps(beyond), mask16(n), from))
         }
         #[inline(always)]
-        unsafe fn store_part(to: *mut f32, n: usize, value: __m512) {
+        unsafe fn store_first(to: *mut f32, n: usize, value: __m512) {
             call!(_mm512_mask_storeu_ps(to, mask16(n), value))
         }
         #[inline(always)]

@@ -149,7 +149,7 @@ fn what_does_not_fit_is_an_error_that_says_what_was_expected() {
         ("E0708", "a length is 6, but there are only 5 steps".to_owned())
     );
     let mut wrong = params.clone();
-    wrong.0[3] = numbers(&[5], 0);
+    wrong.arrays_mut()[3] = numbers(&[5], 0);
     let inputs = batch(1, 1);
     let state = declared();
     let fault = run(&bound, &wrong, &inputs, &state).err().unwrap();
