@@ -10,13 +10,13 @@ use crate::ir::{NodeId, Op};
 
 /// How the numbers of the values of a run are cut: `outer` times `inner` of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Cut {
+pub(super) struct Cut {
     outer: usize,
     inner: usize,
 }
 
 /// How a repeated value is read where it stands.
-enum Repeated {
+pub(super) enum Repeated {
     /// One number for all.
     Number(NodeId),
     /// One number for each outer element.
@@ -27,7 +27,7 @@ enum Repeated {
 
 impl Places<'_> {
     /// How an operand of an elementwise operator repeats another value, if it can be read as such.
-    fn repeated(&self, id: NodeId) -> Option<Repeated> {
+    pub fn repeated(&self, id: NodeId) -> Option<Repeated> {
         let node = self.graph.node(id);
         let Op::Expand(axes) = &node.op else { return None };
         let (source, shape) = (node.args[0], &self.shapes[id.idx()]);

@@ -163,17 +163,12 @@ impl Emitter<'_, '_> {
             return;
         }
         // What is repeated is read where it stands, as far as its readers can.
-        if matches!(self.places.graph.node(id).op, Op::Expand(_)) && !self.is_asked_for(id) {
+        let elementwise = |it: &NodeId| matches!(self.places.graph.node(*it).op, Op::Map(_));
+        let lazily = self.places.repeated(id).is_some();
+        if lazily && self.places.users(id).iter().all(elementwise) {
             return;
         }
         self.row(id);
-    }
-
-    /// Whether a repeated value must stand somewhere as a whole.
-    fn is_asked_for(&self, id: NodeId) -> bool {
-        let places = &self.places;
-        let elementwise = |it: &NodeId| matches!(places.graph.node(*it).op, Op::Map(_));
-        places.is_placed(id) || places.is_wanted(id) || !places.users(id).iter().all(elementwise)
     }
 
     /// An operator by itself.

@@ -3,8 +3,8 @@
 use ndarray::ArrayD;
 
 use super::*;
-use crate::exec::{self, Bound, Feed, InitialState, Inputs, Masks, Upstream};
-use crate::ir::{Env, pointwise};
+use crate::exec::{self, Bound, Feed, InitialState, Inputs, Masks, Params, Upstream};
+use crate::ir::{Env, Real, pointwise};
 
 fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
     let mut env = Env::default();
@@ -27,26 +27,33 @@ fn noise(shape: &[usize], seed: u64) -> ArrayD<f32> {
     })
 }
 
-fn close(what: &str, actual: &ArrayD<f32>, expected: &ArrayD<f32>) {
-    assert_eq!(actual.shape(), expected.shape(), "{what}");
-    // Infinities are compared as such.
-    let pairs = || actual.iter().zip(expected).filter(|(a, b)| a != b);
-    let norm = expected.iter().filter(|it| it.is_finite()).map(|it| it * it).sum::<f32>().sqrt();
-    let norm = norm.max(1.0);
-    let error = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
-    assert!(error <= 1e-5 * norm, "{what}: {error} of {norm}");
+/// The Euclidean norm of a difference; infinities of one sign are the same, and NaNs.
+fn apart(a: &ArrayD<f32>, b: &ArrayD<f64>) -> f64 {
+    let pairs = a.iter().map(|it| f64::from(*it)).zip(b);
+    let pairs = pairs.filter(|(a, b)| a != *b && !(a.is_nan() && b.is_nan()));
+    pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+/// A result is as near to double precision as 1e-5, or as the interpreter in single precision is.
+fn close(what: &str, actual: &ArrayD<f32>, plain: &ArrayD<f32>, exact: &ArrayD<f64>) {
+    assert_eq!(actual.shape(), exact.shape(), "{what}");
+    let norm = exact.iter().filter(|it| it.is_finite()).map(|it| it * it).sum::<f64>().sqrt();
+    let error = apart(actual, exact);
+    let bound = (1e-5 * norm.max(1.0)).max(2.0 * apart(plain, exact));
+    assert!(error <= bound, "{what}: {error:.2e} of {norm:.2e}, {bound:.2e} allowed");
 }
 
 /// What a cell is run with.
-struct Case {
-    inputs: Inputs<f32>,
-    state: InitialState<f32>,
-    masks: Masks<f32>,
-    upstream: Upstream<f32>,
+struct Case<F> {
+    params: Params<F>,
+    inputs: Inputs<F>,
+    state: InitialState<F>,
+    masks: Masks<F>,
+    upstream: Upstream<F>,
 }
 
-impl Case {
-    fn new(bound: &Bound, steps: usize, batch: usize, lengths: Option<Vec<usize>>) -> Case {
+impl Case<f32> {
+    fn new(bound: &Bound, steps: usize, batch: usize, lengths: Option<Vec<usize>>) -> Case<f32> {
         let cell = bound.cell();
         let feed = |(at, shape): (usize, &Vec<usize>)| {
             let all = [&[steps, batch], &shape[..]].concat();
@@ -58,12 +65,12 @@ impl Case {
         let mut inputs = Inputs::new(feeds);
         inputs.lengths = lengths;
         (inputs.steps, inputs.batch) = (Some(steps), Some(batch));
-        let outputs = (0..cell.outputs.len()).map(|it| {
-            Some(noise(&[&[steps, batch], bound.output_shape(it)].concat(), 8))
-        });
+        let outputs = (0..cell.outputs.len())
+            .map(|it| Some(noise(&[&[steps, batch], bound.output_shape(it)].concat(), 8)));
         let states = bound.carry_shapes().iter();
         let states = states.map(|it| Some(noise(&[&[batch], &it[..]].concat(), 9)));
         Case {
+            params: bound.init(1).unwrap(),
             inputs,
             state: InitialState::declared(cell.carries.len()),
             masks: if cell.masks.is_empty() { Masks::Eval } else { Masks::train(3) },
@@ -71,84 +78,193 @@ impl Case {
         }
     }
 
-    fn call<'a>(
-        &'a self,
-        bound: &'a Bound,
-        params: &'a exec::Params<f32>,
-    ) -> Call<'a, f32> {
-        Call { bound, params, inputs: &self.inputs, state: &self.state, masks: &self.masks }
+    fn exact(&self) -> Case<f64> {
+        let wide = |it: &ArrayD<f32>| it.mapv(f64::from);
+        let all = |it: &[Option<ArrayD<f32>>]| it.iter().map(|it| it.as_ref().map(wide)).collect();
+        let feed = |it: &Option<Feed<f32>>| it.as_ref().map(|it| Feed::Batch(wide(it.array())));
+        Case {
+            params: Params::new(self.params.arrays().iter().map(wide).collect()),
+            inputs: Inputs {
+                feeds: self.inputs.feeds.iter().map(feed).collect(),
+                lengths: self.inputs.lengths.clone(),
+                steps: self.inputs.steps,
+                batch: self.inputs.batch,
+            },
+            state: InitialState::declared(self.state.0.len()),
+            masks: match self.masks {
+                Masks::Eval => Masks::Eval,
+                Masks::Train(_) => Masks::train(3),
+            },
+            upstream: Upstream {
+                outputs: all(&self.upstream.outputs),
+                states: all(&self.upstream.states),
+            },
+        }
     }
 }
 
-/// Compares all results of an engine with those of the interpreter.
-fn compare(name: &str, bound: &Bound, case: &Case, engines: &[(Path, usize)]) {
-    let params = bound.init::<f32>(1).unwrap();
-    let names: Vec<_> = bound.cell().values.iter().map(|it| it.name.clone()).collect();
-    let expected = exec::forward(case.call(bound, &params), &names).unwrap();
+/// All results of a run, by their names.
+type Results<F> = Vec<(String, ArrayD<F>)>;
+
+fn named<F: Clone>(kind: &str, all: &[ArrayD<F>]) -> Results<F> {
+    all.iter().enumerate().map(|(at, it)| (format!("{kind} {at}"), it.clone())).collect()
+}
+
+fn of_gradients<F: Real>(gradients: Gradients<F>) -> Results<F> {
+    let flow = gradients.flow.into_iter();
+    let flow = flow.map(|it| it.map(|it| ndarray::Array1::from(it).into_dyn()));
+    let kinds = [
+        ("param", gradients.params),
+        ("input", gradients.inputs),
+        ("start", gradients.starts),
+        ("flow", flow.collect()),
+    ];
+    let mut all = Vec::new();
+    for (kind, arrays) in kinds {
+        for (at, array) in arrays.into_iter().enumerate() {
+            all.extend(array.map(|it| (format!("gradient of {kind} {at}"), it)));
+        }
+    }
+    all
+}
+
+/// What the interpreter gives.
+fn expected<F: Real>(bound: &Bound, case: &Case<F>, traces: &[Name]) -> Results<F> {
+    let Case { params, inputs, state, masks, upstream } = case;
+    let run = exec::forward(Call { bound, params, inputs, state, masks }, traces).unwrap();
     let plain = derive::adjoint(bound.cell(), &pointwise::table());
-    let expected_gradients = exec::backward(&expected, &plain, &case.upstream).unwrap();
-    for (path, threads) in engines {
+    let gradients = exec::backward(&run, &plain, upstream).unwrap();
+    let mut all = named("output", &run.outputs);
+    all.extend(named("state", &run.states));
+    all.extend(named("trace", &run.traces));
+    all.extend(of_gradients(gradients));
+    all
+}
+
+/// What an engine gives, with gradients or without.
+fn found(fast: &Fast, case: &Case<f32>, keeps: bool) -> Results<f32> {
+    let Case { params, inputs, state, masks, upstream } = case;
+    let call = Call { bound: fast.bound(), params, inputs, state, masks };
+    let mut run = fast.forward(call, keeps).expect("a program").unwrap();
+    let mut all = named("output", &run.outputs);
+    all.extend(named("state", &run.states));
+    all.extend(named("trace", &run.traces));
+    if keeps {
+        all.extend(of_gradients(fast.backward(&mut run, upstream).unwrap()));
+        // What forward kept is still there.
+        let again = of_gradients(fast.backward(&mut run, upstream).unwrap());
+        assert!(all.ends_with(&again));
+    }
+    fast.end(run);
+    all
+}
+
+/// Compares all results on these paths with those of the interpreter, and those of two and three
+/// threads with those of one.
+fn compare(name: &str, bound: &Bound, case: &Case<f32>, paths: &[Path]) {
+    let names: Vec<Name> = bound.cell().values.iter().map(|it| it.name.clone()).collect();
+    let plain = expected(bound, case, &names);
+    let exact = expected(bound, &case.exact(), &names);
+    for path in paths {
         for traces in [&names[..], &[]] {
-            let fast = Fast::new(bound, traces, *path, *threads).expect(name);
-            let what = |it: &str| format!("{name} {path:?} {} traces, {it}", traces.len());
-            let call = case.call(fast.bound(), &params);
+            let engine = |threads: usize| Fast::new(bound, traces, *path, threads).expect(name);
+            let fast = engine(1);
             for keeps in [false, true] {
-                let mut run = fast.forward(call, keeps).expect("a program").unwrap();
-                let pairs = run.outputs.iter().zip(&expected.outputs);
-                pairs.for_each(|(a, e)| close(&what("output"), a, e));
-                let pairs = run.states.iter().zip(&expected.states);
-                pairs.for_each(|(a, e)| close(&what("state"), a, e));
-                for ((a, e), name) in run.traces.iter().zip(&expected.traces).zip(&names) {
-                    close(&what(name), a, e);
+                let results = found(&fast, case, keeps);
+                let wanted = plain.iter().zip(&exact);
+                let mut wanted = wanted.filter(|((kind, _), _)| {
+                    (keeps || !kind.starts_with("gradient"))
+                        && (!traces.is_empty() || !kind.starts_with("trace"))
+                });
+                for (kind, array) in &results {
+                    let ((_, plain), (expected, exact)) = wanted.next().expect("as many results");
+                    assert_eq!(kind, expected, "{name}");
+                    close(&format!("{name} {path:?} {kind}"), array, plain, exact);
                 }
-                if !keeps {
-                    fast.end(run);
-                    continue;
-                }
-                let gradients = fast.backward(&mut run, &case.upstream).unwrap();
-                let pairs = |a: &[Option<ArrayD<f32>>], e: &[Option<ArrayD<f32>>], kind: &str| {
-                    assert_eq!(a.len(), e.len());
-                    for (at, (a, e)) in a.iter().zip(e).enumerate() {
-                        match (a, e) {
-                            (Some(a), Some(e)) => close(&what(&format!("{kind} {at}")), a, e),
-                            (None, None) => {}
-                            _ => panic!("{}", what(kind)),
-                        }
+                assert!(wanted.next().is_none(), "{name}: results are missing");
+                for threads in [2, 3] {
+                    let others = found(&engine(threads), case, keeps);
+                    for ((kind, one), (_, other)) in results.iter().zip(&others) {
+                        let same = one.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits());
+                        assert!(same, "{name} {path:?} {kind}: {threads} threads");
                     }
-                };
-                pairs(&gradients.params, &expected_gradients.params, "param");
-                pairs(&gradients.inputs, &expected_gradients.inputs, "input");
-                pairs(&gradients.starts, &expected_gradients.starts, "start");
-                for (a, e) in gradients.flow.iter().zip(&expected_gradients.flow) {
-                    let array = |it: &Option<Vec<f32>>| {
-                        ndarray::Array1::from(it.clone().unwrap_or_default()).into_dyn()
-                    };
-                    close(&what("flow"), &array(a), &array(e));
                 }
-                fast.end(run);
             }
         }
     }
 }
 
-fn library(name: &str) -> Bound {
-    let spec = crate::Spec::parse(crate::api::library_file(name).unwrap().source).unwrap();
-    let cell = spec.configure(None, &[]).unwrap();
-    cell.bind([("I", 3), ("H", 4)]).unwrap()
+/// Whether a long form of a test is asked for, by the variable RNNC_EXHAUSTIVE.
+fn is_exhaustive() -> bool {
+    std::env::var_os("RNNC_EXHAUSTIVE").is_some()
+}
+
+/// Runs a test on the cells of the library; all failures are reported.
+fn every_cell(test: impl Fn(usize, &str, &crate::ir::Cell)) {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for (at, file) in crate::api::library().enumerate() {
+        let spec = crate::Spec::parse(file.source).unwrap();
+        let Some(cell) = spec.cells().last() else { continue };
+        count += 1;
+        let run = std::panic::AssertUnwindSafe(|| test(at, file.name, cell));
+        if std::panic::catch_unwind(run).is_err() {
+            wrong.push(file.name);
+        }
+    }
+    assert_eq!(wrong, Vec::<&str>::new());
+    assert!(count > 140, "{count} cells");
 }
 
 #[test]
 fn every_cell_of_the_library() {
-    let all: Vec<(Path, usize)> = Path::available().into_iter().map(|it| (it, 1)).collect();
-    let mut count = 0;
-    for file in crate::api::library() {
-        let spec = crate::Spec::parse(file.source).unwrap();
-        let Some(cell) = spec.cells().last() else { continue };
-        let Some(bound) = sized(cell, 3) else { continue };
-        count += 1;
+    every_cell(|_, name, cell| {
+        let bound = sized(cell, 3).expect("sizes that fit");
         for lengths in [None, Some(vec![4, 0, 5, 1])] {
-            compare(file.name, &bound, &Case::new(&bound, 5, 4, lengths), &all);
+            compare(name, &bound, &Case::new(&bound, 5, 4, lengths), &Path::available());
+        }
+    });
+}
+
+/// Around the sizes of vectors, tiles and panels, for one sequence and one step too. Each cell takes
+/// two of the sizes; with RNNC_EXHAUSTIVE set, which takes an hour, it takes all.
+#[test]
+fn every_size() {
+    const SIZES: [i64; 14] = [1, 3, 7, 8, 9, 15, 16, 17, 31, 33, 47, 49, 64, 65];
+    every_cell(|at, name, cell| {
+        let count = if is_exhaustive() { SIZES.len() } else { 2 };
+        for k in 0..count {
+            let size = SIZES[(at + 5 * k) % SIZES.len()];
+            // Sizes that a cell refuses, as a head that must be even, are left out.
+            let Some(bound) = sized(cell, size) else { continue };
+            let (steps, batch) = [(1, 3), (3, 1), (2, 7)][(at + k) % 3];
+            compare(name, &bound, &Case::new(&bound, steps, batch, None), &Path::available());
+        }
+    });
+}
+
+/// Large enough that threads share rows, and units of rows.
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for (name, sizes) in [("lstm", [40, 72]), ("gru", [24, 128]), ("gru_before", [64, 192])] {
+        let spec = crate::Spec::parse(crate::api::library_file(name).unwrap().source).unwrap();
+        let cell = spec.configure(None, &[]).unwrap();
+        let bound = cell.bind([("I", sizes[0]), ("H", sizes[1])]).unwrap();
+        for (steps, batch, lengths) in [
+            (9, 33, None),
+            (9, 33, Some((0..33).map(|it| it % 10).collect())),
+            (6, 1, None),
+            (5, 5, None),
+        ] {
+            let case = Case::new(&bound, steps, batch, lengths);
+            let one = found(&Fast::new(&bound, &[], Path::best(), 1).unwrap(), &case, true);
+            assert!(one.iter().any(|it| it.1.iter().any(|it| *it != 0.0)));
+            for threads in [2, 3] {
+                let fast = Fast::new(&bound, &[], Path::best(), threads).unwrap();
+                let found = found(&fast, &case, true);
+                for ((kind, one), (_, other)) in one.iter().zip(&found) {
+                    assert_eq!(one, other, "{name} {steps}x{batch}, {kind}, {threads} threads");
+                }
+            }
         }
     }
-    assert!(count > 140, "{count} cells");
 }
