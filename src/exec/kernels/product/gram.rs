@@ -187,11 +187,18 @@ pub unsafe fn column_sums(
     if !accumulate {
         to.fill(0.0);
     }
-    for (from, rows) in spans {
+    // A few rows at a time pass through all columns: they lie in as many pages.
+    let at_once = (16 * 1024 / to.len().max(1)).clamp(8, 256);
+    let pieces = spans.iter().flat_map(|(from, rows)| {
+        (0..*rows)
+            .step_by(at_once)
+            .map(move |first| (from.wrapping_add(first * row), at_once.min(rows - first)))
+    });
+    for (from, rows) in pieces {
         let block = Block {
-            from: *from,
+            from,
             from_row: row,
-            rows: *rows,
+            rows,
             columns: to.len(),
             to: to.as_mut_ptr(),
             to_row: 0,

@@ -215,58 +215,31 @@ impl Packed {
         matrix: Matrix<'_>,
         negate: bool,
     ) {
-        /// So many rows at a time are brought into all panels: their numbers lie together.
-        const ROWS: usize = 32;
         let whole = S::VECTORS * S::LANES;
         let end = first_column + matrix.columns;
         let at = self.lines.0.as_mut_ptr().cast::<f32>();
-        let rows_at_once = if matrix.right == 1 { ROWS } else { matrix.rows.max(1) };
-        for row in (0..matrix.rows).step_by(rows_at_once) {
-            let rows = rows_at_once.min(matrix.rows - row);
-            let mut column = first_column;
-            while column < end {
-                let panel = column / whole * whole;
-                let columns = whole.min(end - panel) - (column - panel);
-                let width = whole.min((self.n - panel).next_multiple_of(S::LANES));
-                let first =
-                    matrix.first + row * matrix.down + (column - first_column) * matrix.right;
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let to = at.add(panel * self.depth + (skipped + row) * width + column - panel);
-                    let from = matrix.data.as_ptr().add(first);
-                    let (to_row, block) = (
-                        width,
-                        Block {
-                            from,
-                            from_row: matrix.down,
-                            rows,
-                            columns,
-                            to,
-                            to_row: width,
-                            negate,
-                        },
-                    );
-                    if matrix.right == 1 {
-                        S::copy(&block);
-                    } else if matrix.down == 1 {
-                        S::turn(&Block {
-                            from_row: matrix.right,
-                            rows: columns,
-                            columns: rows,
-                            ..block
-                        });
-                    } else {
-                        let sign = if negate { -1.0 } else { 1.0 };
-                        for k in 0..rows {
-                            for j in 0..columns {
-                                let number = *from.add(k * matrix.down + j * matrix.right);
-                                *to.add(k * to_row + j) = sign * number;
-                            }
-                        }
-                    }
+        let mut column = first_column;
+        while column < end {
+            let panel = column / whole * whole;
+            let columns = whole.min(end - panel) - (column - panel);
+            let width = whole.min((self.n - panel).next_multiple_of(S::LANES));
+            let first = matrix.first + (column - first_column) * matrix.right;
+            // SAFETY: the caller's promise.
+            unsafe {
+                let to = at.add(panel * self.depth + skipped * width + column - panel);
+                let from = matrix.data.as_ptr().add(first);
+                let (rows, from_row) = (matrix.rows, matrix.down);
+                let block = Block { from, from_row, rows, columns, to, to_row: width, negate };
+                if matrix.right == 1 {
+                    S::copy(&block);
+                } else if matrix.down == 1 {
+                    let (rows, columns) = (columns, rows);
+                    S::turn(&Block { from_row: matrix.right, rows, columns, ..block });
+                } else {
+                    pack::gather(&block, matrix.right);
                 }
-                column += columns;
             }
+            column += columns;
         }
     }
 
