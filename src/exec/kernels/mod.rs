@@ -18,7 +18,7 @@ mod tests;
 mod x86;
 
 pub use product::{
-    Gram, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
+    Gram, Left, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
 };
 pub use strip::{Instruction, LaneOp, MOST_REGISTERS, Operand, STRIP, Stream, Strip, Target};
 pub use team::Team;

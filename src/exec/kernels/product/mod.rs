@@ -15,7 +15,7 @@ mod tile;
 mod vectors;
 
 pub use drive::PanelSet;
-pub use gram::{Gram, Scratch, Span, column_sums, gram};
+pub use gram::{Gram, Left, Scratch, Span, column_sums, gram};
 
 use super::Path;
 use drive::Panels;

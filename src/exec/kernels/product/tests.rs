@@ -277,10 +277,14 @@ fn gram_of(path: Path, (n_a, n_b): (usize, usize), counts: &[usize], accumulate:
             (numbers(count * a_row, seed + 1), numbers(count * b_row, seed + 40), *count)
         })
         .collect();
-    let spans: Vec<Span> = data
-        .iter()
-        .map(|(a, b, count)| Span { a: a.as_ptr(), b: b.as_ptr(), count: *count })
-        .collect();
+    let right: Vec<Span> =
+        data.iter().map(|(_, b, count)| Span { at: b.as_ptr(), count: *count }).collect();
+    let spans_from = |column: usize| -> Vec<*const f32> {
+        data.iter().map(|(a, ..)| a.as_ptr().wrapping_add(column)).collect()
+    };
+    // Two left operands that happen to lie side by side.
+    let (low, high) = (n_a / 3, n_a - n_a / 3);
+    let (low_spans, high_spans) = (spans_from(0), spans_from(low));
     let start = numbers(n_a * to_row, 3);
     let mut expected = start.clone();
     for i in 0..n_a {
@@ -297,9 +301,16 @@ fn gram_of(path: Path, (n_a, n_b): (usize, usize), counts: &[usize], accumulate:
     let mut scratch = Scratch::default();
     for parts in [1, 2, 3, 8] {
         let mut results = start.clone();
-        let to = RawResults { at: results.as_mut_ptr(), row: to_row };
-        let (rows, size) = ((a_row, b_row), (n_a, n_b));
-        let of = Gram { spans: &spans, rows, size, to, accumulate };
+        let to = results.as_mut_ptr();
+        let left = |spans, columns, to| Left {
+            spans,
+            row: a_row,
+            columns,
+            to: RawResults { at: to, row: to_row },
+        };
+        let lefts =
+            [left(&low_spans, low, to), left(&high_spans, high, to.wrapping_add(low * to_row))];
+        let of = Gram { lefts: &lefts, right: &right, row: b_row, columns: n_b, accumulate };
         for part in 0..parts {
             // SAFETY: the spans have their rows, and the results as many as the left side columns.
             unsafe { gram(path, &of, (part, parts), &mut scratch) };
@@ -315,7 +326,8 @@ fn sums_of_columns() {
         for n in [0, 1, 9, 16, 128, 129, 300] {
             for accumulate in [false, true] {
                 let data = [numbers(7 * (n + 3), 1), numbers(50 * (n + 3), 2)];
-                let spans = [(data[0].as_ptr(), 7), (data[1].as_ptr(), 50)];
+                let spans =
+                    [(0, 7), (1, 50)].map(|(it, count)| Span { at: data[it].as_ptr(), count });
                 let start = numbers(n, 3);
                 let mut results = start.clone();
                 // SAFETY: the spans have their rows.

@@ -82,7 +82,7 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
             let from = added.at.wrapping_add(row * added.row + column);
             for r in 0..R {
                 for line in 0..width.div_ceil(LINE) {
-                    S::prefetch(from.wrapping_add(r * added.row + line * LINE));
+                    S::prefetch_near(from.wrapping_add(r * added.row + line * LINE));
                 }
             }
         }
