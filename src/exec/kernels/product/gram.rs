@@ -100,31 +100,30 @@ unsafe fn gram_on<S: Tiles>(gram: &Gram<'_>, (part, parts): (usize, usize), scra
     scratch.right.reserve(n.next_multiple_of(S::LANES) * DEPTH.min(total));
     let left_at = scratch.left.0.as_mut_ptr().cast::<f32>();
     let right_at = scratch.right.0.as_mut_ptr().cast::<f32>();
-    let set = PanelSet { first: 0, count: n.div_ceil(width), step: 1 };
     // Without any row there is still one round, which sets the result.
     for begin in (0..total.max(1)).step_by(DEPTH) {
         let depth = DEPTH.min(total - begin);
         let is_added = gram.accumulate || begin > 0;
-        for panel in 0..set.count {
-            let columns = width.min(n - panel * width);
-            let padded = columns.next_multiple_of(S::LANES);
+        let panels = Panels::new::<S>(right_at, depth, n);
+        let set = PanelSet { first: 0, count: panels.count, step: 1 };
+        for panel in (0..panels.count).map(|it| panels.get::<S>(it)) {
+            let width = panel.vectors * S::LANES;
             for piece in pieces(gram.right, begin, depth) {
-                let first = piece.row * gram.row + first_column + panel * width;
+                let first = piece.row * gram.row + first_column + panel.column;
                 // SAFETY: the rows exist, and the panels have room for them.
                 unsafe {
                     S::copy(&Block {
                         from: gram.right[piece.span].at.add(first),
                         from_row: gram.row,
                         rows: piece.count,
-                        columns,
-                        to: right_at.add(panel * width * depth + piece.done * padded),
-                        to_row: padded,
+                        columns: panel.columns,
+                        to: right_at.add(panel.column * depth + piece.done * width),
+                        to_row: width,
                         negate: false,
                     });
                 }
             }
         }
-        let panels = Panels { at: right_at, depth, columns: n };
         let mut passed = 0;
         for left in gram.lefts {
             let first = rows.0.max(passed) - passed;

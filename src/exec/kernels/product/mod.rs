@@ -6,6 +6,11 @@
 //! each row and vector. Every element is summed over K in order, so a result does not depend on how
 //! rows and panels are divided.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "an index counts vectors in registers and in memory at once"
+)]
+
 mod drive;
 mod gram;
 mod pack;
@@ -16,6 +21,8 @@ mod vectors;
 
 pub use drive::PanelSet;
 pub use gram::{Gram, Left, Scratch, Span, column_sums, gram};
+
+use std::ops::Range;
 
 use super::Path;
 use drive::Panels;
@@ -148,14 +155,25 @@ impl Packed {
         Packed { path, depths: depths.to_vec(), depth, n, lines }
     }
 
-    /// How many panels there are.
-    pub fn panels(&self) -> usize {
-        self.n.div_ceil(self.width())
+    /// The panels where they are.
+    fn layout<S: Tiles>(&self) -> Panels {
+        Panels::new::<S>(self.lines.0.as_ptr().cast(), self.depth, self.n)
     }
 
-    /// How many columns a panel has, the last one excepted.
+    /// How many panels there are.
+    pub fn panels(&self) -> usize {
+        with_vectors!(self.path, S => self.layout::<S>().count)
+    }
+
+    /// How many columns a panel has at most.
     pub fn width(&self) -> usize {
         with_vectors!(self.path, S => S::VECTORS * self.path.lanes())
+    }
+
+    /// The columns of a panel.
+    pub fn columns_of(&self, panel: usize) -> Range<usize> {
+        let panel = with_vectors!(self.path, S => self.layout::<S>().get::<S>(panel));
+        panel.column..panel.column + panel.columns
     }
 
     /// How many columns there are.
@@ -215,18 +233,20 @@ impl Packed {
         matrix: Matrix<'_>,
         negate: bool,
     ) {
-        let whole = S::VECTORS * S::LANES;
-        let end = first_column + matrix.columns;
         let at = self.lines.0.as_mut_ptr().cast::<f32>();
-        let mut column = first_column;
-        while column < end {
-            let panel = column / whole * whole;
-            let columns = whole.min(end - panel) - (column - panel);
-            let width = whole.min((self.n - panel).next_multiple_of(S::LANES));
+        let panels = self.layout::<S>();
+        for panel in (0..panels.count).map(|it| panels.get::<S>(it)) {
+            let column = first_column.max(panel.column);
+            let end = (first_column + matrix.columns).min(panel.column + panel.columns);
+            if column >= end {
+                continue;
+            }
+            let (columns, width) = (end - column, panel.vectors * S::LANES);
             let first = matrix.first + (column - first_column) * matrix.right;
             // SAFETY: the caller's promise.
             unsafe {
-                let to = at.add(panel * self.depth + skipped * width + column - panel);
+                let to =
+                    at.add(panel.column * self.depth + skipped * width + column - panel.column);
                 let from = matrix.data.as_ptr().add(first);
                 let (rows, from_row) = (matrix.rows, matrix.down);
                 let block = Block { from, from_row, rows, columns, to, to_row: width, negate };
@@ -239,7 +259,6 @@ impl Packed {
                     pack::gather(&block, matrix.right);
                 }
             }
-            column += columns;
         }
     }
 
@@ -249,7 +268,7 @@ impl Packed {
     ///
     /// # Safety
     ///
-    /// All rows of `terms` and `added`, at most two, exist, and nobody writes them meanwhile; there
+    /// All rows of `terms` and `added` exist, and nobody writes them meanwhile; there
     /// is room for the results in the columns of the panels, which nobody else reads or writes.
     /// Results may be what is added, row for row, and nothing else that is read.
     ///
@@ -268,10 +287,10 @@ impl Packed {
         let Some(last) = set.count.checked_sub(1) else { return };
         assert!(set.first + last * set.step < self.panels(), "a product has the panels asked for");
         let work = Work { terms, depths: &self.depths, added, to };
-        let at = self.lines.0.as_ptr().cast::<f32>();
-        let panels = Panels { at, depth: self.depth, columns: self.n };
         // SAFETY: the caller's promise; a path is only made for a processor that has it.
-        with_vectors!(self.path, S => unsafe { drive::drive::<S>(&work, (0, m), panels, set) });
+        with_vectors!(self.path, S => unsafe {
+            drive::drive::<S>(&work, (0, m), self.layout::<S>(), set);
+        });
     }
 
     /// The product of rows without gaps, for the only term that there is.

@@ -10,7 +10,7 @@ pub(super) struct Work<'a> {
     pub terms: &'a [RawRows],
     /// How many elements they have.
     pub depths: &'a [usize],
-    /// What sums begin with, at most two rows.
+    /// What sums begin with.
     pub added: &'a [RawRows],
     pub to: RawResults,
 }
