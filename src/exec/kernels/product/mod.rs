@@ -1,10 +1,14 @@
 //! Products of rows with packed matrices, and sums over rows.
 //!
-//! A matrix `[K, N]` is packed once into panels of a few vectors of columns, each panel K rows long
-//! and without gaps. A tile of the result, a few rows by one panel, stays in registers while K runs:
-//! it loads the panel's vectors, one number per row, and does one multiplication with addition for
-//! each row and vector. Every element is summed over K in order, so a result does not depend on how
-//! rows and panels are divided.
+//! A matrix `[K, N]` is packed into panels of a few vectors of columns, each panel K rows long and
+//! without gaps; of several terms that are summed, one matrix after the other in each panel. A tile
+//! of the result, a few rows by one panel, stays in registers while K runs: it loads the panel's
+//! vectors, one number per row, and does one multiplication with addition for each row and vector.
+//! Every element begins with what is added and is then summed term by term, over K in order, so a
+//! result does not depend on how rows and panels are divided.
+//!
+//! Gradients of weights sum over rows instead: [`gram`] packs both operands piece by piece, the left
+//! one transposed, and runs the same tiles.
 
 #![allow(
     clippy::needless_range_loop,
