@@ -175,7 +175,12 @@ impl Packed {
     }
 
     /// The columns of a panel.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such panel: a fault of the caller.
     pub fn columns_of(&self, panel: usize) -> Range<usize> {
+        assert!(panel < self.panels(), "columns are asked of a panel that there is");
         let panel = with_vectors!(self.path, S => self.layout::<S>().get::<S>(panel));
         panel.column..panel.column + panel.columns
     }
@@ -251,7 +256,8 @@ impl Packed {
             unsafe {
                 let to =
                     at.add(panel.column * self.depth + skipped * width + column - panel.column);
-                let from = matrix.data.as_ptr().add(first);
+                // Without rows it is read from nowhere.
+                let from = matrix.data.as_ptr().wrapping_add(first);
                 let (rows, from_row) = (matrix.rows, matrix.down);
                 let block = Block { from, from_row, rows, columns, to, to_row: width, negate };
                 if matrix.right == 1 {
@@ -272,9 +278,8 @@ impl Packed {
     ///
     /// # Safety
     ///
-    /// All rows of `terms` and `added` exist, and nobody writes them meanwhile; there
-    /// is room for the results in the columns of the panels, which nobody else reads or writes.
-    /// Results may be what is added, row for row, and nothing else that is read.
+    /// All rows of `terms` and `added` exist, and nobody writes them meanwhile; there is room for the
+    /// results in the columns of the panels, which nobody else reads or writes. Results may be what is added, row for row, and nothing else that is read.
     ///
     /// # Panics
     ///
