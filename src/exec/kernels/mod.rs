@@ -19,7 +19,7 @@ mod team;
 mod x86;
 
 pub use product::{
-    Gram, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
+    Gram, Left, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
 };
 pub use rowop::RowOp;
 pub use strip::{

@@ -14,7 +14,8 @@ pub struct PanelSet {
     pub step: usize,
 }
 
-/// Panels in memory: all but the last as wide as the kind of vector has them, without gaps.
+/// Panels in memory, without gaps. They are nearly equally wide, so that none has much fewer sums to
+/// work on than the others: some panels are a vector narrower than those before them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels {
     pub at: *const f32,
@@ -22,31 +23,44 @@ pub(super) struct Panels {
     pub depth: usize,
     /// How many columns all panels have.
     pub columns: usize,
+    /// How many there are.
+    pub count: usize,
+    /// How many of them are wide, the first ones.
+    wide: usize,
+    /// How many vectors the wide ones have.
+    vectors: usize,
 }
 
 /// One panel of them.
 #[derive(Clone, Copy, Debug)]
-struct Panel {
-    at: *const f32,
-    vectors: usize,
-    column: usize,
+pub(super) struct Panel {
+    pub at: *const f32,
+    pub vectors: usize,
+    /// Its first column, and how many it has.
+    pub column: usize,
+    pub columns: usize,
     /// How many columns its last vector has.
     last: usize,
 }
 
 impl Panels {
-    /// The panel of this number.
-    fn get<S: Tiles>(&self, panel: usize) -> Panel {
-        let width = S::VECTORS * S::LANES;
-        let column = panel * width;
-        let columns = width.min(self.columns - column);
+    pub fn new<S: Tiles>(at: *const f32, depth: usize, columns: usize) -> Panels {
         let vectors = columns.div_ceil(S::LANES);
-        let last = columns - (vectors - 1) * S::LANES;
-        Panel { at: self.at.wrapping_add(column * self.depth), vectors, column, last }
+        let count = vectors.div_ceil(S::VECTORS);
+        let most = vectors.div_ceil(count.max(1));
+        // As many as are needed beside those that have one less.
+        let wide = vectors - count * most.saturating_sub(1);
+        Panels { at, depth, columns, count, wide, vectors: most }
     }
 
-    fn is_whole<S: Tiles>(&self, panel: usize) -> bool {
-        self.get::<S>(panel).vectors == S::VECTORS
+    /// The panel of this number.
+    pub fn get<S: Tiles>(&self, panel: usize) -> Panel {
+        let vectors = if panel < self.wide { self.vectors } else { self.vectors - 1 };
+        let narrower = panel.saturating_sub(self.wide);
+        let column = (panel * self.vectors - narrower) * S::LANES;
+        let columns = (vectors * S::LANES).min(self.columns - column);
+        let last = columns - (vectors - 1) * S::LANES;
+        Panel { at: self.at.wrapping_add(column * self.depth), vectors, column, columns, last }
     }
 }
 
@@ -163,34 +177,32 @@ unsafe fn few_rows<S: Tiles>(
     set: PanelSet,
     most: usize,
 ) {
-    let last = set.first + (set.count - 1) * set.step;
-    let whole = if panels.is_whole::<S>(last) { set.count } else { set.count - 1 };
-    let groups = whole.div_ceil(most);
-    let width = S::VECTORS * S::LANES;
-    let do_tile = |first: usize, count: usize| {
-        let panel = panels.get::<S>(set.first + first * set.step);
-        let end_panel = panels.get::<S>(set.first + (first + count - 1) * set.step);
-        let spot = Spot {
-            row: begin,
-            begin: 0,
-            end: panels.depth,
-            panel: panel.at,
-            next: set.step * width * panels.depth,
-            next_columns: set.step * width,
-            column: panel.column,
-            last: end_panel.last,
-            ahead: panel.at,
-            lines: 0,
-            then: (begin, panel.column),
-        };
-        // SAFETY: the caller's promise.
-        unsafe { tile_of::<S>(end - begin, count, panel.vectors)(work, &spot) };
-    };
-    for group in 0..groups {
-        let first = cut(whole, group, groups);
-        do_tile(first, cut(whole, group + 1, groups) - first);
-    }
-    if whole < set.count {
-        do_tile(whole, 1);
+    // How many panels of the set are wide; the others, each a vector narrower, are as far apart too.
+    let wide = panels.wide.saturating_sub(set.first).div_ceil(set.step.max(1)).min(set.count);
+    for (start, end_panel) in [(0, wide), (wide, set.count)] {
+        let count = end_panel - start;
+        let groups = count.div_ceil(most);
+        for group in 0..groups {
+            let first = start + cut(count, group, groups);
+            let of_group = start + cut(count, group + 1, groups) - first;
+            let panel = panels.get::<S>(set.first + first * set.step);
+            let last = panels.get::<S>(set.first + (first + of_group - 1) * set.step).last;
+            let apart = set.step * panel.vectors * S::LANES;
+            let spot = Spot {
+                row: begin,
+                begin: 0,
+                end: panels.depth,
+                panel: panel.at,
+                next: apart * panels.depth,
+                next_columns: apart,
+                column: panel.column,
+                last,
+                ahead: panel.at,
+                lines: 0,
+                then: (begin, panel.column),
+            };
+            // SAFETY: the caller's promise.
+            unsafe { tile_of::<S>(end - begin, of_group, panel.vectors)(work, &spot) };
+        }
     }
 }

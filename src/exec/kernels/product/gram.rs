@@ -7,29 +7,41 @@ use super::vectors::Tiles;
 use super::{Lines, RawResults, RawRows, with_vectors};
 use crate::exec::kernels::Path;
 
-/// Rows that follow each other, of both operands.
+/// Rows that follow each other as far apart as said elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// The first row of the left operand.
-    pub a: *const f32,
-    /// The first row of the right operand.
-    pub b: *const f32,
+    /// The first number of the first row.
+    pub at: *const f32,
     /// How many rows.
     pub count: usize,
 }
 
-/// `to[i, j] = [to[i, j] +] sum over rows r of a[r, i] * b[r, j]`.
+/// A left operand, and its own part of the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'a> {
+    /// The first number of each span, which has as many rows as the right operand's.
+    pub spans: &'a [*const f32],
+    /// From a row to the next.
+    pub row: usize,
+    /// How many columns.
+    pub columns: usize,
+    /// Where the result goes: a row for each of these columns.
+    pub to: RawResults,
+}
+
+/// `left.to[i, j] = [left.to[i, j] +] sum over rows r of left[r, i] * right[r, j]`, for one or several
+/// left operands and the same right one, which is then packed only once.
 #[derive(Clone, Copy, Debug)]
 pub struct Gram<'a> {
-    /// The rows, in order.
-    pub spans: &'a [Span],
-    /// From a row of the left operand to the next, and of the right one.
-    pub rows: (usize, usize),
-    /// How many columns the operands have: the size of the result.
-    pub size: (usize, usize),
-    /// Where the result goes.
-    pub to: RawResults,
-    /// Whether it is added to what is there.
+    /// The left operands.
+    pub lefts: &'a [Left<'a>],
+    /// The rows of the right operand, in order.
+    pub right: &'a [Span],
+    /// From a row of it to the next.
+    pub row: usize,
+    /// How many columns it has.
+    pub columns: usize,
+    /// Whether the result is added to what is there.
     pub accumulate: bool,
 }
 
@@ -41,7 +53,7 @@ pub struct Scratch {
 }
 
 /// How many rows are summed before the sums are put down.
-const DEPTH: usize = 384;
+const DEPTH: usize = 512;
 
 /// How many columns of the left operand, with so many rows, stay in the second cache.
 const LEFT: usize = 192;
@@ -67,7 +79,8 @@ pub unsafe fn gram(
 /// As for [`gram`]; the processor must have what S needs.
 unsafe fn gram_on<S: Tiles>(gram: &Gram<'_>, (part, parts): (usize, usize), scratch: &mut Scratch) {
     let width = S::VECTORS * S::LANES;
-    let (n_a, n_b) = gram.size;
+    let n_a = gram.lefts.iter().map(|it| it.columns).sum();
+    let n_b = gram.columns;
     let panels = n_b.div_ceil(width);
     // The longer side is divided, so that less is packed by several parts.
     let (rows, columns) = if n_a >= n_b || panels < 2 * parts {
@@ -76,110 +89,104 @@ unsafe fn gram_on<S: Tiles>(gram: &Gram<'_>, (part, parts): (usize, usize), scra
         let at = |part: usize| (cut(panels, part, parts) * width).min(n_b);
         ((0, n_a), (at(part), at(part + 1)))
     };
-    let columns_from = columns.0;
-    let (m, n) = (rows.1 - rows.0, columns.1 - columns_from);
+    let (m, first_column, n) = (rows.1 - rows.0, columns.0, columns.1 - columns.0);
     if m == 0 || n == 0 {
         return;
     }
-    let to = RawResults {
-        // SAFETY: this part of the result exists.
-        at: unsafe { gram.to.at.add(rows.0 * gram.to.row + columns.0) },
-        row: gram.to.row,
-    };
-    let total: usize = gram.spans.iter().map(|it| it.count).sum();
-    let depth = DEPTH.min(total);
-    scratch.left.reserve(LEFT.min(m) * (depth.next_multiple_of(LINE) + LINE));
-    scratch.right.reserve(n.next_multiple_of(S::LANES) * depth);
-    let left = scratch.left.0.as_mut_ptr().cast::<f32>();
-    let right = scratch.right.0.as_mut_ptr().cast::<f32>();
-    let set = PanelSet { first: 0, count: n.div_ceil(width), step: 1 };
-    let results = [to.as_rows()];
-    let mut begin = 0;
-    // Without rows the result is still set.
-    loop {
+    let total: usize = gram.right.iter().map(|it| it.count).sum();
+    // A line more, since rows a power of two apart would contend for the same places in the cache.
+    let left_row = DEPTH.min(total).next_multiple_of(LINE) + LINE;
+    scratch.left.reserve(LEFT.min(m) * left_row);
+    scratch.right.reserve(n.next_multiple_of(S::LANES) * DEPTH.min(total));
+    let left_at = scratch.left.0.as_mut_ptr().cast::<f32>();
+    let right_at = scratch.right.0.as_mut_ptr().cast::<f32>();
+    // Without any row there is still one round, which sets the result.
+    for begin in (0..total.max(1)).step_by(DEPTH) {
         let depth = DEPTH.min(total - begin);
-        let left_row = depth.next_multiple_of(LINE) + LINE;
-        let is_first = begin == 0 && !gram.accumulate;
-        let added: &[RawRows] = if is_first { &[] } else { &results };
-        let pieces = || pieces(gram.spans, begin, depth);
-        for panel in 0..set.count {
-            let columns = width.min(n - panel * width);
-            let padded = columns.next_multiple_of(S::LANES);
-            for (done, span, row, count) in pieces() {
+        let is_added = gram.accumulate || begin > 0;
+        let panels = Panels::new::<S>(right_at, depth, n);
+        let set = PanelSet { first: 0, count: panels.count, step: 1 };
+        for panel in (0..panels.count).map(|it| panels.get::<S>(it)) {
+            let width = panel.vectors * S::LANES;
+            for piece in pieces(gram.right, begin, depth) {
+                let first = piece.row * gram.row + first_column + panel.column;
                 // SAFETY: the rows exist, and the panels have room for them.
                 unsafe {
                     S::copy(&Block {
-                        from: span.b.add(row * gram.rows.1 + columns_from + panel * width),
-                        from_row: gram.rows.1,
-                        rows: count,
-                        columns,
-                        to: right.add(panel * width * depth + done * padded),
-                        to_row: padded,
+                        from: gram.right[piece.span].at.add(first),
+                        from_row: gram.row,
+                        rows: piece.count,
+                        columns: panel.columns,
+                        to: right_at.add(panel.column * depth + piece.done * width),
+                        to_row: width,
                         negate: false,
                     });
                 }
             }
         }
-        let panels = Panels { at: right, depth, columns: n };
-        for first in (0..m).step_by(LEFT) {
-            let count = LEFT.min(m - first);
-            for (done, span, row, rows_here) in pieces() {
-                // SAFETY: as above.
+        let mut passed = 0;
+        for left in gram.lefts {
+            let first = rows.0.max(passed) - passed;
+            let end = rows.1.min(passed + left.columns).saturating_sub(passed);
+            passed += left.columns;
+            for first in (first..end).step_by(LEFT) {
+                let count = LEFT.min(end - first);
+                // SAFETY: rows and results exist, and what was packed is as large as said.
                 unsafe {
-                    S::turn(&Block {
-                        from: span.a.add(row * gram.rows.0 + rows.0 + first),
-                        from_row: gram.rows.0,
-                        rows: rows_here,
-                        columns: count,
-                        to: left.add(done),
-                        to_row: left_row,
-                        negate: false,
-                    });
+                    for piece in pieces(gram.right, begin, depth) {
+                        S::turn(&Block {
+                            from: left.spans[piece.span].add(piece.row * left.row + first),
+                            from_row: left.row,
+                            rows: piece.count,
+                            columns: count,
+                            to: left_at.add(piece.done),
+                            to_row: left_row,
+                            negate: false,
+                        });
+                    }
+                    let at = left.to.at.add(first * left.to.row + first_column);
+                    let to = RawResults { at, row: left.to.row };
+                    let terms = [RawRows { at: left_at, row: left_row }];
+                    let results = [to.as_rows()];
+                    let added = if is_added { &results[..] } else { &[] };
+                    let work = Work { terms: &terms, depths: &[depth], added, to };
+                    drive::<S>(&work, (0, count), panels, set);
                 }
             }
-            // SAFETY: what was packed is as large as said, and so is the result.
-            unsafe {
-                let terms = [RawRows { at: left, row: left_row }];
-                let to = RawResults { at: to.at.add(first * to.row), row: to.row };
-                let moved = [to.as_rows()];
-                let added = if added.is_empty() { added } else { &moved[..] };
-                let work = Work { terms: &terms, depths: &[depth], added, to };
-                drive::<S>(&work, (0, count), panels, set);
-            }
-        }
-        begin += depth;
-        if begin >= total {
-            break;
         }
     }
 }
 
-/// Of `count` rows from `begin` on, counted through all spans, the pieces that lie in one span: how
-/// many rows came before, the span, its first row, how many.
-fn pieces(
-    spans: &[Span],
-    begin: usize,
+/// Rows that lie in one span.
+struct Piece {
+    /// How many rows came before it.
+    done: usize,
+    span: usize,
+    /// Its first row in the span.
+    row: usize,
     count: usize,
-) -> impl Iterator<Item = (usize, Span, usize, usize)> {
+}
+
+/// The pieces of `count` rows from `begin` on, counted through all spans.
+fn pieces(spans: &[Span], begin: usize, count: usize) -> impl Iterator<Item = Piece> {
     let mut passed = 0;
-    spans.iter().filter_map(move |span| {
+    spans.iter().enumerate().filter_map(move |(span, it)| {
         let first = begin.max(passed);
-        let end = (begin + count).min(passed + span.count);
+        let end = (begin + count).min(passed + it.count);
         let row = first.saturating_sub(passed);
-        passed += span.count;
-        (first < end).then(|| (first - begin, *span, row, end - first))
+        passed += it.count;
+        (first < end).then(|| Piece { done: first - begin, span, row, count: end - first })
     })
 }
 
-/// `to[j] = [to[j] +] sum over rows r of a[r, j]`, in order, where each span is the first number of
-/// its first row and how many rows it has.
+/// `to[j] = [to[j] +] sum over rows r of a[r, j]`, in order.
 ///
 /// # Safety
 ///
 /// All rows have `to.len()` numbers, `row` apart, and nobody writes them meanwhile.
 pub unsafe fn column_sums(
     path: Path,
-    spans: &[(*const f32, usize)],
+    spans: &[Span],
     row: usize,
     to: &mut [f32],
     accumulate: bool,
@@ -187,11 +194,18 @@ pub unsafe fn column_sums(
     if !accumulate {
         to.fill(0.0);
     }
-    for (from, rows) in spans {
+    // A few rows at a time pass through all columns: they lie in as many pages.
+    let at_once = (16 * 1024 / to.len().max(1)).clamp(8, 256);
+    let pieces = spans.iter().flat_map(|it| {
+        (0..it.count)
+            .step_by(at_once)
+            .map(move |first| (it.at.wrapping_add(first * row), at_once.min(it.count - first)))
+    });
+    for (from, rows) in pieces {
         let block = Block {
-            from: *from,
+            from,
             from_row: row,
-            rows: *rows,
+            rows,
             columns: to.len(),
             to: to.as_mut_ptr(),
             to_row: 0,

@@ -1,10 +1,19 @@
 //! Products of rows with packed matrices, and sums over rows.
 //!
-//! A matrix `[K, N]` is packed once into panels of a few vectors of columns, each panel K rows long
-//! and without gaps. A tile of the result, a few rows by one panel, stays in registers while K runs:
-//! it loads the panel's vectors, one number per row, and does one multiplication with addition for
-//! each row and vector. Every element is summed over K in order, so a result does not depend on how
-//! rows and panels are divided.
+//! A matrix `[K, N]` is packed into panels of a few vectors of columns, each panel K rows long and
+//! without gaps; of several terms that are summed, one matrix after the other in each panel. A tile
+//! of the result, a few rows by one panel, stays in registers while K runs: it loads the panel's
+//! vectors, one number per row, and does one multiplication with addition for each row and vector.
+//! Every element begins with what is added and is then summed term by term, over K in order, so a
+//! result does not depend on how rows and panels are divided.
+//!
+//! Gradients of weights sum over rows instead: [`gram`] packs both operands piece by piece, the left
+//! one transposed, and runs the same tiles.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "an index counts vectors in registers and in memory at once"
+)]
 
 mod drive;
 mod gram;
@@ -15,7 +24,9 @@ mod tile;
 mod vectors;
 
 pub use drive::PanelSet;
-pub use gram::{Gram, Scratch, Span, column_sums, gram};
+pub use gram::{Gram, Left, Scratch, Span, column_sums, gram};
+
+use std::ops::Range;
 
 use super::Path;
 use drive::Panels;
@@ -148,14 +159,30 @@ impl Packed {
         Packed { path, depths: depths.to_vec(), depth, n, lines }
     }
 
-    /// How many panels there are.
-    pub fn panels(&self) -> usize {
-        self.n.div_ceil(self.width())
+    /// The panels where they are.
+    fn layout<S: Tiles>(&self) -> Panels {
+        Panels::new::<S>(self.lines.0.as_ptr().cast(), self.depth, self.n)
     }
 
-    /// How many columns a panel has, the last one excepted.
+    /// How many panels there are.
+    pub fn panels(&self) -> usize {
+        with_vectors!(self.path, S => self.layout::<S>().count)
+    }
+
+    /// How many columns a panel has at most.
     pub fn width(&self) -> usize {
         with_vectors!(self.path, S => S::VECTORS * self.path.lanes())
+    }
+
+    /// The columns of a panel.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such panel: a fault of the caller.
+    pub fn columns_of(&self, panel: usize) -> Range<usize> {
+        assert!(panel < self.panels(), "columns are asked of a panel that there is");
+        let panel = with_vectors!(self.path, S => self.layout::<S>().get::<S>(panel));
+        panel.column..panel.column + panel.columns
     }
 
     /// How many columns there are.
@@ -215,57 +242,32 @@ impl Packed {
         matrix: Matrix<'_>,
         negate: bool,
     ) {
-        /// So many rows at a time are brought into all panels: their numbers lie together.
-        const ROWS: usize = 32;
-        let whole = S::VECTORS * S::LANES;
-        let end = first_column + matrix.columns;
         let at = self.lines.0.as_mut_ptr().cast::<f32>();
-        let rows_at_once = if matrix.right == 1 { ROWS } else { matrix.rows.max(1) };
-        for row in (0..matrix.rows).step_by(rows_at_once) {
-            let rows = rows_at_once.min(matrix.rows - row);
-            let mut column = first_column;
-            while column < end {
-                let panel = column / whole * whole;
-                let columns = whole.min(end - panel) - (column - panel);
-                let width = whole.min((self.n - panel).next_multiple_of(S::LANES));
-                let first =
-                    matrix.first + row * matrix.down + (column - first_column) * matrix.right;
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let to = at.add(panel * self.depth + (skipped + row) * width + column - panel);
-                    let from = matrix.data.as_ptr().add(first);
-                    let (to_row, block) = (
-                        width,
-                        Block {
-                            from,
-                            from_row: matrix.down,
-                            rows,
-                            columns,
-                            to,
-                            to_row: width,
-                            negate,
-                        },
-                    );
-                    if matrix.right == 1 {
-                        S::copy(&block);
-                    } else if matrix.down == 1 {
-                        S::turn(&Block {
-                            from_row: matrix.right,
-                            rows: columns,
-                            columns: rows,
-                            ..block
-                        });
-                    } else {
-                        let sign = if negate { -1.0 } else { 1.0 };
-                        for k in 0..rows {
-                            for j in 0..columns {
-                                let number = *from.add(k * matrix.down + j * matrix.right);
-                                *to.add(k * to_row + j) = sign * number;
-                            }
-                        }
-                    }
+        let panels = self.layout::<S>();
+        for panel in (0..panels.count).map(|it| panels.get::<S>(it)) {
+            let column = first_column.max(panel.column);
+            let end = (first_column + matrix.columns).min(panel.column + panel.columns);
+            if column >= end {
+                continue;
+            }
+            let (columns, width) = (end - column, panel.vectors * S::LANES);
+            let first = matrix.first + (column - first_column) * matrix.right;
+            // SAFETY: the caller's promise.
+            unsafe {
+                let to =
+                    at.add(panel.column * self.depth + skipped * width + column - panel.column);
+                // Without rows it is read from nowhere.
+                let from = matrix.data.as_ptr().wrapping_add(first);
+                let (rows, from_row) = (matrix.rows, matrix.down);
+                let block = Block { from, from_row, rows, columns, to, to_row: width, negate };
+                if matrix.right == 1 {
+                    S::copy(&block);
+                } else if matrix.down == 1 {
+                    let (rows, columns) = (columns, rows);
+                    S::turn(&Block { from_row: matrix.right, rows, columns, ..block });
+                } else {
+                    pack::gather(&block, matrix.right);
                 }
-                column += columns;
             }
         }
     }
@@ -276,9 +278,8 @@ impl Packed {
     ///
     /// # Safety
     ///
-    /// All rows of `terms` and `added`, at most two, exist, and nobody writes them meanwhile; there
-    /// is room for the results in the columns of the panels, which nobody else reads or writes.
-    /// Results may be what is added, row for row, and nothing else that is read.
+    /// All rows of `terms` and `added` exist, and nobody writes them meanwhile; there is room for the
+    /// results in the columns of the panels, which nobody else reads or writes. Results may be what is added, row for row, and nothing else that is read.
     ///
     /// # Panics
     ///
@@ -295,10 +296,10 @@ impl Packed {
         let Some(last) = set.count.checked_sub(1) else { return };
         assert!(set.first + last * set.step < self.panels(), "a product has the panels asked for");
         let work = Work { terms, depths: &self.depths, added, to };
-        let at = self.lines.0.as_ptr().cast::<f32>();
-        let panels = Panels { at, depth: self.depth, columns: self.n };
         // SAFETY: the caller's promise; a path is only made for a processor that has it.
-        with_vectors!(self.path, S => unsafe { drive::drive::<S>(&work, (0, m), panels, set) });
+        with_vectors!(self.path, S => unsafe {
+            drive::drive::<S>(&work, (0, m), self.layout::<S>(), set);
+        });
     }
 
     /// The product of rows without gaps, for the only term that there is.

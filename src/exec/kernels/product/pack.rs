@@ -103,6 +103,24 @@ pub(super) unsafe fn turn<S: Tiles>(block: &Block) {
     }
 }
 
+/// Copies rows of which the elements are `step` apart.
+///
+/// # Safety
+///
+/// Both blocks of numbers exist and do not overlap.
+pub(super) unsafe fn gather(block: &Block, step: usize) {
+    for row in 0..block.rows {
+        for column in 0..block.columns {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let number = *block.from.add(row * block.from_row + column * step);
+                let to = block.to.add(row * block.to_row + column);
+                *to = if block.negate { -number } else { number };
+            }
+        }
+    }
+}
+
 /// Adds rows to the one row at `to`, in order.
 ///
 /// # Safety

@@ -179,6 +179,23 @@ fn any_division_gives_the_same_bits() {
 }
 
 #[test]
+fn panels_hold_all_columns() {
+    for path in Path::available() {
+        for n in 0..700 {
+            let packed = Packed::new(path, &[0], n);
+            let mut end = 0;
+            for panel in 0..packed.panels() {
+                let columns = packed.columns_of(panel);
+                assert_eq!(columns.start, end);
+                assert!(!columns.is_empty() && columns.len() <= packed.width());
+                end = columns.end;
+            }
+            assert_eq!(end, n);
+        }
+    }
+}
+
+#[test]
 fn panels_of_a_set_and_no_others() {
     for path in Path::available() {
         for m in [1, 2, 8] {
@@ -186,10 +203,10 @@ fn panels_of_a_set_and_no_others() {
             let case = Case::new(path, m, n, &[9], 0);
             let mut results = vec![77.0; m * (n + GAP)];
             case.run(&mut results, (0, m), PanelSet { first: 1, count: 2, step: 3 });
-            let width = case.packed.width();
+            let asked = [1, 4].map(|panel| case.packed.columns_of(panel));
             for (at, actual) in results.iter().enumerate() {
                 let (i, j) = (at / (n + GAP), at % (n + GAP));
-                let is_asked = j < n && [1, 4].contains(&(j / width));
+                let is_asked = asked.iter().any(|it| it.contains(&j));
                 let expected = if is_asked { case.expected(i, j) } else { 77.0 };
                 assert_eq!(actual.to_bits(), expected.to_bits(), "{path:?} {m} {i} {j}");
             }
@@ -277,10 +294,14 @@ fn gram_of(path: Path, (n_a, n_b): (usize, usize), counts: &[usize], accumulate:
             (numbers(count * a_row, seed + 1), numbers(count * b_row, seed + 40), *count)
         })
         .collect();
-    let spans: Vec<Span> = data
-        .iter()
-        .map(|(a, b, count)| Span { a: a.as_ptr(), b: b.as_ptr(), count: *count })
-        .collect();
+    let right: Vec<Span> =
+        data.iter().map(|(_, b, count)| Span { at: b.as_ptr(), count: *count }).collect();
+    let spans_from = |column: usize| -> Vec<*const f32> {
+        data.iter().map(|(a, ..)| a.as_ptr().wrapping_add(column)).collect()
+    };
+    // Two left operands that happen to lie side by side.
+    let (low, high) = (n_a / 3, n_a - n_a / 3);
+    let (low_spans, high_spans) = (spans_from(0), spans_from(low));
     let start = numbers(n_a * to_row, 3);
     let mut expected = start.clone();
     for i in 0..n_a {
@@ -297,9 +318,16 @@ fn gram_of(path: Path, (n_a, n_b): (usize, usize), counts: &[usize], accumulate:
     let mut scratch = Scratch::default();
     for parts in [1, 2, 3, 8] {
         let mut results = start.clone();
-        let to = RawResults { at: results.as_mut_ptr(), row: to_row };
-        let (rows, size) = ((a_row, b_row), (n_a, n_b));
-        let of = Gram { spans: &spans, rows, size, to, accumulate };
+        let to = results.as_mut_ptr();
+        let left = |spans, columns, to| Left {
+            spans,
+            row: a_row,
+            columns,
+            to: RawResults { at: to, row: to_row },
+        };
+        let lefts =
+            [left(&low_spans, low, to), left(&high_spans, high, to.wrapping_add(low * to_row))];
+        let of = Gram { lefts: &lefts, right: &right, row: b_row, columns: n_b, accumulate };
         for part in 0..parts {
             // SAFETY: the spans have their rows, and the results as many as the left side columns.
             unsafe { gram(path, &of, (part, parts), &mut scratch) };
@@ -315,7 +343,8 @@ fn sums_of_columns() {
         for n in [0, 1, 9, 16, 128, 129, 300] {
             for accumulate in [false, true] {
                 let data = [numbers(7 * (n + 3), 1), numbers(50 * (n + 3), 2)];
-                let spans = [(data[0].as_ptr(), 7), (data[1].as_ptr(), 50)];
+                let spans =
+                    [(0, 7), (1, 50)].map(|(it, count)| Span { at: data[it].as_ptr(), count });
                 let start = numbers(n, 3);
                 let mut results = start.clone();
                 // SAFETY: the spans have their rows.

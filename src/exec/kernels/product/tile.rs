@@ -1,4 +1,4 @@
-//! The tile: a few rows of the result by one panel of columns, in registers while k runs.
+//! The tile: a few rows of the result by one panel of columns, or several, in registers while k runs.
 
 use super::vectors::Tiles;
 use super::{RawResults, RawRows};
@@ -10,7 +10,7 @@ pub(super) struct Work<'a> {
     pub terms: &'a [RawRows],
     /// How many elements they have.
     pub depths: &'a [usize],
-    /// What sums begin with, at most two rows.
+    /// What sums begin with.
     pub added: &'a [RawRows],
     pub to: RawResults,
 }
@@ -57,8 +57,10 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
 ) {
     let width = V * S::LANES;
     let (row, column) = (spot.row, spot.column);
+    // SAFETY: the processor has what S needs.
+    let zero = unsafe { S::splat(0.0) };
     // Plain loops over the sums: the compiler leaves them in memory where an iterator flattens them.
-    let mut sums = [[[unsafe { S::splat(0.0) }; V]; P]; R];
+    let mut sums = [[[zero; V]; P]; R];
     // SAFETY: the caller's promise; panels are padded to whole vectors, and of the last vector of
     // rows no more is touched than the columns that there are.
     unsafe {
@@ -82,7 +84,7 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
             let from = added.at.wrapping_add(row * added.row + column);
             for r in 0..R {
                 for line in 0..width.div_ceil(LINE) {
-                    S::prefetch(from.wrapping_add(r * added.row + line * LINE));
+                    S::prefetch_near(from.wrapping_add(r * added.row + line * LINE));
                 }
             }
         }
@@ -101,7 +103,7 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
                 ($k:expr) => {
                     for p in 0..P {
                         let at = panel.add(p * spot.next + $k * width);
-                        let mut vectors = [S::splat(0.0); V];
+                        let mut vectors = [zero; V];
                         for v in 0..V {
                             vectors[v] = S::load(at.add(v * S::LANES));
                         }
@@ -150,7 +152,7 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
     }
 }
 
-/// A tile of so many rows and panels, compiled.
+/// A tile of so many rows and panels, compiled. To be called as [`tile`] is.
 pub(super) type Tile = unsafe fn(&Work<'_>, &Spot);
 
 /// The tile of so many rows, panels, and vectors of each panel.
@@ -159,6 +161,7 @@ pub(super) fn tile_of<S: Tiles>(rows: usize, panels: usize, vectors: usize) -> T
     struct Of<S, const R: usize, const P: usize, const V: usize>(S);
     impl<S: Tiles, const R: usize, const P: usize, const V: usize> Of<S, R, P, V> {
         const TILE: Option<Tile> = if V <= S::VECTORS && R * P <= S::ROWS[V - 1] && P <= S::PANELS {
+            // SAFETY: as for `tile`, which whoever calls it promises.
             Some(|work, spot| unsafe { S::tile::<R, P, V>(work, spot) })
         } else {
             None

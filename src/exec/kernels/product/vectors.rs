@@ -32,6 +32,8 @@ pub(super) trait Tiles: Simd {
     /// Asks for the numbers from here on to be brought into the second cache. Any address may be
     /// given.
     unsafe fn prefetch(at: *const f32);
+    /// The same, into the first cache.
+    unsafe fn prefetch_near(at: *const f32);
     /// Transposes the first [`Simd::LANES`] vectors.
     unsafe fn transpose(it: &mut [Self::V; 16]);
 
@@ -123,6 +125,10 @@ mod avx512 {
             call!(_mm_prefetch::<_MM_HINT_T1>(at.cast()))
         }
         #[inline(always)]
+        unsafe fn prefetch_near(at: *const f32) {
+            call!(_mm_prefetch::<_MM_HINT_T0>(at.cast()))
+        }
+        #[inline(always)]
         unsafe fn transpose(it: &mut [__m512; 16]) {
             call! {
                 // Of every four rows, quarters of 4 by 4; then the quarters of all rows.
@@ -191,6 +197,10 @@ mod avx2 {
             call!(_mm_prefetch::<_MM_HINT_T1>(at.cast()))
         }
         #[inline(always)]
+        unsafe fn prefetch_near(at: *const f32) {
+            call!(_mm_prefetch::<_MM_HINT_T0>(at.cast()))
+        }
+        #[inline(always)]
         unsafe fn transpose(it: &mut [__m256; 16]) {
             call! {
                 let mut quads = [_mm256_setzero_ps(); 8];
@@ -239,6 +249,8 @@ mod portable {
         }
         #[inline(always)]
         unsafe fn prefetch(_: *const f32) {}
+        #[inline(always)]
+        unsafe fn prefetch_near(_: *const f32) {}
         #[inline(always)]
         unsafe fn transpose(it: &mut [Self::V; 16]) {
             let rows = *it;
