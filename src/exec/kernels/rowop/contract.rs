@@ -326,14 +326,15 @@ fn axes(labels: &Contract, left: &[usize], right: &[usize]) -> Vec<Axis> {
     axes
 }
 
-/// Axes that go on where others end are one with them.
+/// Axes that go on where others end are one with them. They are of one class: what has no such
+/// axis has a stride of 0.
 fn merge(axes: &mut Vec<Axis>) {
     'again: loop {
         for a in 0..axes.len() {
             for b in 0..axes.len() {
                 let (outer, inner) = (axes[a], axes[b]);
                 let goes_on = (0..3).all(|it| outer.it.at[it] == inner.it.n * inner.it.at[it]);
-                if a != b && outer.class == inner.class && goes_on {
+                if a != b && goes_on {
                     axes[b].it.n *= outer.it.n;
                     axes.remove(a);
                     continue 'again;

@@ -14,6 +14,7 @@ mod reduce;
 #[cfg(test)]
 mod tests;
 mod wide;
+mod within;
 
 use self::along::Along;
 use self::contract::Contraction;
@@ -40,6 +41,10 @@ pub use super::product::{RawResults as RawRowsMut, RawRows};
 #[derive(Clone, Debug)]
 pub struct RowOp {
     kind: Kind,
+    /// How many numbers a row of each operand has.
+    args: Vec<usize>,
+    /// How many numbers a row of the result has.
+    len: usize,
     flops: usize,
 }
 
@@ -196,7 +201,8 @@ impl RowOp {
                 (Kind::Contract(Box::new(plan)), flops)
             }
         };
-        Some(RowOp { kind, flops })
+        let args = args.iter().map(|it| it.iter().product()).collect();
+        Some(RowOp { kind, args, len: n, flops })
     }
 
     /// How many numbers of scratch a run needs.

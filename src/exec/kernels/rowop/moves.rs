@@ -45,7 +45,7 @@ enum Inner {
 
 impl Moves {
     /// Copies from an operand, or zeros, in loops whose order does not matter.
-    pub fn add(&mut self, arg: Option<usize>, from: usize, to: usize, steps: &[Step]) {
+    pub(super) fn add(&mut self, arg: Option<usize>, from: usize, to: usize, steps: &[Step]) {
         if steps.iter().any(|it| it.n == 0) {
             return;
         }
@@ -85,21 +85,14 @@ impl Moves {
     }
 
     /// Copies an operand as it is.
-    pub fn whole(n: usize) -> Moves {
+    pub(super) fn whole(n: usize) -> Moves {
         let mut moves = Moves::default();
         moves.add(Some(0), 0, 0, &[Step { n, from: 1, to: 1 }]);
         moves
     }
 
-    /// Zeros.
-    pub fn zeros(n: usize) -> Moves {
-        let mut moves = Moves::default();
-        moves.add(None, 0, 0, &[Step { n, from: 0, to: 1 }]);
-        moves
-    }
-
     /// The same copies from another operand.
-    pub fn of(mut self, arg: usize) -> Moves {
+    pub(super) fn of(mut self, arg: usize) -> Moves {
         self.0.iter_mut().for_each(|it| it.arg = it.arg.map(|_| arg));
         self
     }

@@ -213,21 +213,18 @@ pub(super) unsafe fn dots<S: Wide>(plan: &Contraction, factors: Factors) {
             for first in (0..n).step_by(S::LANES) {
                 let count = (n - first).min(S::LANES);
                 let mut sums = [S::splat(0.0); MOST_LANES];
-                let mut done = 0;
-                while done < count {
-                    let line = first + done;
-                    macro_rules! some {
-                        ($lines:literal) => {{
-                            let sums = &mut sums[done..done + $lines];
-                            if step[0] == 0 {
-                                some_dots::<S, true, $lines>(plan, factors, line, sums);
-                            } else {
-                                some_dots::<S, false, $lines>(plan, factors, line, sums);
-                            }
-                            done += $lines;
-                        }};
+                for eight in (0..S::LANES).step_by(EIGHT) {
+                    if eight < count {
+                        let line = first + eight;
+                        let own = if step[0] == 0 {
+                            eight_dots::<S, true>(plan, factors, line)
+                        } else {
+                            eight_dots::<S, false>(plan, factors, line)
+                        };
+                        for (sum, own) in sums[eight..].iter_mut().zip(own) {
+                            *sum = own;
+                        }
                     }
-                    if count - done > 4 { some!(8) } else { some!(4) }
                 }
                 let sums = S::sums(&sums);
                 if step[2] == 1 {
@@ -244,36 +241,39 @@ pub(super) unsafe fn dots<S: Wide>(plan: &Contraction, factors: Factors) {
     }
 }
 
-/// Some sums from a line on, each still a vector. With `SAME` the first operand is the same for all.
+/// How many sums run at once, because each addition waits for the one before it. No vector holds
+/// less.
+const EIGHT: usize = 8;
+
+/// Eight sums from a line on, each still a vector. With `SAME` the first operand is the same for all.
 /// Beyond the last line that is taken again.
 ///
 /// # Safety
 ///
 /// As for [`tiles`].
 #[inline(always)]
-unsafe fn some_dots<S: Wide, const SAME: bool, const L: usize>(
+unsafe fn eight_dots<S: Wide, const SAME: bool>(
     plan: &Contraction,
     factors: Factors,
     line: usize,
-    sums: &mut [S::V],
-) {
+) -> [S::V; EIGHT] {
     let n = plan.sum.n;
     let Loop { n: lines, at: [by_left, by_right, _] } = plan.across;
     // SAFETY: the caller's promise.
     unsafe {
-        let mut own = [S::splat(0.0); L];
+        let mut own = [S::splat(0.0); EIGHT];
         for [left, right] in &plan.parts {
-            let mut lefts = [factors.left.add(*left); L];
-            let mut rights = [factors.right.add(*right); L];
-            for it in 0..L {
-                let line = (line + it).min(lines - 1);
-                lefts[it] = lefts[it].add(line * by_left);
-                rights[it] = rights[it].add(line * by_right);
+            let mut lefts = [factors.left.add(*left + line * by_left); EIGHT];
+            let mut rights = [factors.right.add(*right + line * by_right); EIGHT];
+            for it in 1..EIGHT {
+                let more = usize::from(line + it < lines);
+                lefts[it] = lefts[it - 1].add(more * by_left);
+                rights[it] = rights[it - 1].add(more * by_right);
             }
             macro_rules! take {
                 ($at:expr, $part:expr) => {
                     let mut x = load::<S>(lefts[0].add($at), $part);
-                    for it in 0..L {
+                    for it in 0..EIGHT {
                         if !SAME && it > 0 {
                             x = load::<S>(lefts[it].add($at), $part);
                         }
@@ -281,16 +281,17 @@ unsafe fn some_dots<S: Wide, const SAME: bool, const L: usize>(
                     }
                 };
             }
+            let whole = n - n % S::LANES;
             let mut at = 0;
-            while at + S::LANES <= n {
+            while at < whole {
                 take!(at, None);
                 at += S::LANES;
             }
-            if at < n {
-                take!(at, Some(n - at));
+            if whole < n {
+                take!(whole, Some(n - whole));
             }
         }
-        sums.copy_from_slice(&own);
+        own
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::*;
 use crate::exec::eval::{Value, eval};
+use crate::exec::kernels::Team;
 use crate::ir::{Const, Contract, Graph, Node, NodeId, Real, Shape};
 use crate::text::Span;
 
@@ -382,10 +383,9 @@ fn axes_without_elements() {
             Case::new(Op::Permute(vec![2, 0, 1]), &[&shape], &permuted).plain(r);
         }
     }
-    let labels = |left: &[u8], right: &[u8], result: &[u8]| contraction(left, right, result);
-    Case::new(labels(&[0, 1], &[1], &[0]), &[&[4, 0], &[0]], &[4]).plain(r);
-    Case::new(labels(&[0, 1], &[1], &[0]), &[&[0, 4], &[4]], &[0]).plain(r);
-    Case::new(labels(&[0], &[0], &[]), &[&[0], &[0]], &[]).plain(r);
+    Case::new(contraction(&[0, 1], &[1], &[0]), &[&[4, 0], &[0]], &[4]).plain(r);
+    Case::new(contraction(&[0, 1], &[1], &[0]), &[&[0, 4], &[4]], &[0]).plain(r);
+    Case::new(contraction(&[0], &[0], &[]), &[&[0], &[0]], &[]).plain(r);
     Case::new(Op::Lookup, &[&[0, 3], &[]], &[3]).check(r, &|_, _| 0.0, 1.0);
     Case::new(Op::Scatter, &[&[3], &[]], &[0, 3]).check(r, &|_, _| 0.0, 1.0);
 }
@@ -460,10 +460,41 @@ fn contractions_that_cells_have() {
     }
 }
 
+/// Rows in one array, the operands and the result of a row side by side.
+fn within(team: &Team, to: (usize, usize), rows: usize) -> Vec<f32> {
+    let op = contraction(&[1, 0], &[2, 1], &[0, 2]);
+    let shapes: [&[usize]; 2] = [&[9, 20], &[30, 9]];
+    let op = RowOp::new(&op, &Env::default(), &shapes, &[20, 30]).unwrap();
+    let mut random = Random(10);
+    let mut data: Vec<f32> = (0..1100 * 7).map(|_| random.number()).collect();
+    let args = [(0, 1100), (180, 1100)];
+    op.run_within(Path::best(), rows, &mut data, &args, to, &mut Vec::new(), team);
+    data
+}
+
+#[test]
+fn threads_divide_rows_and_change_no_bit() {
+    let alone = within(&Team::default(), (450, 1100), 7);
+    for threads in [2, 3, 9] {
+        Team::with(threads, |team| assert_eq!(within(team, (450, 1100), 7), alone));
+    }
+}
+
+#[test]
+#[should_panic(expected = "do not meet")]
+fn a_result_in_an_operand_is_found() {
+    within(&Team::default(), (449, 1100), 7);
+}
+
+#[test]
+#[should_panic(expected = "rows of their own")]
+fn a_result_beyond_the_array_is_found() {
+    within(&Team::default(), (450, 1100), 8);
+}
+
 #[test]
 fn what_has_no_rows_of_its_own_has_no_plan() {
-    let env = Env::default();
     for op in [Op::Input(0), Op::Eye, Op::Iota, Op::Constant(Const::Number(1.0))] {
-        assert!(RowOp::new(&op, &env, &[], &[2, 2]).is_none());
+        assert!(RowOp::new(&op, &Env::default(), &[], &[2, 2]).is_none());
     }
 }
