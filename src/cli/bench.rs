@@ -14,7 +14,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::feed;
 use crate::diag::Code;
-use crate::exec::kernels::Path;
+use crate::exec::kernels::{Path, Team};
 use crate::exec::{
     Bound, Engine, EngineOptions, Feed, Gradients, InitialState, Inputs, Params, Upstream,
 };
@@ -39,8 +39,7 @@ struct Report {
     sizes: BTreeMap<String, i64>,
     batch: usize,
     steps: usize,
-    /// How many the engine used, whatever was asked for.
-    threads: u16,
+    threads: usize,
     path: &'static str,
     repeats: u16,
     /// The largest relative difference of the fast engine's results from the interpreter's.
@@ -77,7 +76,7 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
         let message = format!("a call would work on {numbers:.1e} numbers; the most is 2 ^ 31");
         return Err(too_large(&message));
     }
-    let notes = notes(args);
+    let notes = notes();
     notes.iter().for_each(|it| ctx.note(it));
     let difference = compare(&bound, batch.min(2), steps.min(PIECE))?;
     ctx.lap("compare");
@@ -88,24 +87,18 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
         ctx.note(&message);
         return Err(CliError::Failed);
     }
-    let times = Times::measure(&bound, batch, steps, args.repeats)?;
+    let times = Times::measure(&bound, args)?;
     ctx.lap("measure");
     let report = Report::new(&bound, args, &works, &times, difference, notes);
     if args.json { ctx.json(&report) } else { ctx.out(&report.text()) }
 }
 
 /// What a reader of the figures must know.
-fn notes(args: &BenchArgs) -> Vec<String> {
+fn notes() -> Vec<String> {
     let mut notes = Vec::new();
-    if args.threads > 1 {
-        notes.push(format!("{} threads asked for; the engine uses 1 so far", args.threads));
-    }
     if cfg!(debug_assertions) {
         notes.push("rnnc was built without optimisation: times say nothing".to_owned());
     }
-    notes.push(
-        "weights are packed in every call so far, also in inference, and in every step".to_owned(),
-    );
     notes
 }
 
@@ -189,20 +182,24 @@ struct Times {
 }
 
 impl Times {
-    fn measure(bound: &Bound, batch: usize, steps: usize, repeats: u16) -> Result<Times, CliError> {
-        let case = Case::new(bound, batch, steps)?;
+    fn measure(bound: &Bound, args: &BenchArgs) -> Result<Times, CliError> {
+        let mut case = Case::new(bound, args.batch as usize, args.steps as usize)?;
         let stream = Case::new(bound, 1, 1)?;
-        // The machine's limits are measured on one core.
-        let engine = bound.engine(EngineOptions { threads: 1, ..EngineOptions::fast() });
-        let mut probe = Probe::new(Path::best());
+        let threads = threads(args);
+        let engine = bound.engine(EngineOptions { threads, ..EngineOptions::fast() });
+        let mut probe = Probe::new(Path::best(), threads);
         let mut machine = Machine::default();
         let [mut inference, mut forward, mut training, mut step] = [(); 4].map(|()| Vec::new());
         // The first round warms up; in each, everything has its turn.
-        for round in 0..=repeats {
+        for round in 0..=args.repeats {
             probe.measure(&mut machine);
+            // Weights are packed in the run before the one that counts.
+            drop(engine.infer(&case.params, &case.inputs, &case.state)?);
             let begin = Instant::now();
-            drop(engine.forward(&case.params, &case.inputs, &case.state)?);
+            drop(engine.infer(&case.params, &case.inputs, &case.state)?);
             let now_inference = begin.elapsed().as_secs_f64();
+            // Params that may have changed are packed anew, in both passes.
+            case.params.arrays_mut();
             let begin = Instant::now();
             let run = engine.forward(&case.params, &case.inputs, &case.state)?;
             let now_forward = begin.elapsed().as_secs_f64();
@@ -225,6 +222,11 @@ impl Times {
             machine,
         })
     }
+}
+
+/// How many threads the engine uses.
+fn threads(args: &BenchArgs) -> usize {
+    Team::threads(usize::from(args.threads))
 }
 
 /// The seconds of one step of one sequence that comes bit by bit.
@@ -275,7 +277,7 @@ impl Report {
             sizes: sizes.collect(),
             batch: args.batch as usize,
             steps: args.steps as usize,
-            threads: 1,
+            threads: threads(args),
             path: Path::best().name(),
             repeats: args.repeats,
             difference,
@@ -302,11 +304,13 @@ impl Report {
         let sizes: Vec<String> =
             self.sizes.iter().map(|(name, size)| format!("{name} = {size}")).collect();
         let mut text = format!(
-            "{}: {}; B = {}, T = {}; f32, 1 thread, {}\n",
+            "{}: {}; B = {}, T = {}; f32, {} {}, {}\n",
             self.cell,
             sizes.join(", "),
             self.batch,
             self.steps,
+            self.threads,
+            if self.threads == 1 { "thread" } else { "threads" },
             self.path
         );
         text.push_str(&format!(

@@ -4,9 +4,12 @@ use std::cell::UnsafeCell;
 
 use super::run::part_of;
 use super::{Frame, Place};
-use crate::exec::kernels::product::{Gram, RawResults, Scratch, Span, column_sums, gram};
-use crate::exec::kernels::team::{Part as Share, Team};
 use crate::exec::kernels::Path;
+use crate::exec::kernels::product::{Gram, Left, RawResults, Scratch, Span, column_sums, gram};
+use crate::exec::kernels::team::{Part as Share, Team};
+
+/// A part of rows, and how many numbers it has.
+type Value = (Place, usize);
 
 /// The sum of the products of each number of one value with each of another: `[left, right]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,36 +36,48 @@ pub enum Gradient<'g> {
     Columns(Columns, &'g mut [f32]),
 }
 
-/// What a thread works in.
-struct PerThread(Vec<UnsafeCell<Scratch>>);
-
-// SAFETY: each thread takes the scratch of its own number, and computes its own part of results.
-unsafe impl Sync for PerThread {}
-
-enum What {
-    Outer(Outer),
-    Columns(Columns),
+/// Products with the same right value.
+struct OuterJob {
+    lefts: Vec<LeftJob>,
+    right: Value,
+    spans: Vec<Span>,
+    row: usize,
+    accumulate: bool,
 }
 
-struct Job {
-    what: What,
-    spans: Vec<Span>,
-    /// From a row to the next, of both values.
-    rows: (usize, usize),
-    /// The result, of which threads compute parts.
+struct LeftJob {
+    spans: Vec<*const f32>,
+    row: usize,
+    columns: usize,
     target: *mut f32,
 }
 
-// SAFETY: what is read nobody writes meanwhile, for the frame is borrowed; parts of a target are
-// computed by one thread each.
-unsafe impl Sync for Job {}
+struct ColumnsJob {
+    spans: Vec<Span>,
+    row: usize,
+    columns: usize,
+    target: *mut f32,
+    accumulate: bool,
+}
 
-/// The work of one sum and of all that is worth the start of threads, in multiplications.
+/// What threads do parts of, and what each works in.
+#[derive(Default)]
+struct Jobs {
+    outer: Vec<OuterJob>,
+    columns: Vec<ColumnsJob>,
+    scratch: Vec<UnsafeCell<Scratch>>,
+}
+
+// SAFETY: what is read nobody writes meanwhile, for the frame is borrowed; each thread computes parts
+// of targets of its own, and takes the scratch of its own number.
+unsafe impl Sync for Jobs {}
+
+/// So many multiplications are worth the start of threads.
 const LEAST: usize = 1_000_000;
 
 impl Frame<'_> {
-    /// Computes sums over all rows; each is written over what its target held. `add` says of each
-    /// whether it is added to that instead.
+    /// Computes sums over all rows. Each is written over what its target held, or added to it where
+    /// that is said.
     ///
     /// # Panics
     ///
@@ -70,108 +85,137 @@ impl Frame<'_> {
     pub fn sums(&self, path: Path, sums: &mut [(Gradient<'_>, bool)], team: &Team) {
         let rows = self.packing.rows();
         let mut work = 0;
-        let jobs: Vec<(Job, bool)> = sums
-            .iter_mut()
-            .map(|(it, add)| {
-                let (what, spans, target) = match it {
-                    Gradient::Outer(Outer { left, right }, to) => {
-                        assert!(to.len() >= left.1 * right.1, "a sum has its place");
-                        work += rows * left.1 * right.1;
-                        let what = What::Outer(Outer { left: *left, right: *right });
-                        (what, self.spans(*left, *right), to.as_mut_ptr())
-                    }
-                    Gradient::Columns(Columns { value }, to) => {
-                        assert!(to.len() >= value.1, "a sum has its place");
-                        work += rows * value.1;
-                        let what = What::Columns(Columns { value: *value });
-                        (what, self.spans(*value, *value), to.as_mut_ptr())
-                    }
-                };
-                let row_of = |it: Place| self.buffers[it.buffer].width;
-                let rows = match &what {
-                    What::Outer(it) => (row_of(it.left.0), row_of(it.right.0)),
-                    What::Columns(it) => (row_of(it.value.0), row_of(it.value.0)),
-                };
-                (Job { what, spans, rows, target }, *add)
-            })
-            .collect();
-        let scratch = PerThread((0..team.parts()).map(|_| UnsafeCell::default()).collect());
-        let run = |share: &Share<'_>| {
-            let scratch = &scratch;
-            // SAFETY: the number of a thread is its own.
-            let scratch = unsafe { &mut *scratch.0[share.part].get() };
-            for (job, add) in &jobs {
-                // SAFETY: places were looked at in `spans`, targets above.
-                unsafe { sum(path, job, *add, share, scratch) };
+        let mut jobs = Jobs::default();
+        for (it, accumulate) in sums {
+            match it {
+                Gradient::Outer(Outer { left, right }, to) => {
+                    assert!(to.len() >= left.1 * right.1, "a sum has its place");
+                    work += rows * left.1 * right.1;
+                    self.outer(*left, *right, to.as_mut_ptr(), *accumulate, &mut jobs);
+                }
+                Gradient::Columns(Columns { value }, to) => {
+                    assert!(to.len() >= value.1, "a sum has its place");
+                    work += rows * value.1;
+                    let spans = self.packing.spans(value.0.rows);
+                    let job = ColumnsJob {
+                        spans: spans.iter().map(|it| self.span(*value, *it)).collect(),
+                        row: self.buffers[value.0.buffer].width,
+                        columns: value.1,
+                        target: to.as_mut_ptr(),
+                        accumulate: *accumulate,
+                    };
+                    jobs.columns.push(job);
+                }
             }
+        }
+        jobs.scratch = (0..team.parts()).map(|_| UnsafeCell::default()).collect();
+        let jobs = &jobs;
+        let run = |share: &Share<'_>| {
+            // SAFETY: places were looked at in `span`, targets above; threads have parts of their own.
+            unsafe { jobs.run(path, share) };
         };
         if work < LEAST { run(&Share::whole()) } else { team.run(&run) }
     }
 
+    /// Adds a product to those with the same right value.
+    fn outer(&self, left: Value, right: Value, target: *mut f32, accumulate: bool, jobs: &mut Jobs) {
+        let (own, other) = self.spans(left, right);
+        let counts = |all: &[Span]| all.iter().map(|it| it.count).collect::<Vec<usize>>();
+        let job = LeftJob {
+            spans: own.iter().map(|it| it.at).collect(),
+            row: self.buffers[left.0.buffer].width,
+            columns: left.1,
+            target,
+        };
+        let known = jobs.outer.iter_mut().find(|it| {
+            it.right == right
+                && it.accumulate == accumulate
+                && counts(&it.spans) == counts(&other)
+        });
+        match known {
+            Some(known) => known.lefts.push(job),
+            None => jobs.outer.push(OuterJob {
+                lefts: vec![job],
+                right,
+                spans: other,
+                row: self.buffers[right.0.buffer].width,
+                accumulate,
+            }),
+        }
+    }
+
+    /// Some rows of a value.
+    fn span(&self, (place, n): Value, (first, count): (usize, usize)) -> Span {
+        let row = self.buffers[place.buffer].width;
+        let begin = place.offset + first * row;
+        let (base, len) = self.bases[place.buffer];
+        let end = begin + count.saturating_sub(1) * row + n;
+        assert!(count == 0 || (place.offset + n <= row && end <= len), "a sum has its rows");
+        Span { at: base.wrapping_add(begin).cast_const(), count }
+    }
+
     /// The rows of two values that follow each other in both.
-    fn spans(&self, left: (Place, usize), right: (Place, usize)) -> Vec<Span> {
-        let row_of = |it: Place| self.buffers[it.buffer].width;
+    fn spans(&self, left: Value, right: Value) -> (Vec<Span>, Vec<Span>) {
         let (own, other) = (self.packing.spans(left.0.rows), self.packing.spans(right.0.rows));
         // The finer of both divisions: one of them is all rows at once, or they are the same.
-        let steps = |coarse: (usize, usize)| {
+        let steps = |coarse: (usize, usize)| -> Vec<(usize, usize)> {
             let mut first = coarse.0;
-            self.packing.active.iter().map(move |count| {
+            let step = |count: &usize| {
                 first += count;
                 (first - count, *count)
-            })
+            };
+            self.packing.active.iter().map(step).collect()
         };
-        let (own, other): (Vec<_>, Vec<_>) = match (own.len(), other.len()) {
+        let (own, other) = match (own.len(), other.len()) {
             (a, b) if a == b => (own, other),
-            (1, _) => (steps(own[0]).collect(), other),
-            (_, _) => (own, steps(other[0]).collect()),
+            (1, _) => (steps(own[0]), other),
+            (_, _) => (own, steps(other[0])),
         };
-        let at = |(place, n): (Place, usize), (first, count): (usize, usize)| {
-            let row = row_of(place);
-            let begin = place.offset + first * row;
-            let (base, len) = self.bases[place.buffer];
-            let end = begin + count.saturating_sub(1) * row + n;
-            assert!(count == 0 || (place.offset + n <= row && end <= len), "a sum has its rows");
-            base.wrapping_add(begin).cast_const()
+        let of = |value: Value, all: Vec<(usize, usize)>| -> Vec<Span> {
+            all.into_iter().map(|it| self.span(value, it)).collect()
         };
-        let both = own.into_iter().zip(other);
-        both.map(|(a, b)| Span { a: at(left, a), b: at(right, b), count: a.1 }).collect()
+        (of(left, own), of(right, other))
     }
 }
 
-/// A thread's part of a sum.
-///
-/// # Safety
-///
-/// Spans and targets are as [`Frame::sums`] looked.
-unsafe fn sum(
-    path: Path,
-    job: &Job,
-    accumulate: bool,
-    share: &Share<'_>,
-    scratch: &mut Scratch,
-) {
-    let Share { part, parts, .. } = *share;
-    match &job.what {
-        What::Outer(Outer { left, right }) => {
+impl Jobs {
+    /// A thread's part of all sums.
+    ///
+    /// # Safety
+    ///
+    /// Spans and targets are as [`Frame::sums`] looked; no other thread has the number of this one.
+    unsafe fn run(&self, path: Path, share: &Share<'_>) {
+        let Share { part, parts, .. } = *share;
+        for job in &self.outer {
+            let lefts: Vec<Left<'_>> = job
+                .lefts
+                .iter()
+                .map(|it| Left {
+                    spans: &it.spans,
+                    row: it.row,
+                    columns: it.columns,
+                    to: RawResults { at: it.target, row: job.right.1 },
+                })
+                .collect();
             let what = Gram {
-                spans: &job.spans,
-                rows: job.rows,
-                size: (left.1, right.1),
-                to: RawResults { at: job.target, row: right.1 },
-                accumulate,
+                lefts: &lefts,
+                right: &job.spans,
+                row: job.row,
+                columns: job.right.1,
+                accumulate: job.accumulate,
             };
             // SAFETY: the caller's promise.
-            unsafe { gram(path, &what, (part, parts), scratch) };
+            unsafe { gram(path, &what, (part, parts), &mut *self.scratch[part].get()) };
         }
-        What::Columns(Columns { value }) => {
-            let own = part_of(value.1, part, parts);
-            let spans = job.spans.iter().map(|it| (it.a.wrapping_add(own.start), it.count));
-            let spans: Vec<(*const f32, usize)> = spans.collect();
+        for job in &self.columns {
+            let own = part_of(job.columns, part, parts);
+            let spans = job.spans.iter();
+            let spans = spans.map(|it| Span { at: it.at.wrapping_add(own.start), ..*it });
+            let spans: Vec<Span> = spans.collect();
             // SAFETY: the caller's promise; no two threads have the same numbers.
             unsafe {
-                let to =
-                    std::slice::from_raw_parts_mut(job.target.add(own.start), own.len());
-                column_sums(path, &spans, job.rows.0, to, accumulate);
+                let to = std::slice::from_raw_parts_mut(job.target.add(own.start), own.len());
+                column_sums(path, &spans, job.row, to, job.accumulate);
             }
         }
     }

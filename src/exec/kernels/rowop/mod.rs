@@ -14,7 +14,6 @@ mod reduce;
 #[cfg(test)]
 mod tests;
 mod wide;
-mod within;
 
 use self::along::Along;
 use self::contract::Contraction;
