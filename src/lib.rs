@@ -31,10 +31,10 @@
 //! assert_eq!(gradients.params[0].as_ref().map(|it| it.shape()), Some(&[4, 3][..]));
 //!
 //! // Step by step the results are the same.
-//! let mut state = InitialState::declared(1);
-//! let first = Inputs::new(vec![Some(Feed::Batch(ArrayD::ones(vec![1, 2, 3])))]);
-//! let h = engine.step(&params, &first, &mut state)?;
-//! assert_eq!(h[0].index_axis(ndarray::Axis(0), 0), run.outputs[0].index_axis(ndarray::Axis(0), 0));
+//! let mut stream = engine.stream(&params, &state, 2)?;
+//! let x = ArrayD::ones(vec![2, 3]);
+//! let h = engine.step(&params, &[x.view()], &mut stream)?;
+//! assert_eq!(h[0], run.outputs[0].index_axis(ndarray::Axis(0), 0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
-use super::arrays::{Gradients, InitialState, Inputs, Params, Upstream};
+use super::arrays::{Feed, Gradients, InitialState, Inputs, Params, Upstream};
 use super::bind::Bound;
 use super::fast::{self, Fast};
 use super::init::{InitError, init};
@@ -20,9 +20,9 @@ use crate::text::Name;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum EngineKind {
     /// The plain interpreter.
-    #[default]
     Reference,
     /// The fast engine for f32; f64 runs on the interpreter.
+    #[default]
     Fast,
 }
 
@@ -40,9 +40,9 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// The fast engine.
-    pub fn fast() -> EngineOptions {
-        EngineOptions { kind: EngineKind::Fast, ..EngineOptions::default() }
+    /// The plain interpreter.
+    pub fn reference() -> EngineOptions {
+        EngineOptions { kind: EngineKind::Reference, ..EngineOptions::default() }
     }
 }
 
@@ -90,6 +90,20 @@ impl Drop for Held<'_> {
             self.engine.end(run.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
     }
+}
+
+/// Sequences that come step by step: their carried values, and all that a step works in.
+#[derive(Debug)]
+pub struct Stream<F> {
+    outputs: Vec<ArrayD<F>>,
+    batch: usize,
+    held: Streamed<F>,
+}
+
+#[derive(Debug)]
+enum Streamed<F> {
+    Fast(Box<fast::Stream>),
+    Plain(InitialState<F>),
 }
 
 #[derive(Clone, Debug)]
@@ -290,19 +304,124 @@ impl Engine {
         }
     }
 
-    /// Runs one step (inputs of T = 1) and moves the state on, for sequences that come bit by bit.
-    /// Gives each output, `[1, B, ...]`. T calls give what one run of T steps gives.
-    pub fn step<F: Real>(
+    /// Begins sequences that come step by step: a batch of them, from these starts. All inputs are
+    /// given at every step, those with a default too; masks are as in evaluation.
+    pub fn stream<F: Real>(
         &self,
         params: &Params<F>,
-        inputs: &Inputs<F>,
-        state: &mut InitialState<F>,
-    ) -> Result<Vec<ArrayD<F>>, RunError> {
-        self.step_with(params, inputs, state, &mut Masks::Eval)
+        state: &InitialState<F>,
+        batch: usize,
+    ) -> Result<Stream<F>, RunError> {
+        let shapes = self.bound.input_shapes();
+        let feeds = shapes.iter().map(|it| {
+            let whole: Vec<usize> = [&[1, batch], &it[..]].concat();
+            Some(Feed::Batch(ArrayD::zeros(IxDyn(&whole))))
+        });
+        let mut inputs = Inputs::new(feeds.collect());
+        (inputs.steps, inputs.batch) = (Some(1), Some(batch));
+        let outputs = (0..self.bound.cell().outputs.len()).map(|it| {
+            let whole: Vec<usize> = [&[batch], self.bound.output_shape(it)].concat();
+            ArrayD::zeros(IxDyn(&whole))
+        });
+        let outputs = outputs.collect();
+        let fast = self.fast.as_deref().and_then(|fast| {
+            let call = Call {
+                bound: fast.bound(),
+                params: same_ref(params)?,
+                inputs: same_ref(&inputs)?,
+                state: same_ref(state)?,
+                masks: &Masks::Eval,
+            };
+            fast.stream(call)
+        });
+        let held = match fast {
+            Some(stream) => Streamed::Fast(Box::new(stream?)),
+            None => Streamed::Plain(state.clone()),
+        };
+        Ok(Stream { outputs, batch, held })
     }
 
-    /// As [`Engine::step`], with masks for training, whose number of the step moves on: the bits
-    /// are those of one run of T steps. Given masks are those of this step alone.
+    /// One step of sequences that come step by step: takes `[B, ...]` of each input, gives `[B, ...]`
+    /// of each output. T steps give what one run of T steps gives.
+    ///
+    /// The fast engine allocates nothing here, unless the params are others than before. A number
+    /// that is none is given like any other.
+    pub fn step<'s, F: Real>(
+        &self,
+        params: &Params<F>,
+        inputs: &[ArrayViewD<'_, F>],
+        stream: &'s mut Stream<F>,
+    ) -> Result<&'s [ArrayD<F>], RunError> {
+        self.check_step(inputs, stream.batch)?;
+        let other = || RunError::Data(OTHER_ENGINE.to_owned());
+        match (&mut stream.held, self.fast.as_deref()) {
+            (Streamed::Fast(held), Some(fast)) => {
+                let params = same_ref(params).ok_or_else(other)?;
+                let outputs: &mut dyn Any = &mut stream.outputs;
+                let outputs = outputs.downcast_mut::<Vec<ArrayD<f32>>>().ok_or_else(other)?;
+                fast.step(params, inputs, held, outputs)?;
+            }
+            (Streamed::Fast(_), None) => return Err(other()),
+            (Streamed::Plain(state), _) => {
+                let feeds = inputs.iter().map(|it| {
+                    Some(Feed::Batch(it.to_owned().insert_axis(Axis(0))))
+                });
+                let mut now = Inputs::new(feeds.collect());
+                (now.steps, now.batch) = (Some(1), Some(stream.batch));
+                let outputs = self.step_with(params, &now, state, &mut Masks::Eval)?;
+                for (to, from) in stream.outputs.iter_mut().zip(outputs) {
+                    to.assign(&from.index_axis(Axis(0), 0));
+                }
+            }
+        }
+        Ok(&stream.outputs)
+    }
+
+    fn check_step<F: Real>(
+        &self,
+        inputs: &[ArrayViewD<'_, F>],
+        batch: usize,
+    ) -> Result<(), RunError> {
+        let shapes = self.bound.input_shapes();
+        if inputs.len() != shapes.len() {
+            let (given, own) = (inputs.len(), shapes.len());
+            return Err(RunError::Data(format!("there are {given} inputs, the cell has {own}")));
+        }
+        let declared = &self.bound.cell().inputs;
+        for ((input, own), declared) in inputs.iter().zip(shapes).zip(declared) {
+            let given = input.shape();
+            if given.first() != Some(&batch) || given[1..] != own[..] {
+                return Err(RunError::Data(format!(
+                    "input `{}` of a step has shape {given:?}, expected [{batch}] and {own:?}",
+                    declared.name
+                )));
+            }
+            let Some(index) = &declared.index else { continue };
+            let limit = self.bound.index_limit(index);
+            for (at, value) in input.iter().enumerate() {
+                let value = Real::to_f64(*value);
+                if !(value >= 0.0 && value < limit as f64 && value.fract() == 0.0) {
+                    let sequence = at / own.iter().product::<usize>().max(1);
+                    let name = declared.name.clone();
+                    return Err(RunError::Index { name, step: 0, sequence, value, limit });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The carried values of sequences that come step by step, as they are now: `[B, ...]`.
+    pub fn states<F: Real>(&self, stream: &mut Stream<F>) -> Vec<ArrayD<F>> {
+        match (&mut stream.held, self.fast.as_deref()) {
+            (Streamed::Fast(held), Some(fast)) => same(fast.states(held)).unwrap_or_default(),
+            (Streamed::Fast(_), None) => Vec::new(),
+            (Streamed::Plain(state), _) => state.0.iter().flatten().cloned().collect(),
+        }
+    }
+
+    /// Runs some steps and moves the state on, with masks for training, whose number of the step
+    /// moves on too: the bits are those of one run of all steps. Given masks are those of these
+    /// steps alone.
     pub fn step_with<F: Real>(
         &self,
         params: &Params<F>,

@@ -46,7 +46,8 @@ pub(super) fn backward(
         }
     }
     seed(run, &compiled, program, &checked, &mut frame);
-    program.program.run(machine.path, &weights.packs, &mut frame, machine.team);
+    let mut work = program.program.workspace(machine.team.parts());
+    program.program.run(machine.path, &weights.packs, &mut frame, &mut work, machine.team);
 
     let env = run.given.bound.env();
     param_gradients(&compiled, program, weights, env, &frame, machine, &mut gradients.params);

@@ -79,7 +79,8 @@ pub(super) fn forward<'a>(
             }
         }
     }
-    program.program.run(machine.path, &run.weights.packs, &mut frame, machine.team);
+    let mut work = program.program.workspace(machine.team.parts());
+    program.program.run(machine.path, &run.weights.packs, &mut frame, &mut work, machine.team);
     let bound = run.given.bound;
     let gather = |node: NodeId| -> Result<ArrayD<f32>, RunError> {
         let mut all = run.given.zeros(&bound.step_shapes()[node.idx()])?;

@@ -11,6 +11,7 @@ mod forward;
 mod gradients;
 mod places;
 mod rows;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -18,14 +19,17 @@ mod weights;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) use forward::Run;
+pub(crate) use stream::Stream;
 
-use super::arrays::{Gradients, Upstream};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use super::arrays::{Gradients, Params, Upstream};
 use super::bind::{Bound, bind};
 use super::kernels::machine::Memory;
 use super::kernels::{Path, Team};
 use super::reference::{Call, Given, RunError};
 use crate::derive::{self, Adjoint};
-use crate::ir::{Cell, NodeId, Op, Scope};
+use crate::ir::{Cell, NodeId, Op, Real, Scope};
 use crate::plan::{self, Fixed, Plan};
 use crate::text::Name;
 use compile::Compiled;
@@ -102,8 +106,7 @@ impl Fast {
             memory: Mutex::default(),
         };
         // All inputs given is what mostly comes.
-        let given = Fixed { inputs: vec![false; fast.bound.cell().inputs.len()], masks: true };
-        fast.prepare(Key { fixed: given, keeps: true })?;
+        fast.prepare(Key { fixed: fast.streamed(), keeps: true })?;
         Some(fast)
     }
 
@@ -162,6 +165,57 @@ impl Fast {
         let compiled = Arc::clone(&prepared.compiled);
         let memory = self.take();
         Some(forward::forward(given, compiled, weights, memory, &self.traced, self.machine()))
+    }
+
+    /// What steps of a batch need, one at a time, from the starts of a call of one step.
+    pub fn stream(&self, call: Call<'_, f32>) -> Option<Result<Stream, RunError>> {
+        let given = match Given::check(call) {
+            Ok(given) => given,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let prepared = self.prepare_for(&call, false)?;
+        let weights = self.forward_weights(&prepared, &given);
+        let compiled = Arc::clone(&prepared.compiled);
+        Some(Ok(Stream::new(&given, compiled, weights, self.machine())))
+    }
+
+    /// One step: reads `[B, ...]` of each input, writes `[B, ...]` of each output.
+    pub fn step<F: Real>(
+        &self,
+        params: &Params<f32>,
+        inputs: &[ArrayViewD<'_, F>],
+        stream: &mut Stream,
+        outputs: &mut [ArrayD<f32>],
+    ) -> Result<(), RunError> {
+        if stream.stamp() != params.stamp() {
+            let key = Key { fixed: self.streamed(), keeps: false };
+            let Some(prepared) = self.prepare(key) else { return Ok(()) };
+            // What a step of zeros would be given says what is the same for all steps.
+            let shapes = self.bound.input_shapes().iter();
+            let feeds = shapes.map(|it| {
+                let whole: Vec<usize> = [&[1, 1], &it[..]].concat();
+                Some(super::Feed::Batch(ArrayD::zeros(IxDyn(&whole))))
+            });
+            let inputs = super::Inputs::new(feeds.collect());
+            let state = super::InitialState::declared(self.bound.cell().carries.len());
+            let masks = super::Masks::Eval;
+            let bound = &self.bound;
+            let call = Call { bound, params, inputs: &inputs, state: &state, masks: &masks };
+            let given = Given::check(call)?;
+            stream.renew(params.stamp(), self.forward_weights(&prepared, &given));
+        }
+        stream.step(inputs, outputs, self.machine());
+        Ok(())
+    }
+
+    /// All inputs are given at every step.
+    fn streamed(&self) -> Fixed {
+        Fixed { inputs: vec![false; self.bound.cell().inputs.len()], masks: true }
+    }
+
+    /// The carried values of a stream, `[B, ...]`.
+    pub fn states(&self, stream: &mut Stream) -> Vec<ArrayD<f32>> {
+        stream.states(self.bound.carry_shapes(), self.machine().team.parts())
     }
 
     /// The gradients of a run.

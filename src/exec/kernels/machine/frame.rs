@@ -42,6 +42,13 @@ pub struct Frame<'m> {
     lent: PhantomData<&'m mut [f32]>,
 }
 
+/// The list of a frame that is over; what it points to is not read any more.
+#[derive(Debug, Default)]
+pub struct Bases(Vec<(*mut f32, usize)>);
+
+// SAFETY: its pointers are never followed.
+unsafe impl Send for Bases {}
+
 /// How many rows of a step or block each thread has.
 pub(super) fn local_rows(packing: &Packing) -> usize {
     packing.width().max(BLOCK.min(packing.rows()))
@@ -72,10 +79,24 @@ impl<'m> Frame<'m> {
         parts: usize,
         memory: &'m mut Memory,
     ) -> Frame<'m> {
+        Frame::again(program, packing, parts, memory, Bases::default())
+    }
+
+    /// As [`Frame::new`], with what an earlier frame leaves: it allocates nothing where the memory
+    /// is large enough.
+    pub fn again(
+        program: &'m Program,
+        packing: &'m Packing,
+        parts: usize,
+        memory: &'m mut Memory,
+        bases: Bases,
+    ) -> Frame<'m> {
         memory.reserve(Frame::numbers(program, packing, parts));
         let mut at = 0;
         let base = memory.0.as_mut_ptr().cast::<f32>();
-        let bases = program.buffers().iter().map(|it| {
+        let Bases(mut bases) = bases;
+        bases.clear();
+        bases.extend(program.buffers().iter().map(|it| {
             if !it.own {
                 return (std::ptr::null_mut(), 0);
             }
@@ -83,9 +104,13 @@ impl<'m> Frame<'m> {
             let first = base.wrapping_add(at);
             at += n.next_multiple_of(LINE);
             (first, n)
-        });
-        let bases = bases.collect();
+        }));
         Frame { buffers: program.buffers(), packing, bases, lent: PhantomData }
+    }
+
+    /// What the next frame may have.
+    pub fn end(self) -> Bases {
+        Bases(self.bases)
     }
 
     /// Lends a buffer that the program does not write.

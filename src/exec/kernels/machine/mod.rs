@@ -9,8 +9,9 @@ mod run;
 mod split;
 mod sums;
 
-pub use frame::{Frame, Memory};
+pub use frame::{Bases, Frame, Memory};
 pub use rows::{Packing, Rows};
+pub use run::Workspace;
 pub use sums::{Columns, Gradient, Outer};
 
 use super::strip::{Kind, Operand, Target};

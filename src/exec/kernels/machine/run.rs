@@ -1,5 +1,6 @@
 //! Running a program on the rows of a call.
 
+use std::cell::UnsafeCell;
 use std::ops::Range;
 
 use super::rows::Window;
@@ -47,11 +48,22 @@ struct Shared<'r> {
 unsafe impl Sync for Shared<'_> {}
 
 /// What a thread uses again and again.
+#[derive(Debug)]
 struct Own {
     streams: Vec<RawStream>,
     rows: Vec<RawRows>,
     scratch: Vec<f32>,
 }
+
+/// What the threads of a run work in; it may serve any number of runs.
+#[derive(Debug)]
+pub struct Workspace(Vec<UnsafeCell<Own>>);
+
+// SAFETY: each thread takes what has its own number, and a run borrows all of it.
+unsafe impl Sync for Workspace {}
+
+// SAFETY: pointers in it are only read within a run, which writes them before.
+unsafe impl Send for Workspace {}
 
 /// Which numbers of a row a thread computes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +80,15 @@ impl Program {
     ///
     /// When a lent buffer is missing, or packed matrices are not those of the program: a fault of
     /// the caller.
-    pub fn run(&self, path: Path, packs: &[Packed], frame: &mut Frame<'_>, team: &Team) {
+    pub fn run(
+        &self,
+        path: Path,
+        packs: &[Packed],
+        frame: &mut Frame<'_>,
+        work: &mut Workspace,
+        team: &Team,
+    ) {
+        assert!(work.0.len() >= team.parts(), "every thread has something to work in");
         assert!(
             std::ptr::eq(frame.buffers, self.buffers.as_slice()),
             "the frame is one of this program"
@@ -92,20 +112,21 @@ impl Program {
         }
         let shared =
             Shared { program: self, packs, path, packing: frame.packing, bases: &frame.bases };
-        let work = |share: &Share<'_>| {
-            let mut own = shared.own();
+        let work = &*work;
+        let run = |share: &Share<'_>| {
             for at in 0..self.parts.len() {
                 // SAFETY: places were checked when the program was made, and buffers have their
-                // rows; what is shared is shared as `part` says.
-                unsafe { shared.part(at, share, &mut own) };
+                // rows; what is shared is shared as `part` says, and no other thread has this
+                // number.
+                unsafe { shared.part(at, share, &mut *work.0[share.part].get()) };
                 share.wait();
             }
         };
         // A frame has blocks for as many threads as it was made for.
         if team.parts() > 1 && self.is_worth(frame.packing) {
-            team.run(&work);
+            team.run(&run);
         } else {
-            work(&Share::whole());
+            run(&Share::whole());
         }
     }
 
@@ -117,9 +138,14 @@ impl Program {
     }
 }
 
-impl Shared<'_> {
+impl Program {
+    /// What so many threads need.
+    pub fn workspace(&self, threads: usize) -> Workspace {
+        Workspace((0..threads).map(|_| UnsafeCell::new(self.own())).collect())
+    }
+
     fn own(&self) -> Own {
-        let code = || self.program.parts.iter().flat_map(|it| &it.code);
+        let code = || self.parts.iter().flat_map(|it| &it.code);
         let most = |count: &dyn Fn(&Code) -> usize| code().map(count).max().unwrap_or(0);
         let streams = most(&|it| match it {
             Code::Strip { streams, .. } => streams.len(),
@@ -140,7 +166,9 @@ impl Shared<'_> {
             scratch: vec![0.0; scratch],
         }
     }
+}
 
+impl Shared<'_> {
     /// How threads share a loop.
     fn sharing(&self, at: usize, parts: usize) -> Sharing {
         if parts == 1 {
@@ -372,6 +400,9 @@ impl Shared<'_> {
                 own.rows.clear();
                 own.rows.extend(args.iter().map(|it| self.at(&it.0, window).as_rows()));
                 let to = self.at(&to.0, window);
+                if own.scratch.len() < op.scratch() {
+                    own.scratch.resize(op.scratch(), 0.0);
+                }
                 // SAFETY: the caller's promise.
                 unsafe { op.run(self.path, rows, &own.rows, to, own.scratch.as_mut_ptr()) };
             }
