@@ -187,6 +187,8 @@ unsafe fn few_rows<S: Tiles>(
             let of_group = start + cut(count, group + 1, groups) - first;
             let panel = panels.get::<S>(set.first + first * set.step);
             let last = panels.get::<S>(set.first + (first + of_group - 1) * set.step).last;
+            let next = (first + of_group).min(set.count - 1);
+            let next = panels.get::<S>(set.first + next * set.step);
             let apart = set.step * panel.vectors * S::LANES;
             let spot = Spot {
                 row: begin,
@@ -199,7 +201,7 @@ unsafe fn few_rows<S: Tiles>(
                 last,
                 ahead: panel.at,
                 lines: 0,
-                then: (begin, panel.column),
+                then: (begin, next.column),
             };
             // SAFETY: the caller's promise.
             unsafe { tile_of::<S>(end - begin, of_group, panel.vectors)(work, &spot) };

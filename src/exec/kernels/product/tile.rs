@@ -79,15 +79,7 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
                 }
             }
         }
-        for added in work.added {
-            let (row, column) = spot.then;
-            let from = added.at.wrapping_add(row * added.row + column);
-            for r in 0..R {
-                for line in 0..width.div_ceil(LINE) {
-                    S::prefetch_near(from.wrapping_add(r * added.row + line * LINE));
-                }
-            }
-        }
+        let mut soon = Soon::new(work.added, spot, R, width);
         let (mut panel, mut ahead) = (spot.panel, spot.ahead);
         let mut passed = 0;
         for (rows, depth) in work.terms.iter().zip(work.depths) {
@@ -121,6 +113,7 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
                     S::prefetch(ahead);
                     ahead = ahead.wrapping_add(LINE);
                 }
+                soon.ask::<S>();
                 step!(0);
                 step!(1);
                 step!(2);
@@ -148,6 +141,52 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
                     }
                 }
             }
+        }
+    }
+}
+
+/// What the next tile begins with, asked for bit by bit: all at once, far lines would keep the near
+/// ones of the panel waiting.
+struct Soon<'a> {
+    added: &'a [RawRows],
+    then: (usize, usize),
+    rows: usize,
+    lines: usize,
+    /// What is asked for next: of which rows, which row and line.
+    next: (usize, usize, usize),
+    /// How many lines are asked for at once.
+    at_once: usize,
+}
+
+impl<'a> Soon<'a> {
+    #[inline(always)]
+    fn new(added: &'a [RawRows], spot: &Spot, rows: usize, width: usize) -> Soon<'a> {
+        let lines = width.div_ceil(LINE);
+        let times = ((spot.end - spot.begin) / STEPS).max(1);
+        // A division takes as long as some rows do.
+        let wanted = added.len() * rows * lines;
+        let at_once = if wanted <= times { wanted.min(1) } else { wanted.div_ceil(times) };
+        Soon { added, then: spot.then, rows, lines, next: (0, 0, 0), at_once }
+    }
+
+    /// # Safety
+    ///
+    /// The processor must have what S needs.
+    #[inline(always)]
+    unsafe fn ask<S: Tiles>(&mut self) {
+        for _ in 0..self.at_once {
+            let (which, row, line) = self.next;
+            let Some(added) = self.added.get(which) else { return };
+            let at = (self.then.0 + row) * added.row + self.then.1 + line * LINE;
+            // SAFETY: the caller's promise; any address may be asked for.
+            unsafe { S::prefetch_near(added.at.wrapping_add(at)) };
+            self.next = if line + 1 < self.lines {
+                (which, row, line + 1)
+            } else if row + 1 < self.rows {
+                (which, row + 1, 0)
+            } else {
+                (which + 1, 0, 0)
+            };
         }
     }
 }
