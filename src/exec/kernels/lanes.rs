@@ -48,12 +48,17 @@ where
 {
     #[inline(always)]
     unsafe fn run(self) {
-        let Sweep { grid, args, to, .. } = self;
-        let [outermost, middle, inner] = grid.counts;
-        // SAFETY: the caller says that the lanes of all vectors of the grid are there; no pointer is
-        // read beyond the turns of its loop.
+        // Copies, which no result can meet: the compiler keeps them where it is quickest.
+        let [outermost, middle, inner] = self.grid.counts;
+        let is_whole = self.grid.lanes == S::LANES;
+        let args: [&Lane; N] = std::array::from_fn(|idx| &self.args[idx]);
+        let to = self.to;
+        let step: [usize; N] = std::array::from_fn(|idx| args[idx].steps[2]);
+        let to_step = to.steps[2];
+        // SAFETY: the caller says that the lanes of all vectors of the grid are there; no pointer
+        // is read beyond the turns of its loop.
         unsafe {
-            let mask = S::mask(grid.lanes);
+            let mask = S::mask(self.grid.lanes);
             let mut same = [S::splat(0.0); N];
             for idx in 0..N {
                 if SAME >> idx & 1 == 1 {
@@ -65,44 +70,39 @@ where
                     let begin = |lane: &Lane| {
                         lane.at.wrapping_add(first * lane.steps[0] + second * lane.steps[1])
                     };
-                    let mut from = [std::ptr::null_mut::<f32>(); N];
-                    for idx in 0..N {
-                        from[idx] = begin(&args[idx]);
-                    }
+                    let mut from: [*mut f32; N] = std::array::from_fn(|idx| begin(args[idx]));
                     let mut result = begin(to);
                     let mut left = inner;
-                    if grid.lanes == S::LANES {
-                        while left >= U {
-                            let mut values = [S::splat(0.0); U];
-                            for (turn, value) in values.iter_mut().enumerate() {
-                                let mut given = same;
-                                for idx in 0..N {
-                                    if SAME >> idx & 1 == 0 {
-                                        given[idx] = S::load(from[idx].add(turn * args[idx].steps[2]));
-                                    }
-                                }
-                                *value = B::of(given);
-                            }
-                            for (turn, value) in values.iter().enumerate() {
-                                S::store(result.add(turn * to.steps[2]), *value);
-                            }
+                    while left >= U && is_whole {
+                        let mut values = [S::splat(0.0); U];
+                        for (turn, value) in values.iter_mut().enumerate() {
+                            let mut given = same;
                             for idx in 0..N {
-                                from[idx] = from[idx].wrapping_add(U * args[idx].steps[2]);
+                                if SAME >> idx & 1 == 0 {
+                                    given[idx] = S::load(from[idx].wrapping_add(turn * step[idx]));
+                                }
                             }
-                            result = result.wrapping_add(U * to.steps[2]);
-                            left -= U;
+                            *value = B::of(given);
                         }
+                        for (turn, value) in values.iter().enumerate() {
+                            S::store(result.wrapping_add(turn * to_step), *value);
+                        }
+                        for idx in 0..N {
+                            from[idx] = from[idx].wrapping_add(U * step[idx]);
+                        }
+                        result = result.wrapping_add(U * to_step);
+                        left -= U;
                     }
                     for _ in 0..left {
                         let mut given = same;
                         for idx in 0..N {
                             if SAME >> idx & 1 == 0 {
                                 given[idx] = S::load_part(from[idx], mask);
-                                from[idx] = from[idx].wrapping_add(args[idx].steps[2]);
+                                from[idx] = from[idx].wrapping_add(step[idx]);
                             }
                         }
                         S::store_part(result, B::of(given), mask);
-                        result = result.wrapping_add(to.steps[2]);
+                        result = result.wrapping_add(to_step);
                     }
                 }
             }

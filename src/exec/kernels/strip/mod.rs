@@ -121,11 +121,21 @@ impl Instruction {
     }
 }
 
+/// An instruction as it is run: how many operands there are is known.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Step {
+    op: LaneOp,
+    arity: usize,
+    args: [Operand; 4],
+    to: Target,
+}
+
 /// A checked list of instructions: operands are written before they are read, streams and registers
 /// are as many as said.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Strip {
     instructions: Vec<Instruction>,
+    steps: Vec<Step>,
     streams: u16,
     registers: usize,
 }
@@ -160,7 +170,12 @@ impl Strip {
                 }
             }
         }
-        Some(Strip { instructions, streams, registers })
+        let step = |it: &Instruction| {
+            let &Instruction { op, args, to } = it;
+            Step { op, arity: op.arity(), args, to }
+        };
+        let steps = instructions.iter().map(step).collect();
+        Some(Strip { instructions, steps, streams, registers })
     }
 
     /// The instructions.

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use super::super::lanes::{self, Grid, Lane};
 use super::super::simd::Simd;
 use super::super::{Path, on_path};
-use super::{Instruction, MOST_REGISTERS, Operand, Strip, Target};
+use super::{MOST_REGISTERS, Operand, Step, Strip, Target};
 
 /// How many elements a register of a block holds, where there are few registers.
 const LONG: usize = 512;
@@ -142,6 +142,7 @@ impl Strip {
 
 /// The registers of a block, and room for a vector of each operand that is one number for many
 /// elements. Only what was written is ever read.
+#[repr(align(64))]
 struct Scratch {
     registers: [MaybeUninit<f32>; SHORT * MOST_REGISTERS],
     operands: [[MaybeUninit<f32>; LONG]; 4],
@@ -237,29 +238,38 @@ struct Run<'a> {
     register: usize,
 }
 
-/// The order of the loops over a block, the innermost last: rows are 0, outer indices 1, vectors 2.
+/// The loops over a block, from the outermost to the innermost.
 #[derive(Clone, Copy)]
-struct Order([usize; 3]);
+enum Order {
+    /// Rows, outer indices, vectors.
+    Vectors,
+    /// Rows, vectors, outer indices.
+    Outers,
+    /// Outer indices, vectors, rows.
+    Rows,
+}
 
 impl Order {
     /// The longest loop becomes the innermost one; vectors that are many go before it.
     #[inline(always)]
-    fn of(counts: [usize; 3]) -> Order {
-        let [rows, outers, vectors] = counts;
+    fn of([rows, outers, vectors]: [usize; 3]) -> Order {
         if vectors >= 4 || (vectors >= rows && vectors >= outers) {
-            Order([0, 1, 2])
+            Order::Vectors
         } else if outers >= rows {
-            Order([0, 2, 1])
+            Order::Outers
         } else {
-            Order([1, 2, 0])
+            Order::Rows
         }
     }
 
-    /// What belongs to the axes, in this order.
+    /// What belongs to rows, outer indices and vectors, in this order.
     #[inline(always)]
-    fn apply(self, of: [usize; 3]) -> [usize; 3] {
-        let Order([a, b, c]) = self;
-        [of[a], of[b], of[c]]
+    fn apply(self, [rows, outers, vectors]: [usize; 3]) -> [usize; 3] {
+        match self {
+            Order::Vectors => [rows, outers, vectors],
+            Order::Outers => [rows, vectors, outers],
+            Order::Rows => [outers, vectors, rows],
+        }
     }
 }
 
@@ -294,7 +304,7 @@ impl Run<'_> {
             (_, 0) => &parts[..1],
             (_, _) => &parts[..],
         };
-        for it in &self.strip.instructions {
+        for it in &self.strip.steps {
             for part in parts {
                 // SAFETY: the caller's promise; the parts are the elements of the block.
                 unsafe { self.part::<S>(it, block, part) }
@@ -308,15 +318,16 @@ impl Run<'_> {
     ///
     /// As for [`Run::block`].
     #[inline(always)]
-    unsafe fn part<S: Simd>(&self, it: &Instruction, block: &Block, part: &Part) {
+    unsafe fn part<S: Simd>(&self, it: &Step, block: &Block, part: &Part) {
         let &Part { skip, order, ref grid } = part;
         let pitch = block.len.next_multiple_of(S::LANES);
+        let in_registers = order.apply([block.outers * pitch, pitch, S::LANES]);
         // SAFETY: the caller's promise: every place is one of the block.
         unsafe {
             let registers = (&raw mut (*self.scratch).registers).cast::<f32>();
             let in_register = |idx: u16| Lane {
                 at: registers.add(usize::from(idx) * self.register + skip),
-                steps: order.apply([block.outers * pitch, pitch, S::LANES]),
+                steps: in_registers,
             };
             let in_stream = |stream: &RawStream| Lane {
                 at: stream
@@ -326,7 +337,10 @@ impl Run<'_> {
                 steps: order.apply([stream.row, stream.outer, S::LANES]),
             };
             let mut args = [Lane { at: registers, steps: [0; 3] }; 4];
-            for (idx, arg) in it.operands().iter().enumerate() {
+            for (idx, arg) in it.args.iter().enumerate() {
+                if idx == it.arity {
+                    break;
+                }
                 args[idx] = match *arg {
                     Operand::Register(register) => in_register(register),
                     Operand::Number(number) => {
