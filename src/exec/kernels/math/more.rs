@@ -1,7 +1,7 @@
 //! The functions of the table that follow from the others or are asked for less often.
 
 use super::super::simd::Simd;
-use super::{abs, exp_parts, log, log1p_of_fraction, neg, polynomial, tanh, with_sign};
+use super::{abs, exp_parts, log, log1p_exp_neg, neg, polynomial, tanh, with_sign};
 
 /// exp(x) - 1
 #[inline(always)]
@@ -207,10 +207,7 @@ pub(in super::super) unsafe fn isrlu<S: Simd>(x: S::V, alpha: S::V) -> S::V {
 pub(in super::super) unsafe fn log_add_exp<S: Simd>(a: S::V, b: S::V) -> S::V {
     // SAFETY: the caller knows the processor.
     unsafe {
-        let apart = S::min(S::splat(104.0), abs::<S>(S::sub(a, b)));
-        let (n, y) = exp_parts::<S>(neg::<S>(apart));
-        let e = S::scale(S::add(y, S::splat(1.0)), n);
-        let y = S::add(S::max(a, b), log1p_of_fraction::<S>(e));
+        let y = S::add(S::max(a, b), log1p_exp_neg::<S>(abs::<S>(S::sub(a, b))));
         // Of two equal infinities the difference is none.
         S::if_equal(a, b, S::add(a, S::splat(std::f32::consts::LN_2)), y)
     }
