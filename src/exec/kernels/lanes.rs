@@ -1,7 +1,8 @@
 //! Elementwise operators on vectors: one loop each, generic over the processor.
 
 use super::math;
-use super::simd::{Simd, Work};
+use super::several::Several;
+use super::simd::{MOST_LANES, Simd, Work};
 use std::marker::PhantomData;
 use super::strip::LaneOp;
 use crate::ir::Pointwise;
@@ -44,7 +45,7 @@ struct Sweep<'a, S, B, const N: usize, const U: usize, const SAME: usize> {
 impl<S, B, const N: usize, const U: usize, const SAME: usize> Work for Sweep<'_, S, B, N, U, SAME>
 where
     S: Simd,
-    B: Body<S, N>,
+    B: Body<S, N> + Body<Several<S, U>, N>,
 {
     #[inline(always)]
     unsafe fn run(self) {
@@ -74,18 +75,17 @@ where
                     let mut result = begin(to);
                     let mut left = inner;
                     while left >= U && is_whole {
-                        let mut values = [S::splat(0.0); U];
-                        for (turn, value) in values.iter_mut().enumerate() {
-                            let mut given = same;
-                            for idx in 0..N {
-                                if SAME >> idx & 1 == 0 {
-                                    given[idx] = S::load(from[idx].wrapping_add(turn * step[idx]));
+                        let mut given = same.map(|it| [it; U]);
+                        for idx in 0..N {
+                            if SAME >> idx & 1 == 0 {
+                                for (turn, value) in given[idx].iter_mut().enumerate() {
+                                    *value = S::load(from[idx].wrapping_add(turn * step[idx]));
                                 }
                             }
-                            *value = B::of(given);
                         }
-                        for (turn, value) in values.iter().enumerate() {
-                            S::store(result.wrapping_add(turn * to_step), *value);
+                        let values = <B as Body<Several<S, U>, N>>::of(given);
+                        for (turn, value) in values.into_iter().enumerate() {
+                            S::store(result.wrapping_add(turn * to_step), value);
                         }
                         for idx in 0..N {
                             from[idx] = from[idx].wrapping_add(U * step[idx]);
@@ -101,7 +101,7 @@ where
                                 from[idx] = from[idx].wrapping_add(step[idx]);
                             }
                         }
-                        S::store_part(result, B::of(given), mask);
+                        S::store_part(result, <B as Body<S, N>>::of(given), mask);
                         result = result.wrapping_add(to_step);
                     }
                 }
@@ -126,8 +126,6 @@ macro_rules! truth {
 /// the operands or meets none.
 #[inline(always)]
 pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], to: &Lane) {
-    // A body that is a few operations is bound by its loop, one that is many by nothing but them:
-    // the processor looks far enough ahead to overlap two or three of those by itself.
     macro_rules! body {
         ($unroll:literal, $count:literal, $same:expr, [$($arg:ident),+], $value:expr) => {{
             struct It;
@@ -151,7 +149,7 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
         (|$a:ident, $b:ident| $value:expr) => { body!(4, 2, 0, [$a, $b], $value) };
         (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(4, 3, 0, [$a, $b, $c], $value) };
         (|$a:ident, $b:ident, $c:ident, $d:ident| $value:expr) => {
-            body!(2, 4, 0, [$a, $b, $c, $d], $value)
+            body!(4, 4, 0, [$a, $b, $c, $d], $value)
         };
     }
     // The same, where one operand is often a number.
@@ -168,9 +166,9 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
     }
     // Many operations.
     macro_rules! many {
-        (|$a:ident| $value:expr) => { body!(2, 1, 0, [$a], $value) };
-        (|$a:ident, $b:ident| $value:expr) => { body!(2, 2, 0, [$a, $b], $value) };
-        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(2, 3, 0, [$a, $b, $c], $value) };
+        (|$a:ident| $value:expr) => { body!(4, 1, 0, [$a], $value) };
+        (|$a:ident, $b:ident| $value:expr) => { body!(4, 2, 0, [$a, $b], $value) };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(4, 3, 0, [$a, $b, $c], $value) };
     }
     match op {
         LaneOp::MultiplyAdd => few!(|a, b, c| S::fma(a, b, c)),
@@ -271,7 +269,7 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
 unsafe fn by_number<S: Simd>(f: fn(f32, f32) -> f32, a: S::V, b: S::V) -> S::V {
     // SAFETY: the caller knows the processor; no vector is longer than the arrays.
     unsafe {
-        let (mut x, mut y) = ([0.0f32; 16], [0.0f32; 16]);
+        let (mut x, mut y) = ([0.0f32; MOST_LANES], [0.0f32; MOST_LANES]);
         S::store(x.as_mut_ptr(), a);
         S::store(y.as_mut_ptr(), b);
         for (x, y) in x.iter_mut().zip(&y).take(S::LANES) {

@@ -9,6 +9,7 @@
 mod lanes;
 mod math;
 mod product;
+mod several;
 mod simd;
 mod strip;
 mod team;

@@ -136,6 +136,9 @@ pub(super) trait Simd: Copy {
     }
 }
 
+/// How many numbers the longest of all vectors holds: four of the longest of a processor.
+pub(super) const MOST_LANES: usize = 64;
+
 /// Something to do with vectors.
 pub(super) trait Work {
     /// # Safety

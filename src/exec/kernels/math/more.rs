@@ -1,6 +1,6 @@
 //! The functions of the table that follow from the others or are asked for less often.
 
-use super::super::simd::Simd;
+use super::super::simd::{MOST_LANES, Simd};
 use super::{abs, exp_parts, log, log1p_exp_neg, neg, polynomial, tanh, with_sign};
 
 /// exp(x) - 1
@@ -98,7 +98,7 @@ unsafe fn mend<S: Simd>(x: S::V, near: S::V, far: fn(f32) -> f32) -> S::V {
         if !S::any_less(S::splat(FAR), abs::<S>(x)) {
             return near;
         }
-        let (mut given, mut result) = ([0.0f32; 16], [0.0f32; 16]);
+        let (mut given, mut result) = ([0.0f32; MOST_LANES], [0.0f32; MOST_LANES]);
         S::store(given.as_mut_ptr(), x);
         S::store(result.as_mut_ptr(), near);
         for (x, y) in given.iter().zip(&mut result) {
