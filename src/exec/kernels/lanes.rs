@@ -3,9 +3,9 @@
 use super::math;
 use super::several::Several;
 use super::simd::{MOST_LANES, Simd, Work};
-use std::marker::PhantomData;
 use super::strip::LaneOp;
 use crate::ir::Pointwise;
+use std::marker::PhantomData;
 
 /// Where the vectors of a block stand: three loops, one in the other, and how many lanes of each
 /// vector are meant.
@@ -37,7 +37,7 @@ trait Body<S: Simd, const N: usize> {
 /// read once. What is promised is as for [`apply`].
 struct Sweep<'a, S, B, const N: usize, const U: usize, const SAME: usize> {
     grid: &'a Grid,
-    args: &'a [Lane; 4],
+    args: *const Lane,
     to: &'a Lane,
     of: PhantomData<(S, B)>,
 }
@@ -52,7 +52,8 @@ where
         // Copies, which no result can meet: the compiler keeps them where it is quickest.
         let [outermost, middle, inner] = self.grid.counts;
         let is_whole = self.grid.lanes == S::LANES;
-        let args: [&Lane; N] = std::array::from_fn(|idx| &self.args[idx]);
+        // SAFETY: the caller says that the operands of the operator are there.
+        let args: [&Lane; N] = std::array::from_fn(|idx| unsafe { &*self.args.add(idx) });
         let to = self.to;
         let step: [usize; N] = std::array::from_fn(|idx| args[idx].steps[2]);
         let to_step = to.steps[2];
@@ -117,15 +118,23 @@ macro_rules! truth {
     };
 }
 
-/// Applies an operator to the vectors of a grid.
+/// Applies an operator to the vectors of a grid. `number` is the position of an operand that is the
+/// same vector everywhere, for operators that often have one.
 ///
 /// # Safety
 ///
-/// The processor must have what S needs. Operands and result stand where the grid and their steps
+/// The processor must have what S needs. There are as many operands as the operator takes;
+/// operands and result stand where the grid and their steps
 /// lead, as many lanes as the grid says; those with no steps are a whole vector. A result is one of
 /// the operands or meets none.
 #[inline(always)]
-pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], to: &Lane) {
+pub(super) unsafe fn apply<S: Simd>(
+    op: LaneOp,
+    number: Option<u8>,
+    grid: &Grid,
+    args: *const Lane,
+    to: &Lane,
+) {
     macro_rules! body {
         ($unroll:literal, $count:literal, $same:expr, [$($arg:ident),+], $value:expr) => {{
             struct It;
@@ -145,9 +154,15 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
     }
     // Few operations; of one, two, three or four operands.
     macro_rules! few {
-        (|$a:ident| $value:expr) => { body!(4, 1, 0, [$a], $value) };
-        (|$a:ident, $b:ident| $value:expr) => { body!(4, 2, 0, [$a, $b], $value) };
-        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(4, 3, 0, [$a, $b, $c], $value) };
+        (|$a:ident| $value:expr) => {
+            body!(4, 1, 0, [$a], $value)
+        };
+        (|$a:ident, $b:ident| $value:expr) => {
+            body!(4, 2, 0, [$a, $b], $value)
+        };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => {
+            body!(4, 3, 0, [$a, $b, $c], $value)
+        };
         (|$a:ident, $b:ident, $c:ident, $d:ident| $value:expr) => {
             body!(4, 4, 0, [$a, $b, $c, $d], $value)
         };
@@ -155,9 +170,9 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
     // The same, where one operand is often a number.
     macro_rules! with_number {
         (|$a:ident, $b:ident| $value:expr) => {
-            if args[0].steps == [0; 3] {
+            if number == Some(0) {
                 body!(4, 2, 1, [$a, $b], $value)
-            } else if args[1].steps == [0; 3] {
+            } else if number == Some(1) {
                 body!(4, 2, 2, [$a, $b], $value)
             } else {
                 body!(4, 2, 0, [$a, $b], $value)
@@ -166,9 +181,15 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
     }
     // Many operations.
     macro_rules! many {
-        (|$a:ident| $value:expr) => { body!(4, 1, 0, [$a], $value) };
-        (|$a:ident, $b:ident| $value:expr) => { body!(4, 2, 0, [$a, $b], $value) };
-        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(4, 3, 0, [$a, $b, $c], $value) };
+        (|$a:ident| $value:expr) => {
+            body!(4, 1, 0, [$a], $value)
+        };
+        (|$a:ident, $b:ident| $value:expr) => {
+            body!(4, 2, 0, [$a, $b], $value)
+        };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => {
+            body!(4, 3, 0, [$a, $b, $c], $value)
+        };
     }
     match op {
         LaneOp::MultiplyAdd => few!(|a, b, c| S::fma(a, b, c)),

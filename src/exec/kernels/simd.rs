@@ -128,8 +128,7 @@ pub(super) trait Simd: Copy {
             let n = Self::if_less(m, middle, n, Self::add(n, one));
             let m = Self::if_less(m, middle, m, Self::mul(m, Self::splat(0.5)));
             let n = Self::if_equal(a, zero, Self::splat(f32::NEG_INFINITY), n);
-            let (n, m) =
-                (Self::if_equal(a, infinity, a, n), Self::if_equal(a, infinity, one, m));
+            let (n, m) = (Self::if_equal(a, infinity, a, n), Self::if_equal(a, infinity, one, m));
             let m = Self::if_equal(a, zero, one, m);
             (n, Self::if_less_equal(zero, a, m, Self::splat(f32::NAN)))
         }

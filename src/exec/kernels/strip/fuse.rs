@@ -94,9 +94,8 @@ impl<'a> List<'a> {
 
     /// How many writes before an instruction may have changed a stream.
     fn version(&self, stream: u16, before: usize) -> usize {
-        let changes = |it: &&(usize, u16)| {
-            it.0 < before && (it.1 == stream || (self.may_meet)(it.1, stream))
-        };
+        let changes =
+            |it: &&(usize, u16)| it.0 < before && (it.1 == stream || (self.may_meet)(it.1, stream));
         self.writes.iter().filter(changes).count()
     }
 
@@ -223,12 +222,8 @@ impl<'a> List<'a> {
             (Some((first, a, b)), Some((second, c, d))) => {
                 fusion(LaneOp::DifferenceOfProducts, &[a, b, c, d], &[first, second])
             }
-            (Some((first, a, b)), None) => {
-                fusion(LaneOp::MultiplySubtract, &[a, b, y], &[first])
-            }
-            (None, Some((second, c, d))) => {
-                fusion(LaneOp::SubtractProduct, &[c, d, x], &[second])
-            }
+            (Some((first, a, b)), None) => fusion(LaneOp::MultiplySubtract, &[a, b, y], &[first]),
+            (None, Some((second, c, d))) => fusion(LaneOp::SubtractProduct, &[c, d, x], &[second]),
             (None, None) => None,
         }
     }

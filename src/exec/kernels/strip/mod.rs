@@ -121,11 +121,13 @@ impl Instruction {
     }
 }
 
-/// An instruction as it is run: how many operands there are is known.
+/// An instruction as it is run: what need not be found out each time is known.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Step {
     op: LaneOp,
     arity: usize,
+    /// The first operand that is a number.
+    number: Option<u8>,
     args: [Operand; 4],
     to: Target,
 }
@@ -172,7 +174,9 @@ impl Strip {
         }
         let step = |it: &Instruction| {
             let &Instruction { op, args, to } = it;
-            Step { op, arity: op.arity(), args, to }
+            let is_number = |it: &Operand| matches!(it, Operand::Number(_));
+            let number = it.operands().iter().position(is_number).map(|it| it as u8);
+            Step { op, arity: op.arity(), number, args, to }
         };
         let steps = instructions.iter().map(step).collect();
         Some(Strip { instructions, steps, streams, registers })

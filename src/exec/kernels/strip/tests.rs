@@ -235,9 +235,11 @@ fn what_is_special_stays_special() {
                 strip.run_within(path, (1, 1, 9), (0, 9), &mut data, &streams);
                 for (x, y) in given.iter().zip(&data[9..]) {
                     let expected: f32 = op.eval(&[*x, other][..op.arity()]);
-                    let same = (*y == expected && y.is_sign_negative() == expected.is_sign_negative())
+                    let same = (*y == expected
+                        && y.is_sign_negative() == expected.is_sign_negative())
                         || (y.is_nan() && expected.is_nan())
-                        || (expected != 0.0 && (y - expected).abs() <= 3.0 * f32::EPSILON * expected.abs())
+                        || (expected != 0.0
+                            && (y - expected).abs() <= 3.0 * f32::EPSILON * expected.abs())
                         || (expected != 0.0 && (y - expected).abs() <= f32::from_bits(2));
                     assert!(same, "{path:?} {op:?} of {x} and {other}: {y}, expected {expected}");
                 }
@@ -320,19 +322,11 @@ fn fusions_happen() {
         (&[(Mul, &[S(0), S(1)], None), (Sub, &[R(0), S(2)], out)], &[LaneOp::MultiplySubtract]),
         (&[(Mul, &[S(0), S(1)], None), (Sub, &[S(2), R(0)], out)], &[LaneOp::SubtractProduct]),
         (
-            &[
-                (Mul, &[S(0), S(1)], None),
-                (Mul, &[S(2), S(3)], None),
-                (Add, &[R(0), R(1)], out),
-            ],
+            &[(Mul, &[S(0), S(1)], None), (Mul, &[S(2), S(3)], None), (Add, &[R(0), R(1)], out)],
             &[LaneOp::SumOfProducts],
         ),
         (
-            &[
-                (Mul, &[S(0), S(1)], None),
-                (Mul, &[S(2), S(3)], None),
-                (Sub, &[R(0), R(1)], out),
-            ],
+            &[(Mul, &[S(0), S(1)], None), (Mul, &[S(2), S(3)], None), (Sub, &[R(0), R(1)], out)],
             &[LaneOp::DifferenceOfProducts],
         ),
         (
@@ -345,11 +339,7 @@ fn fusions_happen() {
             &[LaneOp::Mix],
         ),
         (
-            &[
-                (Sub, &[S(1), S(0)], None),
-                (Mul, &[R(0), S(2)], None),
-                (Add, &[S(0), R(1)], out),
-            ],
+            &[(Sub, &[S(1), S(0)], None), (Mul, &[R(0), S(2)], None), (Add, &[S(0), R(1)], out)],
             &[LaneOp::Toward],
         ),
         (
@@ -379,11 +369,7 @@ fn fusions_happen() {
         (&[(Add, &[S(0), S(1)], None), (Sigmoid, &[R(0)], out)], &[LaneOp::SigmoidOfSum]),
         (&[(Add, &[S(0), S(1)], None), (Tanh, &[R(0)], out)], &[LaneOp::TanhOfSum]),
         (
-            &[
-                (Add, &[S(0), S(1)], None),
-                (Add, &[S(2), R(0)], None),
-                (Sigmoid, &[R(1)], out),
-            ],
+            &[(Add, &[S(0), S(1)], None), (Add, &[S(2), R(0)], None), (Sigmoid, &[R(1)], out)],
             &[LaneOp::SigmoidOfSum3],
         ),
         (
@@ -393,11 +379,7 @@ fn fusions_happen() {
         (&[(Tanh, &[S(0)], None), (Mul, &[R(0), S(1)], out)], &[LaneOp::TimesTanh]),
         // What is read twice, or stored, stays.
         (
-            &[
-                (Mul, &[S(0), S(1)], None),
-                (Add, &[S(2), R(0)], Some(7)),
-                (Add, &[S(3), R(0)], out),
-            ],
+            &[(Mul, &[S(0), S(1)], None), (Add, &[S(2), R(0)], Some(7)), (Add, &[S(3), R(0)], out)],
             &[
                 LaneOp::Map(Pointwise::Mul),
                 LaneOp::Map(Pointwise::Add),
@@ -430,9 +412,8 @@ fn nothing_moves_past_a_write_that_it_may_meet() {
 /// Runs both and compares what they leave.
 fn same_values(one: &Strip, other: &Strip, count: usize) {
     let n = 37;
-    let streams: Vec<Stream> = (0..count)
-        .map(|it| Stream { first: it * n, row: n, outer: n, kind: Kind::Each })
-        .collect();
+    let streams: Vec<Stream> =
+        (0..count).map(|it| Stream { first: it * n, row: n, outer: n, kind: Kind::Each }).collect();
     for path in paths() {
         let mut a: Vec<f32> = numbers(count * n, 11).iter().map(|it| it * 0.5).collect();
         let mut b = a.clone();
