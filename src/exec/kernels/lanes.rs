@@ -218,13 +218,13 @@ pub(super) unsafe fn apply<S: Simd>(
             Pointwise::Div => with_number!(|a, b| S::div(a, b)),
             Pointwise::Pow => many!(|a, b| by_number::<S>(f32::powf, a, b)),
             Pointwise::Neg => few!(|v| math::neg::<S>(v)),
-            Pointwise::Less => with_number!(|a, b| truth!(S::if_less, a, b)),
-            Pointwise::LessEqual => with_number!(|a, b| truth!(S::if_less_equal, a, b)),
-            Pointwise::Greater => with_number!(|a, b| truth!(S::if_less, b, a)),
-            Pointwise::GreaterEqual => with_number!(|a, b| truth!(S::if_less_equal, b, a)),
-            Pointwise::Equal => with_number!(|a, b| truth!(S::if_equal, a, b)),
+            Pointwise::Less => few!(|a, b| truth!(S::if_less, a, b)),
+            Pointwise::LessEqual => few!(|a, b| truth!(S::if_less_equal, a, b)),
+            Pointwise::Greater => few!(|a, b| truth!(S::if_less, b, a)),
+            Pointwise::GreaterEqual => few!(|a, b| truth!(S::if_less_equal, b, a)),
+            Pointwise::Equal => few!(|a, b| truth!(S::if_equal, a, b)),
             Pointwise::NotEqual => {
-                with_number!(|a, b| S::if_equal(a, b, S::splat(0.0), S::splat(1.0)))
+                few!(|a, b| S::if_equal(a, b, S::splat(0.0), S::splat(1.0)))
             }
             Pointwise::Where => few!(|cond, a, b| S::if_equal(cond, S::splat(0.0), b, a)),
             Pointwise::Exp => many!(|v| math::exp::<S>(v)),
@@ -243,8 +243,8 @@ pub(super) unsafe fn apply<S: Simd>(
             Pointwise::Erf => many!(|v| math::erf::<S>(v)),
             Pointwise::Square => few!(|v| S::mul(v, v)),
             Pointwise::Mod => few!(|a, b| math::modulo::<S>(a, b)),
-            Pointwise::Max => with_number!(|a, b| S::if_equal(b, b, S::if_less(a, b, b, a), b)),
-            Pointwise::Min => with_number!(|a, b| S::if_equal(b, b, S::if_less(b, a, b, a), b)),
+            Pointwise::Max => few!(|a, b| S::if_equal(b, b, S::if_less(a, b, b, a), b)),
+            Pointwise::Min => few!(|a, b| S::if_equal(b, b, S::if_less(b, a, b, a), b)),
             Pointwise::Clamp => few!(|v, lo, hi| S::min(hi, S::max(lo, v))),
             Pointwise::LogAddExp => many!(|a, b| math::log_add_exp::<S>(a, b)),
             Pointwise::Sigmoid => many!(|v| math::sigmoid::<S>(v)),

@@ -1,8 +1,9 @@
 //! Strips against the table of operators, on every path that this processor has.
 //!
-//! What is read and written beyond the ends shows under valgrind, on the path that it can follow:
-//! `valgrind --error-exitcode=1 target/debug/deps/rnnc-<hash> kernels::strip --skip sizes_of_all`
-//! after `cargo test --no-run --lib`, with `PORTABLE` set in the environment.
+//! Nothing may be written between and beyond the rows, which the tests see, nor read there or before
+//! it is written, which valgrind sees on the path that it can follow. With the test program of
+//! `cargo test --lib --no-run`:
+//! `PORTABLE=1 valgrind --error-exitcode=1 target/debug/deps/rnnc-<hash> kernels::strip`.
 
 use super::super::tests::numbers;
 use super::super::*;
