@@ -140,6 +140,7 @@ pub(super) unsafe fn apply<S: Simd>(
             struct It;
             impl<S: Simd> Body<S, $count> for It {
                 #[inline(always)]
+                #[allow(unused_unsafe, reason = "one body does nothing")]
                 unsafe fn of([$($arg),+]: [S::V; $count]) -> S::V {
                     // SAFETY: the caller knows the processor.
                     unsafe { $value }
@@ -204,6 +205,12 @@ pub(super) unsafe fn apply<S: Simd>(
         LaneOp::Sum => few!(|a, b, c| S::add(S::add(a, b), c)),
         LaneOp::SigmoidSlope => few!(|g, y| S::mul(g, S::fnma(y, y, y))),
         LaneOp::TanhSlope => few!(|g, y| S::mul(g, S::fnma(y, y, S::splat(1.0)))),
+        LaneOp::SigmoidSlopeOfProduct => {
+            few!(|a, b, y| S::mul(S::mul(a, b), S::fnma(y, y, y)))
+        }
+        LaneOp::TanhSlopeOfProduct => {
+            few!(|a, b, y| S::mul(S::mul(a, b), S::fnma(y, y, S::splat(1.0))))
+        }
         LaneOp::SigmoidOfSum => many!(|a, b| math::sigmoid::<S>(S::add(a, b))),
         LaneOp::SigmoidOfSum3 => {
             many!(|a, b, c| math::sigmoid::<S>(S::add(S::add(a, b), c)))

@@ -155,6 +155,14 @@ impl<'a> List<'a> {
                     fusion(LaneOp::TimesTanh, &[x, args[0]], &[own])
                 })
             }
+            (Pass::Functions, LaneOp::SigmoidSlope, &[x, y]) => {
+                let (own, a, b) = self.product(x, at)?;
+                fusion(LaneOp::SigmoidSlopeOfProduct, &[a, b, y], &[own])
+            }
+            (Pass::Functions, LaneOp::TanhSlope, &[x, y]) => {
+                let (own, a, b) = self.product(x, at)?;
+                fusion(LaneOp::TanhSlopeOfProduct, &[a, b, y], &[own])
+            }
             (Pass::Functions, LaneOp::Map(Pointwise::Sigmoid), &[x]) => {
                 self.of_sum(at, x, LaneOp::SigmoidOfSum, LaneOp::SigmoidOfSum3)
             }

@@ -36,6 +36,10 @@ pub enum LaneOp {
     SigmoidSlope,
     /// a * (1 - b * b): backward through b = tanh(..)
     TanhSlope,
+    /// a * b * c * (1 - c)
+    SigmoidSlopeOfProduct,
+    /// a * b * (1 - c * c)
+    TanhSlopeOfProduct,
     /// sigmoid(a + b)
     SigmoidOfSum,
     /// sigmoid(a + b + c)
@@ -64,6 +68,8 @@ impl LaneOp {
             | LaneOp::Mix
             | LaneOp::Toward
             | LaneOp::Sum
+            | LaneOp::SigmoidSlopeOfProduct
+            | LaneOp::TanhSlopeOfProduct
             | LaneOp::SigmoidOfSum3
             | LaneOp::TanhOfSum3 => 3,
             LaneOp::SumOfProducts | LaneOp::DifferenceOfProducts => 4,

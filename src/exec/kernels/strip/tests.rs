@@ -18,7 +18,7 @@ fn paths() -> Vec<Path> {
     }
 }
 
-const FUSED: [LaneOp; 15] = [
+const FUSED: [LaneOp; 17] = [
     LaneOp::MultiplyAdd,
     LaneOp::MultiplySubtract,
     LaneOp::SubtractProduct,
@@ -29,6 +29,8 @@ const FUSED: [LaneOp; 15] = [
     LaneOp::Sum,
     LaneOp::SigmoidSlope,
     LaneOp::TanhSlope,
+    LaneOp::SigmoidSlopeOfProduct,
+    LaneOp::TanhSlopeOfProduct,
     LaneOp::SigmoidOfSum,
     LaneOp::SigmoidOfSum3,
     LaneOp::TanhOfSum,
@@ -55,6 +57,8 @@ fn value(op: LaneOp, args: &[f64]) -> f64 {
         (LaneOp::Sum, &[a, b, c]) => a + b + c,
         (LaneOp::SigmoidSlope, &[a, b]) => a * b * (1.0 - b),
         (LaneOp::TanhSlope, &[a, b]) => a * (1.0 - b * b),
+        (LaneOp::SigmoidSlopeOfProduct, &[a, b, c]) => a * b * c * (1.0 - c),
+        (LaneOp::TanhSlopeOfProduct, &[a, b, c]) => a * b * (1.0 - c * c),
         (LaneOp::SigmoidOfSum, &[a, b]) => sigmoid(a + b),
         (LaneOp::SigmoidOfSum3, &[a, b, c]) => sigmoid(a + b + c),
         (LaneOp::TanhOfSum, &[a, b]) => (a + b).tanh(),
@@ -317,7 +321,7 @@ fn fusions_happen() {
     use Operand::{Number, Register as R, Stream as S};
     use Pointwise::{Add, Mul, Sigmoid, Square, Sub, Tanh};
     let out = Some(8);
-    let cases: [(&[(Pointwise, &[Operand], Option<u16>)], &[LaneOp]); 17] = [
+    let cases: [(&[(Pointwise, &[Operand], Option<u16>)], &[LaneOp]); 19] = [
         (&[(Mul, &[S(0), S(1)], None), (Add, &[S(2), R(0)], out)], &[LaneOp::MultiplyAdd]),
         (&[(Square, &[S(0)], None), (Add, &[S(2), R(0)], out)], &[LaneOp::MultiplyAdd]),
         (&[(Mul, &[S(0), S(1)], None), (Sub, &[R(0), S(2)], out)], &[LaneOp::MultiplySubtract]),
@@ -366,6 +370,24 @@ fn fusions_happen() {
                 (Mul, &[S(0), R(1)], out),
             ],
             &[LaneOp::TanhSlope],
+        ),
+        (
+            &[
+                (Mul, &[S(0), S(2)], None),
+                (Mul, &[R(0), S(1)], None),
+                (Sub, &[Number(1.0), S(1)], None),
+                (Mul, &[R(1), R(2)], out),
+            ],
+            &[LaneOp::SigmoidSlopeOfProduct],
+        ),
+        (
+            &[
+                (Mul, &[S(0), S(2)], None),
+                (Square, &[S(1)], None),
+                (Sub, &[Number(1.0), R(1)], None),
+                (Mul, &[R(0), R(2)], out),
+            ],
+            &[LaneOp::TanhSlopeOfProduct],
         ),
         (&[(Add, &[S(0), S(1)], None), (Sigmoid, &[R(0)], out)], &[LaneOp::SigmoidOfSum]),
         (&[(Add, &[S(0), S(1)], None), (Tanh, &[R(0)], out)], &[LaneOp::TanhOfSum]),
