@@ -22,7 +22,7 @@ const LN2_HI: f32 = 0.693_145_75;
 const LN2_LO: f32 = 1.428_606_8e-6;
 
 /// (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2, the constant first.
-const EXP_TAIL: [f32; 5] = [0.5, 0.166_665_39, 0.041_666_608, 8.367_073e-3, 1.391_932_8e-3];
+const EXP_TAIL: [f32; 5] = [0.5, 0.166_665_39, 0.041_666_61, 8.367_073e-3, 1.391_932_8e-3];
 
 /// The coefficients of p(factor x) * scale, where p has these.
 const fn stretched(mut of: [f32; 5], factor: f32, scale: f32) -> [f32; 5] {
@@ -168,7 +168,7 @@ pub(super) unsafe fn log<S: Simd>(x: S::V) -> S::V {
         -0.166_437_79,
         0.144_674_63,
         -0.131_866_44,
-        0.105_850_004,
+        0.105_85,
         -0.046_203_796,
     ];
     // SAFETY: the caller knows the processor.

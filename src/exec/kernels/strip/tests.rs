@@ -256,7 +256,8 @@ fn what_is_special_stays_special() {
 /// Wide ranges, where reductions have most to do.
 #[test]
 fn functions_of_large_and_small_arguments() {
-    let table: [(Pointwise, fn(f64) -> f64); 6] = [
+    type Exact = fn(f64) -> f64;
+    let table: [(Pointwise, Exact); 6] = [
         (Pointwise::Sin, f64::sin),
         (Pointwise::Cos, f64::cos),
         (Pointwise::Expm1, f64::exp_m1),
@@ -306,10 +307,13 @@ fn faults_are_found() {
     assert!(std::mem::size_of::<Step>() <= 64);
 }
 
+/// An operator, its operands and the stream that it writes, if any.
+type Line<'a> = (Pointwise, &'a [Operand], Option<u16>);
+
 /// Instructions in one line each: an operator and its operands; each result goes to the register of
 /// its position, but to the stream that is given with it.
-fn list(lines: &[(Pointwise, &[Operand], Option<u16>)]) -> Strip {
-    let instruction = |(at, (op, args, to)): (usize, &(Pointwise, &[Operand], Option<u16>))| {
+fn list(lines: &[Line<'_>]) -> Strip {
+    let instruction = |(at, (op, args, to)): (usize, &Line<'_>)| {
         let to = to.map_or(Target::Register(at as u16), Target::Stream);
         Instruction::new(LaneOp::Map(*op), args, to)
     };
@@ -321,7 +325,7 @@ fn fusions_happen() {
     use Operand::{Number, Register as R, Stream as S};
     use Pointwise::{Add, Mul, Sigmoid, Square, Sub, Tanh};
     let out = Some(8);
-    let cases: [(&[(Pointwise, &[Operand], Option<u16>)], &[LaneOp]); 19] = [
+    let cases: [(&[Line<'_>], &[LaneOp]); 19] = [
         (&[(Mul, &[S(0), S(1)], None), (Add, &[S(2), R(0)], out)], &[LaneOp::MultiplyAdd]),
         (&[(Square, &[S(0)], None), (Add, &[S(2), R(0)], out)], &[LaneOp::MultiplyAdd]),
         (&[(Mul, &[S(0), S(1)], None), (Sub, &[R(0), S(2)], out)], &[LaneOp::MultiplySubtract]),
