@@ -6,7 +6,7 @@ mod work;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use serde::Serialize;
 
 use super::args::BenchArgs;
@@ -29,7 +29,7 @@ const BOUND: f64 = 1e-4;
 
 /// How many steps of one sequence are compared and streamed.
 const PIECE: usize = 4;
-const STREAMED: usize = 64;
+const STREAMED: usize = 256;
 
 /// The results as JSON.
 #[derive(Serialize)]
@@ -160,8 +160,8 @@ fn compare(bound: &Bound, batch: usize, steps: usize) -> Result<f64, CliError> {
         let gradients = params.into_iter().chain(inputs).chain(starts).flatten();
         Ok(run.outputs.into_iter().chain(run.states).chain(gradients).collect())
     };
-    let expected = results(EngineOptions::default())?;
-    let found = results(EngineOptions::fast())?;
+    let expected = results(EngineOptions::reference())?;
+    let found = results(EngineOptions::default())?;
     let norm = |all: &ArrayD<f32>| all.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
     let apart = expected.iter().zip(&found).map(|(a, b)| {
         let apart = norm(&(a - b));
@@ -186,7 +186,7 @@ impl Times {
         let mut case = Case::new(bound, args.batch as usize, args.steps as usize)?;
         let stream = Case::new(bound, 1, 1)?;
         let threads = threads(args);
-        let engine = bound.engine(EngineOptions { threads, ..EngineOptions::fast() });
+        let engine = bound.engine(EngineOptions { threads, ..EngineOptions::default() });
         let mut probe = Probe::new(Path::best(), threads);
         let mut machine = Machine::default();
         let [mut inference, mut forward, mut training, mut step] = [(); 4].map(|()| Vec::new());
@@ -231,10 +231,23 @@ fn threads(args: &BenchArgs) -> usize {
 
 /// The seconds of one step of one sequence that comes bit by bit.
 fn streamed(engine: &Engine, case: &Case) -> Result<f64, CliError> {
-    let mut state = InitialState::declared(case.state.0.len());
+    let mut stream = engine.stream(&case.params, &case.state, 1)?;
+    let shapes = engine.bound().input_shapes().iter();
+    let inputs: Vec<ArrayD<f32>> = case
+        .inputs
+        .feeds
+        .iter()
+        .zip(shapes)
+        .map(|(feed, shape)| match feed {
+            Some(feed) => feed.array().index_axis(Axis(0), 0).to_owned(),
+            None => ArrayD::zeros(IxDyn(&[&[1], &shape[..]].concat())),
+        })
+        .collect();
+    let inputs: Vec<ArrayViewD<'_, f32>> = inputs.iter().map(|it| it.view()).collect();
+    engine.step(&case.params, &inputs, &mut stream)?;
     let begin = Instant::now();
     for _ in 0..STREAMED {
-        engine.step(&case.params, &case.inputs, &mut state)?;
+        engine.step(&case.params, &inputs, &mut stream)?;
     }
     Ok(begin.elapsed().as_secs_f64() / STREAMED as f64)
 }

@@ -315,7 +315,7 @@ impl Engine {
         let shapes = self.bound.input_shapes();
         let feeds = shapes.iter().map(|it| {
             let whole: Vec<usize> = [&[1, batch], &it[..]].concat();
-            Some(Feed::Batch(ArrayD::zeros(IxDyn(&whole))))
+            Some(Feed::Batch(ArrayD::<F>::zeros(IxDyn(&whole))))
         });
         let mut inputs = Inputs::new(feeds.collect());
         (inputs.steps, inputs.batch) = (Some(1), Some(batch));

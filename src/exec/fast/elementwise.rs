@@ -83,14 +83,15 @@ pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
     for at in 0..nodes.len() {
         run.node(emitter.places, nodes, at);
     }
-    let streams = run.streams.len() as u16;
-    match Strip::new(run.instructions, streams) {
-        Some(strip) => emitter.code.push(Code::Strip {
-            strip,
-            outer: cut.outer,
-            inner: cut.inner,
-            streams: run.streams,
-        }),
+    let streams = run.streams;
+    match Strip::new(run.instructions, streams.len() as u16) {
+        Some(strip) => {
+            let may_meet = |a: u16, b: u16| {
+                streams[usize::from(a)].may_meet(&streams[usize::from(b)], n)
+            };
+            let strip = strip.fused(may_meet);
+            emitter.code.push(Code::Strip { strip, outer: cut.outer, inner: cut.inner, streams });
+        }
         None => unreachable!("operands are written before they are read"),
     }
 }

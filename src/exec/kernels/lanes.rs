@@ -1,10 +1,11 @@
 //! Elementwise operators on vectors: one loop each, generic over the processor.
 
 use super::math;
-use super::simd::{Simd, Work};
-use std::marker::PhantomData;
+use super::several::Several;
+use super::simd::{MOST_LANES, Simd, Work};
 use super::strip::LaneOp;
 use crate::ir::Pointwise;
+use std::marker::PhantomData;
 
 /// Where the vectors of a block stand: three loops, one in the other, and how many lanes of each
 /// vector are meant.
@@ -36,7 +37,7 @@ trait Body<S: Simd, const N: usize> {
 /// read once. What is promised is as for [`apply`].
 struct Sweep<'a, S, B, const N: usize, const U: usize, const SAME: usize> {
     grid: &'a Grid,
-    args: &'a [Lane; 4],
+    args: *const Lane,
     to: &'a Lane,
     of: PhantomData<(S, B)>,
 }
@@ -44,16 +45,22 @@ struct Sweep<'a, S, B, const N: usize, const U: usize, const SAME: usize> {
 impl<S, B, const N: usize, const U: usize, const SAME: usize> Work for Sweep<'_, S, B, N, U, SAME>
 where
     S: Simd,
-    B: Body<S, N>,
+    B: Body<S, N> + Body<Several<S, U>, N>,
 {
     #[inline(always)]
     unsafe fn run(self) {
-        let Sweep { grid, args, to, .. } = self;
-        let [outermost, middle, inner] = grid.counts;
-        // SAFETY: the caller says that the lanes of all vectors of the grid are there; no pointer is
-        // read beyond the turns of its loop.
+        // Copies, which no result can meet: the compiler keeps them where it is quickest.
+        let [outermost, middle, inner] = self.grid.counts;
+        let is_whole = self.grid.lanes == S::LANES;
+        // SAFETY: the caller says that the operands of the operator are there.
+        let args: [&Lane; N] = std::array::from_fn(|idx| unsafe { &*self.args.add(idx) });
+        let to = self.to;
+        let step: [usize; N] = std::array::from_fn(|idx| args[idx].steps[2]);
+        let to_step = to.steps[2];
+        // SAFETY: the caller says that the lanes of all vectors of the grid are there; no pointer
+        // is read beyond the turns of its loop.
         unsafe {
-            let mask = S::mask(grid.lanes);
+            let mask = S::mask(self.grid.lanes);
             let mut same = [S::splat(0.0); N];
             for idx in 0..N {
                 if SAME >> idx & 1 == 1 {
@@ -65,44 +72,38 @@ where
                     let begin = |lane: &Lane| {
                         lane.at.wrapping_add(first * lane.steps[0] + second * lane.steps[1])
                     };
-                    let mut from = [std::ptr::null_mut::<f32>(); N];
-                    for idx in 0..N {
-                        from[idx] = begin(&args[idx]);
-                    }
+                    let mut from: [*mut f32; N] = std::array::from_fn(|idx| begin(args[idx]));
                     let mut result = begin(to);
                     let mut left = inner;
-                    if grid.lanes == S::LANES {
-                        while left >= U {
-                            let mut values = [S::splat(0.0); U];
-                            for (turn, value) in values.iter_mut().enumerate() {
-                                let mut given = same;
-                                for idx in 0..N {
-                                    if SAME >> idx & 1 == 0 {
-                                        given[idx] = S::load(from[idx].add(turn * args[idx].steps[2]));
-                                    }
+                    while left >= U && is_whole {
+                        let mut given = same.map(|it| [it; U]);
+                        for idx in 0..N {
+                            if SAME >> idx & 1 == 0 {
+                                for (turn, value) in given[idx].iter_mut().enumerate() {
+                                    *value = S::load(from[idx].wrapping_add(turn * step[idx]));
                                 }
-                                *value = B::of(given);
                             }
-                            for (turn, value) in values.iter().enumerate() {
-                                S::store(result.add(turn * to.steps[2]), *value);
-                            }
-                            for idx in 0..N {
-                                from[idx] = from[idx].wrapping_add(U * args[idx].steps[2]);
-                            }
-                            result = result.wrapping_add(U * to.steps[2]);
-                            left -= U;
                         }
+                        let values = <B as Body<Several<S, U>, N>>::of(given);
+                        for (turn, value) in values.into_iter().enumerate() {
+                            S::store(result.wrapping_add(turn * to_step), value);
+                        }
+                        for idx in 0..N {
+                            from[idx] = from[idx].wrapping_add(U * step[idx]);
+                        }
+                        result = result.wrapping_add(U * to_step);
+                        left -= U;
                     }
                     for _ in 0..left {
                         let mut given = same;
                         for idx in 0..N {
                             if SAME >> idx & 1 == 0 {
                                 given[idx] = S::load_part(from[idx], mask);
-                                from[idx] = from[idx].wrapping_add(args[idx].steps[2]);
+                                from[idx] = from[idx].wrapping_add(step[idx]);
                             }
                         }
-                        S::store_part(result, B::of(given), mask);
-                        result = result.wrapping_add(to.steps[2]);
+                        S::store_part(result, <B as Body<S, N>>::of(given), mask);
+                        result = result.wrapping_add(to_step);
                     }
                 }
             }
@@ -117,22 +118,29 @@ macro_rules! truth {
     };
 }
 
-/// Applies an operator to the vectors of a grid.
+/// Applies an operator to the vectors of a grid. `number` is the position of an operand that is the
+/// same vector everywhere, for operators that often have one.
 ///
 /// # Safety
 ///
-/// The processor must have what S needs. Operands and result stand where the grid and their steps
+/// The processor must have what S needs. There are as many operands as the operator takes;
+/// operands and result stand where the grid and their steps
 /// lead, as many lanes as the grid says; those with no steps are a whole vector. A result is one of
 /// the operands or meets none.
 #[inline(always)]
-pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], to: &Lane) {
-    // A body that is a few operations is bound by its loop, one that is many by nothing but them:
-    // the processor looks far enough ahead to overlap two or three of those by itself.
+pub(super) unsafe fn apply<S: Simd>(
+    op: LaneOp,
+    number: Option<u8>,
+    grid: &Grid,
+    args: *const Lane,
+    to: &Lane,
+) {
     macro_rules! body {
         ($unroll:literal, $count:literal, $same:expr, [$($arg:ident),+], $value:expr) => {{
             struct It;
             impl<S: Simd> Body<S, $count> for It {
                 #[inline(always)]
+                #[allow(unused_unsafe, reason = "one body does nothing")]
                 unsafe fn of([$($arg),+]: [S::V; $count]) -> S::V {
                     // SAFETY: the caller knows the processor.
                     unsafe { $value }
@@ -147,19 +155,25 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
     }
     // Few operations; of one, two, three or four operands.
     macro_rules! few {
-        (|$a:ident| $value:expr) => { body!(4, 1, 0, [$a], $value) };
-        (|$a:ident, $b:ident| $value:expr) => { body!(4, 2, 0, [$a, $b], $value) };
-        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(4, 3, 0, [$a, $b, $c], $value) };
+        (|$a:ident| $value:expr) => {
+            body!(4, 1, 0, [$a], $value)
+        };
+        (|$a:ident, $b:ident| $value:expr) => {
+            body!(4, 2, 0, [$a, $b], $value)
+        };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => {
+            body!(4, 3, 0, [$a, $b, $c], $value)
+        };
         (|$a:ident, $b:ident, $c:ident, $d:ident| $value:expr) => {
-            body!(2, 4, 0, [$a, $b, $c, $d], $value)
+            body!(4, 4, 0, [$a, $b, $c, $d], $value)
         };
     }
     // The same, where one operand is often a number.
     macro_rules! with_number {
         (|$a:ident, $b:ident| $value:expr) => {
-            if args[0].steps == [0; 3] {
+            if number == Some(0) {
                 body!(4, 2, 1, [$a, $b], $value)
-            } else if args[1].steps == [0; 3] {
+            } else if number == Some(1) {
                 body!(4, 2, 2, [$a, $b], $value)
             } else {
                 body!(4, 2, 0, [$a, $b], $value)
@@ -168,9 +182,15 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
     }
     // Many operations.
     macro_rules! many {
-        (|$a:ident| $value:expr) => { body!(2, 1, 0, [$a], $value) };
-        (|$a:ident, $b:ident| $value:expr) => { body!(2, 2, 0, [$a, $b], $value) };
-        (|$a:ident, $b:ident, $c:ident| $value:expr) => { body!(2, 3, 0, [$a, $b, $c], $value) };
+        (|$a:ident| $value:expr) => {
+            body!(4, 1, 0, [$a], $value)
+        };
+        (|$a:ident, $b:ident| $value:expr) => {
+            body!(4, 2, 0, [$a, $b], $value)
+        };
+        (|$a:ident, $b:ident, $c:ident| $value:expr) => {
+            body!(4, 3, 0, [$a, $b, $c], $value)
+        };
     }
     match op {
         LaneOp::MultiplyAdd => few!(|a, b, c| S::fma(a, b, c)),
@@ -185,6 +205,12 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
         LaneOp::Sum => few!(|a, b, c| S::add(S::add(a, b), c)),
         LaneOp::SigmoidSlope => few!(|g, y| S::mul(g, S::fnma(y, y, y))),
         LaneOp::TanhSlope => few!(|g, y| S::mul(g, S::fnma(y, y, S::splat(1.0)))),
+        LaneOp::SigmoidSlopeOfProduct => {
+            few!(|a, b, y| S::mul(S::mul(a, b), S::fnma(y, y, y)))
+        }
+        LaneOp::TanhSlopeOfProduct => {
+            few!(|a, b, y| S::mul(S::mul(a, b), S::fnma(y, y, S::splat(1.0))))
+        }
         LaneOp::SigmoidOfSum => many!(|a, b| math::sigmoid::<S>(S::add(a, b))),
         LaneOp::SigmoidOfSum3 => {
             many!(|a, b, c| math::sigmoid::<S>(S::add(S::add(a, b), c)))
@@ -199,13 +225,13 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
             Pointwise::Div => with_number!(|a, b| S::div(a, b)),
             Pointwise::Pow => many!(|a, b| by_number::<S>(f32::powf, a, b)),
             Pointwise::Neg => few!(|v| math::neg::<S>(v)),
-            Pointwise::Less => with_number!(|a, b| truth!(S::if_less, a, b)),
-            Pointwise::LessEqual => with_number!(|a, b| truth!(S::if_less_equal, a, b)),
-            Pointwise::Greater => with_number!(|a, b| truth!(S::if_less, b, a)),
-            Pointwise::GreaterEqual => with_number!(|a, b| truth!(S::if_less_equal, b, a)),
-            Pointwise::Equal => with_number!(|a, b| truth!(S::if_equal, a, b)),
+            Pointwise::Less => few!(|a, b| truth!(S::if_less, a, b)),
+            Pointwise::LessEqual => few!(|a, b| truth!(S::if_less_equal, a, b)),
+            Pointwise::Greater => few!(|a, b| truth!(S::if_less, b, a)),
+            Pointwise::GreaterEqual => few!(|a, b| truth!(S::if_less_equal, b, a)),
+            Pointwise::Equal => few!(|a, b| truth!(S::if_equal, a, b)),
             Pointwise::NotEqual => {
-                with_number!(|a, b| S::if_equal(a, b, S::splat(0.0), S::splat(1.0)))
+                few!(|a, b| S::if_equal(a, b, S::splat(0.0), S::splat(1.0)))
             }
             Pointwise::Where => few!(|cond, a, b| S::if_equal(cond, S::splat(0.0), b, a)),
             Pointwise::Exp => many!(|v| math::exp::<S>(v)),
@@ -224,8 +250,8 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
             Pointwise::Erf => many!(|v| math::erf::<S>(v)),
             Pointwise::Square => few!(|v| S::mul(v, v)),
             Pointwise::Mod => few!(|a, b| math::modulo::<S>(a, b)),
-            Pointwise::Max => with_number!(|a, b| S::if_equal(a, a, S::max(a, b), a)),
-            Pointwise::Min => with_number!(|a, b| S::if_equal(a, a, S::min(a, b), a)),
+            Pointwise::Max => few!(|a, b| S::if_equal(b, b, S::if_less(a, b, b, a), b)),
+            Pointwise::Min => few!(|a, b| S::if_equal(b, b, S::if_less(b, a, b, a), b)),
             Pointwise::Clamp => few!(|v, lo, hi| S::min(hi, S::max(lo, v))),
             Pointwise::LogAddExp => many!(|a, b| math::log_add_exp::<S>(a, b)),
             Pointwise::Sigmoid => many!(|v| math::sigmoid::<S>(v)),
@@ -271,7 +297,7 @@ pub(super) unsafe fn apply<S: Simd>(op: LaneOp, grid: &Grid, args: &[Lane; 4], t
 unsafe fn by_number<S: Simd>(f: fn(f32, f32) -> f32, a: S::V, b: S::V) -> S::V {
     // SAFETY: the caller knows the processor; no vector is longer than the arrays.
     unsafe {
-        let (mut x, mut y) = ([0.0f32; 16], [0.0f32; 16]);
+        let (mut x, mut y) = ([0.0f32; MOST_LANES], [0.0f32; MOST_LANES]);
         S::store(x.as_mut_ptr(), a);
         S::store(y.as_mut_ptr(), b);
         for (x, y) in x.iter_mut().zip(&y).take(S::LANES) {

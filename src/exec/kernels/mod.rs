@@ -11,10 +11,12 @@ pub mod machine;
 mod math;
 mod product;
 mod rowop;
+mod several;
 mod simd;
 mod strip;
 mod team;
-//TMP mod tests;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -128,13 +128,15 @@ pub(super) trait Simd: Copy {
             let n = Self::if_less(m, middle, n, Self::add(n, one));
             let m = Self::if_less(m, middle, m, Self::mul(m, Self::splat(0.5)));
             let n = Self::if_equal(a, zero, Self::splat(f32::NEG_INFINITY), n);
-            let (n, m) =
-                (Self::if_equal(a, infinity, a, n), Self::if_equal(a, infinity, one, m));
+            let (n, m) = (Self::if_equal(a, infinity, a, n), Self::if_equal(a, infinity, one, m));
             let m = Self::if_equal(a, zero, one, m);
             (n, Self::if_less_equal(zero, a, m, Self::splat(f32::NAN)))
         }
     }
 }
+
+/// How many numbers the longest of all vectors holds: four of the longest of a processor.
+pub(super) const MOST_LANES: usize = 64;
 
 /// Something to do with vectors.
 pub(super) trait Work {

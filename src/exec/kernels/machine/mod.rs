@@ -68,6 +68,13 @@ pub struct Stream {
     pub kind: Kind,
 }
 
+impl Stream {
+    /// Whether two streams of at most `n` numbers may have some in common.
+    pub fn may_meet(&self, other: &Stream, n: usize) -> bool {
+        overlap((&self.place, n), (&other.place, n))
+    }
+}
+
 /// One instruction.
 #[derive(Clone, Debug)]
 pub enum Code {

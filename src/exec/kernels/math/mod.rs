@@ -7,6 +7,8 @@
 //! to the last rounding, and shorter than a division where the processor estimates.
 
 mod more;
+#[cfg(test)]
+mod tests;
 
 pub(super) use more::{
     cos, elu, erf, expm1, gelu, gelu_tanh, isrlu, log_add_exp, log1p, modulo, selu, sign, sin,
@@ -20,7 +22,7 @@ const LN2_HI: f32 = 0.693_145_75;
 const LN2_LO: f32 = 1.428_606_8e-6;
 
 /// (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2, the constant first.
-const EXP_TAIL: [f32; 5] = [0.5, 0.166_665_39, 0.041_666_608, 8.367_073e-3, 1.391_932_8e-3];
+const EXP_TAIL: [f32; 5] = [0.5, 0.166_665_39, 0.041_666_61, 8.367_073e-3, 1.391_932_8e-3];
 
 /// The coefficients of p(factor x) * scale, where p has these.
 const fn stretched(mut of: [f32; 5], factor: f32, scale: f32) -> [f32; 5] {
@@ -111,17 +113,6 @@ pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// a / b for normal b, but for the last rounding.
-#[inline(always)]
-unsafe fn quotient<S: Simd>(a: S::V, b: S::V) -> S::V {
-    // SAFETY: the caller knows the processor.
-    unsafe {
-        let inverse = S::estimate_reciprocal(b);
-        let first = S::mul(a, inverse);
-        S::fma_exact(inverse, S::fnma_exact(first, b, a), first)
-    }
-}
-
 /// 1 / (1 + exp(-x)).
 ///
 /// With exp(-x) = (1 + y) / q, q a power of two, it is q / (q + 1 + y), so that small values are
@@ -177,7 +168,7 @@ pub(super) unsafe fn log<S: Simd>(x: S::V) -> S::V {
         -0.166_437_79,
         0.144_674_63,
         -0.131_866_44,
-        0.105_850_004,
+        0.105_85,
         -0.046_203_796,
     ];
     // SAFETY: the caller knows the processor.
@@ -192,13 +183,25 @@ pub(super) unsafe fn log<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// log(1 + e) for e from 0 to 1: 2 atanh(z / 2) with z = e / (1 + e / 2).
+/// log(1 + exp(-x)) for x >= 0: with e = exp(-x) it is 2 atanh(z / 2), z = e / (1 + e / 2).
 #[inline(always)]
-unsafe fn log1p_of_fraction<S: Simd>(e: S::V) -> S::V {
+unsafe fn log1p_exp_neg<S: Simd>(x: S::V) -> S::V {
     const C: [f32; 4] = [0.083_333_015, 0.012_506_797, 2.187_360_3e-3, 5.474_498e-4];
     // SAFETY: the caller knows the processor.
     unsafe {
-        let z = quotient::<S>(e, S::fma(e, S::splat(0.5), S::splat(1.0)));
+        // Beyond, the result is 0. A NaN stays, being the second operand.
+        let (n, y) = exp_parts::<S>(neg::<S>(S::min(S::splat(104.0), x)));
+        let power = S::any_power_of_two(n);
+        let e = S::fma_exact(power, y, power);
+        // What the rounding of e lost counts in the quotient: the numerator has all of it, the
+        // denominator half.
+        let lost = S::fma(power, y, S::sub(power, e));
+        let half = S::mul(e, S::splat(0.5));
+        let inverse = S::estimate_reciprocal(S::add(half, S::splat(1.0)));
+        let first = S::mul(e, inverse);
+        let left = S::fnma_exact(first, half, S::sub(e, first));
+        let left = S::fma(lost, inverse, left);
+        let z = S::fma_exact(inverse, left, first);
         let square = S::mul(z, z);
         S::fma(S::mul(z, square), polynomial::<S, 4>(square, &C), z)
     }
@@ -208,10 +211,5 @@ unsafe fn log1p_of_fraction<S: Simd>(e: S::V) -> S::V {
 #[inline(always)]
 pub(super) unsafe fn softplus<S: Simd>(x: S::V) -> S::V {
     // SAFETY: the caller knows the processor.
-    unsafe {
-        let size = S::min(S::splat(104.0), abs::<S>(x));
-        let (n, y) = exp_parts::<S>(neg::<S>(size));
-        let e = S::scale(S::add(y, S::splat(1.0)), n);
-        S::add(S::max(x, S::splat(0.0)), log1p_of_fraction::<S>(e))
-    }
+    unsafe { S::add(S::max(x, S::splat(0.0)), log1p_exp_neg::<S>(abs::<S>(x))) }
 }

@@ -1,7 +1,7 @@
 //! The functions of the table that follow from the others or are asked for less often.
 
-use super::super::simd::Simd;
-use super::{abs, exp_parts, log, log1p_of_fraction, neg, polynomial, tanh, with_sign};
+use super::super::simd::{MOST_LANES, Simd};
+use super::{abs, exp_parts, log, log1p_exp_neg, neg, polynomial, tanh, with_sign};
 
 /// exp(x) - 1
 #[inline(always)]
@@ -98,7 +98,7 @@ unsafe fn mend<S: Simd>(x: S::V, near: S::V, far: fn(f32) -> f32) -> S::V {
         if !S::any_less(S::splat(FAR), abs::<S>(x)) {
             return near;
         }
-        let (mut given, mut result) = ([0.0f32; 16], [0.0f32; 16]);
+        let (mut given, mut result) = ([0.0f32; MOST_LANES], [0.0f32; MOST_LANES]);
         S::store(given.as_mut_ptr(), x);
         S::store(result.as_mut_ptr(), near);
         for (x, y) in given.iter().zip(&mut result) {
@@ -207,10 +207,7 @@ pub(in super::super) unsafe fn isrlu<S: Simd>(x: S::V, alpha: S::V) -> S::V {
 pub(in super::super) unsafe fn log_add_exp<S: Simd>(a: S::V, b: S::V) -> S::V {
     // SAFETY: the caller knows the processor.
     unsafe {
-        let apart = S::min(S::splat(104.0), abs::<S>(S::sub(a, b)));
-        let (n, y) = exp_parts::<S>(neg::<S>(apart));
-        let e = S::scale(S::add(y, S::splat(1.0)), n);
-        let y = S::add(S::max(a, b), log1p_of_fraction::<S>(e));
+        let y = S::add(S::max(a, b), log1p_exp_neg::<S>(abs::<S>(S::sub(a, b))));
         // Of two equal infinities the difference is none.
         S::if_equal(a, b, S::add(a, S::splat(std::f32::consts::LN_2)), y)
     }

@@ -1,1 +1,314 @@
-use super::*;
+//! Fewer instructions for the same values: an instruction takes over what only it reads.
+//!
+//! Results differ from those of the instructions as given by the rounding of what is in between.
+
+use super::{Instruction, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
+use crate::ir::Pointwise;
+
+/// Where a value comes from. Two that are equal are the same value.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// The instruction of this position, which leaves it in a register.
+    Result(usize),
+    /// A stream after so many writes to what it may share memory with.
+    Stream(u16, usize),
+    Number(f32),
+}
+
+/// An instruction over sources.
+struct Node {
+    op: LaneOp,
+    args: Vec<Source>,
+    to: Target,
+    /// Whether it is still run by itself.
+    lives: bool,
+}
+
+/// The instruction that one becomes, and those that it takes over.
+struct Fusion {
+    op: LaneOp,
+    args: Vec<Source>,
+    taken: Vec<usize>,
+}
+
+/// What is looked for: first products and sums, which have more to gain, then functions of them.
+#[derive(Clone, Copy, PartialEq)]
+enum Pass {
+    Sums,
+    Functions,
+}
+
+impl Strip {
+    /// The same with as few instructions as the fused operators allow. `may_meet` says of two
+    /// different streams whether they may share memory: what is read is not moved past a write that
+    /// may change it.
+    pub fn fused(&self, may_meet: impl Fn(u16, u16) -> bool) -> Strip {
+        let mut list = List::new(self, &may_meet);
+        for pass in [Pass::Sums, Pass::Functions] {
+            for at in 0..list.nodes.len() {
+                while list.nodes[at].lives
+                    && let Some(fusion) = list.fusion(pass, at)
+                {
+                    for taken in fusion.taken {
+                        list.nodes[taken].lives = false;
+                    }
+                    list.nodes[at].op = fusion.op;
+                    list.nodes[at].args = fusion.args;
+                }
+            }
+        }
+        // Values live longer where what reads them moved: there may be too few registers.
+        let instructions = list.instructions();
+        let fused = instructions.and_then(|it| Strip::new(it, self.streams));
+        fused.unwrap_or_else(|| self.clone())
+    }
+}
+
+/// The instructions of a strip as they are fused.
+struct List<'a> {
+    nodes: Vec<Node>,
+    /// The streams that were written, with the positions of the instructions.
+    writes: Vec<(usize, u16)>,
+    may_meet: &'a dyn Fn(u16, u16) -> bool,
+}
+
+impl<'a> List<'a> {
+    fn new(strip: &Strip, may_meet: &'a dyn Fn(u16, u16) -> bool) -> List<'a> {
+        let mut list = List { nodes: Vec::new(), writes: Vec::new(), may_meet };
+        let mut registers = [0; MOST_REGISTERS];
+        for (at, it) in strip.instructions.iter().enumerate() {
+            let source = |arg: &Operand| match *arg {
+                Operand::Number(number) => Source::Number(number),
+                Operand::Stream(idx) => Source::Stream(idx, list.version(idx, at)),
+                Operand::Register(idx) => Source::Result(registers[usize::from(idx)]),
+            };
+            let args = it.operands().iter().map(source).collect();
+            match it.to {
+                Target::Stream(idx) => list.writes.push((at, idx)),
+                Target::Register(idx) => registers[usize::from(idx)] = at,
+            }
+            list.nodes.push(Node { op: it.op, args, to: it.to, lives: true });
+        }
+        list
+    }
+
+    /// How many writes before an instruction may have changed a stream.
+    fn version(&self, stream: u16, before: usize) -> usize {
+        let changes =
+            |it: &&(usize, u16)| it.0 < before && (it.1 == stream || (self.may_meet)(it.1, stream));
+        self.writes.iter().filter(changes).count()
+    }
+
+    /// How often a result is read.
+    fn uses(&self, at: usize) -> usize {
+        let living = self.nodes.iter().filter(|it| it.lives);
+        living.flat_map(|it| &it.args).filter(|it| **it == Source::Result(at)).count()
+    }
+
+    /// The instruction of a source that `reader` alone reads, where it could be run as well.
+    fn own(&self, source: Source, reader: usize) -> Option<(usize, &Node)> {
+        let Source::Result(at) = source else { return None };
+        let node = &self.nodes[at];
+        let stays = |it: &Source| match *it {
+            Source::Stream(idx, version) => self.version(idx, reader) == version,
+            Source::Result(_) | Source::Number(_) => true,
+        };
+        (self.uses(at) == 1 && node.args.iter().all(stays)).then_some((at, node))
+    }
+
+    /// The operands of an own instruction with this operator.
+    fn own_op(&self, op: LaneOp, source: Source, reader: usize) -> Option<(usize, &[Source])> {
+        let (at, node) = self.own(source, reader)?;
+        (node.op == op).then_some((at, &node.args))
+    }
+
+    /// The factors of an own product.
+    fn product(&self, source: Source, reader: usize) -> Option<(usize, Source, Source)> {
+        let (at, node) = self.own(source, reader)?;
+        match (node.op, &node.args[..]) {
+            (LaneOp::Map(Pointwise::Mul), &[a, b]) => Some((at, a, b)),
+            (LaneOp::Map(Pointwise::Square), &[a]) => Some((at, a, a)),
+            _ => None,
+        }
+    }
+
+    /// What an own value is 1 minus of.
+    fn complement(&self, source: Source, reader: usize) -> Option<(usize, Source)> {
+        match self.own_op(LaneOp::Map(Pointwise::Sub), source, reader)? {
+            (at, &[Source::Number(1.0), of]) => Some((at, of)),
+            _ => None,
+        }
+    }
+
+    /// What an instruction may become.
+    fn fusion(&self, pass: Pass, at: usize) -> Option<Fusion> {
+        let node = &self.nodes[at];
+        match (pass, node.op, &node.args[..]) {
+            (Pass::Sums, LaneOp::Map(Pointwise::Add), &[x, y]) => self.sum(at, [(x, y), (y, x)]),
+            (Pass::Sums, LaneOp::Map(Pointwise::Sub), &[x, y]) => self.difference(at, x, y),
+            (Pass::Sums, LaneOp::Map(Pointwise::Mul), &[x, y]) => {
+                [(x, y), (y, x)].into_iter().find_map(|(x, y)| self.slope(at, x, y))
+            }
+            (Pass::Functions, LaneOp::Map(Pointwise::Mul), &[x, y]) => {
+                [(x, y), (y, x)].into_iter().find_map(|(x, y)| {
+                    let (own, args) = self.own_op(LaneOp::Map(Pointwise::Tanh), y, at)?;
+                    fusion(LaneOp::TimesTanh, &[x, args[0]], &[own])
+                })
+            }
+            (Pass::Functions, LaneOp::SigmoidSlope, &[x, y]) => {
+                let (own, a, b) = self.product(x, at)?;
+                fusion(LaneOp::SigmoidSlopeOfProduct, &[a, b, y], &[own])
+            }
+            (Pass::Functions, LaneOp::TanhSlope, &[x, y]) => {
+                let (own, a, b) = self.product(x, at)?;
+                fusion(LaneOp::TanhSlopeOfProduct, &[a, b, y], &[own])
+            }
+            (Pass::Functions, LaneOp::Map(Pointwise::Sigmoid), &[x]) => {
+                self.of_sum(at, x, LaneOp::SigmoidOfSum, LaneOp::SigmoidOfSum3)
+            }
+            (Pass::Functions, LaneOp::Map(Pointwise::Tanh), &[x]) => {
+                self.of_sum(at, x, LaneOp::TanhOfSum, LaneOp::TanhOfSum3)
+            }
+            _ => None,
+        }
+    }
+
+    /// x + y, in both orders.
+    fn sum(&self, at: usize, orders: [(Source, Source); 2]) -> Option<Fusion> {
+        let mix = |(x, y)| {
+            let (first, a, b) = self.product(x, at)?;
+            let (second, c, d) = self.product(y, at)?;
+            for (c, d) in [(c, d), (d, c)] {
+                // The difference is read by the product, which would be gone too.
+                let Some((third, of)) = self.complement(c, second) else { continue };
+                if self.own(c, at).is_none() {
+                    continue;
+                }
+                for (a, b) in [(a, b), (b, a)] {
+                    if of == a {
+                        return fusion(LaneOp::Mix, &[a, b, d], &[first, second, third]);
+                    }
+                }
+            }
+            None
+        };
+        let toward = |(x, y)| {
+            let (first, a, b) = self.product(y, at)?;
+            [(a, b), (b, a)].into_iter().find_map(|(factor, apart)| {
+                let sub = LaneOp::Map(Pointwise::Sub);
+                match self.own_op(sub, apart, at)? {
+                    (second, &[n, h]) if h == x => {
+                        fusion(LaneOp::Toward, &[x, factor, n], &[first, second])
+                    }
+                    _ => None,
+                }
+            })
+        };
+        let products = |(x, y)| {
+            let (first, a, b) = self.product(x, at)?;
+            let (second, c, d) = self.product(y, at)?;
+            fusion(LaneOp::SumOfProducts, &[a, b, c, d], &[first, second])
+        };
+        let product = |(x, y)| {
+            let (first, a, b) = self.product(x, at)?;
+            fusion(LaneOp::MultiplyAdd, &[a, b, y], &[first])
+        };
+        let three = |(x, y)| {
+            let (first, args) = self.own_op(LaneOp::Map(Pointwise::Add), x, at)?;
+            fusion(LaneOp::Sum, &[args[0], args[1], y], &[first])
+        };
+        let found = orders.into_iter().find_map(mix);
+        let found = found.or_else(|| orders.into_iter().find_map(toward));
+        let found = found.or_else(|| orders.into_iter().find_map(products));
+        let found = found.or_else(|| orders.into_iter().find_map(product));
+        found.or_else(|| orders.into_iter().find_map(three))
+    }
+
+    /// x - y
+    fn difference(&self, at: usize, x: Source, y: Source) -> Option<Fusion> {
+        match (self.product(x, at), self.product(y, at)) {
+            (Some((first, a, b)), Some((second, c, d))) => {
+                fusion(LaneOp::DifferenceOfProducts, &[a, b, c, d], &[first, second])
+            }
+            (Some((first, a, b)), None) => fusion(LaneOp::MultiplySubtract, &[a, b, y], &[first]),
+            (None, Some((second, c, d))) => fusion(LaneOp::SubtractProduct, &[c, d, x], &[second]),
+            (None, None) => None,
+        }
+    }
+
+    /// x * y, where it is a slope of sigmoid or tanh, or something times one.
+    fn slope(&self, at: usize, x: Source, y: Source) -> Option<Fusion> {
+        if let Some((own, &[a, b, c])) = self.own_op(LaneOp::SubtractProduct, y, at)
+            && a == b
+        {
+            return match c {
+                c if c == a => fusion(LaneOp::SigmoidSlope, &[x, a], &[own]),
+                Source::Number(1.0) => fusion(LaneOp::TanhSlope, &[x, a], &[own]),
+                Source::Number(_) | Source::Result(_) | Source::Stream(..) => None,
+            };
+        }
+        let (own, y) = self.complement(y, at)?;
+        if x == y {
+            return fusion(LaneOp::SubtractProduct, &[y, y, y], &[own]);
+        }
+        let (other, a, b) = self.product(x, at)?;
+        match (a == y, b == y) {
+            (_, true) => fusion(LaneOp::SigmoidSlope, &[a, y], &[own, other]),
+            (true, false) => fusion(LaneOp::SigmoidSlope, &[b, y], &[own, other]),
+            (false, false) => None,
+        }
+    }
+
+    /// A function of an own sum of two or three values.
+    fn of_sum(&self, at: usize, x: Source, two: LaneOp, three: LaneOp) -> Option<Fusion> {
+        if let Some((own, args)) = self.own_op(LaneOp::Map(Pointwise::Add), x, at) {
+            return fusion(two, args, &[own]);
+        }
+        let (own, args) = self.own_op(LaneOp::Sum, x, at)?;
+        fusion(three, args, &[own])
+    }
+
+    /// The instructions that still live, in registers that are free; `None` where there are too few.
+    fn instructions(&self) -> Option<Vec<Instruction>> {
+        let mut last = vec![None; self.nodes.len()];
+        for (at, node) in self.nodes.iter().enumerate().filter(|it| it.1.lives) {
+            for arg in &node.args {
+                if let Source::Result(of) = *arg {
+                    last[of] = Some(at);
+                }
+            }
+        }
+        // Which result each register holds, and where each result is.
+        let mut holds: [Option<usize>; MOST_REGISTERS] = [None; MOST_REGISTERS];
+        let mut place = vec![0u16; self.nodes.len()];
+        let mut instructions = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let is_read = matches!(node.to, Target::Stream(_)) || last[at].is_some();
+            if !node.lives || !is_read {
+                continue;
+            }
+            let operand = |it: &Source| match *it {
+                Source::Result(of) => Operand::Register(place[of]),
+                Source::Stream(idx, _) => Operand::Stream(idx),
+                Source::Number(number) => Operand::Number(number),
+            };
+            let args: Vec<Operand> = node.args.iter().map(operand).collect();
+            let is_over = |it: &Option<usize>| it.is_none_or(|it| last[it] <= Some(at));
+            let to = match node.to {
+                Target::Stream(idx) => Target::Stream(idx),
+                Target::Register(_) => {
+                    let free = holds.iter().position(is_over)?;
+                    holds[free] = Some(at);
+                    place[at] = free as u16;
+                    Target::Register(free as u16)
+                }
+            };
+            instructions.push(Instruction::new(node.op, &args, to));
+        }
+        Some(instructions)
+    }
+}
+
+fn fusion(op: LaneOp, args: &[Source], taken: &[usize]) -> Option<Fusion> {
+    Some(Fusion { op, args: args.to_vec(), taken: taken.to_vec() })
+}

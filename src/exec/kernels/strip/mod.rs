@@ -3,7 +3,8 @@
 
 mod fuse;
 mod run;
-//TMP mod tests;
+#[cfg(test)]
+mod tests;
 
 pub(super) use run::run;
 pub use run::{Kind, RawStream, RawStrip, Stream};
@@ -35,6 +36,10 @@ pub enum LaneOp {
     SigmoidSlope,
     /// a * (1 - b * b): backward through b = tanh(..)
     TanhSlope,
+    /// a * b * c * (1 - c)
+    SigmoidSlopeOfProduct,
+    /// a * b * (1 - c * c)
+    TanhSlopeOfProduct,
     /// sigmoid(a + b)
     SigmoidOfSum,
     /// sigmoid(a + b + c)
@@ -63,6 +68,8 @@ impl LaneOp {
             | LaneOp::Mix
             | LaneOp::Toward
             | LaneOp::Sum
+            | LaneOp::SigmoidSlopeOfProduct
+            | LaneOp::TanhSlopeOfProduct
             | LaneOp::SigmoidOfSum3
             | LaneOp::TanhOfSum3 => 3,
             LaneOp::SumOfProducts | LaneOp::DifferenceOfProducts => 4,
@@ -120,11 +127,23 @@ impl Instruction {
     }
 }
 
+/// An instruction as it is run: what need not be found out each time is known.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Step {
+    op: LaneOp,
+    arity: usize,
+    /// The first operand that is a number.
+    number: Option<u8>,
+    args: [Operand; 4],
+    to: Target,
+}
+
 /// A checked list of instructions: operands are written before they are read, streams and registers
 /// are as many as said.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Strip {
     instructions: Vec<Instruction>,
+    steps: Vec<Step>,
     streams: u16,
     registers: usize,
 }
@@ -159,7 +178,14 @@ impl Strip {
                 }
             }
         }
-        Some(Strip { instructions, streams, registers })
+        let step = |it: &Instruction| {
+            let &Instruction { op, args, to } = it;
+            let is_number = |it: &Operand| matches!(it, Operand::Number(_));
+            let number = it.operands().iter().position(is_number).map(|it| it as u8);
+            Step { op, arity: op.arity(), number, args, to }
+        };
+        let steps = instructions.iter().map(step).collect();
+        Some(Strip { instructions, steps, streams, registers })
     }
 
     /// The instructions.

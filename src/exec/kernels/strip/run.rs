@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use super::super::lanes::{self, Grid, Lane};
 use super::super::simd::Simd;
 use super::super::{Path, on_path};
-use super::{Instruction, MOST_REGISTERS, Operand, Strip, Target};
+use super::{MOST_REGISTERS, Operand, Step, Strip, Target};
 
 /// How many elements a register of a block holds, where there are few registers.
 const LONG: usize = 512;
@@ -110,7 +110,8 @@ impl Strip {
                 Kind::PerOuter => 1,
             };
             let row = (rows - 1).checked_mul(it.row)?;
-            let last = (outer - 1).checked_mul(it.outer)?.checked_add(row)?.checked_add(it.first)?;
+            let last =
+                (outer - 1).checked_mul(it.outer)?.checked_add(row)?.checked_add(it.first)?;
             last.checked_add(width)
         };
         for it in streams {
@@ -142,6 +143,7 @@ impl Strip {
 
 /// The registers of a block, and room for a vector of each operand that is one number for many
 /// elements. Only what was written is ever read.
+#[repr(align(64))]
 struct Scratch {
     registers: [MaybeUninit<f32>; SHORT * MOST_REGISTERS],
     operands: [[MaybeUninit<f32>; LONG]; 4],
@@ -173,55 +175,57 @@ pub(in super::super) unsafe fn run<S: Simd>(strip: &Strip, over: &RawStrip<'_>) 
     let mut scratch = MaybeUninit::<Scratch>::uninit();
     let register = if strip.registers <= FEW { LONG } else { SHORT };
     let run = Run { strip, over, scratch: scratch.as_mut_ptr(), register };
-    let whole = Block { row: 0, rows: over.rows, outer: 0, outers: over.outer, from: begin, len: end - begin };
-    let whole = joined(whole, over);
+    let whole = joined(over);
     let pitch = whole.len.next_multiple_of(S::LANES);
-    // SAFETY: blocks lie within what the caller promises.
-    unsafe {
-        if pitch > register / 2 {
-            // Pieces of one row, all about as long.
-            let pieces = whole.len.div_ceil(register);
-            let piece = whole.len.div_ceil(pieces).next_multiple_of(S::LANES);
-            for row in 0..whole.rows {
-                for outer in 0..whole.outers {
-                    for from in (0..whole.len).step_by(piece) {
-                        let len = piece.min(whole.len - from);
-                        let from = whole.from + from;
-                        run.block::<S>(&Block { row, rows: 1, outer, outers: 1, from, len });
-                    }
-                }
+    // How much of each axis a block has: a piece of a row, all about as long, if a register holds no
+    // two rows; else as many whole ones as it holds.
+    let (rows, outers, piece) = if pitch > register / 2 {
+        let pieces = whole.len.div_ceil(register);
+        let piece = if pieces == 1 { whole.len } else { whole.len.div_ceil(pieces) };
+        (1, 1, piece.next_multiple_of(S::LANES))
+    } else if whole.outers * pitch > register {
+        (1, register / pitch, pitch)
+    } else {
+        (register / (whole.outers * pitch), whole.outers, pitch)
+    };
+    // Loops by hand: a range with a step divides before it begins.
+    let mut row = 0;
+    while row < whole.rows {
+        let rows = rows.min(whole.rows - row);
+        let mut outer = 0;
+        while outer < whole.outers {
+            let outers = outers.min(whole.outers - outer);
+            let mut from = whole.from;
+            let end = whole.from + whole.len;
+            while from < end {
+                let len = piece.min(end - from);
+                // SAFETY: the block lies within what the caller promises.
+                unsafe { run.block::<S>(&Block { row, rows, outer, outers, from, len }) }
+                from += len;
             }
-        } else if whole.outers * pitch > register {
-            // Some outer indices of one row.
-            let outers = register / pitch;
-            for row in 0..whole.rows {
-                for outer in (0..whole.outers).step_by(outers) {
-                    let outers = outers.min(whole.outers - outer);
-                    run.block::<S>(&Block { row, rows: 1, outer, outers, ..whole });
-                }
-            }
-        } else {
-            let rows = register / (whole.outers * pitch);
-            for row in (0..whole.rows).step_by(rows) {
-                run.block::<S>(&Block { row, rows: rows.min(whole.rows - row), ..whole });
-            }
+            outer += outers;
         }
+        row += rows;
     }
 }
 
-/// The same elements in longer rows, where axes follow each other without gaps in all streams.
+/// All elements, in longer rows where axes follow each other without gaps in all streams.
 #[inline(always)]
-fn joined(mut whole: Block, over: &RawStrip<'_>) -> Block {
-    let is_complete = over.lanes == (0, over.inner);
-    let all = |holds: &dyn Fn(&RawStream) -> bool| over.streams.iter().all(holds);
-    if is_complete && whole.outers > 1 && all(&|it| it.kind == Kind::Each && it.outer == over.inner)
-    {
+fn joined(over: &RawStrip<'_>) -> Block {
+    let (from, end) = over.lanes;
+    let mut whole =
+        Block { row: 0, rows: over.rows, outer: 0, outers: over.outer, from, len: end - from };
+    if whole.len < over.inner {
+        return whole;
+    }
+    let follow = |step: fn(&RawStream) -> usize, len| {
+        over.streams.iter().all(|it| it.kind == Kind::Each && step(it) == len)
+    };
+    if whole.outers > 1 && follow(|it| it.outer, whole.len) {
         whole.len *= whole.outers;
         whole.outers = 1;
     }
-    let len = whole.len;
-    if is_complete && whole.outers == 1 && whole.rows > 1 && all(&|it| it.kind == Kind::Each && it.row == len)
-    {
+    if whole.outers == 1 && whole.rows > 1 && follow(|it| it.row, whole.len) {
         whole.len *= whole.rows;
         whole.rows = 1;
     }
@@ -237,29 +241,38 @@ struct Run<'a> {
     register: usize,
 }
 
-/// The order of the loops over a block, the innermost last: rows are 0, outer indices 1, vectors 2.
+/// The loops over a block, from the outermost to the innermost.
 #[derive(Clone, Copy)]
-struct Order([usize; 3]);
+enum Order {
+    /// Rows, outer indices, vectors.
+    Vectors,
+    /// Rows, vectors, outer indices.
+    Outers,
+    /// Outer indices, vectors, rows.
+    Rows,
+}
 
 impl Order {
     /// The longest loop becomes the innermost one; vectors that are many go before it.
     #[inline(always)]
-    fn of(counts: [usize; 3]) -> Order {
-        let [rows, outers, vectors] = counts;
+    fn of([rows, outers, vectors]: [usize; 3]) -> Order {
         if vectors >= 4 || (vectors >= rows && vectors >= outers) {
-            Order([0, 1, 2])
+            Order::Vectors
         } else if outers >= rows {
-            Order([0, 2, 1])
+            Order::Outers
         } else {
-            Order([1, 2, 0])
+            Order::Rows
         }
     }
 
-    /// What belongs to the axes, in this order.
+    /// What belongs to rows, outer indices and vectors, in this order.
     #[inline(always)]
-    fn apply(self, of: [usize; 3]) -> [usize; 3] {
-        let Order([a, b, c]) = self;
-        [of[a], of[b], of[c]]
+    fn apply(self, [rows, outers, vectors]: [usize; 3]) -> [usize; 3] {
+        match self {
+            Order::Vectors => [rows, outers, vectors],
+            Order::Outers => [rows, vectors, outers],
+            Order::Rows => [outers, vectors, rows],
+        }
     }
 }
 
@@ -269,6 +282,10 @@ struct Part {
     skip: usize,
     order: Order,
     grid: Grid,
+    /// The steps of registers.
+    of_registers: [usize; 3],
+    /// The steps of vectors that [`repeat`] writes.
+    of_repeated: [usize; 3],
 }
 
 impl Run<'_> {
@@ -280,21 +297,27 @@ impl Run<'_> {
     /// filled up to whole vectors, are no more than a register has.
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, block: &Block) {
-        let vectors = block.len / S::LANES;
-        let grid = |skip, vectors, lanes| {
+        let pitch = block.len.next_multiple_of(S::LANES);
+        let part = |skip, vectors, lanes| {
             let counts = [block.rows, block.outers, vectors];
             let order = Order::of(counts);
-            Part { skip, order, grid: Grid { counts: order.apply(counts), lanes } }
+            Part {
+                skip,
+                order,
+                grid: Grid { counts: order.apply(counts), lanes },
+                of_registers: order.apply([block.outers * pitch, pitch, S::LANES]),
+                of_repeated: order.apply([block.outers * S::LANES, S::LANES, 0]),
+            }
         };
-        // What is left of each piece is less than a vector.
+        let vectors = block.len / S::LANES;
         let skip = vectors * S::LANES;
-        let parts = [grid(0, vectors, S::LANES), grid(skip, 1, block.len - skip)];
+        let parts = [part(0, vectors, S::LANES), part(skip, 1, block.len - skip)];
         let parts = match (vectors, block.len - skip) {
             (0, _) => &parts[1..],
             (_, 0) => &parts[..1],
             (_, _) => &parts[..],
         };
-        for it in &self.strip.instructions {
+        for it in &self.strip.steps {
             for part in parts {
                 // SAFETY: the caller's promise; the parts are the elements of the block.
                 unsafe { self.part::<S>(it, block, part) }
@@ -308,29 +331,29 @@ impl Run<'_> {
     ///
     /// As for [`Run::block`].
     #[inline(always)]
-    unsafe fn part<S: Simd>(&self, it: &Instruction, block: &Block, part: &Part) {
-        let &Part { skip, order, ref grid } = part;
-        let pitch = block.len.next_multiple_of(S::LANES);
+    unsafe fn part<S: Simd>(&self, it: &Step, block: &Block, part: &Part) {
         // SAFETY: the caller's promise: every place is one of the block.
         unsafe {
             let registers = (&raw mut (*self.scratch).registers).cast::<f32>();
             let in_register = |idx: u16| Lane {
-                at: registers.add(usize::from(idx) * self.register + skip),
-                steps: order.apply([block.outers * pitch, pitch, S::LANES]),
+                at: registers.add(usize::from(idx) * self.register + part.skip),
+                steps: part.of_registers,
             };
-            let in_stream = |stream: &RawStream| Lane {
-                at: stream
-                    .at
-                    .wrapping_add(block.row * stream.row + block.outer * stream.outer)
-                    .wrapping_add(block.from + skip),
-                steps: order.apply([stream.row, stream.outer, S::LANES]),
+            let in_stream = |stream: &RawStream| {
+                let row = block.row * stream.row + block.outer * stream.outer;
+                Lane {
+                    at: stream.at.add(row + block.from + part.skip),
+                    steps: part.order.apply([stream.row, stream.outer, S::LANES]),
+                }
             };
-            let mut args = [Lane { at: registers, steps: [0; 3] }; 4];
-            for (idx, arg) in it.operands().iter().enumerate() {
-                args[idx] = match *arg {
+            let mut args = MaybeUninit::<[Lane; 4]>::uninit();
+            let args = args.as_mut_ptr().cast::<Lane>();
+            for idx in 0..it.arity {
+                let room = || (&raw mut (*self.scratch).operands).cast::<f32>().add(idx * LONG);
+                args.add(idx).write(match *it.args.get_unchecked(idx) {
                     Operand::Register(register) => in_register(register),
                     Operand::Number(number) => {
-                        let at = (&raw mut (*self.scratch).operands[idx]).cast::<f32>();
+                        let at = room();
                         S::store(at, S::splat(number));
                         Lane { at, steps: [0; 3] }
                     }
@@ -339,14 +362,13 @@ impl Run<'_> {
                         match stream.kind {
                             Kind::Each => in_stream(stream),
                             Kind::PerOuter => {
-                                let at = (&raw mut (*self.scratch).operands[idx]).cast::<f32>();
+                                let at = room();
                                 repeat::<S>(stream, block, at);
-                                let steps = [block.outers * S::LANES, S::LANES, 0];
-                                Lane { at, steps: order.apply(steps) }
+                                Lane { at, steps: part.of_repeated }
                             }
                         }
                     }
-                };
+                });
             }
             let to = match it.to {
                 Target::Register(register) => in_register(register),
@@ -354,7 +376,7 @@ impl Run<'_> {
                     in_stream(self.over.streams.get_unchecked(usize::from(stream)))
                 }
             };
-            lanes::apply::<S>(it.op, grid, &args, &to);
+            lanes::apply::<S>(it.op, it.number, &part.grid, args, &to);
         }
     }
 }
