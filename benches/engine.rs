@@ -42,7 +42,7 @@ fn measure(
     let source = rnnc::api::library_file(name).map_or("", |it| it.source);
     let cell = rnnc::Spec::parse(source)?.configure(None, &[])?;
     let bound = cell.bind([("I", i as i64), ("H", h as i64)])?;
-    let mut options = EngineOptions::fast();
+    let mut options = EngineOptions::default();
     options.threads = 1;
     let engine = bound.engine(options);
     let params = bound.init::<f32>(1)?;

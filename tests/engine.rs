@@ -29,7 +29,7 @@ fn both_engines_give_the_same_runs_and_gradients() {
     inputs.lengths = Some(vec![2, 5, 0]);
     let state = InitialState(vec![Some(waves(&[3, 4], 0.9))]);
     let traces = vec!["r".into(), "n".into()];
-    let [plain, fast] = [EngineOptions::default(), EngineOptions::fast()].map(|mut options| {
+    let [plain, fast] = [EngineOptions::reference(), EngineOptions::default()].map(|mut options| {
         options.traces.clone_from(&traces);
         bound.engine(options)
     });
@@ -68,7 +68,7 @@ fn the_fast_engine_takes_every_cell_of_the_library() {
         for dim in cell.dims.iter().filter(|it| it.like.is_none()) {
             env.sizes.insert(dim.name.clone(), dim.default.unwrap_or(4));
         }
-        let engine = rnnc::exec::bind(cell, env).unwrap().engine(EngineOptions::fast());
+        let engine = rnnc::exec::bind(cell, env).unwrap().engine(EngineOptions::default());
         assert_eq!(engine.kind(), rnnc::exec::EngineKind::Fast, "std/{}", file.name);
     }
 }
@@ -76,7 +76,7 @@ fn the_fast_engine_takes_every_cell_of_the_library() {
 #[test]
 fn steps_are_a_run() {
     let bound = gru();
-    let engine = bound.engine(EngineOptions::fast());
+    let engine = bound.engine(EngineOptions::default());
     let params = bound.init::<f32>(7).unwrap();
     let x = waves(&[4, 2, 3], 0.3);
     let inputs = Inputs::new(vec![Some(Feed::Batch(x.clone()))]);
@@ -100,7 +100,7 @@ fn what_is_not_finite_is_found_with_its_place() {
     x[[2, 1, 0]] = f32::NAN;
     let inputs = Inputs::new(vec![Some(Feed::Batch(x))]);
     let state = InitialState::declared(1);
-    let runs = [EngineOptions::default(), EngineOptions::fast()].map(|it| {
+    let runs = [EngineOptions::reference(), EngineOptions::default()].map(|it| {
         let engine = bound.engine(it);
         engine.forward(&params, &inputs, &state).unwrap().not_finite
     });
