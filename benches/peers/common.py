@@ -20,7 +20,6 @@ BOUND = 1e-4
 # What `rnnc bench --json` calls a work, and how much of a millisecond its unit is.
 KEYS = {
     "inference": ("inference_ms", 1.0),
-    "forward": ("forward_ms", 1.0),
     "training": ("training_ms", 1.0),
     "one step a call": ("step_us", 1e-3),
 }
@@ -90,6 +89,12 @@ def apart(a, b):
     return float(np.linalg.norm(a - b) / max(np.linalg.norm(a), 1e-6))
 
 
+def reason(error):
+    """An exception in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 def clock(work):
     """Milliseconds of three calls or more, after one that only warms up."""
     work()
@@ -128,8 +133,7 @@ class Race:
         try:
             what()
         except Exception as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            self.skip(cell, shape, lines[-1])
+            self.skip(cell, shape, reason(error))
 
     def same(self, cell, shape, theirs, own):
         """Whether results are near enough to be timed; says it if not."""
@@ -141,8 +145,9 @@ class Race:
             return False
         return True
 
-    def measure(self, cell, spec, sizes, shape, works, turn=clock):
-        """`works` are the ways in which the peer can do each work; the best counts. Everybody has a turn in every round."""
+    def measure(self, cell, spec, sizes, shape, works, turn=clock, per=1):
+        """`works` are the ways in which the peer can do each work, `per` times in a call; the best way counts. Everybody
+        has a turn in every round."""
         batch, _, _, steps = shape
         times = {(work, way): [] for work, ways in works.items() for way in ways}
         reports = []
@@ -150,12 +155,12 @@ class Race:
             reports.append(rnnc.bench(spec, sizes, batch, steps, self.args.threads))
             for (work, way), all in times.items():
                 all += turn(works[work][way])
-        if reports[0]["threads"] != self.args.threads:
+        if reports[0]["threads"] != self.args.threads and len(self.rows) == 0:
             print(f"note: rnnc used {reports[0]['threads']} thread(s)", file=sys.stderr)
         for work, ways in works.items():
             best = min(ways, key=lambda way: statistics.median(times[work, way]))
             key, unit = KEYS[work]
-            self.row(cell, shape, work, best, statistics.median(times[work, best]),
+            self.row(cell, shape, work, best, statistics.median(times[work, best]) / per,
                      statistics.median(it[key] for it in reports) * unit)
 
     def row(self, cell, shape, work, way, peer, own):

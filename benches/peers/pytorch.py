@@ -78,8 +78,7 @@ def measure(race, torch, cell, shape):
                     found = results(compiled)
                     infer(compiled)
             except Exception as error:
-                lines = str(error).strip().splitlines() or [type(error).__name__]
-                print(f"note: {name}, {cell} {shape}: {lines[0][:120]}", file=sys.stderr)
+                print(f"note: {name}, {cell} {shape}: {common.reason(error)[:150]}", file=sys.stderr)
                 continue
             if race.same(f"{cell}, {name}", shape, found, own):
                 works["inference"][name] = lambda it=compiled: infer(it)

@@ -18,9 +18,10 @@ def binary():
 
 
 def call(*args):
-    done = subprocess.run([binary(), "--quiet", *map(str, args)], capture_output=True, text=True)
+    done = subprocess.run([binary(), *map(str, args)], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"rnnc {' '.join(map(str, args))}\n{done.stderr}")
+        says = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+        raise RuntimeError(f"rnnc {args[0]}: {says[-1]}")
     return done.stdout
 
 
