@@ -106,6 +106,22 @@ def clock(work):
     return times
 
 
+def or_one_thread(torch, threads, works):
+    """Work that is too small for several threads is fastest with one, which PyTorch has to be told."""
+    def limited(work):
+        def run():
+            torch.set_num_threads(1)
+            try:
+                return work()
+            finally:
+                torch.set_num_threads(threads)
+        return run
+
+    for ways in works.values() if threads > 1 else []:
+        ways |= {f"{name}, one thread": limited(work) for name, work in ways.items()}
+    return works
+
+
 class Race:
     """One peer and rnnc in turns, and the table of it."""
 

@@ -83,7 +83,8 @@ def measure(race, torch, cell, shape):
             if race.same(f"{cell}, {name}", shape, found, own):
                 works["inference"][name] = lambda it=compiled: infer(it)
                 works["training"][name] = lambda it=compiled: train(it)
-    race.measure(cell, f"std/{cell}", {"I": i, "H": h}, shape, works)
+    race.measure(cell, f"std/{cell}", {"I": i, "H": h}, shape,
+                 common.or_one_thread(torch, race.args.threads, works))
 
 
 def without_onednn(torch, work):

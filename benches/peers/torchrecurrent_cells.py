@@ -73,7 +73,8 @@ def measure(race, torch, peer, cell, shape, dims):
                     upstream.numpy(), race.args.threads)
     if race.same(cell, shape, theirs, own):
         works = {"inference": {"eager": infer}, "training": {"eager": train}}
-        race.measure(cell, f"std/{cell}", sizes, shape, works)
+        race.measure(cell, f"std/{cell}", sizes, shape,
+                     common.or_one_thread(torch, race.args.threads, works))
 
 
 def zeros(torch, states, starts):
