@@ -45,10 +45,10 @@ def sequence(race, np, onnx, runtime, cell, shape):
     sizes, ways = {"I": i, "H": h}, {}
     own = rnnc.ours(f"std/{cell}", sizes, layout, given, x, threads=race.args.threads)
     for name, model in models.items():
-        session = open_session(runtime, model, race.args.threads)
-        run = lambda session=session: session.run(["Y"], feed)[0]
-        if race.same(cell, shape, {"y": run()}, own):
-            ways[name] = run
+        for suffix, session in sessions(runtime, model, race.args.threads):
+            run = lambda session=session: session.run(["Y"], feed)[0]
+            if race.same(f"{cell}, {name}{suffix}", shape, {"y": run()}, own):
+                ways[name + suffix] = run
     if ways:
         race.measure(cell, f"std/{cell}", sizes, shape, {"inference": ways})
 
@@ -58,19 +58,39 @@ def stream(race, np, onnx, runtime, cell, shape):
     layout, given = weights(np, cell, i, h)
     x = np.random.default_rng(2).standard_normal((STEPS, 1, i)).astype("f4")
     states = ["h", "c"] if cell == "lstm" else ["h"]
-    session = open_session(runtime, operator(onnx, np, cell, h, given, states), race.args.threads)
+    sizes, ways = {"I": i, "H": h}, {}
+    own = rnnc.ours(f"std/{cell}", sizes, layout, given, x, threads=race.args.threads)
+    for suffix, session in sessions(runtime, operator(onnx, np, cell, h, given, states), race.args.threads):
+        for name, make in {"run": plain, "bound memory": bound}.items():
+            seen = []
+            work = make(np, runtime, session, x, states, h)
+            work(lambda it: seen.append(it.copy()))
+            if race.same(f"{cell}, {name}{suffix}", shape, {"y": np.stack(seen)}, own):
+                ways[name + suffix] = work
+    if ways:
+        race.measure(cell, f"std/{cell}", sizes, shape, {"one step a call": ways}, per=STEPS)
+
+
+def plain(np, runtime, session, x, states, h):
+    """Arrays go in and come out; `look` sees each output."""
     names = [f"Y_{it}" for it in states]
     nought = np.zeros((1, 1, h), "f4")
 
-    def plain(look=lambda it: None):
+    def work(look=lambda it: None):
         now = [nought] * len(states)
         for step in range(STEPS):
             now = session.run(names, {"X": x[step:step + 1]} | {f"{it}0": v for it, v in zip(states, now)})
             look(now[0])
 
-    # The memory of states is bound once, two of each, read and written in turns; only x is new in a step.
-    pairs = [[runtime.OrtValue.ortvalue_from_numpy(nought.copy()) for _ in states] for _ in range(2)]
-    given_x = runtime.OrtValue.ortvalue_from_numpy(x[:1].copy())
+    return work
+
+
+def bound(np, runtime, session, x, states, h):
+    """The memory of states is bound once, two of each, read and written in turns; only x is new in a step."""
+    nought = np.zeros((1, 1, h), "f4")
+    value = runtime.OrtValue.ortvalue_from_numpy
+    pairs = [[value(nought.copy()) for _ in states] for _ in range(2)]
+    given_x = value(x[:1].copy())
     bindings = []
     for old, new in (pairs, pairs[::-1]):
         binding = session.io_binding()
@@ -80,7 +100,7 @@ def stream(race, np, onnx, runtime, cell, shape):
             binding.bind_ortvalue_output(f"Y_{it}", after)
         bindings.append(binding)
 
-    def bound(look=lambda it: None):
+    def work(look=lambda it: None):
         for it in pairs[0]:
             it.update_inplace(nought)
         for step in range(STEPS):
@@ -88,15 +108,7 @@ def stream(race, np, onnx, runtime, cell, shape):
             session.run_with_iobinding(bindings[step % 2])
             look(pairs[1 - step % 2][0].numpy())
 
-    sizes, ways = {"I": i, "H": h}, {}
-    own = rnnc.ours(f"std/{cell}", sizes, layout, given, x, threads=race.args.threads)
-    for name, work in {"run": plain, "bound memory": bound}.items():
-        seen = []
-        work(lambda it: seen.append(it.copy()))
-        if race.same(f"{cell}, {name}", shape, {"y": np.stack(seen)}, own):
-            ways[name] = work
-    if ways:
-        race.measure(cell, f"std/{cell}", sizes, shape, {"one step a call": ways}, per=STEPS)
+    return work
 
 
 def operator(onnx, np, cell, h, given, states):
@@ -147,6 +159,13 @@ def model(onnx, nodes, inputs, outputs, stored):
     graph = helper.make_graph(nodes, "peer", values(inputs), values(outputs), tensors)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return made.SerializeToString()
+
+
+def sessions(runtime, model, threads):
+    """A session with all threads and one with a single thread, which is faster where there is little to do."""
+    yield "", open_session(runtime, model, threads)
+    if threads > 1:
+        yield ", one thread", open_session(runtime, model, 1)
 
 
 def open_session(runtime, model, threads):

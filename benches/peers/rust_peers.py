@@ -60,8 +60,9 @@ def measure(race, np, onnx, program, peer, cell, shape):
         if peer == "tract":
             write_model(np, onnx, at, cell, sizes, weights)
 
-        def run(work):
-            done = subprocess.run([program, folder, peer, cell, work], capture_output=True, text=True)
+        def run(work, threads=race.args.threads):
+            done = subprocess.run([program, folder, peer, cell, work], capture_output=True, text=True,
+                                  env=os.environ | {"RAYON_NUM_THREADS": str(threads)})
             if done.returncode:
                 raise RuntimeError(done.stderr.strip() or f"ended with {done.returncode}")
             return done.stdout
@@ -70,6 +71,9 @@ def measure(race, np, onnx, program, peer, cell, shape):
         if race.same(cell, shape, rnnc.read_tensors(at("results.safetensors")), own):
             works = ["inference"] if peer == "tract" else ["inference", "training"]
             ways = {work: {"layer": lambda work=work: json.loads(run(work))} for work in works}
+            if race.args.threads > 1:
+                for work in works:
+                    ways[work]["layer, one thread"] = lambda work=work: json.loads(run(work, 1))
             race.measure(cell, f"std/{cell}", sizes, shape, ways, turn=lambda times: times())
 
 
