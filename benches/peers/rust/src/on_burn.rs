@@ -50,9 +50,12 @@ impl Layer {
 impl Side {
     fn new(case: &Case, device: &Device, traced: bool) -> Anyhow<Side> {
         let Case { batch, inputs, size, .. } = *case;
-        let values = |name: &str| -> Anyhow<Vec<f32>> { Ok(case.given[name].flatten_all()?.to_vec1()?) };
+        let values =
+            |name: &str| -> Anyhow<Vec<f32>> { Ok(case.given[name].flatten_all()?.to_vec1()?) };
         let mut kind = match case.cell.as_str() {
-            "lstm" => Kind::Lstm(LstmConfig::new(inputs, size, true).with_batch_first(false).init(device)),
+            "lstm" => {
+                Kind::Lstm(LstmConfig::new(inputs, size, true).with_batch_first(false).init(device))
+            }
             _ => Kind::Gru(GruConfig::new(inputs, size, true).init(device)),
         };
         let gates: Vec<&mut GateController> = match &mut kind {
@@ -63,9 +66,10 @@ impl Side {
             Kind::Gru(it) => vec![&mut it.reset_gate, &mut it.update_gate, &mut it.new_gate],
         };
         for (k, gate) in gates.into_iter().enumerate() {
-            for (linear, part, width) in
-                [(&mut gate.input_transform, "ih", inputs), (&mut gate.hidden_transform, "hh", size)]
-            {
+            for (linear, part, width) in [
+                (&mut gate.input_transform, "ih", inputs),
+                (&mut gate.hidden_transform, "hh", size),
+            ] {
                 let weight = values(&format!("weight_{part}"))?;
                 let block = &weight[k * size * width..(k + 1) * size * width];
                 // [out, in] becomes [in, out], in memory too.
@@ -76,8 +80,10 @@ impl Side {
                 linear.bias = Some(Param::from_data(TensorData::new(bias, [size]), device));
             }
         }
-        let x = Tensor::from_data(TensorData::new(values("x")?, [case.steps, batch, inputs]), device);
-        let starts = (0..if case.cell == "lstm" { 2 } else { 1 }).map(|_| Tensor::zeros([batch, size], device));
+        let x =
+            Tensor::from_data(TensorData::new(values("x")?, [case.steps, batch, inputs]), device);
+        let starts = (0..if case.cell == "lstm" { 2 } else { 1 })
+            .map(|_| Tensor::zeros([batch, size], device));
         let (x, starts) = if traced {
             (x.require_grad(), starts.map(Tensor::require_grad).collect())
         } else {
@@ -94,7 +100,9 @@ impl Side {
                 let start = LstmState::new(starts[1].clone(), starts[0].clone());
                 layer.forward(x, Some(start)).0
             }
-            Kind::Gru(layer) => layer.forward(x.swap_dims(0, 1), Some(starts[0].clone())).swap_dims(0, 1),
+            Kind::Gru(layer) => {
+                layer.forward(x.swap_dims(0, 1), Some(starts[0].clone())).swap_dims(0, 1)
+            }
         }
     }
 }
@@ -120,13 +128,18 @@ impl Peer for Layer {
         let side = &self.traced;
         found.insert("x".to_owned(), moved(side.x.grad(&gradients).ok_or("no gradient of x")?)?);
         for (k, start) in side.starts.iter().enumerate() {
-            found.insert(format!("start {k}"), moved(start.grad(&gradients).ok_or("no gradient of a start")?)?);
+            found.insert(
+                format!("start {k}"),
+                moved(start.grad(&gradients).ok_or("no gradient of a start")?)?,
+            );
         }
         for part in ["ih", "hh"] {
             let (mut weights, mut biases) = (Vec::new(), Vec::new());
             for gate in side.kind.gates() {
-                let linear = if part == "ih" { &gate.input_transform } else { &gate.hidden_transform };
-                let weight = linear.weight.val().grad(&gradients).ok_or("no gradient of a weight")?;
+                let linear =
+                    if part == "ih" { &gate.input_transform } else { &gate.hidden_transform };
+                let weight =
+                    linear.weight.val().grad(&gradients).ok_or("no gradient of a weight")?;
                 weights.push(weight.transpose());
                 let bias = linear.bias.as_ref().ok_or("no bias")?.val();
                 biases.push(bias.grad(&gradients).ok_or("no gradient of a bias")?);

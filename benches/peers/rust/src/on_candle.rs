@@ -29,13 +29,17 @@ impl Layer {
             let zero = Tensor::zeros((case.batch, case.size), DType::F32, &Device::Cpu)?;
             all.insert(format!("start {k}"), zero);
         }
-        let vars: HashMap<String, Var> =
-            all.iter().map(|(name, it)| Ok((name.clone(), Var::from_tensor(it)?))).collect::<Anyhow<_>>()?;
+        let vars: HashMap<String, Var> = all
+            .iter()
+            .map(|(name, it)| Ok((name.clone(), Var::from_tensor(it)?)))
+            .collect::<Anyhow<_>>()?;
         let make = |all: &HashMap<String, Tensor>| -> Anyhow<_> {
             let named = all.iter().map(|(name, it)| (format!("{name}_l0"), it.clone())).collect();
             let weights = VarBuilder::from_tensors(named, DType::F32, &Device::Cpu);
             let kind = match case.cell.as_str() {
-                "lstm" => Kind::Lstm(rnn::lstm(case.inputs, case.size, LSTMConfig::default(), weights)?),
+                "lstm" => {
+                    Kind::Lstm(rnn::lstm(case.inputs, case.size, LSTMConfig::default(), weights)?)
+                }
                 _ => Kind::Gru(rnn::gru(case.inputs, case.size, GRUConfig::default(), weights)?),
             };
             let starts = (0..states).map(|k| all[&format!("start {k}")].clone()).collect();
@@ -80,7 +84,8 @@ impl Peer for Layer {
         let mut found = Found::from([("y".to_owned(), y.detach())]);
         if let Some(gradients) = gradients {
             for (name, var) in &self.vars {
-                let gradient = gradients.get(var).ok_or_else(|| format!("no gradient of {name}"))?;
+                let gradient =
+                    gradients.get(var).ok_or_else(|| format!("no gradient of {name}"))?;
                 let plain = name == "x" || name.starts_with("start");
                 let name = if plain { name.clone() } else { format!("d {name}") };
                 found.insert(name, gradient.contiguous()?);

@@ -17,7 +17,11 @@ pub struct Layer {
 impl Layer {
     pub fn new(case: &Case, model: &Path) -> Anyhow<Layer> {
         let threads = rayon::current_num_threads();
-        set_default_executor(if threads > 1 { Executor::RayonGlobal } else { Executor::SingleThread });
+        set_default_executor(if threads > 1 {
+            Executor::RayonGlobal
+        } else {
+            Executor::SingleThread
+        });
         let shape = [case.steps, case.batch, case.inputs];
         let plan = tract_onnx::onnx()
             .model_for_path(model)?
