@@ -1,81 +1,92 @@
-"""Cells that torchrecurrent has too, forward and backward, at (32, 128, 256, 100)."""
+"""The cells that torchrecurrent has too, training and inference, at (32, 128, 256, 100)."""
 
 from importlib.metadata import version
 
 import common
+import rnnc
 
-# Our file, their class: those whose step has one input and one output of the size of the state.
-CELLS = {
-    "antisymmetric_rnn": "AntisymmetricRNN", "gated_antisymmetric_rnn": "GatedAntisymmetricRNN",
-    "atr": "ATR", "br": "BR", "nbr": "NBR", "cfn": "CFN", "dsgu": "DSGU", "fastrnn": "FastRNN",
-    "fastgrnn_torchrecurrent": "FastGRNN", "indrnn": "IndRNN",
-    "intersection_rnn": "IntersectionRNN", "janet_torchrecurrent": "JANET",
-    "lem_torchrecurrent": "LEM", "lightru": "LightRU", "ligru": "LiGRU", "mgu": "MGU",
-    "minimal_rnn": "MinimalRNN", "miru1": "MiRU1", "miru2": "MiRU2",
-    "multiplicative_lstm": "MultiplicativeLSTM", "mut1_torchrecurrent": "MUT1",
-    "mut2_torchrecurrent": "MUT2", "mut3": "MUT3", "nas_torchrecurrent": "NAS",
-    "original_lstm_torchrecurrent": "OriginalLSTM", "peephole_lstm": "PeepholeLSTM",
-    "ran": "RAN", "res_lstm": "ResLSTM", "scrn_torchrecurrent": "SCRN", "sgrn": "SGRN",
-    "sgu": "SGU", "star": "STAR", "tgru": "TGRU", "tlstm": "TLSTM", "trnn": "TRNN",
-    "ugrnn": "UGRNN", "unicornn": "UnICORNN", "wmclstm": "WMCLSTM", "mclstm": "MCLSTM",
-}
-
-# Their input is as wide as the state.
-SQUARE = {"intersection_rnn"}
+# How many steps are compared: with drawn weights some cells are chaotic, and drift apart by rounding alone over many.
+COMPARED = 4
 
 
 def main():
-    args = common.arguments(__doc__, CELLS)
-    np, torch, peers = common.need("numpy", "torch", "torchrecurrent")
+    cells = {}
+    for it in rnnc.library():
+        name = it["name"].removeprefix("std/")
+        if any(layout["name"] == "torchrecurrent" for layout in rnnc.about(it["name"])["layouts"]):
+            cells[name] = it["dims"]
+    args = common.arguments(__doc__, cells, common.MIDDLE)
+    _, torch, peers = common.need("numpy", "torch", "torchrecurrent")
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    shapes = args.shapes if args.shape else [(32, 128, 256, 100)]
+    classes = {it.lower(): getattr(peers, it) for it in dir(peers)}
     versions = f"PyTorch {torch.__version__}, torchrecurrent {version('torchrecurrent')}"
-    common.title(versions, args.threads, args.rounds)
+    race = common.Race("torchrecurrent", versions, args)
     for cell in args.cells:
-        for shape in shapes:
-            try:
-                measure(cell, shape, args, torch, peers)
-            except Exception as error:  # One cell that cannot be compared stops no other.
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                print(f"| {cell} | not compared: {reason[-1][:90]} | | | | |", flush=True)
+        peer = classes.get(cell.removesuffix("_torchrecurrent").replace("_", ""))
+        for batch, i, h, steps in args.shapes:
+            i = i if "I" in cells[cell] else h
+            shape = (batch, i, h, steps)
+            if peer is None:
+                race.skip(cell, shape, "torchrecurrent has no such class")
+            else:
+                race.attempt(cell, shape, lambda: measure(race, torch, peer, cell, shape, cells[cell]))
+    race.end(by_cell=False)
 
 
-def measure(cell, shape, args, torch, peers):
+def measure(race, torch, peer, cell, shape, dims):
     batch, i, h, steps = shape
-    if cell in SQUARE:
-        i = h
-        shape = (batch, i, h, steps)
     torch.manual_seed(1)
-    module = getattr(peers, CELLS[cell])(i, h)
-    x = torch.randn(steps, batch, i, requires_grad=True)
-    upstream = torch.ones(steps, batch, h)
+    module = peer(i, h)
+    with torch.no_grad():
+        # A bias that starts at 0 would show no mistake.
+        for it in module.parameters():
+            it += 0.02 * torch.randn_like(it) if it.dim() < 2 else 0.0
+    whole = torch.randn(steps, batch, i, requires_grad=True)
+    piece = whole.detach()[:COMPARED].clone().requires_grad_()
+    with torch.no_grad():
+        states = module(piece[:1])[1]
+    starts = []
+    states = zeros(torch, states, starts)
 
     def infer():
-        with torch.no_grad():
-            return module(x)[0]
+        with torch.inference_mode():
+            return module(whole, states)[0]
 
-    def train():
+    def train(x=whole, upstream=torch.ones(steps, batch, h)):
         module.zero_grad(set_to_none=True)
-        x.grad = None
-        y = module(x)[0]
+        for it in (x, *starts):
+            it.grad = None
+        y = module(x, states)[0]
         y.backward(upstream)
         return y
 
-    y = train().detach().numpy()
-    weights = {
-        # Buffers too: a bias that is switched off is one of zeros.
-        name.rsplit(".", 1)[-1]: it.detach().numpy() for name, it in module.state_dict().items()
-    }
-    sizes = {"H": h} if cell in SQUARE else {"I": i, "H": h}
-    own_y, own_dx = common.ours(
-        f"std/{cell}", sizes, "torchrecurrent", weights, x.detach().numpy(), upstream.numpy())
-    if not common.same(cell, [(y, own_y), (x.grad.numpy(), own_dx)]):
-        return
-    own = lambda: common.bench(f"std/{cell}", sizes, batch, steps, args.threads)
-    theirs, mine, _ = common.interleaved({"inference": infer, "training": train}, own, args.rounds)
-    common.row(cell, shape, "inference", theirs["inference"], mine["inference_ms"])
-    common.row(cell, shape, "training", theirs["training"], mine["training_ms"])
+    # Buffers too: a bias that is switched off is one of zeros.
+    short = lambda name: name.rsplit(".", 1)[-1]
+    weights = {short(name): it.detach().numpy() for name, it in module.state_dict().items()}
+    upstream = torch.ones(len(piece), batch, h)
+    theirs = {"y": train(piece, upstream).detach().numpy(), "x": piece.grad.numpy()}
+    if len(starts) == len(rnnc.about(f"std/{cell}")["states"]):
+        # Else they keep as a state what is a past here, or a state twice.
+        theirs |= {f"start {k}": it.grad.numpy() for k, it in enumerate(starts) if it.grad is not None}
+    for name, it in module.named_parameters():
+        if it.grad is not None:
+            theirs[f"d {short(name)}"] = it.grad.numpy()
+    sizes = {"I": i, "H": h} if "I" in dims else {"H": h}
+    own = rnnc.ours(f"std/{cell}", sizes, "torchrecurrent", weights, piece.detach().numpy(),
+                    upstream.numpy(), race.args.threads)
+    if race.same(cell, shape, theirs, own):
+        works = {"inference": {"eager": infer}, "training": {"eager": train}}
+        race.measure(cell, f"std/{cell}", sizes, shape,
+                     common.or_one_thread(torch, race.args.threads, works))
+
+
+def zeros(torch, states, starts):
+    """The same structure of zeros, each of which gets a gradient and is noted in `starts`."""
+    if isinstance(states, torch.Tensor):
+        starts.append(torch.zeros_like(states).requires_grad_())
+        return starts[-1]
+    return tuple(zeros(torch, it, starts) for it in states)
 
 
 if __name__ == "__main__":
