@@ -27,7 +27,7 @@ pub use flow::once;
 pub use linear::{LinearSum, Term};
 pub use pass::{Pass, Stage, source};
 pub use print::print;
-pub use sums::{Sum, row_operands};
+pub use sums::{Sum, blocks, row_operands};
 pub use tasks::{Task, Tasks};
 pub use whole::{Fixed, Plan, adjoint, forward, kept, ordered, ordered_with};
 

@@ -1,7 +1,7 @@
 //! Gradients of params: sums over all rows, taken apart into products of two values over all rows
 //! and into values that are summed as they are.
 
-use crate::ir::{Graph, NodeId, Op, Pointwise, Reduction};
+use crate::ir::{Contract, Graph, NodeId, Op, Pointwise, Reduction};
 
 /// How the sum of a value over all rows is found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +36,18 @@ pub(super) fn sums(
         sums[id.idx()] = Some(sum);
     }
     sums
+}
+
+/// How many leading axes two values and their product share, when they share no others: for each
+/// index of those the product is one of all numbers of one block with all of another.
+pub fn blocks(labels: &Contract) -> Option<usize> {
+    let Contract { left, right, result } = labels;
+    let shared = left.iter().filter(|it| right.contains(it)).count();
+    let leading = |all: &[u8]| all.get(..shared) == left.get(..shared);
+    let whole = result.len() == left.len() + right.len() - shared;
+    // What is shared whole is an elementwise product.
+    let is_outer = shared == 0 || (left.len() > shared && right.len() > shared);
+    (whole && is_outer && leading(right) && leading(result)).then_some(shared)
 }
 
 /// The nodes that sums over all rows read row by row.
@@ -78,11 +90,12 @@ fn sum_of(graph: &Graph, id: NodeId, once: &[bool]) -> Sum {
         Op::Map(Pointwise::Mul) if varying == 1 => Sum::Linear,
         Op::Map(Pointwise::Div) if !once[node.args[0].idx()] && varying == 1 => Sum::Linear,
         Op::Contract(_) if varying == 1 => Sum::Linear,
-        Op::Contract(labels) => {
-            // Rows of both are taken as they are: no axis is shared beside the rows.
-            let shared = labels.left.iter().any(|it| labels.right.contains(it));
-            if shared { Sum::Rows } else { Sum::Product }
-        }
+        // Rows of both are taken as they are: no axis is shared beside the rows, or a block of each
+        // by itself.
+        Op::Contract(labels) => match blocks(labels) {
+            Some(_) => Sum::Product,
+            None => Sum::Rows,
+        },
         Op::Map(_)
         | Op::Concat(_)
         | Op::Stack

@@ -25,7 +25,8 @@ pub(super) struct Forward {
 /// A sum over all rows of a node of the backward step.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum RowSum {
-    Outer(Outer),
+    /// Products, one block after the other.
+    Outer(Vec<Outer>),
     Columns(Columns),
 }
 
@@ -244,13 +245,25 @@ fn once_in_sums(graph: &Graph, plan: &Plan) -> Vec<NodeId> {
 
 /// The sum over the rows of a node, if it is found from rows.
 fn row_sum(places: &mut Places<'_>, graph: &Graph, plan: &Plan, id: NodeId) -> Option<RowSum> {
-    let mut value = |id: NodeId| (places.place(id), places.len(id));
     match &plan.sums[id.idx()] {
         Some(Sum::Product) => {
-            let [left, right] = graph.node(id).args[..] else { return None };
-            Some(RowSum::Outer(Outer { left: value(left), right: value(right) }))
+            let node = graph.node(id);
+            let ([left, right], Op::Contract(labels)) = (&node.args[..], &node.op) else {
+                return None;
+            };
+            let sizes = |places: &Places<'_>, id: NodeId| -> usize {
+                places.shapes[id.idx()][..plan::blocks(labels).unwrap_or(0)].iter().product()
+            };
+            let count = sizes(places, *left);
+            let whole = [*left, *right].map(|it| (places.place(it), places.len(it)));
+            let block = |(place, len): (Place, usize), at: usize| {
+                let len = len / count.max(1);
+                (Place { offset: place.offset + at * len, ..place }, len)
+            };
+            let one = |at: usize| Outer { left: block(whole[0], at), right: block(whole[1], at) };
+            Some(RowSum::Outer((0..count).map(one).collect()))
         }
-        Some(Sum::Rows) => Some(RowSum::Columns(Columns { value: value(id) })),
+        Some(Sum::Rows) => Some(RowSum::Columns(Columns { value: (places.place(id), places.len(id)) })),
         Some(Sum::Once | Sum::Linear) | None => None,
     }
 }

@@ -146,16 +146,8 @@ impl Emitter<'_, '_> {
         let (own, value) =
             if node.args[0] == term.matrix { (left, right) } else { (right, left) };
         let sizes = &self.places.shapes[term.matrix.idx()];
-        // Where each index of some axes leads, the last axis fastest.
-        let offsets = |labels: &[u8]| {
-            labels.iter().fold(vec![0usize], |offsets, label| {
-                let Some(axis) = own.iter().position(|it| it == label) else { return offsets };
-                let step: usize = sizes[axis + 1..].iter().product();
-                let along = |at: usize| (0..sizes[axis]).map(move |it| at + it * step);
-                offsets.into_iter().flat_map(along).collect()
-            })
-        };
-        Turned { node: term.matrix, rows: offsets(value), columns: offsets(result) }
+        let rows = offsets(value, own, sizes);
+        Turned { node: term.matrix, rows, columns: offsets(result, own, sizes) }
     }
 
     fn single(&mut self, id: NodeId) {
@@ -168,7 +160,49 @@ impl Emitter<'_, '_> {
         if lazily && self.places.users(id).iter().all(elementwise) {
             return;
         }
-        self.row(id);
+        if !self.blocks(id) {
+            self.row(id);
+        }
+    }
+
+    /// A product of blocks of a value with blocks of a matrix that is the same for all rows: one
+    /// product for each. Whether it is such a one.
+    fn blocks(&mut self, id: NodeId) -> bool {
+        let node = self.places.graph.node(id);
+        let Op::Contract(Contract { left, right, result }) = &node.op else { return false };
+        let once = |it: NodeId| self.places.pass.once[it.idx()];
+        let (value, matrix, own, other) = match (once(node.args[0]), once(node.args[1])) {
+            (false, true) => (node.args[0], node.args[1], left, right),
+            (true, false) => (node.args[1], node.args[0], right, left),
+            (true, true) | (false, false) => return false,
+        };
+        let shared = own.iter().take_while(|it| result.contains(it)).count();
+        let (lead, summed) = own.split_at(shared);
+        let fits = result.starts_with(lead)
+            && own.iter().chain(&result[shared..]).all(|it| other.contains(it))
+            && summed.iter().all(|it| !result.contains(it))
+            && shared > 0;
+        let shapes = self.places.shapes;
+        let count: usize = shapes[value.idx()][..shared].iter().product();
+        let depth: usize = shapes[value.idx()][shared..].iter().product();
+        let columns: usize = shapes[id.idx()][shared..].iter().product();
+        if !fits || count > MOST_BLOCKS || depth < 4 || columns < 4 {
+            return false;
+        }
+        let of_matrix = |labels: &[u8]| offsets(labels, other, &shapes[matrix.idx()]);
+        let (starts, rows, along) = (of_matrix(lead), of_matrix(summed), of_matrix(&result[shared..]));
+        let (from, to) = (self.places.place(value), self.places.place(id));
+        for (at, start) in starts.iter().enumerate() {
+            let pack = self.packs.len();
+            let rows = rows.iter().map(|it| it + start).collect();
+            let matrix = Turned { node: matrix, rows, columns: along.clone() };
+            self.fillings.push(Filling { pack, term: 0, first: 0, matrix, negative: false });
+            self.packs.push(PackSize { depths: vec![depth], columns });
+            let values = vec![Place { offset: from.offset + at * depth, ..from }];
+            let to = Place { offset: to.offset + at * columns, ..to };
+            self.code.push(Code::Product { pack, values, added: None, to, columns, unit: columns });
+        }
+        true
     }
 
     /// An operator by itself.
@@ -183,4 +217,17 @@ impl Emitter<'_, '_> {
             None => unreachable!("{:?} is computed for rows", node.op),
         }
     }
+}
+
+/// More blocks than these are better left to one operator for all of them.
+const MOST_BLOCKS: usize = 64;
+
+/// Where each index of some axes of a value leads, the last of them fastest; `own` are its axes.
+fn offsets(labels: &[u8], own: &[u8], sizes: &[usize]) -> Vec<usize> {
+    labels.iter().fold(vec![0], |offsets, label| {
+        let Some(axis) = own.iter().position(|it| it == label) else { return offsets };
+        let step: usize = sizes[axis + 1..].iter().product();
+        let along = |at: usize| (0..sizes[axis]).map(move |it| at + it * step);
+        offsets.into_iter().flat_map(along).collect()
+    })
 }

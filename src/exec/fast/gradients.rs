@@ -6,11 +6,12 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::compile::{Backward, Compiled, RowSum};
 use super::forward::Machine;
-use super::weights::Weights;
-use crate::exec::eval::{Value, value_of};
+use super::weights::{Weights, operator};
+use crate::exec::eval::Value;
+use crate::exec::kernels::Path;
 use crate::exec::kernels::machine::{Frame, Gradient, Outer};
-use crate::ir::{Env, Node, NodeId, Op, Pointwise};
-use crate::plan::Sum;
+use crate::ir::{Contract, Env, Node, NodeId, Op, Pointwise};
+use crate::plan::{self, Sum};
 
 /// A sum that is computed straight into the gradient of a param.
 struct Direct {
@@ -31,7 +32,7 @@ pub(super) fn param_gradients(
     gradients: &mut [Option<ArrayD<f32>>],
 ) {
     let rows = frame.packing().rows();
-    let mut sums = Sums { compiled, program, weights, env, rows, known: BTreeMap::new() };
+    let mut sums = Sums { compiled, program, weights, env, path: machine.path, rows, known: BTreeMap::new() };
     let roots = &compiled.plan.adjoint.params;
     let mut direct: Vec<Direct> = Vec::new();
     let mut others: Vec<(usize, NodeId)> = Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn param_gradients(
         for (param, gradient) in gradients.iter_mut().enumerate() {
             let (Some((sum, add)), Some(gradient)) = (round.get(&param), gradient) else { continue };
             if let Some(to) = gradient.as_slice_mut() {
-                jobs.push((job(sum, to), *add));
+                jobs.extend(parts(sum, to).map(|it| (it, *add)));
             }
         }
         frame.sums(machine.path, &mut jobs, machine.team);
@@ -72,11 +73,21 @@ pub(super) fn param_gradients(
     }
 }
 
-fn job<'t>(sum: &RowSum, to: &'t mut [f32]) -> Gradient<'t> {
+/// A sum, block by block.
+fn parts<'t>(sum: &RowSum, to: &'t mut [f32]) -> impl Iterator<Item = Gradient<'t>> + use<'t> {
+    let mut all = Vec::new();
     match sum {
-        RowSum::Outer(outer) => Gradient::Outer(*outer, to),
-        RowSum::Columns(columns) => Gradient::Columns(*columns, to),
+        RowSum::Outer(blocks) => {
+            let mut rest = to;
+            for outer in blocks {
+                let (own, others) = rest.split_at_mut(outer.left.1 * outer.right.1);
+                all.push(Gradient::Outer(*outer, own));
+                rest = others;
+            }
+        }
+        RowSum::Columns(columns) => all.push(Gradient::Columns(*columns, to)),
     }
+    all.into_iter()
 }
 
 /// Sums of nodes over all rows.
@@ -85,6 +96,7 @@ struct Sums<'s> {
     program: &'s Backward,
     weights: &'s Weights,
     env: &'s Env,
+    path: Path,
     /// How many rows there are.
     rows: usize,
     known: BTreeMap<NodeId, Value<f32>>,
@@ -95,11 +107,17 @@ impl Sums<'_> {
         self.compiled.plan.adjoint.graph.node(id)
     }
 
-    /// How the axes of a product of two values over all rows stand in its node: `None` where they
-    /// are those of one value and then those of the other.
+    /// The axes of a product of two values over all rows, as the sum has them: those of one value
+    /// and then those of the other, without the ones that they share.
+    fn axes<'l>(labels: &'l Contract) -> Vec<&'l u8> {
+        let own = |it: &&u8| !labels.left.contains(it);
+        labels.left.iter().chain(labels.right.iter().filter(own)).collect()
+    }
+
+    /// How these axes stand in the node of a product; `None` where they stand in order.
     fn turned(&self, id: NodeId) -> Option<Vec<usize>> {
         let Op::Contract(labels) = &self.node(id).op else { return None };
-        let all: Vec<&u8> = labels.left.iter().chain(&labels.right).collect();
+        let all = Sums::axes(labels);
         let place = |label: &u8| all.iter().position(|it| *it == label);
         let order: Vec<usize> = labels.result.iter().filter_map(place).collect();
         (!order.is_sorted()).then_some(order)
@@ -111,15 +129,17 @@ impl Sums<'_> {
         let mut open = vec![root];
         while let Some(id) = open.pop() {
             match (&self.compiled.plan.sums[id.idx()], &self.program.sums[id.idx()]) {
-                (Some(Sum::Product), Some(RowSum::Outer(outer))) => {
-                    let Outer { left, right } = *outer;
-                    let outer = match self.turned(id) {
-                        None => *outer,
+                (Some(Sum::Product), Some(RowSum::Outer(blocks))) => {
+                    let swapped = |it: &Outer| Outer { left: it.right, right: it.left };
+                    let blocks = match self.turned(id) {
+                        None => blocks.clone(),
                         // Two groups of axes that change places.
-                        Some(order) if self.swaps(id, &order) => Outer { left: right, right: left },
+                        Some(order) if self.swaps(id, &order) => {
+                            blocks.iter().map(swapped).collect()
+                        }
                         Some(_) => return None,
                     };
-                    all.push(RowSum::Outer(outer));
+                    all.push(RowSum::Outer(blocks));
                 }
                 (Some(Sum::Rows), Some(sum)) => all.push(sum.clone()),
                 (Some(Sum::Linear), None) => match self.node(id).op {
@@ -135,8 +155,9 @@ impl Sums<'_> {
 
     fn swaps(&self, id: NodeId, order: &[usize]) -> bool {
         let Op::Contract(labels) = &self.node(id).op else { return false };
-        let (left, right) = (labels.left.len(), labels.right.len());
-        order.iter().copied().eq((left..left + right).chain(0..left))
+        let shared = plan::blocks(labels).unwrap_or(0);
+        let (left, all) = (labels.left.len(), labels.result.len());
+        order.iter().copied().eq((0..shared).chain(left..all).chain(shared..left))
     }
 
     /// Computes what the sums of some roots read from rows.
@@ -157,13 +178,15 @@ impl Sums<'_> {
             }
         }
         let size = |sum: &RowSum| match sum {
-            RowSum::Outer(it) => it.left.1 * it.right.1,
+            RowSum::Outer(all) => all.iter().map(|it| it.left.1 * it.right.1).sum(),
             RowSum::Columns(it) => it.value.1,
         };
         let mut targets: Vec<Vec<f32>> =
             wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
-        let mut jobs: Vec<(Gradient<'_>, bool)> =
-            wanted.iter().zip(&mut targets).map(|((_, it), to)| (job(it, to), false)).collect();
+        let mut jobs: Vec<(Gradient<'_>, bool)> = Vec::new();
+        for ((_, sum), to) in wanted.iter().zip(&mut targets) {
+            jobs.extend(parts(sum, to).map(|it| (it, false)));
+        }
         frame.sums(machine.path, &mut jobs, machine.team);
         drop(jobs);
         let ids: Vec<NodeId> = wanted.iter().map(|it| it.0).collect();
@@ -178,8 +201,17 @@ impl Sums<'_> {
         let shape = &self.program.shapes[id.idx()];
         let Some(order) = self.turned(id) else { return array(shape, numbers) };
         let shapes = &self.program.shapes;
-        let axes = self.node(id).args.iter().flat_map(|it| shapes[it.idx()].iter().copied());
-        let axes: Vec<usize> = axes.collect();
+        let Op::Contract(labels) = &self.node(id).op else { return array(shape, numbers) };
+        let args = &self.node(id).args;
+        let size = |label: &u8| {
+            let sides = [&labels.left, &labels.right].into_iter().zip(args);
+            let found = sides.filter_map(|(side, arg)| {
+                let at = side.iter().position(|it| it == label)?;
+                Some(shapes[arg.idx()][at])
+            });
+            found.max().unwrap_or(1)
+        };
+        let axes: Vec<usize> = Sums::axes(labels).into_iter().map(size).collect();
         let turned = array(&axes, numbers).permuted_axes(IxDyn(&order));
         turned.as_standard_layout().into_owned().into_shared()
     }
@@ -201,9 +233,8 @@ impl Sums<'_> {
                     })
                     .collect();
                 let args: Vec<&Value<f32>> = args.iter().collect();
-                let leaf = &mut |_, _: &Node| unreachable!("a leaf is summed row by row");
                 let shape = &self.program.shapes[id.idx()];
-                value_of(id, self.node(id), &args, shape, self.env, leaf)
+                operator(self.path, id, self.node(id), &args, shape, self.env)
             }
             Some(Sum::Once) => {
                 let rows = self.rows as f32;

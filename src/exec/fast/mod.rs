@@ -258,6 +258,7 @@ impl Fast {
         let program = &prepared.compiled.forward;
         self.weights(&prepared.forward, given, |weights| {
             let source = Source {
+                path: self.path,
                 graph: &self.bound.cell().step,
                 shapes: self.bound.step_shapes(),
                 env: self.bound.env(),
@@ -266,7 +267,7 @@ impl Fast {
             };
             let mut weights =
                 weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
-            weights.fill(&program.needs, &source);
+            weights.fill(&program.needs, &source, self.machine().team);
             weights
         })
     }
@@ -287,6 +288,7 @@ impl Fast {
                 op => given.fixed(op),
             };
             let source = Source {
+                path: self.path,
                 graph: &compiled.plan.adjoint.graph,
                 shapes: &program.shapes,
                 env: self.bound.env(),
@@ -295,7 +297,7 @@ impl Fast {
             };
             let mut weights =
                 weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
-            weights.fill(&program.needs, &source);
+            weights.fill(&program.needs, &source, self.machine().team);
             weights
         })
     }

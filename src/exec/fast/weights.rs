@@ -1,12 +1,13 @@
 //! What is the same for all rows: values of params, and matrices in the form that products want.
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, IxDyn};
 
 use crate::exec::eval::{Value, value_of};
-use crate::exec::kernels::machine::Program;
-use crate::exec::kernels::{Matrix, Packed, Path};
+use crate::exec::kernels::machine::{Program, apply};
+use crate::exec::kernels::{Matrix, Packed, Part, Path, Team};
 use crate::ir::{Env, Graph, Node, NodeId, Op};
 
 /// A matrix within a product: the number at row k and column j is number `rows[k] + columns[j]` of
@@ -52,11 +53,12 @@ pub(super) struct Weights {
 
 /// Where leaves come from: params by reference, the others by value.
 pub(super) struct Source<'s> {
+    pub path: Path,
     pub graph: &'s Graph,
     pub shapes: &'s [Vec<usize>],
     pub env: &'s Env,
     pub params: &'s [ArrayD<f32>],
-    pub leaf: &'s dyn Fn(&Op) -> Option<Value<f32>>,
+    pub leaf: &'s (dyn Fn(&Op) -> Option<Value<f32>> + Sync),
 }
 
 impl Source<'_> {
@@ -81,13 +83,15 @@ impl Source<'_> {
             } else {
                 let args: Option<Vec<&Value<f32>>> =
                     node.args.iter().map(|it| values[it.idx()].as_ref()).collect();
-                args.map(|args| {
-                    let none = &mut |_, _: &Node| unreachable!("this node is no leaf");
-                    value_of(id, node, &args, &self.shapes[id.idx()], self.env, none)
-                })
+                args.map(|args| self.value(id, node, &args))
             };
         }
         values
+    }
+
+    /// The value of a node that is no leaf: large products want the kernels.
+    fn value(&self, id: NodeId, node: &Node, args: &[&Value<f32>]) -> Value<f32> {
+        operator(self.path, id, node, args, &self.shapes[id.idx()], self.env)
     }
 
     /// The numbers of a node in order: those of a param where they stand.
@@ -105,6 +109,27 @@ impl Source<'_> {
     }
 }
 
+/// The value of an operator, by a kernel where there is one.
+pub(super) fn operator(
+    path: Path,
+    id: NodeId,
+    node: &Node,
+    args: &[&Value<f32>],
+    shape: &[usize],
+    env: &Env,
+) -> Value<f32> {
+    let given: Option<Vec<(&[f32], &[usize])>> =
+        args.iter().map(|it| Some((it.as_slice()?, it.shape()))).collect();
+    let computed = given.and_then(|it| apply(path, &node.op, env, &it, shape));
+    match computed.map(|it| ArrayD::from_shape_vec(IxDyn(shape), it)) {
+        Some(Ok(value)) => value.into_shared(),
+        Some(Err(_)) | None => {
+            let none = &mut |_, _: &Node| unreachable!("this node is no leaf");
+            value_of(id, node, args, shape, env, none)
+        }
+    }
+}
+
 impl Weights {
     /// Memory for the weights of a program.
     pub fn new(program: &Program, path: Path) -> Weights {
@@ -113,7 +138,7 @@ impl Weights {
     }
 
     /// Computes and packs.
-    pub fn fill(&mut self, needs: &Needs, source: &Source<'_>) {
+    pub fn fill(&mut self, needs: &Needs, source: &Source<'_>, team: &Team) {
         // A param that is only multiplied with is not copied.
         let is_param = |it: &NodeId| matches!(source.graph.node(*it).op, Op::Param(_));
         let direct = needs.fixed.iter().map(|it| it.0);
@@ -124,25 +149,44 @@ impl Weights {
             let numbers = source.numbers(*node, &self.values);
             self.fixed[*first..first + numbers.len()].copy_from_slice(&numbers);
         }
-        for it in &needs.fillings {
-            let numbers = source.numbers(it.matrix.node, &self.values);
-            let packed = &mut self.packs[it.pack];
-            let (rows, columns) = (&it.matrix.rows, &it.matrix.columns);
-            match (step(rows), step(columns)) {
-                (Some(down), Some(right)) => {
-                    let first = rows.first().unwrap_or(&0) + columns.first().unwrap_or(&0);
-                    let (rows, columns) = (rows.len(), columns.len());
-                    let matrix = Matrix { data: &numbers, first, down, right, rows, columns };
-                    packed.fill(it.term, it.first, matrix, it.negative);
-                }
-                (Some(_) | None, _) => {
-                    let all = rows.iter().flat_map(|k| columns.iter().map(move |j| k + j));
-                    let data: Vec<f32> = all.map(|it| numbers[it]).collect();
-                    let (rows, columns) = (rows.len(), columns.len());
-                    let matrix =
-                        Matrix { data: &data, first: 0, down: columns, right: 1, rows, columns };
-                    packed.fill(it.term, it.first, matrix, it.negative);
-                }
+        // Each product is packed by one thread.
+        let values = &self.values;
+        let packs: Vec<Mutex<&mut Packed>> = self.packs.iter_mut().map(Mutex::new).collect();
+        let pack = |share: &Part<'_>| {
+            for it in needs.fillings.iter().filter(|it| it.pack % share.parts == share.part) {
+                let mut packed = packs[it.pack].lock().unwrap_or_else(PoisonError::into_inner);
+                it.fill(&mut packed, &source.numbers(it.matrix.node, values));
+            }
+        };
+        if size(needs) > LEAST { team.run(&pack) } else { pack(&Part::whole()) }
+    }
+}
+
+/// So many numbers are worth the start of threads.
+const LEAST: usize = 100_000;
+
+fn size(needs: &Needs) -> usize {
+    needs.fillings.iter().map(|it| it.matrix.rows.len() * it.matrix.columns.len()).sum()
+}
+
+impl Filling {
+    /// Puts the matrix where it goes.
+    fn fill(&self, packed: &mut Packed, numbers: &[f32]) {
+        let Turned { rows, columns, .. } = &self.matrix;
+        match (step(rows), step(columns)) {
+            (Some(down), Some(right)) => {
+                let first = rows.first().unwrap_or(&0) + columns.first().unwrap_or(&0);
+                let (rows, columns) = (rows.len(), columns.len());
+                let matrix = Matrix { data: numbers, first, down, right, rows, columns };
+                packed.fill(self.term, self.first, matrix, self.negative);
+            }
+            (Some(_) | None, _) => {
+                let all = rows.iter().flat_map(|k| columns.iter().map(move |j| k + j));
+                let data: Vec<f32> = all.map(|it| numbers[it]).collect();
+                let (rows, columns) = (rows.len(), columns.len());
+                let matrix =
+                    Matrix { data: &data, first: 0, down: columns, right: 1, rows, columns };
+                packed.fill(self.term, self.first, matrix, self.negative);
             }
         }
     }

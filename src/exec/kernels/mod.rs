@@ -27,7 +27,7 @@ pub use rowop::RowOp;
 pub use strip::{
     Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, RawStream, RawStrip, Stream, Strip, Target,
 };
-pub use team::Team;
+pub use team::{Part, Team};
 
 /// Which instructions the kernels use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -49,6 +49,12 @@ pub struct Bases(Vec<(*mut f32, usize)>);
 // SAFETY: its pointers are never followed.
 unsafe impl Send for Bases {}
 
+/// The room that a buffer takes. Buffers that began a power of two apart would contend for the same
+/// places in the first cache, and their addresses would look alike to the processor.
+fn room(numbers: usize) -> usize {
+    numbers.next_multiple_of(LINE) + 9 * LINE
+}
+
 /// How many rows of a step or block each thread has.
 pub(super) fn local_rows(packing: &Packing) -> usize {
     packing.width().max(BLOCK.min(packing.rows()))
@@ -69,7 +75,7 @@ impl<'m> Frame<'m> {
     /// How many numbers the own buffers of a program take.
     pub fn numbers(program: &Program, packing: &Packing, parts: usize) -> usize {
         let own = program.buffers().iter().filter(|it| it.own);
-        own.map(|it| numbers(it, packing, parts).next_multiple_of(LINE)).sum()
+        own.map(|it| room(numbers(it, packing, parts))).sum()
     }
 
     /// Gives the own buffers of a program memory.
@@ -102,7 +108,7 @@ impl<'m> Frame<'m> {
             }
             let n = numbers(it, packing, parts);
             let first = base.wrapping_add(at);
-            at += n.next_multiple_of(LINE);
+            at += room(n);
             (first, n)
         }));
         Frame { buffers: program.buffers(), packing, bases, lent: PhantomData }

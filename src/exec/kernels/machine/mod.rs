@@ -3,12 +3,14 @@
 //! A program holds no data and knows neither the batch nor the steps; it is checked once. A
 //! [`Frame`] gives each of its buffers memory for the rows of a call, and [`Program::run`] runs it.
 
+mod apply;
 mod frame;
 mod rows;
 mod run;
 mod split;
 mod sums;
 
+pub use apply::apply;
 pub use frame::{Bases, Frame, Memory};
 pub use rows::{Packing, Rows};
 pub use run::Workspace;
