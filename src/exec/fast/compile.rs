@@ -108,11 +108,12 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Option<Forward> {
             each(&mut places, &mut masks[mask]);
         }
     }
-    let next = next_rows(&mut places, cell.carries.iter().map(|it| Some(it.next)), |carry| {
-        Place { buffer: carries[carry], offset: 0, rows: Rows::New }
+    let next = next_rows(&mut places, cell.carries.iter().map(|it| Some(it.next)), |carry| Place {
+        buffer: carries[carry],
+        offset: 0,
+        rows: Rows::New,
     });
-    let mut emitter =
-        Emitter { places: &mut places, next, packs: Vec::new(), fillings: Vec::new(), code: Vec::new() };
+    let mut emitter = Emitter::new(&mut places, next);
     let parts = emitter.stages(&pass.stages);
     let (packs, fillings) = (emitter.packs, emitter.fillings);
     for id in outputs.chain(wanted.iter().copied()) {
@@ -149,11 +150,7 @@ fn next_rows(
     all
 }
 
-fn backward(
-    bound: &Bound,
-    plan: &Plan,
-    forward: &Forward,
-) -> Result<Option<Backward>, BindError> {
+fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Backward>, BindError> {
     let cell = bound.cell();
     let adjoint = &plan.adjoint;
     let graph = &adjoint.graph;
@@ -210,11 +207,12 @@ fn backward(
             places.put(id, Place { buffer, offset: 0, rows: Rows::Each });
         }
     }
-    let next = next_rows(&mut places, adjoint.carries.iter().copied(), |carry| {
-        Place { buffer: carries[carry], offset: 0, rows: Rows::Old }
+    let next = next_rows(&mut places, adjoint.carries.iter().copied(), |carry| Place {
+        buffer: carries[carry],
+        offset: 0,
+        rows: Rows::Old,
     });
-    let mut emitter =
-        Emitter { places: &mut places, next, packs: Vec::new(), fillings: Vec::new(), code: Vec::new() };
+    let mut emitter = Emitter::new(&mut places, next);
     let parts = emitter.stages(&pass.stages);
     let (packs, fillings) = (emitter.packs, emitter.fillings);
     for id in summed.iter().copied().chain(adjoint.inputs.iter().flatten().copied()) {
@@ -263,7 +261,9 @@ fn row_sum(places: &mut Places<'_>, graph: &Graph, plan: &Plan, id: NodeId) -> O
             let one = |at: usize| Outer { left: block(whole[0], at), right: block(whole[1], at) };
             Some(RowSum::Outer((0..count).map(one).collect()))
         }
-        Some(Sum::Rows) => Some(RowSum::Columns(Columns { value: (places.place(id), places.len(id)) })),
+        Some(Sum::Rows) => {
+            Some(RowSum::Columns(Columns { value: (places.place(id), places.len(id)) }))
+        }
         Some(Sum::Once | Sum::Linear) | None => None,
     }
 }

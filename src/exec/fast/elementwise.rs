@@ -3,9 +3,7 @@
 use super::emit::Emitter;
 use super::places::Places;
 use crate::exec::kernels::machine::{Code, Stream};
-use crate::exec::kernels::{
-    Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target,
-};
+use crate::exec::kernels::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 use crate::ir::{NodeId, Op};
 
 /// How the numbers of the values of a run are cut: `outer` times `inner` of them.
@@ -81,14 +79,13 @@ pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
     }
     let mut run = Run { cut, streams: Vec::new(), instructions: Vec::new(), registers: Vec::new() };
     for at in 0..nodes.len() {
-        run.node(emitter.places, nodes, at);
+        run.node(emitter, nodes, at);
     }
     let streams = run.streams;
     match Strip::new(run.instructions, streams.len() as u16) {
         Some(strip) => {
-            let may_meet = |a: u16, b: u16| {
-                streams[usize::from(a)].may_meet(&streams[usize::from(b)], n)
-            };
+            let may_meet =
+                |a: u16, b: u16| streams[usize::from(a)].may_meet(&streams[usize::from(b)], n);
             let strip = strip.fused(may_meet);
             emitter.code.push(Code::Strip { strip, outer: cut.outer, inner: cut.inner, streams });
         }
@@ -106,8 +103,9 @@ struct Run {
 }
 
 impl Run {
-    fn node(&mut self, places: &mut Places<'_>, nodes: &[NodeId], at: usize) {
+    fn node(&mut self, emitter: &mut Emitter<'_, '_>, nodes: &[NodeId], at: usize) {
         let id = nodes[at];
+        let places = &mut *emitter.places;
         let node = places.graph.node(id);
         let Op::Map(op) = node.op else { unreachable!("only elementwise nodes are gathered") };
         let mut args = [Operand::Number(0.0); 3];
@@ -138,7 +136,7 @@ impl Run {
                 Target::Register(register as u16)
             }
             Some(_) | None => {
-                let place = places.place(id);
+                let place = emitter.place_of_result(id);
                 let stream = Stream { place, outer: self.cut.inner, kind: Kind::Each };
                 Target::Stream(self.stream(stream))
             }
@@ -150,9 +148,7 @@ impl Run {
     fn operand(&mut self, places: &mut Places<'_>, id: NodeId) -> Operand {
         let (source, outer, kind) = match places.repeated(id) {
             Some(Repeated::Number(source)) => (source, 0, Kind::PerOuter),
-            Some(Repeated::Outer(source, cut)) if cut == self.cut => {
-                (source, 1, Kind::PerOuter)
-            }
+            Some(Repeated::Outer(source, cut)) if cut == self.cut => (source, 1, Kind::PerOuter),
             Some(Repeated::Inner(source, cut)) if cut == self.cut => (source, 0, Kind::Each),
             Some(Repeated::Outer(..) | Repeated::Inner(..)) | None => {
                 (id, self.cut.inner, Kind::Each)

@@ -3,7 +3,7 @@
 use super::elementwise::elementwise;
 use super::places::Places;
 use super::weights::{Filling, Turned};
-use crate::exec::kernels::machine::{Code, PackSize, Part, Place, RowCode};
+use crate::exec::kernels::machine::{Code, PackSize, Part, Place, RowCode, Rows};
 use crate::ir::{Contract, NodeId, Op};
 use crate::plan::{LinearSum, Stage, Task, Term};
 
@@ -15,9 +15,18 @@ pub(super) struct Emitter<'p, 'g> {
     pub packs: Vec<PackSize>,
     pub fillings: Vec<Filling>,
     pub code: Vec<Code>,
+    /// Places of the stage whose values nobody reads any more, and how many numbers each has: they
+    /// are in a near cache, and new memory is not.
+    pub free: Vec<(Place, usize)>,
 }
 
-impl Emitter<'_, '_> {
+impl<'p, 'g> Emitter<'p, 'g> {
+    /// Nothing is emitted yet.
+    pub fn new(places: &'p mut Places<'g>, next: Vec<Option<(NodeId, Place)>>) -> Emitter<'p, 'g> {
+        let (packs, fillings) = (Vec::new(), Vec::new());
+        Emitter { places, next, packs, fillings, code: Vec::new(), free: Vec::new() }
+    }
+
     /// The instructions of all stages.
     pub fn stages(&mut self, stages: &[Stage]) -> Vec<Part> {
         for task in stages.iter().flat_map(|it| &it.tasks) {
@@ -27,6 +36,7 @@ impl Emitter<'_, '_> {
         }
         let mut parts = Vec::new();
         for stage in stages {
+            self.free.clear();
             for task in &stage.tasks {
                 self.task(task);
             }
@@ -86,8 +96,7 @@ impl Emitter<'_, '_> {
 
     /// Sums of products, as many at once as stand side by side.
     fn products(&mut self, sums: &[LinearSum]) {
-        let sums: Vec<&LinearSum> =
-            sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
+        let sums: Vec<&LinearSum> = sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
         let mut begin = 0;
         while begin < sums.len() {
             let to = self.places.place(sums[begin].node);
@@ -114,6 +123,28 @@ impl Emitter<'_, '_> {
             self.product(&sums[begin..end], added, to);
             begin = end;
         }
+        for added in sums.iter().filter_map(|it| it.added) {
+            let places = &self.places;
+            let last = places.whole(added) == Some(added) && places.users(added).len() == 1;
+            let place = places.known(added).filter(|it| it.rows == Rows::Each);
+            if let (true, false, Some(place)) = (last, places.is_wanted(added), place)
+                && places.pass.is_each(added)
+            {
+                self.free.push((place, places.len(added)));
+            }
+        }
+    }
+
+    /// The place of a result: a free one for what needs rows of all steps, or a new one.
+    pub fn place_of_result(&mut self, id: NodeId) -> Place {
+        let n = self.places.len(id);
+        if self.places.is_free(id) && !self.places.is_local(id) {
+            if let Some(at) = self.free.iter().position(|it| it.1 == n) {
+                let (place, _) = self.free.remove(at);
+                self.places.put(id, place);
+            }
+        }
+        self.places.place(id)
     }
 
     fn product(&mut self, sums: &[&LinearSum], added: Option<Place>, to: Place) {
@@ -143,8 +174,7 @@ impl Emitter<'_, '_> {
         let Op::Contract(Contract { left, right, result }) = &node.op else {
             unreachable!("a product is a contraction")
         };
-        let (own, value) =
-            if node.args[0] == term.matrix { (left, right) } else { (right, left) };
+        let (own, value) = if node.args[0] == term.matrix { (left, right) } else { (right, left) };
         let sizes = &self.places.shapes[term.matrix.idx()];
         let rows = offsets(value, own, sizes);
         Turned { node: term.matrix, rows, columns: offsets(result, own, sizes) }
@@ -190,7 +220,8 @@ impl Emitter<'_, '_> {
             return false;
         }
         let of_matrix = |labels: &[u8]| offsets(labels, other, &shapes[matrix.idx()]);
-        let (starts, rows, along) = (of_matrix(lead), of_matrix(summed), of_matrix(&result[shared..]));
+        let (starts, rows, along) =
+            (of_matrix(lead), of_matrix(summed), of_matrix(&result[shared..]));
         let (from, to) = (self.places.place(value), self.places.place(id));
         for (at, start) in starts.iter().enumerate() {
             let pack = self.packs.len();

@@ -32,7 +32,8 @@ pub(super) fn param_gradients(
     gradients: &mut [Option<ArrayD<f32>>],
 ) {
     let rows = frame.packing().rows();
-    let mut sums = Sums { compiled, program, weights, env, path: machine.path, rows, known: BTreeMap::new() };
+    let mut sums =
+        Sums { compiled, program, weights, env, path: machine.path, rows, known: BTreeMap::new() };
     let roots = &compiled.plan.adjoint.params;
     let mut direct: Vec<Direct> = Vec::new();
     let mut others: Vec<(usize, NodeId)> = Vec::new();
@@ -59,7 +60,9 @@ pub(super) fn param_gradients(
         });
         let mut jobs = Vec::new();
         for (param, gradient) in gradients.iter_mut().enumerate() {
-            let (Some((sum, add)), Some(gradient)) = (round.get(&param), gradient) else { continue };
+            let (Some((sum, add)), Some(gradient)) = (round.get(&param), gradient) else {
+                continue;
+            };
             if let Some(to) = gradient.as_slice_mut() {
                 jobs.extend(parts(sum, to).map(|it| (it, *add)));
             }
@@ -181,8 +184,7 @@ impl Sums<'_> {
             RowSum::Outer(all) => all.iter().map(|it| it.left.1 * it.right.1).sum(),
             RowSum::Columns(it) => it.value.1,
         };
-        let mut targets: Vec<Vec<f32>> =
-            wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
+        let mut targets: Vec<Vec<f32>> = wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
         let mut jobs: Vec<(Gradient<'_>, bool)> = Vec::new();
         for ((_, sum), to) in wanted.iter().zip(&mut targets) {
             jobs.extend(parts(sum, to).map(|it| (it, false)));

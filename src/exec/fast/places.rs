@@ -180,7 +180,7 @@ impl<'g> Places<'g> {
     }
 
     /// Whether rows of the step or block that runs are enough for a node.
-    fn is_local(&self, id: NodeId) -> bool {
+    pub fn is_local(&self, id: NodeId) -> bool {
         !self.lasting[id.idx()]
     }
 
