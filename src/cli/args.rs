@@ -240,7 +240,7 @@ pub struct DataArgs {
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
     /// What computes
-    #[arg(long, value_enum, default_value_t = EngineChoice::Reference)]
+    #[arg(long, value_enum, default_value_t = EngineChoice::Fast)]
     pub engine: EngineChoice,
     /// How many threads the fast engine may use, by default all; results are the same for any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
