@@ -29,10 +29,11 @@ fn both_engines_give_the_same_runs_and_gradients() {
     inputs.lengths = Some(vec![2, 5, 0]);
     let state = InitialState(vec![Some(waves(&[3, 4], 0.9))]);
     let traces = vec!["r".into(), "n".into()];
-    let [plain, fast] = [EngineOptions::reference(), EngineOptions::default()].map(|mut options| {
-        options.traces.clone_from(&traces);
-        bound.engine(options)
-    });
+    let [plain, fast] =
+        [EngineOptions::reference(), EngineOptions::default()].map(|mut options| {
+            options.traces.clone_from(&traces);
+            bound.engine(options)
+        });
     let expected = plain.forward(&params, &inputs, &state).unwrap();
     let run = fast.forward(&params, &inputs, &state).unwrap();
     assert_eq!((run.steps(), run.batch(), run.lengths()), (5, 3, &[2, 5, 0][..]));

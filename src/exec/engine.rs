@@ -363,9 +363,8 @@ impl Engine {
             }
             (Streamed::Fast(_), None) => return Err(other()),
             (Streamed::Plain(state), _) => {
-                let feeds = inputs.iter().map(|it| {
-                    Some(Feed::Batch(it.to_owned().insert_axis(Axis(0))))
-                });
+                let feeds =
+                    inputs.iter().map(|it| Some(Feed::Batch(it.to_owned().insert_axis(Axis(0)))));
                 let mut now = Inputs::new(feeds.collect());
                 (now.steps, now.batch) = (Some(1), Some(stream.batch));
                 let outputs = self.step_with(params, &now, state, &mut Masks::Eval)?;

@@ -147,9 +147,10 @@ impl Flow<'_> {
                 let outside = node.args.iter().filter(|it| loop_of[it.idx()].is_none());
                 level[id.idx()] = match loop_of[id.idx()] {
                     Some(own) => {
-                        let other = node.args.iter().filter(|it| {
-                            loop_of[it.idx()].is_some_and(|other| other != own)
-                        });
+                        let other = node
+                            .args
+                            .iter()
+                            .filter(|it| loop_of[it.idx()].is_some_and(|other| other != own));
                         let waits = outside.chain(other).map(|it| even(level[it.idx()]) + 1).max();
                         loops[own].level = loops[own].level.max(waits.unwrap_or(1));
                         loops[own].level

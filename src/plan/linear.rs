@@ -123,7 +123,9 @@ fn join(a: Part, b: Part) -> Option<LinearSum> {
             Some(a)
         }
         // Only one value can be added: one of the sums is that.
-        ((a, Some(_)), (_, Some(b))) if b.added.is_none() => Some(LinearSum { added: Some(a), ..b }),
+        ((a, Some(_)), (_, Some(b))) if b.added.is_none() => {
+            Some(LinearSum { added: Some(a), ..b })
+        }
         ((_, Some(sum)), (other, _)) | ((other, None), (_, Some(sum))) => {
             sum.added.is_none().then_some(LinearSum { added: Some(other), ..sum })
         }

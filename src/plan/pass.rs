@@ -73,14 +73,14 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
             }
         })
         .collect();
-    let mut order: Vec<Key> = graph.ids().filter(|it| computed(*it)).map(|it| keys[it.idx()]).collect();
+    let mut order: Vec<Key> =
+        graph.ids().filter(|it| computed(*it)).map(|it| keys[it.idx()]).collect();
     order.extend(held_at.iter().flatten());
     order.sort_unstable();
     order.dedup();
     let stages = order.iter().map(|key| {
         let within = |id: NodeId| computed(id) && keys[id.idx()] == *key;
-        let held: Vec<usize> =
-            (0..held_at.len()).filter(|it| held_at[*it] == Some(*key)).collect();
+        let held: Vec<usize> = (0..held_at.len()).filter(|it| held_at[*it] == Some(*key)).collect();
         let carries = match key.0 % 2 {
             0 => Vec::new(),
             _ => levels.loops[key.1].carries.clone(),
@@ -94,7 +94,8 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
         at.filter(|_| computed(it))
     });
     let stage_of = stage_of.collect();
-    let in_loop = |carry: usize| levels.loops.iter().any(|it: &Recurrent| it.carries.contains(&carry));
+    let in_loop =
+        |carry: usize| levels.loops.iter().any(|it: &Recurrent| it.carries.contains(&carry));
     let held = (0..flow.next.len()).map(|it| !in_loop(it)).collect();
     Pass { stages, stage_of, once: flow.once, needed: levels.needed, absorbed, held }
 }

@@ -90,12 +90,7 @@ fn flatten(
 }
 
 /// The sum of leaves in this order.
-fn chain(
-    out: &mut Graph,
-    node: &Node,
-    leaves: &[Leaf],
-    map: &[Option<NodeId>],
-) -> Option<NodeId> {
+fn chain(out: &mut Graph, node: &Node, leaves: &[Leaf], map: &[Option<NodeId>]) -> Option<NodeId> {
     let mut sum: Option<NodeId> = None;
     for (at, leaf) in leaves.iter().enumerate() {
         let id = map[leaf.id.idx()]?;

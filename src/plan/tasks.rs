@@ -94,8 +94,7 @@ pub(super) fn schedule(
 ) -> Tasks {
     let graph = flow.graph;
     let piece = |id: NodeId| within(id) && !absorbed[id.idx()];
-    let mut waiting =
-        Waiting { waits: BTreeMap::new(), users: BTreeMap::new(), ready: Vec::new() };
+    let mut waiting = Waiting { waits: BTreeMap::new(), users: BTreeMap::new(), ready: Vec::new() };
     // A leaf of a value that is held in this stage, and in no loop, has its rows when it is held.
     let leaf = |id: NodeId| {
         let carry = (flow.carry)(&graph.node(id).op)?;

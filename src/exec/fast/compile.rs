@@ -107,11 +107,18 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Option<Forward> {
             each(&mut places, &mut masks[mask]);
         }
     }
-    let next = next_rows(&mut places, cell.carries.iter().map(|it| Some(it.next)), |carry| {
-        Place { buffer: carries[carry], offset: 0, rows: Rows::New }
+    let next = next_rows(&mut places, cell.carries.iter().map(|it| Some(it.next)), |carry| Place {
+        buffer: carries[carry],
+        offset: 0,
+        rows: Rows::New,
     });
-    let mut emitter =
-        Emitter { places: &mut places, next, packs: Vec::new(), fillings: Vec::new(), code: Vec::new() };
+    let mut emitter = Emitter {
+        places: &mut places,
+        next,
+        packs: Vec::new(),
+        fillings: Vec::new(),
+        code: Vec::new(),
+    };
     let parts = emitter.stages(&pass.stages);
     let (packs, fillings) = (emitter.packs, emitter.fillings);
     for id in outputs.chain(wanted.iter().copied()) {
@@ -148,11 +155,7 @@ fn next_rows(
     all
 }
 
-fn backward(
-    bound: &Bound,
-    plan: &Plan,
-    forward: &Forward,
-) -> Result<Option<Backward>, BindError> {
+fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Backward>, BindError> {
     let cell = bound.cell();
     let adjoint = &plan.adjoint;
     let graph = &adjoint.graph;
@@ -209,11 +212,18 @@ fn backward(
             places.put(id, Place { buffer, offset: 0, rows: Rows::Each });
         }
     }
-    let next = next_rows(&mut places, adjoint.carries.iter().copied(), |carry| {
-        Place { buffer: carries[carry], offset: 0, rows: Rows::Old }
+    let next = next_rows(&mut places, adjoint.carries.iter().copied(), |carry| Place {
+        buffer: carries[carry],
+        offset: 0,
+        rows: Rows::Old,
     });
-    let mut emitter =
-        Emitter { places: &mut places, next, packs: Vec::new(), fillings: Vec::new(), code: Vec::new() };
+    let mut emitter = Emitter {
+        places: &mut places,
+        next,
+        packs: Vec::new(),
+        fillings: Vec::new(),
+        code: Vec::new(),
+    };
     let parts = emitter.stages(&pass.stages);
     let (packs, fillings) = (emitter.packs, emitter.fillings);
     for id in summed.iter().copied().chain(adjoint.inputs.iter().flatten().copied()) {

@@ -3,9 +3,7 @@
 use super::emit::Emitter;
 use super::places::Places;
 use crate::exec::kernels::machine::{Code, Stream};
-use crate::exec::kernels::{
-    Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target,
-};
+use crate::exec::kernels::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 use crate::ir::{NodeId, Op};
 
 /// How the numbers of the values of a run are cut: `outer` times `inner` of them.
@@ -86,9 +84,8 @@ pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
     let streams = run.streams;
     match Strip::new(run.instructions, streams.len() as u16) {
         Some(strip) => {
-            let may_meet = |a: u16, b: u16| {
-                streams[usize::from(a)].may_meet(&streams[usize::from(b)], n)
-            };
+            let may_meet =
+                |a: u16, b: u16| streams[usize::from(a)].may_meet(&streams[usize::from(b)], n);
             let strip = strip.fused(may_meet);
             emitter.code.push(Code::Strip { strip, outer: cut.outer, inner: cut.inner, streams });
         }
@@ -150,9 +147,7 @@ impl Run {
     fn operand(&mut self, places: &mut Places<'_>, id: NodeId) -> Operand {
         let (source, outer, kind) = match places.repeated(id) {
             Some(Repeated::Number(source)) => (source, 0, Kind::PerOuter),
-            Some(Repeated::Outer(source, cut)) if cut == self.cut => {
-                (source, 1, Kind::PerOuter)
-            }
+            Some(Repeated::Outer(source, cut)) if cut == self.cut => (source, 1, Kind::PerOuter),
             Some(Repeated::Inner(source, cut)) if cut == self.cut => (source, 0, Kind::Each),
             Some(Repeated::Outer(..) | Repeated::Inner(..)) | None => {
                 (id, self.cut.inner, Kind::Each)

@@ -86,8 +86,7 @@ impl Emitter<'_, '_> {
 
     /// Sums of products, as many at once as stand side by side.
     fn products(&mut self, sums: &[LinearSum]) {
-        let sums: Vec<&LinearSum> =
-            sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
+        let sums: Vec<&LinearSum> = sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
         let mut begin = 0;
         while begin < sums.len() {
             let to = self.places.place(sums[begin].node);
@@ -143,8 +142,7 @@ impl Emitter<'_, '_> {
         let Op::Contract(Contract { left, right, result }) = &node.op else {
             unreachable!("a product is a contraction")
         };
-        let (own, value) =
-            if node.args[0] == term.matrix { (left, right) } else { (right, left) };
+        let (own, value) = if node.args[0] == term.matrix { (left, right) } else { (right, left) };
         let sizes = &self.places.shapes[term.matrix.idx()];
         // Where each index of some axes leads, the last axis fastest.
         let offsets = |labels: &[u8]| {

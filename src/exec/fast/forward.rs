@@ -89,7 +89,8 @@ pub(super) fn forward<'a>(
         }
         Ok(all)
     };
-    let outputs = bound.cell().outputs.iter().map(|it| gather(it.node)).collect::<Result<_, _>>()?;
+    let outputs =
+        bound.cell().outputs.iter().map(|it| gather(it.node)).collect::<Result<_, _>>()?;
     let traces = traces.iter().map(|it| gather(*it)).collect::<Result<_, _>>()?;
     let states = (0..program.carries.len()).map(|it| run.last(&frame, it)).collect();
     drop(frame);
@@ -186,8 +187,7 @@ impl<'a> Run<'a> {
         let mut last = ArrayD::zeros(IxDyn(&all));
         let buffer = self.compiled.forward.carries[carry];
         let n = frame.width(buffer);
-        let place =
-            crate::exec::kernels::machine::Place { buffer, offset: 0, rows: Rows::New };
+        let place = crate::exec::kernels::machine::Place { buffer, offset: 0, rows: Rows::New };
         let Some(to) = last.as_slice_mut() else { return last };
         for (position, sequence) in self.packing.order.iter().enumerate() {
             let to = &mut to[sequence * n..(sequence + 1) * n];

@@ -58,7 +58,9 @@ pub(super) fn param_gradients(
         });
         let mut jobs = Vec::new();
         for (param, gradient) in gradients.iter_mut().enumerate() {
-            let (Some((sum, add)), Some(gradient)) = (round.get(&param), gradient) else { continue };
+            let (Some((sum, add)), Some(gradient)) = (round.get(&param), gradient) else {
+                continue;
+            };
             if let Some(to) = gradient.as_slice_mut() {
                 jobs.push((job(sum, to), *add));
             }
@@ -160,8 +162,7 @@ impl Sums<'_> {
             RowSum::Outer(it) => it.left.1 * it.right.1,
             RowSum::Columns(it) => it.value.1,
         };
-        let mut targets: Vec<Vec<f32>> =
-            wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
+        let mut targets: Vec<Vec<f32>> = wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
         let mut jobs: Vec<(Gradient<'_>, bool)> =
             wanted.iter().zip(&mut targets).map(|((_, it), to)| (job(it, to), false)).collect();
         frame.sums(machine.path, &mut jobs, machine.team);

@@ -85,7 +85,8 @@ impl Fast {
         // from others cannot be given.
         let cell = derive::simplify_bound(bound.cell(), bound.env());
         let traced = |cell: &Cell| -> Option<Vec<NodeId>> {
-            let node = |name: &Name| cell.values.iter().find(|it| it.name == *name).map(|it| it.node);
+            let node =
+                |name: &Name| cell.values.iter().find(|it| it.name == *name).map(|it| it.node);
             traces.iter().map(node).collect()
         };
         let cell = plan::ordered_with(&cell, &traced(&cell)?);
@@ -226,8 +227,7 @@ impl Fast {
     ) -> Result<Gradients<f32>, RunError> {
         let weights = self.backward_weights(run);
         let mut memory = self.take();
-        let gradients =
-            backward::backward(run, &weights, &mut memory, upstream, self.machine());
+        let gradients = backward::backward(run, &weights, &mut memory, upstream, self.machine());
         self.give(memory);
         gradients
     }
@@ -250,8 +250,7 @@ impl Fast {
 
     /// Whether a mask with bits drawn for a run makes weights differ from run to run.
     fn are_lasting(&self, given: &Given<'_, f32>) -> bool {
-        given.bits.is_none()
-            || !self.bound.cell().masks.iter().any(|it| it.scope == Scope::Run)
+        given.bits.is_none() || !self.bound.cell().masks.iter().any(|it| it.scope == Scope::Run)
     }
 
     fn forward_weights(&self, prepared: &Prepared, given: &Given<'_, f32>) -> Arc<Weights> {
@@ -264,8 +263,7 @@ impl Fast {
                 params: given.params.arrays(),
                 leaf: &|op| given.fixed(op),
             };
-            let mut weights =
-                weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
+            let mut weights = weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
             weights.fill(&program.needs, &source);
             weights
         })
@@ -293,8 +291,7 @@ impl Fast {
                 params: given.params.arrays(),
                 leaf: &leaf,
             };
-            let mut weights =
-                weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
+            let mut weights = weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
             weights.fill(&program.needs, &source);
             weights
         })

@@ -46,8 +46,7 @@ impl Stream {
         let inputs = inputs.map(|it| (*it, vec![0.0; buffers[*it].width * batch])).collect();
         let work = program.program.workspace(machine.team.parts());
         let mut memory = Memory::default();
-        let mut frame =
-            Frame::new(&program.program, &packing, machine.team.parts(), &mut memory);
+        let mut frame = Frame::new(&program.program, &packing, machine.team.parts(), &mut memory);
         for (carry, buffer) in program.carries.iter().enumerate() {
             let width = frame.width(*buffer);
             for sequence in 0..batch {

@@ -99,7 +99,9 @@ impl Source<'_> {
         };
         match (borrowed, &self.graph.node(id).op, &values[id.idx()]) {
             (Some(numbers), ..) => Cow::Borrowed(numbers),
-            (None, Op::Param(param), _) => Cow::Owned(self.params[*param].iter().copied().collect()),
+            (None, Op::Param(param), _) => {
+                Cow::Owned(self.params[*param].iter().copied().collect())
+            }
             (None, _, value) => Cow::Owned(value.iter().flatten().copied().collect()),
         }
     }

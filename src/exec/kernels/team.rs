@@ -182,9 +182,8 @@ impl Shared {
 
     /// The next piece of work, or nothing at the end.
     fn next(&self, done: usize) -> Option<(Work<'static>, usize)> {
-        let is_there = || {
-            self.round.load(Ordering::Acquire) != done || self.over.load(Ordering::Acquire)
-        };
+        let is_there =
+            || self.round.load(Ordering::Acquire) != done || self.over.load(Ordering::Acquire);
         let begin = Instant::now();
         let mut looks = 0u32;
         while !is_there() && (looks % 64 != 0 || begin.elapsed() < AWAKE) {

@@ -260,11 +260,7 @@ impl<'u, F: Real> Checked<'u, F> {
     }
 
     /// The adjoint of a carried value after the last step, if it is given.
-    pub(crate) fn given_state(
-        &self,
-        carry: usize,
-        sequence: usize,
-    ) -> Option<ArrayViewD<'u, F>> {
+    pub(crate) fn given_state(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'u, F>> {
         let given = self.upstream.states[carry].as_ref()?;
         Some(given.index_axis(Axis(0), sequence))
     }

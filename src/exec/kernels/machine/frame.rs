@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Buffer, Extent, Packing, Place, Program, BLOCK};
+use super::{BLOCK, Buffer, Extent, Packing, Place, Program};
 
 /// A line of a cache.
 #[derive(Clone, Copy, Debug)]

@@ -236,9 +236,7 @@ impl Checker<'_> {
     }
 
     fn is_written(&self, place: &Place, n: usize) -> bool {
-        self.is_within(place, n)
-            && self.buffers[place.buffer].own
-            && place.rows != Rows::Fixed
+        self.is_within(place, n) && self.buffers[place.buffer].own && place.rows != Rows::Fixed
     }
 
     fn is_sound(&self, code: &Code) -> bool {
@@ -274,18 +272,18 @@ impl Checker<'_> {
                     && *unit > 0
                     && n % unit == 0
                     && self.is_written(to, n)
-                    && values.iter().zip(&size.depths).all(|(it, depth)| {
-                        self.is_within(it, *depth) && !meets(it, *depth)
-                    })
-                    && added.is_none_or(|it| {
-                        self.is_within(&it, n) && (it == *to || !meets(&it, n))
-                    })
+                    && values
+                        .iter()
+                        .zip(&size.depths)
+                        .all(|(it, depth)| self.is_within(it, *depth) && !meets(it, *depth))
+                    && added
+                        .is_none_or(|it| self.is_within(&it, n) && (it == *to || !meets(&it, n)))
             }
             Code::Row(RowCode { op: _, args, to: (to, n) }) => {
                 self.is_written(to, *n)
-                    && args.iter().all(|(it, len)| {
-                        self.is_within(it, *len) && !overlap((it, *len), (to, *n))
-                    })
+                    && args
+                        .iter()
+                        .all(|(it, len)| self.is_within(it, *len) && !overlap((it, *len), (to, *n)))
             }
             Code::Copy { from, to, n } => {
                 self.is_within(from, *n)
@@ -319,6 +317,5 @@ fn overlap((a, a_len): (&Place, usize), (b, b_len): (&Place, usize)) -> bool {
 
 /// Whether a result and another stream are the same or have nothing in common.
 fn apart(written: &Stream, other: &Stream, len: impl Fn(&Stream) -> usize) -> bool {
-    written == other
-        || !overlap((&written.place, len(written)), (&other.place, len(other)))
+    written == other || !overlap((&written.place, len(written)), (&other.place, len(other)))
 }

@@ -96,13 +96,7 @@ impl Packing {
     /// even.
     pub(super) fn block(&self, rows: Range<usize>, local: usize) -> Window {
         let begin = rows.start;
-        Window {
-            each: begin,
-            old: begin,
-            new: self.width() + begin,
-            local,
-            count: rows.len(),
-        }
+        Window { each: begin, old: begin, new: self.width() + begin, local, count: rows.len() }
     }
 
     /// The first row, and how many, of each run of rows that follow each other in every buffer.

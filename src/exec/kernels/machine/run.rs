@@ -3,8 +3,8 @@
 use std::cell::UnsafeCell;
 use std::ops::Range;
 
-use super::rows::Window;
 use super::frame::local_rows;
+use super::rows::Window;
 use super::{BLOCK, Code, Frame, Packing, Part, Place, Program, RowCode, Rows};
 use crate::exec::kernels::product::{PanelSet, RawResults, RawRows};
 use crate::exec::kernels::strip::{RawStream, RawStrip};
@@ -70,7 +70,10 @@ unsafe impl Send for Workspace {}
 enum Numbers {
     All,
     /// Its share.
-    Share { part: usize, parts: usize },
+    Share {
+        part: usize,
+        parts: usize,
+    },
 }
 
 impl Program {

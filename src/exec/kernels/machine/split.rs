@@ -55,7 +55,8 @@ impl Split {
                 let meets = |all: &[Touched], it: &Access, local: bool| {
                     all.iter().any(|other| {
                         let (from, to) = (it.place.offset, it.place.offset + it.len);
-                        let same = other.buffer == it.place.buffer && other.from < to && from < other.to;
+                        let same =
+                            other.buffer == it.place.buffer && other.from < to && from < other.to;
                         let own = other.owner == it.owner && it.owner != Owner::Other;
                         same && !own && (!local || other.is_local)
                     })
@@ -104,9 +105,7 @@ fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
     match code {
         Code::Strip { strip, outer, inner, streams } => {
             let owner = |it: &Stream| match (outer, it.kind) {
-                (1, Kind::Each) => {
-                    Owner::Units { offset: it.place.offset, unit: *inner }
-                }
+                (1, Kind::Each) => Owner::Units { offset: it.place.offset, unit: *inner },
                 (_, Kind::Each | Kind::PerOuter) => Owner::Other,
             };
             let access = |it: &Stream| {
@@ -130,11 +129,8 @@ fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
         }
         Code::Product { pack: _, values, added, to, columns, unit } => {
             // How long values are is not known here: to the end of the row.
-            let whole = |it: &Place| Access {
-                place: *it,
-                len: usize::MAX / 2,
-                owner: Owner::Other,
-            };
+            let whole =
+                |it: &Place| Access { place: *it, len: usize::MAX / 2, owner: Owner::Other };
             let mut reads: Vec<Access> = values.iter().map(whole).collect();
             let mut writes = Vec::new();
             // The results, unit by unit.

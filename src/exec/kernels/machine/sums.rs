@@ -118,7 +118,14 @@ impl Frame<'_> {
     }
 
     /// Adds a product to those with the same right value.
-    fn outer(&self, left: Value, right: Value, target: *mut f32, accumulate: bool, jobs: &mut Jobs) {
+    fn outer(
+        &self,
+        left: Value,
+        right: Value,
+        target: *mut f32,
+        accumulate: bool,
+        jobs: &mut Jobs,
+    ) {
         let (own, other) = self.spans(left, right);
         let counts = |all: &[Span]| all.iter().map(|it| it.count).collect::<Vec<usize>>();
         let job = LeftJob {
@@ -128,9 +135,7 @@ impl Frame<'_> {
             target,
         };
         let known = jobs.outer.iter_mut().find(|it| {
-            it.right == right
-                && it.accumulate == accumulate
-                && counts(&it.spans) == counts(&other)
+            it.right == right && it.accumulate == accumulate && counts(&it.spans) == counts(&other)
         });
         match known {
             Some(known) => known.lefts.push(job),
