@@ -239,11 +239,6 @@ impl Contraction {
     pub fn scratch(&self) -> usize {
         self.packs.iter().flatten().map(|it| it.1).sum()
     }
-
-    /// How many operations it takes.
-    pub fn flops(&self) -> usize {
-        self.flops
-    }
 }
 
 /// Takes an axis out.
