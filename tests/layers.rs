@@ -298,5 +298,5 @@ fn each_layer_draws_its_own_weights() {
     let sizes = [("E".into(), 3), ("H".into(), 2)].into_iter().collect();
     let bound = exec::bind(&alone, Env { sizes, ..Env::default() }).expect("sizes");
     let again = exec::init::<f64>(&bound, 7).expect("draws");
-    assert_eq!(again.0[alone.param("a.W").expect("a param")], *of("a.W"));
+    assert_eq!(again.arrays()[alone.param("a.W").expect("a param")], *of("a.W"));
 }

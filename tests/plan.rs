@@ -1,19 +1,24 @@
 //! The plan of a cell: what is printed for people, and that it says what the graphs say.
 
-use std::collections::BTreeMap;
+mod plan {
+    pub mod order;
+    mod regroup;
+    mod stages;
+}
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::exec::{EngineOptions, Feed, InitialState, Inputs, Masks, Upstream};
-use rnnc::ir::dependence::Phase;
-use rnnc::ir::{Cell, Graph, NodeId};
-use rnnc::plan::{Flops, Plan, Sum, Task, print};
+use rnnc::ir::Cell;
+use rnnc::plan::{Flops, Plan, Sum, print};
 
-fn library_cell(name: &str) -> Cell {
+/// The first cell of a file of the library.
+pub fn library_cell(name: &str) -> Cell {
     let source = rnnc::api::library_file(name).unwrap_or_else(|| panic!("no {name}")).source;
     cells(source).remove(0)
 }
 
-fn cells(source: &str) -> Vec<Cell> {
+/// The cells of a spec.
+pub fn cells(source: &str) -> Vec<Cell> {
     rnnc::Spec::parse(source).unwrap_or_else(|it| panic!("{it}")).cells().to_vec()
 }
 
@@ -59,39 +64,6 @@ fn every_plan_prints_in_good_lines() {
     }
 }
 
-/// Each node that is computed for each row stands in one task, after its operands.
-#[test]
-fn every_node_has_one_task_after_those_it_reads() {
-    for file in rnnc::api::library() {
-        for cell in cells(file.source) {
-            let plan = Plan::new(&cell);
-            let (forward, backward) = (&plan.forward, &plan.backward);
-            let parts = [&forward.before, &forward.in_loop, &forward.after];
-            ordered(file.name, &plan.cell.step, &forward.phases, parts);
-            let parts = [&backward.before, &backward.in_loop, &backward.after];
-            ordered(file.name, &plan.adjoint.graph, &backward.phases, parts);
-        }
-    }
-}
-
-fn ordered(name: &str, graph: &Graph, phases: &[Option<Phase>], parts: [&Vec<Task>; 3]) {
-    let mut place: BTreeMap<NodeId, usize> = BTreeMap::new();
-    for id in parts.into_iter().flatten().flat_map(Task::nodes) {
-        let at = place.len();
-        assert!(place.insert(*id, at).is_none(), "{name}: {id:?} is computed twice");
-    }
-    for id in graph.ids() {
-        let each = !matches!(phases[id.idx()], None | Some(Phase::Once));
-        let needed = each && !graph.node(id).op.is_leaf();
-        assert_eq!(place.contains_key(&id), needed, "{name}: {id:?}");
-        for arg in &graph.node(id).args {
-            if let (Some(own), Some(operand)) = (place.get(&id), place.get(arg)) {
-                assert!(operand < own, "{name}: {id:?} comes before its operand");
-            }
-        }
-    }
-}
-
 /// The formulas that everybody counts by: two operations for each number of a matrix, and backward
 /// twice as many as forward.
 #[test]
@@ -116,7 +88,7 @@ fn gradients_of_weights_are_products_over_all_rows() {
     for (param, root) in plan.cell.params.iter().zip(&plan.adjoint.params) {
         let root = root.unwrap();
         let wanted = if param.shape.rank() == 2 { Sum::Product } else { Sum::Rows };
-        assert_eq!(plan.backward.sums[root.idx()], Some(wanted), "{}", param.name);
+        assert_eq!(plan.sums[root.idx()], Some(wanted), "{}", param.name);
     }
     let numbers = plan.kept_numbers().unwrap();
     assert_eq!(numbers.to_string(), "6 * H");
@@ -136,10 +108,7 @@ fn what_is_the_same_for_a_sequence_is_computed() {
   output h
 }";
     let cell = cells(source).remove(0);
-    let plan = Plan::new(&cell);
-    let forward = &plan.forward;
-    let parts = [&forward.before, &forward.in_loop, &forward.after];
-    ordered("dropped", &plan.cell.step, &forward.phases, parts);
+    plan::order::sound("dropped", &Plan::new(&cell));
     let cell = rnnc::Spec::parse(source).unwrap().configure(None, &[]).unwrap();
     let bound = cell.bind([("I", 2), ("H", 3)]).unwrap();
     let params = bound.init::<f32>(1).unwrap();

@@ -266,11 +266,13 @@ fn params_that_change_places_are_noticed_in_every_file() {
         for a in 0..cell.params.len() {
             for b in 0..a {
                 let (first, second) = (&cell.params[a].name, &cell.params[b].name);
-                if right.0[a].shape() != right.0[b].shape() || case.does_not_tell(first, second) {
+                if right.arrays()[a].shape() != right.arrays()[b].shape()
+                    || case.does_not_tell(first, second)
+                {
                     continue;
                 }
                 let mut swapped = right.clone();
-                swapped.0.swap(a, b);
+                swapped.arrays_mut().swap(a, b);
                 let results = run(&case, &bound, &swapped);
                 let faults = faults(&case, &bound, &results);
                 assert!(!faults.is_empty(), "{}: {first} and {second} changed places", case.name);
@@ -278,13 +280,13 @@ fn params_that_change_places_are_noticed_in_every_file() {
             }
         }
         // Where nothing can change places, rows do.
-        for (param, array) in cell.params.iter().zip(&right.0) {
+        for (param, array) in cell.params.iter().zip(right.arrays()) {
             if array.ndim() < 2 || case.leaves_out(&param.name) {
                 continue;
             }
             let at = cell.param(&param.name).unwrap();
             let mut turned = right.clone();
-            turned.0[at].invert_axis(ndarray::Axis(0));
+            turned.arrays_mut()[at].invert_axis(ndarray::Axis(0));
             let results = run(&case, &bound, &turned);
             let faults = faults(&case, &bound, &results);
             assert!(!faults.is_empty(), "{}: the rows of {} are turned", case.name, param.name);
@@ -334,7 +336,7 @@ fn through(
     assert_eq!(found.missing(cell), [""; 0], "{what}");
     assert_eq!(found.extra(), [""; 0], "{what}");
     let read = found.params(cell, bound.env())?;
-    let own = params(case, bound).0;
+    let own = params(case, bound).into_arrays();
     Ok(Params::new(read.into_iter().zip(own).map(|(it, own)| it.unwrap_or(own)).collect()))
 }
 
@@ -358,11 +360,11 @@ fn stored_tensors_hold_the_params() {
             let read = read.unwrap_or_else(|it| panic!("{what}: {it}"));
             // A layout that adds biases reads other params, and the cell must not see a difference.
             let written = if layout.is_one_to_one() {
-                assert_eq!(read.0, own.0, "{what}");
-                weights::stored(bound.env(), &layout, &Affixes::default(), &own.0).unwrap()
+                assert_eq!(read.arrays(), own.arrays(), "{what}");
+                weights::stored(bound.env(), &layout, &Affixes::default(), own.arrays()).unwrap()
             } else {
                 assert!(gives_the_outputs(&case, &bound, &read), "{what}");
-                weights::stored(bound.env(), &layout, &Affixes::default(), &read.0).unwrap()
+                weights::stored(bound.env(), &layout, &Affixes::default(), read.arrays()).unwrap()
             };
             for (name, array) in written {
                 assert_eq!(array, tensors[&name].array(), "{what}: {name}");

@@ -49,7 +49,8 @@ impl<F: PartialEq> PartialEq for Params<F> {
     }
 }
 
-fn fresh() -> u64 {
+/// A number that was not given before.
+pub(crate) fn fresh() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

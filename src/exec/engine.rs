@@ -130,6 +130,19 @@ impl<F: Real> Run<'_, F> {
         }
     }
 
+    /// How many bytes of what the fast engine computed a backward run reads: the values that the plan
+    /// lists as kept, for each step of each sequence, and carried values before the first step too.
+    /// `None` where the interpreter ran, which keeps everything.
+    pub fn kept_bytes(&self) -> Option<usize> {
+        match &self.kept {
+            Kept::Plain(_) => None,
+            Kept::Fast(held, ..) => {
+                let run = held.run.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+                Some(run.kept_bytes())
+            }
+        }
+    }
+
     /// How many steps each sequence has.
     pub fn lengths(&self) -> &[usize] {
         match &self.kept {
@@ -355,13 +368,13 @@ impl Engine {
         self.check_step(inputs, stream.batch)?;
         let other = || RunError::Data(OTHER_ENGINE.to_owned());
         match (&mut stream.held, self.fast.as_deref()) {
-            (Streamed::Fast(held), Some(fast)) => {
+            (Streamed::Fast(held), Some(fast)) if fast.is_own(held) => {
                 let params = same_ref(params).ok_or_else(other)?;
                 let outputs: &mut dyn Any = &mut stream.outputs;
                 let outputs = outputs.downcast_mut::<Vec<ArrayD<f32>>>().ok_or_else(other)?;
                 fast.step(params, inputs, held, outputs)?;
             }
-            (Streamed::Fast(_), None) => return Err(other()),
+            (Streamed::Fast(_), _) => return Err(other()),
             (Streamed::Plain(state), _) => {
                 let feeds =
                     inputs.iter().map(|it| Some(Feed::Batch(it.to_owned().insert_axis(Axis(0)))));

@@ -83,6 +83,15 @@ fn contracted(graph: &Graph, id: NodeId, labels: &Contract) -> Result<Dim, DimOv
     Ok(size)
 }
 
+/// What a node is a part of, one row of it after the other.
+fn whole(graph: &Graph, id: NodeId) -> NodeId {
+    let mut at = source(graph, id);
+    while let Op::Pick(_) | Op::Slice { axis: 0, .. } = graph.node(at).op {
+        at = source(graph, graph.node(at).args[0]);
+    }
+    at
+}
+
 impl Plan {
     /// Per step and sequence, forward.
     pub fn forward_flops(&self) -> Result<Flops, DimOverflow> {
@@ -117,21 +126,22 @@ impl Plan {
     }
 
     /// The values that forward keeps for backward, each once: where a node only hands on another,
-    /// that one. The rows of inputs and of carried values, and what is the same for all rows, are
-    /// there anyway.
+    /// that one. The rows of inputs and of carried values, what is the same for all rows, and parts
+    /// of what is kept, are there anyway.
     pub fn kept_values(&self) -> Vec<NodeId> {
         let graph = &self.cell.step;
-        let mut all = Vec::new();
-        for id in &self.kept {
-            let at = source(graph, *id);
-            let carried = self.cell.carries.iter().any(|it| it.next == at);
-            if !carried && !graph.node(at).op.is_leaf() && self.forward.is_each(at) {
-                all.push(at);
-            }
-        }
+        let mut all: Vec<NodeId> = self.kept.iter().map(|it| source(graph, *it)).collect();
         all.sort();
         all.dedup();
-        all
+        let is_there = |id: NodeId| {
+            let carried = self.cell.carries.iter().any(|it| it.next == id);
+            carried || graph.node(id).op.is_leaf() || !self.forward.is_each(id)
+        };
+        let counts = |id: &NodeId| {
+            let whole = whole(graph, *id);
+            !is_there(*id) && (whole == *id || !(is_there(whole) || all.contains(&whole)))
+        };
+        all.iter().copied().filter(counts).collect()
     }
 
     /// How many numbers forward keeps for each step and sequence: those values, and the carried

@@ -30,6 +30,14 @@ pub(super) enum RowSum {
     Columns(Columns),
 }
 
+/// Numbers of each row of a buffer of the forward pass.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Kept {
+    pub buffer: usize,
+    pub from: usize,
+    pub n: usize,
+}
+
 /// A backward pass.
 #[derive(Debug)]
 pub(super) struct Backward {
@@ -38,6 +46,8 @@ pub(super) struct Backward {
     pub shapes: Vec<Vec<usize>>,
     /// Where each node stands, if it stands anywhere.
     pub places: Vec<Option<Place>>,
+    /// What it reads of the forward pass, each number once.
+    pub kept: Vec<Kept>,
     /// The buffers that are those of the forward pass, and which.
     pub lent: Vec<(usize, usize)>,
     /// The buffer of the adjoint of each output that is read.
@@ -166,6 +176,7 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
         .map(|it| places.buffer(it.iter().product(), Extent::Carried, true))
         .collect();
     let mut lent: Vec<(usize, usize)> = Vec::new();
+    let mut read_before: Vec<Kept> = Vec::new();
     let mut outputs: Vec<(usize, usize)> = Vec::new();
     let leaf = |op: &Op| {
         let mut all = cell.step.ids().filter(|it| cell.step.node(*it).op == *op);
@@ -194,6 +205,10 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
                 buffer
             });
             places.put(id, Place { buffer, ..place });
+            if pass.needed[id.idx()] {
+                let (from, n) = (place.offset, places.len(id));
+                read_before.push(Kept { buffer: place.buffer, from, n });
+            }
         } else if let Op::CarryAdjoint(carry) = op {
             places.put(id, Place { buffer: carries[*carry], offset: 0, rows: Rows::New });
         } else if let Op::OutputAdjoint(output) = op {
@@ -222,7 +237,24 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
     let needs = Needs { fixed: places.fixed.clone(), fillings, others: once_in_sums(graph, plan) };
     let known = graph.ids().map(|it| places.known(it)).collect();
     let Some(program) = Program::new(places.buffers, packs, parts, true) else { return Ok(None) };
-    Ok(Some(Backward { program, needs, shapes, places: known, lent, outputs, carries, sums }))
+    let kept = apart(read_before);
+    Ok(Some(Backward { kept, program, needs, shapes, places: known, lent, outputs, carries, sums }))
+}
+
+/// The same numbers, each once.
+fn apart(mut all: Vec<Kept>) -> Vec<Kept> {
+    all.sort_unstable();
+    let mut apart: Vec<Kept> = Vec::new();
+    for it in all {
+        let end = it.from + it.n;
+        match apart.last_mut() {
+            Some(last) if last.buffer == it.buffer && it.from <= last.from + last.n => {
+                last.n = last.n.max(end - last.from);
+            }
+            Some(_) | None => apart.push(it),
+        }
+    }
+    apart
 }
 
 /// The values that sums over all rows read and that are the same for all.

@@ -24,8 +24,10 @@ pub(super) enum Repeated {
 }
 
 impl Places<'_> {
-    /// How an operand of an elementwise operator repeats another value, if it can be read as such.
+    /// How an operand of an elementwise operator, or what it hands on, repeats another value, if it
+    /// can be read as such.
     pub fn repeated(&self, id: NodeId) -> Option<Repeated> {
+        let id = self.whole(id)?;
         let node = self.graph.node(id);
         let Op::Expand(axes) = &node.op else { return None };
         let (source, shape) = (node.args[0], &self.shapes[id.idx()]);
@@ -65,7 +67,7 @@ pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
     });
     let cut = cut.unwrap_or(Cut { outer: 1, inner: n });
     let unlike: Vec<NodeId> = operands()
-        .copied()
+        .filter_map(|it| emitter.places.whole(*it))
         .filter(|it| match emitter.places.repeated(*it) {
             Some(Repeated::Outer(_, own) | Repeated::Inner(_, own)) => own != cut,
             Some(Repeated::Number(_)) | None => false,

@@ -184,9 +184,9 @@ impl<'p, 'g> Emitter<'p, 'g> {
         if self.places.is_view(id) || self.places.len(id) == 0 {
             return;
         }
-        // What is repeated is read where it stands, as far as its readers can.
+        // What is repeated is read where it stands, as far as its readers can: a product cannot.
         let elementwise = |it: &NodeId| matches!(self.places.graph.node(*it).op, Op::Map(_));
-        let lazily = self.places.repeated(id).is_some();
+        let lazily = self.places.repeated(id).is_some() && !self.places.is_added(id);
         if lazily && self.places.users(id).iter().all(elementwise) {
             return;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
-use super::compile::{Compiled, Forward};
+use super::compile::{Compiled, Forward, Kept};
 use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
@@ -157,6 +157,18 @@ impl<'a> Run<'a> {
             frame.lend(*buffer, rows);
         }
         frame
+    }
+
+    /// The bytes of carried values, and of other values of the program's own that a backward run
+    /// reads.
+    pub fn kept_bytes(&self) -> usize {
+        let Some(backward) = &self.compiled.backward else { return 0 };
+        let program = &self.compiled.forward;
+        let buffers = program.program.buffers();
+        let carried = program.carries.iter().map(|it| buffers[*it].numbers(&self.packing));
+        let own = |it: &&Kept| buffers[it.buffer].own && !program.carries.contains(&it.buffer);
+        let values = backward.kept.iter().filter(own).map(|it| it.n * self.packing.rows());
+        carried.chain(values).sum::<usize>() * size_of::<f32>()
     }
 
     /// T.

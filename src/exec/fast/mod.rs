@@ -23,7 +23,7 @@ pub(crate) use stream::Stream;
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
-use super::arrays::{Gradients, Params, Upstream};
+use super::arrays::{Gradients, Params, Upstream, fresh};
 use super::bind::{Bound, bind};
 use super::kernels::machine::Memory;
 use super::kernels::{Path, Team};
@@ -59,6 +59,8 @@ struct Prepared {
 /// The fast engine of a cell with its sizes.
 #[derive(Debug)]
 pub(crate) struct Fast {
+    /// A number that no other engine has.
+    stamp: u64,
     bound: Bound,
     adjoint: Adjoint,
     traced: Vec<NodeId>,
@@ -97,6 +99,7 @@ impl Fast {
         let bound = bind(&cell, env).ok()?;
         let adjoint = plan::adjoint(bound.cell());
         let fast = Fast {
+            stamp: fresh(),
             bound,
             adjoint,
             traced,
@@ -177,10 +180,16 @@ impl Fast {
         let prepared = self.prepare_for(&call, false)?;
         let weights = self.forward_weights(&prepared, &given);
         let compiled = Arc::clone(&prepared.compiled);
-        Some(Ok(Stream::new(&given, compiled, weights, self.machine())))
+        Some(Ok(Stream::new(self.stamp, &given, compiled, weights, self.machine())))
     }
 
-    /// One step: reads `[B, ...]` of each input, writes `[B, ...]` of each output.
+    /// Whether a stream is one of this engine.
+    pub fn is_own(&self, stream: &Stream) -> bool {
+        stream.engine() == self.stamp
+    }
+
+    /// One step of a stream of this engine: reads `[B, ...]` of each input, writes `[B, ...]` of each
+    /// output.
     pub fn step<F: Real>(
         &self,
         params: &Params<f32>,

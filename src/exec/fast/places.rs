@@ -23,6 +23,8 @@ pub(super) struct Places<'g> {
     lasting: Vec<bool>,
     /// Which nodes are read from outside.
     wanted: Vec<bool>,
+    /// Which nodes a sum of products begins with.
+    added: Vec<bool>,
     /// For each node those that read it; one that is all of another's memory hands on.
     users: Vec<Vec<NodeId>>,
 }
@@ -49,6 +51,7 @@ impl<'g> Places<'g> {
             places: vec![None; n],
             lasting: vec![false; n],
             wanted: vec![false; n],
+            added: vec![false; n],
             users: vec![Vec::new(); n],
         };
         for id in graph.ids() {
@@ -68,6 +71,12 @@ impl<'g> Places<'g> {
             for arg in &graph.node(id).args {
                 let read = it.whole(*arg).unwrap_or(it.views[arg.idx()].0);
                 it.users[read.idx()].push(id);
+            }
+        }
+        for task in pass.stages.iter().flat_map(|it| &it.tasks) {
+            if let Task::Products(sums) = task {
+                let added = sums.iter().filter_map(|it| it.added);
+                added.for_each(|id| it.added[it.views[id.idx()].0.idx()] = true);
             }
         }
         it.find_lasting(wanted);
@@ -132,6 +141,11 @@ impl<'g> Places<'g> {
     /// Whether somebody reads a node from outside.
     pub fn is_wanted(&self, id: NodeId) -> bool {
         self.wanted[id.idx()]
+    }
+
+    /// Whether a sum of products begins with a node.
+    pub fn is_added(&self, id: NodeId) -> bool {
+        self.added[id.idx()]
     }
 
     /// Those that read a node.

@@ -17,6 +17,8 @@ use crate::ir::Real;
 /// nothing.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// The stamp of the engine.
+    engine: u64,
     /// The params that the weights are of.
     stamp: u64,
     weights: Arc<Weights>,
@@ -33,6 +35,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// At the start of sequences: those of a call.
     pub(super) fn new(
+        engine: u64,
         given: &Given<'_, f32>,
         compiled: Arc<Compiled>,
         weights: Arc<Weights>,
@@ -59,7 +62,12 @@ impl Stream {
         }
         let bases = frame.end();
         let stamp = given.params.stamp();
-        Stream { stamp, weights, compiled, packing, memory, bases, work, inputs, batch }
+        Stream { engine, stamp, weights, compiled, packing, memory, bases, work, inputs, batch }
+    }
+
+    /// The stamp of the engine that it is of.
+    pub(super) fn engine(&self) -> u64 {
+        self.engine
     }
 
     /// The stamp of the params that the weights are of.

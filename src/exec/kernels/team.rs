@@ -186,7 +186,7 @@ impl Shared {
             || self.round.load(Ordering::Acquire) != done || self.over.load(Ordering::Acquire);
         let begin = Instant::now();
         let mut looks = 0u32;
-        while !is_there() && (looks % 64 != 0 || begin.elapsed() < AWAKE) {
+        while !is_there() && (!looks.is_multiple_of(64) || begin.elapsed() < AWAKE) {
             looks = looks.wrapping_add(1);
             std::hint::spin_loop();
         }

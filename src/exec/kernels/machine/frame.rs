@@ -60,6 +60,13 @@ pub(super) fn local_rows(packing: &Packing) -> usize {
     packing.width().max(BLOCK.min(packing.rows()))
 }
 
+impl Buffer {
+    /// How many numbers it has in a call of one thread.
+    pub fn numbers(&self, packing: &Packing) -> usize {
+        numbers(self, packing, 1)
+    }
+}
+
 /// How many numbers a buffer has in a call, where `parts` threads have blocks of their own.
 fn numbers(buffer: &Buffer, packing: &Packing, parts: usize) -> usize {
     let rows = match buffer.extent {
@@ -144,7 +151,7 @@ impl<'m> Frame<'m> {
 
     /// How many numbers a buffer that is no scratch must have.
     pub fn len(&self, buffer: usize) -> usize {
-        numbers(&self.buffers[buffer], self.packing, 1)
+        self.buffers[buffer].numbers(self.packing)
     }
 
     /// The numbers of a buffer.

@@ -187,7 +187,7 @@ impl Program {
     ) -> Option<Program> {
         let checker = Checker { buffers: &buffers, packs: &packs };
         let sound = parts.iter().flat_map(|it| &it.code).all(|it| checker.is_sound(it));
-        let splits = parts.iter().map(|it| split::Split::of(it)).collect();
+        let splits = parts.iter().map(split::Split::of).collect();
         sound.then_some(Program { buffers, packs, parts, splits, backward })
     }
 

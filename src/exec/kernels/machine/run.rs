@@ -445,7 +445,7 @@ pub(super) fn part_of(whole: usize, part: usize, parts: usize) -> Range<usize> {
 
 /// The numbers of each `unit` that a thread owns.
 fn lanes(unit: usize, part: usize, parts: usize) -> Range<usize> {
-    let whole = if unit % UNIT == 0 { UNIT } else { 16 };
+    let whole = if unit.is_multiple_of(UNIT) { UNIT } else { 16 };
     let range = part_of(unit.div_ceil(whole), part, parts);
     (range.start * whole).min(unit)..(range.end * whole).min(unit)
 }

@@ -3,7 +3,7 @@
 use super::lines::{Form, Lines};
 use super::reduce::{Max, load, of_line, of_lines, store};
 use super::wide::Wide;
-use super::{RawRows, RawRowsMut};
+use super::{RawResults, RawRows};
 use crate::exec::kernels::math;
 
 /// What becomes of a line.
@@ -27,7 +27,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     lines: &Lines,
     rows: usize,
     arg: RawRows,
-    to: RawRowsMut,
+    to: RawResults,
 ) {
     if lines.is_empty_along() {
         return;

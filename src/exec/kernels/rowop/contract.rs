@@ -3,8 +3,7 @@
 use super::moves::{self, Moves, Step};
 use super::product::{self, Factors};
 use super::wide::Wide;
-use super::{RawRows, RawRowsMut, strides, table};
-use crate::exec::kernels::simd::Portable;
+use super::{RawResults, RawRows, strides, table};
 use crate::ir::Contract;
 
 /// A position that is looped over: how often, and how far the next element is in the first operand,
@@ -45,8 +44,6 @@ pub(in crate::exec::kernels) struct Contraction {
     swapped: bool,
     /// How an operand is brought into an order in which vectors can be loaded, and how long it is.
     packs: [Option<(Moves, usize)>; 2],
-    /// The second operand where it is the same for all rows of all runs, packed.
-    held: Vec<f32>,
     /// Where the loops begin that are run one by one.
     pub(super) outer: Vec<[usize; 3]>,
     /// Where parts of the sum begin.
@@ -57,7 +54,6 @@ pub(in crate::exec::kernels) struct Contraction {
     pub(super) across: Loop,
     /// The loop that tiles are high.
     pub(super) down: Loop,
-    flops: usize,
 }
 
 /// Which of the operands and the result have an axis.
@@ -96,71 +92,32 @@ struct Axis {
 }
 
 impl Contraction {
-    /// Plans a contraction of operands of these shapes. An operand may be given, with its position,
-    /// and is then not read in a run where that is of use: the rows are what its products are
-    /// made with, several at once.
-    pub fn new(
-        labels: &Contract,
-        left: &[usize],
-        right: &[usize],
-        held: Option<(usize, &[f32])>,
-    ) -> Contraction {
+    /// Plans a contraction of operands of these shapes.
+    pub fn new(labels: &Contract, left: &[usize], right: &[usize]) -> Contraction {
         let mut axes = axes(labels, left, right);
         let mut plan = Contraction {
             form: Form::Nothing,
             swapped: false,
             packs: [None, None],
-            held: Vec::new(),
             outer: Vec::new(),
             parts: Vec::new(),
             sum: ONCE,
             across: ONCE,
             down: ONCE,
-            flops: 2 * axes.iter().map(|it| it.it.n).product::<usize>(),
         };
         let results = axes.iter().filter(|it| it.class != Class::Sum);
         let results: usize = results.map(|it| it.it.n).product();
-        if plan.flops == 0 {
+        if axes.iter().any(|it| it.it.n == 0) {
             if results > 0 {
                 plan.form = Form::Zeros(results);
             }
             return plan;
         }
         axes.retain(|it| it.it.n > 1);
-        if !held.is_some_and(|it| plan.hold(&mut axes, it)) {
-            plan.choose(&mut axes);
-        }
+        plan.choose(&mut axes);
         merge(&mut axes);
         plan.arrange(axes);
         plan
-    }
-
-    /// Packs an operand that is the same for all rows, if vectors of the result can be made of it
-    /// and each row has but one of them.
-    fn hold(&mut self, axes: &mut [Axis], (operand, numbers): (usize, &[f32])) -> bool {
-        let (own, other) = match operand {
-            LEFT => (Class::Left, Class::Right),
-            _ => (Class::Right, Class::Left),
-        };
-        let inner = axes.iter().position(|it| it.it.at[RESULT] == 1);
-        let inner = inner.filter(|it| axes[*it].class == own && axes[*it].it.n >= 4);
-        if inner.is_none() || axes.iter().any(|it| it.class == other) {
-            return false;
-        }
-        if own == Class::Left {
-            self.swap(axes);
-        }
-        self.form = Form::Tiles;
-        self.pack(RIGHT, axes, inner);
-        if let Some((moves, len)) = self.packs[RIGHT].take() {
-            self.held = vec![0.0; len];
-            let from = RawRows { at: numbers.as_ptr(), row: 0 };
-            let to = RawRowsMut { at: self.held.as_mut_ptr(), row: 0 };
-            // SAFETY: the moves read an operand of its shape, whose numbers were counted, and write
-            // as much as they said; every processor has the vectors.
-            unsafe { moves::run::<Portable>(&moves, 1, &[from], to) };
-        }
-        true
     }
 
     /// Chooses the form, and what must be packed for it.
@@ -282,11 +239,6 @@ impl Contraction {
     pub fn scratch(&self) -> usize {
         self.packs.iter().flatten().map(|it| it.1).sum()
     }
-
-    /// How many operations it takes.
-    pub fn flops(&self) -> usize {
-        self.flops
-    }
 }
 
 /// Takes an axis out.
@@ -353,7 +305,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     plan: &Contraction,
     rows: usize,
     args: &[RawRows],
-    to: RawRowsMut,
+    to: RawResults,
     scratch: *mut f32,
 ) {
     if rows == 0 {
@@ -370,7 +322,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
         let mut place = scratch;
         for ((operand, pack), varying) in operands.iter_mut().zip(&plan.packs).zip(&mut varying) {
             let Some((moves, len)) = pack else { continue };
-            let packed = RawRowsMut { at: place, row: 0 };
+            let packed = RawResults { at: place, row: 0 };
             if operand.row == 0 {
                 moves::run::<S>(moves, 1, &[*operand], packed);
             } else {
@@ -378,9 +330,6 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
             }
             *operand = RawRows { at: place, row: 0 };
             place = place.add(*len);
-        }
-        if !plan.held.is_empty() {
-            operands[RIGHT] = RawRows { at: plan.held.as_ptr(), row: 0 };
         }
         let [left, right] = operands;
         if plan.form == Form::Tiles

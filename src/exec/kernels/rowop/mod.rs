@@ -34,17 +34,12 @@ pub(super) mod plans {
     pub(in crate::exec::kernels) use super::moves::{Indexed, Moves};
 }
 
-pub use super::product::{RawResults as RawRowsMut, RawRows};
+pub use super::product::{RawResults, RawRows};
 
 /// An operator with its sizes, ready to run on rows.
 #[derive(Clone, Debug)]
 pub struct RowOp {
     kind: Kind,
-    /// How many numbers a row of each operand has.
-    args: Vec<usize>,
-    /// How many numbers a row of the result has.
-    len: usize,
-    flops: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -56,45 +51,14 @@ enum Kind {
     Contract(Box<Contraction>),
 }
 
-/// What an exponential costs, in multiplications.
-const EXP: usize = 12;
-
 impl RowOp {
     /// Plans an operator. `args` are the shapes of its operands, `shape` that of the result, all as
     /// [`crate::exec::shapes`] found them right. Nothing for leaves, constants and what is
     /// elementwise.
     pub fn new(op: &Op, env: &Env, args: &[&[usize]], shape: &[usize]) -> Option<RowOp> {
-        RowOp::plan(op, env, args, shape, None)
-    }
-
-    /// Plans an operator of which one operand, with its position, is the same for all rows of all
-    /// runs. What it is made of is taken in where that is of use; a run must be given it all the
-    /// same.
-    ///
-    /// # Panics
-    ///
-    /// Where there are not as many numbers as the operand has.
-    pub fn with_fixed(
-        op: &Op,
-        env: &Env,
-        args: &[&[usize]],
-        shape: &[usize],
-        fixed: (usize, &[f32]),
-    ) -> Option<RowOp> {
-        assert_eq!(fixed.1.len(), args[fixed.0].iter().product::<usize>());
-        RowOp::plan(op, env, args, shape, Some(fixed))
-    }
-
-    fn plan(
-        op: &Op,
-        env: &Env,
-        args: &[&[usize]],
-        shape: &[usize],
-        fixed: Option<(usize, &[f32])>,
-    ) -> Option<RowOp> {
         let n: usize = shape.iter().product();
-        let moved = |moves| (Kind::Moves(moves), 0);
-        let (kind, flops) = match op {
+        let moved = Kind::Moves;
+        let kind = match op {
             Op::Input(_)
             | Op::Carry(_)
             | Op::Param(_)
@@ -170,38 +134,25 @@ impl RowOp {
                 moves.add(None, 0, after, &zero(n - after));
                 moved(moves)
             }
-            Op::Lookup => (Kind::Indexed(Indexed::Lookup { rows: args[0][0], n }), 0),
+            Op::Lookup => Kind::Indexed(Indexed::Lookup { rows: args[0][0], n }),
             Op::Scatter => {
                 let n = args[0].iter().product();
-                (Kind::Indexed(Indexed::Scatter { rows: shape[0], n }), 0)
+                Kind::Indexed(Indexed::Scatter { rows: shape[0], n })
             }
-            Op::Reduce(reduction, axes) => {
-                let each = match reduction {
-                    Reduction::Sum | Reduction::Max | Reduction::Min | Reduction::Product => 1,
-                    Reduction::Norm => 2,
-                    Reduction::LogSumExp => EXP + 2,
-                };
-                let elements: usize = args[0].iter().product();
-                (Kind::Reduce(*reduction, Lines::new(args[0], axes)), each * elements)
-            }
-            Op::Softmax(axes) => {
-                (Kind::Along(Along::Softmax, Lines::new(args[0], axes)), (EXP + 3) * n)
-            }
+            Op::Reduce(reduction, axes) => Kind::Reduce(*reduction, Lines::new(args[0], axes)),
+            Op::Softmax(axes) => Kind::Along(Along::Softmax, Lines::new(args[0], axes)),
             Op::CumSum { axis, reverse } => {
                 let what = if *reverse { Along::SumFromEnd } else { Along::Sum };
-                (Kind::Along(what, Lines::new(args[0], &[*axis])), n)
+                Kind::Along(what, Lines::new(args[0], &[*axis]))
             }
             Op::ProductOfOthers(axes) => {
-                (Kind::Along(Along::ProductOfOthers, Lines::new(args[0], axes)), 3 * n)
+                Kind::Along(Along::ProductOfOthers, Lines::new(args[0], axes))
             }
             Op::Contract(labels) => {
-                let plan = Contraction::new(labels, args[0], args[1], fixed);
-                let flops = plan.flops();
-                (Kind::Contract(Box::new(plan)), flops)
+                Kind::Contract(Box::new(Contraction::new(labels, args[0], args[1])))
             }
         };
-        let args = args.iter().map(|it| it.iter().product()).collect();
-        Some(RowOp { kind, args, len: n, flops })
+        Some(RowOp { kind })
     }
 
     /// How many numbers of scratch a run needs.
@@ -210,11 +161,6 @@ impl RowOp {
             Kind::Moves(_) | Kind::Indexed(_) | Kind::Reduce(..) | Kind::Along(..) => 0,
             Kind::Contract(plan) => plan.scratch(),
         }
-    }
-
-    /// About how many operations on numbers a row takes; none where numbers are only moved.
-    pub fn flops(&self) -> usize {
-        self.flops
     }
 
     /// Runs over some rows.
@@ -230,7 +176,7 @@ impl RowOp {
         path: Path,
         rows: usize,
         args: &[RawRows],
-        to: RawRowsMut,
+        to: RawResults,
         scratch: *mut f32,
     ) {
         // SAFETY: the caller's promise.

@@ -2,7 +2,7 @@
 //! copy, planned once.
 
 use super::wide::Wide;
-use super::{RawRows, RawRowsMut, table};
+use super::{RawResults, RawRows, table};
 
 /// A loop of a copy: how often it runs, and how far the next element is, where it comes from and
 /// where it goes.
@@ -124,7 +124,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     moves: &Moves,
     rows: usize,
     args: &[RawRows],
-    to: RawRowsMut,
+    to: RawResults,
 ) {
     static ZERO: f32 = 0.0;
     for row in 0..rows {
@@ -253,7 +253,7 @@ pub(in crate::exec::kernels) unsafe fn indexed<S: Wide>(
     what: Indexed,
     rows: usize,
     args: &[RawRows],
-    to: RawRowsMut,
+    to: RawResults,
 ) {
     for row in 0..rows {
         // SAFETY: the caller's promise; an index below the number of rows stays within the value.

@@ -2,7 +2,7 @@
 
 use super::lines::{Form, Lines};
 use super::wide::{Wide, across};
-use super::{RawRows, RawRowsMut, moves};
+use super::{RawResults, RawRows, moves};
 use crate::exec::kernels::math;
 use crate::ir::Reduction;
 
@@ -196,7 +196,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     lines: &Lines,
     rows: usize,
     arg: RawRows,
-    to: RawRowsMut,
+    to: RawResults,
 ) {
     for row in 0..rows {
         // SAFETY: the caller's promise.

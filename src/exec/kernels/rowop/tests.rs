@@ -4,7 +4,6 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::*;
 use crate::exec::eval::{Value, eval};
-use crate::exec::kernels::Team;
 use crate::ir::{Const, Contract, Graph, Node, NodeId, Real, Shape};
 use crate::text::Span;
 
@@ -69,6 +68,9 @@ const GAP: usize = 3;
 /// What stands where nothing may be written.
 const UNTOUCHED: f32 = 12345.0;
 
+/// How a number of an operand is drawn.
+type Draw = dyn Fn(&mut Random, usize) -> f32;
+
 /// An operator with the shapes of its operands and of its result.
 struct Case {
     op: Op,
@@ -108,7 +110,7 @@ impl Case {
 
     /// Runs it on rows with gaps, operand by operand the same for all rows or not, and compares each
     /// row with the interpreter's, and with itself run alone.
-    fn check(&self, random: &mut Random, draw: &dyn Fn(&mut Random, usize) -> f32, scale: f32) {
+    fn check(&self, random: &mut Random, draw: &Draw, scale: f32) {
         let fixed: Vec<bool> = self.args.iter().map(|_| random.below(3) == 0).collect();
         let lens: Vec<usize> = self.args.iter().map(|it| it.iter().product()).collect();
         let n: usize = self.shape.iter().product();
@@ -120,15 +122,7 @@ impl Case {
         let row_of = |arg: usize| if fixed[arg] { 0 } else { lens[arg] + GAP };
         let shapes: Vec<&[usize]> = self.args.iter().map(Vec::as_slice).collect();
         let env = Env::default();
-        // Some are given an operand that is the same for all rows beforehand.
-        let held = fixed.iter().position(|it| *it).filter(|_| random.below(2) == 0);
-        let op = match held {
-            Some(arg) => {
-                let fixed = (arg, &data[arg][..lens[arg]]);
-                RowOp::with_fixed(&self.op, &env, &shapes, &self.shape, fixed).unwrap()
-            }
-            None => RowOp::new(&self.op, &env, &shapes, &self.shape).unwrap(),
-        };
+        let op = RowOp::new(&self.op, &env, &shapes, &self.shape).unwrap();
         // In f32 it says what is not finite, in f64 what a long sum is.
         let expected: Vec<(Vec<f32>, Vec<f64>)> = (0..ROWS)
             .map(|row| {
@@ -149,7 +143,7 @@ impl Case {
                     })
                     .collect();
                 let to =
-                    RawRowsMut { at: result[GAP + first * (n + GAP)..].as_mut_ptr(), row: n + GAP };
+                    RawResults { at: result[GAP + first * (n + GAP)..].as_mut_ptr(), row: n + GAP };
                 // SAFETY: operands and result have so many rows, and the path is available.
                 unsafe { op.run(path, rows, &args, to, scratch.as_mut_ptr()) };
                 let beyond = &scratch[op.scratch()..];
@@ -351,7 +345,7 @@ fn what_is_special_stays_special_in_lines() {
             (vec![90], vec![0]),
         ] {
             let kept = without(&shape, &axes);
-            let all: [&dyn Fn(&mut Random, usize) -> f32; 2] = [&draw, &no_numbers];
+            let all: [&Draw; 2] = [&draw, &no_numbers];
             for draw in all {
                 for reduction in REDUCTIONS {
                     // Whether a product overflows is decided by its order.
