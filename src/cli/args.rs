@@ -426,7 +426,7 @@ pub struct BenchArgs {
     /// How many steps each has
     #[arg(long, default_value_t = 100, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// How many threads may be used; the engine takes one
+    /// How many threads may be used
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
     /// How often each is measured
