@@ -37,6 +37,12 @@ pub struct EngineOptions {
     /// How many threads the fast engine may use; 0 for as many as the processor runs at once.
     /// Results are the same, bit by bit, for any number.
     pub threads: usize,
+    /// How many bytes a run of the fast engine may hold beside what it is given, its results and what
+    /// has the size of params. Where what forward keeps for backward would take more, forward keeps
+    /// the carried values at some steps alone, and backward runs the steps between them again.
+    /// Outputs are the same, bit by bit; gradients are sums in another order. The interpreter, which
+    /// also looks for the first number that is not finite, takes what it needs.
+    pub memory: Option<u64>,
 }
 
 impl EngineOptions {
@@ -111,6 +117,7 @@ struct RunSize {
     steps: usize,
     batch: usize,
     lengths: Vec<usize>,
+    segments: usize,
 }
 
 impl<F: Real> Run<'_, F> {
@@ -135,6 +142,15 @@ impl<F: Real> Run<'_, F> {
         match &self.kept {
             Kept::Plain(run) => run.lengths(),
             Kept::Fast(_, size, _) => &size.lengths,
+        }
+    }
+
+    /// How many segments the steps were divided into, to stay within [`EngineOptions::memory`];
+    /// backward runs all but one of them again.
+    pub fn segments(&self) -> usize {
+        match &self.kept {
+            Kept::Plain(_) => 1,
+            Kept::Fast(_, size, _) => size.segments,
         }
     }
 
@@ -172,7 +188,8 @@ impl Bound {
         let fast = match options.kind {
             EngineKind::Reference => None,
             EngineKind::Fast => {
-                Fast::new(self, &options.traces, Path::best(), options.threads).map(Arc::new)
+                let fast = Fast::new(self, &options.traces, Path::best(), options.threads);
+                fast.map(|it| Arc::new(it.within(options.memory)))
             }
         };
         Engine { bound: self.clone(), adjoint, options, fast }
@@ -203,7 +220,12 @@ fn fast_run<'a, F: Real>(
         fast.end(run);
         return None;
     }
-    let size = RunSize { steps: run.steps(), batch: run.batch(), lengths: run.lengths().to_vec() };
+    let size = RunSize {
+        steps: run.steps(),
+        batch: run.batch(),
+        lengths: run.lengths().to_vec(),
+        segments: run.segments(),
+    };
     let taken = [
         std::mem::take(&mut run.outputs),
         std::mem::take(&mut run.states),
