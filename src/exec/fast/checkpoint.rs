@@ -230,15 +230,16 @@ pub(super) fn backward(
     let parts = machine.team.parts();
     let mut forward_work = compiled.forward.program.workspace(parts);
     let mut work = program.program.workspace(parts);
-    // Should anything fail, nobody takes what is left for the rows of a segment.
-    let ready = std::mem::take(ready);
+    // The rows that are there are those of one segment as long as no other one is run; should anything
+    // fail, of none.
+    let mut ready = ready.take();
     let mut states = upstream.states.clone();
     for (number, segment) in segments(run.packing.steps(), *length).enumerate().rev() {
         let given = part(&run.given, number.checked_sub(1).map(|it| &starts[it]), &segment);
         let own = std::mem::take(&mut run.memory);
         let weights_forward = Arc::clone(&run.weights);
         let mut now = Run::new(given, Arc::clone(&compiled), weights_forward, own, segment.start);
-        if ready != Some(number) {
+        if ready.take() != Some(number) {
             now.compute(&mut forward_work, machine);
         }
         let states_now = &states;
