@@ -278,7 +278,18 @@ impl Engine {
         inputs: &'a Inputs<F>,
         state: &'a InitialState<F>,
     ) -> Result<Run<'a, F>, RunError> {
-        self.run(params, inputs, state, &Masks::Eval, false)
+        self.infer_with(params, inputs, state, &Masks::Eval)
+    }
+
+    /// As [`Engine::infer`], with masks as [`Engine::forward_with`] has them.
+    pub fn infer_with<'a, F: Real>(
+        &'a self,
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+        masks: &'a Masks<F>,
+    ) -> Result<Run<'a, F>, RunError> {
+        self.run(params, inputs, state, masks, false)
     }
 
     fn run<'a, F: Real>(
