@@ -7,6 +7,8 @@ mod artifacts;
 mod bench;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/memory.rs"]
+mod memory;
 #[path = "cli/numbers.rs"]
 mod numbers;
 #[path = "cli/scratch.rs"]

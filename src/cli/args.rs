@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::values::{bytes, setting};
+
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
 #[command(name = "rnnc", version, max_term_width = 80, propagate_version = false)]
@@ -245,6 +247,10 @@ pub struct DataArgs {
     /// How many threads the fast engine may use, by default all; results are the same for any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// How many bytes the fast engine may hold, beside data, results and weights, such as 64M; it keeps less and
+    /// computes more
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub memory: Option<u64>,
     #[command(flatten)]
     pub later: LaterArgs,
 
@@ -289,7 +295,8 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  rnnc grad std/gru\n  \
     rnnc grad std/lstm --input x=data.npy --set H=8 -o grads.safetensors --flow flow.csv\n  \
-    rnnc grad my.rnn --input x=data.npy --upstream h=dh.npy --upstream state.h=dlast.npy")]
+    rnnc grad my.rnn --input x=data.npy --upstream h=dh.npy --upstream state.h=dlast.npy\n  \
+    rnnc grad std/lstm --input x=long.npy --set H=256 --engine fast --memory 64M")]
 pub struct GradArgs {
     #[command(flatten)]
     pub data: DataArgs,
@@ -429,6 +436,9 @@ pub struct BenchArgs {
     /// How many threads may be used
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
+    /// How many bytes a run may hold, beside data, results and weights, such as 64M
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub memory: Option<u64>,
     /// How often each is measured
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeats: u16,
@@ -477,16 +487,4 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((_, value)) if !value.contains('(') && value.contains(',') => {
-            Err("one --set for each: --set I=3 --set H=4".to_owned())
-        }
-        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        }
-        _ => Err("write NAME=VALUE, such as H=4".to_owned()),
-    }
 }

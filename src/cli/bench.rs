@@ -42,6 +42,11 @@ struct Report {
     threads: usize,
     path: &'static str,
     repeats: u16,
+    /// The bytes that a run may hold, and how many segments training goes in for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<usize>,
     /// The largest relative difference of the fast engine's results from the interpreter's.
     difference: f64,
     inference_ms: f64,
@@ -184,6 +189,7 @@ struct Times {
     forward_ms: f64,
     training_ms: f64,
     step_us: f64,
+    segments: usize,
     machine: Machine,
 }
 
@@ -192,7 +198,9 @@ impl Times {
         let mut case = Case::new(bound, args.batch as usize, args.steps as usize)?;
         let stream = Case::new(bound, 1, 1)?;
         let threads = threads(args);
-        let engine = bound.engine(EngineOptions { threads, ..EngineOptions::default() });
+        let memory = args.memory;
+        let engine = bound.engine(EngineOptions { threads, memory, ..EngineOptions::default() });
+        let mut segments = 1;
         let mut probe = Probe::new(Path::best(), threads);
         let mut machine = Machine::default();
         let [mut inference, mut forward, mut training, mut step] = [(); 4].map(|()| Vec::new());
@@ -209,6 +217,7 @@ impl Times {
             let begin = Instant::now();
             let run = engine.forward(&case.params, &case.inputs, &case.state)?;
             let now_forward = begin.elapsed().as_secs_f64();
+            segments = run.segments();
             let gradients = engine.backward(&run, &case.upstream)?;
             let now_training = begin.elapsed().as_secs_f64();
             drop((run, gradients));
@@ -225,6 +234,7 @@ impl Times {
             forward_ms: median(forward),
             training_ms: median(training),
             step_us: median(step),
+            segments,
             machine,
         })
     }
@@ -299,6 +309,8 @@ impl Report {
             threads: threads(args),
             path: Path::best().name(),
             repeats: args.repeats,
+            memory: args.memory,
+            segments: args.memory.map(|_| times.segments),
             difference,
             inference_ms: times.inference_ms,
             forward_ms: times.forward_ms,
@@ -340,6 +352,13 @@ impl Report {
             "  difference  {:.1e} from the interpreter, on a small piece\n\n",
             self.difference
         ));
+        if let (Some(memory), Some(segments)) = (self.memory, self.segments) {
+            let memory = memory as f64 / (1u64 << 20) as f64;
+            text.insert_str(
+                text.len() - 1,
+                &format!("  memory      {memory:.1} MiB: training in {segments} segments\n"),
+            );
+        }
         text.push_str(&format!(
             "  {:20} {:>10} {:>10} {:>10}\n",
             format!("median of {}", self.repeats),

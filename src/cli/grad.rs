@@ -69,6 +69,9 @@ fn grad_in<F: Real + Real32or64>(
         return Err(it.clone().into());
     }
     let (steps, batch) = (run.steps(), run.batch());
+    if args.data.memory.is_some() {
+        feed::note_segments(ctx, run.segments());
+    }
     let upstream = upstream(ctx, args, prepared, steps, batch)?;
     let gradients = engine.backward(&run, &upstream)?;
     ctx.lap("backward");

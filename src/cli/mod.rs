@@ -21,6 +21,7 @@ mod load;
 mod output;
 mod run;
 mod test;
+mod values;
 
 use std::process::ExitCode;
 

@@ -59,8 +59,11 @@ fn run_in<F: Real + Real32or64>(
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
     let engine = prepared.engine(&args.data, traces.clone());
-    let run = engine.forward_with(&params, &inputs, &state, &masks)?;
+    let run = engine.infer_with(&params, &inputs, &state, &masks)?;
     ctx.lap("forward");
+    if args.data.memory.is_some() {
+        feed::note_segments(ctx, run.segments());
+    }
 
     let (steps, batch, not_finite) = (run.steps(), run.batch(), run.not_finite.clone());
     let masks = cell.masks.iter().zip(run.masks());

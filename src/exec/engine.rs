@@ -37,6 +37,12 @@ pub struct EngineOptions {
     /// How many threads the fast engine may use; 0 for as many as the processor runs at once.
     /// Results are the same, bit by bit, for any number.
     pub threads: usize,
+    /// How many bytes a run of the fast engine may hold beside what it is given, its results and what
+    /// has the size of params. Where what forward keeps for backward would take more, forward keeps
+    /// the carried values at some steps alone, and backward runs the steps between them again.
+    /// Outputs are the same, bit by bit; gradients are sums in another order. The interpreter, which
+    /// also looks for the first number that is not finite, takes what it needs.
+    pub memory: Option<u64>,
 }
 
 impl EngineOptions {
@@ -111,6 +117,7 @@ struct RunSize {
     steps: usize,
     batch: usize,
     lengths: Vec<usize>,
+    segments: usize,
 }
 
 impl<F: Real> Run<'_, F> {
@@ -151,6 +158,15 @@ impl<F: Real> Run<'_, F> {
         }
     }
 
+    /// How many segments the steps were divided into, to stay within [`EngineOptions::memory`];
+    /// backward runs all but one of them again.
+    pub fn segments(&self) -> usize {
+        match &self.kept {
+            Kept::Plain(_) => 1,
+            Kept::Fast(_, size, _) => size.segments,
+        }
+    }
+
     /// In training the bits of each mask, `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and
     /// 0 beyond a sequence's length; nothing in evaluation.
     pub fn masks(&self) -> &[ArrayD<F>] {
@@ -185,7 +201,8 @@ impl Bound {
         let fast = match options.kind {
             EngineKind::Reference => None,
             EngineKind::Fast => {
-                Fast::new(self, &options.traces, Path::best(), options.threads).map(Arc::new)
+                let fast = Fast::new(self, &options.traces, Path::best(), options.threads);
+                fast.map(|it| Arc::new(it.within(options.memory)))
             }
         };
         Engine { bound: self.clone(), adjoint, options, fast }
@@ -216,7 +233,12 @@ fn fast_run<'a, F: Real>(
         fast.end(run);
         return None;
     }
-    let size = RunSize { steps: run.steps(), batch: run.batch(), lengths: run.lengths().to_vec() };
+    let size = RunSize {
+        steps: run.steps(),
+        batch: run.batch(),
+        lengths: run.lengths().to_vec(),
+        segments: run.segments(),
+    };
     let taken = [
         std::mem::take(&mut run.outputs),
         std::mem::take(&mut run.states),
@@ -269,7 +291,18 @@ impl Engine {
         inputs: &'a Inputs<F>,
         state: &'a InitialState<F>,
     ) -> Result<Run<'a, F>, RunError> {
-        self.run(params, inputs, state, &Masks::Eval, false)
+        self.infer_with(params, inputs, state, &Masks::Eval)
+    }
+
+    /// As [`Engine::infer`], with masks as [`Engine::forward_with`] has them.
+    pub fn infer_with<'a, F: Real>(
+        &'a self,
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+        masks: &'a Masks<F>,
+    ) -> Result<Run<'a, F>, RunError> {
+        self.run(params, inputs, state, masks, false)
     }
 
     fn run<'a, F: Real>(

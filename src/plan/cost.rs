@@ -148,7 +148,12 @@ impl Plan {
     /// ones.
     pub fn kept_numbers(&self) -> Result<Dim, DimOverflow> {
         let values = self.kept_values().into_iter().map(|it| self.cell.step.shape(it).size());
+        values.chain([self.carried_numbers()]).try_fold(Dim::number(0), |sum, it| sum.add(&it?))
+    }
+
+    /// How many numbers of a sequence go from a step to the next.
+    pub fn carried_numbers(&self) -> Result<Dim, DimOverflow> {
         let carries = self.cell.carries.iter().map(|it| it.shape.size());
-        values.chain(carries).try_fold(Dim::number(0), |sum, it| sum.add(&it?))
+        carries.into_iter().try_fold(Dim::number(0), |sum, it| sum.add(&it?))
     }
 }

@@ -312,9 +312,13 @@ fn kept(plan: &Plan, told: &Told<'_>, out: &mut String) {
         wrap(out, "  values    ", &values.join(", "));
     }
     let numbers = plan.kept_numbers();
+    let (kept, carried) = (size(numbers.clone()), size(plan.carried_numbers()));
     let bytes = numbers.clone().and_then(|it| it.mul(&Dim::number(4)));
     let text = format!("4 * ({}) = {} bytes per step and sequence", size(numbers), size(bytes));
     wrap(out, "  memory    ", &text);
+    // Forward keeps what is carried to each segment; backward runs one segment after the other again.
+    let text = format!("4 * (S * ({kept}) + T / S * ({carried})) bytes per sequence of T steps");
+    wrap(out, "  segments  ", &format!("of S steps: {text}"));
 }
 
 fn cost(flops: Result<Flops, DimOverflow>, start: &str, out: &mut String) {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
 
-use super::args::{CellArgs, DataArgs, EngineChoice};
+use super::args::{CellArgs, DataArgs, EngineChoice, FloatType};
 use super::context::Context;
 use super::error::CliError;
 use super::output::Layout;
@@ -47,6 +47,7 @@ impl Prepared {
     pub fn engine(&self, args: &DataArgs, traces: Vec<Name>) -> Engine {
         let mut options = EngineOptions { traces, ..EngineOptions::default() };
         options.threads = args.threads.map_or(0, usize::from);
+        options.memory = args.memory;
         options.kind = match args.engine {
             EngineChoice::Fast => EngineKind::Fast,
             EngineChoice::Reference => EngineKind::Reference,
@@ -93,6 +94,7 @@ pub fn typed<F: Real>(array: &ArrayD<f64>) -> ArrayD<F> {
 /// Reads everything that the options name and fixes the sizes.
 pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError> {
     later::refuse(args)?;
+    check_memory(args)?;
     masks::check_mode(args)?;
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
@@ -136,6 +138,28 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     }
     ctx.lap("read");
     Ok(Prepared { bound, layout, feeds, lengths, steps, states, masks, weights })
+}
+
+/// What only the fast engine can do is not asked of the interpreter.
+fn check_memory(args: &DataArgs) -> Result<(), CliError> {
+    let plain = match (args.engine, args.dtype) {
+        (EngineChoice::Fast, FloatType::F32) => return Ok(()),
+        (EngineChoice::Fast, FloatType::F64) => "f64 runs on the interpreter",
+        (EngineChoice::Reference, FloatType::F32 | FloatType::F64) => {
+            "the interpreter keeps everything; add --engine fast"
+        }
+    };
+    match args.memory {
+        Some(_) => Err(CliError::Usage(format!("--memory: {plain}"))),
+        None => Ok(()),
+    }
+}
+
+/// Says that a run was divided.
+pub fn note_segments(ctx: &Context, segments: usize) {
+    if segments > 1 {
+        ctx.note(&format!("{segments} segments, to stay within --memory"));
+    }
 }
 
 /// A single sequence as a batch of one.

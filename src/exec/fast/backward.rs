@@ -2,17 +2,35 @@
 
 use std::sync::Arc;
 
-use ndarray::{ArrayD, Axis};
+use ndarray::{ArrayD, ArrayViewD, Axis};
 
 use super::compile::{Backward, Compiled};
-use super::forward::{Machine, Run};
-use super::gradients::param_gradients;
+use super::forward::{Machine, Run, from_step, steps};
+use super::gradients::{Target, param_gradients};
 use super::places::FIXED;
 use super::rows::{fill, is_plain, pack, squares, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
-use crate::exec::kernels::machine::{Frame, Memory, Place, Rows};
-use crate::exec::reference::{Checked, RunError, finish_starts, zero_gradients};
+use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
+use crate::exec::reference::{Checked, Given, RunError, finish_starts, zero_gradients};
+
+/// What comes back to the rows of a run, or of a segment of one.
+pub(super) struct Back<'b> {
+    pub weights: &'b Weights,
+    pub upstream: &'b Upstream<f32>,
+    pub checked: &'b Checked<'b, f32>,
+    /// The adjoints of the carried values after the last step of each sequence.
+    pub states: &'b [Option<ArrayD<f32>>],
+    /// Whether gradients of params are added to what stands there.
+    pub adds: bool,
+}
+
+impl Back<'_> {
+    /// The adjoint of a carried value after the last step of a sequence, if any comes.
+    fn state(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'_, f32>> {
+        Some(self.states[carry].as_ref()?.index_axis(Axis(0), sequence))
+    }
+}
 
 /// The gradients of a run whose plan keeps what they need.
 pub(super) fn backward(
@@ -23,12 +41,56 @@ pub(super) fn backward(
     machine: Machine<'_>,
 ) -> Result<Gradients<f32>, RunError> {
     let compiled = Arc::clone(&run.compiled);
-    let Some(program) = &compiled.backward else {
-        return Err(RunError::Data("the run kept nothing for a backward run".to_owned()));
-    };
-    let mut gradients = zero_gradients(&run.given);
+    let program = backward_of(&compiled)?;
+    let mut gradients = zeros(&run.given);
     let checked = Checked::new(&run.given, upstream)?;
-    let staged = stage(run, program, upstream, &checked);
+    let states = &upstream.states;
+    let back = Back { weights, upstream, checked: &checked, states, adds: false };
+    let mut work = program.program.workspace(machine.team.parts());
+    rows(run, &back, memory, &mut work, &mut gradients, machine)?;
+    finish(run, &mut gradients)?;
+    Ok(gradients)
+}
+
+/// The program of the backward pass.
+pub(super) fn backward_of(compiled: &Compiled) -> Result<&Backward, RunError> {
+    let none = || RunError::Data("the run kept nothing for a backward run".to_owned());
+    compiled.backward.as_ref().ok_or_else(none)
+}
+
+/// Gradients without anything in them yet.
+pub(super) fn zeros(given: &Given<'_, f32>) -> Gradients<f32> {
+    let mut gradients = zero_gradients(given);
+    let flow = |it: &Option<ArrayD<f32>>| it.as_ref().map(|_| vec![0.0; given.steps + 1]);
+    gradients.flow = gradients.starts.iter().map(flow).collect();
+    gradients
+}
+
+/// What is left when adjoints have come to the first step.
+pub(super) fn finish(run: &Run<'_>, gradients: &mut Gradients<f32>) -> Result<(), RunError> {
+    for (flow, start) in gradients.flow.iter_mut().zip(&gradients.starts) {
+        // Sequences without a step count before the first one.
+        if let (Some(flow), Some(start)) = (flow, start) {
+            flow[0] = start.as_slice().map_or(0.0, squares).sqrt();
+        }
+    }
+    finish_starts(&run.given, &run.compiled.plan.adjoint, gradients)
+}
+
+/// Back-propagates through the rows that forward kept. Gradients of inputs and norms are written at
+/// the steps of the run; those of starts are the adjoints before its first step.
+pub(super) fn rows(
+    run: &mut Run<'_>,
+    back: &Back<'_>,
+    memory: &mut Memory,
+    work: &mut Workspace,
+    gradients: &mut Gradients<f32>,
+    machine: Machine<'_>,
+) -> Result<(), RunError> {
+    let compiled = Arc::clone(&run.compiled);
+    let program = backward_of(&compiled)?;
+    let Back { weights, upstream, .. } = *back;
+    let staged = stage(run, program, back);
     let mut forward_memory = std::mem::take(&mut run.memory);
     let forward = run.frame(&mut forward_memory, machine.team);
     let mut frame = Frame::new(&program.program, &run.packing, machine.team.parts(), memory);
@@ -39,18 +101,19 @@ pub(super) fn backward(
     for ((output, buffer), staged) in program.outputs.iter().zip(&staged) {
         match staged {
             Some(rows) => frame.lend(*buffer, rows),
-            None => frame.lend(
-                *buffer,
-                upstream.outputs[*output].as_ref().and_then(|it| it.as_slice()).unwrap_or_default(),
-            ),
+            None => {
+                let given = upstream.outputs[*output].as_ref();
+                let rows = given.and_then(|it| from_step(it, run.begin));
+                frame.lend(*buffer, rows.unwrap_or_default());
+            }
         }
     }
-    seed(run, &compiled, program, &checked, &mut frame);
-    let mut work = program.program.workspace(machine.team.parts());
-    program.program.run(machine.path, &weights.packs, &mut frame, &mut work, machine.team);
+    seed(run, &compiled, program, back, &mut frame);
+    program.program.run(machine.path, &weights.packs, &mut frame, work, machine.team);
 
     let env = run.given.bound.env();
-    param_gradients(&compiled, program, weights, env, &frame, machine, &mut gradients.params);
+    let params = Target { gradients: &mut gradients.params, adds: back.adds };
+    param_gradients(&compiled, program, weights, env, &frame, machine, params);
     let batch = run.given.batch;
     for ((gradient, feed), root) in
         gradients.inputs.iter_mut().zip(&run.given.inputs.feeds).zip(&compiled.plan.adjoint.inputs)
@@ -61,36 +124,35 @@ pub(super) fn backward(
             Feed::Batch(_) => Some(batch),
             Feed::Shared(_) => None,
         };
-        unpack(&frame, place, batch, gradient);
+        let now = run.begin..run.begin + run.given.steps;
+        unpack(&frame, place, batch, steps(gradient, now));
     }
-    starts(run, program, &checked, &frame, &mut gradients.starts);
-    gradients.flow = flow(run, program, &frame, &gradients);
+    starts(run, program, back, &frame, &mut gradients.starts);
+    flow(run, program, &frame, &mut gradients.flow);
     drop(frame);
     drop(forward);
     run.memory = forward_memory;
-    finish_starts(&run.given, &compiled.plan.adjoint, &mut gradients)?;
-    Ok(gradients)
+    Ok(())
 }
 
 /// The adjoints of outputs, packed; none where they stand as they are wanted.
 fn stage(
     run: &Run<'_>,
     program: &Backward,
-    upstream: &Upstream<f32>,
-    checked: &Checked<'_, f32>,
+    back: &Back<'_>,
 ) -> Vec<Option<Vec<f32>>> {
     let packing = &run.packing;
     let one = |(output, buffer): &(usize, usize)| {
         let n = program.program.buffers()[*buffer].width;
-        match &upstream.outputs[*output] {
+        match &back.upstream.outputs[*output] {
             Some(given) if is_plain(packing, run.given.batch) && given.as_slice().is_some() => None,
             Some(given) => {
                 let row = |t: usize, sequence: usize| {
-                    given.index_axis(Axis(0), t).index_axis_move(Axis(0), sequence)
+                    given.index_axis(Axis(0), run.begin + t).index_axis_move(Axis(0), sequence)
                 };
                 Some(pack(packing, n, row))
             }
-            None => Some(vec![checked.filled(*output); n * packing.rows()]),
+            None => Some(vec![back.checked.filled(*output); n * packing.rows()]),
         }
     };
     program.outputs.iter().map(one).collect()
@@ -101,7 +163,7 @@ fn seed(
     run: &Run<'_>,
     compiled: &Compiled,
     program: &Backward,
-    checked: &Checked<'_, f32>,
+    back: &Back<'_>,
     frame: &mut Frame<'_>,
 ) {
     let packing = &run.packing;
@@ -115,7 +177,7 @@ fn seed(
             let last = run.given.lengths[*sequence] - 1;
             let first = frame.offset(place, last, position);
             let to = &mut frame.data_mut(*buffer)[first..first + n];
-            match checked.given_state(carry, *sequence) {
+            match back.state(carry, *sequence) {
                 Some(given) => fill(to, &given),
                 None => to.fill(0.0),
             }
@@ -127,7 +189,7 @@ fn seed(
 fn starts(
     run: &Run<'_>,
     program: &Backward,
-    checked: &Checked<'_, f32>,
+    back: &Back<'_>,
     frame: &Frame<'_>,
     starts: &mut [Option<ArrayD<f32>>],
 ) {
@@ -139,34 +201,24 @@ fn starts(
             let to = &mut to[sequence * n..(sequence + 1) * n];
             if run.given.lengths[*sequence] > 0 {
                 to.copy_from_slice(&frame.data(*buffer)[position * n..(position + 1) * n]);
-            } else if let Some(given) = checked.given_state(carry, *sequence) {
+            } else if let Some(given) = back.state(carry, *sequence) {
                 fill(to, &given);
             }
         }
     }
 }
 
-/// The norm of the adjoint of each carried value before each step and after the last.
-fn flow(
-    run: &Run<'_>,
-    program: &Backward,
-    frame: &Frame<'_>,
-    gradients: &Gradients<f32>,
-) -> Vec<Option<Vec<f32>>> {
+/// The norm of the adjoint of each carried value after each step of the run.
+fn flow(run: &Run<'_>, program: &Backward, frame: &Frame<'_>, flow: &mut [Option<Vec<f32>>]) {
     let packing = &run.packing;
-    let one = |(carry, buffer): (usize, &usize)| {
-        // Sequences without a step count before the first one.
-        let start = gradients.starts[carry].as_ref()?;
+    for (norms, buffer) in flow.iter_mut().zip(&program.carries) {
+        let Some(norms) = norms else { continue };
         let n = frame.width(*buffer);
-        let mut norms = vec![0.0; run.given.steps + 1];
-        norms[0] = start.as_slice().map_or(0.0, squares).sqrt();
         let place = Place { buffer: *buffer, offset: 0, rows: Rows::New };
         for t in 0..packing.steps() {
             let first = frame.offset(place, t, 0);
             let rows = &frame.data(*buffer)[first..first + packing.active[t] * n];
-            norms[t + 1] = squares(rows).sqrt();
+            norms[run.begin + t + 1] = squares(rows).sqrt();
         }
-        Some(norms)
-    };
-    program.carries.iter().enumerate().map(one).collect()
+    }
 }

@@ -1,15 +1,17 @@
 //! A forward run.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
+use super::checkpoint::Checkpoints;
 use super::compile::{Compiled, Forward, Kept};
 use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::Feed;
-use crate::exec::kernels::machine::{Frame, Memory, Packing, Rows};
+use crate::exec::kernels::machine::{Frame, Memory, Packing, Rows, Workspace};
 use crate::exec::kernels::{Path, Team};
 use crate::exec::reference::{Given, RunError};
 use crate::ir::NodeId;
@@ -27,12 +29,17 @@ pub(crate) struct Run<'a> {
     pub is_finite: bool,
     pub(super) compiled: Arc<Compiled>,
     pub(super) given: Given<'a, f32>,
+    /// The step of the given arrays that is the first one here: in a segment of a run all steps
+    /// count from its own first one.
+    pub(super) begin: usize,
     pub(super) packing: Packing,
     pub(super) weights: Arc<Weights>,
     /// The rows of inputs and masks that do not stand in the caller's arrays as they are wanted: by
     /// buffer.
     pub(super) staged: Vec<(usize, Vec<f32>)>,
     pub(super) memory: Memory,
+    /// Where its segments begin, of a run that goes in segments; its own rows are none then.
+    pub(super) checkpoints: Option<Checkpoints>,
 }
 
 /// What a run computes with.
@@ -51,68 +58,57 @@ pub(super) fn forward<'a>(
     traces: &[NodeId],
     machine: Machine<'_>,
 ) -> Result<Run<'a>, RunError> {
-    let packing = Packing::new(&given.lengths);
-    let staged = stage(&given, &compiled.forward, &packing);
-    let mut run = Run {
-        outputs: Vec::new(),
-        states: Vec::new(),
-        traces: Vec::new(),
-        is_finite: true,
-        compiled: Arc::clone(&compiled),
-        given,
-        packing,
-        weights,
-        staged,
-        memory,
-    };
-    let program = &compiled.forward;
-    let mut memory = std::mem::take(&mut run.memory);
-    let mut frame = run.frame(&mut memory, machine.team);
-    for (carry, buffer) in program.carries.iter().enumerate() {
-        let width = frame.width(*buffer);
-        let rows = frame.data_mut(*buffer);
-        for (position, sequence) in run.packing.order[..run.packing.width()].iter().enumerate() {
-            let to = &mut rows[position * width..(position + 1) * width];
-            match run.given.start_view(carry, *sequence) {
-                Some(start) => fill(to, &start),
-                None => to.fill(0.0),
-            }
-        }
-    }
-    let mut work = program.program.workspace(machine.team.parts());
-    program.program.run(machine.path, &run.weights.packs, &mut frame, &mut work, machine.team);
-    let bound = run.given.bound;
-    let gather = |node: NodeId| -> Result<ArrayD<f32>, RunError> {
-        let mut all = run.given.zeros(&bound.step_shapes()[node.idx()])?;
-        if let Some(place) = program.places[node.idx()] {
-            unpack(&frame, place, Some(run.given.batch), &mut all);
-        }
-        Ok(all)
-    };
-    let outputs =
-        bound.cell().outputs.iter().map(|it| gather(it.node)).collect::<Result<_, _>>()?;
-    let traces = traces.iter().map(|it| gather(*it)).collect::<Result<_, _>>()?;
-    let states = (0..program.carries.len()).map(|it| run.last(&frame, it)).collect();
-    drop(frame);
-    (run.outputs, run.traces, run.states) = (outputs, traces, states);
-    let results = [&run.outputs, &run.states, &run.traces];
-    let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(is_finite);
-    run.is_finite = results.into_iter().flatten().all(finite);
-    run.memory = memory;
+    let mut run = Run::new(given, compiled, weights, memory, 0);
+    let mut work = run.compiled.forward.program.workspace(machine.team.parts());
+    run.compute(&mut work, machine);
+    let mut results = Results::zeros(&run.given, traces)?;
+    run.gather(traces, &mut results, machine);
+    run.take_results(results);
     Ok(run)
 }
 
+/// The arrays of a run over all of its steps.
+pub(super) struct Results {
+    outputs: Vec<ArrayD<f32>>,
+    traces: Vec<ArrayD<f32>>,
+    /// The carried values after the last step so far.
+    pub states: Vec<ArrayD<f32>>,
+}
+
+impl Results {
+    /// Zeros, for all steps.
+    pub fn zeros(given: &Given<'_, f32>, traces: &[NodeId]) -> Result<Results, RunError> {
+        let zeros = |node: NodeId| given.zeros(&given.bound.step_shapes()[node.idx()]);
+        let outputs = given.bound.cell().outputs.iter().map(|it| zeros(it.node));
+        Ok(Results {
+            outputs: outputs.collect::<Result<_, _>>()?,
+            traces: traces.iter().map(|it| zeros(*it)).collect::<Result<_, _>>()?,
+            states: Vec::new(),
+        })
+    }
+}
+
+/// The steps of an array that has them as its first axis.
+pub(super) fn steps(all: &mut ArrayD<f32>, steps: Range<usize>) -> ndarray::ArrayViewMutD<'_, f32> {
+    all.slice_axis_mut(Axis(0), Slice::from(steps))
+}
+
 /// The rows of inputs and masks that must be packed.
-fn stage(given: &Given<'_, f32>, program: &Forward, packing: &Packing) -> Vec<(usize, Vec<f32>)> {
+fn stage(
+    given: &Given<'_, f32>,
+    begin: usize,
+    program: &Forward,
+    packing: &Packing,
+) -> Vec<(usize, Vec<f32>)> {
     let mut staged = Vec::new();
     for (feed, buffer) in given.inputs.feeds.iter().zip(&program.inputs) {
         let (Some(feed), Some(buffer)) = (feed, buffer) else { continue };
-        if direct(feed, packing, given.batch).is_some() {
+        if direct(feed, begin, packing, given.batch).is_some() {
             continue;
         }
         let n = program.program.buffers()[*buffer].width;
         let row = |t: usize, sequence: usize| {
-            let now = feed.array().index_axis(Axis(0), t);
+            let now = feed.array().index_axis(Axis(0), begin + t);
             match feed {
                 Feed::Batch(_) => now.index_axis_move(Axis(0), sequence),
                 Feed::Shared(_) => now,
@@ -125,22 +121,127 @@ fn stage(given: &Given<'_, f32>, program: &Forward, packing: &Packing) -> Vec<(u
         let n = program.program.buffers()[*buffer].width;
         let mut rows = Vec::with_capacity(n * packing.rows());
         for (t, sequence, _) in super::rows::each(packing) {
-            rows.extend(given.mask(mask, t, sequence).iter());
+            rows.extend(given.mask(mask, begin + t, sequence).iter());
         }
         staged.push((*buffer, rows));
     }
     staged
 }
 
-/// The rows of an input where they stand, if they stand as they are wanted.
-fn direct<'f>(feed: &'f Feed<f32>, packing: &Packing, batch: usize) -> Option<&'f [f32]> {
+/// The rows of an input from a step on where they stand, if they stand as they are wanted.
+fn direct<'f>(
+    feed: &'f Feed<f32>,
+    begin: usize,
+    packing: &Packing,
+    batch: usize,
+) -> Option<&'f [f32]> {
     match feed {
-        Feed::Batch(array) if is_plain(packing, batch) => array.as_slice(),
+        Feed::Batch(array) if is_plain(packing, batch) => from_step(array, begin),
         Feed::Batch(_) | Feed::Shared(_) => None,
     }
 }
 
+/// The numbers of an array from a step on, if they stand without gaps.
+pub(super) fn from_step(array: &ArrayD<f32>, begin: usize) -> Option<&[f32]> {
+    let all = array.as_slice()?;
+    let step = all.len() / array.len_of(Axis(0)).max(1);
+    all.get(begin * step..)
+}
+
 impl<'a> Run<'a> {
+    /// A run, or a segment of one that begins at a step of the given arrays. Nothing is computed.
+    pub(super) fn new(
+        given: Given<'a, f32>,
+        compiled: Arc<Compiled>,
+        weights: Arc<Weights>,
+        memory: Memory,
+        begin: usize,
+    ) -> Run<'a> {
+        let mut run = Run::bare(given, compiled, weights, memory, begin);
+        run.staged = stage(&run.given, begin, &run.compiled.forward, &run.packing);
+        run
+    }
+
+    /// As [`Run::new`], of which only segments are run: no rows are packed for it.
+    pub(super) fn bare(
+        given: Given<'a, f32>,
+        compiled: Arc<Compiled>,
+        weights: Arc<Weights>,
+        memory: Memory,
+        begin: usize,
+    ) -> Run<'a> {
+        let packing = Packing::new(&given.lengths);
+        Run {
+            outputs: Vec::new(),
+            states: Vec::new(),
+            traces: Vec::new(),
+            is_finite: true,
+            compiled,
+            given,
+            begin,
+            packing,
+            weights,
+            staged: Vec::new(),
+            memory,
+            checkpoints: None,
+        }
+    }
+
+    /// Runs all steps, from the starts on.
+    pub(super) fn compute(&mut self, work: &mut Workspace, machine: Machine<'_>) {
+        let mut memory = std::mem::take(&mut self.memory);
+        let program = &self.compiled.forward;
+        let mut frame = self.frame(&mut memory, machine.team);
+        for (carry, buffer) in program.carries.iter().enumerate() {
+            let width = frame.width(*buffer);
+            let rows = frame.data_mut(*buffer);
+            let positions = &self.packing.order[..self.packing.width()];
+            for (position, sequence) in positions.iter().enumerate() {
+                let to = &mut rows[position * width..(position + 1) * width];
+                match self.given.start_view(carry, *sequence) {
+                    Some(start) => fill(to, &start),
+                    None => to.fill(0.0),
+                }
+            }
+        }
+        program.program.run(machine.path, &self.weights.packs, &mut frame, work, machine.team);
+        drop(frame);
+        self.memory = memory;
+    }
+
+    /// Writes what was computed into the steps of the results that are those of this run.
+    pub(super) fn gather(
+        &mut self,
+        traces: &[NodeId],
+        results: &mut Results,
+        machine: Machine<'_>,
+    ) {
+        let mut memory = std::mem::take(&mut self.memory);
+        let program = &self.compiled.forward;
+        let frame = self.frame(&mut memory, machine.team);
+        let now = self.begin..self.begin + self.given.steps;
+        let gather = |node: NodeId, to: &mut ArrayD<f32>| {
+            if let Some(place) = program.places[node.idx()] {
+                unpack(&frame, place, Some(self.given.batch), steps(to, now.clone()));
+            }
+        };
+        let outputs = self.given.bound.cell().outputs.iter();
+        outputs.zip(&mut results.outputs).for_each(|(it, to)| gather(it.node, to));
+        traces.iter().zip(&mut results.traces).for_each(|(it, to)| gather(*it, to));
+        results.states = (0..program.carries.len()).map(|it| self.last(&frame, it)).collect();
+        drop(frame);
+        self.memory = memory;
+    }
+
+    /// Makes results those of the run.
+    pub(super) fn take_results(&mut self, results: Results) {
+        let Results { outputs, traces, states } = results;
+        (self.outputs, self.traces, self.states) = (outputs, traces, states);
+        let results = [&self.outputs, &self.states, &self.traces];
+        let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(is_finite);
+        self.is_finite = results.into_iter().flatten().all(finite);
+    }
+
     /// The memory of the run as the forward program has it.
     pub(super) fn frame<'m>(&'m self, memory: &'m mut Memory, team: &Team) -> Frame<'m> {
         let program = &self.compiled.forward;
@@ -148,7 +249,7 @@ impl<'a> Run<'a> {
         frame.lend(FIXED, &self.weights.fixed);
         for (feed, buffer) in self.given.inputs.feeds.iter().zip(&program.inputs) {
             if let (Some(feed), Some(buffer)) = (feed, buffer)
-                && let Some(rows) = direct(feed, &self.packing, self.given.batch)
+                && let Some(rows) = direct(feed, self.begin, &self.packing, self.given.batch)
             {
                 frame.lend(*buffer, rows);
             }
@@ -186,9 +287,14 @@ impl<'a> Run<'a> {
         &self.given.lengths
     }
 
+    /// How many segments the steps were divided into.
+    pub fn segments(&self) -> usize {
+        self.checkpoints.as_ref().map_or(1, Checkpoints::segments)
+    }
+
     /// The bits of each mask in training.
     pub fn masks(&self) -> &[ArrayD<f32>] {
-        self.given.bits.as_deref().unwrap_or_default()
+        self.given.bits.as_ref().map_or(&[], |it| it.as_slice())
     }
 
     /// A carried value after the last step of each sequence.

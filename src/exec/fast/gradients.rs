@@ -21,6 +21,13 @@ struct Direct {
     add: bool,
 }
 
+/// Where gradients of params go.
+pub(super) struct Target<'g> {
+    pub gradients: &'g mut [Option<ArrayD<f32>>],
+    /// Whether they are added to what stands there.
+    pub adds: bool,
+}
+
 /// Computes the gradients of params.
 pub(super) fn param_gradients(
     compiled: &Compiled,
@@ -29,8 +36,9 @@ pub(super) fn param_gradients(
     env: &Env,
     frame: &Frame<'_>,
     machine: Machine<'_>,
-    gradients: &mut [Option<ArrayD<f32>>],
+    into: Target<'_>,
 ) {
+    let Target { gradients, adds } = into;
     let rows = frame.packing().rows();
     let mut sums =
         Sums { compiled, program, weights, env, path: machine.path, rows, known: BTreeMap::new() };
@@ -42,7 +50,7 @@ pub(super) fn param_gradients(
         match sums.direct(*root) {
             Some(all) => {
                 let all = all.into_iter().enumerate();
-                direct.extend(all.map(|(at, sum)| Direct { param, sum, add: at > 0 }));
+                direct.extend(all.map(|(at, sum)| Direct { param, sum, add: adds || at > 0 }));
             }
             None => others.push((param, *root)),
         }
@@ -71,7 +79,10 @@ pub(super) fn param_gradients(
     }
     for (param, root) in others {
         if let Some(gradient) = &mut gradients[param] {
-            gradient.assign(&sums.of(root));
+            match adds {
+                true => *gradient += &sums.of(root),
+                false => gradient.assign(&sums.of(root)),
+            }
         }
     }
 }

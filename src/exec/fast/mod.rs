@@ -4,6 +4,7 @@
 //! want them for as long as the params are the same, memory and threads.
 
 mod backward;
+mod checkpoint;
 mod compile;
 mod elementwise;
 mod emit;
@@ -25,13 +26,14 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::arrays::{Gradients, Params, Upstream, fresh};
 use super::bind::{Bound, bind};
-use super::kernels::machine::Memory;
+use super::kernels::machine::{Memory, Packing};
 use super::kernels::{Path, Team};
 use super::reference::{Call, Given, RunError};
 use crate::derive::{self, Adjoint};
 use crate::ir::{Cell, NodeId, Op, Real, Scope};
 use crate::plan::{self, Fixed, Plan};
 use crate::text::Name;
+use checkpoint::{Need, ROWS, Sizes};
 use compile::Compiled;
 use forward::Machine;
 use weights::{Source, Weights};
@@ -66,6 +68,8 @@ pub(crate) struct Fast {
     traced: Vec<NodeId>,
     path: Path,
     threads: usize,
+    /// How many bytes a run may hold.
+    limit: Option<u64>,
     team: OnceLock<Team>,
     prepared: Mutex<Vec<Arc<Prepared>>>,
     /// Memory that no run uses.
@@ -105,6 +109,7 @@ impl Fast {
             traced,
             path,
             threads,
+            limit: None,
             team: OnceLock::new(),
             prepared: Mutex::default(),
             memory: Mutex::default(),
@@ -112,6 +117,11 @@ impl Fast {
         // All inputs given is what mostly comes.
         fast.prepare(Key { fixed: fast.streamed(), keeps: true })?;
         Some(fast)
+    }
+
+    /// The same engine, whose runs hold so many bytes at most.
+    pub fn within(self, limit: Option<u64>) -> Fast {
+        Fast { limit, ..self }
     }
 
     /// The cell that runs: that of the caller, simplified.
@@ -167,8 +177,19 @@ impl Fast {
         let prepared = self.prepare_for(&call, keeps)?;
         let weights = self.forward_weights(&prepared, &given);
         let compiled = Arc::clone(&prepared.compiled);
-        let memory = self.take();
-        Some(forward::forward(given, compiled, weights, memory, &self.traced, self.machine()))
+        let need = match self.divide(&given, &compiled) {
+            Ok(need) => need,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let memory = self.take_for(need.map(|it| it.forward));
+        let (traced, machine) = (&self.traced, self.machine());
+        let length = need.map(|it| it.length);
+        Some(match length.filter(|it| given.lengths.iter().any(|all| all > it)) {
+            None => forward::forward(given, compiled, weights, memory, traced, machine),
+            Some(it) => {
+                checkpoint::forward(given, compiled, weights, memory, traced, machine, it)
+            }
+        })
     }
 
     /// What steps of a batch need, one at a time, from the starts of a call of one step.
@@ -235,8 +256,13 @@ impl Fast {
         upstream: &Upstream<f32>,
     ) -> Result<Gradients<f32>, RunError> {
         let weights = self.backward_weights(run);
-        let mut memory = self.take();
-        let gradients = backward::backward(run, &weights, &mut memory, upstream, self.machine());
+        let need = self.divide(&run.given, &run.compiled)?;
+        let mut memory = self.take_for(need.map(|it| it.backward));
+        let backward = match run.checkpoints {
+            None => backward::backward,
+            Some(_) => checkpoint::backward,
+        };
+        let gradients = backward(run, &weights, &mut memory, upstream, self.machine());
         self.give(memory);
         gradients
     }
@@ -248,6 +274,36 @@ impl Fast {
 
     fn take(&self) -> Memory {
         lock(&self.memory).pop().unwrap_or_default()
+    }
+
+    /// Memory for so many numbers: where a run may not hold as much as it likes, no larger one, and
+    /// no other one is kept beside it.
+    fn take_for(&self, numbers: Option<usize>) -> Memory {
+        let Some(numbers) = numbers.filter(|_| self.limit.is_some()) else { return self.take() };
+        let mut all = lock(&self.memory);
+        match all.iter().position(|it| it.numbers() == numbers) {
+            Some(at) => all.swap_remove(at),
+            None => {
+                all.clear();
+                Memory::default()
+            }
+        }
+    }
+
+    /// How a run is divided into segments; `None` where nobody asks.
+    fn divide(
+        &self,
+        given: &Given<'_, f32>,
+        compiled: &Compiled,
+    ) -> Result<Option<Need>, RunError> {
+        let keeps = compiled.backward.is_some();
+        if self.limit.is_none() && (keeps || given.lengths.iter().sum::<usize>() <= ROWS) {
+            return Ok(None);
+        }
+        let packing = Packing::new(&given.lengths);
+        let parts = self.machine().team.parts();
+        let sizes = Sizes { given, compiled, packing: &packing, parts };
+        sizes.divide(self.limit).map(Some)
     }
 
     fn give(&self, memory: Memory) {

@@ -1,6 +1,6 @@
 //! Rows between arrays, `[T, B, ...]` or `[B, ...]`, and buffers.
 
-use ndarray::{ArrayD, ArrayViewD};
+use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::exec::kernels::machine::{Frame, Packing, Place};
 
@@ -40,7 +40,12 @@ pub(super) fn pack<'r>(
 }
 
 /// Writes the rows of a value into an array `[T, B, ...]`, or adds them to the rows of `[T, ...]`.
-pub(super) fn unpack(frame: &Frame<'_>, place: Place, batch: Option<usize>, to: &mut ArrayD<f32>) {
+pub(super) fn unpack(
+    frame: &Frame<'_>,
+    place: Place,
+    batch: Option<usize>,
+    mut to: ArrayViewMutD<'_, f32>,
+) {
     let packing = frame.packing();
     let outer = if batch.is_some() { 2 } else { 1 };
     let n: usize = to.shape()[outer..].iter().product();

@@ -6,7 +6,7 @@ use super::*;
 use crate::exec::{self, Bound, Feed, InitialState, Inputs, Masks, Params, Upstream};
 use crate::ir::{Env, Real, pointwise};
 
-fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
+pub(super) fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
     let mut env = Env::default();
     for (at, dim) in cell.dims.iter().enumerate() {
         if dim.default.is_none() && dim.like.is_none() {
@@ -16,7 +16,7 @@ fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
     exec::bind(cell, env).ok()
 }
 
-fn noise(shape: &[usize], seed: u64) -> ArrayD<f32> {
+pub(super) fn noise(shape: &[usize], seed: u64) -> ArrayD<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let shape = ndarray::IxDyn(shape);
     ArrayD::from_shape_simple_fn(shape, || {
@@ -53,16 +53,21 @@ fn same_bits(what: &str, a: &ArrayD<f32>, b: &ArrayD<f32>) {
 }
 
 /// What a cell is run with.
-struct Case<F> {
-    params: Params<F>,
-    inputs: Inputs<F>,
-    state: InitialState<F>,
-    masks: Masks<F>,
-    upstream: Upstream<F>,
+pub(super) struct Case<F> {
+    pub params: Params<F>,
+    pub inputs: Inputs<F>,
+    pub state: InitialState<F>,
+    pub masks: Masks<F>,
+    pub upstream: Upstream<F>,
 }
 
 impl Case<f32> {
-    fn new(bound: &Bound, steps: usize, batch: usize, lengths: Option<Vec<usize>>) -> Case<f32> {
+    pub fn new(
+        bound: &Bound,
+        steps: usize,
+        batch: usize,
+        lengths: Option<Vec<usize>>,
+    ) -> Case<f32> {
         let cell = bound.cell();
         let feed = |(at, shape): (usize, &Vec<usize>)| {
             let all = [&[steps, batch], &shape[..]].concat();
@@ -113,13 +118,13 @@ impl Case<f32> {
 }
 
 /// All results of a run, by their names.
-type Results<F> = Vec<(String, ArrayD<F>)>;
+pub(super) type Results<F> = Vec<(String, ArrayD<F>)>;
 
-fn named<F: Clone>(kind: &str, all: &[ArrayD<F>]) -> Results<F> {
+pub(super) fn named<F: Clone>(kind: &str, all: &[ArrayD<F>]) -> Results<F> {
     all.iter().enumerate().map(|(at, it)| (format!("{kind} {at}"), it.clone())).collect()
 }
 
-fn of_gradients<F: Real>(gradients: Gradients<F>) -> Results<F> {
+pub(super) fn of_gradients<F: Real>(gradients: Gradients<F>) -> Results<F> {
     let flow = gradients.flow.into_iter();
     let flow = flow.map(|it| it.map(|it| ndarray::Array1::from(it).into_dyn()));
     let kinds = [
@@ -151,7 +156,7 @@ fn expected<F: Real>(bound: &Bound, case: &Case<F>, traces: &[Name]) -> Results<
 }
 
 /// What an engine gives, with gradients or without.
-fn found(fast: &Fast, case: &Case<f32>, keeps: bool) -> Results<f32> {
+pub(super) fn found(fast: &Fast, case: &Case<f32>, keeps: bool) -> Results<f32> {
     let Case { params, inputs, state, masks, upstream } = case;
     let call = Call { bound: fast.bound(), params, inputs, state, masks };
     let mut run = fast.forward(call, keeps).expect("a program").unwrap();
@@ -210,7 +215,7 @@ fn is_exhaustive() -> bool {
 }
 
 /// Runs a test on the cells of the library; all failures are reported.
-fn every_cell(test: impl Fn(usize, &str, &crate::ir::Cell)) {
+pub(super) fn every_cell(test: impl Fn(usize, &str, &crate::ir::Cell)) {
     let (mut count, mut wrong) = (0, Vec::new());
     for (at, file) in crate::api::library().enumerate() {
         let spec = crate::Spec::parse(file.source).unwrap();

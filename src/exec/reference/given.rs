@@ -1,5 +1,7 @@
 //! What a call is given, checked against the cell before anything runs.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::arrays::{Feed, InitialState, Inputs, Params};
@@ -61,6 +63,14 @@ pub enum RunError {
         /// How many bytes it would be.
         bytes: u64,
     },
+    /// More than the caller allows, however short the segments are that a run goes in.
+    #[error("the run needs {least} bytes of memory at least, but {limit} are allowed")]
+    Memory {
+        /// How many bytes would do.
+        least: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
     /// A derived graph that does not fit the sizes.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -84,7 +94,7 @@ impl RunError {
             RunError::Weights(_) => Code::WeightsDoNotFit,
             RunError::Index { .. } => Code::BadIndex,
             RunError::Lengths(_) => Code::BadLengths,
-            RunError::TooLarge { .. } => Code::SizesTooLarge,
+            RunError::TooLarge { .. } | RunError::Memory { .. } => Code::SizesTooLarge,
             RunError::Bind(fault) => fault.code(),
             RunError::UnknownValue { .. } => Code::BadSetting,
         }
@@ -116,8 +126,8 @@ pub(crate) struct Given<'a, F> {
     pub(crate) steps: usize,
     pub(crate) batch: usize,
     pub(crate) lengths: Vec<usize>,
-    /// The bits of each mask; none in evaluation.
-    pub(crate) bits: Option<Vec<ArrayD<F>>>,
+    /// The bits of each mask; none in evaluation. The segments of a run share them.
+    pub(crate) bits: Option<Arc<Vec<ArrayD<F>>>>,
     /// The value of each node of the start graph.
     pub(crate) start: Vec<Value<F>>,
 }
@@ -139,6 +149,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
         let cell = bound.cell();
         let bits = masks::bits(bound, masks, &Extents { steps, batch, lengths: &lengths })?;
+        let bits = bits.map(Arc::new);
         let start = Vec::new();
         let mut given = Given { bound, inputs, state, params, steps, batch, lengths, bits, start };
         given.start =

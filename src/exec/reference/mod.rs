@@ -133,7 +133,7 @@ impl<F: Real> Run<'_, F> {
     /// In training the bits of each mask, `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and
     /// 0 beyond a sequence's length; nothing in evaluation.
     pub fn masks(&self) -> &[ArrayD<F>] {
-        self.given.bits.as_deref().unwrap_or_default()
+        self.given.bits.as_ref().map_or(&[], |it| it.as_slice())
     }
 
     /// Every node of the step graph at one step of one sequence. They are computed anew rather than

@@ -1,0 +1,41 @@
+//! `--memory`: less memory, the same numbers, and a word about it.
+
+use crate::scratch::Scratch;
+
+/// The number before a text.
+fn number_before(text: &str, end: &str) -> u64 {
+    let before = text.split(end).next().unwrap();
+    before.rsplit(' ').next().unwrap().parse().unwrap_or_else(|it| panic!("{it}: {text}"))
+}
+
+#[test]
+fn less_memory_gives_the_same_numbers() {
+    let scratch = Scratch::new();
+    for command in ["grad", "run"] {
+        let command = format!("{command} std/lstm --set I=3 --set H=40 --engine fast --threads 1");
+        let whole = scratch.rnnc(&command).expect(0);
+        assert!(!whole.stderr.contains("segments"), "{}", whole.stderr);
+        let fault = scratch.rnnc(&format!("{command} --memory 1K")).expect(4);
+        assert!(fault.stderr.starts_with("error[E0707]: the run needs"), "{}", fault.stderr);
+        assert!(fault.stderr.contains("but 1024 are allowed"), "{}", fault.stderr);
+        let least = number_before(&fault.stderr, " bytes of memory");
+        let divided = scratch.rnnc(&format!("{command} --memory {least}")).expect(0);
+        assert_eq!(divided.stdout, whole.stdout);
+        assert!(divided.stderr.contains("segments, to stay within --memory"), "{}", divided.stderr);
+        scratch.rnnc(&format!("{command} --memory {}", least - 1)).expect(4);
+        let enough = scratch.rnnc(&format!("{command} --memory 1G")).expect(0);
+        assert_eq!((enough.stdout, enough.stderr), (whole.stdout, whole.stderr));
+    }
+}
+
+#[test]
+fn bench_says_how_many_segments_there_are() {
+    let scratch = Scratch::new();
+    let command = "bench std/gru --set I=4 --set H=32 --batch 16 --steps 200 --repeats 1 --json";
+    let report = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+    let plain = report(&scratch.rnnc(command).expect(0).stdout);
+    assert!(plain.get("memory").is_none() && plain.get("segments").is_none());
+    let divided = report(&scratch.rnnc(&format!("{command} --memory 1M")).expect(0).stdout);
+    assert_eq!(divided["memory"], 1 << 20);
+    assert!(divided["segments"].as_u64().unwrap() > 1, "{divided}");
+}
