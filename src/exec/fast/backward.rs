@@ -8,7 +8,7 @@ use super::compile::{Backward, Compiled};
 use super::forward::{Machine, Run, from_step, steps};
 use super::gradients::{Target, param_gradients};
 use super::places::FIXED;
-use super::rows::{fill, is_plain, pack, squares, unpack};
+use super::rows::{fill, is_plain, norms, pack, squares, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
 use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
@@ -125,10 +125,10 @@ pub(super) fn rows(
             Feed::Shared(_) => None,
         };
         let now = run.begin..run.begin + run.given.steps;
-        unpack(&frame, place, batch, steps(gradient, now));
+        unpack(&frame, place, batch, steps(gradient, now), machine.team);
     }
     starts(run, program, back, &frame, &mut gradients.starts);
-    flow(run, program, &frame, &mut gradients.flow);
+    flow(run, program, &frame, &mut gradients.flow, machine);
     drop(frame);
     drop(forward);
     run.memory = forward_memory;
@@ -136,11 +136,7 @@ pub(super) fn rows(
 }
 
 /// The adjoints of outputs, packed; none where they stand as they are wanted.
-fn stage(
-    run: &Run<'_>,
-    program: &Backward,
-    back: &Back<'_>,
-) -> Vec<Option<Vec<f32>>> {
+fn stage(run: &Run<'_>, program: &Backward, back: &Back<'_>) -> Vec<Option<Vec<f32>>> {
     let packing = &run.packing;
     let one = |(output, buffer): &(usize, usize)| {
         let n = program.program.buffers()[*buffer].width;
@@ -209,16 +205,21 @@ fn starts(
 }
 
 /// The norm of the adjoint of each carried value after each step of the run.
-fn flow(run: &Run<'_>, program: &Backward, frame: &Frame<'_>, flow: &mut [Option<Vec<f32>>]) {
+fn flow(
+    run: &Run<'_>,
+    program: &Backward,
+    frame: &Frame<'_>,
+    flow: &mut [Option<Vec<f32>>],
+    machine: Machine<'_>,
+) {
     let packing = &run.packing;
-    for (norms, buffer) in flow.iter_mut().zip(&program.carries) {
-        let Some(norms) = norms else { continue };
+    for (norms_of, buffer) in flow.iter_mut().zip(&program.carries) {
+        let Some(norms_of) = norms_of else { continue };
         let n = frame.width(*buffer);
         let place = Place { buffer: *buffer, offset: 0, rows: Rows::New };
-        for t in 0..packing.steps() {
-            let first = frame.offset(place, t, 0);
-            let rows = &frame.data(*buffer)[first..first + packing.active[t] * n];
-            norms[run.begin + t + 1] = squares(rows).sqrt();
-        }
+        let row = |t: usize| (frame.offset(place, t, 0), packing.active[t] * n);
+        let rows: Vec<(usize, usize)> = (0..packing.steps()).map(row).collect();
+        let now = &mut norms_of[run.begin + 1..run.begin + 1 + rows.len()];
+        norms(frame.data(*buffer), &rows, now, machine.team);
     }
 }

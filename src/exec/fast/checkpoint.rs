@@ -207,7 +207,7 @@ pub(super) fn forward<'a>(
             starts.push(InitialState(states.into_iter().map(Some).collect()));
         }
     }
-    run.take_results(results);
+    run.take_results(results, machine);
     run.checkpoints = Some(Checkpoints { length, count, starts, ready: Some(count - 1) });
     Ok(run)
 }

@@ -63,7 +63,7 @@ pub(super) fn forward<'a>(
     run.compute(&mut work, machine);
     let mut results = Results::zeros(&run.given, traces)?;
     run.gather(traces, &mut results, machine);
-    run.take_results(results);
+    run.take_results(results, machine);
     Ok(run)
 }
 
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         let now = self.begin..self.begin + self.given.steps;
         let gather = |node: NodeId, to: &mut ArrayD<f32>| {
             if let Some(place) = program.places[node.idx()] {
-                unpack(&frame, place, Some(self.given.batch), steps(to, now.clone()));
+                unpack(&frame, place, Some(self.given.batch), steps(to, now.clone()), machine.team);
             }
         };
         let outputs = self.given.bound.cell().outputs.iter();
@@ -234,11 +234,11 @@ impl<'a> Run<'a> {
     }
 
     /// Makes results those of the run.
-    pub(super) fn take_results(&mut self, results: Results) {
+    pub(super) fn take_results(&mut self, results: Results, machine: Machine<'_>) {
         let Results { outputs, traces, states } = results;
         (self.outputs, self.traces, self.states) = (outputs, traces, states);
         let results = [&self.outputs, &self.states, &self.traces];
-        let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(is_finite);
+        let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(|it| is_finite(it, machine.team));
         self.is_finite = results.into_iter().flatten().all(finite);
     }
 

@@ -186,9 +186,7 @@ impl Fast {
         let length = need.map(|it| it.length);
         Some(match length.filter(|it| given.lengths.iter().any(|all| all > it)) {
             None => forward::forward(given, compiled, weights, memory, traced, machine),
-            Some(it) => {
-                checkpoint::forward(given, compiled, weights, memory, traced, machine, it)
-            }
+            Some(it) => checkpoint::forward(given, compiled, weights, memory, traced, machine, it),
         })
     }
 

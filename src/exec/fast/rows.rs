@@ -1,8 +1,12 @@
 //! Rows between arrays, `[T, B, ...]` or `[B, ...]`, and buffers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::exec::kernels::machine::{Frame, Packing, Place};
+use crate::exec::kernels::{Part, Team};
 
 /// Writes a row.
 pub(super) fn fill(to: &mut [f32], from: &ArrayViewD<'_, f32>) {
@@ -39,12 +43,37 @@ pub(super) fn pack<'r>(
     all
 }
 
+/// So many numbers are worth the start of threads.
+const MANY: usize = 100_000;
+
+/// Does something with pieces of numbers, by several threads where there are many: most of the time
+/// of a copy goes into memory that the system gives only when it is written to.
+fn in_pieces<T: Send>(
+    team: &Team,
+    len: usize,
+    mut pieces: impl FnMut(usize) -> Vec<T>,
+    work: &(dyn Fn(&mut T) + Sync),
+) {
+    if len < MANY || team.parts() == 1 {
+        pieces(len.max(1)).iter_mut().for_each(work);
+        return;
+    }
+    let pieces = pieces(len.div_ceil(team.parts()));
+    let pieces: Vec<Mutex<T>> = pieces.into_iter().map(Mutex::new).collect();
+    team.run(&|share: &Part<'_>| {
+        for piece in pieces.iter().skip(share.part).step_by(share.parts) {
+            work(&mut piece.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    });
+}
+
 /// Writes the rows of a value into an array `[T, B, ...]`, or adds them to the rows of `[T, ...]`.
 pub(super) fn unpack(
     frame: &Frame<'_>,
     place: Place,
     batch: Option<usize>,
     mut to: ArrayViewMutD<'_, f32>,
+    team: &Team,
 ) {
     let packing = frame.packing();
     let outer = if batch.is_some() { 2 } else { 1 };
@@ -58,7 +87,17 @@ pub(super) fn unpack(
         && place.rows != crate::exec::kernels::machine::Rows::Fixed
     {
         let first = frame.offset(place, 0, 0);
-        to[..n * packing.rows()].copy_from_slice(&data[first..first + n * packing.rows()]);
+        let rows = n * packing.rows();
+        let (to, from) = (&mut to[..rows], &data[first..first + rows]);
+        let mut to = Some(to);
+        let pieces = |size: usize| -> Vec<(&mut [f32], &[f32])> {
+            to.take()
+                .into_iter()
+                .flat_map(|it| it.chunks_mut(size))
+                .zip(from.chunks(size))
+                .collect()
+        };
+        in_pieces(team, rows, pieces, &|(to, from)| to.copy_from_slice(from));
         return;
     }
     for (t, sequence, position) in each(packing) {
@@ -77,13 +116,35 @@ pub(super) fn unpack(
 }
 
 /// Whether all numbers are finite.
-pub(super) fn is_finite(all: &[f32]) -> bool {
+pub(super) fn is_finite(all: &[f32], team: &Team) -> bool {
+    let finite = AtomicBool::new(true);
     // In blocks, without a way out: that is done with vectors.
     let block = |block: &[f32]| block.iter().fold(true, |it, number| it & number.is_finite());
-    all.chunks(1024).all(block)
+    in_pieces(team, all.len(), |size| all.chunks(size).collect(), &|it: &mut &[f32]| {
+        if !it.chunks(1024).all(block) {
+            finite.store(false, Ordering::Relaxed);
+        }
+    });
+    finite.into_inner()
 }
 
-/// The sum of squares, in the order of eight sums.
+/// The norms of rows, so many numbers each.
+pub(super) fn norms(all: &[f32], rows: &[(usize, usize)], norms: &mut [f32], team: &Team) {
+    let mut norms = Some(norms);
+    let len: usize = rows.iter().map(|it| it.1).sum();
+    let steps = rows.len().max(1);
+    let pieces = |size: usize| -> Vec<(&mut [f32], &[(usize, usize)])> {
+        let size = (size * steps).div_ceil(len.max(1)).max(1);
+        norms.take().into_iter().flat_map(|it| it.chunks_mut(size)).zip(rows.chunks(size)).collect()
+    };
+    in_pieces(team, len, pieces, &|(norms, rows)| {
+        for (norm, (first, len)) in norms.iter_mut().zip(rows.iter()) {
+            *norm = squares(&all[*first..first + len]).sqrt();
+        }
+    });
+}
+
+/// The sum of squares, in the order of sixteen sums.
 pub(super) fn squares(all: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
     let chunks = all.chunks_exact(16);
