@@ -240,7 +240,7 @@ pub struct DataArgs {
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
     /// What computes
-    #[arg(long, value_enum, default_value_t = EngineChoice::Reference)]
+    #[arg(long, value_enum, default_value_t = EngineChoice::Fast)]
     pub engine: EngineChoice,
     /// How many threads the fast engine may use, by default all; results are the same for any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -426,7 +426,7 @@ pub struct BenchArgs {
     /// How many steps each has
     #[arg(long, default_value_t = 100, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// How many threads may be used; the engine takes one
+    /// How many threads the engine uses
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
     /// How often each is measured
