@@ -74,22 +74,42 @@ fn the_fast_engine_takes_every_cell_of_the_library() {
     }
 }
 
+/// A value that is repeated, and handed on by a branch or read by a product, has all its numbers.
 #[test]
-fn steps_are_a_run() {
-    let bound = gru();
-    let engine = bound.engine(EngineOptions::default());
-    let params = bound.init::<f32>(7).unwrap();
-    let x = waves(&[4, 2, 3], 0.3);
-    let inputs = Inputs::new(vec![Some(Feed::Batch(x.clone()))]);
-    let start = InitialState::declared(1);
-    let run = engine.forward(&params, &inputs, &start).unwrap();
-    let mut state = InitialState::declared(1);
-    for t in 0..4 {
-        let now = x.slice_axis(ndarray::Axis(0), (t..t + 1).into()).to_owned();
-        let now = Inputs::new(vec![Some(Feed::Batch(now))]);
-        let y = engine.step(&params, &now, &mut state).unwrap();
-        let axis = ndarray::Axis(0);
-        assert_eq!(y[0].index_axis(axis, 0), run.outputs[0].index_axis(axis, t), "{t}");
+fn repeated_values_are_there_for_all_who_read_them() {
+    for body in [
+        "let y = where(p > 0.13, q, s * p)",
+        "let y = where(p > 0.13, q, where(q > 0, s, p))",
+        "let y = tanh(U @ (s * p) + s) * sigmoid(V @ (s * p) + s)",
+        "let y = tanh(U @ (s * p) - s) * sigmoid(V @ (s * p) - s) + s",
+    ] {
+        let source = format!(
+            "cell Repeated {{
+  dims N
+  input s: []
+  param U, V: [N, N] init normal(0, 0.5)
+  param p, q: [N] init normal(0, 0.5)
+  {body}
+  output y
+}}"
+        );
+        let cell = rnnc::Spec::parse(&source).unwrap().configure(None, &[]).unwrap();
+        let bound = cell.bind([("N", 5)]).unwrap();
+        let params = bound.init::<f32>(1).unwrap();
+        let inputs = Inputs::new(vec![Some(Feed::Batch(waves(&[3, 2], 0.7)))]);
+        let state = InitialState::declared(0);
+        let [plain, fast] =
+            [EngineOptions::reference(), EngineOptions::default()].map(|it| bound.engine(it));
+        let expected = plain.forward(&params, &inputs, &state).unwrap();
+        let run = fast.forward(&params, &inputs, &state).unwrap();
+        assert!(close(&run.outputs[0], &expected.outputs[0]), "{body}");
+        let upstream = Upstream::ones(1, 0);
+        let expected = plain.backward(&expected, &upstream).unwrap();
+        let gradients = fast.backward(&run, &upstream).unwrap();
+        let kinds = [(gradients.params, expected.params), (gradients.inputs, expected.inputs)];
+        for (a, b) in kinds.iter().flat_map(|(a, b)| a.iter().zip(b)) {
+            assert!(close(a.as_ref().unwrap(), b.as_ref().unwrap()), "{body}");
+        }
     }
 }
 

@@ -382,7 +382,11 @@ impl Engine {
         });
         let held = match fast {
             Some(stream) => Streamed::Fast(Box::new(stream?)),
-            None => Streamed::Plain(state.clone()),
+            None => {
+                let (bound, masks, inputs) = (&self.bound, &Masks::Eval, &inputs);
+                reference::Given::check(Call { bound, params, inputs, state, masks })?;
+                Streamed::Plain(state.clone())
+            }
         };
         Ok(Stream { outputs, batch, held })
     }

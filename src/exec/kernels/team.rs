@@ -11,6 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+#[cfg(test)]
+mod tests;
+
 /// The work of which each thread does a part.
 type Work<'w> = &'w (dyn Fn(&Part<'_>) + Sync);
 

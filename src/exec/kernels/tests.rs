@@ -1,7 +1,7 @@
 //! What the tests of several kernels share.
 
 /// Numbers from -2 to 2 without a pattern.
-pub(super) fn numbers(n: usize, seed: u32) -> Vec<f32> {
+pub(in crate::exec::kernels) fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut next = || {
         state ^= state << 13;

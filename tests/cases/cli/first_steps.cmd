@@ -3,7 +3,7 @@ $ rnnc run std/gru
 = 0
 $ rnnc init std/gru --set I=3 --set H=4 -o p.safetensors
 = 0
-$ rnnc run std/gru --params p.safetensors -o y.csv
+$ rnnc run std/gru --params p.safetensors --engine reference -o y.csv
 = 0
 cat y.csv
 $ rnnc grad std/gru --params p.safetensors -o g.safetensors --flow flow.csv

@@ -36,7 +36,7 @@ $ rnnc run deep.rnn --input e.npy --params p.safetensors --state b.h=start.npy
 = 2
 $ rnnc run deep.rnn --input e.npy --params p.safetensors --state a.h=wide.npy
 = 4
-$ rnnc grad deep.rnn --input e.npy --params p.safetensors --flow flow.csv --quiet
+$ rnnc grad deep.rnn --input e.npy --params p.safetensors --engine reference --flow flow.csv --quiet
 = 0
 cat flow.csv
 // A cell that is only a layer here can still be run by itself; its weights are others.

@@ -43,7 +43,7 @@ $ rnnc test .
 = 1
 $ rnnc compile leaky.rnn -o a.ron
 = 0
-$ rnnc run leaky.rnn --json --quiet
+$ rnnc run leaky.rnn --engine reference --json --quiet
 = 0
 // What a used file says wrong is shown in it; a file that is not there is an error of the spec.
 edit lib/more/halves.rnn v / 4 => v / w
@@ -51,7 +51,7 @@ $ rnnc run leaky.rnn
 = 1
 $ rnnc check leaky.rnn lib/gates.rnn --json
 = 1
-$ rnnc run a.ron --json --quiet
+$ rnnc run a.ron --engine reference --json --quiet
 = 0
 $ rnnc check a.ron
 = 0

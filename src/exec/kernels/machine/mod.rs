@@ -9,6 +9,8 @@ mod rows;
 mod run;
 mod split;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 pub use apply::apply;
 pub use frame::{Bases, Frame, Memory};
@@ -73,7 +75,7 @@ pub struct Stream {
 impl Stream {
     /// Whether two streams of at most `n` numbers may have some in common.
     pub fn may_meet(&self, other: &Stream, n: usize) -> bool {
-        overlap((&self.place, n), (&other.place, n))
+        overlap(true, (&self.place, n), (&other.place, n))
     }
 }
 
@@ -177,18 +179,23 @@ pub struct Program {
 }
 
 impl Program {
-    /// Checks code; `None` where a place leaves its buffer, something is written that is lent, or
-    /// the number of operands is wrong.
+    /// Checks code; `None` where a place leaves its buffer, something is written that is lent, an
+    /// instruction writes what it reads elsewhere, or the number of operands is wrong.
     pub fn new(
         buffers: Vec<Buffer>,
         packs: Vec<PackSize>,
         parts: Vec<Part>,
         backward: bool,
     ) -> Option<Program> {
-        let checker = Checker { buffers: &buffers, packs: &packs };
-        let sound = parts.iter().flat_map(|it| &it.code).all(|it| checker.is_sound(it));
+        let sound = parts.iter().all(|part| {
+            let checker = Checker { buffers: &buffers, packs: &packs, is_loop: part.is_loop };
+            part.code.iter().all(|it| checker.is_sound(it))
+        });
+        if !sound {
+            return None;
+        }
         let splits = parts.iter().map(split::Split::of).collect();
-        sound.then_some(Program { buffers, packs, parts, splits, backward })
+        Some(Program { buffers, packs, parts, splits, backward })
     }
 
     /// The buffers.
@@ -221,6 +228,8 @@ impl Program {
 struct Checker<'c> {
     buffers: &'c [Buffer],
     packs: &'c [PackSize],
+    /// Whether the code goes step by step.
+    is_loop: bool,
 }
 
 impl Checker<'_> {
@@ -241,15 +250,26 @@ impl Checker<'_> {
         self.is_within(place, n) && self.buffers[place.buffer].own && place.rows != Rows::Fixed
     }
 
+    /// Whether two parts of rows may have numbers in common.
+    fn overlap(&self, a: (&Place, usize), b: (&Place, usize)) -> bool {
+        overlap(self.is_loop, a, b)
+    }
+
+    /// Whether a result and another stream are the same or have nothing in common.
+    fn apart(&self, written: &Stream, other: &Stream, len: impl Fn(&Stream) -> usize) -> bool {
+        written == other
+            || !self.overlap((&written.place, len(written)), (&other.place, len(other)))
+    }
+
     fn is_sound(&self, code: &Code) -> bool {
         match code {
             Code::Strip { strip, outer, inner, streams } => {
                 let len = |it: &Stream| {
-                    let last = outer.saturating_sub(1) * it.outer;
-                    last + match it.kind {
+                    let last = outer.saturating_sub(1).saturating_mul(it.outer);
+                    last.saturating_add(match it.kind {
                         Kind::Each => *inner,
                         Kind::PerOuter => 1,
-                    }
+                    })
                 };
                 *outer > 0
                     && *inner > 0
@@ -260,7 +280,7 @@ impl Checker<'_> {
                             it.kind == Kind::Each
                                 && (*outer == 1 || it.outer == *inner)
                                 && self.is_written(&it.place, len(it))
-                                && streams.iter().all(|other| apart(it, other, len))
+                                && streams.iter().all(|other| self.apart(it, other, len))
                         }
                         false => self.is_within(&it.place, len(it)),
                     })
@@ -268,7 +288,7 @@ impl Checker<'_> {
             Code::Product { pack, values, added, to, columns, unit } => {
                 let Some(size) = self.packs.get(*pack) else { return false };
                 let n = size.columns;
-                let meets = |it: &Place, len: usize| overlap((it, len), (to, n));
+                let meets = |it: &Place, len: usize| self.overlap((it, len), (to, n));
                 values.len() == size.depths.len()
                     && n == *columns
                     && *unit > 0
@@ -283,14 +303,14 @@ impl Checker<'_> {
             }
             Code::Row(RowCode { op: _, args, to: (to, n) }) => {
                 self.is_written(to, *n)
-                    && args
-                        .iter()
-                        .all(|(it, len)| self.is_within(it, *len) && !overlap((it, *len), (to, *n)))
+                    && args.iter().all(|(it, len)| {
+                        self.is_within(it, *len) && !self.overlap((it, *len), (to, *n))
+                    })
             }
             Code::Copy { from, to, n } => {
                 self.is_within(from, *n)
                     && self.is_written(to, *n)
-                    && !overlap((from, *n), (to, *n))
+                    && !self.overlap((from, *n), (to, *n))
             }
         }
     }
@@ -308,16 +328,11 @@ fn reads(strip: &Strip, stream: usize) -> bool {
     all.any(|it| *it == Operand::Stream(stream as u16))
 }
 
-/// Whether two parts of rows may have numbers in common. Old and new rows of one step are not the
-/// same.
-fn overlap((a, a_len): (&Place, usize), (b, b_len): (&Place, usize)) -> bool {
+/// Whether two parts of rows may have numbers in common. In a loop old and new rows are not the
+/// same; where all rows are computed at once they are, those of another step.
+fn overlap(is_loop: bool, (a, a_len): (&Place, usize), (b, b_len): (&Place, usize)) -> bool {
     a.buffer == b.buffer
-        && a.rows == b.rows
-        && a.offset < b.offset + b_len
-        && b.offset < a.offset + a_len
-}
-
-/// Whether a result and another stream are the same or have nothing in common.
-fn apart(written: &Stream, other: &Stream, len: impl Fn(&Stream) -> usize) -> bool {
-    written == other || !overlap((&written.place, len(written)), (&other.place, len(other)))
+        && (a.rows == b.rows || !is_loop)
+        && a.offset < b.offset.saturating_add(b_len)
+        && b.offset < a.offset.saturating_add(a_len)
 }

@@ -34,7 +34,7 @@ struct Touched {
     from: usize,
     to: usize,
     owner: Owner,
-    is_local: bool,
+    rows: Rows,
 }
 
 /// What an instruction reads or writes.
@@ -49,16 +49,23 @@ impl Split {
         let mut waits = vec![false; part.code.len()];
         let (mut written, mut read): (Vec<Touched>, Vec<Touched>) = (Vec::new(), Vec::new());
         // The second time what the end of a step leaves for the next one is known.
-        for _ in 0..2 {
+        for again in [false, true] {
             for (code, waits) in part.code.iter().zip(&mut waits) {
                 let (reads, writes) = accesses(code);
-                let meets = |all: &[Touched], it: &Access, local: bool| {
+                // What is written over: rows of the step alone, which the next step writes over too.
+                let own_rows = |it: &Access, other: &Touched| match it.place.rows {
+                    Rows::Local => true,
+                    Rows::Fixed | Rows::Each | Rows::Old | Rows::New => {
+                        !again && other.rows == it.place.rows
+                    }
+                };
+                let meets = |all: &[Touched], it: &Access, over: bool| {
                     all.iter().any(|other| {
                         let (from, to) = (it.place.offset, it.place.offset + it.len);
                         let same =
                             other.buffer == it.place.buffer && other.from < to && from < other.to;
                         let own = other.owner == it.owner && it.owner != Owner::Other;
-                        same && !own && (!local || other.is_local)
+                        same && !own && (!over || own_rows(it, other))
                     })
                 };
                 let must = reads.iter().any(|it| meets(&written, it, false))
@@ -75,7 +82,7 @@ impl Split {
                     from: it.place.offset,
                     to: it.place.offset + it.len,
                     owner: it.owner,
-                    is_local: it.place.rows == Rows::Local,
+                    rows: it.place.rows,
                 };
                 written.extend(writes.iter().map(touched));
                 read.extend(reads.iter().map(touched));

@@ -7,7 +7,7 @@
 //! Every element begins with what is added and is then summed term by term, over K in order, so a
 //! result does not depend on how rows and panels are divided.
 //!
-//! Gradients of weights sum over rows instead: [`gram`] packs both operands piece by piece, the left
+//! Gradients of weights sum over rows instead: [`gram()`] packs both operands piece by piece, the left
 //! one transposed, and runs the same tiles.
 
 #![allow(

@@ -179,7 +179,7 @@ unsafe fn line<const FROM_END: bool, const SUM: bool>(
     }
 }
 
-/// As [`line`], for a vector of lines.
+/// As [`line()`], for a vector of lines.
 ///
 /// # Safety
 ///
