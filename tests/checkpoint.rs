@@ -83,7 +83,9 @@ fn a_run_takes_no_more_than_it_may() {
                 assert_eq!(found, outputs);
                 for (a, b) in gradients.params.iter().zip(&expected.params) {
                     let (a, b) = (a.as_ref().unwrap(), b.as_ref().unwrap());
-                    assert!(norm(&(a - b)) <= 1e-6 * norm(b).max(1.0), "{name}");
+                    let apart = norm(&(a - b));
+                    // Thousands of numbers of one sign, added in another order.
+                    assert!(apart <= 2e-6 * norm(b).max(1.0), "{name}: {apart} of {}", norm(b));
                 }
                 let rest = |it: &Gradients<f32>| [it.inputs.clone(), it.starts.clone()];
                 assert_eq!(rest(&gradients), rest(&expected), "{name}");

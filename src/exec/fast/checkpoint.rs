@@ -15,7 +15,7 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 
 use super::backward::{self, Back};
-use super::compile::Compiled;
+use super::compile::{Compiled, RowSum};
 use super::forward::{Machine, Results, Run};
 use super::rows::is_plain;
 use super::weights::Weights;
@@ -93,6 +93,12 @@ impl Sizes<'_> {
         let numbers = |program| Frame::numbers(program, &packing, self.parts);
         let of_forward = numbers(&forward.program);
         let of_backward = backward.as_ref().map_or(0, |it| numbers(&it.program));
+        let sums = backward.iter().flat_map(|it| it.sums.iter().flatten());
+        let outers = sums.filter_map(|it| match it {
+            RowSum::Outer(outer) => Some(*outer),
+            RowSum::Columns(_) => None,
+        });
+        let of_sums = Frame::sums_numbers(outers, packing.rows(), self.parts);
         let width = |buffer: usize| forward.program.buffers()[buffer].width;
         // Rows that do not stand in the caller's arrays as they are wanted are copied.
         let is_plain = is_plain(self.packing, self.given.batch);
@@ -119,7 +125,8 @@ impl Sizes<'_> {
         let numbers = product(packing.rows(), row)
             .saturating_add(product(sets, self.given.batch).saturating_mul(carried as u64))
             .saturating_add(of_forward as u64)
-            .saturating_add(of_backward as u64);
+            .saturating_add(of_backward as u64)
+            .saturating_add(of_sums as u64);
         let indices = 3 * self.given.batch + 2 * (steps + length);
         let bytes = NUMBER.saturating_mul(numbers).saturating_add(product(indices, 1) * INDEX);
         Need { length, forward: of_forward, backward: of_backward, bytes }

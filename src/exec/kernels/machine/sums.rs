@@ -5,7 +5,9 @@ use std::cell::UnsafeCell;
 use super::run::part_of;
 use super::{Frame, Place};
 use crate::exec::kernels::Path;
-use crate::exec::kernels::product::{Gram, Left, RawResults, Scratch, Span, column_sums, gram};
+use crate::exec::kernels::product::{
+    self, Gram, Left, RawResults, Scratch, Span, column_sums, gram,
+};
 use crate::exec::kernels::team::{Part as Share, Team};
 
 /// A part of rows, and how many numbers it has.
@@ -76,6 +78,15 @@ unsafe impl Sync for Jobs {}
 const LEAST: usize = 1_000_000;
 
 impl Frame<'_> {
+    /// How many numbers so many threads work in at most when these sums over so many rows are
+    /// computed.
+    pub fn sums_numbers(outers: impl Iterator<Item = Outer>, rows: usize, parts: usize) -> usize {
+        // Either operand may become the right one.
+        let all = outers.map(|Outer { left, right }| (left.1 + right.1, left.1.max(right.1)));
+        let (sum, most) = all.fold((0, 0), |(a, b), (sum, most)| (a + sum, b.max(most)));
+        parts * product::scratch(rows, sum, most)
+    }
+
     /// Computes sums over all rows. Each is written over what its target held, or added to it where
     /// that is said.
     ///

@@ -58,6 +58,13 @@ const DEPTH: usize = 512;
 /// How many columns of the left operand, with so many rows, stay in the second cache.
 const LEFT: usize = 192;
 
+/// How many numbers the memory of one [`gram`] over so many rows has at most, where all left operands
+/// together and the right one have so many columns.
+pub fn scratch(rows: usize, left: usize, right: usize) -> usize {
+    let depth = DEPTH.min(rows);
+    LEFT.min(left) * (depth.next_multiple_of(LINE) + LINE) + right.next_multiple_of(LINE) * depth
+}
+
 /// Computes a part of a [`Gram`]. Every element is summed row by row, however many parts there are.
 ///
 /// # Safety
