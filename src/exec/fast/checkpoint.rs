@@ -94,9 +94,9 @@ impl Sizes<'_> {
         let of_forward = numbers(&forward.program);
         let of_backward = backward.as_ref().map_or(0, |it| numbers(&it.program));
         let sums = backward.iter().flat_map(|it| it.sums.iter().flatten());
-        let outers = sums.filter_map(|it| match it {
-            RowSum::Outer(outer) => Some(*outer),
-            RowSum::Columns(_) => None,
+        let outers = sums.flat_map(|it| match it {
+            RowSum::Outer(blocks) => blocks.clone(),
+            RowSum::Columns(_) => Vec::new(),
         });
         let of_sums = Frame::sums_numbers(outers, packing.rows(), self.parts);
         let width = |buffer: usize| forward.program.buffers()[buffer].width;
