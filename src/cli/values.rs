@@ -32,7 +32,9 @@ mod tests {
 
     #[test]
     fn bytes_have_suffixes() {
-        for (text, expected) in [("0", 0), ("77", 77), ("2K", 2048), ("64M", 64 << 20), ("3g", 3 << 30)] {
+        for (text, expected) in
+            [("0", 0), ("77", 77), ("2K", 2048), ("64M", 64 << 20), ("3g", 3 << 30)]
+        {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
         for text in ["", "M", "-1", "1.5G", "64MB", "1T", "18446744073709551615K", "é"] {
