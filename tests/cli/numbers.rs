@@ -316,7 +316,7 @@ fn init_writes_what_the_library_draws() {
         let bound = bound();
         let drawn: Params<f64> = exec::init(&bound, 7).unwrap();
         for (name, tensor) in scratch.tensors("p.safetensors") {
-            let expected = &drawn.0[bound.cell().param(&name).unwrap()];
+            let expected = &drawn.arrays()[bound.cell().param(&name).unwrap()];
             let expected = match bytes {
                 4 => expected.mapv(|it| f64::from(it as f32)),
                 _ => expected.clone(),
