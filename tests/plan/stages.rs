@@ -89,3 +89,21 @@ fn one_way_is_no_circle() {
     let forward = told(&plan, &plan.forward.stages);
     assert_eq!(forward, loops(&[("", 1), ("a", 1), ("", 1), ("b", 1)]));
 }
+
+/// A loop that reads what another one gives comes after it, whichever state is declared first.
+#[test]
+fn loops_wait_for_what_they_read() {
+    for states in ["a, b", "b, a"] {
+        let body = format!(
+            "  state {states}: [H] = 0
+  a = tanh(W @ x + U @ prev a)
+  b = tanh(a + 0.5 * prev b)
+  output b"
+        );
+        let plan = plan(&body);
+        let forward = told(&plan, &plan.forward.stages);
+        assert_eq!(forward, loops(&[("", 1), ("a", 1), ("b", 0)]));
+        let backward = told(&plan, &plan.backward.stages);
+        assert_eq!(backward, loops(&[("b", 0), ("a", 1), ("", 1)]));
+    }
+}
