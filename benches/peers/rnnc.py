@@ -29,7 +29,7 @@ def sets(sizes):
     return [word for name, size in sizes.items() for word in ("--set", f"{name}={size}")]
 
 
-def bench(spec, sizes, batch, steps, threads, repeats=3):
+def bench(spec, sizes, batch, steps, threads, repeats=9):
     return json.loads(call("bench", spec, *sets(sizes), "--batch", batch, "--steps", steps,
                            "--threads", threads, "--repeats", repeats, "--json"))
 
