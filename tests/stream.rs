@@ -70,7 +70,7 @@ fn check(name: &str, engine: &Engine, batch: usize) {
                 assert_eq!(bits(&step.view()), bits(&whole), "{name}, step {t}");
             }
         }
-        let states = engine.states(&mut stream);
+        let states = engine.states(&mut stream).unwrap();
         assert_eq!(states.len(), run.states.len(), "{name}");
         for (step, whole) in states.iter().zip(&run.states) {
             assert_eq!(step.shape(), whole.shape(), "{name}");
@@ -146,7 +146,7 @@ fn what_does_not_fit_is_refused() {
     let mut stream = engine.stream(&params, &start, 2).unwrap();
     let good = waves(&[2, 4]);
     engine.step(&params, &[good.view()], &mut stream).unwrap();
-    let before = engine.states(&mut stream);
+    let before = engine.states(&mut stream).unwrap();
     for shape in [&[2, 3][..], &[3, 4], &[2], &[], &[2, 4, 1], &[1, 2, 4]] {
         let told = told(engine.step(&params, &[waves(shape).view()], &mut stream));
         assert!(told.contains("input `x` of a step has shape"), "{told}");
@@ -160,7 +160,7 @@ fn what_does_not_fit_is_refused() {
     let others = library("gru", 5).init::<f32>(1).unwrap();
     assert!(engine.step(&others, &[good.view()], &mut stream).is_err());
     // None of these was a step.
-    assert_eq!(engine.states(&mut stream), before);
+    assert_eq!(engine.states(&mut stream).unwrap(), before);
     engine.step(&params, &[good.view()], &mut stream).unwrap();
 
     for engine in [engine, bound.engine(EngineOptions::reference())] {

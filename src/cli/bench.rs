@@ -83,7 +83,7 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
     }
     let notes = notes();
     notes.iter().for_each(|it| ctx.note(it));
-    let difference = compare(&bound, batch.min(2), steps.min(PIECE))?;
+    let difference = compare(&bound, (batch.min(2), steps.min(PIECE)), threads(args))?;
     ctx.lap("compare");
     if difference.is_nan() || difference > BOUND {
         let message = format!(
@@ -156,7 +156,7 @@ impl Case {
 
 /// The largest relative difference between the engines on a small piece. Gradients are measured
 /// against the largest of all: one that is 0 but for rounding says nothing.
-fn compare(bound: &Bound, batch: usize, steps: usize) -> Result<f64, CliError> {
+fn compare(bound: &Bound, (batch, steps): (usize, usize), threads: usize) -> Result<f64, CliError> {
     let case = Case::new(bound, batch, steps)?;
     let results = |options: EngineOptions| -> Result<[Vec<ArrayD<f32>>; 2], CliError> {
         let engine = bound.engine(options);
@@ -167,7 +167,7 @@ fn compare(bound: &Bound, batch: usize, steps: usize) -> Result<f64, CliError> {
         Ok([run.outputs.iter().chain(&run.states).cloned().collect(), gradients])
     };
     let expected = results(EngineOptions::reference())?;
-    let found = results(EngineOptions::default())?;
+    let found = results(EngineOptions { threads, ..EngineOptions::default() })?;
     let norm = |all: &ArrayD<f32>| all.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
     let mut worst = 0.0;
     for (expected, found) in expected.iter().zip(&found) {
@@ -217,6 +217,11 @@ impl Times {
             let begin = Instant::now();
             let run = engine.forward(&case.params, &case.inputs, &case.state)?;
             let now_forward = begin.elapsed().as_secs_f64();
+            if run.kept_bytes().is_none() {
+                let message = "the results are not finite, so that the interpreter computes them: \
+                               nothing is timed";
+                return Err(CliError::Fit { code: Code::NotFinite, message: message.to_owned() });
+            }
             segments = run.segments();
             let gradients = engine.backward(&run, &case.upstream)?;
             let now_training = begin.elapsed().as_secs_f64();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::arrays::{Feed, Gradients, InitialState, Inputs, Params, Upstream};
-use super::bind::Bound;
+use super::bind::{Bound, MAX_BYTES};
 use super::fast::{self, Fast};
 use super::init::{InitError, init};
 use super::kernels::Path;
@@ -52,8 +52,9 @@ impl EngineOptions {
     }
 }
 
-/// Runs a cell forward and backward. It holds the derived backward step and no data, so one serves
-/// any number of runs.
+/// Runs a cell forward and backward, any number of times. It holds the derived backward step; the fast
+/// engine also keeps packed weights, memory of a few runs and threads for later runs, until it is
+/// dropped.
 #[derive(Clone, Debug)]
 pub struct Engine {
     bound: Bound,
@@ -341,8 +342,9 @@ impl Engine {
             (Kept::Fast(held, ..), Some(fast)) => {
                 let other = || RunError::Data(OTHER_ENGINE.to_owned());
                 let run = held.run.as_ref().filter(|_| std::ptr::eq(held.engine, &**fast));
-                // A run that panicked left nothing that backward does not write anew.
-                let mut run = run.ok_or_else(other)?.lock().unwrap_or_else(PoisonError::into_inner);
+                // After a panic nobody knows what is left of the rows that forward kept.
+                let lost = |_| RunError::Data("a backward run of this run panicked".to_owned());
+                let mut run = run.ok_or_else(other)?.lock().map_err(lost)?;
                 let gradients = fast.backward(&mut run, same_ref(upstream).ok_or_else(other)?)?;
                 same(gradients).ok_or_else(other)
             }
@@ -359,6 +361,11 @@ impl Engine {
         batch: usize,
     ) -> Result<Stream<F>, RunError> {
         let shapes = self.bound.input_shapes();
+        let numbers = self.bound.step_count().saturating_add(1).saturating_mul(batch as u64);
+        let bytes = numbers.saturating_mul(size_of::<F>() as u64);
+        if bytes > MAX_BYTES {
+            return Err(RunError::TooLarge { what: "a step of the batch".to_owned(), bytes });
+        }
         let feeds = shapes.iter().map(|it| {
             let whole: Vec<usize> = [&[1, batch], &it[..]].concat();
             Some(Feed::Batch(ArrayD::<F>::zeros(IxDyn(&whole))))
@@ -459,12 +466,16 @@ impl Engine {
         Ok(())
     }
 
-    /// The carried values of sequences that come step by step, as they are now: `[B, ...]`.
-    pub fn states<F: Real>(&self, stream: &mut Stream<F>) -> Vec<ArrayD<F>> {
+    /// The carried values of sequences that come step by step, as they are now: `[B, ...]`. Before the
+    /// first step of the interpreter there are only those that were given.
+    pub fn states<F: Real>(&self, stream: &mut Stream<F>) -> Result<Vec<ArrayD<F>>, RunError> {
+        let other = || RunError::Data(OTHER_ENGINE.to_owned());
         match (&mut stream.held, self.fast.as_deref()) {
-            (Streamed::Fast(held), Some(fast)) => same(fast.states(held)).unwrap_or_default(),
-            (Streamed::Fast(_), None) => Vec::new(),
-            (Streamed::Plain(state), _) => state.0.iter().flatten().cloned().collect(),
+            (Streamed::Fast(held), Some(fast)) if fast.is_own(held) => {
+                same(fast.states(held)).ok_or_else(other)
+            }
+            (Streamed::Fast(_), _) => Err(other()),
+            (Streamed::Plain(state), _) => Ok(state.0.iter().flatten().cloned().collect()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Running graphs: sizes are fixed, params drawn, steps interpreted.
+//! Running graphs: sizes are fixed, params drawn, steps interpreted or, in f32, run by the fast engine.
 //!
 //! The interpreter is the measure of everything that is faster: it takes the graphs one step of one
 //! sequence at a time, in f32 or f64. It knows neither the syntax nor the checker; a graph that was
@@ -11,7 +11,7 @@ pub mod eval;
 pub mod fast;
 pub mod gradcheck;
 pub mod init;
-pub mod kernels;
+pub(crate) mod kernels;
 pub mod layout;
 pub mod masks;
 mod portable;

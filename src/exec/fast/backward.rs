@@ -169,7 +169,7 @@ fn seed(
             frame.data_mut(*buffer).fill(0.0);
         }
         let place = Place { buffer: *buffer, offset: 0, rows: Rows::New };
-        for (position, sequence) in packing.order[..packing.width()].iter().enumerate() {
+        for (position, sequence) in packing.order()[..packing.width()].iter().enumerate() {
             let last = run.given.lengths[*sequence] - 1;
             let first = frame.offset(place, last, position);
             let to = &mut frame.data_mut(*buffer)[first..first + n];
@@ -193,7 +193,7 @@ fn starts(
         let Some(start) = &mut starts[carry] else { continue };
         let n = frame.width(*buffer);
         let Some(to) = start.as_slice_mut() else { continue };
-        for (position, sequence) in run.packing.order.iter().enumerate() {
+        for (position, sequence) in run.packing.order().iter().enumerate() {
             let to = &mut to[sequence * n..(sequence + 1) * n];
             if run.given.lengths[*sequence] > 0 {
                 to.copy_from_slice(&frame.data(*buffer)[position * n..(position + 1) * n]);
@@ -217,7 +217,7 @@ fn flow(
         let Some(norms_of) = norms_of else { continue };
         let n = frame.width(*buffer);
         let place = Place { buffer: *buffer, offset: 0, rows: Rows::New };
-        let row = |t: usize| (frame.offset(place, t, 0), packing.active[t] * n);
+        let row = |t: usize| (frame.offset(place, t, 0), packing.active()[t] * n);
         let rows: Vec<(usize, usize)> = (0..packing.steps()).map(row).collect();
         let now = &mut norms_of[run.begin + 1..run.begin + 1 + rows.len()];
         norms(frame.data(*buffer), &rows, now, machine.team);

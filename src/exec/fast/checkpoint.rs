@@ -76,20 +76,11 @@ pub(super) struct Need {
 }
 
 impl Sizes<'_> {
-    /// The rows of the first segment: no other one has more, for sequences only end.
-    fn first(&self, length: usize) -> Packing {
-        let Packing { order, active, first } = self.packing;
-        Packing {
-            order: order.clone(),
-            active: active[..length].to_vec(),
-            first: first[..=length].to_vec(),
-        }
-    }
-
     /// What segments of so many steps need.
     pub fn need(&self, length: usize) -> Need {
         let Compiled { plan: _, forward, backward } = self.compiled;
-        let (steps, packing) = (self.packing.steps(), self.first(length));
+        // No segment has more rows than the first one, for sequences only end.
+        let (steps, packing) = (self.packing.steps(), self.packing.prefix(length));
         let numbers = |program| Frame::numbers(program, &packing, self.parts);
         let of_forward = numbers(&forward.program);
         let of_backward = backward.as_ref().map_or(0, |it| numbers(&it.program));

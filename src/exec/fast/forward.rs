@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
         for (carry, buffer) in program.carries.iter().enumerate() {
             let width = frame.width(*buffer);
             let rows = frame.data_mut(*buffer);
-            let positions = &self.packing.order[..self.packing.width()];
+            let positions = &self.packing.order()[..self.packing.width()];
             for (position, sequence) in positions.iter().enumerate() {
                 let to = &mut rows[position * width..(position + 1) * width];
                 match self.given.start_view(carry, *sequence) {
@@ -237,9 +237,18 @@ impl<'a> Run<'a> {
     pub(super) fn take_results(&mut self, results: Results, machine: Machine<'_>) {
         let Results { outputs, traces, states } = results;
         (self.outputs, self.traces, self.states) = (outputs, traces, states);
-        let results = [&self.outputs, &self.states, &self.traces];
-        let finite = |it: &ArrayD<f32>| it.as_slice().is_some_and(|it| is_finite(it, machine.team));
-        self.is_finite = results.into_iter().flatten().all(finite);
+        let all = |it: &ArrayD<f32>| it.as_slice().is_some_and(|it| is_finite(it, machine.team));
+        // A sequence without steps keeps its start, which may be infinite.
+        let lengths = &self.given.lengths;
+        let moved = |it: &ArrayD<f32>| match lengths.contains(&0) {
+            false => all(it),
+            true => {
+                let rows = it.outer_iter().zip(lengths).filter(|it| *it.1 > 0);
+                rows.flat_map(|it| it.0.into_iter()).all(|it| it.is_finite())
+            }
+        };
+        self.is_finite =
+            self.outputs.iter().chain(&self.traces).all(all) && self.states.iter().all(moved);
     }
 
     /// The memory of the run as the forward program has it.
@@ -307,7 +316,7 @@ impl<'a> Run<'a> {
         let n = frame.width(buffer);
         let place = crate::exec::kernels::machine::Place { buffer, offset: 0, rows: Rows::New };
         let Some(to) = last.as_slice_mut() else { return last };
-        for (position, sequence) in self.packing.order.iter().enumerate() {
+        for (position, sequence) in self.packing.order().iter().enumerate() {
             let to = &mut to[sequence * n..(sequence + 1) * n];
             match self.given.lengths[*sequence].checked_sub(1) {
                 None => {

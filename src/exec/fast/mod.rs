@@ -218,7 +218,8 @@ impl Fast {
     ) -> Result<(), RunError> {
         if stream.stamp() != params.stamp() {
             let key = Key { fixed: self.streamed(), keeps: false };
-            let Some(prepared) = self.prepare(key) else { return Ok(()) };
+            let none = || RunError::Data("the engine has no program for a step".to_owned());
+            let prepared = self.prepare(key).ok_or_else(none)?;
             // What a step of zeros would be given says what is the same for all steps.
             let shapes = self.bound.input_shapes().iter();
             let feeds = shapes.map(|it| {

@@ -25,7 +25,7 @@ pub(super) fn is_plain(packing: &Packing, batch: usize) -> bool {
 /// Each step of each sequence: the step, the sequence, the position of the sequence.
 pub(super) fn each(packing: &Packing) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..packing.steps())
-        .flat_map(move |t| (0..packing.active[t]).map(move |it| (t, packing.order[it], it)))
+        .flat_map(move |t| (0..packing.active()[t]).map(move |it| (t, packing.order()[it], it)))
 }
 
 /// Packs rows that stand somewhere.

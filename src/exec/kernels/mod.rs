@@ -20,13 +20,11 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use product::{
-    Gram, Left, Matrix, Packed, PanelSet, RawResults, RawRows, Scratch, Span, column_sums, gram,
-};
+pub use product::{Matrix, Packed};
 pub use rowop::RowOp;
-pub use strip::{
-    Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, RawStream, RawStrip, Stream, Strip, Target,
-};
+#[cfg(test)]
+pub use strip::Stream;
+pub use strip::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 pub use team::{Part, Team};
 
 /// Which instructions the kernels use.

@@ -86,17 +86,23 @@ impl Part<'_> {
             barrier.round.store(round.wrapping_add(1), Ordering::Release);
             return;
         }
-        // A part that panicked does not come any more.
         look_until(|| {
             barrier.round.load(Ordering::Acquire) != round || failed.load(Ordering::Relaxed)
         });
+        if failed.load(Ordering::Relaxed) {
+            // A part that panicked does not come any more, and what it should have written is not
+            // there: no other goes on.
+            std::panic::resume_unwind(Box::new("another part of the work panicked"));
+        }
     }
 }
 
 impl Team {
-    /// The threads that a number asks for: 0 for as many as the processor runs at once.
+    /// The threads that a number asks for: 0 for as many as the processor runs at once. More than
+    /// four times as many would only wait for each other.
     pub fn threads(asked: usize) -> usize {
-        if asked > 0 { asked } else { thread::available_parallelism().map_or(1, NonZero::get) }
+        let own = thread::available_parallelism().map_or(1, NonZero::get);
+        if asked > 0 { asked.min(4 * own.max(2)) } else { own }
     }
 
     /// A team of so many threads, the caller's own among them. Where the system gives no more
@@ -165,7 +171,8 @@ impl Shared {
     fn part(&self, part: usize, parts: usize, work: Work<'_>) {
         let mark = Mark(self);
         work(&Part { part, parts, barrier: Some((&self.barrier, &self.failed)) });
-        drop(mark);
+        // Only a panic drops it.
+        std::mem::forget(mark);
     }
 
     /// The life of a helper.
@@ -222,9 +229,7 @@ struct Mark<'s>(&'s Shared);
 
 impl Drop for Mark<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.failed.store(true, Ordering::Relaxed);
-        }
+        self.0.failed.store(true, Ordering::Relaxed);
     }
 }
 

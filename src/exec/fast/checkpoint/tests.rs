@@ -169,7 +169,8 @@ fn memory_stays_within_what_is_allowed() {
                 let starts = run.checkpoints.iter().flat_map(|it| &it.starts);
                 let starts = starts.flat_map(|it| it.0.iter().flatten()).map(|it| it.len() as u64);
                 let held = memory(&run.memory) + pool + starts.sum::<u64>() * NUMBER;
-                assert!(held <= limit && held > limit / 4, "{held} of {limit}");
+                // What sums over rows work in is counted and not in it.
+                assert!(held <= limit && held > limit / 5, "{held} of {limit}");
                 fast.end(run);
             }
             same(&format!("at most {limit}"), &expected, &found(&fast, &case, true));

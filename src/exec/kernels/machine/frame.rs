@@ -39,6 +39,8 @@ pub struct Frame<'m> {
     pub(super) packing: &'m Packing,
     /// The first number of each buffer, and how many it has; nothing where it is not lent yet.
     pub(super) bases: Vec<(*mut f32, usize)>,
+    /// How many threads have rows of a step or block of their own.
+    pub(super) parts: usize,
     lent: PhantomData<&'m mut [f32]>,
 }
 
@@ -75,7 +77,8 @@ fn numbers(buffer: &Buffer, packing: &Packing, parts: usize) -> usize {
         Extent::Carried => packing.width() + packing.rows(),
         Extent::Local => parts * local_rows(packing),
     };
-    rows * buffer.width
+    // More than memory holds is refused where it is asked for.
+    rows.saturating_mul(buffer.width)
 }
 
 impl<'m> Frame<'m> {
@@ -118,7 +121,7 @@ impl<'m> Frame<'m> {
             at += room(n);
             (first, n)
         }));
-        Frame { buffers: program.buffers(), packing, bases, lent: PhantomData }
+        Frame { buffers: program.buffers(), packing, bases, parts, lent: PhantomData }
     }
 
     /// What the next frame may have.
@@ -136,17 +139,6 @@ impl<'m> Frame<'m> {
         assert!(numbers.len() >= self.len(buffer), "a lent buffer has all its rows");
         // Nothing writes there: `Program::new` looked.
         self.bases[buffer] = (numbers.as_ptr().cast_mut(), numbers.len());
-    }
-
-    /// Takes a buffer of the program's own from elsewhere.
-    ///
-    /// # Panics
-    ///
-    /// When the buffer is lent, or needs more numbers: a fault of the caller.
-    pub fn replace(&mut self, buffer: usize, numbers: &'m mut [f32]) {
-        assert!(self.buffers[buffer].own, "what is lent is not written");
-        assert!(numbers.len() >= self.len(buffer), "a buffer has all its rows");
-        self.bases[buffer] = (numbers.as_mut_ptr(), numbers.len());
     }
 
     /// How many numbers a buffer that is no scratch must have.

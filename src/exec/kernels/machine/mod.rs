@@ -189,7 +189,7 @@ impl Program {
     ) -> Option<Program> {
         let sound = parts.iter().all(|part| {
             let checker = Checker { buffers: &buffers, packs: &packs, is_loop: part.is_loop };
-            part.code.iter().all(|it| checker.is_sound(it))
+            part.code.iter().all(|it| checker.is_sound(it)) && writes_one_way(part)
         });
         if !sound {
             return None;
@@ -203,16 +203,6 @@ impl Program {
         &self.buffers
     }
 
-    /// The sizes of the matrices that it multiplies with.
-    pub fn packs(&self) -> &[PackSize] {
-        &self.packs
-    }
-
-    /// Its parts, in order.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-
     /// Memory for the matrices, on a path.
     pub fn packed(&self, path: Path) -> Vec<Packed> {
         self.packs.iter().map(|it| Packed::new(path, &it.depths, it.columns)).collect()
@@ -221,6 +211,30 @@ impl Program {
     /// How many multiplications a row takes.
     pub fn work(&self) -> usize {
         self.packs.iter().map(|it| it.depths.iter().sum::<usize>() * it.columns).sum()
+    }
+}
+
+/// Whether no buffer is written both before and after a step: the rows after one step are those
+/// before the next, and who wrote them last would depend on who was faster.
+fn writes_one_way(part: &Part) -> bool {
+    let written = |rows: Rows| {
+        let targets = part.code.iter().flat_map(Code::targets);
+        targets.filter(move |it| it.rows == rows).map(|it| it.buffer)
+    };
+    !written(Rows::Old).any(|it| written(Rows::New).any(|other| it == other))
+}
+
+impl Code {
+    /// Where it writes.
+    fn targets(&self) -> Vec<Place> {
+        match self {
+            Code::Strip { strip, streams, .. } => {
+                let own = streams.iter().enumerate().filter(|(at, _)| writes(strip, *at));
+                own.map(|(_, it)| it.place).collect()
+            }
+            Code::Product { to, .. } | Code::Copy { to, .. } => vec![*to],
+            Code::Row(RowCode { to: (to, _), .. }) => vec![*to],
+        }
     }
 }
 

@@ -27,11 +27,11 @@ pub enum Rows {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Packing {
     /// For each position in the sorted order the sequence that stands there.
-    pub order: Vec<usize>,
+    pub(super) order: Vec<usize>,
     /// How many sequences have a step t.
-    pub active: Vec<usize>,
+    pub(super) active: Vec<usize>,
     /// The first row of step t; at the end the number of rows.
-    pub first: Vec<usize>,
+    pub(super) first: Vec<usize>,
 }
 
 impl Packing {
@@ -57,6 +57,25 @@ impl Packing {
             first.push(rows);
         }
         Packing { order, active, first }
+    }
+
+    /// The rows of the first steps alone.
+    pub fn prefix(&self, steps: usize) -> Packing {
+        Packing {
+            order: self.order.clone(),
+            active: self.active[..steps].to_vec(),
+            first: self.first[..=steps].to_vec(),
+        }
+    }
+
+    /// The sequence that stands at each position.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// How many sequences have each step.
+    pub fn active(&self) -> &[usize] {
+        &self.active
     }
 
     /// The steps of the longest sequence.

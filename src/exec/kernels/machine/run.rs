@@ -96,6 +96,7 @@ impl Program {
             std::ptr::eq(frame.buffers, self.buffers.as_slice()),
             "the frame is one of this program"
         );
+        assert!(frame.parts >= team.parts(), "the frame has rows for every thread");
         let ready = frame.bases.iter().enumerate();
         let ready = ready.filter(|(at, _)| frame.packing.rows() > 0 && frame.len(*at) > 0);
         assert!(
@@ -125,7 +126,6 @@ impl Program {
                 share.wait();
             }
         };
-        // A frame has blocks for as many threads as it was made for.
         if team.parts() > 1 && self.is_worth(frame.packing) {
             team.run(&run);
         } else {
@@ -184,7 +184,7 @@ impl Shared<'_> {
         });
         let bytes: usize = packs.map(Packed::bytes).sum();
         let width = self.packing.width();
-        let units = self.program.splits[at].is_even && width * bytes / 4 / parts >= LEAST_STEP;
+        let units = self.program.splits[at].may_share && width * bytes / 4 / parts >= LEAST_STEP;
         let sequences = width >= 2 * parts;
         // Where the matrices do not stay near, each thread better reads a part of them.
         let far = bytes > NEAR && width / parts < MANY;

@@ -15,8 +15,8 @@ pub(super) struct Split {
     /// Whether instructions read, in other rows, what the same part writes: all of it is there
     /// before the next instruction begins, even where rows are divided.
     pub is_ordered: bool,
-    /// The share of multiplications whose results are owned by whole units.
-    pub is_even: bool,
+    /// Whether threads may share rows by their numbers: nothing needs whole rows but products.
+    pub may_share: bool,
 }
 
 /// How what was written is divided among threads.
@@ -97,13 +97,13 @@ impl Split {
             new.extend(writes.iter().filter(other_rows).map(|it| it.place.buffer));
         }
         let is_ordered = !part.is_loop && new.iter().any(|it| old.contains(it));
-        let is_even = part.code.iter().all(|it| match it {
+        let may_share = part.code.iter().all(|it| match it {
             Code::Product { unit, .. } => unit % 64 == 0,
             Code::Row(_) => false,
             Code::Strip { outer, .. } => *outer == 1,
             Code::Copy { .. } => true,
         });
-        Split { waits, is_ordered, is_even }
+        Split { waits, is_ordered, may_share }
     }
 }
 

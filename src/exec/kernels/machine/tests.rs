@@ -329,7 +329,7 @@ fn threads_wait_before_whole_rows_are_read() {
     // The product of a step reads all of what the strip of the step before wrote; the strip only
     // what the same thread computed.
     assert_eq!(split(steps(64)).waits, [true, false]);
-    assert!(split(steps(64)).is_even && !split(steps(48)).is_even);
+    assert!(split(steps(64)).may_share && !split(steps(48)).may_share);
     // Results in other shares are waited for.
     assert_eq!(split(steps(48)).waits, [true, true]);
     // Each thread reads what it wrote.

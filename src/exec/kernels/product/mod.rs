@@ -26,8 +26,6 @@ mod vectors;
 pub use drive::PanelSet;
 pub use gram::{Gram, Left, Scratch, Span, column_sums, gram, scratch};
 
-use std::ops::Range;
-
 use super::Path;
 use drive::Panels;
 use pack::Block;
@@ -179,7 +177,8 @@ impl Packed {
     /// # Panics
     ///
     /// When there is no such panel: a fault of the caller.
-    pub fn columns_of(&self, panel: usize) -> Range<usize> {
+    #[cfg(test)]
+    pub fn columns_of(&self, panel: usize) -> std::ops::Range<usize> {
         assert!(panel < self.panels(), "columns are asked of a panel that there is");
         let panel = with_vectors!(self.path, S => self.layout::<S>().get::<S>(panel));
         panel.column..panel.column + panel.columns

@@ -6,8 +6,10 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use run::Stream;
 pub(super) use run::run;
-pub use run::{Kind, RawStream, RawStrip, Stream};
+pub use run::{Kind, RawStream, RawStrip};
 
 use crate::ir::Pointwise;
 

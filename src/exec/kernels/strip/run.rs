@@ -56,6 +56,7 @@ pub struct RawStrip<'a> {
 }
 
 /// A stream as a place in an array of numbers; see [`RawStream`].
+#[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stream {
     /// The place of its first number.
@@ -91,6 +92,7 @@ impl Strip {
     /// # Panics
     ///
     /// When a stream leaves the array or one that is written meets another: a fault of the caller.
+    #[cfg(test)]
     pub fn run_within(
         &self,
         path: Path,
