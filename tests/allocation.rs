@@ -133,7 +133,7 @@ fn steps(name: &str, bound: &Bound, batch: usize, threads: usize) {
     assert_eq!(count, 0, "{name}, {threads} threads: steps allocate");
 }
 
-/// Ten times as many steps take as many blocks, forward and backward.
+/// Ten times as many steps take as many blocks, but for a few, forward and backward.
 fn loops_take_nothing() {
     for (name, size) in [
         ("gru", 6),
@@ -155,7 +155,14 @@ fn loops_take_nothing() {
                 };
                 // The long runs leave memory that is large enough for the short ones.
                 let (long, short) = (least(200), least(20));
-                assert_eq!(long, short, "{name}, {threads} threads, ragged: {ragged}");
+                // What is worth threads is cut into pieces: a few blocks more, however long it is.
+                let near = |long: Option<usize>, short: Option<usize>| {
+                    long.zip(short).is_some_and(|(long, short)| long <= short + 8)
+                };
+                assert!(
+                    near(long.0, short.0) && near(long.1, short.1),
+                    "{name}, {threads} threads, ragged: {ragged}: {long:?}, {short:?}"
+                );
             }
         }
     }
