@@ -317,8 +317,8 @@ fn kept(plan: &Plan, told: &Told<'_>, out: &mut String) {
     let text = format!("4 * ({}) = {} bytes per step and sequence", size(numbers), size(bytes));
     wrap(out, "  memory    ", &text);
     // Forward keeps what is carried to each segment; backward runs one segment after the other again.
-    let text = format!("4 * (S * ({kept}) + T / n * ({carried})) bytes per sequence");
-    wrap(out, "  segments  ", &format!("of S steps: {text}"));
+    let text = format!("4 * (n * ({kept}) + T / n * ({carried})) bytes per sequence");
+    wrap(out, "  segments  ", &format!("of n steps: {text}"));
 }
 
 fn cost(flops: Result<Flops, DimOverflow>, start: &str, out: &mut String) {
