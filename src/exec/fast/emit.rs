@@ -138,11 +138,12 @@ impl<'p, 'g> Emitter<'p, 'g> {
     /// The place of a result: a free one for what needs rows of all steps, or a new one.
     pub fn place_of_result(&mut self, id: NodeId) -> Place {
         let n = self.places.len(id);
-        if self.places.is_free(id) && !self.places.is_local(id) {
-            if let Some(at) = self.free.iter().position(|it| it.1 == n) {
-                let (place, _) = self.free.remove(at);
-                self.places.put(id, place);
-            }
+        if self.places.is_free(id)
+            && !self.places.is_local(id)
+            && let Some(at) = self.free.iter().position(|it| it.1 == n)
+        {
+            let (place, _) = self.free.remove(at);
+            self.places.put(id, place);
         }
         self.places.place(id)
     }

@@ -123,7 +123,7 @@ impl Sums<'_> {
 
     /// The axes of a product of two values over all rows, as the sum has them: those of one value
     /// and then those of the other, without the ones that they share.
-    fn axes<'l>(labels: &'l Contract) -> Vec<&'l u8> {
+    fn axes(labels: &Contract) -> Vec<&u8> {
         let own = |it: &&u8| !labels.left.contains(it);
         labels.left.iter().chain(labels.right.iter().filter(own)).collect()
     }

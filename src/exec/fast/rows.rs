@@ -128,12 +128,15 @@ pub(super) fn is_finite(all: &[f32], team: &Team) -> bool {
     finite.into_inner()
 }
 
+/// The first of some numbers, and how many.
+pub(super) type Span = (usize, usize);
+
 /// The norms of rows, so many numbers each.
-pub(super) fn norms(all: &[f32], rows: &[(usize, usize)], norms: &mut [f32], team: &Team) {
+pub(super) fn norms(all: &[f32], rows: &[Span], norms: &mut [f32], team: &Team) {
     let mut norms = Some(norms);
     let len: usize = rows.iter().map(|it| it.1).sum();
     let steps = rows.len().max(1);
-    let pieces = |size: usize| -> Vec<(&mut [f32], &[(usize, usize)])> {
+    let pieces = |size: usize| -> Vec<(&mut [f32], &[Span])> {
         let size = (size * steps).div_ceil(len.max(1)).max(1);
         norms.take().into_iter().flat_map(|it| it.chunks_mut(size)).zip(rows.chunks(size)).collect()
     };
