@@ -306,6 +306,7 @@ impl Packed {
     /// # Panics
     ///
     /// When there are several terms, or the arrays have not as many numbers as `m` rows ask for.
+    #[cfg(any(feature = "cli", test))]
     pub fn product_in(&self, m: usize, rows: &[f32], results: &mut [f32]) {
         assert_eq!(rows.len(), m * self.depth, "the rows of a product are whole");
         assert_eq!(results.len(), m * self.n, "the results of a product are whole");
