@@ -8,7 +8,9 @@ mod support {
 use std::collections::BTreeMap;
 
 use rnnc::check;
-use rnnc::ir::{Cell, Graph, Op, Pointwise, pointwise};
+use rnnc::ir::{
+    Along, Cell, Gradient, Graph, Indexed, Leaf, Literal, Move, Op, Pointwise, pointwise,
+};
 use rnnc::{Spec, derive};
 
 const CELLS: u64 = 400;
@@ -39,40 +41,40 @@ macro_rules! operators {
 }
 
 operators! {
-    Op::Input(_) => "input",
-    Op::Carry(_) => "carry",
-    Op::Param(_) => "param",
-    Op::Mask(_) => "mask",
-    Op::Constant(_) => "constant",
-    Op::Array(_) => "array",
-    Op::Eye => "eye",
-    Op::Iota => "iota",
-    Op::Forward(_) => "forward",
-    Op::OutputAdjoint(_) => "output adjoint",
-    Op::CarryAdjoint(_) => "carry adjoint",
-    Op::Tangent(_) => "tangent",
+    Op::Leaf(Leaf::Input(_)) => "input",
+    Op::Leaf(Leaf::Carry(_)) => "carry",
+    Op::Leaf(Leaf::Param(_)) => "param",
+    Op::Leaf(Leaf::Mask(_)) => "mask",
+    Op::Literal(Literal::Scalar(_)) => "constant",
+    Op::Literal(Literal::Array(_)) => "array",
+    Op::Literal(Literal::Eye) => "eye",
+    Op::Literal(Literal::Iota) => "iota",
+    Op::Leaf(Leaf::Forward(_)) => "forward",
+    Op::Leaf(Leaf::OutputAdjoint(_)) => "output adjoint",
+    Op::Leaf(Leaf::CarryAdjoint(_)) => "carry adjoint",
+    Op::Leaf(Leaf::Tangent(_)) => "tangent",
     Op::Map(_) => "map",
-    Op::Expand(_) => "expand",
+    Op::Move(Move::Expand(_)) => "expand",
     Op::Contract(_) => "contract",
-    Op::Reduce(..) => "reduce",
-    Op::Softmax(_) => "softmax",
-    Op::CumSum { reverse: false, .. } => "running sum",
-    Op::CumSum { reverse: true, .. } => "running sum from the end",
-    Op::ProductOfOthers(_) => "product of others",
-    Op::Permute(_) => "permute",
-    Op::Concat(_) => "concat",
-    Op::Stack => "stack",
-    Op::Slice { .. } => "slice",
-    Op::Pad { .. } => "pad",
-    Op::Reshape => "reshape",
-    Op::Pick(_) => "pick",
-    Op::Place(_) => "place",
-    Op::Lookup => "lookup",
-    Op::Scatter => "scatter",
-    Op::Guard => "guard",
-    Op::Declared => "declared",
-    Op::StopGrad => "stop_grad",
-    Op::ClipGrad(_) => "clip_grad",
+    Op::Along(Along::Reduce(..)) => "reduce",
+    Op::Along(Along::Softmax(_)) => "softmax",
+    Op::Along(Along::CumSum { reverse: false, .. }) => "running sum",
+    Op::Along(Along::CumSum { reverse: true, .. }) => "running sum from the end",
+    Op::Along(Along::ProductOfOthers(_)) => "product of others",
+    Op::Move(Move::Permute(_)) => "permute",
+    Op::Move(Move::Concat(_)) => "concat",
+    Op::Move(Move::Stack) => "stack",
+    Op::Move(Move::Slice { .. }) => "slice",
+    Op::Move(Move::Pad { .. }) => "pad",
+    Op::Move(Move::Reshape) => "reshape",
+    Op::Move(Move::Pick(_)) => "pick",
+    Op::Move(Move::Place(_)) => "place",
+    Op::Indexed(Indexed::Lookup) => "lookup",
+    Op::Indexed(Indexed::Scatter) => "scatter",
+    Op::Gradient(Gradient::Guard) => "guard",
+    Op::Gradient(Gradient::Declared) => "declared",
+    Op::Gradient(Gradient::StopGrad) => "stop_grad",
+    Op::Gradient(Gradient::ClipGrad(_)) => "clip_grad",
 }
 
 /// How often each of some things was met.

@@ -11,8 +11,8 @@ use rnnc::exec::{Value, eval, shapes};
 use rnnc::ir::pointwise::table;
 use rnnc::ir::verify::{Role, verify, verify_graph};
 use rnnc::ir::{
-    Cell, Const, Contract, Dim, DimDecl, Env, Graph, Hyper, HyperKind, Input, Node, NodeId, Op,
-    Output, Pointwise, Reduction, Shape, Source,
+    Along, Cell, Const, Contract, Dim, DimDecl, Env, Gradient, Graph, Hyper, HyperKind, Indexed,
+    Input, Leaf, Move, Node, NodeId, Op, Output, Pointwise, Reduction, Shape, Source,
 };
 use rnnc::text::{FileId, Span};
 
@@ -44,7 +44,7 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
     let mut declared = Vec::new();
     for (idx, axes) in inputs.iter().enumerate() {
         let shape = shape(axes);
-        leaves.push(step.add(Op::Input(idx), Vec::new(), shape.clone(), NOWHERE));
+        leaves.push(step.add(Leaf::Input(idx), Vec::new(), shape.clone(), NOWHERE));
         let name = format!("x{idx}").into();
         declared.push(Input { name, shape, index: None, default: None, span: NOWHERE });
     }
@@ -100,7 +100,7 @@ fn run(graph: &Graph, leaf: &dyn Fn(&Op) -> Value<f64>) -> Vec<Value<f64>> {
 
 fn forward(cell: &Cell, inputs: &[Value<f64>]) -> Vec<Value<f64>> {
     run(&cell.step, &|op| match op {
-        Op::Input(idx) => inputs[*idx].clone(),
+        Op::Leaf(Leaf::Input(idx)) => inputs[*idx].clone(),
         other => unreachable!("{other:?}"),
     })
 }
@@ -122,9 +122,9 @@ fn pulled(
 ) -> Vec<Value<f64>> {
     let known = forward(cell, inputs);
     let values = run(&adjoint.graph, &|op| match op {
-        Op::Input(idx) => inputs[*idx].clone(),
-        Op::Forward(id) => known[id.idx()].clone(),
-        Op::OutputAdjoint(0) => upstream.clone(),
+        Op::Leaf(Leaf::Input(idx)) => inputs[*idx].clone(),
+        Op::Leaf(Leaf::Forward(id)) => known[id.idx()].clone(),
+        Op::Leaf(Leaf::OutputAdjoint(0)) => upstream.clone(),
         other => unreachable!("{other:?}"),
     });
     let of = |(root, input): (&Option<NodeId>, &Value<f64>)| match root {
@@ -143,9 +143,9 @@ fn pushed(
 ) -> Value<f64> {
     let known = forward(cell, inputs);
     let values = run(&tangent.graph, &|op| match op {
-        Op::Input(idx) => inputs[*idx].clone(),
-        Op::Forward(id) => known[id.idx()].clone(),
-        Op::Tangent(Source::Input(idx)) => direction[*idx].clone(),
+        Op::Leaf(Leaf::Input(idx)) => inputs[*idx].clone(),
+        Op::Leaf(Leaf::Forward(id)) => known[id.idx()].clone(),
+        Op::Leaf(Leaf::Tangent(Source::Input(idx))) => direction[*idx].clone(),
         other => unreachable!("{other:?}"),
     });
     values[tangent.outputs[0].idx()].clone()
@@ -266,7 +266,7 @@ fn reductions() {
             [(&[0], &["B", "C"]), (&[1], &["A", "C"]), (&[0, 2], &["B"])];
         for (axes, result) in axes {
             check(&[&["A", "B", "C"]], |g, x| {
-                op(g, Op::Reduce(reduction, axes.to_vec()), &[x[0]], result)
+                op(g, Op::Along(Along::Reduce(reduction, axes.to_vec())), &[x[0]], result)
             });
         }
     }
@@ -275,49 +275,55 @@ fn reductions() {
 #[test]
 fn along_axes() {
     for axes in [vec![0], vec![1], vec![0, 1]] {
-        check(&[&["A", "B"]], |g, x| op(g, Op::Softmax(axes.clone()), &[x[0]], &["A", "B"]));
+        check(&[&["A", "B"]], |g, x| {
+            op(g, Op::Along(Along::Softmax(axes.clone())), &[x[0]], &["A", "B"])
+        });
     }
     for (axis, reverse) in [(0, false), (1, false), (0, true), (1, true)] {
-        check(&[&["A", "B"]], |g, x| op(g, Op::CumSum { axis, reverse }, &[x[0]], &["A", "B"]));
+        check(&[&["A", "B"]], |g, x| {
+            op(g, Op::Along(Along::CumSum { axis, reverse }), &[x[0]], &["A", "B"])
+        });
     }
 }
 
 #[test]
 fn moves() {
-    check(&[&["B"]], |g, x| op(g, Op::Expand(vec![1]), &[x[0]], &["A", "B", "C"]));
-    check(&[&[]], |g, x| op(g, Op::Expand(vec![]), &[x[0]], &["A", "B"]));
-    check(&[&["A", "B", "C"]], |g, x| op(g, Op::Permute(vec![2, 0, 1]), &[x[0]], &["C", "A", "B"]));
+    check(&[&["B"]], |g, x| op(g, Op::Move(Move::Expand(vec![1])), &[x[0]], &["A", "B", "C"]));
+    check(&[&[]], |g, x| op(g, Op::Move(Move::Expand(vec![])), &[x[0]], &["A", "B"]));
+    check(&[&["A", "B", "C"]], |g, x| {
+        op(g, Op::Move(Move::Permute(vec![2, 0, 1])), &[x[0]], &["C", "A", "B"])
+    });
     check(&[&["A", "B"], &["A", "C"]], |g, x| {
         let sum = Dim::symbol("B").add(&Dim::symbol("C")).unwrap();
         let result = Shape(vec![Dim::symbol("A"), sum]);
-        g.add(Op::Concat(1), vec![x[0], x[1]], result, NOWHERE)
+        g.add(Op::Move(Move::Concat(1)), vec![x[0], x[1]], result, NOWHERE)
     });
     check(&[&["A"], &["A"], &["A"]], |g, x| {
         // One operand twice.
-        op(g, Op::Stack, &[x[0], x[1], x[0], x[2]], &["4", "A"])
+        op(g, Op::Move(Move::Stack), &[x[0], x[1], x[0], x[2]], &["4", "A"])
     });
-    let slice = Op::Slice { axis: 1, from: Dim::number(1), to: Dim::number(3) };
+    let slice = Op::Move(Move::Slice { axis: 1, from: Dim::number(1), to: Dim::number(3) });
     check(&[&["A", "C"]], |g, x| op(g, slice.clone(), &[x[0]], &["A", "2"]));
-    let to_end = Op::Slice { axis: 0, from: Dim::symbol("A"), to: Dim::symbol("N") };
+    let to_end = Op::Move(Move::Slice { axis: 0, from: Dim::symbol("A"), to: Dim::symbol("N") });
     check(&[&["N", "B"]], |g, x| {
         let rest = Dim::symbol("N").sub(&Dim::symbol("A")).unwrap();
         g.add(to_end.clone(), vec![x[0]], Shape(vec![rest, Dim::symbol("B")]), NOWHERE)
     });
     check(&[&["A", "B"]], |g, x| {
         let sum = Dim::symbol("B").add(&Dim::number(3)).unwrap();
-        let pad = Op::Pad { axis: 1, before: Dim::number(1), after: Dim::number(2) };
+        let pad = Op::Move(Move::Pad { axis: 1, before: Dim::number(1), after: Dim::number(2) });
         g.add(pad, vec![x[0]], Shape(vec![Dim::symbol("A"), sum]), NOWHERE)
     });
-    check(&[&["A", "B"]], |g, x| op(g, Op::Reshape, &[x[0]], &["N"]));
-    check(&[&["B", "A"]], |g, x| op(g, Op::Pick(Dim::number(2)), &[x[0]], &["A"]));
-    check(&[&["A"]], |g, x| op(g, Op::Place(Dim::number(1)), &[x[0]], &["B", "A"]));
+    check(&[&["A", "B"]], |g, x| op(g, Op::Move(Move::Reshape), &[x[0]], &["N"]));
+    check(&[&["B", "A"]], |g, x| op(g, Op::Move(Move::Pick(Dim::number(2))), &[x[0]], &["A"]));
+    check(&[&["A"]], |g, x| op(g, Op::Move(Move::Place(Dim::number(1))), &[x[0]], &["B", "A"]));
     check(&[&["C", "A"]], |g, x| {
         let index = g.constant(Const::Number(3.0), NOWHERE);
-        op(g, Op::Lookup, &[x[0], index], &["A"])
+        op(g, Op::Indexed(Indexed::Lookup), &[x[0], index], &["A"])
     });
     check(&[&["A"]], |g, x| {
         let index = g.constant(Const::Number(2.0), NOWHERE);
-        op(g, Op::Scatter, &[x[0], index], &["C", "A"])
+        op(g, Op::Indexed(Indexed::Scatter), &[x[0], index], &["C", "A"])
     });
 }
 
@@ -339,7 +345,12 @@ fn every_elementwise_operator_in_a_graph() {
                     if row.slopes[it].is_some() {
                         value
                     } else {
-                        g.add(Op::StopGrad, vec![value], shape(&["A", "B"]), NOWHERE)
+                        g.add(
+                            Op::Gradient(Gradient::StopGrad),
+                            vec![value],
+                            shape(&["A", "B"]),
+                            NOWHERE,
+                        )
                     }
                 })
                 .collect();
@@ -368,8 +379,8 @@ fn one_value_used_often() {
         let below = map(g, Pointwise::Add, &[one, power]);
         let right = map(g, Pointwise::Div, &[x[0], below]);
         let all = map(g, Pointwise::Sub, &[left, right]);
-        let total = op(g, Op::Reduce(Reduction::Sum, vec![1]), &[all], &["A"]);
-        let again = op(g, Op::Expand(vec![0]), &[total], &["A", "B"]);
+        let total = op(g, Op::Along(Along::Reduce(Reduction::Sum, vec![1])), &[all], &["A"]);
+        let again = op(g, Op::Move(Move::Expand(vec![0])), &[total], &["A", "B"]);
         map(g, Pointwise::Mul, &[again, all])
     });
 }
@@ -380,7 +391,7 @@ fn a_branch_not_taken_gives_exactly_zero() {
     let cell = cell(&[&["B"]], &|g, x| {
         let zero = g.number(0.0, &shape(&["B"]), NOWHERE);
         let cond = map(g, Pointwise::Greater, &[x[0], zero]);
-        let inner = op(g, Op::Guard, &[cond, x[0]], &["B"]);
+        let inner = op(g, Op::Gradient(Gradient::Guard), &[cond, x[0]], &["B"]);
         let root = map(g, Pointwise::Sqrt, &[inner]);
         map(g, Pointwise::Where, &[cond, root, zero])
     });
@@ -402,7 +413,9 @@ fn a_branch_not_taken_gives_exactly_zero() {
 #[test]
 fn ties_and_zeros() {
     let at = |reduction: Reduction, values: &[f64]| {
-        let cell = cell(&[&["B"]], &|g, x| op(g, Op::Reduce(reduction, vec![0]), &[x[0]], &[]));
+        let cell = cell(&[&["B"]], &|g, x| {
+            op(g, Op::Along(Along::Reduce(reduction, vec![0])), &[x[0]], &[])
+        });
         let inputs = [ArrayD::from_shape_vec(IxDyn(&[3]), values.to_vec()).unwrap().into_shared()];
         let one = ArrayD::from_elem(IxDyn(&[]), 1.0).into_shared();
         let derived = adjoint(&cell, &table()).simplified();
@@ -430,16 +443,16 @@ fn gradients_that_are_declared_stopped_and_clipped() {
         let three = g.number(3.0, &shape(&["B"]), NOWHERE);
         let step = map(g, Pointwise::Step, &[x[0]]);
         let slope = map(g, Pointwise::Mul, &[three, x[0]]);
-        op(g, Op::Declared, &[step, x[0], slope], &["B"])
+        op(g, Op::Gradient(Gradient::Declared), &[step, x[0], slope], &["B"])
     });
     assert_eq!(declared, [6.0, -3.0, 3.0 * 0.1]);
     let stopped = gradient(&|g, x| {
-        let stopped = op(g, Op::StopGrad, &[x[0]], &["B"]);
+        let stopped = op(g, Op::Gradient(Gradient::StopGrad), &[x[0]], &["B"]);
         map(g, Pointwise::Mul, &[stopped, x[0]])
     });
     assert_eq!(stopped, [2.0, -1.0, 0.1]);
     let clipped = gradient(&|g, x| {
-        let cut = op(g, Op::ClipGrad(Const::Number(0.5)), &[x[0]], &["B"]);
+        let cut = op(g, Op::Gradient(Gradient::ClipGrad(Const::Number(0.5))), &[x[0]], &["B"]);
         map(g, Pointwise::Square, &[cut])
     });
     assert_eq!(clipped, [0.5, -0.5, 0.2]);
@@ -448,7 +461,7 @@ fn gradients_that_are_declared_stopped_and_clipped() {
 #[test]
 fn what_needs_no_gradient_has_none() {
     let cell = cell(&[&["B"], &["B"]], &|g, x| {
-        let stopped = op(g, Op::StopGrad, &[x[1]], &["B"]);
+        let stopped = op(g, Op::Gradient(Gradient::StopGrad), &[x[1]], &["B"]);
         let step = map(g, Pointwise::Step, &[x[1]]);
         let sum = map(g, Pointwise::Add, &[stopped, step]);
         map(g, Pointwise::Mul, &[x[0], sum])
@@ -477,12 +490,13 @@ fn a_clamp_without_bounds_is_its_value() {
         cell(&[&["B"]], &|g, x| {
             let bounds = [&low, &high].map(|it| {
                 let number = g.constant(it.clone(), NOWHERE);
-                op(g, Op::Expand(vec![]), &[number], &["B"])
+                op(g, Op::Move(Move::Expand(vec![])), &[number], &["B"])
             });
             map(g, Pointwise::Clamp, &[x[0], bounds[0], bounds[1]])
         })
     };
-    let is_value = |cell: &Cell| cell.step.node(cell.outputs[0].node).op == Op::Input(0);
+    let is_value =
+        |cell: &Cell| cell.step.node(cell.outputs[0].node).op == Op::Leaf(Leaf::Input(0));
     let [least, most] = [f64::NEG_INFINITY, f64::INFINITY].map(Const::Number);
     assert!(is_value(&simplify_cell(&build(least.clone(), most.clone()))));
     // One bound is enough to cut something.
@@ -521,11 +535,11 @@ fn simplification_leaves_what_is_needed() {
     );
     assert_eq!(
         count(&[&["A", "B"]], &|g, x| {
-            let turned = op(g, Op::Permute(vec![1, 0]), &[x[0]], &["B", "A"]);
-            let back = op(g, Op::Permute(vec![1, 0]), &[turned], &["A", "B"]);
+            let turned = op(g, Op::Move(Move::Permute(vec![1, 0])), &[x[0]], &["B", "A"]);
+            let back = op(g, Op::Move(Move::Permute(vec![1, 0])), &[turned], &["A", "B"]);
             op(
                 g,
-                Op::Slice { axis: 1, from: Dim::number(0), to: Dim::symbol("B") },
+                Op::Move(Move::Slice { axis: 1, from: Dim::number(0), to: Dim::symbol("B") }),
                 &[back],
                 &["A", "B"],
             )
@@ -544,8 +558,8 @@ fn simplification_leaves_what_is_needed() {
     // The sum over a broadcast is a factor: x, the size, their product.
     assert_eq!(
         count(&[&[]], &|g, x| {
-            let wide = op(g, Op::Expand(vec![]), &[x[0]], &["A"]);
-            op(g, Op::Reduce(Reduction::Sum, vec![0]), &[wide], &[])
+            let wide = op(g, Op::Move(Move::Expand(vec![])), &[x[0]], &["A"]);
+            op(g, Op::Along(Along::Reduce(Reduction::Sum, vec![0])), &[wide], &[])
         }),
         3
     );
@@ -574,11 +588,11 @@ fn the_verifier_refuses_hostile_graphs() {
         &|it| it.args.truncate(1),
         &|it| it.op = labels(&[0, 0], &[1], &[0]),
         &|it| it.op = labels(&[0, 1], &[2], &[0]),
-        &|it| it.op = Op::Reduce(Reduction::Sum, vec![7]),
-        &|it| it.op = Op::Permute(vec![usize::MAX, 0]),
-        &|it| it.op = Op::Param(3),
+        &|it| it.op = Op::Along(Along::Reduce(Reduction::Sum, vec![7])),
+        &|it| it.op = Op::Move(Move::Permute(vec![usize::MAX, 0])),
+        &|it| it.op = Op::Leaf(Leaf::Param(3)),
         &|it| {
-            *it = Node { op: Op::Forward(NodeId(9)), args: Vec::new(), ..it.clone() };
+            *it = Node { op: Op::Leaf(Leaf::Forward(NodeId(9))), args: Vec::new(), ..it.clone() };
         },
         &|it| it.op = Op::Map(Pointwise::Where),
     ];
@@ -626,12 +640,20 @@ fn random(g: &mut Graph, x: &[NodeId], numbers: &mut Numbers) -> NodeId {
             9 => {
                 let from = 1 + pick(2);
                 let v = vector(from, pick(9), &pool);
-                (3, op(g, Op::Expand(vec![from - 1]), &[v], shapes[3]))
+                (3, op(g, Op::Move(Move::Expand(vec![from - 1])), &[v], shapes[3]))
             }
             10 => {
                 let m = vector(3, pick(9), &pool);
                 let axis = pick(2);
-                (2 - axis, op(g, Op::Reduce(Reduction::Sum, vec![axis]), &[m], shapes[2 - axis]))
+                (
+                    2 - axis,
+                    op(
+                        g,
+                        Op::Along(Along::Reduce(Reduction::Sum, vec![axis])),
+                        &[m],
+                        shapes[2 - axis],
+                    ),
+                )
             }
             11 => {
                 let m = vector(4, pick(9), &pool);
@@ -644,7 +666,7 @@ fn random(g: &mut Graph, x: &[NodeId], numbers: &mut Numbers) -> NodeId {
             }
             _ => {
                 let m = vector(3, pick(9), &pool);
-                (4, op(g, Op::Permute(vec![1, 0]), &[m], shapes[4]))
+                (4, op(g, Op::Move(Move::Permute(vec![1, 0])), &[m], shapes[4]))
             }
         };
         if pick(4) == 0 && !g.node(node).op.is_leaf() {
@@ -658,7 +680,7 @@ fn random(g: &mut Graph, x: &[NodeId], numbers: &mut Numbers) -> NodeId {
         for node in nodes {
             let axes = (0..shapes[kind].len()).collect();
             let node = map(g, Pointwise::Tanh, &[*node]);
-            let sum = op(g, Op::Reduce(Reduction::Sum, axes), &[node], &[]);
+            let sum = op(g, Op::Along(Along::Reduce(Reduction::Sum, axes)), &[node], &[]);
             total = map(g, Pointwise::Add, &[total, sum]);
         }
     }

@@ -4,7 +4,7 @@
 use ndarray::{ArrayD, IxDyn};
 use rnnc::exec::{Value, eval, shapes};
 use rnnc::ir::pointwise::{Interval, Row, Smooth, closed, table, write_slope};
-use rnnc::ir::{Const, Env, Graph, Node, NodeId, Op, Pointwise, Shape};
+use rnnc::ir::{Const, Env, Graph, Leaf, Node, NodeId, Op, Pointwise, Shape};
 use rnnc::text::{FileId, Span};
 
 const NOWHERE: Span = Span { file: FileId(0), start: 0, end: 0 };
@@ -23,7 +23,7 @@ impl Numbers {
 /// The slope by one operand at a point, computed as any graph is.
 fn slope_at(row: &Row, position: usize, point: &[f64]) -> f64 {
     let mut graph = Graph::default();
-    let leaf = |it| Op::Input(it);
+    let leaf = |it| Op::Leaf(Leaf::Input(it));
     let args: Vec<NodeId> = (0..point.len())
         .map(|it| graph.add(leaf(it), Vec::new(), Shape::scalar(), NOWHERE))
         .collect();
@@ -33,7 +33,7 @@ fn slope_at(row: &Row, position: usize, point: &[f64]) -> f64 {
     let env = Env::default();
     let sizes = shapes(&graph, &env).unwrap();
     let values: Vec<Value<f64>> = eval(&graph, &sizes, &env, &mut |_, node: &Node| match node.op {
-        Op::Input(idx) => ArrayD::from_elem(IxDyn(&[]), point[idx]).into_shared(),
+        Op::Leaf(Leaf::Input(idx)) => ArrayD::from_elem(IxDyn(&[]), point[idx]).into_shared(),
         _ => unreachable!("only the operands are leaves"),
     });
     values[slope.idx()][IxDyn(&[])]

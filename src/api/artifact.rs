@@ -14,7 +14,7 @@ use crate::diag::Code;
 use crate::ir;
 
 /// The version of the format; it changes when an old file would be read wrongly.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How deeply a file may nest; above what any spec within the limits of the language gives.
 const DEPTH: usize = 640;

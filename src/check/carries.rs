@@ -9,7 +9,7 @@ use super::lower::{Carried, Lower, Past, Phase, Scope, Value};
 use super::names::{Def, Kind, Names};
 use super::resolve::{Place, Resolver};
 use crate::diag::Diagnostic;
-use crate::ir::{Carry, Const, Graph, Input, Node, NodeId, Op, Shape, Start, TIME};
+use crate::ir::{Carry, Const, Graph, Input, Leaf, Node, NodeId, Op, Shape, Start, TIME};
 
 /// The graphs of a cell with what it carries.
 pub(super) struct Assembled {
@@ -261,7 +261,9 @@ fn renumbered(graph: Graph, n_states: usize, places: &[usize]) -> Graph {
     let mut renumbered = Graph::default();
     for node in graph.nodes() {
         let op = match &node.op {
-            Op::Carry(idx) if *idx >= n_states => Op::Carry(places[*idx - n_states]),
+            Op::Leaf(Leaf::Carry(idx)) if *idx >= n_states => {
+                Op::Leaf(Leaf::Carry(places[*idx - n_states]))
+            }
             op => op.clone(),
         };
         renumbered.push(Node { op, ..node.clone() });

@@ -5,7 +5,7 @@ mod fold;
 use super::{Checked, Program, Settings, check};
 use crate::diag::Diagnostic;
 use crate::ir::verify::verify;
-use crate::ir::{Cell, HyperKind, NodeId, Op, Start};
+use crate::ir::{Cell, Gradient, HyperKind, Leaf, Literal, Move, NodeId, Op, Start};
 use crate::syntax;
 use crate::text::{FileId, SourceFile, SourceMap};
 
@@ -169,7 +169,7 @@ fn the_past_is_carried_under_fixed_names() {
     assert_eq!(names, ["h", "x.1", "token.1", "h.2", "h.3", "y.1", "y.2"]);
     let carry = |name: &str| &cell.carries[cell.carry(name).unwrap()];
     let reads = |node: NodeId| match cell.step.node(node).op {
-        Op::Carry(idx) => &*cell.carries[idx].name,
+        Op::Leaf(Leaf::Carry(idx)) => &*cell.carries[idx].name,
         _ => "",
     };
     assert_eq!(reads(carry("h.2").next), "h");
@@ -207,7 +207,7 @@ fn a_cycle_is_listed_from_its_state_and_mended_with_prev() {
 fn branches_are_guarded_where_they_are_entered() {
     let cell = cell(&around("h = where(b > 0, sqrt(b) * prev h, tanh(U @ b) + 2) output h"));
     let nodes = cell.step.nodes();
-    let guards: Vec<_> = nodes.iter().filter(|it| it.op == Op::Guard).collect();
+    let guards: Vec<_> = nodes.iter().filter(|it| it.op == Op::Gradient(Gradient::Guard)).collect();
     // In the first branch `b` and `prev h`; in the other `U` and `b`. Constants need none.
     assert_eq!(guards.len(), 4);
     for guard in &guards {
@@ -215,7 +215,13 @@ fn branches_are_guarded_where_they_are_entered() {
     }
     // A branch that a constant condition excludes is neither indexed nor computed, and its names are still checked.
     let dead = cell_text("where(1 > 2, E[100] + prev(b2, 3), b)");
-    assert!(!dead.step.nodes().iter().any(|it| matches!(it.op, Op::Pick(_) | Op::Guard)));
+    assert!(
+        !dead
+            .step
+            .nodes()
+            .iter()
+            .any(|it| matches!(it.op, Op::Move(Move::Pick(_)) | Op::Gradient(Gradient::Guard)))
+    );
     assert_eq!(dead.carries.len(), 1);
     let text = around("h = where(0, q, b) output h");
     assert_eq!(errors(&text), ["E0201 unknown name `q`"]);
@@ -228,7 +234,7 @@ fn cell_text(expr: &str) -> Cell {
 #[test]
 fn nested_branches_are_guarded_by_both_conditions() {
     let cell = cell_text("where(s > 0, where(b > 0, log(prev h), b), b)");
-    let guards = cell.step.nodes().iter().filter(|it| it.op == Op::Guard);
+    let guards = cell.step.nodes().iter().filter(|it| it.op == Op::Gradient(Gradient::Guard));
     // `prev h` passes two guards; `b` passes the outer one, once for its two uses.
     assert_eq!(guards.count(), 3);
 }
@@ -236,7 +242,8 @@ fn nested_branches_are_guarded_by_both_conditions() {
 #[test]
 fn constants_stay_one_leaf() {
     let cell = cell(&around("hyper dt = 0.1 h = 1 / sqrt(H) * (1 - dt) * prev h output h"));
-    let constants = cell.step.nodes().iter().filter(|it| matches!(it.op, Op::Constant(_)));
+    let constants =
+        cell.step.nodes().iter().filter(|it| matches!(it.op, Op::Literal(Literal::Scalar(_))));
     assert_eq!(constants.count(), 1);
 }
 
@@ -248,7 +255,7 @@ fn activations_are_inlined_and_set() {
     let activation = |set: &[&str]| {
         let cell = cell_with(text, set);
         let HyperKind::Activation(text) = cell.hypers[0].kind.clone() else { panic!() };
-        (text, cell.step.nodes().iter().any(|it| it.op == Op::Declared))
+        (text, cell.step.nodes().iter().any(|it| it.op == Op::Gradient(Gradient::Declared)))
     };
     assert_eq!(activation(&[]), ("leaky_relu(slope = 0.2)".into(), false));
     assert_eq!(activation(&["act=elu(0.5)"]), ("elu(alpha = 0.5)".into(), false));

@@ -6,12 +6,12 @@ use super::names::{Names, hints, spoken};
 use super::rules::pull;
 use super::sweep::sweep;
 use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Graph, NodeId, Op, Source, Start};
+use crate::ir::{Cell, Graph, Leaf, NodeId, Op, Source, Start};
 use crate::text::Name;
 
-/// One backward step. Takes what forward had (`Op::Forward`, and leaves of the step graph as
-/// themselves) and the adjoints of outputs and new carried values (`Op::OutputAdjoint`,
-/// `Op::CarryAdjoint`); `None` where an adjoint is 0.
+/// One backward step. Takes what forward had (`Leaf::Forward`, and leaves of the step graph as
+/// themselves) and the adjoints of outputs and new carried values (`Leaf::OutputAdjoint`,
+/// `Leaf::CarryAdjoint`); `None` where an adjoint is 0.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Adjoint {
     /// The graph.
@@ -33,7 +33,7 @@ pub struct Adjoint {
 }
 
 /// The backward pass of the start graph: takes the adjoint of each carried value before the first
-/// step (`Op::CarryAdjoint`), summed over the batch, where that value is its start.
+/// step (`Leaf::CarryAdjoint`), summed over the batch, where that value is its start.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StartAdjoint {
     /// The graph.
@@ -51,15 +51,15 @@ pub struct StartAdjoint {
 pub fn adjoint(cell: &Cell, table: &[Row]) -> Adjoint {
     let mut seeds = Vec::new();
     for (idx, carry) in cell.carries.iter().enumerate() {
-        seeds.push((carry.next, Op::CarryAdjoint(idx)));
+        seeds.push((carry.next, Op::Leaf(Leaf::CarryAdjoint(idx))));
     }
     for (idx, output) in cell.outputs.iter().enumerate() {
-        seeds.push((output.node, Op::OutputAdjoint(idx)));
+        seeds.push((output.node, Op::Leaf(Leaf::OutputAdjoint(idx))));
     }
     let step = backward(cell, &cell.step, table, &seeds);
     let starts: Vec<(NodeId, Op)> = (cell.carries.iter().enumerate())
         .filter_map(|(idx, carry)| match carry.start {
-            Start::Node(id) => Some((id, Op::CarryAdjoint(idx))),
+            Start::Node(id) => Some((id, Op::Leaf(Leaf::CarryAdjoint(idx)))),
             Start::SameAs(_) => None,
         })
         .collect();
@@ -122,9 +122,7 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
                 if let Some(spoken) = spoken {
                     name(&mut b, &mut names, &mut values, &spoken, d);
                 }
-                let wanted = |it: usize| {
-                    varies[node.args[it].idx()] && super::active::passes(node, it, table)
-                };
+                let wanted = |it: usize| varies[node.args[it].idx()] && node.op.passes(it, table);
                 for (position, term) in pull(&mut b, table, id, d, &wanted) {
                     terms[node.args[position].idx()].push(term);
                 }

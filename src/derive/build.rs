@@ -2,7 +2,9 @@
 //! person would write them.
 
 use crate::ir::pointwise::{Slope, write_slope};
-use crate::ir::{Const, Graph, Node, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{
+    Along, Const, Graph, Leaf, Literal, Move, Node, NodeId, Op, Pointwise, Reduction, Shape,
+};
 use crate::text::Span;
 
 /// A derived graph in the making.
@@ -28,33 +30,18 @@ impl<'f> Builder<'f> {
             return known;
         }
         let node = self.forward.node(id);
-        let passed = match node.op {
-            Op::Guard => Some(node.args[1]),
-            Op::Declared | Op::StopGrad | Op::ClipGrad(_) | Op::Map(Pointwise::Identity) => {
-                Some(node.args[0])
-            }
-            _ => None,
-        };
-        let value = match (&node.op, passed) {
-            (_, Some(inner)) if node.name.is_none() => self.value(inner),
-            (Op::Expand(_), None) => {
+        let value = match (&node.op, node.op.hands_on()) {
+            (_, Some(operand)) if node.name.is_none() => self.value(node.args[operand]),
+            (Op::Move(Move::Expand(_)), _) => {
                 let inner = self.value(node.args[0]);
                 self.graph.push(Node { args: vec![inner], name: None, ..node.clone() })
             }
-            (
-                Op::Input(_)
-                | Op::Carry(_)
-                | Op::Param(_)
-                | Op::Mask(_)
-                | Op::Constant(_)
-                | Op::Array(_)
-                | Op::Eye
-                | Op::Iota,
-                _,
-            ) => self.graph.push(Node { name: None, ..node.clone() }),
+            (op, _) if op.is_leaf_of_step() || matches!(op, Op::Literal(_)) => {
+                self.graph.push(Node { name: None, ..node.clone() })
+            }
             (_, _) => {
-                let leaf = Node { op: Op::Forward(id), args: Vec::new(), ..node.clone() };
-                self.graph.push(leaf)
+                let op = Op::Leaf(Leaf::Forward(id));
+                self.graph.push(Node { op, args: Vec::new(), ..node.clone() })
             }
         };
         self.kept[id.idx()] = Some(value);
@@ -73,7 +60,7 @@ impl<'f> Builder<'f> {
         self.graph.shape(id).clone()
     }
 
-    pub fn push(&mut self, op: Op, args: &[NodeId], shape: Shape, span: Span) -> NodeId {
+    pub fn push(&mut self, op: impl Into<Op>, args: &[NodeId], shape: Shape, span: Span) -> NodeId {
         self.graph.add(op, args.to_vec(), shape, span)
     }
 
@@ -90,8 +77,8 @@ impl<'f> Builder<'f> {
     pub fn as_number(&self, id: NodeId) -> Option<f64> {
         let node = self.graph.node(id);
         match &node.op {
-            Op::Constant(Const::Number(value)) => Some(*value),
-            Op::Expand(_) => self.as_number(node.args[0]),
+            Op::Literal(Literal::Scalar(Const::Number(value))) => Some(*value),
+            Op::Move(Move::Expand(_)) => self.as_number(node.args[0]),
             _ => None,
         }
     }
@@ -181,7 +168,7 @@ impl<'f> Builder<'f> {
         let kept = shape.0.iter().enumerate().filter(|(idx, _)| !axes.contains(idx));
         let result = Shape(kept.map(|(_, axis)| axis.clone()).collect());
         let span = self.graph.node(value).span;
-        self.push(Op::Reduce(Reduction::Sum, axes.to_vec()), &[value], result, span)
+        self.push(Along::Reduce(Reduction::Sum, axes.to_vec()), &[value], result, span)
     }
 
     /// The inverse of a reduction's loss of axes: repeats a value along them.

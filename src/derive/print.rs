@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Adjoint, Tangent};
 use crate::ir::print::{Coin, Formulas, Table, Text, formulas, leaf, prev, taken, wrap};
-use crate::ir::{Cell, Graph, NodeId, Op, Pointwise, Source};
+use crate::ir::{Cell, Graph, Leaf, NodeId, Op, Pointwise, Source};
 use crate::text::Name;
 
 /// One backward step of a cell as equations: what is given, what is kept from forward, the adjoints
@@ -23,7 +23,7 @@ pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
 
     let called = |id: NodeId| match (&graph.node(id).op, given.names.get(&id)) {
         (_, Some(name)) => Text::primary(name),
-        (Op::Forward(of), None) => forward.operand(*of),
+        (Op::Leaf(Leaf::Forward(of)), None) => forward.operand(*of),
         (op, None) => Text::primary(leaf(cell, op).unwrap_or_default()),
     };
     let roots: Vec<NodeId> = (adjoint.carries.iter().chain(&adjoint.inputs))
@@ -64,7 +64,7 @@ pub fn print_tangent(cell: &Cell, tangent: &Tangent) -> String {
     let mut table = Table::default();
     let mut leaves: Vec<(Source, NodeId)> = (graph.ids())
         .filter_map(|id| match graph.node(id).op {
-            Op::Tangent(source) => Some((source, id)),
+            Op::Leaf(Leaf::Tangent(source)) => Some((source, id)),
             _ => None,
         })
         .collect();
@@ -92,7 +92,7 @@ pub fn print_tangent(cell: &Cell, tangent: &Tangent) -> String {
     let forward = kept(cell, &cell.step, graph, &mut out);
     let called = |id: NodeId| match (&graph.node(id).op, names.get(&id)) {
         (_, Some(name)) => Text::primary(name),
-        (Op::Forward(of), None) => forward.operand(*of),
+        (Op::Leaf(Leaf::Forward(of)), None) => forward.operand(*of),
         (op, None) => Text::primary(leaf(cell, op).unwrap_or_default()),
     };
     let mut roots: Vec<NodeId> = tangent.carries.iter().chain(&tangent.outputs).copied().collect();
@@ -183,10 +183,10 @@ impl Given {
             let alias = alias.map(|(name, _)| name);
             let name = match (alias, op) {
                 (Some(name), _) => name.to_string(),
-                (None, Op::CarryAdjoint(idx)) => {
+                (None, Op::Leaf(Leaf::CarryAdjoint(idx))) => {
                     fresh(taken, format!("d_next_{}", cell.carries[*idx].name))
                 }
-                (None, Op::OutputAdjoint(idx)) => {
+                (None, Op::Leaf(Leaf::OutputAdjoint(idx))) => {
                     fresh(taken, format!("d_out_{}", cell.outputs[*idx].name))
                 }
                 (None, _) => continue,
@@ -206,7 +206,7 @@ impl Given {
 /// Of what it is the adjoint, and where it comes from.
 fn origin(cell: &Cell, op: &Op) -> Option<(String, String)> {
     match op {
-        Op::CarryAdjoint(idx) => {
+        Op::Leaf(Leaf::CarryAdjoint(idx)) => {
             let carry = &cell.carries[*idx];
             let what = if carry.is_state {
                 carry.name.to_string()
@@ -215,7 +215,7 @@ fn origin(cell: &Cell, op: &Op) -> Option<(String, String)> {
             };
             Some((what, "the next step".to_string()))
         }
-        Op::OutputAdjoint(idx) => {
+        Op::Leaf(Leaf::OutputAdjoint(idx)) => {
             let name = cell.outputs[*idx].name.to_string();
             Some((name.clone(), format!("output {name}")))
         }
@@ -233,7 +233,7 @@ fn sum_of_leaves(
 ) -> bool {
     let node = graph.node(id);
     match &node.op {
-        Op::CarryAdjoint(_) | Op::OutputAdjoint(_) if !top && uses[id.idx()] == 1 => {
+        Op::Leaf(Leaf::CarryAdjoint(_) | Leaf::OutputAdjoint(_)) if !top && uses[id.idx()] == 1 => {
             leaves.push(id);
             true
         }
@@ -250,7 +250,7 @@ fn kept<'c>(cell: &'c Cell, forward: &'c Graph, derived: &Graph, out: &mut Strin
         .nodes()
         .iter()
         .filter_map(|it| match it.op {
-            Op::Forward(of) => Some(of),
+            Op::Leaf(Leaf::Forward(of)) => Some(of),
             _ => None,
         })
         .collect();
@@ -325,8 +325,10 @@ fn start(cell: &Cell, adjoint: &Adjoint, taken: &BTreeSet<String>, out: &mut Str
     }
     let forward = kept_start(cell, graph);
     let called = |id: NodeId| match &graph.node(id).op {
-        Op::CarryAdjoint(idx) => Text::primary(format!("d_prev_{}", cell.carries[*idx].name)),
-        Op::Forward(of) => forward.operand(*of),
+        Op::Leaf(Leaf::CarryAdjoint(idx)) => {
+            Text::primary(format!("d_prev_{}", cell.carries[*idx].name))
+        }
+        Op::Leaf(Leaf::Forward(of)) => forward.operand(*of),
         op => Text::primary(leaf(cell, op).unwrap_or_default()),
     };
     let roots: Vec<NodeId> = adjoint.start.params.iter().flatten().copied().collect();

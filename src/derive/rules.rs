@@ -3,7 +3,9 @@
 use super::active::row;
 use super::build::Builder;
 use crate::ir::pointwise::Row;
-use crate::ir::{Const, Contract, Dim, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{
+    Along, Const, Contract, Dim, Gradient, Indexed, Move, NodeId, Op, Pointwise, Reduction, Shape,
+};
 
 /// The contributions of a forward node to the adjoints of its operands, given its own adjoint `d`: position and value.
 /// `wanted` says which operands need one.
@@ -52,19 +54,19 @@ pub(super) fn pull(
             }
             all
         }
-        Op::Stack => {
+        Op::Move(Move::Stack) => {
             let pick = |b: &mut Builder<'_>, it: usize| {
-                b.push(Op::Pick(Dim::number(it as i64)), &[d], shape_of(it), span)
+                b.push(Move::Pick(Dim::number(it as i64)), &[d], shape_of(it), span)
             };
             (0..args.len()).filter(|it| wanted(*it)).map(|it| (it, pick(b, it))).collect()
         }
-        Op::Concat(axis) => {
+        Op::Move(Move::Concat(axis)) => {
             let mut all = Vec::new();
             let mut from = Dim::number(0);
             for position in 0..args.len() {
                 let to = sum(&from, &shape_of(position).0[*axis]);
                 if wanted(position) {
-                    let slice = Op::Slice { axis: *axis, from, to: to.clone() };
+                    let slice = Op::Move(Move::Slice { axis: *axis, from, to: to.clone() });
                     all.push((position, b.push(slice, &[d], shape_of(position), span)));
                 }
                 from = to;
@@ -90,17 +92,17 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
     let shape = forward.shape(x).clone();
     let rank = node.shape.rank();
     let adjoint = match op {
-        Op::Expand(places) => {
+        Op::Move(Move::Expand(places)) => {
             let new: Vec<usize> = (0..rank).filter(|it| !places.contains(it)).collect();
             b.reduce_sum(d, &new)
         }
-        Op::Reduce(Reduction::Sum, axes) => b.expand_along(d, axes, &shape),
-        Op::Reduce(reduction, axes) => {
+        Op::Along(Along::Reduce(Reduction::Sum, axes)) => b.expand_along(d, axes, &shape),
+        Op::Along(Along::Reduce(reduction, axes)) => {
             let slope = reduction_slope(b, *reduction, axes, id, x);
             let spread = b.expand_along(d, axes, &shape);
             b.map(Pointwise::Mul, &[spread, slope])
         }
-        Op::Softmax(axes) => {
+        Op::Along(Along::Softmax(axes)) => {
             let y = b.value(id);
             let product = b.map(Pointwise::Mul, &[d, y]);
             let mean = b.reduce_sum(product, axes);
@@ -108,44 +110,44 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
             let centred = b.map(Pointwise::Sub, &[d, mean]);
             b.map(Pointwise::Mul, &[y, centred])
         }
-        Op::CumSum { axis, reverse } => {
-            b.push(Op::CumSum { axis: *axis, reverse: !reverse }, &[d], shape, span)
+        Op::Along(Along::CumSum { axis, reverse }) => {
+            b.push(Along::CumSum { axis: *axis, reverse: !reverse }, &[d], shape, span)
         }
-        Op::Permute(order) => {
+        Op::Move(Move::Permute(order)) => {
             let mut inverse = vec![0; order.len()];
             for (to, from) in order.iter().enumerate() {
                 inverse[*from] = to;
             }
-            b.push(Op::Permute(inverse), &[d], shape, span)
+            b.push(Move::Permute(inverse), &[d], shape, span)
         }
-        Op::Slice { axis, from, to } => {
+        Op::Move(Move::Slice { axis, from, to }) => {
             let after = difference(&shape.0[*axis], to);
-            b.push(Op::Pad { axis: *axis, before: from.clone(), after }, &[d], shape, span)
+            b.push(Move::Pad { axis: *axis, before: from.clone(), after }, &[d], shape, span)
         }
-        Op::Pad { axis, before, .. } => {
+        Op::Move(Move::Pad { axis, before, .. }) => {
             let to = sum(before, &shape.0[*axis]);
-            b.push(Op::Slice { axis: *axis, from: before.clone(), to }, &[d], shape, span)
+            b.push(Move::Slice { axis: *axis, from: before.clone(), to }, &[d], shape, span)
         }
-        Op::Reshape => b.push(Op::Reshape, &[d], shape, span),
-        Op::Pick(index) => b.push(Op::Place(index.clone()), &[d], shape, span),
-        Op::Place(index) => b.push(Op::Pick(index.clone()), &[d], shape, span),
-        Op::Lookup => {
+        Op::Move(Move::Reshape) => b.push(Move::Reshape, &[d], shape, span),
+        Op::Move(Move::Pick(index)) => b.push(Move::Place(index.clone()), &[d], shape, span),
+        Op::Move(Move::Place(index)) => b.push(Move::Pick(index.clone()), &[d], shape, span),
+        Op::Indexed(Indexed::Lookup) => {
             let index = b.value(node.args[1]);
-            b.push(Op::Scatter, &[d, index], shape, span)
+            b.push(Indexed::Scatter, &[d, index], shape, span)
         }
-        Op::Scatter => {
+        Op::Indexed(Indexed::Scatter) => {
             let index = b.value(node.args[1]);
-            b.push(Op::Lookup, &[d, index], shape, span)
+            b.push(Indexed::Lookup, &[d, index], shape, span)
         }
-        Op::Guard => {
+        Op::Gradient(Gradient::Guard) => {
             let cond = b.value(node.args[0]);
             b.where_taken(cond, d, true)
         }
-        Op::Declared => {
+        Op::Gradient(Gradient::Declared) => {
             let slope = b.value(node.args[2]);
             b.times(d, slope)
         }
-        Op::ClipGrad(limit) => {
+        Op::Gradient(Gradient::ClipGrad(limit)) => {
             let low = Const::Apply(Pointwise::Neg, vec![limit.clone()]);
             let low = low.as_number().map_or(low, Const::Number);
             let low = b.graph.constant(low, span);
@@ -155,24 +157,13 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
             b.map(Pointwise::Clamp, &[d, low, high])
         }
         // Leaves have no operands, and through these nothing passes; the verifier keeps `ProductOfOthers` to derived graphs.
-        Op::StopGrad
-        | Op::ProductOfOthers(_)
-        | Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_)
+        Op::Gradient(Gradient::StopGrad)
+        | Op::Along(Along::ProductOfOthers(_))
+        | Op::Leaf(_)
+        | Op::Literal(_)
         | Op::Map(_)
         | Op::Contract(_)
-        | Op::Concat(_)
-        | Op::Stack => return None,
+        | Op::Move(Move::Concat(_) | Move::Stack) => return None,
     };
     Some(adjoint)
 }
@@ -202,7 +193,7 @@ pub(super) fn reduction_slope(
         }
         Reduction::Product => {
             let x = b.value(x);
-            b.push(Op::ProductOfOthers(axes.to_vec()), &[x], shape, span)
+            b.push(Along::ProductOfOthers(axes.to_vec()), &[x], shape, span)
         }
         Reduction::Norm => {
             let x = b.value(x);
@@ -215,7 +206,7 @@ pub(super) fn reduction_slope(
         }
         Reduction::LogSumExp => {
             let x = b.value(x);
-            b.push(Op::Softmax(axes.to_vec()), &[x], shape, span)
+            b.push(Along::Softmax(axes.to_vec()), &[x], shape, span)
         }
     }
 }
@@ -243,7 +234,7 @@ pub(super) fn contract(
         return b.map(Pointwise::Mul, &[left, right]);
     }
     let labels = Contract { left: l.to_vec(), right: r.to_vec(), result: result.to_vec() };
-    b.push(Op::Contract(labels), &[left, right], shape, span)
+    b.push(labels, &[left, right], shape, span)
 }
 
 /// The verifier has computed these sums and differences, so they do not overflow; a size that did would be refused when

@@ -1,16 +1,18 @@
 //! Forward mode: how fast each value of a step moves, as a graph.
 
-use super::active::{passes, row, varying};
+use super::active::{row, varying};
 use super::build::Builder;
 use super::names::{Names, spoken};
 use super::rules::{contract, reduction_slope};
 use super::sweep::sweep;
 use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Graph, Node, NodeId, Op, Pointwise, Reduction, Start};
+use crate::ir::{
+    Along, Cell, Gradient, Graph, Leaf, Move, Node, NodeId, Op, Pointwise, Reduction, Start,
+};
 use crate::text::Name;
 
-/// One forward-mode step. Takes what forward had (`Op::Forward`, and leaves of the step graph as
-/// themselves) and the tangents of inputs, old carried values and params (`Op::Tangent`).
+/// One forward-mode step. Takes what forward had (`Leaf::Forward`, and leaves of the step graph as
+/// themselves) and the tangents of inputs, old carried values and params (`Leaf::Tangent`).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tangent {
     /// The graph.
@@ -75,10 +77,10 @@ fn push<'f>(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Pushed<'f> {
         let node = forward.node(id);
         let source = node.op.source();
         let tangent = match source {
-            Some(source) => Some(b.push(Op::Tangent(source), &[], node.shape.clone(), node.span)),
+            Some(source) => Some(b.push(Leaf::Tangent(source), &[], node.shape.clone(), node.span)),
             None => {
                 let moves = |it: usize| {
-                    passes(node, it, table).then(|| tangents[node.args[it].idx()]).flatten()
+                    node.op.passes(it, table).then(|| tangents[node.args[it].idx()]).flatten()
                 };
                 of_node(&mut b, table, id, node, &moves)
             }
@@ -143,13 +145,13 @@ fn of_node(
             }
             b.sum(&terms)
         }
-        Op::Reduce(reduction, axes) if *reduction != Reduction::Sum => {
+        Op::Along(Along::Reduce(reduction, axes)) if *reduction != Reduction::Sum => {
             let t = moves(0)?;
             let slope = reduction_slope(b, *reduction, axes, id, node.args[0]);
             let product = b.map(Pointwise::Mul, &[t, slope]);
             Some(b.reduce_sum(product, axes))
         }
-        Op::Softmax(axes) => {
+        Op::Along(Along::Softmax(axes)) => {
             let t = moves(0)?;
             let y = b.value(id);
             let product = b.map(Pointwise::Mul, &[t, y]);
@@ -158,7 +160,7 @@ fn of_node(
             let centred = b.map(Pointwise::Sub, &[t, mean]);
             Some(b.map(Pointwise::Mul, &[y, centred]))
         }
-        Op::Concat(_) | Op::Stack => {
+        Op::Move(Move::Concat(_) | Move::Stack) => {
             let mut args = Vec::with_capacity(node.args.len());
             for (position, arg) in node.args.iter().enumerate() {
                 args.push(match moves(position) {
@@ -171,45 +173,27 @@ fn of_node(
             }
             Some(b.push(node.op.clone(), &args, node.shape.clone(), span))
         }
-        Op::Lookup | Op::Scatter => {
+        Op::Indexed(_) => {
             let t = moves(0)?;
             let index = b.value(node.args[1]);
             Some(b.push(node.op.clone(), &[t, index], node.shape.clone(), span))
         }
         // The clip is of adjoints alone, and a guard is where nothing of an untaken branch arrives
         // anyway.
-        Op::Guard => moves(1),
-        Op::ClipGrad(_) => moves(0),
-        Op::Declared => {
+        Op::Gradient(Gradient::Guard) => moves(1),
+        Op::Gradient(Gradient::ClipGrad(_)) => moves(0),
+        Op::Gradient(Gradient::Declared) => {
             let t = moves(1)?;
             let slope = b.value(node.args[2]);
             Some(b.times(t, slope))
         }
-        Op::Expand(_)
-        | Op::Reduce(..)
-        | Op::CumSum { .. }
-        | Op::Permute(_)
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reshape
-        | Op::Pick(_)
-        | Op::Place(_) => {
+        Op::Move(_) | Op::Along(Along::Reduce(..) | Along::CumSum { .. }) => {
             let t = moves(0)?;
             Some(b.push(node.op.clone(), &[t], node.shape.clone(), span))
         }
-        Op::StopGrad
-        | Op::ProductOfOthers(_)
-        | Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => None,
+        Op::Gradient(Gradient::StopGrad)
+        | Op::Along(Along::ProductOfOthers(_))
+        | Op::Leaf(_)
+        | Op::Literal(_) => None,
     }
 }

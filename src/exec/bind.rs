@@ -11,7 +11,7 @@ mod error;
 use decide::decide;
 pub use error::BindError;
 
-use crate::ir::{Cell, Dim, Env, Graph, HyperKind, Node, NodeId, Op, Shape, Start};
+use crate::ir::{Cell, Dim, Env, Graph, HyperKind, Literal, Move, Node, NodeId, Op, Shape, Start};
 use crate::text::{Name, Span};
 
 /// No value may have more elements.
@@ -361,7 +361,7 @@ fn check_bounds(
     // A polynomial that overflows is outside of any axis.
     let at = |dim: &Dim| env.size(dim).map_or(i128::MAX, i128::from);
     match &node.op {
-        Op::Slice { axis, from, to } => {
+        Op::Move(Move::Slice { axis, from, to }) => {
             let size = &graph.shape(node.args[0]).axes()[*axis];
             let len = before[node.args[0].idx()][*axis] as i128;
             let (lo, hi) = (at(from), at(to));
@@ -372,7 +372,7 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Pick(index) => {
+        Op::Move(Move::Pick(index)) => {
             let size = &graph.shape(node.args[0]).axes()[0];
             let len = before[node.args[0].idx()][0] as i128;
             if !(0..len).contains(&at(index)) {
@@ -382,7 +382,7 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Place(index) => {
+        Op::Move(Move::Place(index)) => {
             let len = shape[0] as i128;
             if !(0..len).contains(&at(index)) {
                 let size = &node.shape.axes()[0];
@@ -392,7 +392,7 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Pad { before: lo, after: hi, .. } => {
+        Op::Move(Move::Pad { before: lo, after: hi, .. }) => {
             if at(lo) < 0 || at(hi) < 0 {
                 return Err(fault(
                     format!("{} zeros before and {} after do not exist", at(lo), at(hi)),
@@ -400,7 +400,7 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Reshape => {
+        Op::Move(Move::Reshape) => {
             let from = elements(&before[node.args[0].idx()]);
             if from != elements(shape) {
                 let old = graph.shape(node.args[0]);
@@ -411,7 +411,7 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Array(values) => {
+        Op::Literal(Literal::Array(values)) => {
             if shape != [values.len()] {
                 return Err(fault(
                     format!("an array of {} numbers does not fit {}", values.len(), node.shape),
@@ -419,7 +419,7 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Concat(axis) => {
+        Op::Move(Move::Concat(axis)) => {
             let sum: usize = node.args.iter().map(|it| before[it.idx()][*axis]).sum();
             if sum != shape[*axis] {
                 return Err(fault(
@@ -428,32 +428,14 @@ fn check_bounds(
                 ));
             }
         }
-        Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_)
+        Op::Leaf(_)
+        | Op::Literal(Literal::Scalar(_) | Literal::Eye | Literal::Iota)
         | Op::Map(_)
-        | Op::Expand(_)
+        | Op::Move(Move::Expand(_) | Move::Permute(_) | Move::Stack)
         | Op::Contract(_)
-        | Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Permute(_)
-        | Op::Stack
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Guard
-        | Op::Declared
-        | Op::StopGrad
-        | Op::ClipGrad(_) => {}
+        | Op::Along(_)
+        | Op::Indexed(_)
+        | Op::Gradient(_) => {}
     }
     Ok(())
 }

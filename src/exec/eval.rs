@@ -6,7 +6,10 @@
 
 use ndarray::{ArcArray, ArrayD, Axis, IxDyn, Slice};
 
-use crate::ir::{Const, Contract, Env, Graph, Node, NodeId, Op, Pointwise, Real, Reduction};
+use crate::ir::{
+    Along, Const, Contract, Env, Graph, Indexed, Literal, Move, Node, NodeId, Op, Pointwise, Real,
+    Reduction,
+};
 
 /// An array of any rank; cheap to copy.
 pub type Value<F> = ArcArray<F, IxDyn>;
@@ -109,63 +112,65 @@ pub(crate) fn value_of<F: Real>(
     leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>,
 ) -> Value<F> {
     let value = match &node.op {
-        Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => leaf(id, node),
-        Op::Constant(value) => filled(shape, number(value, env)),
-        Op::Array(values) => from_vec(shape, values.iter().map(|it| number(it, env)).collect()),
-        Op::Eye => eye(shape),
-        Op::Iota => from_vec(shape, (0..shape[0]).map(|it| F::of(it as f64)).collect()),
+        Op::Leaf(_) => leaf(id, node),
+        Op::Literal(Literal::Scalar(value)) => filled(shape, number(value, env)),
+        Op::Literal(Literal::Array(values)) => {
+            from_vec(shape, values.iter().map(|it| number(it, env)).collect())
+        }
+        Op::Literal(Literal::Eye) => eye(shape),
+        Op::Literal(Literal::Iota) => {
+            from_vec(shape, (0..shape[0]).map(|it| F::of(it as f64)).collect())
+        }
         Op::Map(op) => map(*op, args),
-        Op::Expand(places) => expand(args[0], places, shape),
+        Op::Move(Move::Expand(places)) => expand(args[0], places, shape),
         Op::Contract(labels) => contract(labels, args[0], args[1], shape),
-        Op::Reduce(reduction, axes) => {
+        Op::Along(Along::Reduce(reduction, axes)) => {
             let reduced = rows(args[0], axes).map(|it| reduce(*reduction, it)).collect();
             from_vec(shape, reduced)
         }
-        Op::Softmax(axes) => along(args[0], axes, softmax),
-        Op::CumSum { axis, reverse } => along(args[0], &[*axis], |it| cumsum(it, *reverse)),
-        Op::ProductOfOthers(axes) => along(args[0], axes, product_of_others),
-        Op::Permute(order) => args[0].view().permuted_axes(IxDyn(order)).to_owned().into_shared(),
-        Op::Concat(axis) => concat(*axis, args, shape),
-        Op::Stack => stack(args, shape),
-        Op::Slice { axis, from, .. } => {
+        Op::Along(Along::Softmax(axes)) => along(args[0], axes, softmax),
+        Op::Along(Along::CumSum { axis, reverse }) => {
+            along(args[0], &[*axis], |it| cumsum(it, *reverse))
+        }
+        Op::Along(Along::ProductOfOthers(axes)) => along(args[0], axes, product_of_others),
+        Op::Move(Move::Permute(order)) => {
+            args[0].view().permuted_axes(IxDyn(order)).to_owned().into_shared()
+        }
+        Op::Move(Move::Concat(axis)) => concat(*axis, args, shape),
+        Op::Move(Move::Stack) => stack(args, shape),
+        Op::Move(Move::Slice { axis, from, .. }) => {
             let from = size(from, env);
             let window = Slice::from(from..from + shape[*axis]);
             args[0].slice_axis(Axis(*axis), window).to_owned().into_shared()
         }
-        Op::Pad { axis, before, .. } => {
+        Op::Move(Move::Pad { axis, before, .. }) => {
             let before = size(before, env);
             let mut padded = ArrayD::zeros(IxDyn(shape));
             let window = Slice::from(before..before + args[0].shape()[*axis]);
             padded.slice_axis_mut(Axis(*axis), window).assign(args[0]);
             padded.into_shared()
         }
-        Op::Reshape => from_vec(shape, args[0].iter().copied().collect()),
-        Op::Pick(index) => args[0].index_axis(Axis(0), size(index, env)).to_owned().into_shared(),
-        Op::Place(index) => {
+        Op::Move(Move::Reshape) => from_vec(shape, args[0].iter().copied().collect()),
+        Op::Move(Move::Pick(index)) => {
+            args[0].index_axis(Axis(0), size(index, env)).to_owned().into_shared()
+        }
+        Op::Move(Move::Place(index)) => {
             let mut placed = ArrayD::zeros(IxDyn(shape));
             placed.index_axis_mut(Axis(0), size(index, env)).assign(args[0]);
             placed.into_shared()
         }
-        Op::Lookup => match row(args[1], args[0].shape()[0]) {
+        Op::Indexed(Indexed::Lookup) => match row(args[1], args[0].shape()[0]) {
             Some(row) => args[0].index_axis(Axis(0), row).to_owned().into_shared(),
             None => filled(shape, F::nan()),
         },
-        Op::Scatter => {
+        Op::Indexed(Indexed::Scatter) => {
             let mut placed = ArrayD::zeros(IxDyn(shape));
             if let Some(row) = row(args[1], shape[0]) {
                 placed.index_axis_mut(Axis(0), row).assign(args[0]);
             }
             placed.into_shared()
         }
-        Op::Guard => args[1].clone(),
-        Op::Declared | Op::StopGrad | Op::ClipGrad(_) => args[0].clone(),
+        Op::Gradient(it) => args[it.operand()].clone(),
     };
     debug_assert_eq!(value.shape(), shape, "{:?}", node.op);
     value

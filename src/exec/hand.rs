@@ -1,8 +1,8 @@
 //! Small cells built by hand, for the tests of this folder.
 
 use crate::ir::{
-    Carry, Cell, Const, Contract, Dim, DimDecl, Graph, Init, Input, NamedValue, NodeId, Op, Output,
-    Param, Pointwise, Shape, Start,
+    Carry, Cell, Const, Contract, Dim, DimDecl, Graph, Init, Input, Leaf, NamedValue, NodeId, Op,
+    Output, Param, Pointwise, Shape, Start,
 };
 use crate::ir::{Draw, graph};
 use crate::text::Span;
@@ -48,7 +48,7 @@ pub(crate) fn leaf(graph: &mut Graph, op: Op, shape: &Shape) -> NodeId {
 pub(crate) fn product(graph: &mut Graph, w: NodeId, v: NodeId) -> NodeId {
     let rows = Shape(vec![graph.shape(w).axes()[0].clone()]);
     let labels = Contract { left: vec![0, 1], right: vec![1], result: vec![0] };
-    graph.add(Op::Contract(labels), vec![w, v], rows, NOWHERE)
+    graph.add(labels, vec![w, v], rows, NOWHERE)
 }
 
 pub(crate) fn map(graph: &mut Graph, op: Pointwise, args: &[NodeId]) -> NodeId {
@@ -65,7 +65,7 @@ pub(crate) fn input(cell: &mut Cell, name: &str, axes: &[&str]) -> NodeId {
         span: NOWHERE,
     };
     cell.inputs.push(input);
-    leaf(&mut cell.step, Op::Input(cell.inputs.len() - 1), &shape)
+    leaf(&mut cell.step, Op::Leaf(Leaf::Input(cell.inputs.len() - 1)), &shape)
 }
 
 pub(crate) fn param(cell: &mut Cell, name: &str, axes: &[&str]) -> NodeId {
@@ -74,7 +74,7 @@ pub(crate) fn param(cell: &mut Cell, name: &str, axes: &[&str]) -> NodeId {
     let param =
         Param { name: name.into(), shape: shape.clone(), init, trained: true, span: NOWHERE };
     cell.params.push(param);
-    leaf(&mut cell.step, Op::Param(cell.params.len() - 1), &shape)
+    leaf(&mut cell.step, Op::Leaf(Leaf::Param(cell.params.len() - 1)), &shape)
 }
 
 /// A carried value; its next value is set later with [`set_next`].
@@ -90,7 +90,7 @@ pub(crate) fn carry(cell: &mut Cell, name: &str, axes: &[&str], start: Start) ->
         span: NOWHERE,
     };
     cell.carries.push(carry);
-    leaf(&mut cell.step, Op::Carry(cell.carries.len() - 1), &shape)
+    leaf(&mut cell.step, Op::Leaf(Leaf::Carry(cell.carries.len() - 1)), &shape)
 }
 
 pub(crate) fn set_next(cell: &mut Cell, name: &str, next: NodeId) {
@@ -117,7 +117,7 @@ pub(crate) fn gated() -> Cell {
     let unused = param(&mut cell, "unused", &["H"]);
     let _ = unused;
     param(&mut cell, "h0", &["H"]);
-    let start = leaf(&mut cell.start, Op::Param(5), &shape(&["H"]));
+    let start = leaf(&mut cell.start, Op::Leaf(Leaf::Param(5)), &shape(&["H"]));
     let h = carry(&mut cell, "h", &["H"], Start::Node(start));
     let older = carry(&mut cell, "h.2", &["H"], Start::SameAs(0));
     let graph = &mut cell.step;

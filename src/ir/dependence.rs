@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::graph::NodeId;
-use super::op::Op;
+use super::op::{Leaf, Op};
 use super::{Cell, Graph, Scope};
 
 /// When a value can be computed.
@@ -29,46 +29,24 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
     let delays = delays(cell);
     let mut phases: Vec<Phase> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
-        let own = match &node.op {
-            // The past of an input stands in the inputs already.
-            Op::Carry(idx) if delays[*idx] => Phase::BeforeLoop,
-            Op::Carry(_) => Phase::Loop,
-            Op::Input(_) => Phase::BeforeLoop,
-            Op::Mask(mask) => match cell.masks[*mask].scope {
+        let own = match node.op.leaf() {
+            // The past of an input is among the inputs already.
+            Some(Leaf::Carry(idx)) if delays[idx] => Phase::BeforeLoop,
+            Some(Leaf::Carry(_)) => Phase::Loop,
+            Some(Leaf::Input(_)) => Phase::BeforeLoop,
+            Some(Leaf::Mask(mask)) => match cell.masks[mask].scope {
                 Scope::Step => Phase::BeforeLoop,
                 Scope::Sequence => Phase::PerSequence,
                 Scope::Run => Phase::Once,
             },
-            Op::Param(_)
-            | Op::Constant(_)
-            | Op::Array(_)
-            | Op::Eye
-            | Op::Iota
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
-            | Op::Map(_)
-            | Op::Expand(_)
-            | Op::Contract(_)
-            | Op::Reduce(..)
-            | Op::Softmax(_)
-            | Op::CumSum { .. }
-            | Op::ProductOfOthers(_)
-            | Op::Permute(_)
-            | Op::Concat(_)
-            | Op::Stack
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Reshape
-            | Op::Pick(_)
-            | Op::Place(_)
-            | Op::Lookup
-            | Op::Scatter
-            | Op::Guard
-            | Op::Declared
-            | Op::StopGrad
-            | Op::ClipGrad(_) => Phase::Once,
+            Some(
+                Leaf::Param(_)
+                | Leaf::Forward(_)
+                | Leaf::OutputAdjoint(_)
+                | Leaf::CarryAdjoint(_)
+                | Leaf::Tangent(_),
+            )
+            | None => Phase::Once,
         };
         let args = node.args.iter().map(|it| phases[it.idx()]);
         phases.push(args.fold(own, Phase::max));
@@ -118,7 +96,7 @@ fn carries_below(graph: &Graph, root: NodeId, visitor: usize, seen: &mut [usize]
             continue;
         }
         let node = graph.node(at);
-        if let Op::Carry(carry) = node.op {
+        if let Op::Leaf(Leaf::Carry(carry)) = node.op {
             found.push(carry);
         }
         open.extend(&node.args);
@@ -191,7 +169,6 @@ pub fn products(cell: &Cell) -> ProductCount {
 }
 
 /// A contraction that sums over something: an outer product is elementwise work.
-pub(super) fn is_product(graph: &Graph, id: NodeId) -> bool {
-    let Op::Contract(it) = &graph.node(id).op else { return false };
-    it.left.iter().any(|label| !it.result.contains(label))
+fn is_product(graph: &Graph, id: NodeId) -> bool {
+    matches!(&graph.node(id).op, Op::Contract(it) if !it.is_outer())
 }

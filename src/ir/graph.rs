@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::constant::Const;
 use super::dim::{Dim, Shape};
-use super::op::Op;
+use super::op::{Literal, Move, Op};
 use super::pointwise::Pointwise;
 use crate::text::{Name, Span};
 
@@ -83,13 +83,19 @@ impl Graph {
     }
 
     /// A node without a name.
-    pub fn add(&mut self, op: Op, args: Vec<NodeId>, shape: Shape, span: Span) -> NodeId {
-        self.push(Node { op, args, shape, name: None, span })
+    pub fn add(
+        &mut self,
+        op: impl Into<Op>,
+        args: Vec<NodeId>,
+        shape: Shape,
+        span: Span,
+    ) -> NodeId {
+        self.push(Node { op: op.into(), args, shape, name: None, span })
     }
 
     /// A scalar constant.
     pub fn constant(&mut self, value: Const, span: Span) -> NodeId {
-        self.add(Op::Constant(value), Vec::new(), Shape::scalar(), span)
+        self.add(Literal::Scalar(value), Vec::new(), Shape::scalar(), span)
     }
 
     /// An elementwise operation; the operands must have one shape, which the result has too.
@@ -112,7 +118,7 @@ impl Graph {
         if places.len() == shape.rank() {
             return value;
         }
-        self.add(Op::Expand(places), vec![value], shape, span)
+        self.add(Move::Expand(places), vec![value], shape, span)
     }
 
     /// A scalar repeated to a shape.

@@ -3,7 +3,7 @@
 //! [`infer`] never panics, whatever the operands: graphs are also read from files.
 
 use super::dim::{Dim, Shape};
-use super::op::{Contract, Op};
+use super::op::{Along, Contract, Gradient, Indexed, Literal, Move, Op};
 
 /// The shape that a node with this operator and operands must have. Where the operator leaves it
 /// open (leaves, `Expand`, `Reshape`, `Place`, `Scatter`), `declared` is checked and given back.
@@ -12,16 +12,9 @@ use super::op::{Contract, Op};
 /// checked when sizes are bound.
 pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String> {
     match op {
-        Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => arity(args, 0).map(|()| declared.clone()),
-        Op::Constant(_) => arity(args, 0).map(|()| Shape::scalar()),
-        Op::Array(values) => {
+        Op::Leaf(_) => arity(args, 0).map(|()| declared.clone()),
+        Op::Literal(Literal::Scalar(_)) => arity(args, 0).map(|()| Shape::scalar()),
+        Op::Literal(Literal::Array(values)) => {
             arity(args, 0)?;
             ranked(declared, 1)?;
             match declared.0[0].as_number() {
@@ -31,11 +24,11 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
                 Some(_) | None => Ok(declared.clone()),
             }
         }
-        Op::Iota => {
+        Op::Literal(Literal::Iota) => {
             arity(args, 0)?;
             ranked(declared, 1).map(|()| declared.clone())
         }
-        Op::Eye => {
+        Op::Literal(Literal::Eye) => {
             arity(args, 0)?;
             ranked(declared, 2)?;
             same_dim(&declared.0[0], &declared.0[1])?;
@@ -48,7 +41,7 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
             }
             Ok(args[0].clone())
         }
-        Op::Expand(places) => {
+        Op::Move(Move::Expand(places)) => {
             arity(args, 1)?;
             ranked(args[0], places.len())?;
             ascending(places, declared.rank())?;
@@ -61,23 +54,23 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
             arity(args, 2)?;
             contract(labels, args[0], args[1])
         }
-        Op::Reduce(_, axes) => {
+        Op::Along(Along::Reduce(_, axes)) => {
             arity(args, 1)?;
             ascending(axes, args[0].rank())?;
             let kept = args[0].0.iter().enumerate().filter(|(idx, _)| !axes.contains(idx));
             Ok(Shape(kept.map(|(_, axis)| axis.clone()).collect()))
         }
-        Op::Softmax(axes) | Op::ProductOfOthers(axes) => {
+        Op::Along(Along::Softmax(axes) | Along::ProductOfOthers(axes)) => {
             arity(args, 1)?;
             ascending(axes, args[0].rank())?;
             Ok(args[0].clone())
         }
-        Op::CumSum { axis, .. } => {
+        Op::Along(Along::CumSum { axis, .. }) => {
             arity(args, 1)?;
             axis_of(args[0], *axis)?;
             Ok(args[0].clone())
         }
-        Op::Permute(order) => {
+        Op::Move(Move::Permute(order)) => {
             arity(args, 1)?;
             let mut sorted = order.clone();
             sorted.sort_unstable();
@@ -86,8 +79,8 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
             }
             Ok(Shape(order.iter().map(|it| args[0].0[*it].clone()).collect()))
         }
-        Op::Concat(axis) => concat(*axis, args),
-        Op::Stack => {
+        Op::Move(Move::Concat(axis)) => concat(*axis, args),
+        Op::Move(Move::Stack) => {
             let Some(first) = args.first() else {
                 return Err("a stack of nothing".into());
             };
@@ -98,19 +91,19 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
             axes.extend_from_slice(first.axes());
             Ok(Shape(axes))
         }
-        Op::Slice { axis, from, to } => {
+        Op::Move(Move::Slice { axis, from, to }) => {
             arity(args, 1)?;
             let size = axis_of(args[0], *axis)?;
             // The adjoint needs this one.
             size.sub(to).map_err(|it| it.to_string())?;
             resized(args[0], *axis, to.sub(from))
         }
-        Op::Pad { axis, before, after } => {
+        Op::Move(Move::Pad { axis, before, after }) => {
             arity(args, 1)?;
             let size = axis_of(args[0], *axis)?;
             resized(args[0], *axis, before.add(size).and_then(|it| it.add(after)))
         }
-        Op::Reshape => {
+        Op::Move(Move::Reshape) => {
             arity(args, 1)?;
             match (elements(args[0]), elements(declared)) {
                 (Some(from), Some(to)) if from != to => {
@@ -119,38 +112,38 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
                 (Some(_) | None, Some(_) | None) => Ok(declared.clone()),
             }
         }
-        Op::Pick(_) => {
+        Op::Move(Move::Pick(_)) => {
             arity(args, 1)?;
             axis_of(args[0], 0)?;
             Ok(Shape(args[0].0[1..].to_vec()))
         }
-        Op::Place(_) => {
+        Op::Move(Move::Place(_)) => {
             arity(args, 1)?;
             without_first(declared, args[0])
         }
-        Op::Lookup => {
+        Op::Indexed(Indexed::Lookup) => {
             arity(args, 2)?;
             axis_of(args[0], 0)?;
             ranked(args[1], 0)?;
             Ok(Shape(args[0].0[1..].to_vec()))
         }
-        Op::Scatter => {
+        Op::Indexed(Indexed::Scatter) => {
             arity(args, 2)?;
             ranked(args[1], 0)?;
             without_first(declared, args[0])
         }
-        Op::Guard => {
+        Op::Gradient(Gradient::Guard) => {
             arity(args, 2)?;
             same(args[0], args[1])?;
             Ok(args[1].clone())
         }
-        Op::Declared => {
+        Op::Gradient(Gradient::Declared) => {
             arity(args, 3)?;
             same(args[0], args[1])?;
             same(args[0], args[2])?;
             Ok(args[0].clone())
         }
-        Op::StopGrad | Op::ClipGrad(_) => {
+        Op::Gradient(Gradient::StopGrad | Gradient::ClipGrad(_)) => {
             arity(args, 1)?;
             Ok(args[0].clone())
         }

@@ -23,7 +23,9 @@ pub use constant::{Const, Draw, Env, Family, Init};
 pub use dim::{Dim, Shape};
 pub use graph::{Graph, Node, NodeId};
 pub use layout::{Arrangement, Layout, Row};
-pub use op::{Contract, Op, Reduction, Source};
+pub use op::{
+    Along, Contract, Gradient, Indexed, Leaf, Linearity, Literal, Move, Op, Reduction, Source,
+};
 pub use pointwise::Pointwise;
 pub use real::Real;
 pub use recurrence::{Recurrence, recurrence};

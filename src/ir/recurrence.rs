@@ -11,10 +11,9 @@
 
 use std::fmt;
 
-use super::dependence::{self, is_product};
-use super::graph::NodeId;
-use super::op::{Op, Reduction};
-use super::{Cell, Node, Pointwise};
+use super::dependence;
+use super::op::{Leaf, Linearity, Op};
+use super::{Cell, Node};
 
 /// The class of a cell's recurrence: that of all its states together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -100,8 +99,8 @@ fn degrees(cell: &Cell, known: &[bool]) -> Vec<Option<Degree>> {
     for id in graph.ids() {
         let node = graph.node(id);
         let degree = match &node.op {
-            Op::Carry(idx) if !known[*idx] => Some(AFFINE),
-            _ => degree(node, id, &degrees, cell),
+            Op::Leaf(Leaf::Carry(idx)) if !known[*idx] => Some(AFFINE),
+            _ => degree(node, &degrees),
         };
         degrees.push(degree);
     }
@@ -119,66 +118,23 @@ fn class(degree: Degree) -> Recurrence {
 }
 
 /// The degree of a node by those of its operands; `None` when it reads no state.
-fn degree(node: &Node, id: NodeId, known: &[Option<Degree>], cell: &Cell) -> Option<Degree> {
-    let of = |idx: usize| node.args.get(idx).and_then(|it| known[it.idx()]);
-    let reading: Vec<Degree> = (0..node.args.len()).filter_map(of).collect();
-    let all = reading.iter().copied().reduce(Degree::and)?;
-    let nonlinear = Degree { nonlinear: true, ..all };
-    let mixed = Degree { nonlinear: true, mixes: true, ..all };
-    let one = |position: usize| match (of(position), reading.len()) {
-        (Some(_), 1) => all,
-        _ => nonlinear,
-    };
+fn degree(node: &Node, known: &[Option<Degree>]) -> Option<Degree> {
+    // The condition of a guard and a declared slope only matter to the gradient.
+    if let Some(operand) = node.op.hands_on() {
+        return known[node.args[operand].idx()];
+    }
+    let reads: Vec<Option<Degree>> = node.args.iter().map(|it| known[it.idx()]).collect();
+    let all = reads.iter().copied().flatten().reduce(Degree::and)?;
+    let varies: Vec<bool> = reads.iter().map(Option::is_some).collect();
+    let nonlinear = all.nonlinear || node.op.linearity(&varies) == Linearity::Nonlinear;
     let degree = match &node.op {
-        Op::Map(Pointwise::Add | Pointwise::Sub | Pointwise::Neg) => all,
-        Op::Map(Pointwise::Mul) if reading.len() == 1 => all,
-        Op::Map(Pointwise::Div) => one(0),
-        Op::Map(Pointwise::Where) if of(0).is_none() => all,
-        Op::Map(_) => nonlinear,
-        // The condition of a guard and a declared slope only matter to the gradient.
-        Op::Guard => of(1)?,
-        Op::Declared => of(0)?,
-        Op::Expand(_)
-        | Op::Permute(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reshape
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::StopGrad
-        | Op::ClipGrad(_) => all,
-        Op::Reduce(Reduction::Sum, _) | Op::CumSum { .. } => Degree { mixes: true, ..all },
-        Op::Reduce(
-            Reduction::Max
-            | Reduction::Min
-            | Reduction::Product
-            | Reduction::Norm
-            | Reduction::LogSumExp,
-            _,
-        )
-        | Op::Softmax(_)
-        | Op::ProductOfOthers(_) => mixed,
-        Op::Lookup | Op::Scatter => one(0),
-        Op::Contract(_) => {
-            let product = usize::from(is_product(&cell.step, id));
-            let nonlinear = all.nonlinear || reading.len() > 1;
+        Op::Along(_) => Degree { nonlinear, mixes: true, ..all },
+        Op::Contract(it) => {
+            let product = usize::from(!it.is_outer());
             Degree { nonlinear, products: all.products + product, ..all }
         }
-        // Leaves have no operands.
-        Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => return None,
+        Op::Map(_) | Op::Move(_) | Op::Indexed(_) | Op::Gradient(_) => Degree { nonlinear, ..all },
+        Op::Leaf(_) | Op::Literal(_) => return None,
     };
     Some(degree)
 }

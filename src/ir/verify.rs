@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::infer::infer;
-use super::{Cell, Const, Dim, Graph, HyperKind, Init, Node, NodeId, Op, Shape, Source, Start};
+use super::{
+    Along, Cell, Const, Dim, Gradient, Graph, HyperKind, Init, Leaf, Literal, Move, Node, NodeId,
+    Op, Shape, Source, Start,
+};
 
 /// More axes than this no value has.
 const MAX_RANK: usize = 32;
@@ -95,116 +98,76 @@ fn verify_node(
         return Err(format!("its shape is {shape}, not {}", node.shape));
     }
     match &node.op {
-        Op::Constant(value) | Op::ClipGrad(value) => names.constant(value, 0)?,
-        Op::Array(values) => {
+        Op::Literal(Literal::Scalar(value)) | Op::Gradient(Gradient::ClipGrad(value)) => {
+            names.constant(value, 0)?
+        }
+        Op::Literal(Literal::Array(values)) => {
             for value in values {
                 names.constant(value, 0)?;
             }
         }
-        Op::Slice { from, to, .. } => {
+        Op::Move(Move::Slice { from, to, .. }) => {
             names.dim(from)?;
             names.dim(to)?;
         }
-        Op::Pad { before, after, .. } => {
+        Op::Move(Move::Pad { before, after, .. }) => {
             names.dim(before)?;
             names.dim(after)?;
         }
-        Op::Pick(index) | Op::Place(index) => names.dim(index)?,
+        Op::Move(Move::Pick(index) | Move::Place(index)) => names.dim(index)?,
         // Nobody can differentiate it again.
-        Op::ProductOfOthers(_) if matches!(role, Role::Step | Role::Start) => {
+        Op::Along(Along::ProductOfOthers(_)) if matches!(role, Role::Step | Role::Start) => {
             return Err("it stands in derived graphs only".into());
         }
-        Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => {
-            let wanted = leaf_shape(cell, &node.op, role)?;
+        Op::Leaf(leaf) => {
+            let wanted = leaf_shape(cell, *leaf, role)?;
             if *wanted != node.shape {
                 return Err(format!("its shape is {wanted}, not {}", node.shape));
             }
         }
-        Op::Eye
-        | Op::Iota
+        Op::Literal(Literal::Eye | Literal::Iota)
         | Op::Map(_)
-        | Op::Expand(_)
+        | Op::Move(
+            Move::Expand(_) | Move::Permute(_) | Move::Concat(_) | Move::Stack | Move::Reshape,
+        )
         | Op::Contract(_)
-        | Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Permute(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Reshape
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Guard
-        | Op::Declared
-        | Op::StopGrad => {}
+        | Op::Along(_)
+        | Op::Indexed(_)
+        | Op::Gradient(Gradient::Guard | Gradient::Declared | Gradient::StopGrad) => {}
     }
     Ok(())
 }
 
-/// The shape of a leaf that is not a constant, or why it may not stand here.
-fn leaf_shape<'c>(cell: &'c Cell, op: &Op, role: Role) -> Result<&'c Shape, String> {
+/// The shape of a leaf, or why it may not be here.
+fn leaf_shape(cell: &Cell, leaf: Leaf, role: Role) -> Result<&Shape, String> {
     let of_step = matches!(role, Role::Step | Role::DerivedStep);
     let derived = matches!(role, Role::DerivedStep | Role::DerivedStart);
     let input = |idx: usize| of_step.then(|| cell.inputs.get(idx).map(|it| &it.shape)).flatten();
     let carry = |idx: usize| cell.carries.get(idx).map(|it| &it.shape);
-    let shape = match op {
-        Op::Input(idx) | Op::Tangent(Source::Input(idx)) => input(*idx),
-        Op::Carry(idx) | Op::Tangent(Source::Carry(idx)) => {
+    let shape = match leaf {
+        Leaf::Input(idx) | Leaf::Tangent(Source::Input(idx)) => input(idx),
+        Leaf::Carry(idx) | Leaf::Tangent(Source::Carry(idx)) => {
             if of_step {
-                carry(*idx)
+                carry(idx)
             } else {
                 None
             }
         }
-        Op::Param(idx) | Op::Tangent(Source::Param(idx)) => {
-            cell.params.get(*idx).map(|it| &it.shape)
+        Leaf::Param(idx) | Leaf::Tangent(Source::Param(idx)) => {
+            cell.params.get(idx).map(|it| &it.shape)
         }
-        Op::Mask(idx) => of_step.then(|| cell.masks.get(*idx)).flatten().map(|it| &it.shape),
-        Op::Forward(of) => {
+        Leaf::Mask(idx) => of_step.then(|| cell.masks.get(idx)).flatten().map(|it| &it.shape),
+        Leaf::Forward(of) => {
             let graph = if of_step { &cell.step } else { &cell.start };
             graph.nodes().get(of.idx()).map(|it| &it.shape)
         }
-        Op::OutputAdjoint(idx) => {
-            let output = of_step.then(|| cell.outputs.get(*idx)).flatten();
+        Leaf::OutputAdjoint(idx) => {
+            let output = of_step.then(|| cell.outputs.get(idx)).flatten();
             output.and_then(|it| cell.step.nodes().get(it.node.idx())).map(|it| &it.shape)
         }
-        Op::CarryAdjoint(idx) => carry(*idx),
-        Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Map(_)
-        | Op::Expand(_)
-        | Op::Contract(_)
-        | Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Permute(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reshape
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Guard
-        | Op::Declared
-        | Op::StopGrad
-        | Op::ClipGrad(_) => None,
+        Leaf::CarryAdjoint(idx) => carry(idx),
     };
-    let given_here = matches!(op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
-    let shape = shape.filter(|_| given_here || derived);
+    let shape = shape.filter(|_| leaf.is_of_step() || derived);
     shape.ok_or_else(|| "there is no such leaf here".to_string())
 }
 

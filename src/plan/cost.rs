@@ -6,7 +6,7 @@ use super::pass::source;
 use super::sums::Sum;
 use super::whole::Plan;
 use crate::ir::dim::DimOverflow;
-use crate::ir::{Contract, Dim, Graph, NodeId, Op, Pointwise};
+use crate::ir::{Contract, Dim, Graph, Move, NodeId, Op, Pointwise};
 
 /// Floating-point operations. What is done once per call and not for each step is not in them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,7 +24,7 @@ impl Flops {
         match &node.op {
             Op::Contract(labels) => {
                 let size = contracted(graph, id, labels)?;
-                if labels.left.iter().all(|it| labels.result.contains(it)) {
+                if labels.is_outer() {
                     self.elementwise = self.elementwise.add(&size)?;
                 } else {
                     self.products = self.products.add(&size.mul(&Dim::number(2))?)?;
@@ -32,37 +32,11 @@ impl Flops {
             }
             Op::Map(Pointwise::Identity) => {}
             Op::Map(_) => self.elementwise = self.elementwise.add(&node.shape.size()?)?,
-            Op::Reduce(..) | Op::Softmax(_) | Op::CumSum { .. } | Op::ProductOfOthers(_) => {
+            Op::Along(_) => {
                 self.elementwise = self.elementwise.add(&operand(0)?)?;
             }
             // These move numbers.
-            Op::Input(_)
-            | Op::Carry(_)
-            | Op::Param(_)
-            | Op::Mask(_)
-            | Op::Constant(_)
-            | Op::Array(_)
-            | Op::Eye
-            | Op::Iota
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
-            | Op::Expand(_)
-            | Op::Permute(_)
-            | Op::Concat(_)
-            | Op::Stack
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Reshape
-            | Op::Pick(_)
-            | Op::Place(_)
-            | Op::Lookup
-            | Op::Scatter
-            | Op::Guard
-            | Op::Declared
-            | Op::StopGrad
-            | Op::ClipGrad(_) => {}
+            Op::Leaf(_) | Op::Literal(_) | Op::Move(_) | Op::Indexed(_) | Op::Gradient(_) => {}
         }
         Ok(())
     }
@@ -86,7 +60,7 @@ fn contracted(graph: &Graph, id: NodeId, labels: &Contract) -> Result<Dim, DimOv
 /// What a node is a part of, one row of it after the other.
 fn whole(graph: &Graph, id: NodeId) -> NodeId {
     let mut at = source(graph, id);
-    while let Op::Pick(_) | Op::Slice { axis: 0, .. } = graph.node(at).op {
+    while let Op::Move(Move::Pick(_) | Move::Slice { axis: 0, .. }) = graph.node(at).op {
         at = source(graph, graph.node(at).args[0]);
     }
     at

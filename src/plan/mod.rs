@@ -31,61 +31,10 @@ pub use sums::{Sum, blocks, row_operands};
 pub use tasks::{Task, Tasks};
 pub use whole::{Fixed, Plan, adjoint, forward, kept, ordered, ordered_with};
 
-use crate::ir::{Graph, NodeId, Op};
+use crate::ir::{Graph, NodeId};
 
-/// The operand of a node that is the node's own value, if it only hands it on.
+/// The operand that a node shares its memory with, if it only hands it on.
 pub fn alias(graph: &Graph, id: NodeId) -> Option<NodeId> {
     let node = graph.node(id);
-    let operand = match &node.op {
-        Op::Guard => 1,
-        Op::Reshape | Op::Declared | Op::StopGrad | Op::ClipGrad(_) => 0,
-        // A value in its own shape.
-        Op::Permute(order) if order.is_sorted() => 0,
-        Op::Map(crate::ir::Pointwise::Identity) => 0,
-        Op::Map(_)
-        | Op::Permute(_)
-        | Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_)
-        | Op::Expand(_)
-        | Op::Contract(_)
-        | Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::Lookup
-        | Op::Scatter => return None,
-    };
-    Some(node.args[operand])
-}
-
-/// Whether an operator only moves numbers.
-fn moves(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Expand(_)
-            | Op::Permute(_)
-            | Op::Concat(_)
-            | Op::Stack
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Reshape
-            | Op::Pick(_)
-            | Op::Place(_)
-    )
+    node.op.shares().map(|it| node.args[it])
 }

@@ -4,7 +4,7 @@ use super::alias;
 use super::flow::{Flow, Levels, Recurrent};
 use super::linear::{LinearSum, Sums, sums};
 use super::tasks::{Tasks, schedule};
-use crate::ir::{Graph, NodeId, Op};
+use crate::ir::{Graph, NodeId};
 
 /// A part of a pass.
 #[derive(Clone, PartialEq, Debug)]
@@ -128,7 +128,7 @@ fn keys(
             && sums[id.idx()].is_none()
             && !absorbed[id.idx()]
             && !is_held[id.idx()]
-            && is_cheap(&graph.node(id).op);
+            && graph.node(id).op.is_cheap();
         if let (true, Some(Some(reader))) = (moves, readers[id.idx()]) {
             keys[id.idx()] = reader;
         }
@@ -143,45 +143,6 @@ fn keys(
         }
     }
     keys
-}
-
-/// Whether an operator costs about as much as reading its operands.
-fn is_cheap(op: &Op) -> bool {
-    match op {
-        Op::Map(_)
-        | Op::Expand(_)
-        | Op::Permute(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reshape
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::Guard
-        | Op::Declared
-        | Op::StopGrad
-        | Op::ClipGrad(_) => true,
-        Op::Contract(labels) => labels.left.iter().all(|it| labels.result.contains(it)),
-        Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => false,
-    }
 }
 
 /// The node whose memory a node shares because it only hands on its value, through any number of

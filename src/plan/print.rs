@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::alias;
 use super::cost::Flops;
 use super::linear::LinearSum;
 use super::pass::{Pass, Stage};
 use super::sums::Sum;
 use super::tasks::Task;
-use super::told::{Told, verb};
+use super::told::Told;
 use super::whole::Plan;
-use super::{alias, moves};
 use crate::ir::dim::DimOverflow;
 use crate::ir::print::{prev, wrap};
-use crate::ir::{Dim, Graph, NodeId, Op, Recurrence, recurrence};
+use crate::ir::{Dim, Graph, Move, NodeId, Op, Recurrence, recurrence};
 
 /// Prints the plan: the class of the recurrence, the stages of both passes, how gradients are found,
 /// what is kept and what it costs.
@@ -98,7 +98,7 @@ impl Printer<'_> {
             Task::Products(_) => true,
             Task::Single(id) => {
                 let op = &self.graph.node(*id).op;
-                !moves(op) && alias(self.graph, *id).is_none()
+                !matches!(op, Op::Move(_)) && alias(self.graph, *id).is_none()
             }
             Task::Elementwise(_) | Task::Hold(_) => false,
         });
@@ -111,15 +111,7 @@ impl Printer<'_> {
     fn once(&self, out: &mut String) {
         let computed = |id: &NodeId| {
             let op = &self.graph.node(*id).op;
-            let moves = matches!(
-                op,
-                Op::Constant(_)
-                    | Op::Array(_)
-                    | Op::Eye
-                    | Op::Iota
-                    | Op::Expand(_)
-                    | Op::Permute(_)
-            );
+            let moves = matches!(op, Op::Literal(_) | Op::Move(Move::Expand(_) | Move::Permute(_)));
             !op.is_leaf() && !moves && alias(self.graph, *id).is_none()
         };
         let once = |it: &NodeId| self.pass.needed[it.idx()] && self.pass.once[it.idx()];
@@ -141,10 +133,12 @@ impl Printer<'_> {
             Task::Single(id) => {
                 let (op, shape) = (&self.graph.node(*id).op, self.graph.shape(*id));
                 // What repeats or picks numbers is mostly read where it stands.
-                if alias(self.graph, *id).is_some() || matches!(op, Op::Expand(_) | Op::Pick(_)) {
+                if alias(self.graph, *id).is_some()
+                    || matches!(op, Op::Move(Move::Expand(_) | Move::Pick(_)))
+                {
                     return;
                 }
-                let what = verb(op);
+                let what = op.word();
                 let of = match self.told.own(*id) {
                     Some(name) => format!("{what}, {name}"),
                     None => self.told.name(*id),
@@ -262,7 +256,7 @@ impl Ways {
                 Some(Sum::Rows) => ways.rows.push(told.name(id)),
                 Some(Sum::Linear) => {
                     if !matches!(node.op, Op::Map(_)) && alias(graph, id).is_none() {
-                        ways.through.push(verb(&node.op).to_owned());
+                        ways.through.push(node.op.word().to_owned());
                     }
                     open.extend(node.args.iter().rev());
                 }

@@ -1,7 +1,7 @@
 //! Gradients of params: sums over all rows, taken apart into products of two values over all rows
 //! and into values that are summed as they are.
 
-use crate::ir::{Contract, Graph, NodeId, Op, Pointwise, Reduction};
+use crate::ir::{Contract, Graph, Linearity, NodeId, Op};
 
 /// How the sum of a value over all rows is found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,63 +69,13 @@ fn sum_of(graph: &Graph, id: NodeId, once: &[bool]) -> Sum {
         return Sum::Once;
     }
     let node = graph.node(id);
-    let varying = node.args.iter().filter(|it| !once[it.idx()]).count();
-    match &node.op {
-        Op::Map(Pointwise::Neg)
-        | Op::Expand(_)
-        | Op::Permute(_)
-        | Op::Reshape
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::CumSum { .. }
-        | Op::Reduce(Reduction::Sum, _) => Sum::Linear,
-        // A term that is the same for all rows counts once for each.
-        Op::Map(Pointwise::Add | Pointwise::Sub) | Op::Concat(_) | Op::Stack
-            if varying == node.args.len() =>
-        {
-            Sum::Linear
-        }
-        Op::Map(Pointwise::Mul) if varying == 1 => Sum::Linear,
-        Op::Map(Pointwise::Div) if !once[node.args[0].idx()] && varying == 1 => Sum::Linear,
-        Op::Contract(_) if varying == 1 => Sum::Linear,
+    let varies: Vec<bool> = node.args.iter().map(|it| !once[it.idx()]).collect();
+    match (&node.op, node.op.linearity(&varies)) {
+        (_, Linearity::Linear) => Sum::Linear,
         // Rows of both are taken as they are: no axis is shared beside the rows, or a block of each
         // by itself.
-        Op::Contract(labels) => match blocks(labels) {
-            Some(_) => Sum::Product,
-            None => Sum::Rows,
-        },
-        Op::Map(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Reduce(
-            Reduction::Max
-            | Reduction::Min
-            | Reduction::Product
-            | Reduction::Norm
-            | Reduction::LogSumExp,
-            _,
-        )
-        | Op::Softmax(_)
-        | Op::ProductOfOthers(_)
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Guard
-        | Op::Declared
-        | Op::StopGrad
-        | Op::ClipGrad(_)
-        | Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_) => Sum::Rows,
+        (Op::Contract(labels), _) if blocks(labels).is_some() => Sum::Product,
+        // A term that is the same for all rows would count once for each.
+        (_, Linearity::Affine | Linearity::Nonlinear) => Sum::Rows,
     }
 }

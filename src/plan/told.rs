@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::whole::Plan;
 use crate::ir::print::{leaf, prev};
-use crate::ir::{Cell, Graph, NodeId, Op, Pointwise, Reduction};
+use crate::ir::{Cell, Graph, Leaf, Move, NodeId, Op};
 
 /// Names for the nodes of one graph.
 pub(super) struct Told<'p> {
@@ -43,9 +43,13 @@ impl<'p> Told<'p> {
         for id in graph.ids() {
             let node = graph.node(id);
             let name = match &node.op {
-                Op::Forward(of) => Some(step.name(*of)),
-                Op::CarryAdjoint(idx) => Some(format!("d_next_{}", cell.carries[*idx].name)),
-                Op::OutputAdjoint(idx) => Some(format!("d_out_{}", cell.outputs[*idx].name)),
+                Op::Leaf(Leaf::Forward(of)) => Some(step.name(*of)),
+                Op::Leaf(Leaf::CarryAdjoint(idx)) => {
+                    Some(format!("d_next_{}", cell.carries[*idx].name))
+                }
+                Op::Leaf(Leaf::OutputAdjoint(idx)) => {
+                    Some(format!("d_out_{}", cell.outputs[*idx].name))
+                }
                 op => leaf(cell, op).or_else(|| node.name.as_ref().map(ToString::to_string)),
             };
             own.extend(name.map(|it| (id, it)));
@@ -99,59 +103,14 @@ impl<'p> Told<'p> {
             return name.to_owned();
         }
         let node = self.graph.node(id);
-        if let Some(Op::Permute(_) | Op::Reshape | Op::Expand(_)) = Some(&node.op)
+        if let Some(Op::Move(Move::Permute(_) | Move::Reshape | Move::Expand(_))) = Some(&node.op)
             && let Some(name) = self.own(node.args[0])
         {
-            return format!("{} of {name}", verb(&node.op));
+            return format!("{} of {name}", node.op.word());
         }
-        match (verb(&node.op), self.near(id)) {
-            (verb, Some(name)) => format!("{verb} in {name}"),
-            (verb, None) => verb.to_owned(),
+        match (node.op.word(), self.near(id)) {
+            (word, Some(name)) => format!("{word} in {name}"),
+            (word, None) => word.to_owned(),
         }
-    }
-}
-
-/// What an operator is, in a word.
-pub(super) fn verb(op: &Op) -> &'static str {
-    match op {
-        Op::Input(_) => "input",
-        Op::Carry(_) => "old value",
-        Op::Param(_) => "param",
-        Op::Mask(_) => "mask",
-        Op::Constant(_) | Op::Array(_) | Op::Eye | Op::Iota => "constant",
-        Op::Forward(_) => "kept value",
-        Op::OutputAdjoint(_) | Op::CarryAdjoint(_) => "adjoint",
-        Op::Tangent(_) => "tangent",
-        Op::Map(Pointwise::Add | Pointwise::Sub) => "sum",
-        Op::Map(Pointwise::Where) => "choice",
-        Op::Map(_) => "term",
-        Op::Expand(_) => "broadcast",
-        Op::Contract(labels) if labels.left.iter().all(|it| labels.result.contains(it)) => {
-            "outer product"
-        }
-        Op::Contract(_) => "product",
-        Op::Reduce(Reduction::Sum, _) => "sum of elements",
-        Op::Reduce(Reduction::Max, _) => "maximum",
-        Op::Reduce(Reduction::Min, _) => "minimum",
-        Op::Reduce(Reduction::Product, _) => "product of elements",
-        Op::Reduce(Reduction::Norm, _) => "norm",
-        Op::Reduce(Reduction::LogSumExp, _) => "logsumexp",
-        Op::Softmax(_) => "softmax",
-        Op::CumSum { .. } => "running sum",
-        Op::ProductOfOthers(_) => "product of others",
-        Op::Permute(_) => "transpose",
-        Op::Concat(_) => "concat",
-        Op::Stack => "stack",
-        Op::Slice { .. } => "slice",
-        Op::Pad { .. } => "pad",
-        Op::Reshape => "reshape",
-        Op::Pick(_) => "element",
-        Op::Place(_) => "place",
-        Op::Lookup => "lookup",
-        Op::Scatter => "scatter",
-        Op::Guard => "branch",
-        Op::Declared => "activation",
-        Op::StopGrad => "stop_grad",
-        Op::ClipGrad(_) => "clip_grad",
     }
 }

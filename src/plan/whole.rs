@@ -5,7 +5,7 @@ use super::pass::{Pass, pass};
 use super::regroup::regroup;
 use super::sums::{Sum, row_operands, sums};
 use crate::derive::{self, Adjoint};
-use crate::ir::{Cell, NamedValue, NodeId, Op, Output, Scope, pointwise};
+use crate::ir::{Cell, Leaf, NamedValue, NodeId, Op, Output, Scope, pointwise};
 
 /// What is the same for all rows, beside params and constants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -18,12 +18,12 @@ pub struct Fixed {
 
 impl Fixed {
     fn leaf(&self, cell: &Cell, op: &Op) -> bool {
-        if let Op::Input(input) = op {
+        if let Op::Leaf(Leaf::Input(input)) = op {
             self.inputs.get(*input).copied().unwrap_or(false)
-        } else if let Op::Mask(mask) = op {
+        } else if let Op::Leaf(Leaf::Mask(mask)) = op {
             self.masks || cell.masks[*mask].scope == Scope::Run
         } else {
-            matches!(op, Op::Param(_))
+            matches!(op, Op::Leaf(Leaf::Param(_)))
         }
     }
 }
@@ -70,7 +70,7 @@ impl Plan {
 /// The nodes of the step that a backward step reads, each once.
 pub fn kept(adjoint: &Adjoint) -> Vec<NodeId> {
     let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
-        Op::Forward(of) => Some(of),
+        Op::Leaf(Leaf::Forward(of)) => Some(of),
         _ => None,
     });
     let mut kept: Vec<NodeId> = read.collect();
@@ -89,7 +89,7 @@ pub fn forward(cell: &Cell, fixed: &Fixed, wanted: &[NodeId]) -> Pass {
 fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId]) -> Flow<'c> {
     let mut flow = Flow {
         graph: &cell.step,
-        carry: |op| if let Op::Carry(carry) = op { Some(*carry) } else { None },
+        carry: |op| if let Op::Leaf(Leaf::Carry(carry)) = op { Some(*carry) } else { None },
         next: cell.carries.iter().map(|it| Some(it.next)).collect(),
         wanted: vec![false; once.len()],
         once,
@@ -106,7 +106,7 @@ fn backward(adjoint: &Adjoint, once: Vec<bool>, summed: &[NodeId]) -> Pass {
 fn backward_flow<'a>(adjoint: &'a Adjoint, once: Vec<bool>, summed: &[NodeId]) -> Flow<'a> {
     let mut flow = Flow {
         graph: &adjoint.graph,
-        carry: |op| if let Op::CarryAdjoint(carry) = op { Some(*carry) } else { None },
+        carry: |op| if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op { Some(*carry) } else { None },
         next: adjoint.carries.clone(),
         wanted: vec![false; once.len()],
         once,
@@ -119,7 +119,7 @@ fn backward_flow<'a>(adjoint: &'a Adjoint, once: Vec<bool>, summed: &[NodeId]) -
 /// Which nodes of the backward step have one value for all rows.
 fn once_backward(cell: &Cell, adjoint: &Adjoint, fixed: &Fixed, forward: &[bool]) -> Vec<bool> {
     once(&adjoint.graph, &|op| match op {
-        Op::Forward(of) => forward[of.idx()],
+        Op::Leaf(Leaf::Forward(of)) => forward[of.idx()],
         op => fixed.leaf(cell, op),
     })
 }

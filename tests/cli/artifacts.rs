@@ -64,19 +64,19 @@ fn damaged_artifacts_are_refused() {
     let sound = scratch.text("a.ron");
     let mut damaged = vec![
         ("nothing", String::new()),
-        ("a later format", sound.replacen("format: 1", "format: 2", 1)),
+        ("a later format", sound.replacen("format: 2", "format: 3", 1)),
         ("another source", sound.replacen("a * prev h", "a + prev h", 1)),
         ("a source that does not parse", sound.replacen("a * prev h", "a * * h", 1)),
         ("another setting", sound.replacen("\"0.25\"", "\"0.5\"", 1)),
         ("an unknown setting", sound.replacen("\"a\"", "\"q\"", 1)),
-        ("an unknown field", sound.replacen("format: 1", "format: 1, more: 2", 1)),
+        ("an unknown field", sound.replacen("format: 2", "format: 2, more: 2", 1)),
         (
             "a flood of settings",
             sound.replacen("(\"a\", \"0.25\")", &"(\"a\", \"0.25\"), ".repeat(70_000), 1),
         ),
         ("text behind", format!("{sound} 1")),
         ("parentheses", "(".repeat(10 << 20)),
-        ("brackets within", format!("(format: 1, cell: {}", "[".repeat(1 << 20))),
+        ("brackets within", format!("(format: 2, cell: {}", "[".repeat(1 << 20))),
         ("a name with controls", sound.replacen("leaky.rnn", "\\u{1b}[2Jleaky", 1)),
     ];
     // Each number of the graph, one at a time, would take long; the first digits of each line do.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rnnc::ir::{Graph, NodeId, Op, Pointwise};
+use rnnc::ir::{Graph, Leaf, NodeId, Op, Pointwise};
 use rnnc::plan::{Pass, Plan, Task};
 
 use crate::cells;
@@ -22,10 +22,10 @@ fn every_node_has_one_task_after_those_it_reads() {
 pub fn sound(name: &str, plan: &Plan) {
     let cell = &plan.cell;
     let nexts: Vec<Option<NodeId>> = cell.carries.iter().map(|it| Some(it.next)).collect();
-    let carry = |op: &Op| if let Op::Carry(it) = op { Some(*it) } else { None };
+    let carry = |op: &Op| if let Op::Leaf(Leaf::Carry(it)) = op { Some(*it) } else { None };
     Walk { name, graph: &cell.step, pass: &plan.forward, nexts: &nexts, carry }.check();
     let (graph, nexts) = (&plan.adjoint.graph, &plan.adjoint.carries);
-    let carry = |op: &Op| if let Op::CarryAdjoint(it) = op { Some(*it) } else { None };
+    let carry = |op: &Op| if let Op::Leaf(Leaf::CarryAdjoint(it)) = op { Some(*it) } else { None };
     Walk { name, graph, pass: &plan.backward, nexts, carry }.check();
 }
 

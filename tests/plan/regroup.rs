@@ -12,7 +12,7 @@ use crate::cells;
 /// The value of a leaf: numbers that the operator alone decides; 0 where it is an index.
 fn leaf(graph: &Graph, id: NodeId, shape: &[usize]) -> Value<f64> {
     let op = &graph.node(id).op;
-    let reads = |it: &&rnnc::ir::Node| matches!(it.op, Op::Lookup | Op::Scatter);
+    let reads = |it: &&rnnc::ir::Node| matches!(it.op, Op::Indexed(_));
     let is_index = graph.nodes().iter().filter(reads).any(|it| it.args.contains(&id));
     let mut hasher = DefaultHasher::new();
     format!("{op:?}").hash(&mut hasher);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Inner;
 use crate::check::consts::{self, MOST_PARTS};
-use crate::ir::{Const, Dim, Draw, Graph, Init, Node, NodeId, Op, Shape};
+use crate::ir::{Const, Dim, Draw, Gradient, Graph, Init, Literal, Move, Node, NodeId, Op, Shape};
 use crate::text::Name;
 
 /// Why a size or constant cannot be brought to the outer cell: it would be too large.
@@ -117,45 +117,35 @@ impl Splice<'_> {
     /// An operator with its sizes and constants; leaves are not asked for here.
     fn op(&self, op: &Op) -> Fit<Op> {
         Ok(match op {
-            Op::Constant(value) => Op::Constant(self.constant(value)?),
-            Op::Array(values) => {
-                Op::Array(values.iter().map(|it| self.constant(it)).collect::<Fit<_>>()?)
+            Op::Literal(Literal::Scalar(value)) => {
+                Op::Literal(Literal::Scalar(self.constant(value)?))
             }
-            Op::ClipGrad(limit) => Op::ClipGrad(self.constant(limit)?),
-            Op::Slice { axis, from, to } => {
-                Op::Slice { axis: *axis, from: self.dim(from)?, to: self.dim(to)? }
+            Op::Literal(Literal::Array(values)) => Op::Literal(Literal::Array(
+                values.iter().map(|it| self.constant(it)).collect::<Fit<_>>()?,
+            )),
+            Op::Gradient(Gradient::ClipGrad(limit)) => {
+                Op::Gradient(Gradient::ClipGrad(self.constant(limit)?))
             }
-            Op::Pad { axis, before, after } => {
-                Op::Pad { axis: *axis, before: self.dim(before)?, after: self.dim(after)? }
+            Op::Move(Move::Slice { axis, from, to }) => {
+                Op::Move(Move::Slice { axis: *axis, from: self.dim(from)?, to: self.dim(to)? })
             }
-            Op::Pick(index) => Op::Pick(self.dim(index)?),
-            Op::Place(index) => Op::Place(self.dim(index)?),
-            Op::Input(_)
-            | Op::Carry(_)
-            | Op::Param(_)
-            | Op::Mask(_)
-            | Op::Eye
-            | Op::Iota
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
+            Op::Move(Move::Pad { axis, before, after }) => Op::Move(Move::Pad {
+                axis: *axis,
+                before: self.dim(before)?,
+                after: self.dim(after)?,
+            }),
+            Op::Move(Move::Pick(index)) => Op::Move(Move::Pick(self.dim(index)?)),
+            Op::Move(Move::Place(index)) => Op::Move(Move::Place(self.dim(index)?)),
+            Op::Leaf(_)
+            | Op::Literal(Literal::Eye | Literal::Iota)
             | Op::Map(_)
-            | Op::Expand(_)
+            | Op::Move(
+                Move::Expand(_) | Move::Permute(_) | Move::Concat(_) | Move::Stack | Move::Reshape,
+            )
             | Op::Contract(_)
-            | Op::Reduce(..)
-            | Op::Softmax(_)
-            | Op::CumSum { .. }
-            | Op::ProductOfOthers(_)
-            | Op::Permute(_)
-            | Op::Concat(_)
-            | Op::Stack
-            | Op::Reshape
-            | Op::Lookup
-            | Op::Scatter
-            | Op::Guard
-            | Op::Declared
-            | Op::StopGrad => op.clone(),
+            | Op::Along(_)
+            | Op::Indexed(_)
+            | Op::Gradient(Gradient::Guard | Gradient::Declared | Gradient::StopGrad) => op.clone(),
         })
     }
 

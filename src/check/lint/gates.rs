@@ -6,7 +6,7 @@ use super::written;
 use crate::check::range;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::ir::pointwise::{Interval, Syntax, closed};
-use crate::ir::{self, NodeId, Op, ValueKind};
+use crate::ir::{self, Along, Gradient, Indexed, Leaf, Literal, Move, NodeId, Op, ValueKind};
 use crate::syntax::ast;
 use crate::text::{Name, Span};
 
@@ -97,7 +97,7 @@ impl View<'_> {
                     let node = graph.node(arg);
                     // Numbers are seen; that an input may be anything is known.
                     let leaf = node.args.is_empty();
-                    if matches!(node.op, Op::Constant(_)) || (leaf && user != id) {
+                    if matches!(node.op, Op::Literal(Literal::Scalar(_))) || (leaf && user != id) {
                         continue;
                     }
                     let text = self.text(arg, 3);
@@ -123,7 +123,7 @@ impl View<'_> {
         let bounded = range.lo.is_finite() && range.hi.is_finite();
         let settled = match &node.op {
             Op::Map(op) => op.syntax() == Syntax::Function && node.args.len() == 1,
-            op => matches!(op, Op::Softmax(_)),
+            op => matches!(op, Op::Along(Along::Softmax(_))),
         };
         bounded && settled
     }
@@ -136,9 +136,9 @@ impl View<'_> {
     fn plain(&self, mut id: NodeId) -> NodeId {
         loop {
             let node = self.cell.step.node(id);
-            if matches!(node.op, Op::Expand(_)) && node.name.is_none() {
+            if matches!(node.op, Op::Move(Move::Expand(_))) && node.name.is_none() {
                 id = node.args[0];
-            } else if matches!(node.op, Op::Guard) {
+            } else if matches!(node.op, Op::Gradient(Gradient::Guard)) {
                 id = node.args[1];
             } else {
                 return id;
@@ -180,11 +180,11 @@ impl View<'_> {
             args.join(separator)
         };
         match &node.op {
-            Op::Input(at) => self.cell.inputs[*at].name.to_string(),
-            Op::Carry(at) => ir::print::prev(&self.cell.carries[*at]),
-            Op::Param(at) => self.cell.params[*at].name.to_string(),
-            Op::Mask(at) => self.cell.masks[*at].name.to_string(),
-            Op::Constant(value) => constant(value),
+            Op::Leaf(Leaf::Input(at)) => self.cell.inputs[*at].name.to_string(),
+            Op::Leaf(Leaf::Carry(at)) => ir::print::prev(&self.cell.carries[*at]),
+            Op::Leaf(Leaf::Param(at)) => self.cell.params[*at].name.to_string(),
+            Op::Leaf(Leaf::Mask(at)) => self.cell.masks[*at].name.to_string(),
+            Op::Literal(Literal::Scalar(value)) => constant(value),
             Op::Map(op) => match op.syntax() {
                 Syntax::Infix(symbol) => args(&format!(" {symbol} ")),
                 Syntax::Prefix(symbol) => format!("{symbol}{}", args(" ")),
@@ -203,37 +203,34 @@ impl View<'_> {
     /// The word for an operator that is not elementwise.
     fn word(&self, op: &Op) -> &'static str {
         match op {
-            Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_) | Op::Forward(_) => {
+            Op::Leaf(
+                Leaf::Input(_) | Leaf::Carry(_) | Leaf::Param(_) | Leaf::Mask(_) | Leaf::Forward(_),
+            ) => "the value",
+            Op::Leaf(Leaf::OutputAdjoint(_) | Leaf::CarryAdjoint(_) | Leaf::Tangent(_)) => {
+                "the derivative"
+            }
+            Op::Literal(Literal::Scalar(_) | Literal::Array(_)) => "the constant",
+            Op::Literal(Literal::Eye) => "eye",
+            Op::Literal(Literal::Iota) => "iota",
+            Op::Map(op) => op.name(),
+            Op::Move(Move::Expand(_)) => "the value",
+            Op::Contract(_) => "the product",
+            Op::Along(Along::Reduce(reduction, _)) => reduction.name(),
+            Op::Along(Along::Softmax(_)) => "softmax",
+            Op::Along(Along::CumSum { .. }) => "cumsum",
+            Op::Along(Along::ProductOfOthers(_)) => "prod",
+            Op::Move(Move::Permute(_)) => "transpose",
+            Op::Move(Move::Concat(_)) => "concat",
+            Op::Move(Move::Stack) => "stack",
+            Op::Move(Move::Slice { .. }) => "slice",
+            Op::Move(Move::Pad { .. } | Move::Place(_)) | Op::Indexed(Indexed::Scatter) => {
                 "the value"
             }
-            Op::OutputAdjoint(_) | Op::CarryAdjoint(_) | Op::Tangent(_) => "the derivative",
-            Op::Constant(_) | Op::Array(_) => "the constant",
-            Op::Eye => "eye",
-            Op::Iota => "iota",
-            Op::Map(op) => op.name(),
-            Op::Expand(_) => "the value",
-            Op::Contract(_) => "the product",
-            Op::Reduce(reduction, _) => match reduction {
-                ir::Reduction::Sum => "sum",
-                ir::Reduction::Max => "max",
-                ir::Reduction::Min => "min",
-                ir::Reduction::Product => "prod",
-                ir::Reduction::Norm => "norm",
-                ir::Reduction::LogSumExp => "logsumexp",
-            },
-            Op::Softmax(_) => "softmax",
-            Op::CumSum { .. } => "cumsum",
-            Op::ProductOfOthers(_) => "prod",
-            Op::Permute(_) => "transpose",
-            Op::Concat(_) => "concat",
-            Op::Stack => "stack",
-            Op::Slice { .. } => "slice",
-            Op::Pad { .. } | Op::Place(_) | Op::Scatter => "the value",
-            Op::Reshape => "reshape",
-            Op::Pick(_) | Op::Lookup => "element",
-            Op::Guard | Op::Declared => "the value",
-            Op::StopGrad => "stop_grad",
-            Op::ClipGrad(_) => "clip_grad",
+            Op::Move(Move::Reshape) => "reshape",
+            Op::Move(Move::Pick(_)) | Op::Indexed(Indexed::Lookup) => "element",
+            Op::Gradient(Gradient::Guard | Gradient::Declared) => "the value",
+            Op::Gradient(Gradient::StopGrad) => "stop_grad",
+            Op::Gradient(Gradient::ClipGrad(_)) => "clip_grad",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::written;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{self, Graph, Node, NodeId, Op, Pointwise, Start};
+use crate::ir::{self, Gradient, Graph, Leaf, Move, Node, NodeId, Op, Pointwise, Start};
 use crate::syntax::ast::{Cell, Ident};
 
 /// W0603: parameters of one shape that are only ever added to each other.
@@ -86,7 +86,7 @@ fn uses(cell: &ir::Cell) -> Vec<Option<Vec<Use>>> {
     }
     let mut all: Vec<Option<Vec<Use>>> = vec![Some(Vec::new()); cell.params.len()];
     for id in graph.ids().filter(|it| live[it.idx()]) {
-        let Op::Param(param) = graph.node(id).op else { continue };
+        let Op::Leaf(Leaf::Param(param)) = graph.node(id).op else { continue };
         let terms = terms(graph, &users, id);
         match (&mut all[param], terms) {
             (Some(all), Some(terms)) => all.extend(terms),
@@ -96,7 +96,7 @@ fn uses(cell: &ir::Cell) -> Vec<Option<Vec<Use>>> {
     }
     // A learned start is a use that is no sum.
     for node in cell.start.nodes() {
-        if let Op::Param(param) = node.op {
+        if let Op::Leaf(Leaf::Param(param)) = node.op {
             all[param] = None;
         }
     }
@@ -153,7 +153,7 @@ fn into_sum<'a>(user: &'a Node, user_id: NodeId, value: NodeId) -> Option<Step<'
     if user_id == value {
         return None;
     }
-    if let Op::Expand(places) = &user.op {
+    if let Op::Move(Move::Expand(places)) = &user.op {
         return Some(Step::Repeat(places));
     }
     let (Op::Map(op), [left, right]) = (&user.op, user.args.as_slice()) else { return None };
@@ -165,7 +165,7 @@ fn into_sum<'a>(user: &'a Node, user_id: NodeId, value: NodeId) -> Option<Step<'
 /// W0605: parameters that matter for the results, and whose derivative is 0 everywhere.
 pub(super) fn zero_gradients(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
     let table = ir::pointwise::table();
-    let sloped = |node: &Node, arg: usize| passes_gradient(&table, cell, node, arg);
+    let sloped = |node: &Node, arg: usize| node.op.passes(arg, &table);
     let starts: Vec<NodeId> = cell.carries.iter().filter_map(start_node).collect();
     let graphs = [(&cell.step, roots(cell)), (&cell.start, starts)];
     let mut read = vec![false; cell.params.len()];
@@ -176,7 +176,7 @@ pub(super) fn zero_gradients(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
             (&mut trained, reached(graph, roots.clone(), sloped)),
         ] {
             for id in graph.ids().filter(|it| reached[it.idx()]) {
-                if let Op::Param(param) = graph.node(id).op {
+                if let Op::Leaf(Leaf::Param(param)) = graph.node(id).op {
                     all[param] = true;
                 }
             }
@@ -212,7 +212,7 @@ fn blocker<'a>(
     let mut carries_on = vec![false; graph.nodes().len()];
     for id in graph.ids().filter(|it| live[it.idx()]) {
         let node = graph.node(id);
-        if node.op == Op::Param(param) {
+        if node.op == Op::Leaf(Leaf::Param(param)) {
             carries_on[id.idx()] = true;
         }
         for (at, arg) in node.args.iter().enumerate() {
@@ -244,53 +244,13 @@ fn no_slope(op: &Op, arg: usize) -> String {
             }
         };
     }
-    if let Op::StopGrad = op {
+    if let Op::Gradient(Gradient::StopGrad) = op {
         return "`stop_grad` passes no gradient".to_string();
     }
-    if let Op::Lookup | Op::Scatter = op {
+    if let Op::Indexed(_) = op {
         return "an index passes no gradient".to_string();
     }
     "nothing flows back through here".to_string()
-}
-
-/// Whether an operand gets any adjoint from its user.
-fn passes_gradient(table: &[ir::pointwise::Row], cell: &ir::Cell, node: &Node, arg: usize) -> bool {
-    match &node.op {
-        Op::Map(op) => table[*op as usize].slopes[arg].is_some(),
-        Op::StopGrad => false,
-        // The first operand is the value, whose own derivative is replaced; the third is that derivative.
-        Op::Declared => arg == 1,
-        Op::Lookup => arg == 0,
-        Op::Scatter => arg == 0,
-        Op::Guard => arg == 1,
-        Op::Carry(carry) => cell.carries[*carry].index.is_none(),
-        Op::Input(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_)
-        | Op::Expand(_)
-        | Op::Contract(_)
-        | Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Permute(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reshape
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::ClipGrad(_) => true,
-    }
 }
 
 fn start_node(carry: &ir::Carry) -> Option<NodeId> {

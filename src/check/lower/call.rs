@@ -11,7 +11,7 @@ use crate::check::names::Kind;
 use crate::check::resolve;
 use crate::check::show::{self, Shown};
 use crate::diag::{Code, Diagnostic, Label};
-use crate::ir::{Const, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Gradient, Literal, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident};
 use crate::text::Span;
 
@@ -192,7 +192,7 @@ impl Lower<'_, '_> {
         let Some(derivative) = &item.derivative else { return Value::Node(value) };
         let slope = self.body(derivative, &locals, span);
         let Some(slope) = self.fitted(&slope, &shape, span) else { return self.poison() };
-        Value::Node(self.add(Op::Declared, vec![value, argument, slope], shape, span))
+        Value::Node(self.add(Gradient::Declared, vec![value, argument, slope], shape, span))
     }
 
     /// A value in the shape of an activation's argument: a constant is repeated. `None` when it is poisoned.
@@ -312,13 +312,13 @@ impl Lower<'_, '_> {
                 let Some(to) = second else { return self.poison() };
                 self.rename(&operand, to, span, scope)
             }
-            Builtin::Eye => self.of_size(Op::Eye, 2, first, span, scope),
-            Builtin::Iota => self.of_size(Op::Iota, 1, first, span, scope),
+            Builtin::Eye => self.of_size(Op::Literal(Literal::Eye), 2, first, span, scope),
+            Builtin::Iota => self.of_size(Op::Literal(Literal::Iota), 1, first, span, scope),
             Builtin::Zeros => self.filled(0.0, first, span, scope),
             Builtin::Ones => self.filled(1.0, first, span, scope),
             Builtin::StopGrad => {
                 let operand = self.operand(first, scope);
-                self.passing(Op::StopGrad, &operand, span)
+                self.passing(Op::Gradient(Gradient::StopGrad), &operand, span)
             }
             Builtin::ClipGrad => {
                 let operand = self.operand(first, scope);
@@ -336,7 +336,7 @@ impl Lower<'_, '_> {
                         message,
                     ));
                 }
-                self.passing(Op::ClipGrad(limit), &operand, span)
+                self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand, span)
             }
             Builtin::Time | Builtin::Later => self.poison(),
         }

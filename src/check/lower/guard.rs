@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Scope, Value};
-use crate::ir::{Const, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{Along, Const, Gradient, Literal, NodeId, Op, Pointwise, Reduction, Shape};
 use crate::syntax::ast::Expr;
 use crate::text::Span;
 
@@ -48,7 +48,7 @@ impl Lower<'_, '_> {
         let yes = self.branch(yes, taken, scope);
         let ones = Const::Number(1.0);
         let shape = self.graph.shape(taken).clone();
-        let one = self.add(Op::Constant(ones), Vec::new(), Shape::scalar(), cond.shown.span());
+        let one = self.add(Literal::Scalar(ones), Vec::new(), Shape::scalar(), cond.shown.span());
         let one = self.fill(one, &shape, cond.shown.span());
         let not_taken = self.graph.map(Pointwise::Sub, &[one, taken], cond.shown.span());
         self.note();
@@ -80,15 +80,7 @@ impl Lower<'_, '_> {
         let mut moves = vec![false; self.graph.nodes().len() - branch.first];
         for idx in (0..moves.len()).rev() {
             let node = &self.graph.nodes()[branch.first + idx];
-            let in_place = matches!(
-                node.op,
-                Op::Map(_)
-                    | Op::Expand(_)
-                    | Op::Guard
-                    | Op::Declared
-                    | Op::StopGrad
-                    | Op::ClipGrad(_)
-            );
+            let in_place = node.op.keeps_places();
             if moves[idx] || !in_place {
                 for arg in node.args.iter().filter(|it| it.idx() >= branch.first) {
                     moves[arg.idx() - branch.first] = true;
@@ -106,23 +98,14 @@ impl Lower<'_, '_> {
     fn truth(&mut self, cond: &Operand<'_>) -> NodeId {
         let span = cond.shown.span();
         let node = self.node(&cond.value, span);
-        const TRUTHS: [Pointwise; 7] = [
-            Pointwise::Less,
-            Pointwise::LessEqual,
-            Pointwise::Greater,
-            Pointwise::GreaterEqual,
-            Pointwise::Equal,
-            Pointwise::NotEqual,
-            Pointwise::Step,
-        ];
         let op = &self.graph.node(node).op;
-        let is_truth = matches!(op, Op::Map(op) if TRUTHS.contains(op))
-            || matches!(op, Op::Constant(Const::Apply(op, _)) if TRUTHS.contains(op));
+        let is_truth = matches!(op, Op::Map(op) if op.is_truth())
+            || matches!(op, Op::Literal(Literal::Scalar(Const::Apply(op, _))) if op.is_truth());
         if is_truth {
             return node;
         }
         let shape = self.graph.shape(node).clone();
-        let zero = self.add(Op::Constant(Const::Number(0.0)), Vec::new(), Shape::scalar(), span);
+        let zero = self.add(Literal::Scalar(Const::Number(0.0)), Vec::new(), Shape::scalar(), span);
         let zero = self.fill(zero, &shape, span);
         let truth = self.graph.map(Pointwise::NotEqual, &[node, zero], span);
         self.note();
@@ -136,8 +119,7 @@ impl Lower<'_, '_> {
             return value;
         }
         // A leaf belongs to no branch, although its node may have been made when a branch first read it.
-        let op = &self.graph.node(origin).op;
-        let leaf = matches!(op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
+        let leaf = self.graph.node(origin).op.is_leaf_of_step();
         let mut value = value;
         for idx in 0..self.branches.len() {
             if leaf || origin.idx() < self.branches[idx].first {
@@ -162,7 +144,7 @@ impl Lower<'_, '_> {
                 adapted
             }
         };
-        let guarded = self.add(Op::Guard, vec![taken, value], shape, span);
+        let guarded = self.add(Gradient::Guard, vec![taken, value], shape, span);
         self.branches[branch].guarded.insert(value, guarded);
         if let Some(anywhere) = anywhere {
             self.branches[branch].anywhere.push((guarded, anywhere));
@@ -176,7 +158,7 @@ impl Lower<'_, '_> {
         if rank == 0 {
             return None;
         }
-        let reduced = Op::Reduce(Reduction::Max, (0..rank).collect());
+        let reduced = Op::Along(Along::Reduce(Reduction::Max, (0..rank).collect()));
         let node = self.add(reduced, vec![taken], Shape::scalar(), span);
         Some(self.fill(node, shape, span))
     }
@@ -197,7 +179,7 @@ impl Lower<'_, '_> {
         };
         let mut node = taken;
         if !reduced.is_empty() {
-            node = self.add(Op::Reduce(Reduction::Max, reduced), vec![node], Shape(kept), span);
+            node = self.add(Along::Reduce(Reduction::Max, reduced), vec![node], Shape(kept), span);
         }
         self.expand(node, places, shape, span)
     }

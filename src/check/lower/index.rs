@@ -4,7 +4,7 @@ use super::shapes::is_less;
 use super::{Lower, Scope, Value};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Dim, Op, Shape};
+use crate::ir::{Dim, Indexed, Move, Shape};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::text::Span;
 
@@ -52,7 +52,7 @@ impl Lower<'_, '_> {
                 }
                 let row = *row;
                 let table = self.entered(&operand);
-                Value::Node(self.add(Op::Lookup, vec![table, row], left, span))
+                Value::Node(self.add(Indexed::Lookup, vec![table, row], left, span))
             }
             Value::Node(_) => {
                 let text = show::short(index);
@@ -86,7 +86,7 @@ impl Lower<'_, '_> {
                     return self.fail(fault);
                 }
                 let node = self.entered(&operand);
-                Value::Node(self.add(Op::Pick(at), vec![node], left, span))
+                Value::Node(self.add(Move::Pick(at), vec![node], left, span))
             }
         }
     }

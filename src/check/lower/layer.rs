@@ -6,7 +6,7 @@ use super::{Lower, Phase, Scope, Value};
 use crate::check::layer::{self, Element, PieceKind, Ready, Splice};
 use crate::check::names::Layer;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, NodeId, Op, Shape};
+use crate::ir::{Const, Dim, Leaf, NodeId, Op, Shape};
 use crate::syntax::ast::LayerArg;
 use crate::text::{Name, Span};
 
@@ -418,20 +418,20 @@ impl Lower<'_, '_> {
         let mut params: BTreeMap<usize, NodeId> = BTreeMap::new();
         let mut masks: BTreeMap<usize, NodeId> = BTreeMap::new();
         for node in inner.cell.step.nodes() {
-            if let Op::Param(slot) = node.op {
+            if let Op::Leaf(Leaf::Param(slot)) = node.op {
                 params.insert(slot, self.param_leaf(ready, element, slot)?);
-            } else if let Op::Mask(slot) = node.op {
+            } else if let Op::Leaf(Leaf::Mask(slot)) = node.op {
                 masks.insert(slot, self.mask_leaf(ready, element, slot)?);
             }
         }
         let mut leaf = |op: &Op| {
-            if let Op::Input(slot) = op {
+            if let Op::Leaf(Leaf::Input(slot)) = op {
                 inputs.get(*slot).copied()
-            } else if let Op::Carry(slot) = op {
+            } else if let Op::Leaf(Leaf::Carry(slot)) = op {
                 carries.get(*slot).copied()
-            } else if let Op::Param(slot) = op {
+            } else if let Op::Leaf(Leaf::Param(slot)) = op {
                 params.get(slot).copied()
-            } else if let Op::Mask(slot) = op {
+            } else if let Op::Leaf(Leaf::Mask(slot)) = op {
                 masks.get(slot).copied()
             } else {
                 None
@@ -463,12 +463,12 @@ impl Lower<'_, '_> {
         let inner = &ready.inner;
         let mut params: BTreeMap<usize, NodeId> = BTreeMap::new();
         for node in inner.cell.start.nodes() {
-            if let Op::Param(slot) = node.op {
+            if let Op::Leaf(Leaf::Param(slot)) = node.op {
                 params.insert(slot, self.param_leaf(ready, element, slot)?);
             }
         }
         let mut leaf = |op: &Op| {
-            if let Op::Param(slot) = op { params.get(slot).copied() } else { None }
+            if let Op::Leaf(Leaf::Param(slot)) = op { params.get(slot).copied() } else { None }
         };
         let splice = Splice { element };
         let places = splice.graph(&inner.cell.start, &mut self.graph, &mut leaf)?;
@@ -490,7 +490,7 @@ impl Lower<'_, '_> {
         let param = &ready.inner.cell.params[slot];
         let shape = Splice { element }.shape(&param.shape)?;
         let name = element.name(&param.name);
-        let node = self.add(Op::Param(place), Vec::new(), shape, param.span);
+        let node = self.add(Leaf::Param(place), Vec::new(), shape, param.span);
         self.graph.set_name(node, name);
         self.param_leaves.insert(place, node);
         Ok(node)
@@ -509,7 +509,7 @@ impl Lower<'_, '_> {
         }
         let mask = &ready.inner.cell.masks[slot];
         let shape = Splice { element }.shape(&mask.shape)?;
-        let node = self.add(Op::Mask(place), Vec::new(), shape, mask.span);
+        let node = self.add(Leaf::Mask(place), Vec::new(), shape, mask.span);
         self.graph.set_name(node, element.name(&mask.name));
         self.mask_leaves.insert(place, node);
         Ok(node)
@@ -528,7 +528,7 @@ impl Lower<'_, '_> {
 
     /// A value of which only the shape is known: a leaf in a graph that nobody keeps.
     pub(super) fn unknown_value(&mut self, shape: Shape, index: Option<Dim>, span: Span) -> Value {
-        let node = self.add(Op::Carry(0), Vec::new(), shape, span);
+        let node = self.add(Leaf::Carry(0), Vec::new(), shape, span);
         match index {
             Some(dim) => Value::Index(node, dim),
             None => Value::Node(node),

@@ -3,7 +3,7 @@
 use super::operands::Operand;
 use super::{Lower, Value};
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::ir::{Contract, Dim, Op, Shape};
+use crate::ir::{Contract, Dim, Shape};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
@@ -47,7 +47,7 @@ impl Lower<'_, '_> {
         if let Some(fault) = crate::check::dims::too_many_elements(&shape, span) {
             return self.fail(fault);
         }
-        Value::Node(self.add(Op::Contract(contract), vec![a, b], shape, span))
+        Value::Node(self.add(contract, vec![a, b], shape, span))
     }
 
     fn matmul_fault(

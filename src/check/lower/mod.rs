@@ -29,7 +29,7 @@ use super::layer::{Element, Of};
 use super::names::{Kind, Names};
 use super::show::Shown;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, Graph, NamedValue, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Dim, Graph, Leaf, Literal, NamedValue, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast::{Expr, ExprKind, Ident, Path};
 use crate::text::{Name, Span};
 use guard::Branch;
@@ -242,7 +242,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// Appends a node.
-    fn add(&mut self, op: Op, args: Vec<NodeId>, shape: Shape, span: Span) -> NodeId {
+    fn add(&mut self, op: impl Into<Op>, args: Vec<NodeId>, shape: Shape, span: Span) -> NodeId {
         let node = self.graph.add(op, args, shape, span);
         self.note();
         node
@@ -252,8 +252,8 @@ impl<'c, 'a> Lower<'c, 'a> {
     fn note(&mut self) {
         while self.varies.len() < self.graph.nodes().len() {
             let node = &self.graph.nodes()[self.varies.len()];
-            let leaf = matches!(node.op, Op::Input(_) | Op::Carry(_) | Op::Param(_) | Op::Mask(_));
-            let varies = leaf || node.args.iter().any(|it| self.varies[it.idx()]);
+            let varies =
+                node.op.is_leaf_of_step() || node.args.iter().any(|it| self.varies[it.idx()]);
             self.varies.push(varies);
         }
     }
@@ -272,7 +272,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
         let nodes: Vec<NodeId> = consts
             .into_iter()
-            .map(|it| self.add(Op::Constant(it), Vec::new(), Shape::scalar(), span))
+            .map(|it| self.add(Literal::Scalar(it), Vec::new(), Shape::scalar(), span))
             .collect();
         Value::Node(self.add(Op::Map(op), nodes, Shape::scalar(), span))
     }
@@ -371,7 +371,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             }
             Some(values) => {
                 let shape = Shape(vec![Dim::number(values.len() as i64)]);
-                Value::Node(self.add(Op::Array(values), Vec::new(), shape, span))
+                Value::Node(self.add(Literal::Array(values), Vec::new(), shape, span))
             }
             None => self.poison(),
         }
@@ -428,10 +428,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         let def = &self.names.defs[idx];
         let Some(shape) = def.shape.clone() else { return self.poison() };
         let (op, index) = match &def.kind {
-            Kind::Input { index, .. } => (Op::Input(def.slot), index.clone()),
-            Kind::Param { .. } => (Op::Param(def.slot), None),
-            Kind::Mask { .. } => (Op::Mask(def.slot), None),
-            Kind::State { .. } => (Op::Carry(def.slot), None),
+            Kind::Input { index, .. } => (Op::Leaf(Leaf::Input(def.slot)), index.clone()),
+            Kind::Param { .. } => (Op::Leaf(Leaf::Param(def.slot)), None),
+            Kind::Mask { .. } => (Op::Leaf(Leaf::Mask(def.slot)), None),
+            Kind::State { .. } => (Op::Leaf(Leaf::Carry(def.slot)), None),
             Kind::Dim
             | Kind::Hyper(_)
             | Kind::Computed

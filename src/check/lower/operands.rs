@@ -3,7 +3,7 @@
 use super::{Lower, Value};
 use crate::check::show::Shown;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{NodeId, Op, Shape};
+use crate::ir::{Literal, Move, NodeId, Shape};
 use crate::text::Span;
 
 /// A value and how the author wrote it.
@@ -77,12 +77,12 @@ impl Lower<'_, '_> {
         match value {
             Value::Node(node) | Value::Index(node, _) => *node,
             Value::Constant(constant, _) => {
-                self.add(Op::Constant(constant.clone()), Vec::new(), Shape::scalar(), span)
+                self.add(Literal::Scalar(constant.clone()), Vec::new(), Shape::scalar(), span)
             }
             Value::Poison => {
                 self.poisoned = true;
                 let zero = crate::ir::Const::Number(0.0);
-                self.add(Op::Constant(zero), Vec::new(), Shape::scalar(), span)
+                self.add(Literal::Scalar(zero), Vec::new(), Shape::scalar(), span)
             }
         }
     }
@@ -118,7 +118,7 @@ impl Lower<'_, '_> {
         if places.len() == shape.rank() {
             return node;
         }
-        self.add(Op::Expand(places), vec![node], shape.clone(), span)
+        self.add(Move::Expand(places), vec![node], shape.clone(), span)
     }
 
     /// A scalar repeated to a shape.

@@ -4,7 +4,7 @@ use super::{Lower, Phase, Scope, Value};
 use crate::check::layer::{Of, Piece, PieceKind, Ready};
 use crate::check::names::Kind;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Dim, NodeId, Op, Pointwise, Shape, TIME};
+use crate::ir::{Dim, Leaf, NodeId, Op, Pointwise, Shape, TIME};
 use crate::syntax::ast::{Expr, Path};
 use crate::text::Span;
 
@@ -120,7 +120,7 @@ impl Lower<'_, '_> {
         let mut leaf = NodeId(0);
         for back in known + 1..=back {
             let carry = if own && back == 1 { slot } else { self.n_states + self.pasts.len() };
-            leaf = self.add(Op::Carry(carry), Vec::new(), shape.clone(), span);
+            leaf = self.add(Leaf::Carry(carry), Vec::new(), shape.clone(), span);
             let name =
                 if is_state && back == 1 { name.clone() } else { format!("{name}.{back}").into() };
             self.graph.set_name(leaf, name);
@@ -142,7 +142,7 @@ impl Lower<'_, '_> {
             return Value::Node(leaf);
         }
         let carry = self.n_states + self.pasts.len();
-        let leaf = self.add(Op::Carry(carry), Vec::new(), Shape::scalar(), span);
+        let leaf = self.add(Leaf::Carry(carry), Vec::new(), Shape::scalar(), span);
         self.graph.set_name(leaf, TIME.into());
         let shape = Shape::scalar();
         self.pasts.push(Past { of: Carried::Time, back: 1, shape, index: None, leaf, span });

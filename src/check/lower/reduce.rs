@@ -3,7 +3,7 @@
 use super::{Lower, Operand, Scope, Value};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{self, Const, Dim, Literal, NodeId, Op, Pointwise, Reduction, Shape};
 use crate::syntax::ast::{Expr, Over};
 use crate::text::Span;
 
@@ -62,14 +62,14 @@ impl Lower<'_, '_> {
                 None => return self.poison(),
             },
             Along::Softmax => {
-                self.add(Op::Softmax(axes.clone()), vec![node], it.shape.clone(), span)
+                self.add(ir::Along::Softmax(axes.clone()), vec![node], it.shape.clone(), span)
             }
             Along::CumSum => {
                 let [axis] = axes[..] else {
                     let message = format!("`{name}` runs along one axis");
                     return self.fail(Diagnostic::new(Code::BadReduction, span, message));
                 };
-                let op = Op::CumSum { axis, reverse: false };
+                let op = Op::Along(ir::Along::CumSum { axis, reverse: false });
                 self.add(op, vec![node], it.shape.clone(), span)
             }
             Along::LayerNorm => {
@@ -103,12 +103,12 @@ impl Lower<'_, '_> {
     }
 
     fn scalar(&mut self, value: Const, shape: &Shape, span: Span) -> NodeId {
-        let scalar = self.add(Op::Constant(value), Vec::new(), Shape::scalar(), span);
+        let scalar = self.add(Literal::Scalar(value), Vec::new(), Shape::scalar(), span);
         self.fill(scalar, shape, span)
     }
 
     fn reduce(&mut self, reduction: Reduction, it: &Reduced<'_>, node: NodeId) -> NodeId {
-        let op = Op::Reduce(reduction, it.axes.to_vec());
+        let op = Op::Along(ir::Along::Reduce(reduction, it.axes.to_vec()));
         self.add(op, vec![node], it.left.clone(), it.span)
     }
 

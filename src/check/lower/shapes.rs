@@ -3,7 +3,7 @@
 use super::reduce::Call;
 use super::{Lower, Operand, Scope, Value};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, Op, Shape};
+use crate::ir::{Const, Dim, Literal, Move, Op, Shape};
 use crate::syntax::ast::{Expr, Over};
 use crate::text::Span;
 
@@ -25,7 +25,7 @@ impl Lower<'_, '_> {
         order.swap(rank - 1, rank - 2);
         let axes = order.iter().map(|it| shape.axes()[*it].clone()).collect();
         let node = self.entered(operand);
-        Value::Node(self.add(Op::Permute(order), vec![node], Shape(axes), span))
+        Value::Node(self.add(Move::Permute(order), vec![node], Shape(axes), span))
     }
 
     /// `concat(a, b, ..)` along the last axes.
@@ -62,12 +62,12 @@ impl Lower<'_, '_> {
         for (operand, (given, wanted)) in operands.iter().zip(shapes.iter().zip(&joined)) {
             let mut node = self.entered(operand);
             if given != wanted {
-                let op = Op::Reshape;
+                let op = Op::Move(Move::Reshape);
                 node = self.add(op, vec![node], wanted.clone(), operand.shown.span());
             }
             nodes.push(node);
         }
-        Value::Node(self.add(Op::Concat(axis), nodes, shape, span))
+        Value::Node(self.add(Move::Concat(axis), nodes, shape, span))
     }
 
     fn too_large(&mut self, span: Span) -> Value {
@@ -99,7 +99,7 @@ impl Lower<'_, '_> {
         let count = Dim::number(operands.len() as i64);
         let shape = Shape([count].into_iter().chain(shapes[0].axes().iter().cloned()).collect());
         let nodes = operands.iter().map(|it| self.entered(it)).collect();
-        Value::Node(self.add(Op::Stack, nodes, shape, span))
+        Value::Node(self.add(Move::Stack, nodes, shape, span))
     }
 
     /// `slice(v, from, to)`
@@ -144,7 +144,7 @@ impl Lower<'_, '_> {
         let mut axes = shape.axes().to_vec();
         axes[axis] = len;
         let node = self.entered(operand);
-        Value::Node(self.add(Op::Slice { axis, from, to }, vec![node], Shape(axes), span))
+        Value::Node(self.add(Move::Slice { axis, from, to }, vec![node], Shape(axes), span))
     }
 
     /// `reshape(v, [..])`
@@ -177,7 +177,7 @@ impl Lower<'_, '_> {
         if *self.graph.shape(node) == to {
             return Value::Node(node);
         }
-        Value::Node(self.add(Op::Reshape, vec![node], to, span))
+        Value::Node(self.add(Move::Reshape, vec![node], to, span))
     }
 
     /// `rename(v, [J])`: the same elements under second names of the same sizes.
@@ -226,7 +226,7 @@ impl Lower<'_, '_> {
             return Value::number(value);
         }
         let scalar =
-            self.add(Op::Constant(Const::Number(value)), Vec::new(), Shape::scalar(), span);
+            self.add(Literal::Scalar(Const::Number(value)), Vec::new(), Shape::scalar(), span);
         Value::Node(self.fill(scalar, &shape, span))
     }
 

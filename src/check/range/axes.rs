@@ -2,17 +2,17 @@
 
 use super::{Walk, lies_in};
 use crate::ir::pointwise::{ANY, Interval, closed};
-use crate::ir::{Const, Dim, NodeId, Op, Pointwise, Reduction};
+use crate::ir::{Along, Const, Dim, Indexed, Literal, Move, NodeId, Op, Pointwise, Reduction};
 
 impl Walk<'_> {
     /// The constant that a node is, through repetition along axes.
     pub(super) fn scale_of(&self, id: NodeId) -> Option<Const> {
         let node = self.graph.node(self.unexpanded(id));
-        if let Op::Constant(value) = &node.op { Some(value.clone()) } else { None }
+        if let Op::Literal(Literal::Scalar(value)) = &node.op { Some(value.clone()) } else { None }
     }
 
     fn unexpanded(&self, mut id: NodeId) -> NodeId {
-        while let Op::Expand(_) = self.graph.node(id).op {
+        while let Op::Move(Move::Expand(_)) = self.graph.node(id).op {
             id = self.graph.node(id).args[0];
         }
         id
@@ -26,7 +26,9 @@ impl Walk<'_> {
         ranges: &[Interval],
     ) -> Option<Interval> {
         let node = self.graph.node(self.unexpanded(sum));
-        let (Op::Reduce(Reduction::Sum, axes), Some(size)) = (&node.op, size) else { return None };
+        let (Op::Along(Along::Reduce(Reduction::Sum, axes)), Some(size)) = (&node.op, size) else {
+            return None;
+        };
         let shape = self.graph.shape(node.args[0]);
         let count =
             axes.iter().try_fold(Dim::number(1), |all, it| all.mul(&shape.axes()[*it])).ok()?;
@@ -55,7 +57,7 @@ impl Walk<'_> {
             Reduction::Sum => {
                 let all_weights = match (axes, &self.graph.node(arg).op) {
                     ([axis], _) => self.weights(arg, Some(*axis), ranges),
-                    (_, Op::Softmax(over)) => axes.iter().all(|it| over.contains(it)),
+                    (_, Op::Along(Along::Softmax(over))) => axes.iter().all(|it| over.contains(it)),
                     _ => false,
                 };
                 match count {
@@ -91,14 +93,17 @@ impl Walk<'_> {
         let (mut id, Some(mut axis)) = (id, axis) else { return false };
         loop {
             let node = self.graph.node(id);
+            if let Some(operand) = node.op.hands_on() {
+                id = node.args[operand];
+                continue;
+            }
             match &node.op {
-                Op::Softmax(over) => return over.contains(&axis),
-                Op::Eye => return true,
-                Op::Lookup => axis += 1,
-                Op::Slice { .. } | Op::StopGrad | Op::ClipGrad(_) | Op::Declared => {}
-                Op::Map(Pointwise::Identity) => {}
-                Op::Permute(order) => axis = order[axis],
-                Op::Expand(places) => match places.iter().position(|it| *it == axis) {
+                Op::Along(Along::Softmax(over)) => return over.contains(&axis),
+                Op::Literal(Literal::Eye) => return true,
+                Op::Indexed(Indexed::Lookup) => axis += 1,
+                Op::Move(Move::Slice { .. }) => {}
+                Op::Move(Move::Permute(order)) => axis = order[axis],
+                Op::Move(Move::Expand(places)) => match places.iter().position(|it| *it == axis) {
                     Some(before) => axis = before,
                     None => return false,
                 },
@@ -114,36 +119,13 @@ impl Walk<'_> {
                     id = other;
                     continue;
                 }
-                Op::Input(_)
-                | Op::Carry(_)
-                | Op::Param(_)
-                | Op::Mask(_)
-                | Op::Constant(_)
-                | Op::Array(_)
-                | Op::Iota
-                | Op::Forward(_)
-                | Op::OutputAdjoint(_)
-                | Op::CarryAdjoint(_)
-                | Op::Tangent(_)
-                | Op::Map(_)
-                | Op::Contract(_)
-                | Op::Reduce(..)
-                | Op::CumSum { .. }
-                | Op::ProductOfOthers(_)
-                | Op::Concat(_)
-                | Op::Stack
-                | Op::Pad { .. }
-                | Op::Reshape
-                | Op::Pick(_)
-                | Op::Place(_)
-                | Op::Scatter
-                | Op::Guard => return false,
+                _ => return false,
             }
             id = node.args[0];
         }
     }
 
     fn is_softmax(&self, id: NodeId) -> bool {
-        matches!(self.graph.node(self.unexpanded(id)).op, Op::Softmax(_))
+        matches!(self.graph.node(self.unexpanded(id)).op, Op::Along(Along::Softmax(_)))
     }
 }

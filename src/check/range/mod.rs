@@ -15,7 +15,10 @@ use std::cell::Cell as Counter;
 use std::collections::BTreeMap;
 
 use crate::ir::pointwise::{self, ANY, Interval, Row, closed};
-use crate::ir::{Cell, Const, Dim, Env, Graph, HyperKind, NodeId, Op, Pointwise, Reduction, Start};
+use crate::ir::{
+    Along, Cell, Const, Dim, Env, Graph, HyperKind, Indexed, Leaf, Literal, Move, NodeId, Op,
+    Pointwise, Reduction, Start,
+};
 
 /// The ranges of the nodes of a cell's step.
 pub(super) struct Ranges {
@@ -177,24 +180,28 @@ impl<'a> Walk<'a> {
         let arg = |at: usize| ranges[node.args[at].idx()];
         let facts = self.facts;
         match &node.op {
-            Op::Input(at) => match facts.cell.inputs[*at].index {
+            Op::Leaf(Leaf::Input(at)) => match facts.cell.inputs[*at].index {
                 Some(_) => closed(0.0, f64::INFINITY),
                 None => ANY,
             },
-            Op::Carry(at) => match facts.cell.carries[*at].is_real() {
+            Op::Leaf(Leaf::Carry(at)) => match facts.cell.carries[*at].is_real() {
                 false => closed(0.0, f64::INFINITY),
                 true => carries.get(*at).copied().unwrap_or(ANY),
             },
-            Op::Param(_)
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
-            | Op::ProductOfOthers(_) => ANY,
-            Op::Mask(_) | Op::Eye | Op::Softmax(_) => closed(0.0, 1.0),
-            Op::Constant(value) => facts.constant(value),
-            Op::Array(values) => hull(values.iter().map(|it| facts.constant(it))),
-            Op::Iota => {
+            Op::Leaf(
+                Leaf::Param(_)
+                | Leaf::Forward(_)
+                | Leaf::OutputAdjoint(_)
+                | Leaf::CarryAdjoint(_)
+                | Leaf::Tangent(_),
+            )
+            | Op::Along(Along::ProductOfOthers(_)) => ANY,
+            Op::Leaf(Leaf::Mask(_)) | Op::Literal(Literal::Eye) | Op::Along(Along::Softmax(_)) => {
+                closed(0.0, 1.0)
+            }
+            Op::Literal(Literal::Scalar(value)) => facts.constant(value),
+            Op::Literal(Literal::Array(values)) => hull(values.iter().map(|it| facts.constant(it))),
+            Op::Literal(Literal::Iota) => {
                 let size = node.shape.axes().first().map_or(ANY, |it| facts.size(it));
                 closed(0.0, (size.hi - 1.0).max(0.0))
             }
@@ -223,8 +230,10 @@ impl<'a> Walk<'a> {
                     ANY
                 }
             }
-            Op::Reduce(reduction, axes) => self.reduce(*reduction, axes, node.args[0], ranges),
-            Op::CumSum { axis, reverse: _ } => {
+            Op::Along(Along::Reduce(reduction, axes)) => {
+                self.reduce(*reduction, axes, node.args[0], ranges)
+            }
+            Op::Along(Along::CumSum { axis, reverse: _ }) => {
                 if self.weights(node.args[0], Some(*axis), ranges) {
                     return closed(0.0, 1.0);
                 }
@@ -234,18 +243,21 @@ impl<'a> Walk<'a> {
                     if one.hi <= 0.0 { one.hi } else { f64::INFINITY },
                 )
             }
-            Op::Expand(_)
-            | Op::Permute(_)
-            | Op::Slice { .. }
-            | Op::Reshape
-            | Op::Pick(_)
-            | Op::Lookup
-            | Op::Declared
-            | Op::StopGrad
-            | Op::ClipGrad(_) => arg(0),
-            Op::Guard => arg(1),
-            Op::Concat(_) | Op::Stack => hull(node.args.iter().map(|it| ranges[it.idx()])),
-            Op::Pad { .. } | Op::Place(_) | Op::Scatter => with_zero(arg(0)),
+            Op::Move(
+                Move::Expand(_)
+                | Move::Permute(_)
+                | Move::Slice { .. }
+                | Move::Reshape
+                | Move::Pick(_),
+            )
+            | Op::Indexed(Indexed::Lookup) => arg(0),
+            Op::Gradient(it) => arg(it.operand()),
+            Op::Move(Move::Concat(_) | Move::Stack) => {
+                hull(node.args.iter().map(|it| ranges[it.idx()]))
+            }
+            Op::Move(Move::Pad { .. } | Move::Place(_)) | Op::Indexed(Indexed::Scatter) => {
+                with_zero(arg(0))
+            }
         }
     }
 
@@ -320,9 +332,9 @@ impl<'a> Walk<'a> {
         {
             return closed(0.0, 1.0);
         }
-        if let Op::Expand(places) = &self.graph.node(b).op {
+        if let Op::Move(Move::Expand(places)) = &self.graph.node(b).op {
             let total = self.graph.node(self.graph.node(b).args[0]);
-            if let Op::Reduce(reduction, axes) = &total.op
+            if let Op::Along(Along::Reduce(reduction, axes)) = &total.op
                 && self.same[total.args[0].idx()] == self.same[a.idx()]
                 && places.iter().all(|it| !axes.contains(it))
             {
@@ -360,14 +372,14 @@ fn sources(facts: &Facts<'_>, graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
             continue;
         }
         let node = graph.node(id);
-        if let Op::Carry(carry) = node.op {
+        if let Op::Leaf(Leaf::Carry(carry)) = node.op {
             open.push(facts.cell.carries[carry].next);
         }
         let settled = if let Op::Map(op) = node.op {
             let range = facts.map(op, &vec![ANY; op.arity()]);
             range.lo.is_finite() && range.hi.is_finite()
         } else {
-            matches!(node.op, Op::Softmax(_))
+            matches!(node.op, Op::Along(Along::Softmax(_)))
         };
         if !settled {
             open.extend(&node.args);
@@ -383,22 +395,15 @@ fn same_values(graph: &Graph) -> Vec<NodeId> {
     for id in graph.ids() {
         let node = graph.node(id);
         let mut args: Vec<NodeId> = node.args.iter().map(|it| same[it.idx()]).collect();
-        let it = match &node.op {
-            // These are their operand; they only change what flows back.
-            Op::StopGrad | Op::ClipGrad(_) | Op::Declared | Op::Map(Pointwise::Identity) => args[0],
-            Op::Guard => args[1],
-            op => {
-                if let Op::Map(
-                    Pointwise::Add
-                    | Pointwise::Mul
-                    | Pointwise::Max
-                    | Pointwise::Min
-                    | Pointwise::LogAddExp,
-                ) = op
-                {
+        // What only changes what flows back is its operand.
+        let it = match node.op.hands_on() {
+            Some(operand) => args[operand],
+            None => {
+                if matches!(node.op, Op::Map(op) if op.commutes()) {
                     args.sort();
                 }
-                *known.entry((format!("{op:?}"), args, node.shape.to_string())).or_insert(id)
+                let key = (format!("{:?}", node.op), args, node.shape.to_string());
+                *known.entry(key).or_insert(id)
             }
         };
         same.push(it);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::tidy;
 use crate::ir::pointwise::{ANY, Interval, closed};
-use crate::ir::{Graph, NodeId, Op, Pointwise};
+use crate::ir::{Graph, Move, NodeId, Op, Pointwise};
 
 /// At most so many terms are written out; a larger node counts as one unknown.
 const TERMS: usize = 64;
@@ -79,17 +79,12 @@ impl<'a> Expander<'a> {
         if self.visits > VISITS || (!root && self.stop_at_names && known && node.name.is_some()) {
             return self.atom(id, places);
         }
-        if let Op::Expand(inner) = &node.op {
+        if let Op::Move(Move::Expand(inner)) = &node.op {
             let places: Vec<usize> = inner.iter().map(|it| places[*it]).collect();
             return self.expand(node.args[0], &places, false);
         }
-        if let Op::StopGrad | Op::ClipGrad(_) | Op::Declared | Op::Map(Pointwise::Identity) =
-            node.op
-        {
-            return self.expand(node.args[0], places, false);
-        }
-        if let Op::Guard = node.op {
-            return self.expand(node.args[1], places, false);
+        if let Some(operand) = node.op.hands_on() {
+            return self.expand(node.args[operand], places, false);
         }
         let poly = if let Op::Map(op) = node.op {
             self.product_or_sum(op, &node.args, places)

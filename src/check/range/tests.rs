@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ir::pointwise::open;
-use crate::ir::{Carry, Mask, Param, Shape};
+use crate::ir::{Carry, Gradient, Mask, Param, Shape};
 use crate::text::{Name, Span};
 
 struct Step {
@@ -44,10 +44,10 @@ impl Step {
             trained: true,
             span: Span::default(),
         });
-        self.add(Op::Param(self.cell.params.len() - 1), &[])
+        self.add(Leaf::Param(self.cell.params.len() - 1), &[])
     }
 
-    fn add(&mut self, op: Op, args: &[NodeId]) -> NodeId {
+    fn add(&mut self, op: impl Into<Op>, args: &[NodeId]) -> NodeId {
         self.cell.step.add(op, args.to_vec(), Step::h(), Span::default())
     }
 
@@ -84,7 +84,7 @@ impl Step {
             next: NodeId(0),
             span: Span::default(),
         });
-        self.add(Op::Carry(self.cell.carries.len() - 1), &[])
+        self.add(Leaf::Carry(self.cell.carries.len() - 1), &[])
     }
 }
 
@@ -161,7 +161,7 @@ fn stabilised_exponential_gates_are_at_most_one() {
     let (i, f, m) = (step.any(), step.any(), step.any());
     let kept = step.f(Pointwise::Add, &[f, m]);
     let most = step.f(Pointwise::Max, &[kept, i]);
-    let most = step.add(Op::StopGrad, &[most]);
+    let most = step.add(Gradient::StopGrad, &[most]);
     for (value, ok) in [(i, true), (kept, true), (f, false)] {
         let less = step.f(Pointwise::Sub, &[value, most]);
         let gate = step.f(Pointwise::Exp, &[less]);
@@ -189,15 +189,15 @@ fn shares_of_a_positive_sum_are_gates() {
 fn running_sums_and_sums_of_weights_are_gates() {
     let mut step = Step::new();
     let any = step.any();
-    let weights = step.add(Op::Softmax(vec![0]), &[any]);
-    let running = step.add(Op::CumSum { axis: 0, reverse: false }, &[weights]);
+    let weights = step.add(Along::Softmax(vec![0]), &[any]);
+    let running = step.add(Along::CumSum { axis: 0, reverse: false }, &[weights]);
     unit(step.range(running));
     let rest = step.one_minus(running);
     unit(step.range(rest));
     let gate = step.gate();
     let weighted = step.f(Pointwise::Mul, &[weights, gate]);
     let scalar = Shape::scalar();
-    let op = Op::Reduce(Reduction::Sum, vec![0]);
+    let op = Op::Along(Along::Reduce(Reduction::Sum, vec![0]));
     let mean = step.cell.step.add(op.clone(), vec![weighted], scalar.clone(), Span::default());
     unit(step.range(mean));
     let sum = step.cell.step.add(op, vec![gate], scalar.clone(), Span::default());
@@ -264,7 +264,7 @@ fn masks_and_hypers_are_known() {
         kind: HyperKind::Number(Const::Number(0.25)),
         span: Span::default(),
     });
-    let mask = step.add(Op::Mask(0), &[]);
+    let mask = step.add(Leaf::Mask(0), &[]);
     let hyper = step.cell.step.constant(Const::Hyper("a".into()), Span::default());
     let hyper = step.cell.step.fill(hyper, &Step::h(), Span::default());
     let product = step.f(Pointwise::Mul, &[mask, hyper]);

@@ -1,7 +1,7 @@
 //! Elementwise nodes: constants, broadcasts and the laws of arithmetic that floating point keeps.
 
 use super::Simplifier;
-use crate::ir::{Const, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Leaf, Literal, Move, NodeId, Op, Pointwise, Shape};
 use crate::text::Span;
 
 /// Constants nested deeper than this are left to the graph, so that a long unrolled loop over a
@@ -52,7 +52,7 @@ impl Simplifier<'_> {
     ) -> Option<NodeId> {
         let repeated = |it: &NodeId| {
             let node = self.unnamed(*it)?;
-            let Op::Expand(places) = &node.op else { return None };
+            let Op::Move(Move::Expand(places)) = &node.op else { return None };
             let inner = node.args[0];
             self.splat(inner).is_none().then(|| (places.clone(), inner))
         };
@@ -64,7 +64,7 @@ impl Simplifier<'_> {
                 Some(value) => self.fill(value, &small, span),
                 None => {
                     let node = self.unnamed(*arg)?;
-                    if node.op != Op::Expand(places.clone()) {
+                    if node.op != Op::Move(Move::Expand(places.clone())) {
                         return None;
                     }
                     node.args[0]
@@ -76,7 +76,7 @@ impl Simplifier<'_> {
             inner.push(of);
         }
         let value = self.make(&Op::Map(op), &inner, &small, span);
-        Some(self.make(&Op::Expand(places), &[value], shape, span))
+        Some(self.make(&Op::Move(Move::Expand(places)), &[value], shape, span))
     }
 
     /// The laws of arithmetic.
@@ -278,15 +278,15 @@ impl Simplifier<'_> {
 
     /// Whether no infinity and no NaN can be in it, whatever comes from outside.
     fn is_finite(&self, id: NodeId) -> bool {
-        use Pointwise::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual, Step};
         let node = self.out.node(id);
         match &node.op {
-            Op::Constant(Const::Number(value)) => value.is_finite(),
-            Op::Constant(Const::Size(_)) | Op::Eye | Op::Iota | Op::Mask(_) => true,
-            Op::Expand(_) | Op::Permute(_) | Op::Reshape => self.is_finite(node.args[0]),
-            Op::Map(op) => {
-                matches!(op, Equal | Greater | GreaterEqual | Less | LessEqual | NotEqual | Step)
+            Op::Literal(Literal::Scalar(Const::Number(value))) => value.is_finite(),
+            Op::Literal(Literal::Scalar(Const::Size(_)) | Literal::Eye | Literal::Iota)
+            | Op::Leaf(Leaf::Mask(_)) => true,
+            Op::Move(Move::Expand(_) | Move::Permute(_) | Move::Reshape) => {
+                self.is_finite(node.args[0])
             }
+            Op::Map(op) => op.is_truth(),
             _ => false,
         }
     }

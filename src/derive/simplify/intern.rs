@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
 
-use crate::ir::{Const, Graph, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Gradient, Graph, Literal, NodeId, Op, Shape};
 
 /// Nodes by a hash of what they are. It is asked and never walked, so its order shows nowhere.
 #[derive(Default)]
@@ -14,7 +14,7 @@ impl Interner {
     /// A node with this operator, these operands and this shape.
     pub fn find(&self, graph: &Graph, op: &Op, args: &[NodeId], shape: &Shape) -> Option<NodeId> {
         // Each clips the adjoint of its own users, not the sum of all.
-        if matches!(op, Op::ClipGrad(_)) {
+        if matches!(op, Op::Gradient(Gradient::ClipGrad(_))) {
             return None;
         }
         let args = ordered(op, args);
@@ -35,9 +35,8 @@ impl Interner {
 
 /// The operands, in an order of their own where theirs does not matter.
 fn ordered(op: &Op, args: &[NodeId]) -> Vec<NodeId> {
-    use Pointwise::{Add, Equal, LogAddExp, Max, Min, Mul, NotEqual};
     let mut args = args.to_vec();
-    if matches!(op, Op::Map(Add | Mul | Max | Min | Equal | NotEqual | LogAddExp)) {
+    if matches!(op, Op::Map(op) if op.commutes()) {
         args.sort_unstable();
     }
     args
@@ -46,8 +45,9 @@ fn ordered(op: &Op, args: &[NodeId]) -> Vec<NodeId> {
 /// Equal, and with the same bits: 0 and -0 differ, a NaN is itself.
 fn same_op(a: &Op, b: &Op) -> bool {
     match (a, b) {
-        (Op::Constant(a), Op::Constant(b)) | (Op::ClipGrad(a), Op::ClipGrad(b)) => same(a, b),
-        (Op::Array(a), Op::Array(b)) => all_same(a, b),
+        (Op::Literal(Literal::Scalar(a)), Op::Literal(Literal::Scalar(b)))
+        | (Op::Gradient(Gradient::ClipGrad(a)), Op::Gradient(Gradient::ClipGrad(b))) => same(a, b),
+        (Op::Literal(Literal::Array(a)), Op::Literal(Literal::Array(b))) => all_same(a, b),
         (a, b) => a == b,
     }
 }
@@ -66,41 +66,20 @@ fn all_same(a: &[Const], b: &[Const]) -> bool {
 
 fn hash(op: &Op, args: &[NodeId], shape: &Shape) -> u64 {
     let mut state = DefaultHasher::new();
-    discriminant(op).hash(&mut state);
-    args.hash(&mut state);
-    shape.hash(&mut state);
     let h = &mut state;
+    (discriminant(op), args, shape).hash(h);
     match op {
-        Op::Input(idx)
-        | Op::Carry(idx)
-        | Op::Param(idx)
-        | Op::Mask(idx)
-        | Op::OutputAdjoint(idx)
-        | Op::CarryAdjoint(idx)
-        | Op::Concat(idx) => idx.hash(h),
-        Op::Constant(value) | Op::ClipGrad(value) => hash_const(value, h),
-        Op::Array(values) => values.iter().for_each(|it| hash_const(it, h)),
-        Op::Forward(id) => id.hash(h),
-        Op::Tangent(source) => source.hash(h),
-        Op::Map(op) => op.hash(h),
-        Op::Expand(axes) | Op::Softmax(axes) | Op::ProductOfOthers(axes) | Op::Permute(axes) => {
-            axes.hash(h)
-        }
-        Op::Contract(labels) => labels.hash(h),
-        Op::Reduce(reduction, axes) => (reduction, axes).hash(h),
-        Op::CumSum { axis, reverse } => (axis, reverse).hash(h),
-        Op::Slice { axis, from, to } => (axis, from, to).hash(h),
-        Op::Pad { axis, before, after } => (axis, before, after).hash(h),
-        Op::Pick(index) | Op::Place(index) => index.hash(h),
-        Op::Eye
-        | Op::Iota
-        | Op::Stack
-        | Op::Reshape
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Guard
-        | Op::Declared
-        | Op::StopGrad => {}
+        Op::Leaf(it) => it.hash(h),
+        Op::Map(it) => it.hash(h),
+        Op::Contract(it) => it.hash(h),
+        Op::Along(it) => it.hash(h),
+        Op::Move(it) => it.hash(h),
+        Op::Indexed(it) => it.hash(h),
+        Op::Literal(Literal::Scalar(it)) => hash_const(it, h),
+        Op::Literal(Literal::Array(all)) => all.iter().for_each(|it| hash_const(it, h)),
+        Op::Literal(it @ (Literal::Eye | Literal::Iota)) => discriminant(it).hash(h),
+        // Their constants rarely differ.
+        Op::Gradient(it) => discriminant(it).hash(h),
     }
     state.finish()
 }

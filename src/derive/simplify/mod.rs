@@ -12,7 +12,9 @@ mod moves;
 use super::adjoint::{Adjoint, StartAdjoint};
 use super::sweep::{needed, sweep};
 use super::tangent::Tangent;
-use crate::ir::{Cell, Const, Env, Graph, NamedValue, Node, NodeId, Op, Output, Shape, Start};
+use crate::ir::{
+    Cell, Const, Env, Graph, Literal, Move, NamedValue, Node, NodeId, Op, Output, Shape, Start,
+};
 use crate::text::{Name, Span};
 use intern::Interner;
 
@@ -138,7 +140,10 @@ impl<'e> Simplifier<'e> {
     /// Leaves and constants are called by what they are.
     fn name(&mut self, id: NodeId, name: &Name) {
         let node = self.out.node(id);
-        if !node.op.is_leaf() && !matches!(node.op, Op::Constant(_)) && self.splat(id).is_none() {
+        if !node.op.is_leaf()
+            && !matches!(node.op, Op::Literal(Literal::Scalar(_)))
+            && self.splat(id).is_none()
+        {
             self.out.set_name(id, name.clone());
         }
     }
@@ -147,8 +152,8 @@ impl<'e> Simplifier<'e> {
     fn splat(&self, id: NodeId) -> Option<&Const> {
         let node = self.out.node(id);
         match &node.op {
-            Op::Constant(value) => Some(value),
-            Op::Expand(_) => self.splat(node.args[0]),
+            Op::Literal(Literal::Scalar(value)) => Some(value),
+            Op::Move(Move::Expand(_)) => self.splat(node.args[0]),
             _ => None,
         }
     }
@@ -160,11 +165,11 @@ impl<'e> Simplifier<'e> {
 
     /// A constant everywhere.
     fn fill(&mut self, value: Const, shape: &Shape, span: Span) -> NodeId {
-        let scalar = self.intern(&Op::Constant(value), &[], &Shape::scalar(), span);
+        let scalar = self.intern(&Op::Literal(Literal::Scalar(value)), &[], &Shape::scalar(), span);
         if shape.rank() == 0 {
             return scalar;
         }
-        self.intern(&Op::Expand(Vec::new()), &[scalar], shape, span)
+        self.intern(&Op::Move(Move::Expand(Vec::new())), &[scalar], shape, span)
     }
 
     /// A node that may be looked through: the user gave it no name.

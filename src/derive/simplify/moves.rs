@@ -1,7 +1,9 @@
 //! Nodes that are not elementwise: broadcasts, reductions, products and moves of elements.
 
 use super::Simplifier;
-use crate::ir::{Const, Contract, Dim, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{
+    Along, Const, Contract, Dim, Gradient, Linearity, Move, NodeId, Op, Pointwise, Reduction, Shape,
+};
 use crate::text::Span;
 
 impl Simplifier<'_> {
@@ -20,21 +22,23 @@ impl Simplifier<'_> {
         let before = self.out.shape(first).clone();
         let zero = Dim::number(0);
         match op {
-            Op::Expand(places) => {
+            Op::Move(Move::Expand(places)) => {
                 if places.len() == shape.rank() {
                     return Some(first);
                 }
                 let inner = self.unnamed(first)?;
-                let Op::Expand(earlier) = &inner.op else { return None };
+                let Op::Move(Move::Expand(earlier)) = &inner.op else { return None };
                 let places = earlier.iter().map(|it| places[*it]).collect();
                 let x = inner.args[0];
-                Some(self.make(&Op::Expand(places), &[x], shape, span))
+                Some(self.make(&Op::Move(Move::Expand(places)), &[x], shape, span))
             }
-            Op::Permute(order) => self.permuted(order, first, shape, span),
+            Op::Move(Move::Permute(order)) => self.permuted(order, first, shape, span),
             Op::Contract(labels) => self.contracted(labels, args, shape, span),
-            Op::Reduce(reduction, axes) => self.reduced(*reduction, axes, first, shape, span),
-            Op::Concat(_) if args.len() == 1 => Some(first),
-            Op::Reshape => {
+            Op::Along(Along::Reduce(reduction, axes)) => {
+                self.reduced(*reduction, axes, first, shape, span)
+            }
+            Op::Move(Move::Concat(_)) if args.len() == 1 => Some(first),
+            Op::Move(Move::Reshape) => {
                 if before == *shape {
                     return Some(first);
                 }
@@ -42,23 +46,31 @@ impl Simplifier<'_> {
                     return Some(self.fill(value, shape, span));
                 }
                 let inner = self.unnamed(first)?;
-                if inner.op != Op::Reshape {
+                if inner.op != Op::Move(Move::Reshape) {
                     return None;
                 }
                 let x = inner.args[0];
-                Some(self.make(&Op::Reshape, &[x], shape, span))
+                Some(self.make(&Op::Move(Move::Reshape), &[x], shape, span))
             }
-            Op::Slice { axis, from, to } => {
+            Op::Move(Move::Slice { axis, from, to }) => {
                 if *from == zero && *to == before.0[*axis] {
                     return Some(first);
                 }
                 self.sliced(*axis, from, to, first, shape, span)
             }
-            Op::Pad { before, after, .. } if *before == zero && *after == zero => Some(first),
-            Op::Pick(index) => self.picked(index, first, shape, span),
-            Op::Guard if self.number(first).is_some_and(|it| it != 0.0) => Some(args[1]),
-            Op::StopGrad if self.splat(first).is_some() => Some(first),
-            Op::StopGrad if self.out.node(first).op == Op::StopGrad => Some(first),
+            Op::Move(Move::Pad { before, after, .. }) if *before == zero && *after == zero => {
+                Some(first)
+            }
+            Op::Move(Move::Pick(index)) => self.picked(index, first, shape, span),
+            Op::Gradient(Gradient::Guard) if self.number(first).is_some_and(|it| it != 0.0) => {
+                Some(args[1])
+            }
+            Op::Gradient(Gradient::StopGrad) if self.splat(first).is_some() => Some(first),
+            Op::Gradient(Gradient::StopGrad)
+                if self.out.node(first).op == Op::Gradient(Gradient::StopGrad) =>
+            {
+                Some(first)
+            }
             _ => None,
         }
     }
@@ -71,27 +83,23 @@ impl Simplifier<'_> {
         shape: &Shape,
         span: Span,
     ) -> Option<NodeId> {
-        let linear = match op {
-            Op::Reduce(Reduction::Sum, _)
-            | Op::Contract(_)
-            | Op::Permute(_)
-            | Op::Reshape
-            | Op::Slice { .. }
-            | Op::Pick(_) => true,
-            // Zeros beside -x are zeros. (Through a broadcast a minus goes the other way, to where
-            // it is computed once.)
-            Op::Pad { .. } | Op::Place(_) | Op::Scatter => true,
-            _ => false,
-        };
-        if !linear {
+        // Through a broadcast a minus goes the other way, to where it is computed once.
+        if matches!(op, Op::Move(Move::Expand(_)) | Op::Gradient(_)) {
             return None;
         }
+        let linear_in = |position: usize| {
+            let varies: Vec<bool> = (0..args.len()).map(|it| it == position).collect();
+            op.linearity(&varies) == Linearity::Linear
+        };
         let minus = |it: &NodeId| {
             let node = self.unnamed(*it)?;
             (node.op == Op::Map(Pointwise::Neg)).then(|| node.args[0])
         };
         let (position, inner) =
             args.iter().enumerate().find_map(|(idx, it)| Some((idx, minus(it)?)))?;
+        if !linear_in(position) {
+            return None;
+        }
         let mut args = args.to_vec();
         args[position] = inner;
         let value = self.make(op, &args, shape, span);
@@ -120,15 +128,16 @@ impl Simplifier<'_> {
             Shape(axes.iter().map(|it| all.0[*it].clone()).collect())
         };
         let summed = of(self, other, &kept);
-        let sum = self.make(&Op::Reduce(Reduction::Sum, axes), &[other], &summed, span);
+        let sum =
+            self.make(&Op::Along(Along::Reduce(Reduction::Sum, axes)), &[other], &summed, span);
         // In the order of the result.
         let place = |it: usize| result.iter().position(|label| *label == own[kept[it]]);
         let mut order: Vec<usize> = (0..kept.len()).collect();
         order.sort_by_key(|it| place(*it));
         let places: Option<Vec<usize>> = order.iter().map(|it| place(*it)).collect();
         let turned = of(self, sum, &order);
-        let sum = self.make(&Op::Permute(order), &[sum], &turned, span);
-        let spread = self.make(&Op::Expand(places?), &[sum], shape, span);
+        let sum = self.make(&Op::Move(Move::Permute(order)), &[sum], &turned, span);
+        let spread = self.make(&Op::Move(Move::Expand(places?)), &[sum], shape, span);
         let constant = self.fill(constant, shape, span);
         Some(self.make(&Op::Map(Pointwise::Mul), &[constant, spread], shape, span))
     }
@@ -148,9 +157,9 @@ impl Simplifier<'_> {
         }
         let inner = self.unnamed(first)?.clone();
         match &inner.op {
-            Op::Permute(earlier) => {
+            Op::Move(Move::Permute(earlier)) => {
                 let order = order.iter().map(|it| earlier[*it]).collect();
-                Some(self.make(&Op::Permute(order), &inner.args, shape, span))
+                Some(self.make(&Op::Move(Move::Permute(order)), &inner.args, shape, span))
             }
             Op::Contract(labels) => {
                 self.single(first)?;
@@ -177,7 +186,7 @@ impl Simplifier<'_> {
         let Contract { left, right, result } = labels;
         for (position, old) in [left, right].into_iter().enumerate() {
             let inner = self.out.node(args[position]);
-            let Op::Permute(order) = &inner.op else { continue };
+            let Op::Move(Move::Permute(order)) = &inner.op else { continue };
             if inner.name.is_some() {
                 continue;
             }
@@ -200,7 +209,7 @@ impl Simplifier<'_> {
             if self.out.shape(it).rank() == shape.rank() {
                 it
             } else {
-                self.make(&Op::Expand(Vec::new()), &[it], shape, span)
+                self.make(&Op::Move(Move::Expand(Vec::new())), &[it], shape, span)
             }
         };
         let args = [spread(args[0]), spread(args[1])];
@@ -221,7 +230,7 @@ impl Simplifier<'_> {
         let inner = self.unnamed(first)?.clone();
         let of_extreme = matches!(reduction, Reduction::Max | Reduction::Min);
         match &inner.op {
-            Op::Reduce(Reduction::Sum, earlier) if reduction == Reduction::Sum => {
+            Op::Along(Along::Reduce(Reduction::Sum, earlier)) if reduction == Reduction::Sum => {
                 self.single(first)?;
                 // The axes of the inner operand that the inner sum left.
                 let x = inner.args[0];
@@ -230,9 +239,9 @@ impl Simplifier<'_> {
                 let mut all: Vec<usize> = axes.iter().map(|it| left[*it]).collect();
                 all.extend(earlier);
                 all.sort_unstable();
-                Some(self.make(&Op::Reduce(Reduction::Sum, all), &[x], shape, span))
+                Some(self.make(&Op::Along(Along::Reduce(Reduction::Sum, all)), &[x], shape, span))
             }
-            Op::Expand(places) if reduction == Reduction::Sum || of_extreme => {
+            Op::Move(Move::Expand(places)) if reduction == Reduction::Sum || of_extreme => {
                 // Along an axis that only repeats, a sum is a product with its size.
                 let new: Vec<usize> =
                     axes.iter().copied().filter(|it| !places.contains(it)).collect();
@@ -247,10 +256,12 @@ impl Simplifier<'_> {
                 let kept = (0..inner.shape.rank()).filter(|it| !new.contains(it));
                 let smaller = Shape(kept.map(axis).collect());
                 let places = places.iter().map(|it| place(*it)).collect();
-                let spread = self.make(&Op::Expand(places), &inner.args, &smaller, span);
+                let spread =
+                    self.make(&Op::Move(Move::Expand(places)), &inner.args, &smaller, span);
                 let rest: Vec<usize> =
                     axes.iter().filter(|it| !new.contains(it)).map(|it| place(*it)).collect();
-                let rest = self.make(&Op::Reduce(reduction, rest), &[spread], shape, span);
+                let rest =
+                    self.make(&Op::Along(Along::Reduce(reduction, rest)), &[spread], shape, span);
                 if of_extreme {
                     return Some(rest);
                 }
@@ -276,16 +287,16 @@ impl Simplifier<'_> {
     ) -> Option<NodeId> {
         let inner = self.unnamed(first)?.clone();
         match &inner.op {
-            Op::Slice { axis: other, from: start, .. } if *other == axis => {
+            Op::Move(Move::Slice { axis: other, from: start, .. }) if *other == axis => {
                 // With sizes still open the bounds of both must be checked when they are bound.
                 let size = inner.shape.0[axis].as_number()?;
                 if !(0..=to.as_number()?).contains(&from.as_number()?) || to.as_number()? > size {
                     return None;
                 }
                 let (from, to) = (start.add(from).ok()?, start.add(to).ok()?);
-                Some(self.make(&Op::Slice { axis, from, to }, &inner.args, shape, span))
+                Some(self.make(&Op::Move(Move::Slice { axis, from, to }), &inner.args, shape, span))
             }
-            Op::Concat(other) if *other == axis => {
+            Op::Move(Move::Concat(other)) if *other == axis => {
                 let mut start = Dim::number(0);
                 for part in &inner.args {
                     let end = start.add(&self.out.shape(*part).0[axis]).ok()?;
@@ -296,7 +307,7 @@ impl Simplifier<'_> {
                 }
                 None
             }
-            Op::Pad { axis: other, before, .. } if *other == axis => {
+            Op::Move(Move::Pad { axis: other, before, .. }) if *other == axis => {
                 let x = inner.args[0];
                 let end = before.add(&self.out.shape(x).0[axis]).ok()?;
                 (before == from && end == *to).then_some(x)
@@ -308,14 +319,14 @@ impl Simplifier<'_> {
     fn picked(&mut self, index: &Dim, first: NodeId, shape: &Shape, span: Span) -> Option<NodeId> {
         let inner = self.unnamed(first)?.clone();
         match &inner.op {
-            Op::Stack => {
+            Op::Move(Move::Stack) => {
                 let index = usize::try_from(index.as_number()?).ok()?;
                 inner.args.get(index).copied()
             }
-            Op::Place(other) if other == index => Some(inner.args[0]),
-            Op::Expand(places) if !places.contains(&0) => {
+            Op::Move(Move::Place(other)) if other == index => Some(inner.args[0]),
+            Op::Move(Move::Expand(places)) if !places.contains(&0) => {
                 let places = places.iter().map(|it| it - 1).collect();
-                Some(self.make(&Op::Expand(places), &inner.args, shape, span))
+                Some(self.make(&Op::Move(Move::Expand(places)), &inner.args, shape, span))
             }
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! Conditions that sizes and hypers decide: what is not taken is taken out before its indices are checked.
 
-use crate::ir::{Const, Env, Graph, Node, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Env, Gradient, Graph, Literal, Move, Node, NodeId, Op, Pointwise, Shape};
 
 /// Replaces each `where` whose condition is a constant by the branch that it takes, and empties the nodes that no root
 /// needs any more. Ids stay.
@@ -14,7 +14,8 @@ pub(super) fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
             let taken = if cond != 0.0 { yes } else { no };
             // The entry of a branch guards it against the other one, which is gone.
             let entry = graph.node(taken);
-            let taken = if entry.op == Op::Guard { entry.args[1] } else { taken };
+            let taken =
+                if entry.op == Op::Gradient(Gradient::Guard) { entry.args[1] } else { taken };
             node.op = Op::Map(Pointwise::Identity);
             node.args = vec![taken];
         }
@@ -33,7 +34,7 @@ pub(super) fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
     let mut decided = Graph::default();
     for (mut node, needed) in nodes.into_iter().zip(needed) {
         if !needed {
-            node.op = Op::Constant(Const::Number(0.0));
+            node.op = Op::Literal(Literal::Scalar(Const::Number(0.0)));
             node.args = Vec::new();
             node.shape = Shape::scalar();
         }
@@ -48,7 +49,7 @@ fn constants(graph: &Graph, env: &Env) -> Vec<Option<f64>> {
     for node in graph.nodes() {
         let arg = |idx: usize| known[node.args[idx].idx()];
         let value = match &node.op {
-            Op::Constant(value) => value.eval(env),
+            Op::Literal(Literal::Scalar(value)) => value.eval(env),
             Op::Map(Pointwise::Where) => match arg(0) {
                 Some(cond) => arg(if cond != 0.0 { 1 } else { 2 }),
                 None => None,
@@ -57,33 +58,9 @@ fn constants(graph: &Graph, env: &Env) -> Vec<Option<f64>> {
                 .map(arg)
                 .collect::<Option<Vec<f64>>>()
                 .map(|args| op.eval(&args)),
-            Op::Expand(_) | Op::Reshape | Op::Permute(_) | Op::StopGrad | Op::ClipGrad(_) => arg(0),
-            Op::Guard => arg(1),
-            Op::Input(_)
-            | Op::Carry(_)
-            | Op::Param(_)
-            | Op::Mask(_)
-            | Op::Array(_)
-            | Op::Eye
-            | Op::Iota
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
-            | Op::Contract(_)
-            | Op::Reduce(..)
-            | Op::Softmax(_)
-            | Op::CumSum { .. }
-            | Op::ProductOfOthers(_)
-            | Op::Concat(_)
-            | Op::Stack
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Pick(_)
-            | Op::Place(_)
-            | Op::Lookup
-            | Op::Scatter
-            | Op::Declared => None,
+            Op::Move(Move::Expand(_) | Move::Reshape | Move::Permute(_)) => arg(0),
+            Op::Gradient(it) => arg(it.operand()),
+            _ => None,
         };
         known.push(value);
     }

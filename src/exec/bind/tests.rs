@@ -3,7 +3,7 @@
 use super::super::hand::{self, NOWHERE, shape, sizes};
 use super::*;
 use crate::diag::Code;
-use crate::ir::{Const, DimDecl, Hyper, Pointwise};
+use crate::ir::{Const, DimDecl, Gradient, Hyper, Pointwise};
 
 #[test]
 fn sizes_come_from_settings_defaults_and_the_dims_they_are_like() {
@@ -62,8 +62,8 @@ fn picks_behind_a_condition() -> Cell {
     let size = graph.size(&Dim::symbol("N"), NOWHERE);
     let five = graph.constant(Const::Number(5.0), NOWHERE);
     let cond = hand::map(graph, Pointwise::Greater, &[size, five]);
-    let pick = graph.add(Op::Pick(Dim::number(5)), vec![w], Shape::scalar(), NOWHERE);
-    let pick = graph.add(Op::Guard, vec![cond, pick], Shape::scalar(), NOWHERE);
+    let pick = graph.add(Move::Pick(Dim::number(5)), vec![w], Shape::scalar(), NOWHERE);
+    let pick = graph.add(Gradient::Guard, vec![cond, pick], Shape::scalar(), NOWHERE);
     let zero = graph.constant(Const::Number(0.0), NOWHERE);
     let chosen = hand::map(graph, Pointwise::Where, &[cond, pick, zero]);
     hand::output(&mut cell, "y", chosen);
@@ -74,9 +74,9 @@ fn picks_behind_a_condition() -> Cell {
 fn a_dead_branch_is_neither_indexed_nor_computed() {
     let cell = picks_behind_a_condition();
     let bound = bind(&cell, sizes(&[("N", 2)])).unwrap();
-    assert!(bound.cell().step.nodes().iter().all(|it| !matches!(it.op, Op::Pick(_))));
+    assert!(bound.cell().step.nodes().iter().all(|it| !matches!(it.op, Op::Move(Move::Pick(_)))));
     let bound = bind(&cell, sizes(&[("N", 6)])).unwrap();
-    assert!(bound.cell().step.nodes().iter().any(|it| matches!(it.op, Op::Pick(_))));
+    assert!(bound.cell().step.nodes().iter().any(|it| matches!(it.op, Op::Move(Move::Pick(_)))));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn indices_and_slices_are_checked_with_the_sizes() {
     let (n, two) = (Dim::symbol("N"), Dim::number(2));
     let cut = n.sub(&two).unwrap();
     let slice = cell.step.add(
-        Op::Slice { axis: 0, from: two, to: n },
+        Move::Slice { axis: 0, from: two, to: n },
         vec![w],
         Shape(vec![cut.clone()]),
         NOWHERE,
@@ -98,7 +98,7 @@ fn indices_and_slices_are_checked_with_the_sizes() {
 
     let mut cell = hand::empty("Picks", &["N"]);
     let w = hand::param(&mut cell, "W", &["N"]);
-    let pick = cell.step.add(Op::Pick(cut), vec![w], Shape::scalar(), NOWHERE);
+    let pick = cell.step.add(Move::Pick(cut), vec![w], Shape::scalar(), NOWHERE);
     hand::output(&mut cell, "y", pick);
     assert!(bind(&cell, sizes(&[("N", 2)])).is_ok());
     let fault = bind(&cell, sizes(&[("N", 1)])).unwrap_err();

@@ -5,7 +5,7 @@ use super::places::{FIXED, Places};
 use super::weights::Needs;
 use crate::exec::bind::{BindError, Bound, shapes};
 use crate::exec::kernels::machine::{Columns, Extent, Outer, Place, Program, Rows};
-use crate::ir::{Graph, NodeId, Op};
+use crate::ir::{Graph, Leaf, NodeId, Op};
 use crate::plan::{self, Plan, Sum};
 
 /// A forward pass.
@@ -110,11 +110,11 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Option<Forward> {
             let buffer = *slot.get_or_insert_with(|| places.buffer(width, Extent::Each, false));
             places.put(id, Place { buffer, offset: 0, rows: Rows::Each });
         };
-        if let Op::Carry(carry) = graph.node(id).op {
+        if let Op::Leaf(Leaf::Carry(carry)) = graph.node(id).op {
             places.put(id, Place { buffer: carries[carry], offset: 0, rows: Rows::Old });
-        } else if let Op::Input(input) = graph.node(id).op {
+        } else if let Op::Leaf(Leaf::Input(input)) = graph.node(id).op {
             each(&mut places, &mut inputs[input]);
-        } else if let Op::Mask(mask) = graph.node(id).op {
+        } else if let Op::Leaf(Leaf::Mask(mask)) = graph.node(id).op {
             each(&mut places, &mut masks[mask]);
         }
     }
@@ -185,11 +185,11 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
     for id in graph.ids().filter(|it| !pass.once[it.idx()]) {
         let op = &graph.node(id).op;
         let of_forward = match op {
-            Op::Forward(of) => forward.places[of.idx()],
-            Op::Carry(carry) => {
+            Op::Leaf(Leaf::Forward(of)) => forward.places[of.idx()],
+            Op::Leaf(Leaf::Carry(carry)) => {
                 Some(Place { buffer: forward.carries[*carry], offset: 0, rows: Rows::Old })
             }
-            Op::Input(_) | Op::Mask(_) => leaf(op),
+            Op::Leaf(Leaf::Input(_) | Leaf::Mask(_)) => leaf(op),
             _ => None,
         };
         if let Some(place) = of_forward {
@@ -209,9 +209,9 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
                 let (from, n) = (place.offset, places.len(id));
                 read_before.push(Kept { buffer: place.buffer, from, n });
             }
-        } else if let Op::CarryAdjoint(carry) = op {
+        } else if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op {
             places.put(id, Place { buffer: carries[*carry], offset: 0, rows: Rows::New });
-        } else if let Op::OutputAdjoint(output) = op {
+        } else if let Op::Leaf(Leaf::OutputAdjoint(output)) = op {
             let known = outputs.iter().find(|it| it.0 == *output).map(|it| it.1);
             let width = places.len(id);
             let buffer = known.unwrap_or_else(|| {

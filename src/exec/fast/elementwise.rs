@@ -4,7 +4,7 @@ use super::emit::Emitter;
 use super::places::Places;
 use crate::exec::kernels::machine::{Code, Stream};
 use crate::exec::kernels::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
-use crate::ir::{NodeId, Op};
+use crate::ir::{Literal, Move, NodeId, Op};
 
 /// How the numbers of the values of a run are cut: `outer` times `inner` of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Places<'_> {
     pub fn repeated(&self, id: NodeId) -> Option<Repeated> {
         let id = self.whole(id)?;
         let node = self.graph.node(id);
-        let Op::Expand(axes) = &node.op else { return None };
+        let Op::Move(Move::Expand(axes)) = &node.op else { return None };
         let (source, shape) = (node.args[0], &self.shapes[id.idx()]);
         if self.is_placed(id) || self.is_wanted(id) {
             return None;
@@ -156,7 +156,7 @@ impl Run {
                 (id, self.cut.inner, Kind::Each)
             }
         };
-        if let Op::Constant(value) = &places.graph.node(source).op {
+        if let Op::Literal(Literal::Scalar(value)) = &places.graph.node(source).op {
             return Operand::Number(value.eval(places.env).map_or(f32::NAN, |it| it as f32));
         }
         let place = places.place(source);

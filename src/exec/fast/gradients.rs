@@ -10,7 +10,7 @@ use super::weights::{Weights, operator};
 use crate::exec::eval::Value;
 use crate::exec::kernels::Path;
 use crate::exec::kernels::machine::{Frame, Gradient, Outer};
-use crate::ir::{Contract, Env, Node, NodeId, Op, Pointwise};
+use crate::ir::{Contract, Env, Move, Node, NodeId, Op, Pointwise};
 use crate::plan::{self, Sum};
 
 /// A sum that is computed straight into the gradient of a param.
@@ -158,7 +158,7 @@ impl Sums<'_> {
                 (Some(Sum::Rows), Some(sum)) => all.push(sum.clone()),
                 (Some(Sum::Linear), None) => match self.node(id).op {
                     Op::Map(Pointwise::Add) => open.extend(self.node(id).args.iter().rev()),
-                    Op::Reshape => open.extend(&self.node(id).args),
+                    Op::Move(Move::Reshape) => open.extend(&self.node(id).args),
                     _ => return None,
                 },
                 (_, _) => return None,

@@ -30,7 +30,7 @@ use super::kernels::machine::{Memory, Packing};
 use super::kernels::{Path, Team};
 use super::reference::{Call, Given, RunError};
 use crate::derive::{self, Adjoint};
-use crate::ir::{Cell, NodeId, Op, Real, Scope};
+use crate::ir::{Cell, Leaf, NodeId, Op, Real, Scope};
 use crate::plan::{self, Fixed, Plan};
 use crate::text::Name;
 use checkpoint::{Need, ROWS, Sizes};
@@ -344,7 +344,7 @@ impl Fast {
         let slot = own.as_ref().map_or(&none, |it| &it.backward);
         self.weights(slot, given, |weights| {
             let leaf = |op: &Op| match op {
-                Op::Forward(of) => run.weights.values[of.idx()]
+                Op::Leaf(Leaf::Forward(of)) => run.weights.values[of.idx()]
                     .clone()
                     .or_else(|| given.fixed(&self.bound.cell().step.node(*of).op)),
                 op => given.fixed(op),

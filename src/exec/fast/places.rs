@@ -1,7 +1,7 @@
 //! Where the values of a graph stand.
 
 use crate::exec::kernels::machine::{Buffer, Extent, Place, Rows};
-use crate::ir::{Dim, Env, Graph, NodeId, Op};
+use crate::ir::{Dim, Env, Graph, Move, NodeId, Op};
 use crate::plan::{self, Pass, Task};
 
 /// The position of the buffer of what is the same for all rows.
@@ -98,8 +98,8 @@ impl<'g> Places<'g> {
                 let base = self.views[arg.idx()].0;
                 let apart = pass.stage_of[id.idx()] != pass.stage_of[base.idx()];
                 // A repeated value may be read where it stands, by whoever reads the repetition.
-                let passed_on =
-                    self.lasting[id.idx()] && matches!(self.graph.node(id).op, Op::Expand(_));
+                let passed_on = self.lasting[id.idx()]
+                    && matches!(self.graph.node(id).op, Op::Move(Move::Expand(_)));
                 if apart || passed_on {
                     self.lasting[base.idx()] = true;
                 }
@@ -160,9 +160,9 @@ impl<'g> Places<'g> {
         }
         let node = self.graph.node(id);
         let size = |dim: &Dim| self.env.size(dim).and_then(|it| usize::try_from(it).ok());
-        let index = if let Op::Pick(index) = &node.op {
+        let index = if let Op::Move(Move::Pick(index)) = &node.op {
             size(index)?
-        } else if let Op::Slice { axis: 0, from, .. } = &node.op {
+        } else if let Op::Move(Move::Slice { axis: 0, from, .. }) = &node.op {
             size(from)?
         } else {
             return None;

@@ -8,7 +8,7 @@ use ndarray::{ArrayD, IxDyn};
 use crate::exec::eval::{Value, value_of};
 use crate::exec::kernels::machine::{Program, apply};
 use crate::exec::kernels::{Matrix, Packed, Part, Path, Team};
-use crate::ir::{Env, Graph, Node, NodeId, Op};
+use crate::ir::{Env, Graph, Leaf, Node, NodeId, Op};
 
 /// A matrix within a product: the number at row k and column j is number `rows[k] + columns[j]` of
 /// its node.
@@ -77,7 +77,7 @@ impl Source<'_> {
             let node = self.graph.node(id);
             values[id.idx()] = if node.op.is_leaf() {
                 match node.op {
-                    Op::Param(param) => Some(self.params[param].to_shared()),
+                    Op::Leaf(Leaf::Param(param)) => Some(self.params[param].to_shared()),
                     _ => (self.leaf)(&node.op),
                 }
             } else {
@@ -97,13 +97,13 @@ impl Source<'_> {
     /// The numbers of a node in order: those of a param where they stand.
     fn numbers<'v>(&'v self, id: NodeId, values: &'v [Option<Value<f32>>]) -> Cow<'v, [f32]> {
         let borrowed = match (&self.graph.node(id).op, &values[id.idx()]) {
-            (Op::Param(param), _) => self.params[*param].as_slice(),
+            (Op::Leaf(Leaf::Param(param)), _) => self.params[*param].as_slice(),
             (_, Some(value)) => value.as_slice(),
             (_, None) => unreachable!("what is the same for all rows was computed"),
         };
         match (borrowed, &self.graph.node(id).op, &values[id.idx()]) {
             (Some(numbers), ..) => Cow::Borrowed(numbers),
-            (None, Op::Param(param), _) => {
+            (None, Op::Leaf(Leaf::Param(param)), _) => {
                 Cow::Owned(self.params[*param].iter().copied().collect())
             }
             (None, _, value) => Cow::Owned(value.iter().flatten().copied().collect()),
@@ -142,7 +142,7 @@ impl Weights {
     /// Computes and packs.
     pub fn fill(&mut self, needs: &Needs, source: &Source<'_>, team: &Team) {
         // A param that is only multiplied with is not copied.
-        let is_param = |it: &NodeId| matches!(source.graph.node(*it).op, Op::Param(_));
+        let is_param = |it: &NodeId| matches!(source.graph.node(*it).op, Op::Leaf(Leaf::Param(_)));
         let direct = needs.fixed.iter().map(|it| it.0);
         let direct = direct.chain(needs.fillings.iter().map(|it| it.matrix.node));
         let direct = direct.filter(|it| !is_param(it));

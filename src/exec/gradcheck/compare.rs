@@ -8,7 +8,7 @@ use super::super::reference::{Call, Run, backward, forward, tangent};
 use super::sample::{Noise, Sample, Structure, declared_starts};
 use super::{CheckError, Kind, Line, Options, Report, Worst};
 use crate::derive::{Adjoint, Tangent};
-use crate::ir::{Cell, Op, Start};
+use crate::ir::{Cell, Literal, Op, Start};
 
 /// The graphs under test.
 #[derive(Clone, Copy)]
@@ -357,6 +357,6 @@ pub(super) fn immovable(cell: &Cell, line: &Line) -> bool {
     while let [only] = cell.start.node(node).args.as_slice() {
         node = *only;
     }
-    let Op::Constant(value) = &cell.start.node(node).op else { return false };
+    let Op::Literal(Literal::Scalar(value)) = &cell.start.node(node).op else { return false };
     line.kind == Kind::Start && value.as_number().is_some_and(f64::is_infinite)
 }

@@ -5,7 +5,9 @@ use super::super::hand::{self, NOWHERE, shape};
 use super::super::masks::Masks;
 use super::*;
 use crate::ir::pointwise::table;
-use crate::ir::{Contract, Dim, Graph, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{
+    Along, Contract, Dim, Gradient, Graph, Indexed, Move, NodeId, Op, Pointwise, Reduction, Shape,
+};
 
 /// `y = op(m, v)` with `m: [A, B]`, `v: [B]` and `n: [A, B]`, all params, squared first so that
 /// slopes vary.
@@ -79,55 +81,55 @@ fn what_works_along_axes_passes() {
         Reduction::Norm,
         Reduction::LogSumExp,
     ] {
-        unary(Op::Reduce(reduction, vec![0]), shape(&["B"]));
-        unary(Op::Reduce(reduction, vec![1]), shape(&["A"]));
-        unary(Op::Reduce(reduction, vec![0, 1]), shape(&[]));
+        unary(Op::Along(Along::Reduce(reduction, vec![0])), shape(&["B"]));
+        unary(Op::Along(Along::Reduce(reduction, vec![1])), shape(&["A"]));
+        unary(Op::Along(Along::Reduce(reduction, vec![0, 1])), shape(&[]));
     }
     let same = || shape(&["A", "B"]);
     for axes in [vec![0], vec![1], vec![0, 1]] {
-        unary(Op::Softmax(axes), same());
+        unary(Op::Along(Along::Softmax(axes)), same());
     }
     for axis in 0..2 {
         for reverse in [false, true] {
-            unary(Op::CumSum { axis, reverse }, same());
+            unary(Op::Along(Along::CumSum { axis, reverse }), same());
         }
     }
 }
 
 #[test]
 fn what_moves_elements_passes() {
-    unary(Op::Permute(vec![1, 0]), shape(&["B", "A"]));
-    unary(Op::Expand(vec![0, 2]), shape(&["A", "B", "B"]));
-    unary(Op::Expand(vec![1, 2]), shape(&["B", "A", "B"]));
-    unary(Op::Reshape, Shape(vec![symbol("A").mul(&symbol("B")).unwrap()]));
-    unary(Op::Pick(Dim::number(1)), shape(&["B"]));
-    unary(Op::Place(Dim::number(2)), shape(&["B", "A", "B"]));
+    unary(Op::Move(Move::Permute(vec![1, 0])), shape(&["B", "A"]));
+    unary(Op::Move(Move::Expand(vec![0, 2])), shape(&["A", "B", "B"]));
+    unary(Op::Move(Move::Expand(vec![1, 2])), shape(&["B", "A", "B"]));
+    unary(Op::Move(Move::Reshape), Shape(vec![symbol("A").mul(&symbol("B")).unwrap()]));
+    unary(Op::Move(Move::Pick(Dim::number(1))), shape(&["B"]));
+    unary(Op::Move(Move::Place(Dim::number(2))), shape(&["B", "A", "B"]));
     let less = |name: &str, by: i64| symbol(name).sub(&Dim::number(by)).unwrap();
     for (axis, name) in [(0, "A"), (1, "B")] {
         let mut cut = shape(&["A", "B"]);
         cut.0[axis] = less(name, 2);
-        unary(Op::Slice { axis, from: Dim::number(1), to: less(name, 1) }, cut);
+        unary(Op::Move(Move::Slice { axis, from: Dim::number(1), to: less(name, 1) }), cut);
         let mut wide = shape(&["A", "B"]);
         wide.0[axis] = symbol(name).add(&Dim::number(3)).unwrap();
-        unary(Op::Pad { axis, before: Dim::number(1), after: Dim::number(2) }, wide);
+        unary(Op::Move(Move::Pad { axis, before: Dim::number(1), after: Dim::number(2) }), wide);
         let mut twice = shape(&["A", "B"]);
         twice.0[axis] = symbol(name).add(&symbol(name)).unwrap();
         passes("concat", &|graph, m, _, n| {
-            graph.add(Op::Concat(axis), vec![m, n], twice.clone(), NOWHERE)
+            graph.add(Move::Concat(axis), vec![m, n], twice.clone(), NOWHERE)
         });
     }
     let stacked = Shape([vec![Dim::number(3)], shape(&["A", "B"]).0].concat());
     passes("stack", &|graph, m, _, n| {
-        graph.add(Op::Stack, vec![m, n, m], stacked.clone(), NOWHERE)
+        graph.add(Move::Stack, vec![m, n, m], stacked.clone(), NOWHERE)
     });
     for row in [0.0, 2.0] {
         passes("lookup", &|graph, m, _, _| {
             let index = graph.number(row, &shape(&[]), NOWHERE);
-            graph.add(Op::Lookup, vec![m, index], shape(&["B"]), NOWHERE)
+            graph.add(Indexed::Lookup, vec![m, index], shape(&["B"]), NOWHERE)
         });
         passes("scatter", &|graph, _, v, _| {
             let index = graph.number(row, &shape(&[]), NOWHERE);
-            graph.add(Op::Scatter, vec![v, index], shape(&["A", "B"]), NOWHERE)
+            graph.add(Indexed::Scatter, vec![v, index], shape(&["A", "B"]), NOWHERE)
         });
     }
 }
@@ -148,8 +150,9 @@ fn a_branch_not_taken_gives_exactly_zero_even_where_it_is_nan() {
     let zero = graph.number(0.0, &shape(&["H"]), NOWHERE);
     let cond = hand::map(graph, Pointwise::Greater, &[x, zero]);
     let not = hand::map(graph, Pointwise::LessEqual, &[x, zero]);
-    let guard =
-        |graph: &mut Graph, cond, it| graph.add(Op::Guard, vec![cond, it], shape(&["H"]), NOWHERE);
+    let guard = |graph: &mut Graph, cond, it| {
+        graph.add(Gradient::Guard, vec![cond, it], shape(&["H"]), NOWHERE)
+    };
     let (inner_w, inner_x) = (guard(graph, cond, w), guard(graph, cond, x));
     let other = guard(graph, not, b);
     let product = hand::map(graph, Pointwise::Mul, &[inner_w, inner_x]);

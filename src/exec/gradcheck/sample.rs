@@ -11,7 +11,7 @@ use super::super::masks::Masks;
 use super::super::reference::{Call, Run, forward};
 use super::CheckError;
 use crate::ir::pointwise::{Row, Smooth};
-use crate::ir::{Cell, Env, Graph, NodeId, Op, Pointwise, Reduction, Start};
+use crate::ir::{Along, Cell, Env, Gradient, Graph, Leaf, NodeId, Op, Pointwise, Reduction, Start};
 
 /// How near a kink may be: far beyond what a step of a difference can move a value.
 const MARGIN: f64 = 1e-3;
@@ -122,7 +122,7 @@ impl Structure {
                     Some(Smooth::Jumps(_) | Smooth::Everywhere) | None => {}
                 }
             }
-            if let Op::Reduce(reduction, axes) = &node.op
+            if let Op::Along(Along::Reduce(reduction, axes)) = &node.op
                 && any
             {
                 match reduction {
@@ -138,7 +138,9 @@ impl Structure {
             }
         }
         let (params, inputs, carries) = behind(cell, taints);
-        let clips = |graph: &Graph| graph.nodes().iter().any(|it| matches!(it.op, Op::ClipGrad(_)));
+        let clips = |graph: &Graph| {
+            graph.nodes().iter().any(|it| matches!(it.op, Op::Gradient(Gradient::ClipGrad(_))))
+        };
         Structure { kinks, params, inputs, carries, clips: clips(&cell.step) || clips(&cell.start) }
     }
 
@@ -191,18 +193,18 @@ impl Distance {
 fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool> {
     let mut moves: Vec<bool> = Vec::with_capacity(cell.step.nodes().len());
     for node in cell.step.nodes() {
-        let moved = if let Op::Param(param) = node.op {
+        let moved = if let Op::Leaf(Leaf::Param(param)) = node.op {
             cell.params[param].trained
-        } else if let Op::Input(input) = node.op {
+        } else if let Op::Leaf(Leaf::Input(input)) = node.op {
             cell.inputs[input].index.is_none()
-        } else if let Op::Carry(carry) = node.op {
+        } else if let Op::Leaf(Leaf::Carry(carry)) = node.op {
             cell.carries[carry].is_real()
         } else if let Op::Map(op) = node.op
             && let Some(Smooth::Jumps(_)) = smooth(op)
         {
             false
-        } else if node.op == Op::Guard {
-            moves[node.args[1].idx()]
+        } else if let Op::Gradient(it) = &node.op {
+            moves[node.args[it.operand()].idx()]
         } else {
             node.args.iter().any(|it| moves[it.idx()])
         };
@@ -214,39 +216,17 @@ fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool
 /// Why an operator's derivative is not that of its value, where it is not.
 fn other_derivative(op: &Op) -> Option<&'static str> {
     match op {
-        Op::Declared => Some("behind a declared derivative"),
-        Op::StopGrad => Some("behind stop_grad"),
-        Op::ClipGrad(_) => Some("behind clip_grad"),
-        Op::Input(_)
-        | Op::Carry(_)
-        | Op::Param(_)
-        | Op::Mask(_)
-        | Op::Constant(_)
-        | Op::Array(_)
-        | Op::Eye
-        | Op::Iota
-        | Op::Forward(_)
-        | Op::OutputAdjoint(_)
-        | Op::CarryAdjoint(_)
-        | Op::Tangent(_)
+        Op::Gradient(Gradient::Declared) => Some("behind a declared derivative"),
+        Op::Gradient(Gradient::StopGrad) => Some("behind stop_grad"),
+        Op::Gradient(Gradient::ClipGrad(_)) => Some("behind clip_grad"),
+        Op::Leaf(_)
+        | Op::Literal(_)
         | Op::Map(_)
-        | Op::Expand(_)
+        | Op::Move(_)
         | Op::Contract(_)
-        | Op::Reduce(..)
-        | Op::Softmax(_)
-        | Op::CumSum { .. }
-        | Op::ProductOfOthers(_)
-        | Op::Permute(_)
-        | Op::Concat(_)
-        | Op::Stack
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Reshape
-        | Op::Pick(_)
-        | Op::Place(_)
-        | Op::Lookup
-        | Op::Scatter
-        | Op::Guard => None,
+        | Op::Along(_)
+        | Op::Indexed(_)
+        | Op::Gradient(Gradient::Guard) => None,
     }
 }
 
@@ -265,7 +245,8 @@ fn behind(cell: &Cell, mut taints: Reasons) -> (Reasons, Reasons, Reasons) {
         }
         let mut grew = false;
         for id in cell.step.ids() {
-            if let (Op::Carry(carry), Some(why)) = (&cell.step.node(id).op, taints[id.idx()])
+            if let (Op::Leaf(Leaf::Carry(carry)), Some(why)) =
+                (&cell.step.node(id).op, taints[id.idx()])
                 && carries[*carry].is_none()
             {
                 carries[*carry] = Some(why);
@@ -304,9 +285,9 @@ fn behind(cell: &Cell, mut taints: Reasons) -> (Reasons, Reasons, Reasons) {
     for (graph, taints) in [(&cell.step, &taints), (&cell.start, &starts)] {
         for (node, why) in graph.nodes().iter().zip(taints) {
             let Some(why) = why else { continue };
-            if let Op::Param(param) = node.op {
+            if let Op::Leaf(Leaf::Param(param)) = node.op {
                 params[param].get_or_insert(why);
-            } else if let Op::Input(input) = node.op {
+            } else if let Op::Leaf(Leaf::Input(input)) = node.op {
                 inputs[input].get_or_insert(why);
             }
         }

@@ -3,7 +3,7 @@
 use super::super::hand::{self, NOWHERE};
 use super::*;
 use crate::ir::pointwise::table;
-use crate::ir::{Const, Op, Pointwise, Start};
+use crate::ir::{Const, Gradient, Move, Op, Pointwise, Start};
 
 fn quick() -> Options {
     Options { lengths: vec![1, 4], seeds: 2, ..Options::default() }
@@ -100,7 +100,7 @@ fn stopped() -> Cell {
     let a = hand::map(graph, Pointwise::Mul, &[w, x]);
     let a = hand::map(graph, Pointwise::Relu, &[a]);
     let b = hand::map(graph, Pointwise::Mul, &[u, h]);
-    let b = graph.add(Op::StopGrad, vec![b], hand::shape(&["H"]), NOWHERE);
+    let b = graph.add(Gradient::StopGrad, vec![b], hand::shape(&["H"]), NOWHERE);
     let next = hand::map(graph, Pointwise::Add, &[a, b]);
     hand::set_next(&mut cell, "h", next);
     hand::output(&mut cell, "h", next);
@@ -141,7 +141,7 @@ fn sizes_that_must_be_large_are_found() {
     let mut cell = hand::empty("Fifth", &["N"]);
     let w = hand::param(&mut cell, "w", &["N"]);
     let x = hand::input(&mut cell, "x", &[]);
-    let pick = Op::Pick(crate::ir::Dim::number(4));
+    let pick = Op::Move(Move::Pick(crate::ir::Dim::number(4)));
     let fifth = cell.step.add(pick, vec![w], hand::shape(&[]), NOWHERE);
     let y = hand::map(&mut cell.step, Pointwise::Mul, &[fifth, x]);
     hand::output(&mut cell, "y", y);
@@ -171,7 +171,7 @@ fn a_transposed_gradient_is_caught() {
         let root = adjoint.params[1].unwrap();
         let shape = cell.params[1].shape.clone();
         adjoint.params[1] =
-            Some(adjoint.graph.add(Op::Permute(vec![1, 0]), vec![root], shape, NOWHERE));
+            Some(adjoint.graph.add(Move::Permute(vec![1, 0]), vec![root], shape, NOWHERE));
         (adjoint, derive::tangent(it, &table))
     };
     let report = check_derived(&cell, &table, &quick(), &spoilt).unwrap();

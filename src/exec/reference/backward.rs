@@ -8,7 +8,7 @@ use super::super::eval::{Program, Value, eval, zeros};
 use super::given::{Given, at};
 use super::{Run, RunError};
 use crate::derive::Adjoint;
-use crate::ir::{Node, NodeId, Op, Real, Start};
+use crate::ir::{Leaf, Node, NodeId, Op, Real, Start};
 
 /// The gradients of a run. `adjoint` is derived from [`super::super::Bound::cell`] of the cell that ran.
 ///
@@ -24,7 +24,7 @@ pub fn backward<F: Real>(
     let upstream = Checked::new(given, upstream)?;
     let graph_shapes = shapes(&adjoint.graph, bound.env())?;
     let program = Program::new(&adjoint.graph, &graph_shapes, bound.env(), &mut |_, node| {
-        if let Op::Forward(of) = node.op {
+        if let Op::Leaf(Leaf::Forward(of)) = node.op {
             run.step.known(of).cloned()
         } else {
             given.fixed(&node.op)
@@ -42,11 +42,11 @@ pub fn backward<F: Real>(
         for time in (0..length).rev() {
             let values = run.values(sequence, time, &past[time]);
             let step = program.run(&mut |_, node| {
-                if let Op::Forward(of) = node.op {
+                if let Op::Leaf(Leaf::Forward(of)) = node.op {
                     values[of.idx()].clone()
-                } else if let Op::OutputAdjoint(output) = node.op {
+                } else if let Op::Leaf(Leaf::OutputAdjoint(output)) = node.op {
                     upstream.output(output, time, sequence)
-                } else if let Op::CarryAdjoint(carry) = node.op {
+                } else if let Op::Leaf(Leaf::CarryAdjoint(carry)) = node.op {
                     adjoints[carry].clone()
                 } else {
                     run.leaf(node, sequence, time, &past[time])
@@ -168,9 +168,9 @@ fn learn_starts<F: Real>(
     let start = &adjoint.start;
     let graph_shapes = shapes(&start.graph, bound.env())?;
     let values = eval(&start.graph, &graph_shapes, bound.env(), &mut |_, node: &Node| {
-        if let Op::Forward(of) = node.op {
+        if let Op::Leaf(Leaf::Forward(of)) = node.op {
             given.start[of.idx()].clone()
-        } else if let Op::CarryAdjoint(carry) = node.op {
+        } else if let Op::Leaf(Leaf::CarryAdjoint(carry)) = node.op {
             sums[carry].clone()
         } else if let Some(value) = given.fixed(&node.op) {
             value
@@ -275,14 +275,14 @@ impl<F: Real> Run<'_, F> {
         time: usize,
         before: &[Value<F>],
     ) -> Value<F> {
-        if let Op::Input(input) = node.op {
+        if let Op::Leaf(Leaf::Input(input)) = node.op {
             match &self.given.inputs.feeds[input] {
                 Some(feed) => at(feed, feed.array(), time, sequence),
                 None => unreachable!("an input that is not given has its default, which is fixed"),
             }
-        } else if let Op::Carry(carry) = node.op {
+        } else if let Op::Leaf(Leaf::Carry(carry)) = node.op {
             before[carry].clone()
-        } else if let Op::Mask(mask) = node.op {
+        } else if let Op::Leaf(Leaf::Mask(mask)) = node.op {
             self.given.mask(mask, time, sequence)
         } else {
             unreachable!(

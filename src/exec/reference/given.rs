@@ -10,7 +10,7 @@ use super::super::eval::{Value, eval};
 use super::super::masks::{self, Extents};
 use super::{Call, Place};
 use crate::diag::Code;
-use crate::ir::{Cell, Op, Real, Scope, Start};
+use crate::ir::{Cell, Leaf, Op, Real, Scope, Start};
 use crate::text::Name;
 
 /// Step numbers up to this are exact in double precision.
@@ -212,11 +212,11 @@ impl<'a, F: Real> Given<'a, F> {
     /// The value of a leaf that is the same at every step of every sequence: params, masks in evaluation or per run, and inputs that
     /// are not given.
     pub(crate) fn fixed(&self, op: &Op) -> Option<Value<F>> {
-        if let Op::Param(param) = op {
+        if let Op::Leaf(Leaf::Param(param)) = op {
             Some(self.params.arrays()[*param].to_shared())
-        } else if let Op::Mask(mask) = op {
+        } else if let Op::Leaf(Leaf::Mask(mask)) = op {
             self.fixed_mask(*mask)
-        } else if let Op::Input(input) = op {
+        } else if let Op::Leaf(Leaf::Input(input)) = op {
             self.default(*input)
         } else {
             None

@@ -9,7 +9,7 @@ use super::super::eval::{Program, Value, eval, zeros};
 use super::given::at;
 use super::{Run, RunError};
 use crate::derive::Tangent;
-use crate::ir::{Node, Op, Real, Source, Start};
+use crate::ir::{Leaf, Node, Op, Real, Source, Start};
 
 /// The directional derivative of a run. `derived` is derived from [`super::super::Bound::cell`] of
 /// the cell that ran.
@@ -28,9 +28,9 @@ pub fn tangent<F: Real>(
     };
     let graph_shapes = shapes(&derived.graph, bound.env())?;
     let program = Program::new(&derived.graph, &graph_shapes, bound.env(), &mut |_, node| {
-        if let Op::Forward(of) = node.op {
+        if let Op::Leaf(Leaf::Forward(of)) = node.op {
             run.known(of)
-        } else if let Op::Tangent(Source::Param(idx)) = node.op {
+        } else if let Op::Leaf(Leaf::Tangent(Source::Param(idx))) = node.op {
             Some(param(idx))
         } else {
             given.fixed(&node.op)
@@ -39,9 +39,9 @@ pub fn tangent<F: Real>(
 
     let start_shapes = shapes(&derived.start, bound.env())?;
     let start = eval(&derived.start, &start_shapes, bound.env(), &mut |_, node: &Node| {
-        if let Op::Forward(of) = node.op {
+        if let Op::Leaf(Leaf::Forward(of)) = node.op {
             given.start[of.idx()].clone()
-        } else if let Op::Tangent(Source::Param(idx)) = node.op {
+        } else if let Op::Leaf(Leaf::Tangent(Source::Param(idx))) = node.op {
             param(idx)
         } else if let Some(value) = given.fixed(&node.op) {
             value
@@ -78,11 +78,11 @@ pub fn tangent<F: Real>(
         for (time, before) in past.iter().take(given.lengths[sequence]).enumerate() {
             let values = run.values(sequence, time, before);
             let step = program.run(&mut |_, node| {
-                if let Op::Forward(of) = node.op {
+                if let Op::Leaf(Leaf::Forward(of)) = node.op {
                     values[of.idx()].clone()
-                } else if let Op::Tangent(Source::Carry(carry)) = node.op {
+                } else if let Op::Leaf(Leaf::Tangent(Source::Carry(carry))) = node.op {
                     carried[carry].clone()
-                } else if let Op::Tangent(Source::Input(input)) = node.op {
+                } else if let Op::Leaf(Leaf::Tangent(Source::Input(input))) = node.op {
                     match (&direction.inputs[input], &given.inputs.feeds[input]) {
                         (Some(array), Some(feed)) => at(feed, array, time, sequence),
                         (Some(_), None) | (None, _) => zeros(&bound.input_shapes()[input]),

@@ -6,7 +6,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use super::Pointwise;
 use crate::ir::constant::Const;
 use crate::ir::graph::{Graph, NodeId};
-use crate::ir::op::Op;
+use crate::ir::op::Literal;
 use crate::text::Span;
 
 /// The derivative of an operator by one operand, as a formula.
@@ -132,7 +132,7 @@ impl<'g> Value<'g> {
         let mut graph = self.graph.borrow_mut();
         let shape = graph.shape(self.id).clone();
         let scalar = graph.add(
-            Op::Constant(Const::Number(value)),
+            Literal::Scalar(Const::Number(value)),
             Vec::new(),
             crate::ir::dim::Shape::scalar(),
             self.span,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::product::contract;
 use super::text::{Level, Text, apply, call, constant, dim, over};
-use crate::ir::{Graph, NodeId, Op, Pointwise, Reduction, Shape};
+use crate::ir::{Along, Gradient, Graph, Indexed, Literal, Move, NodeId, Op, Pointwise, Shape};
 
 /// Formulas of more operators than this are cut in pieces.
 const MAX_SIZE: usize = 40;
@@ -120,8 +120,10 @@ impl<'g> Formulas<'g> {
     fn is_atom(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
         match &node.op {
-            Op::Constant(_) | Op::Eye | Op::Iota => true,
-            Op::Expand(_) => matches!(self.graph.node(node.args[0]).op, Op::Constant(_)),
+            Op::Literal(Literal::Scalar(_) | Literal::Eye | Literal::Iota) => true,
+            Op::Move(Move::Expand(_)) => {
+                matches!(self.graph.node(node.args[0]).op, Op::Literal(Literal::Scalar(_)))
+            }
             op => op.is_leaf(),
         }
     }
@@ -132,7 +134,8 @@ impl<'g> Formulas<'g> {
         let node = self.graph.node(id);
         let short = |it: NodeId| self.name(it).is_some() || self.is_atom(it);
         match &node.op {
-            Op::Expand(_) | Op::Guard | Op::Permute(_) | Op::Pick(_) => {
+            Op::Move(Move::Expand(_) | Move::Permute(_) | Move::Pick(_))
+            | Op::Gradient(Gradient::Guard) => {
                 node.args.iter().all(|it| short(*it) || self.is_plain(*it))
             }
             Op::Map(Pointwise::Neg | Pointwise::Square) => short(node.args[0]),
@@ -184,35 +187,25 @@ impl<'g> Formulas<'g> {
             call(name, &std::iter::once(text(0)).chain(bounds).chain(axes).collect::<Vec<_>>())
         };
         match &node.op {
-            Op::Constant(value) => constant(value),
-            Op::Array(values) => {
+            Op::Literal(Literal::Scalar(value)) => constant(value),
+            Op::Literal(Literal::Array(values)) => {
                 let items: Vec<String> = values.iter().map(|it| constant(it).text).collect();
                 Text::primary(format!("[{}]", items.join(", ")))
             }
-            Op::Eye => call("eye", &[node.shape.0[0].to_string()]),
-            Op::Iota => call("iota", &[node.shape.0[0].to_string()]),
+            Op::Literal(Literal::Eye) => call("eye", &[node.shape.0[0].to_string()]),
+            Op::Literal(Literal::Iota) => call("iota", &[node.shape.0[0].to_string()]),
             Op::Map(op) => apply(*op, self.broadcast(args, &node.shape)),
-            Op::Expand(places) => self.repeated(args[0], places, &node.shape),
+            Op::Move(Move::Expand(places)) => self.repeated(args[0], places, &node.shape),
             Op::Contract(labels) => {
                 let (a, b) = (self.operand(args[0]), self.operand(args[1]));
                 contract(labels, [a, b], [shape(0), shape(1)])
             }
-            Op::Reduce(reduction, axes) => {
-                let name = match reduction {
-                    Reduction::Sum => "sum",
-                    Reduction::Max => "max",
-                    Reduction::Min => "min",
-                    Reduction::Product => "prod",
-                    Reduction::Norm => "norm",
-                    Reduction::LogSumExp => "logsumexp",
-                };
-                along(name, axes)
-            }
-            Op::Softmax(axes) => along("softmax", axes),
-            Op::ProductOfOthers(axes) => along("prod_of_others", axes),
-            Op::CumSum { axis, reverse: false } => along("cumsum", &[*axis]),
-            Op::CumSum { axis, reverse: true } => along("cumsum_from_end", &[*axis]),
-            Op::Permute(order) => {
+            Op::Along(Along::Reduce(reduction, axes)) => along(reduction.name(), axes),
+            Op::Along(Along::Softmax(axes)) => along("softmax", axes),
+            Op::Along(Along::ProductOfOthers(axes)) => along("prod_of_others", axes),
+            Op::Along(Along::CumSum { axis, reverse: false }) => along("cumsum", &[*axis]),
+            Op::Along(Along::CumSum { axis, reverse: true }) => along("cumsum_from_end", &[*axis]),
+            Op::Move(Move::Permute(order)) => {
                 let rank = order.len();
                 let mut swapped: Vec<usize> = (0..rank).collect();
                 if rank > 1 {
@@ -225,50 +218,47 @@ impl<'g> Formulas<'g> {
                     call("permute", &std::iter::once(text(0)).chain(order).collect::<Vec<_>>())
                 }
             }
-            Op::Concat(axis) => {
+            Op::Move(Move::Concat(axis)) => {
                 let axes =
                     if axis + 1 == shape(0).rank() { None } else { over(shape(0), &[*axis]) };
                 let texts = args.iter().map(|it| self.operand(*it).text);
                 call("concat", &texts.chain(axes).collect::<Vec<_>>())
             }
-            Op::Stack => {
+            Op::Move(Move::Stack) => {
                 let texts: Vec<String> = args.iter().map(|it| self.operand(*it).text).collect();
                 call("stack", &texts)
             }
-            Op::Slice { axis, from, to } => cut("slice", *axis, [from.to_string(), to.to_string()]),
-            Op::Pad { axis, before, after } => {
+            Op::Move(Move::Slice { axis, from, to }) => {
+                cut("slice", *axis, [from.to_string(), to.to_string()])
+            }
+            Op::Move(Move::Pad { axis, before, after }) => {
                 cut("pad", *axis, [before.to_string(), after.to_string()])
             }
-            Op::Reshape => call("reshape", &[text(0), node.shape.to_string()]),
-            Op::Pick(index) => {
+            Op::Move(Move::Reshape) => call("reshape", &[text(0), node.shape.to_string()]),
+            Op::Move(Move::Pick(index)) => {
                 let value = self.operand(args[0]).at_least(Level::Primary);
                 Text::primary(format!("{value}[{}]", dim(index).text))
             }
-            Op::Place(index) => {
+            Op::Move(Move::Place(index)) => {
                 let size = node.shape.0[0].to_string();
                 call("place", &[text(0), format!("{} of {size}", dim(index).text)])
             }
-            Op::Lookup => {
+            Op::Indexed(Indexed::Lookup) => {
                 let value = self.operand(args[0]).at_least(Level::Primary);
                 Text::primary(format!("{value}[{}]", text(1)))
             }
-            Op::Scatter => {
+            Op::Indexed(Indexed::Scatter) => {
                 let size = node.shape.0[0].to_string();
                 call("place", &[text(0), format!("{} of {size}", text(1))])
             }
             // Only its adjoint differs from the value.
-            Op::Guard => self.operand(args[1]),
-            Op::Declared => call("with_derivative", &[text(0), text(2)]),
-            Op::StopGrad => call("stop_grad", &[text(0)]),
-            Op::ClipGrad(limit) => call("clip_grad", &[text(0), constant(limit).text]),
-            Op::Input(_)
-            | Op::Carry(_)
-            | Op::Param(_)
-            | Op::Mask(_)
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_) => (self.leaf)(id),
+            Op::Gradient(Gradient::Guard) => self.operand(args[1]),
+            Op::Gradient(Gradient::Declared) => call("with_derivative", &[text(0), text(2)]),
+            Op::Gradient(Gradient::StopGrad) => call("stop_grad", &[text(0)]),
+            Op::Gradient(Gradient::ClipGrad(limit)) => {
+                call("clip_grad", &[text(0), constant(limit).text])
+            }
+            Op::Leaf(_) => (self.leaf)(id),
         }
     }
 
@@ -277,7 +267,7 @@ impl<'g> Formulas<'g> {
     /// one way only.
     fn broadcast(&self, args: &[NodeId], shape: &Shape) -> Vec<Text> {
         let hidden = |id: &NodeId| match &self.graph.node(*id).op {
-            Op::Expand(places) if self.name(*id).is_none() => {
+            Op::Move(Move::Expand(places)) if self.name(*id).is_none() => {
                 let inner = self.graph.node(*id).args[0];
                 (embeddings(&self.graph.shape(inner).0, &shape.0) == 1).then_some((inner, places))
             }
@@ -321,8 +311,8 @@ impl<'g> Formulas<'g> {
 /// The operand of a node that is not written: broadcasts and guards.
 fn invisible(op: &Op, args: &[NodeId]) -> Option<NodeId> {
     match op {
-        Op::Expand(_) => Some(args[0]),
-        Op::Guard => Some(args[1]),
+        Op::Move(Move::Expand(_)) => Some(args[0]),
+        Op::Gradient(Gradient::Guard) => Some(args[1]),
         _ => None,
     }
 }

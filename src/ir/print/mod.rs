@@ -16,7 +16,8 @@ pub(crate) use layout::{Table, wrap};
 pub(crate) use text::Text;
 
 use super::{
-    Carry, Cell, Const, Graph, HyperKind, Mask, NodeId, Op, Param, Scope, Start, ValueKind,
+    Carry, Cell, Const, Graph, HyperKind, Leaf, Mask, Move, NodeId, Op, Param, Scope, Start,
+    ValueKind,
 };
 
 /// A constant expression.
@@ -70,10 +71,10 @@ pub(crate) fn prev(carry: &Carry) -> String {
 /// their printer knows.
 pub(crate) fn leaf(cell: &Cell, op: &Op) -> Option<String> {
     match op {
-        Op::Input(idx) => Some(cell.inputs[*idx].name.to_string()),
-        Op::Carry(idx) => Some(prev(&cell.carries[*idx])),
-        Op::Param(idx) => Some(cell.params[*idx].name.to_string()),
-        Op::Mask(idx) => Some(cell.masks[*idx].name.to_string()),
+        Op::Leaf(Leaf::Input(idx)) => Some(cell.inputs[*idx].name.to_string()),
+        Op::Leaf(Leaf::Carry(idx)) => Some(prev(&cell.carries[*idx])),
+        Op::Leaf(Leaf::Param(idx)) => Some(cell.params[*idx].name.to_string()),
+        Op::Leaf(Leaf::Mask(idx)) => Some(cell.masks[*idx].name.to_string()),
         _ => None,
     }
 }
@@ -196,7 +197,7 @@ fn value_name(cell: &Cell, id: NodeId) -> Option<String> {
 fn number_or(cell: &Cell, formulas: &Formulas<'_>, id: NodeId) -> String {
     let node = cell.start.node(id);
     match &node.op {
-        Op::Expand(places) if places.is_empty() => formulas.formula(node.args[0]).text,
+        Op::Move(Move::Expand(places)) if places.is_empty() => formulas.formula(node.args[0]).text,
         _ => formulas.formula(id).text,
     }
 }

@@ -10,10 +10,10 @@ file leaky.rnn
 | }
 $ rnnc compile leaky.rnn -o a.ron
 = 0
-edit a.ron format: 1 => format: 2
+edit a.ron format: 2 => format: 3
 $ rnnc run a.ron
 = 4
-edit a.ron format: 2 => format: 1
+edit a.ron format: 3 => format: 2
 edit a.ron a * prev h => a + prev h
 $ rnnc run a.ron
 = 4

@@ -5,7 +5,7 @@ use super::split::Split;
 use super::*;
 use crate::exec::kernels::tests::numbers;
 use crate::exec::kernels::{Instruction, LaneOp, Matrix, Team};
-use crate::ir::{Dim, Pointwise, Reduction};
+use crate::ir::{Along, Dim, Move, Pointwise, Reduction};
 
 const WIDTH: usize = 8;
 
@@ -151,7 +151,7 @@ fn strips_write_without_gaps() {
 #[test]
 fn operators_have_results_of_their_own() {
     let row = |arg: Place, to: Place| {
-        let op = Op::Reduce(Reduction::Sum, vec![0]);
+        let op = Op::Along(Along::Reduce(Reduction::Sum, vec![0]));
         let code = RowCode::new(&op, &Env::default(), &[(arg, &[4, 2])], (to, &[2])).unwrap();
         taken(Code::Row(code))
     };
@@ -164,7 +164,7 @@ fn operators_have_results_of_their_own() {
     let none =
         RowCode::new(&Op::Map(Pointwise::Tanh), &Env::default(), &[(LENT, &[4])], (EACH, &[4]));
     assert!(none.is_none(), "what is elementwise is a strip");
-    let pick = Op::Pick(Dim::number(1));
+    let pick = Op::Move(Move::Pick(Dim::number(1)));
     assert!(RowCode::new(&pick, &Env::default(), &[(LENT, &[2, 4])], (EACH, &[4])).is_some());
 }
 

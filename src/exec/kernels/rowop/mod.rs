@@ -20,7 +20,7 @@ use self::contract::Contraction;
 use self::lines::Lines;
 use self::moves::{Indexed, Moves, Step};
 use super::{Path, on_path};
-use crate::ir::{Dim, Env, Op, Reduction};
+use crate::ir::{self, Dim, Env, Move, Op, Reduction};
 
 pub(super) use self::reduce::run as run_reduce;
 pub(super) use self::{along::run as run_along, contract::run as run_contract};
@@ -59,32 +59,20 @@ impl RowOp {
         let n: usize = shape.iter().product();
         let moved = Kind::Moves;
         let kind = match op {
-            Op::Input(_)
-            | Op::Carry(_)
-            | Op::Param(_)
-            | Op::Mask(_)
-            | Op::Constant(_)
-            | Op::Array(_)
-            | Op::Eye
-            | Op::Iota
-            | Op::Forward(_)
-            | Op::OutputAdjoint(_)
-            | Op::CarryAdjoint(_)
-            | Op::Tangent(_)
-            | Op::Map(_) => return None,
-            Op::Expand(places) => {
+            Op::Leaf(_) | Op::Literal(_) | Op::Map(_) => return None,
+            Op::Move(Move::Expand(places)) => {
                 let mut by_operand = vec![0; shape.len()];
                 for (place, stride) in places.iter().zip(strides(args[0])) {
                     by_operand[*place] = stride;
                 }
                 moved(copied(shape, &by_operand, 0))
             }
-            Op::Permute(order) => {
+            Op::Move(Move::Permute(order)) => {
                 let by_operand = strides(args[0]);
                 let by_operand: Vec<usize> = order.iter().map(|it| by_operand[*it]).collect();
                 moved(copied(shape, &by_operand, 0))
             }
-            Op::Concat(axis) => {
+            Op::Move(Move::Concat(axis)) => {
                 let mut moves = Moves::default();
                 let mut from = 0;
                 for (idx, part) in args.iter().enumerate() {
@@ -93,7 +81,7 @@ impl RowOp {
                 }
                 moved(moves)
             }
-            Op::Stack => {
+            Op::Move(Move::Stack) => {
                 let mut moves = Moves::default();
                 for (idx, part) in args.iter().enumerate() {
                     let n = part.iter().product();
@@ -101,11 +89,11 @@ impl RowOp {
                 }
                 moved(moves)
             }
-            Op::Slice { axis, from, .. } => {
+            Op::Move(Move::Slice { axis, from, .. }) => {
                 let by_operand = strides(args[0]);
                 moved(copied(shape, &by_operand, size(from, env) * by_operand[*axis]))
             }
-            Op::Pad { axis, before, .. } => {
+            Op::Move(Move::Pad { axis, before, .. }) => {
                 let mut moves = Moves::default();
                 let before = size(before, env);
                 let after = before + args[0][*axis];
@@ -117,14 +105,14 @@ impl RowOp {
                 window(&mut moves, None, &zeros, *axis, (after, shape));
                 moved(moves)
             }
-            Op::Reshape | Op::Declared | Op::StopGrad | Op::ClipGrad(_) => moved(Moves::whole(n)),
-            Op::Guard => moved(Moves::whole(n).of(1)),
-            Op::Pick(index) => {
+            Op::Move(Move::Reshape) => moved(Moves::whole(n)),
+            Op::Gradient(it) => moved(Moves::whole(n).of(it.operand())),
+            Op::Move(Move::Pick(index)) => {
                 let mut moves = Moves::default();
                 moves.add(Some(0), size(index, env) * n, 0, &[Step { n, from: 1, to: 1 }]);
                 moved(moves)
             }
-            Op::Place(index) => {
+            Op::Move(Move::Place(index)) => {
                 let mut moves = Moves::default();
                 let rest: usize = args[0].iter().product();
                 let (index, zero) = (size(index, env), |n| [Step { n, from: 0, to: 1 }]);
@@ -134,18 +122,24 @@ impl RowOp {
                 moves.add(None, 0, after, &zero(n - after));
                 moved(moves)
             }
-            Op::Lookup => Kind::Indexed(Indexed::Lookup { rows: args[0][0], n }),
-            Op::Scatter => {
+            Op::Indexed(ir::Indexed::Lookup) => {
+                Kind::Indexed(Indexed::Lookup { rows: args[0][0], n })
+            }
+            Op::Indexed(ir::Indexed::Scatter) => {
                 let n = args[0].iter().product();
                 Kind::Indexed(Indexed::Scatter { rows: shape[0], n })
             }
-            Op::Reduce(reduction, axes) => Kind::Reduce(*reduction, Lines::new(args[0], axes)),
-            Op::Softmax(axes) => Kind::Along(Along::Softmax, Lines::new(args[0], axes)),
-            Op::CumSum { axis, reverse } => {
+            Op::Along(ir::Along::Reduce(reduction, axes)) => {
+                Kind::Reduce(*reduction, Lines::new(args[0], axes))
+            }
+            Op::Along(ir::Along::Softmax(axes)) => {
+                Kind::Along(Along::Softmax, Lines::new(args[0], axes))
+            }
+            Op::Along(ir::Along::CumSum { axis, reverse }) => {
                 let what = if *reverse { Along::SumFromEnd } else { Along::Sum };
                 Kind::Along(what, Lines::new(args[0], &[*axis]))
             }
-            Op::ProductOfOthers(axes) => {
+            Op::Along(ir::Along::ProductOfOthers(axes)) => {
                 Kind::Along(Along::ProductOfOthers, Lines::new(args[0], axes))
             }
             Op::Contract(labels) => {

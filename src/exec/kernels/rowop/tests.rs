@@ -4,7 +4,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::*;
 use crate::exec::eval::{Value, eval};
-use crate::ir::{Const, Contract, Graph, Node, NodeId, Real, Shape};
+use crate::ir::{Const, Contract, Gradient, Graph, Leaf, Node, NodeId, Real, Shape};
 use crate::text::Span;
 
 /// A random stream.
@@ -90,7 +90,11 @@ impl Case {
             let span = Span::default();
             graph.push(Node { op, args, shape: of_shape(shape), name: None, span })
         };
-        let args = self.args.iter().enumerate().map(|(at, it)| push(Op::Input(at), Vec::new(), it));
+        let args = self
+            .args
+            .iter()
+            .enumerate()
+            .map(|(at, it)| push(Op::Leaf(Leaf::Input(at)), Vec::new(), it));
         let args = args.collect();
         push(self.op.clone(), args, &self.shape);
         graph
@@ -216,21 +220,21 @@ fn elements_are_moved_where_they_belong() {
         let n: usize = shape.iter().product();
         let order = r.order(rank);
         let permuted: Vec<usize> = order.iter().map(|it| shape[*it]).collect();
-        Case::new(Op::Permute(order), &[&shape], &permuted).plain(r);
+        Case::new(Op::Move(Move::Permute(order)), &[&shape], &permuted).plain(r);
         let places = r.axes(rank);
         let part: Vec<usize> = places.iter().map(|it| shape[*it]).collect();
-        Case::new(Op::Expand(places), &[&part], &shape).plain(r);
-        Case::new(Op::Reshape, &[&shape], &[n]).plain(r);
-        Case::new(Op::StopGrad, &[&shape], &shape).plain(r);
-        Case::new(Op::ClipGrad(Const::Number(1.0)), &[&shape], &shape).plain(r);
-        Case::new(Op::Guard, &[&shape, &shape], &shape).plain(r);
-        Case::new(Op::Declared, &[&shape, &shape, &shape], &shape).plain(r);
+        Case::new(Op::Move(Move::Expand(places)), &[&part], &shape).plain(r);
+        Case::new(Op::Move(Move::Reshape), &[&shape], &[n]).plain(r);
+        Case::new(Op::Gradient(Gradient::StopGrad), &[&shape], &shape).plain(r);
+        Case::new(Op::Gradient(Gradient::ClipGrad(Const::Number(1.0))), &[&shape], &shape).plain(r);
+        Case::new(Op::Gradient(Gradient::Guard), &[&shape, &shape], &shape).plain(r);
+        Case::new(Op::Gradient(Gradient::Declared), &[&shape, &shape, &shape], &shape).plain(r);
         let mut stacked = vec![3];
         stacked.extend(&shape);
-        Case::new(Op::Stack, &[&shape, &shape, &shape], &stacked).plain(r);
+        Case::new(Op::Move(Move::Stack), &[&shape, &shape, &shape], &stacked).plain(r);
         let index = r.below(3);
-        Case::new(Op::Place(number(index)), &[&shape], &stacked).plain(r);
-        Case::new(Op::Pick(number(index)), &[&stacked], &shape).plain(r);
+        Case::new(Op::Move(Move::Place(number(index))), &[&shape], &stacked).plain(r);
+        Case::new(Op::Move(Move::Pick(number(index))), &[&stacked], &shape).plain(r);
         if rank == 0 {
             continue;
         }
@@ -243,13 +247,13 @@ fn elements_are_moved_where_they_belong() {
         let sizes = [r.size(), r.below(3), r.size()];
         let parts = sizes.map(resized);
         let parts: Vec<&[usize]> = parts.iter().map(Vec::as_slice).collect();
-        Case::new(Op::Concat(axis), &parts, &resized(sizes.iter().sum())).plain(r);
+        Case::new(Op::Move(Move::Concat(axis)), &parts, &resized(sizes.iter().sum())).plain(r);
         let (before, after) = (r.below(4), r.below(4));
         let padded = resized(shape[axis] + before + after);
         let (before, to) = (number(before), number(before + shape[axis]));
-        let slice = Op::Slice { axis, from: before.clone(), to };
+        let slice = Op::Move(Move::Slice { axis, from: before.clone(), to });
         Case::new(slice, &[&padded], &shape).plain(r);
-        let pad = Op::Pad { axis, before, after: number(after) };
+        let pad = Op::Move(Move::Pad { axis, before, after: number(after) });
         Case::new(pad, &[&shape], &padded).plain(r);
     }
 }
@@ -259,9 +263,11 @@ fn tiles_of_all_sizes_are_turned_over() {
     let mut random = Random(2);
     for n in [1, 7, 16, 17, 31, 32, 50] {
         for m in [2, 8, 16, 33, 64] {
-            Case::new(Op::Permute(vec![1, 0]), &[&[n, m]], &[m, n]).plain(&mut random);
-            Case::new(Op::Permute(vec![1, 0, 2]), &[&[n, m, 2]], &[m, n, 2]).plain(&mut random);
-            Case::new(Op::Permute(vec![2, 1, 0]), &[&[n, 2, m]], &[m, 2, n]).plain(&mut random);
+            Case::new(Op::Move(Move::Permute(vec![1, 0])), &[&[n, m]], &[m, n]).plain(&mut random);
+            Case::new(Op::Move(Move::Permute(vec![1, 0, 2])), &[&[n, m, 2]], &[m, n, 2])
+                .plain(&mut random);
+            Case::new(Op::Move(Move::Permute(vec![2, 1, 0])), &[&[n, 2, m]], &[m, 2, n])
+                .plain(&mut random);
         }
     }
 }
@@ -281,8 +287,8 @@ fn rows_are_found_by_their_index_and_none_by_any_other() {
             (1, _) => r.below(rows) as f32,
             (_, _) => r.number(),
         };
-        Case::new(Op::Lookup, &[&whole, &[]], &shape).check(r, &draw, 1.0);
-        Case::new(Op::Scatter, &[&shape, &[]], &whole).check(r, &draw, 1.0);
+        Case::new(Op::Indexed(ir::Indexed::Lookup), &[&whole, &[]], &shape).check(r, &draw, 1.0);
+        Case::new(Op::Indexed(ir::Indexed::Scatter), &[&shape, &[]], &whole).check(r, &draw, 1.0);
     }
 }
 
@@ -295,8 +301,11 @@ fn lines_become_one_number() {
         let axes = r.axes(shape.len());
         let len: usize = axes.iter().map(|it| shape[*it]).product();
         for reduction in REDUCTIONS {
-            let case =
-                Case::new(Op::Reduce(reduction, axes.clone()), &[&shape], &without(&shape, &axes));
+            let case = Case::new(
+                Op::Along(ir::Along::Reduce(reduction, axes.clone())),
+                &[&shape],
+                &without(&shape, &axes),
+            );
             // A product has a rounding for each factor; factors near 1 keep it within the range.
             let product = reduction == Reduction::Product;
             let draw = move |r: &mut Random, _| {
@@ -315,13 +324,15 @@ fn lines_become_other_lines() {
         let r = &mut random;
         let shape = r.shape(round % 5);
         let axes = r.axes(shape.len());
-        Case::new(Op::Softmax(axes.clone()), &[&shape], &shape).plain(r);
+        Case::new(Op::Along(ir::Along::Softmax(axes.clone())), &[&shape], &shape).plain(r);
         let near_one = |r: &mut Random, _: usize| 1.0 + r.number() / 64.0;
-        Case::new(Op::ProductOfOthers(axes), &[&shape], &shape).check(r, &near_one, 1.0);
+        Case::new(Op::Along(ir::Along::ProductOfOthers(axes)), &[&shape], &shape)
+            .check(r, &near_one, 1.0);
         if !shape.is_empty() {
             let axis = r.below(shape.len());
             for reverse in [false, true] {
-                Case::new(Op::CumSum { axis, reverse }, &[&shape], &shape).plain(r);
+                Case::new(Op::Along(ir::Along::CumSum { axis, reverse }), &[&shape], &shape)
+                    .plain(r);
             }
         }
     }
@@ -350,14 +361,16 @@ fn what_is_special_stays_special_in_lines() {
                 for reduction in REDUCTIONS {
                     // Whether a product overflows is decided by its order.
                     if reduction != Reduction::Product {
-                        let op = Op::Reduce(reduction, axes.clone());
+                        let op = Op::Along(ir::Along::Reduce(reduction, axes.clone()));
                         Case::new(op, &[&shape], &kept).check(r, draw, 1e3);
                     }
                 }
-                Case::new(Op::Softmax(axes.clone()), &[&shape], &shape).check(r, draw, 1.0);
+                Case::new(Op::Along(ir::Along::Softmax(axes.clone())), &[&shape], &shape)
+                    .check(r, draw, 1.0);
             }
             let zeros = |r: &mut Random, _: usize| if r.below(9) == 0 { 0.0 } else { 1.0 };
-            Case::new(Op::ProductOfOthers(axes), &[&shape], &shape).check(r, &zeros, 1.0);
+            Case::new(Op::Along(ir::Along::ProductOfOthers(axes)), &[&shape], &shape)
+                .check(r, &zeros, 1.0);
         }
     }
 }
@@ -368,20 +381,21 @@ fn axes_without_elements() {
     for axes in [vec![], vec![0], vec![1], vec![2], vec![0, 2], vec![1, 2], vec![0, 1, 2]] {
         for shape in [[3, 0, 2], [0, 4, 2], [3, 4, 0]] {
             for reduction in REDUCTIONS {
-                let op = Op::Reduce(reduction, axes.clone());
+                let op = Op::Along(ir::Along::Reduce(reduction, axes.clone()));
                 Case::new(op, &[&shape], &without(&shape, &axes)).plain(r);
             }
-            Case::new(Op::Softmax(axes.clone()), &[&shape], &shape).plain(r);
-            Case::new(Op::ProductOfOthers(axes.clone()), &[&shape], &shape).plain(r);
+            Case::new(Op::Along(ir::Along::Softmax(axes.clone())), &[&shape], &shape).plain(r);
+            Case::new(Op::Along(ir::Along::ProductOfOthers(axes.clone())), &[&shape], &shape)
+                .plain(r);
             let permuted = [shape[2], shape[0], shape[1]];
-            Case::new(Op::Permute(vec![2, 0, 1]), &[&shape], &permuted).plain(r);
+            Case::new(Op::Move(Move::Permute(vec![2, 0, 1])), &[&shape], &permuted).plain(r);
         }
     }
     Case::new(contraction(&[0, 1], &[1], &[0]), &[&[4, 0], &[0]], &[4]).plain(r);
     Case::new(contraction(&[0, 1], &[1], &[0]), &[&[0, 4], &[4]], &[0]).plain(r);
     Case::new(contraction(&[0], &[0], &[]), &[&[0], &[0]], &[]).plain(r);
-    Case::new(Op::Lookup, &[&[0, 3], &[]], &[3]).check(r, &|_, _| 0.0, 1.0);
-    Case::new(Op::Scatter, &[&[3], &[]], &[0, 3]).check(r, &|_, _| 0.0, 1.0);
+    Case::new(Op::Indexed(ir::Indexed::Lookup), &[&[0, 3], &[]], &[3]).check(r, &|_, _| 0.0, 1.0);
+    Case::new(Op::Indexed(ir::Indexed::Scatter), &[&[3], &[]], &[0, 3]).check(r, &|_, _| 0.0, 1.0);
 }
 
 fn contraction(left: &[u8], right: &[u8], result: &[u8]) -> Op {

@@ -172,8 +172,12 @@ fn indices_are_checked_where_they_are_read() {
     let e = hand::param(&mut cell, "E", &["V", "D"]);
     let token = hand::input(&mut cell, "token", &[]);
     cell.inputs[0].index = Some(crate::ir::Dim::symbol("V"));
-    let looked =
-        cell.step.add(crate::ir::Op::Lookup, vec![e, token], hand::shape(&["D"]), hand::NOWHERE);
+    let looked = cell.step.add(
+        crate::ir::Op::Indexed(crate::ir::Indexed::Lookup),
+        vec![e, token],
+        hand::shape(&["D"]),
+        hand::NOWHERE,
+    );
     hand::output(&mut cell, "y", looked);
     let bound = bind(&cell, sizes(&[("V", 3), ("D", 2)])).unwrap();
     let params = init::<f64>(&bound, 0).unwrap();
