@@ -92,9 +92,9 @@ impl Simplifier<'_> {
                     Some(y)
                 } else if self.number(y) == Some(0.0) {
                     Some(x)
-                } else if let Some([p]) = self.operands(Neg, y) {
+                } else if let Some(p) = self.negated(y) {
                     make(self, Sub, &[x, p])
-                } else if let Some([p]) = self.operands(Neg, x) {
+                } else if let Some(p) = self.negated(x) {
                     make(self, Sub, &[y, p])
                 } else {
                     self.factored(Add, x, y, shape, span)
@@ -106,7 +106,7 @@ impl Simplifier<'_> {
                     Some(x)
                 } else if self.number(x) == Some(0.0) {
                     make(self, Neg, &[y])
-                } else if let Some([p]) = self.operands(Neg, y) {
+                } else if let Some(p) = self.negated(y) {
                     make(self, Add, &[x, p])
                 } else {
                     self.factored(Sub, x, y, shape, span)
@@ -205,6 +205,21 @@ impl Simplifier<'_> {
             return None;
         }
         node.args.as_slice().try_into().ok()
+    }
+
+    /// What a node is minus of, also where a minus was repeated along axes.
+    fn negated(&mut self, id: NodeId) -> Option<NodeId> {
+        if let Some([inner]) = self.operands(Pointwise::Neg, id) {
+            return Some(inner);
+        }
+        let node = self.unnamed(id)?;
+        let (Op::Move(Move::Expand(places)), &[arg]) = (&node.op, node.args.as_slice()) else {
+            return None;
+        };
+        let (op, shape, span) =
+            (Move::Expand(places.clone()).into(), node.shape.clone(), node.span);
+        let [inner] = self.operands(Pointwise::Neg, arg)?;
+        Some(self.make(&op, &[inner], &shape, span))
     }
 
     /// `c * (k * x)` of two numbers: one factor.
