@@ -23,7 +23,7 @@ pub(super) fn varying(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<bool> {
     varies
 }
 
-/// The row of an operator.
+/// The row of an operator: rows come in the order of the operators.
 pub(super) fn row(table: &[Row], op: Pointwise) -> Option<&Row> {
-    table.iter().find(|it| it.op == op)
+    table.get(op as usize).filter(|it| it.op == op)
 }

@@ -38,6 +38,8 @@ pub(super) struct Levels {
     pub loops: Vec<Recurrent>,
     /// The loop in which a node is computed.
     pub loop_of: Vec<Option<usize>>,
+    /// The loop of each carried value.
+    pub loop_of_carry: Vec<Option<usize>>,
 }
 
 /// The first level from this one on that is computed for all rows at once.
@@ -50,123 +52,165 @@ impl Flow<'_> {
     fn needed(&self) -> Vec<bool> {
         let mut needed = self.wanted.clone();
         self.next.iter().flatten().for_each(|it| needed[it.idx()] = true);
-        self.close(&mut needed);
+        for id in self.graph.ids().rev() {
+            if needed[id.idx()] {
+                self.graph.node(id).args.iter().for_each(|it| needed[it.idx()] = true);
+            }
+        }
         needed
     }
 
-    /// Adds all operands of what is marked.
-    fn close(&self, marked: &mut [bool]) {
-        for id in self.graph.ids().rev() {
-            if marked[id.idx()] {
-                self.graph.node(id).args.iter().for_each(|it| marked[it.idx()] = true);
-            }
+    /// The vertex that a vertex waits for, by position: a node waits for its operands, a leaf that
+    /// reads a carried value for that value, and a carried value for its next value, a step ago.
+    /// Carried values come after the nodes in the numbering.
+    fn waits_for(&self, vertex: usize, position: usize) -> Option<usize> {
+        let nodes = self.graph.nodes();
+        match nodes.get(vertex) {
+            Some(node) => match node.args.get(position) {
+                Some(arg) => Some(arg.idx()),
+                None if position == node.args.len() => {
+                    (self.carry)(&node.op).map(|it| nodes.len() + it)
+                }
+                None => None,
+            },
+            None if position == 0 => self.next[vertex - nodes.len()].map(NodeId::idx),
+            None => None,
         }
     }
 
-    /// For each carried value those whose past its next value reads.
-    fn reads(&self) -> Vec<Vec<usize>> {
-        let mut seen = vec![usize::MAX; self.graph.nodes().len()];
-        let mut all = Vec::new();
-        for (carry, next) in self.next.iter().enumerate() {
-            let mut found = Vec::new();
-            let mut open: Vec<NodeId> = next.iter().copied().collect();
-            while let Some(at) = open.pop() {
-                if std::mem::replace(&mut seen[at.idx()], carry) == carry {
-                    continue;
-                }
-                let node = self.graph.node(at);
-                found.extend((self.carry)(&node.op));
-                open.extend(&node.args);
-            }
-            found.sort_unstable();
-            found.dedup();
-            all.push(found);
+    /// Finds loops and levels: strongly connected components of what waits for what, each after all
+    /// that it waits for (Tarjan 1972, with a stack of its own, since chains are as long as cells).
+    pub fn levels(&self) -> Levels {
+        let needed = self.needed();
+        let nodes = needed.len();
+        let wanted = self.graph.ids().filter(|it| needed[it.idx()]).map(NodeId::idx);
+        let wanted: Vec<usize> = wanted.collect();
+        let mut found = Components::new(nodes + self.next.len());
+        let mut all = Levels {
+            level: vec![0; nodes],
+            loops: Vec::new(),
+            loop_of: vec![None; nodes],
+            loop_of_carry: vec![None; self.next.len()],
+            needed,
+        };
+        let mut levels = vec![0; nodes + self.next.len()];
+        for from in wanted {
+            found.visit(from, &|vertex, at| self.waits_for(vertex, at), &mut |component| {
+                self.place(component, &mut levels, &mut all);
+            });
         }
+        all.level.copy_from_slice(&levels[..nodes]);
+        // Loops are numbered by their first carried values.
+        let mut order: Vec<usize> = (0..all.loops.len()).collect();
+        order.sort_by_key(|it| all.loops[*it].carries[0]);
+        let mut number = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(new, old)| number[*old] = new);
+        let own = all.loop_of.iter_mut().chain(&mut all.loop_of_carry);
+        own.flatten().for_each(|it| *it = number[*it]);
+        all.loops = order.into_iter().map(|it| all.loops[it].clone()).collect();
         all
     }
 
-    /// The groups of carried values that depend on each other's past, and on their own.
-    fn circles(&self) -> Vec<Vec<usize>> {
-        let reads = self.reads();
-        let n = reads.len();
-        let mut reach = vec![vec![false; n]; n];
-        for (from, reach) in reach.iter_mut().enumerate() {
-            let mut open = reads[from].clone();
-            while let Some(at) = open.pop() {
-                if !std::mem::replace(&mut reach[at], true) {
-                    open.extend(&reads[at]);
+    /// The level of a component, all that it waits for having theirs.
+    fn place(&self, component: &[usize], levels: &mut [u32], all: &mut Levels) {
+        let nodes = self.graph.nodes().len();
+        let waits =
+            |vertex: usize| (0..).map_while(move |position| self.waits_for(vertex, position));
+        if let &[vertex] = component {
+            // One that waits for itself would be a carried value and a leaf at least.
+            let waits = waits(vertex);
+            levels[vertex] = match vertex < nodes {
+                true => waits.map(|it| even(levels[it])).max().unwrap_or(0),
+                false => waits.map(|it| levels[it]).max().unwrap_or(0),
+            };
+            return;
+        }
+        let own = all.loops.len();
+        let mut carries = Vec::new();
+        for vertex in component {
+            match vertex.checked_sub(nodes) {
+                Some(carry) => {
+                    carries.push(carry);
+                    all.loop_of_carry[carry] = Some(own);
                 }
+                None => all.loop_of[*vertex] = Some(own),
             }
         }
-        let mut grouped = vec![false; n];
-        let mut circles = Vec::new();
-        for first in 0..n {
-            if grouped[first] || !reach[first][first] {
+        carries.sort_unstable();
+        let is_own = |it: usize| match it.checked_sub(nodes) {
+            Some(carry) => all.loop_of_carry[carry] == Some(own),
+            None => all.loop_of[it] == Some(own),
+        };
+        let outside = component.iter().flat_map(|it| waits(*it)).filter(|it| !is_own(*it));
+        let level = outside.map(|it| even(levels[it]) + 1).max().unwrap_or(1);
+        component.iter().for_each(|it| levels[*it] = level);
+        all.loops.push(Recurrent { carries, level });
+    }
+}
+
+/// The search for strongly connected components.
+struct Components {
+    /// When each vertex was found; 0 where it was not yet.
+    found: Vec<u32>,
+    /// The earliest found vertex that is known to be reached from each; those of whole components
+    /// have the largest number.
+    earliest: Vec<u32>,
+    count: u32,
+    /// The vertices on the way, and which of those that they wait for comes next.
+    open: Vec<(usize, usize)>,
+    /// Those whose component is not whole yet.
+    held: Vec<usize>,
+}
+
+impl Components {
+    fn new(vertices: usize) -> Components {
+        Components {
+            found: vec![0; vertices],
+            earliest: vec![0; vertices],
+            count: 0,
+            open: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
+    fn enter(&mut self, vertex: usize) {
+        self.count += 1;
+        self.found[vertex] = self.count;
+        self.earliest[vertex] = self.count;
+        self.held.push(vertex);
+        self.open.push((vertex, 0));
+    }
+
+    /// Gives the components that are reached from a vertex and were not given before.
+    fn visit(
+        &mut self,
+        from: usize,
+        waits_for: &dyn Fn(usize, usize) -> Option<usize>,
+        give: &mut dyn FnMut(&[usize]),
+    ) {
+        if self.found[from] == 0 {
+            self.enter(from);
+        }
+        while let Some((vertex, position)) = self.open.last_mut() {
+            let vertex = *vertex;
+            if let Some(next) = waits_for(vertex, *position) {
+                *position += 1;
+                match self.found[next] {
+                    0 => self.enter(next),
+                    _ => self.earliest[vertex] = self.earliest[vertex].min(self.earliest[next]),
+                }
                 continue;
             }
-            let both = |it: &usize| reach[first][*it] && reach[*it][first];
-            let circle: Vec<usize> = (first..n).filter(both).collect();
-            circle.iter().for_each(|it| grouped[*it] = true);
-            circles.push(circle);
-        }
-        circles
-    }
-
-    /// Marks the nodes that lie on a way from the past of a circle to its next values.
-    fn body(&self, circle: &[usize], needed: &[bool]) -> Vec<bool> {
-        let n = self.graph.nodes().len();
-        let mut reach = vec![false; n];
-        circle.iter().filter_map(|it| self.next[*it]).for_each(|it| reach[it.idx()] = true);
-        self.close(&mut reach);
-        let mut body = vec![false; n];
-        for id in self.graph.ids().filter(|it| needed[it.idx()]) {
-            let node = self.graph.node(id);
-            let own = (self.carry)(&node.op).is_some_and(|it| circle.contains(&it));
-            body[id.idx()] = own || node.args.iter().any(|it| body[it.idx()]);
-        }
-        body.iter().zip(reach).map(|(a, b)| *a && b).collect()
-    }
-
-    /// Finds loops and levels.
-    pub fn levels(&self) -> Levels {
-        let needed = self.needed();
-        let n = needed.len();
-        let mut loops: Vec<Recurrent> =
-            self.circles().into_iter().map(|carries| Recurrent { carries, level: 1 }).collect();
-        let mut loop_of: Vec<Option<usize>> = vec![None; n];
-        for (at, it) in loops.iter().enumerate() {
-            let body = self.body(&it.carries, &needed);
-            body.iter().zip(&mut loop_of).filter(|it| *it.0).for_each(|it| *it.1 = Some(at));
-        }
-        let mut level = vec![0; n];
-        // What a loop waits for may come after it in the list of nodes: until nothing moves.
-        loop {
-            let before = (level.clone(), loops.clone());
-            for id in self.graph.ids().filter(|it| needed[it.idx()]) {
-                let node = self.graph.node(id);
-                let outside = node.args.iter().filter(|it| loop_of[it.idx()].is_none());
-                level[id.idx()] = match loop_of[id.idx()] {
-                    Some(own) => {
-                        let other = node
-                            .args
-                            .iter()
-                            .filter(|it| loop_of[it.idx()].is_some_and(|other| other != own));
-                        let waits = outside.chain(other).map(|it| even(level[it.idx()]) + 1).max();
-                        loops[own].level = loops[own].level.max(waits.unwrap_or(1));
-                        loops[own].level
-                    }
-                    None => {
-                        let held = (self.carry)(&node.op).and_then(|it| self.next[it]);
-                        let waits = node.args.iter().chain(&held).map(|it| even(level[it.idx()]));
-                        waits.max().unwrap_or(0)
-                    }
-                };
+            self.open.pop();
+            if let Some((before, _)) = self.open.last() {
+                self.earliest[*before] = self.earliest[*before].min(self.earliest[vertex]);
             }
-            if before == (level.clone(), loops.clone()) {
-                break;
+            if self.earliest[vertex] == self.found[vertex] {
+                let begin = self.held.iter().rposition(|it| *it == vertex).unwrap_or(0);
+                give(&self.held[begin..]);
+                self.held.drain(begin..).for_each(|it| self.earliest[it] = u32::MAX);
             }
         }
-        Levels { needed, level, loops, loop_of }
     }
 }
 

@@ -80,55 +80,52 @@ pub(super) fn sums(flow: &Flow<'_>, levels: &Levels) -> Sums {
             let is_inner = uses[part.idx()] == 1 && !flow.wanted[part.idx()];
             let together = levels.level[part.idx()] == levels.level[id.idx()]
                 && levels.loop_of[part.idx()] == levels.loop_of[id.idx()];
-            sums[part.idx()].clone().filter(|_| is_inner && together)
+            is_inner && together
+        };
+        // Whether one of the operands is a sum of products, and whether it adds something else.
+        let found = |it: NodeId| {
+            let sum = sums[it.idx()].as_ref().filter(|_| free(it));
+            sum.map(|it| it.added.is_some())
         };
         let args = &graph.node(id).args;
-        let sum = if let Op::Map(Pointwise::Neg) = graph.node(id).op {
-            free(args[0]).filter(|it| it.added.is_none()).map(negative)
+        let (fits, minus) = if let Op::Map(Pointwise::Neg) = graph.node(id).op {
+            (found(args[0]) == Some(false), Some(0))
         } else if let Op::Map(Pointwise::Add) = graph.node(id).op {
-            join((args[0], free(args[0])), (args[1], free(args[1])))
+            // Only one value can be added.
+            let fits = match (found(args[0]), found(args[1])) {
+                (Some(a), Some(b)) => !a || !b,
+                (Some(adds), None) | (None, Some(adds)) => !adds,
+                (None, None) => false,
+            };
+            (fits, None)
         } else if let Op::Map(Pointwise::Sub) = graph.node(id).op {
-            match free(args[1]).filter(|it| it.added.is_none()) {
-                Some(taken) => join((args[0], free(args[0])), (args[1], Some(negative(taken)))),
-                None => None,
-            }
+            (found(args[1]) == Some(false), Some(1))
         } else {
-            None
+            (false, None)
         };
-        if let Some(mut sum) = sum {
-            for arg in args.iter().filter(|it| sum.added != Some(**it)) {
-                absorbed[arg.idx()] = true;
+        if !fits {
+            continue;
+        }
+        let mut sum = LinearSum { node: id, terms: Vec::new(), added: None };
+        for (position, arg) in args.iter().enumerate() {
+            // Parts are taken and not copied: a sum may be long.
+            let part = if free(*arg) { sums[arg.idx()].take() } else { None };
+            let Some(mut part) = part else {
+                sum.added = Some(*arg);
+                continue;
+            };
+            absorbed[arg.idx()] = true;
+            if minus == Some(position) {
+                part.terms.iter_mut().for_each(|it| it.negative = !it.negative);
             }
-            sum.node = id;
-            sum.terms.sort_by_key(|it| it.value);
-            sums[id.idx()] = Some(sum);
+            sum.added = sum.added.or(part.added);
+            match sum.terms.is_empty() {
+                true => sum.terms = part.terms,
+                false => sum.terms.append(&mut part.terms),
+            }
         }
+        sums[id.idx()] = Some(sum);
     }
+    sums.iter_mut().flatten().for_each(|it| it.terms.sort_by_key(|it| it.value));
     Sums { sums, absorbed }
-}
-
-fn negative(mut sum: LinearSum) -> LinearSum {
-    sum.terms.iter_mut().for_each(|it| it.negative = !it.negative);
-    sum
-}
-
-type Part = (NodeId, Option<LinearSum>);
-
-/// The sum of two values of which at least one is a sum of products.
-fn join(a: Part, b: Part) -> Option<LinearSum> {
-    match (a, b) {
-        ((_, Some(mut a)), (_, Some(b))) if a.added.is_none() || b.added.is_none() => {
-            a.terms.extend(b.terms);
-            a.added = a.added.or(b.added);
-            Some(a)
-        }
-        // Only one value can be added: one of the sums is that.
-        ((a, Some(_)), (_, Some(b))) if b.added.is_none() => {
-            Some(LinearSum { added: Some(a), ..b })
-        }
-        ((_, Some(sum)), (other, _)) | ((other, None), (_, Some(sum))) => {
-            sum.added.is_none().then_some(LinearSum { added: Some(other), ..sum })
-        }
-        ((_, None), (_, None)) => None,
-    }
 }

@@ -1,9 +1,9 @@
 //! A pass over a sequence: stages one after the other, each of all rows at once or step by step.
 
 use super::alias;
-use super::flow::{Flow, Levels, Recurrent};
+use super::flow::{Flow, Levels};
 use super::linear::{LinearSum, Sums, sums};
-use super::tasks::{Tasks, schedule};
+use super::tasks::{Members, Scheduler, Tasks};
 use crate::ir::{Graph, NodeId};
 
 /// A part of a pass.
@@ -60,17 +60,14 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
         levels.needed[id.idx()] && !flow.once[id.idx()] && !graph.node(id).op.is_leaf()
     };
     // A carried value is held for the next step when its next value is there.
-    let held_at: Vec<Option<Key>> = (flow.next.iter().enumerate())
-        .map(|(carry, next)| {
-            let own = levels.loops.iter().position(|it| it.carries.contains(&carry));
-            match (own, next) {
-                (Some(own), _) => Some((levels.loops[own].level, own)),
-                (None, Some(next)) => {
-                    let (level, _) = keys[next.idx()];
-                    Some((level + level % 2, 0))
-                }
-                (None, None) => None,
+    let held_at: Vec<Option<Key>> = (flow.next.iter().zip(&levels.loop_of_carry))
+        .map(|(next, own)| match (own, next) {
+            (Some(own), _) => Some((levels.loops[*own].level, *own)),
+            (None, Some(next)) => {
+                let (level, _) = keys[next.idx()];
+                Some((level + level % 2, 0))
             }
+            (None, None) => None,
         })
         .collect();
     let mut order: Vec<Key> =
@@ -78,25 +75,30 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
     order.extend(held_at.iter().flatten());
     order.sort_unstable();
     order.dedup();
-    let stages = order.iter().map(|key| {
-        let within = |id: NodeId| computed(id) && keys[id.idx()] == *key;
-        let held: Vec<usize> = (0..held_at.len()).filter(|it| held_at[*it] == Some(*key)).collect();
+    let stage = |key: Key| order.binary_search(&key).ok();
+    let stage_of: Vec<Option<usize>> =
+        graph.ids().map(|it| stage(keys[it.idx()]).filter(|_| computed(it))).collect();
+    let mut members: Vec<Members> = order.iter().map(|_| Members::default()).collect();
+    for id in graph.ids() {
+        if let Some(at) = stage_of[id.idx()] {
+            members[at].nodes.push(id);
+        }
+    }
+    for (carry, key) in held_at.iter().enumerate() {
+        if let Some(at) = key.and_then(stage) {
+            members[at].held.push(carry);
+        }
+    }
+    let mut scheduler = Scheduler::new(&flow, &stage_of, &sums, &absorbed);
+    let stages = order.iter().zip(&members).enumerate().map(|(at, (key, members))| {
         let carries = match key.0 % 2 {
             0 => Vec::new(),
             _ => levels.loops[key.1].carries.clone(),
         };
-        let tasks = schedule(&flow, &within, &sums, &absorbed, &held, key.0 % 2 == 1);
-        Stage { carries, tasks }
+        Stage { tasks: scheduler.schedule(at, members, !carries.is_empty()), carries }
     });
     let stages = stages.collect();
-    let stage_of = graph.ids().map(|it| {
-        let at = order.iter().position(|key| *key == keys[it.idx()]);
-        at.filter(|_| computed(it))
-    });
-    let stage_of = stage_of.collect();
-    let in_loop =
-        |carry: usize| levels.loops.iter().any(|it: &Recurrent| it.carries.contains(&carry));
-    let held = (0..flow.next.len()).map(|it| !in_loop(it)).collect();
+    let held = levels.loop_of_carry.iter().map(Option::is_none).collect();
     Pass { stages, stage_of, once: flow.once, needed: levels.needed, absorbed, held }
 }
 
@@ -114,9 +116,8 @@ fn keys(
         .map(|it| (levels.level[it.idx()], levels.loop_of[it.idx()].unwrap_or(0)))
         .collect();
     let mut is_held = vec![false; keys.len()];
-    for (carry, next) in flow.next.iter().enumerate() {
-        let in_loop = levels.loops.iter().any(|it| it.carries.contains(&carry));
-        if let (Some(next), false) = (next, in_loop) {
+    for (next, in_loop) in flow.next.iter().zip(&levels.loop_of_carry) {
+        if let (Some(next), None) = (next, in_loop) {
             is_held[next.idx()] = true;
         }
     }

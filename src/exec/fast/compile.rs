@@ -178,10 +178,19 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
     let mut lent: Vec<(usize, usize)> = Vec::new();
     let mut read_before: Vec<Kept> = Vec::new();
     let mut outputs: Vec<(usize, usize)> = Vec::new();
-    let leaf = |op: &Op| {
-        let mut all = cell.step.ids().filter(|it| cell.step.node(*it).op == *op);
-        all.find_map(|it| forward.places[it.idx()])
-    };
+    // Where the forward pass has inputs and masks, and our own buffers for its own.
+    let mut inputs: Vec<Option<Place>> = vec![None; cell.inputs.len()];
+    let mut masks: Vec<Option<Place>> = vec![None; cell.masks.len()];
+    for id in cell.step.ids() {
+        let slot = match cell.step.node(id).op {
+            Op::Leaf(Leaf::Input(input)) => &mut inputs[input],
+            Op::Leaf(Leaf::Mask(mask)) => &mut masks[mask],
+            _ => continue,
+        };
+        *slot = slot.or(forward.places[id.idx()]);
+    }
+    let mut lent_as: Vec<Option<usize>> = vec![None; forward.program.buffers().len()];
+    let mut outputs_as: Vec<Option<usize>> = vec![None; cell.outputs.len()];
     for id in graph.ids().filter(|it| !pass.once[it.idx()]) {
         let op = &graph.node(id).op;
         let of_forward = match op {
@@ -189,7 +198,8 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
             Op::Leaf(Leaf::Carry(carry)) => {
                 Some(Place { buffer: forward.carries[*carry], offset: 0, rows: Rows::Old })
             }
-            Op::Leaf(Leaf::Input(_) | Leaf::Mask(_)) => leaf(op),
+            Op::Leaf(Leaf::Input(input)) => inputs[*input],
+            Op::Leaf(Leaf::Mask(mask)) => masks[*mask],
             _ => None,
         };
         if let Some(place) = of_forward {
@@ -197,8 +207,7 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
                 // What is the same for all rows stands among our own fixed values.
                 return Ok(None);
             }
-            let known = lent.iter().find(|it| it.1 == place.buffer).map(|it| it.0);
-            let buffer = known.unwrap_or_else(|| {
+            let buffer = *lent_as[place.buffer].get_or_insert_with(|| {
                 let own = forward.program.buffers()[place.buffer];
                 let buffer = places.buffer(own.width, own.extent, false);
                 lent.push((buffer, place.buffer));
@@ -212,9 +221,8 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
         } else if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op {
             places.put(id, Place { buffer: carries[*carry], offset: 0, rows: Rows::New });
         } else if let Op::Leaf(Leaf::OutputAdjoint(output)) = op {
-            let known = outputs.iter().find(|it| it.0 == *output).map(|it| it.1);
             let width = places.len(id);
-            let buffer = known.unwrap_or_else(|| {
+            let buffer = *outputs_as[*output].get_or_insert_with(|| {
                 let buffer = places.buffer(width, Extent::Each, false);
                 outputs.push((*output, buffer));
                 buffer

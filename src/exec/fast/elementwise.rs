@@ -1,8 +1,10 @@
 //! Runs of elementwise operators as strips.
 
+use std::collections::BTreeMap;
+
 use super::emit::Emitter;
 use super::places::Places;
-use crate::exec::kernels::machine::{Code, Stream};
+use crate::exec::kernels::machine::{Code, Place, Stream};
 use crate::exec::kernels::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 use crate::ir::{Literal, Move, NodeId, Op};
 
@@ -52,8 +54,16 @@ impl Places<'_> {
     }
 }
 
+/// A strip has no more instructions: what it does with each block of rows stays in a near cache, as the
+/// instructions themselves do.
+const LONGEST: usize = 256;
+
 /// A run of elementwise operators of one shape.
 pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
+    nodes.chunks(LONGEST).for_each(|it| strip(emitter, it));
+}
+
+fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
     let n = emitter.places.len(nodes[0]);
     if n == 0 {
         return;
@@ -79,16 +89,18 @@ pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
         }
         emitter.places.place(id);
     }
-    let mut run = Run { cut, streams: Vec::new(), instructions: Vec::new(), registers: Vec::new() };
+    let mut run = Run::new(cut);
+    for (at, id) in nodes.iter().enumerate() {
+        emitter.positions[id.idx()] = Some(at);
+    }
     for at in 0..nodes.len() {
         run.node(emitter, nodes, at);
     }
+    nodes.iter().for_each(|it| emitter.positions[it.idx()] = None);
     let streams = run.streams;
     match Strip::new(run.instructions, streams.len() as u16) {
         Some(strip) => {
-            let may_meet =
-                |a: u16, b: u16| streams[usize::from(a)].may_meet(&streams[usize::from(b)], n);
-            let strip = strip.fused(may_meet);
+            let strip = strip.fused(&Stream::meeting(&streams, n));
             emitter.code.push(Code::Strip { strip, outer: cut.outer, inner: cut.inner, streams });
         }
         None => unreachable!("operands are written before they are read"),
@@ -99,12 +111,24 @@ pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
 struct Run {
     cut: Cut,
     streams: Vec<Stream>,
+    /// The position of each stream.
+    known: BTreeMap<(Place, usize, bool), u16>,
     instructions: Vec<Instruction>,
     /// What each register holds, and the last node of the run that reads it.
     registers: Vec<(NodeId, usize)>,
 }
 
 impl Run {
+    fn new(cut: Cut) -> Run {
+        Run {
+            cut,
+            streams: Vec::new(),
+            known: BTreeMap::new(),
+            instructions: Vec::new(),
+            registers: Vec::new(),
+        }
+    }
+
     fn node(&mut self, emitter: &mut Emitter<'_, '_>, nodes: &[NodeId], at: usize) {
         let id = nodes[at];
         let places = &mut *emitter.places;
@@ -120,7 +144,7 @@ impl Run {
                 None => self.operand(places, *arg),
             };
         }
-        let position = |id: &NodeId| nodes.iter().position(|it| it == id);
+        let position = |id: &NodeId| emitter.positions[id.idx()];
         // A value that only this run reads stays in a register, as long as there is a free one.
         let users: Vec<Option<usize>> = places.users(id).iter().map(position).collect();
         let inside = !users.is_empty() && users.iter().all(Option::is_some);
@@ -165,10 +189,10 @@ impl Run {
 
     /// The position of a stream, which is added if it is new.
     fn stream(&mut self, wanted: Stream) -> u16 {
-        let at = self.streams.iter().position(|it| *it == wanted).unwrap_or(self.streams.len());
-        if at == self.streams.len() {
+        let key = (wanted.place, wanted.outer, wanted.kind == Kind::Each);
+        *self.known.entry(key).or_insert_with(|| {
             self.streams.push(wanted);
-        }
-        at as u16
+            (self.streams.len() - 1) as u16
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! Tasks of a plan as instructions.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use super::elementwise::elementwise;
 use super::places::Places;
 use super::weights::{Filling, Turned};
@@ -15,16 +17,20 @@ pub(super) struct Emitter<'p, 'g> {
     pub packs: Vec<PackSize>,
     pub fillings: Vec<Filling>,
     pub code: Vec<Code>,
-    /// Places of the stage whose values nobody reads any more, and how many numbers each has: they
+    /// Places of the stage whose values nobody reads any more, by how many numbers each has: they
     /// are in a near cache, and new memory is not.
-    pub free: Vec<(Place, usize)>,
+    free: BTreeMap<usize, VecDeque<Place>>,
+    /// For each node its position in the run that is emitted.
+    pub positions: Vec<Option<usize>>,
 }
 
 impl<'p, 'g> Emitter<'p, 'g> {
     /// Nothing is emitted yet.
     pub fn new(places: &'p mut Places<'g>, next: Vec<Option<(NodeId, Place)>>) -> Emitter<'p, 'g> {
+        let positions = vec![None; places.graph.nodes().len()];
         let (packs, fillings) = (Vec::new(), Vec::new());
-        Emitter { places, next, packs, fillings, code: Vec::new(), free: Vec::new() }
+        let (code, free) = (Vec::new(), BTreeMap::new());
+        Emitter { places, next, packs, fillings, code, free, positions }
     }
 
     /// The instructions of all stages.
@@ -101,6 +107,9 @@ impl<'p, 'g> Emitter<'p, 'g> {
         while begin < sums.len() {
             let to = self.places.place(sums[begin].node);
             let added = sums[begin].added.map(|it| self.places.place(it));
+            let negative =
+                |it: &LinearSum| -> Vec<bool> { it.terms.iter().map(|it| it.negative).collect() };
+            let signs = negative(sums[begin]);
             let mut n = 0;
             let mut end = begin;
             while end < sums.len() {
@@ -108,13 +117,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
                 let next_to = self.places.place(sum.node);
                 let next_added = sum.added.map(|it| self.places.place(it));
                 let at = |it: Place| Place { offset: it.offset + n, ..it };
-                let signs = |it: &LinearSum| -> Vec<bool> {
-                    it.terms.iter().map(|it| it.negative).collect()
-                };
-                if next_to != at(to)
-                    || next_added != added.map(at)
-                    || signs(sum) != signs(sums[begin])
-                {
+                if next_to != at(to) || next_added != added.map(at) || negative(sum) != signs {
                     break;
                 }
                 n += self.places.len(sum.node);
@@ -130,7 +133,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
             if let (true, false, Some(place)) = (last, places.is_wanted(added), place)
                 && places.pass.is_each(added)
             {
-                self.free.push((place, places.len(added)));
+                self.free.entry(places.len(added)).or_default().push_back(place);
             }
         }
     }
@@ -140,9 +143,8 @@ impl<'p, 'g> Emitter<'p, 'g> {
         let n = self.places.len(id);
         if self.places.is_free(id)
             && !self.places.is_local(id)
-            && let Some(at) = self.free.iter().position(|it| it.1 == n)
+            && let Some(place) = self.free.get_mut(&n).and_then(VecDeque::pop_front)
         {
-            let (place, _) = self.free.remove(at);
             self.places.put(id, place);
         }
         self.places.place(id)

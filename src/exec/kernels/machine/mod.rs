@@ -12,13 +12,15 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 pub use apply::apply;
 pub use frame::{Bases, Frame, Memory};
 pub use rows::{Packing, Rows};
 pub use run::Workspace;
 pub use sums::{Columns, Gradient, Outer};
 
-use super::strip::{Kind, Operand, Target};
+use super::strip::Kind;
 use super::{Packed, Path, RowOp, Strip};
 use crate::ir::{Env, Op};
 
@@ -51,7 +53,7 @@ pub enum Extent {
 }
 
 /// Where a value stands: a part of each row of a buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Place {
     /// The position of the buffer.
     pub buffer: usize,
@@ -73,9 +75,31 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Whether two streams of at most `n` numbers may have some in common.
-    pub fn may_meet(&self, other: &Stream, n: usize) -> bool {
-        overlap(true, (&self.place, n), (&other.place, n))
+    /// For each of some streams of at most `n` numbers the others with which it may have some in
+    /// common.
+    pub fn meeting(streams: &[Stream], n: usize) -> Vec<Vec<u16>> {
+        let mut meeting = vec![Vec::new(); streams.len()];
+        let lens = vec![n; streams.len()];
+        overlaps(streams, &lens, &mut |a, b| {
+            if streams[a].place.rows == streams[b].place.rows {
+                meeting[a].push(b as u16);
+                meeting[b].push(a as u16);
+            }
+        });
+        meeting
+    }
+}
+
+/// Calls for each two streams that are in the same part of a buffer.
+fn overlaps(streams: &[Stream], lens: &[usize], found: &mut dyn FnMut(usize, usize)) {
+    let mut order: Vec<usize> = (0..streams.len()).collect();
+    let begin = |at: &usize| (streams[*at].place.buffer, streams[*at].place.offset);
+    order.sort_unstable_by_key(begin);
+    for (at, first) in order.iter().enumerate() {
+        let (buffer, offset) = begin(first);
+        let end = (buffer, offset.saturating_add(lens[*first]));
+        let rest = order[at + 1..].iter().take_while(|it| begin(it) < end);
+        rest.for_each(|it| found(*first, *it));
     }
 }
 
@@ -194,7 +218,7 @@ impl Program {
         if !sound {
             return None;
         }
-        let splits = parts.iter().map(split::Split::of).collect();
+        let splits = parts.iter().map(|it| split::Split::of(it, &packs)).collect();
         Some(Program { buffers, packs, parts, splits, backward })
     }
 
@@ -217,11 +241,11 @@ impl Program {
 /// Whether no buffer is written both before and after a step: the rows after one step are those
 /// before the next, and who wrote them last would depend on who was faster.
 fn writes_one_way(part: &Part) -> bool {
-    let written = |rows: Rows| {
+    let written = |rows: Rows| -> BTreeSet<usize> {
         let targets = part.code.iter().flat_map(Code::targets);
-        targets.filter(move |it| it.rows == rows).map(|it| it.buffer)
+        targets.filter(|it| it.rows == rows).map(|it| it.buffer).collect()
     };
-    !written(Rows::Old).any(|it| written(Rows::New).any(|other| it == other))
+    written(Rows::Old).is_disjoint(&written(Rows::New))
 }
 
 impl Code {
@@ -229,7 +253,7 @@ impl Code {
     fn targets(&self) -> Vec<Place> {
         match self {
             Code::Strip { strip, streams, .. } => {
-                let own = streams.iter().enumerate().filter(|(at, _)| writes(strip, *at));
+                let own = streams.iter().enumerate().filter(|(at, _)| strip.writes(*at));
                 own.map(|(_, it)| it.place).collect()
             }
             Code::Product { to, .. } | Code::Copy { to, .. } => vec![*to],
@@ -269,10 +293,15 @@ impl Checker<'_> {
         overlap(self.is_loop, a, b)
     }
 
-    /// Whether a result and another stream are the same or have nothing in common.
-    fn apart(&self, written: &Stream, other: &Stream, len: impl Fn(&Stream) -> usize) -> bool {
-        written == other
-            || !self.overlap((&written.place, len(written)), (&other.place, len(other)))
+    /// Whether every result and any other stream are the same or have nothing in common.
+    fn are_apart(&self, strip: &Strip, streams: &[Stream], lens: &[usize]) -> bool {
+        let mut sound = true;
+        overlaps(streams, lens, &mut |a, b| {
+            let (is_written, same) = (strip.writes(a) || strip.writes(b), streams[a] == streams[b]);
+            let rows = streams[a].place.rows == streams[b].place.rows || !self.is_loop;
+            sound &= !is_written || same || !rows;
+        });
+        sound
     }
 
     fn is_sound(&self, code: &Code) -> bool {
@@ -285,19 +314,22 @@ impl Checker<'_> {
                         Kind::PerOuter => 1,
                     })
                 };
+                let lens: Vec<usize> = streams.iter().map(len).collect();
                 *outer > 0
                     && *inner > 0
                     && streams.len() >= strip.streams()
-                    && streams.iter().enumerate().all(|(at, it)| match writes(strip, at) {
-                        // Results lie without gaps.
-                        true => {
-                            it.kind == Kind::Each
-                                && (*outer == 1 || it.outer == *inner)
-                                && self.is_written(&it.place, len(it))
-                                && streams.iter().all(|other| self.apart(it, other, len))
+                    && streams.iter().zip(&lens).enumerate().all(|(at, (it, len))| {
+                        match strip.writes(at) {
+                            // Results lie without gaps.
+                            true => {
+                                it.kind == Kind::Each
+                                    && (*outer == 1 || it.outer == *inner)
+                                    && self.is_written(&it.place, *len)
+                            }
+                            false => self.is_within(&it.place, *len),
                         }
-                        false => self.is_within(&it.place, len(it)),
                     })
+                    && self.are_apart(strip, streams, &lens)
             }
             Code::Product { pack, values, added, to, columns, unit } => {
                 let Some(size) = self.packs.get(*pack) else { return false };
@@ -328,18 +360,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// Whether a strip writes to a stream.
-fn writes(strip: &Strip, stream: usize) -> bool {
-    let all = strip.instructions().iter();
-    all.into_iter().any(|it| it.to == Target::Stream(stream as u16))
-}
-
-/// Whether a strip reads a stream.
-fn reads(strip: &Strip, stream: usize) -> bool {
-    let mut all = strip.instructions().iter().flat_map(|it| it.operands());
-    all.any(|it| *it == Operand::Stream(stream as u16))
 }
 
 /// Whether two parts of rows may have numbers in common. In a loop old and new rows are not the

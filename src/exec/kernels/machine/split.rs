@@ -4,7 +4,9 @@
 //! size is a multiple of a panel, else whole vectors. An elementwise instruction that reads what
 //! the same thread wrote needs no barrier; a product reads whole rows, and waits.
 
-use super::{Code, Part, Place, RowCode, Rows, Stream, reads, writes};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Code, PackSize, Part, Place, RowCode, Rows, Stream};
 use crate::exec::kernels::Kind;
 
 /// How a part of a program is divided.
@@ -20,7 +22,7 @@ pub(super) struct Split {
 }
 
 /// How what was written is divided among threads.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     /// Each has its share of every `unit` numbers from `offset` on.
     Units { offset: usize, unit: usize },
@@ -28,13 +30,42 @@ enum Owner {
     Other,
 }
 
-/// A part of a buffer that was written or read since threads last waited.
+/// The parts of a buffer, by their first numbers: their ends, who owns them, and which rows.
+type Parts = BTreeMap<usize, BTreeSet<(usize, Owner, Rows)>>;
+
+/// The parts of buffers that were written, or read, since threads last waited.
+#[derive(Default)]
 struct Touched {
-    buffer: usize,
-    from: usize,
-    to: usize,
-    owner: Owner,
-    rows: Rows,
+    parts: BTreeMap<usize, Parts>,
+    /// For each buffer how long its longest part is.
+    longest: BTreeMap<usize, usize>,
+}
+
+impl Touched {
+    fn add(&mut self, it: &Access) {
+        let part = (it.end(), it.owner, it.place.rows);
+        let parts = self.parts.entry(it.place.buffer).or_default();
+        parts.entry(it.place.offset).or_default().insert(part);
+        let longest = self.longest.entry(it.place.buffer).or_default();
+        *longest = it.len.max(*longest);
+    }
+
+    fn clear(&mut self) {
+        self.parts.clear();
+        self.longest.clear();
+    }
+
+    /// Whether a part that another thread may own, in such rows, has numbers in common with this.
+    fn meets(&self, it: &Access, rows: impl Fn(Rows) -> bool) -> bool {
+        let Some(parts) = self.parts.get(&it.place.buffer) else { return false };
+        let longest = self.longest.get(&it.place.buffer).copied().unwrap_or(0);
+        let from = it.place.offset;
+        let mut near = parts.range(from.saturating_sub(longest)..it.end()).flat_map(|it| it.1);
+        near.any(|(end, owner, other)| {
+            let own = *owner == it.owner && it.owner != Owner::Other;
+            *end > from && !own && rows(*other)
+        })
+    }
 }
 
 /// What an instruction reads or writes.
@@ -44,32 +75,32 @@ struct Access {
     owner: Owner,
 }
 
+impl Access {
+    fn end(&self) -> usize {
+        self.place.offset + self.len
+    }
+}
+
 impl Split {
-    pub fn of(part: &Part) -> Split {
+    pub fn of(part: &Part, packs: &[PackSize]) -> Split {
         let mut waits = vec![false; part.code.len()];
-        let (mut written, mut read): (Vec<Touched>, Vec<Touched>) = (Vec::new(), Vec::new());
+        let all: Vec<(Vec<Access>, Vec<Access>)> =
+            part.code.iter().map(|it| accesses(it, packs)).collect();
+        let (mut written, mut read) = (Touched::default(), Touched::default());
         // The second time what the end of a step leaves for the next one is known.
         for again in [false, true] {
-            for (code, waits) in part.code.iter().zip(&mut waits) {
-                let (reads, writes) = accesses(code);
+            for ((reads, writes), waits) in all.iter().zip(&mut waits) {
                 // What is written over: rows of the step alone, which the next step writes over too.
-                let own_rows = |it: &Access, other: &Touched| match it.place.rows {
-                    Rows::Local => true,
-                    Rows::Fixed | Rows::Each | Rows::Old | Rows::New => {
-                        !again && other.rows == it.place.rows
-                    }
-                };
-                let meets = |all: &[Touched], it: &Access, over: bool| {
-                    all.iter().any(|other| {
-                        let (from, to) = (it.place.offset, it.place.offset + it.len);
-                        let same =
-                            other.buffer == it.place.buffer && other.from < to && from < other.to;
-                        let own = other.owner == it.owner && it.owner != Owner::Other;
-                        same && !own && (!over || own_rows(it, other))
+                let over = |it: &Access, all: &Touched| {
+                    all.meets(it, |other| match it.place.rows {
+                        Rows::Local => true,
+                        Rows::Fixed | Rows::Each | Rows::Old | Rows::New => {
+                            !again && other == it.place.rows
+                        }
                     })
                 };
-                let must = reads.iter().any(|it| meets(&written, it, false))
-                    || writes.iter().any(|it| meets(&written, it, true) || meets(&read, it, true));
+                let must = reads.iter().any(|it| written.meets(it, |_| true))
+                    || writes.iter().any(|it| over(it, &written) || over(it, &read));
                 if must {
                     *waits = true;
                 }
@@ -77,26 +108,18 @@ impl Split {
                     written.clear();
                     read.clear();
                 }
-                let touched = |it: &Access| Touched {
-                    buffer: it.place.buffer,
-                    from: it.place.offset,
-                    to: it.place.offset + it.len,
-                    owner: it.owner,
-                    rows: it.place.rows,
-                };
-                written.extend(writes.iter().map(touched));
-                read.extend(reads.iter().map(touched));
+                writes.iter().for_each(|it| written.add(it));
+                reads.iter().for_each(|it| read.add(it));
             }
         }
-        let mut old = Vec::new();
-        let mut new = Vec::new();
-        for code in &part.code {
-            let (reads, writes) = accesses(code);
+        let mut old = BTreeSet::new();
+        let mut new = BTreeSet::new();
+        for (reads, writes) in &all {
             let other_rows = |it: &&Access| matches!(it.place.rows, Rows::Old | Rows::New);
             old.extend(reads.iter().filter(other_rows).map(|it| it.place.buffer));
             new.extend(writes.iter().filter(other_rows).map(|it| it.place.buffer));
         }
-        let is_ordered = !part.is_loop && new.iter().any(|it| old.contains(it));
+        let is_ordered = !part.is_loop && !new.is_disjoint(&old);
         let may_share = part.code.iter().all(|it| match it {
             Code::Product { unit, .. } => unit % 64 == 0,
             Code::Row(_) => false,
@@ -108,7 +131,7 @@ impl Split {
 }
 
 /// What an instruction reads and writes.
-fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
+fn accesses(code: &Code, packs: &[PackSize]) -> (Vec<Access>, Vec<Access>) {
     match code {
         Code::Strip { strip, outer, inner, streams } => {
             let owner = |it: &Stream| match (outer, it.kind) {
@@ -125,20 +148,23 @@ fn accesses(code: &Code) -> (Vec<Access>, Vec<Access>) {
             };
             let (mut read, mut written) = (Vec::new(), Vec::new());
             for (at, stream) in streams.iter().enumerate() {
-                if writes(strip, at) {
+                if strip.writes(at) {
                     written.push(access(stream));
                 }
-                if reads(strip, at) {
+                if strip.reads(at) {
                     read.push(access(stream));
                 }
             }
             (read, written)
         }
-        Code::Product { pack: _, values, added, to, columns, unit } => {
-            // How long values are is not known here: to the end of the row.
-            let whole =
-                |it: &Place| Access { place: *it, len: usize::MAX / 2, owner: Owner::Other };
-            let mut reads: Vec<Access> = values.iter().map(whole).collect();
+        Code::Product { pack, values, added, to, columns, unit } => {
+            let values = values.iter().zip(&packs[*pack].depths);
+            let whole = |(it, depth): (&Place, &usize)| Access {
+                place: *it,
+                len: *depth,
+                owner: Owner::Other,
+            };
+            let mut reads: Vec<Access> = values.map(whole).collect();
             let mut writes = Vec::new();
             // The results, unit by unit.
             let owner = |offset: usize| match unit % 64 {

@@ -39,21 +39,17 @@ enum Pass {
 }
 
 impl Strip {
-    /// The same with as few instructions as the fused operators allow. `may_meet` says of two
-    /// different streams whether they may share memory: what is read is not moved past a write that
-    /// may change it.
-    pub fn fused(&self, may_meet: impl Fn(u16, u16) -> bool) -> Strip {
-        let mut list = List::new(self, &may_meet);
+    /// The same with as few instructions as the fused operators allow. `meeting` gives for each
+    /// stream the others that may share memory with it, as far as there are any: what is read is
+    /// not moved past a write that may change it.
+    pub fn fused(&self, meeting: &[Vec<u16>]) -> Strip {
+        let mut list = List::new(self, meeting);
         for pass in [Pass::Sums, Pass::Functions] {
             for at in 0..list.nodes.len() {
                 while list.nodes[at].lives
                     && let Some(fusion) = list.fusion(pass, at)
                 {
-                    for taken in fusion.taken {
-                        list.nodes[taken].lives = false;
-                    }
-                    list.nodes[at].op = fusion.op;
-                    list.nodes[at].args = fusion.args;
+                    list.fuse(at, fusion);
                 }
             }
         }
@@ -65,16 +61,22 @@ impl Strip {
 }
 
 /// The instructions of a strip as they are fused.
-struct List<'a> {
+struct List {
     nodes: Vec<Node>,
-    /// The streams that were written, with the positions of the instructions.
-    writes: Vec<(usize, u16)>,
-    may_meet: &'a dyn Fn(u16, u16) -> bool,
+    /// How often living instructions read the result of each.
+    uses: Vec<u32>,
+    /// For each stream the positions of the instructions that may change it, in order.
+    changes: Vec<Vec<usize>>,
 }
 
-impl<'a> List<'a> {
-    fn new(strip: &Strip, may_meet: &'a dyn Fn(u16, u16) -> bool) -> List<'a> {
-        let mut list = List { nodes: Vec::new(), writes: Vec::new(), may_meet };
+impl List {
+    fn new(strip: &Strip, meeting: &[Vec<u16>]) -> List {
+        let n = strip.instructions.len();
+        let mut list = List {
+            nodes: Vec::with_capacity(n),
+            uses: vec![0; n],
+            changes: vec![Vec::new(); strip.streams()],
+        };
         let mut registers = [0; MOST_REGISTERS];
         for (at, it) in strip.instructions.iter().enumerate() {
             let source = |arg: &Operand| match *arg {
@@ -82,27 +84,48 @@ impl<'a> List<'a> {
                 Operand::Stream(idx) => Source::Stream(idx, list.version(idx, at)),
                 Operand::Register(idx) => Source::Result(registers[usize::from(idx)]),
             };
-            let args = it.operands().iter().map(source).collect();
+            let args: Vec<Source> = it.operands().iter().map(source).collect();
             match it.to {
-                Target::Stream(idx) => list.writes.push((at, idx)),
+                Target::Stream(idx) => {
+                    let others = meeting.get(usize::from(idx)).into_iter().flatten();
+                    for it in others.chain([&idx]) {
+                        list.changes[usize::from(*it)].push(at);
+                    }
+                }
                 Target::Register(idx) => registers[usize::from(idx)] = at,
             }
+            list.count(&args, true);
             list.nodes.push(Node { op: it.op, args, to: it.to, lives: true });
         }
         list
     }
 
-    /// How many writes before an instruction may have changed a stream.
-    fn version(&self, stream: u16, before: usize) -> usize {
-        let changes =
-            |it: &&(usize, u16)| it.0 < before && (it.1 == stream || (self.may_meet)(it.1, stream));
-        self.writes.iter().filter(changes).count()
+    /// Counts operands, or does so no longer.
+    fn count(&mut self, args: &[Source], are_read: bool) {
+        for arg in args {
+            if let Source::Result(of) = arg {
+                let uses = &mut self.uses[*of];
+                *uses = if are_read { *uses + 1 } else { *uses - 1 };
+            }
+        }
     }
 
-    /// How often a result is read.
-    fn uses(&self, at: usize) -> usize {
-        let living = self.nodes.iter().filter(|it| it.lives);
-        living.flat_map(|it| &it.args).filter(|it| **it == Source::Result(at)).count()
+    /// Makes an instruction what it may become.
+    fn fuse(&mut self, at: usize, fusion: Fusion) {
+        for taken in fusion.taken {
+            self.nodes[taken].lives = false;
+            let args = std::mem::take(&mut self.nodes[taken].args);
+            self.count(&args, false);
+        }
+        self.count(&fusion.args, true);
+        self.nodes[at].op = fusion.op;
+        let args = std::mem::replace(&mut self.nodes[at].args, fusion.args);
+        self.count(&args, false);
+    }
+
+    /// How many writes before an instruction may have changed a stream.
+    fn version(&self, stream: u16, before: usize) -> usize {
+        self.changes[usize::from(stream)].partition_point(|it| *it < before)
     }
 
     /// The instruction of a source that `reader` alone reads, where it could be run as well.
@@ -113,7 +136,7 @@ impl<'a> List<'a> {
             Source::Stream(idx, version) => self.version(idx, reader) == version,
             Source::Result(_) | Source::Number(_) => true,
         };
-        (self.uses(at) == 1 && node.args.iter().all(stays)).then_some((at, node))
+        (self.uses[at] == 1 && node.args.iter().all(stays)).then_some((at, node))
     }
 
     /// The operands of an own instruction with this operator.

@@ -148,6 +148,9 @@ pub struct Strip {
     steps: Vec<Step>,
     streams: u16,
     registers: usize,
+    /// Which streams are read, and which are written.
+    reads: Vec<bool>,
+    writes: Vec<bool>,
 }
 
 /// The most registers of a strip: with more they would leave the first cache anyway.
@@ -159,10 +162,14 @@ impl Strip {
     pub fn new(instructions: Vec<Instruction>, streams: u16) -> Option<Strip> {
         let mut written = [false; MOST_REGISTERS];
         let mut registers = 0;
+        let mut reads = vec![false; usize::from(streams)];
+        let mut writes = reads.clone();
         for it in &instructions {
             for arg in it.operands() {
                 let known = match arg {
-                    Operand::Stream(idx) => *idx < streams,
+                    Operand::Stream(idx) => {
+                        reads.get_mut(usize::from(*idx)).map(|it| *it = true).is_some()
+                    }
                     Operand::Register(idx) => written.get(usize::from(*idx)) == Some(&true),
                     Operand::Number(_) => true,
                 };
@@ -171,8 +178,7 @@ impl Strip {
                 }
             }
             match it.to {
-                Target::Stream(idx) if idx >= streams => return None,
-                Target::Stream(_) => {}
+                Target::Stream(idx) => *writes.get_mut(usize::from(idx))? = true,
                 Target::Register(idx) => {
                     let idx = usize::from(idx);
                     *written.get_mut(idx)? = true;
@@ -187,12 +193,23 @@ impl Strip {
             Step { op, arity: op.arity(), number, args, to }
         };
         let steps = instructions.iter().map(step).collect();
-        Some(Strip { instructions, steps, streams, registers })
+        Some(Strip { instructions, steps, streams, registers, reads, writes })
     }
 
     /// The instructions.
+    #[cfg(test)]
     pub fn instructions(&self) -> &[Instruction] {
         &self.instructions
+    }
+
+    /// Whether a stream is read.
+    pub fn reads(&self, stream: usize) -> bool {
+        self.reads.get(stream) == Some(&true)
+    }
+
+    /// Whether a stream is written.
+    pub fn writes(&self, stream: usize) -> bool {
+        self.writes.get(stream) == Some(&true)
     }
 
     /// How many streams it is run with.
