@@ -4,7 +4,7 @@
 use super::split::Split;
 use super::*;
 use crate::exec::kernels::tests::numbers;
-use crate::exec::kernels::{Instruction, LaneOp, Matrix, Team};
+use crate::exec::kernels::{Instruction, LaneOp, Matrix, Operand, Target, Team};
 use crate::ir::{Along, Dim, Move, Pointwise, Reduction};
 
 const WIDTH: usize = 8;
@@ -319,7 +319,8 @@ fn threads_that_share_rows_wait_for_each_other() {
 
 #[test]
 fn threads_wait_before_whole_rows_are_read() {
-    let split = |code: Vec<Code>| Split::of(&Part { is_loop: true, code });
+    let packs = [PackSize { depths: vec![64], columns: 64 }];
+    let split = |code: Vec<Code>| Split::of(&Part { is_loop: true, code }, &packs);
     let strip = |streams: [Place; 3], outer: usize, inner: usize| {
         let stream = |place| Stream { place, outer: inner, kind: Kind::Each };
         Code::Strip { strip: sum(), outer, inner, streams: streams.map(stream).to_vec() }
@@ -356,7 +357,7 @@ fn threads_wait_before_whole_rows_are_read() {
 #[test]
 fn held_rows_are_there_before_they_are_read() {
     let copy = |from, to| Code::Copy { from, to, n: 4 };
-    let of = |is_loop, code: Vec<Code>| Split::of(&Part { is_loop, code }).is_ordered;
+    let of = |is_loop, code: Vec<Code>| Split::of(&Part { is_loop, code }, &[]).is_ordered;
     assert!(of(false, vec![copy(LENT, NEW), copy(OLD, EACH)]));
     assert!(!of(false, vec![copy(LENT, NEW), copy(LENT, EACH)]));
     assert!(!of(true, vec![copy(LENT, NEW), copy(OLD, EACH)]));
