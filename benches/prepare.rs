@@ -57,7 +57,7 @@ fn best(source: &str, runs: usize) -> Result<[f64; 4], Box<dyn Error>> {
         let spec = rnnc::Spec::parse(source)?;
         let check = begin.elapsed().as_secs_f64();
         let cell = spec.configure(None, &[])?;
-        let open = cell.cell().dims.iter().filter(|it| it.default.is_none() && it.like.is_none());
+        let open = cell.ir().dims.iter().filter(|it| it.default.is_none() && it.like.is_none());
         let sizes: Vec<(String, i64)> = open.map(|it| (it.name.to_string(), 8)).collect();
         let bound = cell.bind(sizes.iter().map(|(name, size)| (name.as_str(), *size)))?;
         let bind = begin.elapsed().as_secs_f64() - check;

@@ -7,6 +7,8 @@ mod load;
 mod resolve;
 mod sizes;
 mod spec;
+#[cfg(test)]
+mod tests;
 pub mod weights;
 
 pub use artifact::Artifact;

@@ -149,7 +149,7 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
         .collect();
 
     let roots = [&carries, &inputs, &params].into_iter().flatten().flatten().copied();
-    let (graph, map) = sweep(&b.graph, roots);
+    let (graph, map) = sweep(b.graph, roots);
     let moved = |all: Vec<Option<NodeId>>| -> Vec<Option<NodeId>> {
         all.into_iter().map(|it| it.and_then(|it| map[it.idx()])).collect()
     };

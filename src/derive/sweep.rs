@@ -1,6 +1,6 @@
 //! Leaving out what no root needs.
 
-use crate::ir::{Graph, Node, NodeId};
+use crate::ir::{Graph, NodeId};
 
 /// The nodes that some root needs.
 pub(super) fn needed(graph: &Graph, roots: impl IntoIterator<Item = NodeId>) -> Vec<bool> {
@@ -20,18 +20,18 @@ pub(super) fn needed(graph: &Graph, roots: impl IntoIterator<Item = NodeId>) -> 
 
 /// The graph without the nodes that no root needs, and where the others went.
 pub(super) fn sweep(
-    graph: &Graph,
+    graph: Graph,
     roots: impl IntoIterator<Item = NodeId>,
 ) -> (Graph, Vec<Option<NodeId>>) {
-    let needed = needed(graph, roots);
+    let needed = needed(&graph, roots);
     let mut swept = Graph::default();
     let mut map: Vec<Option<NodeId>> = vec![None; needed.len()];
-    for id in graph.ids() {
-        if needed[id.idx()] {
-            let node = graph.node(id);
+    for (idx, mut node) in graph.into_nodes().into_iter().enumerate() {
+        if needed[idx] {
             // Operands of a needed node are needed and come before it.
-            let args = node.args.iter().filter_map(|it| map[it.idx()]).collect();
-            map[id.idx()] = Some(swept.push(Node { args, ..node.clone() }));
+            let moved = |it: &mut NodeId| map[it.idx()].into_iter().for_each(|new| *it = new);
+            node.args.iter_mut().for_each(moved);
+            map[idx] = Some(swept.push(node));
         }
     }
     (swept, map)

@@ -44,7 +44,7 @@ pub fn tangent(cell: &Cell, table: &[Row]) -> Tangent {
     };
     let carries: Vec<NodeId> = cell.carries.iter().map(|it| zeros(it.next)).collect();
     let outputs: Vec<NodeId> = cell.outputs.iter().map(|it| zeros(it.node)).collect();
-    let (graph, map) = sweep(&b.graph, carries.iter().chain(&outputs).copied());
+    let (graph, map) = sweep(b.graph, carries.iter().chain(&outputs).copied());
     let moved = |all: Vec<NodeId>| all.into_iter().filter_map(|it| map[it.idx()]).collect();
     let values = values.into_iter().filter_map(|(name, id)| Some((name, map[id.idx()]?))).collect();
     let (carries, outputs) = (moved(carries), moved(outputs));
@@ -56,7 +56,7 @@ pub fn tangent(cell: &Cell, table: &[Row]) -> Tangent {
             Start::SameAs(_) => None,
         })
         .collect();
-    let (start, map) = sweep(&b.graph, starts.iter().flatten().copied());
+    let (start, map) = sweep(b.graph, starts.iter().flatten().copied());
     let starts = starts.into_iter().map(|it| it.and_then(|it| map[it.idx()])).collect();
     Tangent { graph, carries, outputs, values, start, starts }
 }

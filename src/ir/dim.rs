@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +14,10 @@ use crate::text::Name;
 /// A product of powers of dims, names in order, powers at least 1. The empty product is 1.
 type Monomial = Vec<(Name, u32)>;
 
-/// A polynomial over dim names. Always in its normal form: terms in order, none with factor 0.
+/// A polynomial over dim names. Always in its normal form: terms in order, none with factor 0. Graphs hold
+/// the same few again and again, so a copy shares the terms.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct Dim(Vec<(Monomial, i64)>);
+pub struct Dim(Arc<[(Monomial, i64)]>);
 
 /// A polynomial whose coefficients or powers left the range of the machine's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -25,17 +27,17 @@ pub struct DimOverflow;
 impl Dim {
     /// The dim of this name.
     pub fn symbol(name: impl Into<Name>) -> Dim {
-        Dim(vec![(vec![(name.into(), 1)], 1)])
+        Dim([(vec![(name.into(), 1)], 1)].into())
     }
 
     /// A whole number.
     pub fn number(value: i64) -> Dim {
-        if value == 0 { Dim(Vec::new()) } else { Dim(vec![(Vec::new(), value)]) }
+        if value == 0 { Dim::default() } else { Dim([(Vec::new(), value)].into()) }
     }
 
     /// The value, if no dim is left in it.
     pub fn as_number(&self) -> Option<i64> {
-        match self.0.as_slice() {
+        match &*self.0 {
             [] => Some(0),
             [(monomial, factor)] if monomial.is_empty() => Some(*factor),
             _ => None,
@@ -44,7 +46,7 @@ impl Dim {
 
     /// The name, if it is a single dim.
     pub fn as_symbol(&self) -> Option<&Name> {
-        match self.0.as_slice() {
+        match &*self.0 {
             [(monomial, 1)] => match monomial.as_slice() {
                 [(name, 1)] => Some(name),
                 _ => None,
@@ -55,7 +57,7 @@ impl Dim {
 
     /// The sum.
     pub fn add(&self, other: &Dim) -> Result<Dim, DimOverflow> {
-        Dim::collect(self.0.iter().chain(&other.0).map(|it| Ok(it.clone())))
+        Dim::collect(self.0.iter().chain(&*other.0).map(|it| Ok(it.clone())))
     }
 
     /// The difference.
@@ -85,7 +87,7 @@ impl Dim {
     /// Puts other polynomials in place of dims; a name that `replace` does not know stays.
     pub fn substitute(&self, replace: &dyn Fn(&str) -> Option<Dim>) -> Result<Dim, DimOverflow> {
         let mut sum = Dim::number(0);
-        for (monomial, factor) in &self.0 {
+        for (monomial, factor) in self.0.iter() {
             let mut product = Dim::number(*factor);
             for (name, power) in monomial {
                 let factor = replace(name).unwrap_or_else(|| Dim::symbol(name.clone()));
@@ -101,7 +103,7 @@ impl Dim {
     pub fn solve(&self, value: i64) -> Option<(Name, i64)> {
         let [name] = self.names().try_into().ok()?;
         let (mut slope, mut rest) = (0i64, 0i64);
-        for (monomial, factor) in &self.0 {
+        for (monomial, factor) in self.0.iter() {
             match monomial.as_slice() {
                 [] => rest = *factor,
                 [(_, 1)] => slope = *factor,
@@ -135,7 +137,7 @@ impl Dim {
             })
             .ok()?;
         let mut least = 0;
-        for (monomial, factor) in &shifted.0 {
+        for (monomial, factor) in shifted.0.iter() {
             match (monomial.is_empty(), *factor) {
                 (true, constant) => least = constant,
                 (false, ..=0) => return None,
@@ -157,7 +159,7 @@ impl Dim {
     /// The value at given sizes; `None` where a size is unknown or the value leaves `i64`.
     pub fn eval(&self, size: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
         let mut sum = 0i64;
-        for (monomial, factor) in &self.0 {
+        for (monomial, factor) in self.0.iter() {
             let mut product = *factor;
             for (name, power) in monomial {
                 product = product.checked_mul(size(name)?.checked_pow(*power)?)?;

@@ -3,17 +3,33 @@
 //! Passes build a new graph; none edits one in place. Nodes know their shape in symbolic dims, the
 //! place in the source and, where the user gave one, a name.
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use super::constant::Const;
 use super::dim::{Dim, Shape};
 use super::op::{Literal, Move, Op};
 use super::pointwise::Pointwise;
-use crate::text::{Name, Span};
+use crate::text::{Name, Span, work};
 
 /// A node of one graph, by its position.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
+
+impl PartialEq for NodeId {
+    #[inline]
+    fn eq(&self, other: &NodeId) -> bool {
+        work::count();
+        self.0 == other.0
+    }
+}
+
+impl Hash for NodeId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl NodeId {
     /// The position in [`Graph::nodes`].
@@ -56,8 +72,14 @@ impl Graph {
         &self.nodes
     }
 
+    /// The nodes themselves.
+    pub fn into_nodes(self) -> Vec<Node> {
+        self.nodes
+    }
+
     /// The node with this id.
     pub fn node(&self, id: NodeId) -> &Node {
+        work::count();
         &self.nodes[id.idx()]
     }
 
@@ -68,7 +90,7 @@ impl Graph {
 
     /// All ids, operands first.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
-        (0..self.nodes.len() as u32).map(NodeId)
+        (0..self.nodes.len() as u32).map(NodeId).inspect(|_| work::count())
     }
 
     /// Gives a node a name that it did not have.

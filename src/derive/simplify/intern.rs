@@ -8,38 +8,54 @@ use crate::ir::{Const, Gradient, Graph, Literal, NodeId, Op, Shape};
 
 /// Nodes by a hash of what they are. It is asked and never walked, so its order shows nowhere.
 #[derive(Default)]
-pub(super) struct Interner(HashMap<u64, Vec<NodeId>>);
+pub(super) struct Interner {
+    /// The last node with each hash.
+    last: HashMap<u64, NodeId>,
+    /// For each node the one before with the same hash.
+    before: Vec<Option<NodeId>>,
+}
 
 impl Interner {
-    /// A node with this operator, these operands and this shape.
-    pub fn find(&self, graph: &Graph, op: &Op, args: &[NodeId], shape: &Shape) -> Option<NodeId> {
+    /// A node with this operator, these operands and this shape; for one that is new, the hash that
+    /// [`Interner::insert`] wants.
+    pub fn find(
+        &self,
+        graph: &Graph,
+        op: &Op,
+        args: &[NodeId],
+        shape: &Shape,
+    ) -> Result<NodeId, u64> {
+        let hash = hash(op, args, shape);
         // Each clips the adjoint of its own users, not the sum of all.
         if matches!(op, Op::Gradient(Gradient::ClipGrad(_))) {
-            return None;
+            return Err(hash);
         }
-        let args = ordered(op, args);
-        let candidates = self.0.get(&hash(op, &args, shape))?;
-        candidates.iter().copied().find(|it| {
-            let node = graph.node(*it);
-            node.shape == *shape && same_op(&node.op, op) && ordered(op, &node.args) == args
-        })
+        let mut at = self.last.get(&hash).copied();
+        while let Some(id) = at {
+            let node = graph.node(id);
+            if node.shape == *shape && same_op(&node.op, op) && same_args(op, &node.args, args) {
+                return Ok(id);
+            }
+            at = self.before[id.idx()];
+        }
+        Err(hash)
     }
 
-    /// Makes a node known.
-    pub fn insert(&mut self, graph: &Graph, id: NodeId) {
-        let node = graph.node(id);
-        let args = ordered(&node.op, &node.args);
-        self.0.entry(hash(&node.op, &args, &node.shape)).or_default().push(id);
+    /// Makes the newest node known by its hash.
+    pub fn insert(&mut self, id: NodeId, hash: u64) {
+        self.before.push(self.last.insert(hash, id));
+        debug_assert_eq!(self.before.len(), id.idx() + 1);
     }
 }
 
-/// The operands, in an order of their own where theirs does not matter.
-fn ordered(op: &Op, args: &[NodeId]) -> Vec<NodeId> {
-    let mut args = args.to_vec();
-    if matches!(op, Op::Map(op) if op.commutes()) {
-        args.sort_unstable();
-    }
-    args
+/// The two operands in an order of their own, where theirs does not matter.
+fn unordered(op: &Op, args: &[NodeId]) -> Option<(NodeId, NodeId)> {
+    let &[a, b] = args else { return None };
+    matches!(op, Op::Map(op) if op.commutes()).then(|| (a.min(b), a.max(b)))
+}
+
+fn same_args(op: &Op, a: &[NodeId], b: &[NodeId]) -> bool {
+    a == b || unordered(op, a).is_some_and(|it| Some(it) == unordered(op, b))
 }
 
 /// Equal, and with the same bits: 0 and -0 differ, a NaN is itself.
@@ -67,7 +83,11 @@ fn all_same(a: &[Const], b: &[Const]) -> bool {
 fn hash(op: &Op, args: &[NodeId], shape: &Shape) -> u64 {
     let mut state = DefaultHasher::new();
     let h = &mut state;
-    (discriminant(op), args, shape).hash(h);
+    (discriminant(op), shape).hash(h);
+    match unordered(op, args) {
+        Some(args) => args.hash(h),
+        None => args.hash(h),
+    }
     match op {
         Op::Leaf(it) => it.hash(h),
         Op::Map(it) => it.hash(h),

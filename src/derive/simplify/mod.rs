@@ -88,7 +88,7 @@ fn pass(graph: &Graph, roots: &[NodeId], env: &Env, factor: bool) -> Simplified 
         map[id.idx()] = Some(new);
     }
     let kept = roots.iter().filter_map(|it| map[it.idx()]);
-    let (graph, moved) = sweep(&simplifier.out, kept);
+    let (graph, moved) = sweep(simplifier.out, kept);
     let map = map.into_iter().map(|it| it.and_then(|it| moved[it.idx()])).collect();
     Simplified { graph, map }
 }
@@ -123,12 +123,13 @@ impl<'e> Simplifier<'e> {
     }
 
     fn intern(&mut self, op: &Op, args: &[NodeId], shape: &Shape, span: Span) -> NodeId {
-        if let Some(known) = self.known.find(&self.out, op, args, shape) {
-            return known;
-        }
+        let hash = match self.known.find(&self.out, op, args, shape) {
+            Ok(known) => return known,
+            Err(hash) => hash,
+        };
         let (op, args, shape) = (op.clone(), args.to_vec(), shape.clone());
         let id = self.out.push(Node { op, args, shape, name: None, span });
-        self.known.insert(&self.out, id);
+        self.known.insert(id, hash);
         self.uses.push(0);
         id
     }

@@ -23,6 +23,7 @@ pub use sums::{Columns, Gradient, Outer};
 use super::strip::Kind;
 use super::{Packed, Path, RowOp, Strip};
 use crate::ir::{Env, Op};
+use crate::text::work;
 
 /// How many rows an instruction that has no loop over time takes at once, so that what one leaves for
 /// the next stays in the second cache; a multiple of the rows of a tile.
@@ -53,7 +54,7 @@ pub enum Extent {
 }
 
 /// Where a value stands: a part of each row of a buffer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, Eq, PartialOrd, Ord, Debug)]
 pub struct Place {
     /// The position of the buffer.
     pub buffer: usize,
@@ -61,6 +62,13 @@ pub struct Place {
     pub offset: usize,
     /// Which rows.
     pub rows: Rows,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Place) -> bool {
+        work::count();
+        (self.buffer, self.offset, self.rows) == (other.buffer, other.offset, other.rows)
+    }
 }
 
 /// An operand of a strip: where it stands, and how its numbers repeat.
@@ -93,7 +101,10 @@ impl Stream {
 /// Calls for each two streams that are in the same part of a buffer.
 fn overlaps(streams: &[Stream], lens: &[usize], found: &mut dyn FnMut(usize, usize)) {
     let mut order: Vec<usize> = (0..streams.len()).collect();
-    let begin = |at: &usize| (streams[*at].place.buffer, streams[*at].place.offset);
+    let begin = |at: &usize| {
+        work::count();
+        (streams[*at].place.buffer, streams[*at].place.offset)
+    };
     order.sort_unstable_by_key(begin);
     for (at, first) in order.iter().enumerate() {
         let (buffer, offset) = begin(first);
@@ -365,6 +376,7 @@ impl Checker<'_> {
 /// Whether two parts of rows may have numbers in common. In a loop old and new rows are not the
 /// same; where all rows are computed at once they are, those of another step.
 fn overlap(is_loop: bool, (a, a_len): (&Place, usize), (b, b_len): (&Place, usize)) -> bool {
+    work::count();
     a.buffer == b.buffer
         && (a.rows == b.rows || !is_loop)
         && a.offset < b.offset.saturating_add(b_len)

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, PackSize, Part, Place, RowCode, Rows, Stream};
 use crate::exec::kernels::Kind;
+use crate::text::work;
 
 /// How a part of a program is divided.
 #[derive(Clone, Debug)]
@@ -30,40 +31,54 @@ enum Owner {
     Other,
 }
 
-/// The parts of a buffer, by their first numbers: their ends, who owns them, and which rows.
-type Parts = BTreeMap<usize, BTreeSet<(usize, Owner, Rows)>>;
+/// A part of a buffer that was written or read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Piece {
+    buffer: usize,
+    from: usize,
+    to: usize,
+    owner: Owner,
+    rows: Rows,
+}
 
-/// The parts of buffers that were written, or read, since threads last waited.
+impl Piece {
+    /// Comes before all pieces of a buffer from a number on.
+    fn first(buffer: usize, from: usize) -> Piece {
+        Piece { buffer, from, to: 0, owner: Owner::Units { offset: 0, unit: 0 }, rows: Rows::Fixed }
+    }
+}
+
+/// What was written, or read, since threads last waited.
 #[derive(Default)]
 struct Touched {
-    parts: BTreeMap<usize, Parts>,
-    /// For each buffer how long its longest part is.
+    pieces: BTreeSet<Piece>,
+    /// How long the longest piece of each buffer is: no other begins so far before what it meets.
     longest: BTreeMap<usize, usize>,
 }
 
 impl Touched {
     fn add(&mut self, it: &Access) {
-        let part = (it.end(), it.owner, it.place.rows);
-        let parts = self.parts.entry(it.place.buffer).or_default();
-        parts.entry(it.place.offset).or_default().insert(part);
-        let longest = self.longest.entry(it.place.buffer).or_default();
-        *longest = it.len.max(*longest);
+        let Access { place: Place { buffer, offset, rows }, len, owner } = *it;
+        self.pieces.insert(Piece { buffer, from: offset, to: offset + len, owner, rows });
+        let longest = self.longest.entry(buffer).or_default();
+        *longest = len.max(*longest);
     }
 
     fn clear(&mut self) {
-        self.parts.clear();
+        self.pieces.clear();
         self.longest.clear();
     }
 
-    /// Whether a part that another thread may own, in such rows, has numbers in common with this.
+    /// Whether a piece that another thread may own, in such rows, has numbers in common with this.
     fn meets(&self, it: &Access, rows: impl Fn(Rows) -> bool) -> bool {
-        let Some(parts) = self.parts.get(&it.place.buffer) else { return false };
-        let longest = self.longest.get(&it.place.buffer).copied().unwrap_or(0);
-        let from = it.place.offset;
-        let mut near = parts.range(from.saturating_sub(longest)..it.end()).flat_map(|it| it.1);
-        near.any(|(end, owner, other)| {
-            let own = *owner == it.owner && it.owner != Owner::Other;
-            *end > from && !own && rows(*other)
+        let Place { buffer, offset: from, .. } = it.place;
+        let Some(longest) = self.longest.get(&buffer) else { return false };
+        let before = Piece::first(buffer, from.saturating_sub(*longest));
+        let end = Piece::first(buffer, from + it.len);
+        self.pieces.range(before..end).any(|other| {
+            work::count();
+            let own = other.owner == it.owner && it.owner != Owner::Other;
+            other.to > from && !own && rows(other.rows)
         })
     }
 }
@@ -73,12 +88,6 @@ struct Access {
     place: Place,
     len: usize,
     owner: Owner,
-}
-
-impl Access {
-    fn end(&self) -> usize {
-        self.place.offset + self.len
-    }
 }
 
 impl Split {
