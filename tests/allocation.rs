@@ -189,8 +189,8 @@ fn backward_reads_what_the_plan_keeps() {
         let name = file.name;
         let bound = library(name, 4);
         // The engine knows the numbers of hypers, and leaves out what they make 0.
-        let cell = rnnc::derive::simplify_bound(bound.cell(), bound.env());
-        let numbers = Plan::new(&cell).kept_numbers().unwrap();
+        let cell = bound.cell();
+        let numbers = Plan::with(bound.cell(), bound.env()).kept_numbers().unwrap();
         let numbers = bound.env().size(&numbers).unwrap() as usize;
         let carried: usize =
             bound.carry_shapes().iter().map(|it| it.iter().product::<usize>()).sum();

@@ -2,7 +2,8 @@
 
 mod plan {
     pub mod order;
-    mod regroup;
+    mod pipeline;
+    mod reassociate;
     mod stages;
 }
 

@@ -30,8 +30,8 @@ fn printed(cell: &Cell) -> String {
     [
         print::cell(cell),
         print::cell(&forward),
-        print_backward(&forward, &derived),
-        print_tangent(&forward, &moved),
+        print_backward(&forward, &derived.simplified()),
+        print_tangent(&forward, &moved.simplified()),
     ]
     .join("\n---\n\n")
 }

@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::values::{bytes, setting};
+use crate::exec::EngineKind;
+use crate::plan::pipeline;
 
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
@@ -114,7 +117,7 @@ pub struct CheckArgs {
 }
 
 /// What `compile --emit` prints.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Emit {
     /// The source as it was understood.
     Ast,
@@ -128,6 +131,39 @@ pub enum Emit {
     Tangent,
     /// What runs when.
     Plan,
+    /// The passes.
+    Passes,
+    /// What a pass has made or changed, by the name of the pass.
+    After(&'static str),
+}
+
+impl Emit {
+    /// The choices, with the words for each.
+    fn all() -> impl Iterator<Item = (Emit, String, String)> {
+        let fixed = [
+            (Emit::Ast, "ast", "The source as it was understood"),
+            (Emit::Ir, "ir", "The step graph, as written"),
+            (Emit::Forward, "forward", "The step graph, simplified"),
+            (Emit::Backward, "backward", "One backward step, derived"),
+            (Emit::Tangent, "tangent", "One forward-mode step, derived"),
+            (Emit::Plan, "plan", "What runs when"),
+            (Emit::Passes, "passes", "The passes, and how many nodes each leaves"),
+        ];
+        let fixed = fixed.map(|(it, name, help)| (it, name.to_owned(), help.to_owned()));
+        let after = pipeline::passes().map(|it| {
+            let help = format!("The {} graph after the pass that {}", it.part.name(), it.what);
+            (Emit::After(it.name), format!("after:{}", it.name), help)
+        });
+        fixed.into_iter().chain(after)
+    }
+
+    fn parser() -> impl TypedValueParser<Value = Emit> {
+        let values = Emit::all().map(|(_, name, help)| PossibleValue::new(name).help(help));
+        PossibleValuesParser::new(values.collect::<Vec<_>>()).try_map(|it| {
+            let found = Emit::all().find(|(_, name, _)| *name == it);
+            found.map(|(emit, ..)| emit).ok_or("is not one of the choices")
+        })
+    }
 }
 
 /// `rnnc compile`
@@ -139,8 +175,8 @@ pub enum Emit {
 pub struct CompileArgs {
     #[command(flatten)]
     pub cell: CellArgs,
-    /// Prints one stage instead of the summary
-    #[arg(long, value_enum)]
+    /// Prints one stage instead of the summary; where --set is given, for these values and the defaults of the others
+    #[arg(long, value_name = "STAGE", value_parser = Emit::parser())]
     pub emit: Option<Emit>,
     /// Writes the artifact
     #[arg(long, short, value_name = "FILE.ron")]
@@ -178,6 +214,16 @@ pub enum EngineChoice {
     Fast,
     /// The plain reference interpreter.
     Reference,
+}
+
+impl EngineChoice {
+    /// The engine.
+    pub fn kind(self) -> EngineKind {
+        match self {
+            EngineChoice::Fast => EngineKind::Fast,
+            EngineChoice::Reference => EngineKind::Reference,
+        }
+    }
 }
 
 /// Which weights a cell has.
@@ -329,6 +375,9 @@ pub struct GradcheckArgs {
     #[arg(long, default_value = "1,2,7,20", value_name = "T,T", value_delimiter = ',',
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub steps: Vec<u16>,
+    /// Whose graphs are checked; the fast engine has a column of its own, in f32 against f64
+    #[arg(long, value_enum, default_value_t = EngineChoice::Fast)]
+    pub engine: EngineChoice,
     /// The table as JSON
     #[arg(long)]
     pub json: bool,

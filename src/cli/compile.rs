@@ -7,10 +7,12 @@ use super::columns::section;
 use super::context::Context;
 use super::error::CliError;
 use super::load;
-use crate::api::{Artifact, CellSpec};
+use crate::api::Artifact;
+use crate::exec::known;
 use crate::ir::dependence::{self, Phase, ProductCount};
-use crate::ir::{self, HyperKind, pointwise};
-use crate::{derive, plan, syntax};
+use crate::ir::{self, Env, HyperKind};
+use crate::plan::pipeline::{self, Graphs, Part};
+use crate::{plan, syntax};
 
 /// Prints a summary or one stage, and writes the artifact if asked.
 pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
@@ -36,7 +38,11 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
         ctx.write(path, artifact.to_ron().as_bytes())?;
     }
     match args.emit {
-        Some(stage) => emit(ctx, &cell, stage)?,
+        Some(stage) => {
+            // Without settings the graphs are those for all sizes and hypers.
+            let known = if loaded.set.is_empty() { Env::default() } else { known(cell.ir()) };
+            emit(ctx, cell.ir(), &known, stage)?;
+        }
         None if args.json => ctx.json(&Summary::of(cell.ir()))?,
         None => ctx.out(&Summary::of(cell.ir()).text())?,
     }
@@ -47,25 +53,50 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn emit(ctx: &mut Context, cell: &CellSpec, stage: Emit) -> Result<(), CliError> {
-    let cell = cell.ir();
+fn emit(ctx: &mut Context, cell: &ir::Cell, env: &Env, stage: Emit) -> Result<(), CliError> {
+    let after = |name: &str| {
+        let mut graphs = Graphs::new(cell, env, &[]);
+        let mut part = Part::Step;
+        for pass in pipeline::up_to(name).unwrap_or_default() {
+            (graphs, part) = (graphs.pass(pass), pass.part);
+        }
+        graphs.print(part)
+    };
     let text = match stage {
         Emit::Ast => return Ok(()),
-        Emit::Plan => plan::print(&plan::Plan::new(cell)),
+        Emit::Plan => plan::print(&plan::Plan::with(cell, env)),
         Emit::Ir => ir::print::cell(cell),
-        Emit::Forward => ir::print::cell(&derive::simplify_cell(cell)),
-        Emit::Backward => {
-            let forward = derive::simplify_cell(cell);
-            let adjoint = derive::adjoint(&forward, &pointwise::table());
-            derive::print_backward(&forward, &adjoint)
-        }
-        Emit::Tangent => {
-            let forward = derive::simplify_cell(cell);
-            let tangent = derive::tangent(&forward, &pointwise::table());
-            derive::print_tangent(&forward, &tangent)
-        }
+        Emit::Forward => after("simplify"),
+        Emit::Backward => after("simplify-adjoint"),
+        Emit::Tangent => after("simplify-tangent"),
+        Emit::Passes => passes(cell, env),
+        Emit::After(name) => after(name),
     };
     ctx.out(&text)
+}
+
+/// A line for each pass: the graph that it makes or changes, its nodes before and after, and what
+/// it does.
+fn passes(cell: &ir::Cell, env: &Env) -> String {
+    let start = Graphs::new(cell, env, &[]);
+    let mut text = String::new();
+    let mut row = |name: &str, graph: &str, nodes: &str, what: &str| {
+        text.push_str(&format!("{name:19}  {graph:8}  {nodes:10}  {what}\n"));
+    };
+    row("pass", "graph", "nodes", "what it does");
+    for (list, skips_step) in [(pipeline::FAST, false), (pipeline::FORWARD_MODE, true)] {
+        let mut graphs = start.clone();
+        for pass in list {
+            let before = graphs.nodes(pass.part);
+            graphs = graphs.pass(pass);
+            // Forward mode begins with passes that are in the table already.
+            if pass.part != Part::Step || !skips_step {
+                let nodes = format!("{before} -> {}", graphs.nodes(pass.part));
+                row(pass.name, pass.part.name(), &nodes, pass.what);
+            }
+        }
+    }
+    text
 }
 
 /// What a cell is, for people and machines.

@@ -6,10 +6,12 @@ use super::args::GradcheckArgs;
 use super::columns::WIDTH;
 use super::context::Context;
 use super::error::CliError;
+use super::progress::Progress;
 use super::{feed, load};
 use crate::api;
+use crate::exec::EngineKind;
 use crate::exec::gradcheck::{self, CheckError, Kind, Line, Options, Worst};
-use crate::ir::{Env, pointwise};
+use crate::ir::Env;
 
 /// The table as JSON.
 #[derive(Serialize)]
@@ -26,6 +28,9 @@ struct Report {
 struct Bounds {
     forward: f64,
     difference: f64,
+    /// Absent where the fast engine is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -35,8 +40,13 @@ struct Row {
     passed: bool,
     forward: Option<Place>,
     difference: Option<Place>,
-    /// Why there are no central differences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast: Option<Place>,
+    /// Why the derivative is not that of the function.
     forward_alone: Option<String>,
+    /// What could not be compared, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_compared: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -67,9 +77,14 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
         params,
         lengths: args.steps.iter().map(|it| usize::from(*it)).collect(),
         seeds: args.seeds,
+        engine: args.engine.kind(),
         ..Options::default()
     };
-    let report = gradcheck::gradcheck(spec.ir(), &pointwise::table(), &options)?;
+    let mut progress = Progress::new(ctx);
+    let report = gradcheck::gradcheck_with(spec.ir(), &options, &mut |done, all| {
+        progress.tell(&format!("compared {done} of {all} samples"));
+    })?;
+    drop(progress);
     ctx.lap("gradcheck");
     let passed = report.passes();
     let cell = spec.ir().name.to_string();
@@ -78,7 +93,11 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
             version: 1,
             cell,
             samples: report.samples,
-            bounds: Bounds { forward: options.forward_bound, difference: options.difference_bound },
+            bounds: Bounds {
+                forward: options.forward_bound,
+                difference: options.difference_bound,
+                fast: has_fast(&options).then_some(options.fast_bound),
+            },
             passed,
             gradients: report.lines.iter().map(Row::of).collect(),
         })?;
@@ -86,12 +105,7 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
         let samples = report.samples;
         ctx.line(&format!("{cell}: {samples} random samples in f64, steps {:?}", options.lengths))?;
         ctx.out(&table(&report.lines, &options))?;
-        let failed = report.lines.iter().filter(|it| !it.passes).count();
-        let all = report.lines.len();
-        ctx.line(&match failed {
-            0 => format!("all {all} gradients agree"),
-            _ => format!("{failed} of {all} gradients disagree"),
-        })?;
+        ctx.line(&verdict(&report.lines))?;
     }
     if args.timings {
         ctx.show_timings();
@@ -111,7 +125,9 @@ impl Row {
             passed: line.passes,
             forward: line.forward.as_ref().map(Place::of),
             difference: line.difference.as_ref().map(Place::of),
+            fast: line.fast.as_ref().map(Place::of),
             forward_alone: line.forward_alone.map(str::to_owned),
+            not_compared: not_compared(line),
         }
     }
 }
@@ -137,29 +153,59 @@ fn full_name(line: &Line) -> String {
     }
 }
 
+/// Whether the fast engine has a column.
+fn has_fast(options: &Options) -> bool {
+    options.engine == EngineKind::Fast
+}
+
+/// What could not be compared of a gradient, and why.
+fn not_compared(line: &Line) -> Vec<String> {
+    let with = [("differences", line.no_difference), ("the fast engine", line.no_fast)];
+    let with = with.into_iter().filter_map(|(what, why)| Some((what, why?)));
+    with.map(|(what, why)| format!("with {what}: {why}")).collect()
+}
+
+/// How many gradients agree, disagree and could not be compared in full.
+fn verdict(lines: &[Line]) -> String {
+    let all = lines.len();
+    let missing = lines.iter().filter(|it| !not_compared(it).is_empty()).count();
+    let agree = match lines.iter().filter(|it| !it.passes).count() {
+        0 => format!("all {all} gradients agree"),
+        failed => format!("{failed} of {all} gradients disagree"),
+    };
+    match missing {
+        0 => agree,
+        _ => format!("{agree} as far as they were compared; {missing} were not in every way"),
+    }
+}
+
 /// A line for each gradient with its worst difference, and the element where it is.
 fn table(lines: &[Line], options: &Options) -> String {
     let names: Vec<String> = lines.iter().map(full_name).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0).max(8);
-    let (forward, difference) = (options.forward_bound, options.difference_bound);
-    let mut text = format!(
-        "  {:width$}  {:>12} {:>12}  worst element\n  {:width$}  {:>12} {:>12}\n",
-        "gradient",
-        "forward mode",
-        "differences",
-        "bound",
-        format!("{forward:.0e}"),
-        format!("{difference:.0e}"),
-    );
+    let columns = |name: &str, [forward, difference, fast]: [&str; 3]| {
+        let row = format!("  {name:width$}  {forward:>12} {difference:>11}");
+        if has_fast(options) { format!("{row} {fast:>8}  ") } else { format!("{row}  ") }
+    };
+    let bounds = [options.forward_bound, options.difference_bound, options.fast_bound];
+    let [forward, difference, fast] = bounds.map(|it| format!("{it:.0e}"));
+    let head = columns("gradient", ["forward mode", "differences", "fast f32"]);
+    let bound = columns("bound", [&forward, &difference, &fast]);
+    let mut text = format!("{head}worst element\n{}\n", bound.trim_end());
     for (name, line) in names.iter().zip(lines) {
-        let error = |it: &Option<Worst>| {
+        let kinds = [&line.forward, &line.difference, &line.fast];
+        let [forward, difference, fast] = kinds.map(|it| {
             it.as_ref().map_or("-".to_owned(), |it| match it.error {
                 0.0 => "0".to_owned(),
                 error => format!("{error:.1e}"),
             })
-        };
-        // Central differences say where; forward mode may not have looked.
-        let place = [&line.difference, &line.forward].into_iter().flatten();
+        });
+        // What is beyond its bound says where, else the differences: forward mode may not have looked.
+        let beyond = kinds
+            .into_iter()
+            .zip(bounds)
+            .filter(|(worst, bound)| worst.as_ref().is_some_and(|it| it.error > *bound));
+        let place = beyond.map(|it| it.0).chain([&line.difference, &line.forward]).flatten();
         let place = place.into_iter().find_map(|it| it.element.as_ref().map(|at| (it, at)));
         let mut words = place.map_or(String::new(), |(it, at)| {
             let steps = if it.steps == 1 { "step" } else { "steps" };
@@ -171,13 +217,15 @@ fn table(lines: &[Line], options: &Options) -> String {
         if !line.passes {
             words = format!("WRONG {words}");
         }
-        let (forward, difference) = (error(&line.forward), error(&line.difference));
-        let row = format!("  {name:width$}  {forward:>12} {difference:>12}  ");
+        let row = columns(name, [&forward, &difference, &fast]);
         // A long reason goes on below, so that the columns stay on narrow terminals.
         if row.len() + words.len() > WIDTH && line.forward_alone.is_some() {
             text.push_str(&format!("{}\n      {words}\n", row.trim_end()));
         } else {
             text.push_str(&format!("{}\n", format!("{row}{words}").trim_end()));
+        }
+        for why in not_compared(line) {
+            text.push_str(&format!("      not compared {why}\n"));
         }
     }
     text

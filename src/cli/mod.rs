@@ -19,6 +19,7 @@ mod later;
 mod library;
 mod load;
 mod output;
+mod progress;
 mod run;
 mod test;
 mod values;

@@ -17,9 +17,10 @@ use super::error::CliError;
 use super::feed::{self, demo, demo::Demo};
 use super::load::{self, Source};
 use crate::api::{self, CellSpec};
-use crate::exec::{self, Bound, Call, InitialState, Inputs, Masks, Upstream};
-use crate::ir::{self, pointwise};
-use crate::{data, derive};
+use crate::data;
+use crate::exec::{self, Bound, EngineOptions, InitialState, Inputs, Upstream};
+use crate::ir::{self, Env};
+use crate::plan::pipeline::{self, Graphs, Part};
 
 /// Compares every spec with its snapshot, or writes the snapshots. What is wrong with one spec does
 /// not hide the others.
@@ -156,15 +157,14 @@ fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     for cell in cells {
         let (bound, demo) = bind(cell)?;
         let cell = cell.ir();
-        let table = pointwise::table();
-        let forward = derive::simplify_cell(cell);
-        let adjoint = derive::adjoint(&forward, &table);
+        let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
+        let graphs = Graphs::new(cell, &Env::default(), &[]).run(passes);
         let mut part = |title: &str, body: &str| {
             writeln!(text, "== {} {title}\n{}\n", cell.name, body.trim_end())
                 .expect("writing to a string cannot fail");
         };
         part("ir", &ir::print::cell(cell));
-        part("backward", &derive::print_backward(&forward, &adjoint));
+        part("backward", &graphs.print(Part::Backward));
         part("run", &seeded_run(&bound, demo)?);
     }
     Ok(text)
@@ -185,11 +185,10 @@ fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
     inputs.steps = Some(demo::STEPS);
     inputs.batch = Some(1);
     let state = InitialState::declared(cell.carries.len());
-    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &Masks::Eval };
-    let run = exec::forward(call, &[])?;
-    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let engine = bound.engine(EngineOptions::reference());
+    let run = engine.forward(&params, &inputs, &state)?;
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
-    let gradients = exec::backward(&run, &adjoint, &upstream)?;
+    let gradients = engine.backward(&run, &upstream)?;
 
     let mut text = String::new();
     let mut row = |name: String, array: &ArrayD<f64>| {

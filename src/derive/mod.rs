@@ -7,14 +7,18 @@
 mod active;
 mod adjoint;
 mod build;
+mod decide;
 mod names;
 mod print;
 mod rules;
 mod simplify;
 mod sweep;
 mod tangent;
+mod verify;
 
 pub use adjoint::{Adjoint, StartAdjoint, adjoint};
+pub use decide::decide;
 pub use print::{print_backward, print_tangent};
 pub use simplify::{Simplified, simplify, simplify_bound, simplify_cell};
 pub use tangent::{Tangent, tangent};
+pub use verify::{verify_adjoint, verify_tangent};

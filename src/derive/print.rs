@@ -8,15 +8,13 @@ use crate::ir::{Cell, Graph, Leaf, NodeId, Op, Pointwise, Source};
 use crate::text::Name;
 
 /// One backward step of a cell as equations: what is given, what is kept from forward, the adjoints
-/// in the order in which they are computed, and what each param gets. `adjoint` is that of `cell`;
-/// it is shown simplified.
+/// in the order in which they are computed, and what each param gets. `adjoint` is that of `cell`.
 pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
-    let adjoint = adjoint.simplified();
     let mut out = format!("cell {}, one step backward\n", cell.name);
     let graph = &adjoint.graph;
     let mut taken = taken(cell, &[&cell.step, &cell.start]);
     taken.extend(adjoint.values.iter().map(|(name, _)| name.to_string()));
-    let given = Given::of(cell, &adjoint, &mut taken);
+    let given = Given::of(cell, adjoint, &mut taken);
 
     section(&mut out, "given", &given.table);
     let forward = kept(cell, &cell.step, graph, &mut out);
@@ -39,7 +37,7 @@ pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     let mut table = Table::default();
     gradients(&formulas, graph, &adjoint.params, &adjoint.param_names, &mut table);
     section(&mut out, "gradients, summed over steps and sequences", &table);
-    start(cell, &adjoint, &taken, &mut out);
+    start(cell, adjoint, &taken, &mut out);
     let zero: Vec<&str> = (cell.params.iter().enumerate())
         .filter(|(idx, it)| {
             it.trained && adjoint.params[*idx].is_none() && adjoint.start.params[*idx].is_none()
@@ -53,9 +51,8 @@ pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     out
 }
 
-/// One forward-mode step as equations. `tangent` is that of `cell`; it is shown simplified.
+/// One forward-mode step as equations. `tangent` is that of `cell`.
 pub fn print_tangent(cell: &Cell, tangent: &Tangent) -> String {
-    let tangent = tangent.simplified();
     let graph = &tangent.graph;
     let mut out = format!("cell {}, one step in forward mode\n", cell.name);
     let mut taken = taken(cell, &[&cell.step, &cell.start]);

@@ -5,13 +5,12 @@
 //! A `where` whose condition is a constant is decided first, so that the branch not taken is
 //! neither checked nor computed.
 
-mod decide;
 mod error;
 
-use decide::decide;
 pub use error::BindError;
 
-use crate::ir::{Cell, Dim, Env, Graph, HyperKind, Literal, Move, Node, NodeId, Op, Shape, Start};
+use crate::derive::decide;
+use crate::ir::{Cell, Dim, Env, Graph, HyperKind, Literal, Move, Node, Op, Shape};
 use crate::text::{Name, Span};
 
 /// No value may have more elements.
@@ -55,6 +54,15 @@ impl Bound {
     /// The shape of each node of the start graph.
     pub fn start_shapes(&self) -> &[Vec<usize>] {
         &self.start
+    }
+
+    /// The same sizes and hypers for what passes have made of the cell.
+    pub fn with(&self, cell: &Cell) -> Result<Bound, BindError> {
+        let mut env = self.env.clone();
+        // Sizes that follow from others cannot be given.
+        let own = |name: &Name| cell.dims.iter().any(|it| it.name == *name && it.like.is_none());
+        env.sizes.retain(|name, _| own(name));
+        bind(cell, env)
     }
 
     /// The shape of each input, for one step of one sequence.
@@ -114,20 +122,7 @@ pub(crate) fn extent(shape: &[usize]) -> u64 {
 /// Fixes all sizes of a cell. `env` holds what was set; the rest follows from defaults.
 pub fn bind(cell: &Cell, env: Env) -> Result<Bound, BindError> {
     let env = complete(cell, env)?;
-    let mut cell = cell.clone();
-    let mut roots: Vec<NodeId> = cell.carries.iter().map(|it| it.next).collect();
-    roots.extend(cell.outputs.iter().map(|it| it.node));
-    roots.extend(cell.values.iter().map(|it| it.node));
-    cell.step = decide(&cell.step, &env, &roots);
-    let roots: Vec<NodeId> = cell
-        .carries
-        .iter()
-        .filter_map(|it| match it.start {
-            Start::Node(node) => Some(node),
-            Start::SameAs(_) => None,
-        })
-        .collect();
-    cell.start = decide(&cell.start, &env, &roots);
+    let cell = decide(cell, &env);
 
     let sized = |what: &str, name: &Name, shape: &Shape, span: Span| {
         sizes(shape, &env, span, &|| format!("{what} `{name}`"))
@@ -217,6 +212,28 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
     if !unset.is_empty() {
         return Err(BindError::Unset(unset));
     }
+    let given = std::mem::take(&mut env.hypers);
+    follow(cell, &mut env);
+    if let Some(dim) = cell.dims.iter().find(|it| !env.sizes.contains_key(&it.name)) {
+        return Err(BindError::Unset(vec![dim.name.clone()]));
+    }
+    for hyper in &cell.hypers {
+        if matches!(hyper.kind, HyperKind::Number(_)) && !env.hypers.contains_key(&hyper.name) {
+            return Err(BindError::HyperUnset(hyper.name.clone()));
+        }
+    }
+    // A hyper may have decided the structure of the graph already, such as a branch of `where`.
+    for (name, value) in &given {
+        let own = env.hypers[name];
+        if own.to_bits() != value.to_bits() {
+            return Err(BindError::HyperFixed { name: name.clone(), value: *value, own });
+        }
+    }
+    Ok(env)
+}
+
+/// Adds what follows from known sizes: those of dims that are like others, and hypers.
+fn follow(cell: &Cell, env: &mut Env) {
     // A dim may be like one that is itself like another, in any order; each round but the last
     // resolves at least one.
     let mut grew = true;
@@ -238,35 +255,27 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
             }
         }
     }
-    if let Some(dim) = cell.dims.iter().find(|it| !env.sizes.contains_key(&it.name)) {
-        return Err(BindError::Unset(vec![dim.name.clone()]));
-    }
-    let given = std::mem::take(&mut env.hypers);
-    let mut grew = true;
+    grew = true;
     while std::mem::take(&mut grew) {
         for hyper in &cell.hypers {
             if let HyperKind::Number(value) = &hyper.kind
                 && !env.hypers.contains_key(&hyper.name)
-                && let Some(value) = value.eval(&env)
+                && let Some(value) = value.eval(env)
             {
                 env.hypers.insert(hyper.name.clone(), value);
                 grew = true;
             }
         }
     }
-    for hyper in &cell.hypers {
-        if matches!(hyper.kind, HyperKind::Number(_)) && !env.hypers.contains_key(&hyper.name) {
-            return Err(BindError::HyperUnset(hyper.name.clone()));
-        }
-    }
-    // A hyper may have decided the structure of the graph already, such as a branch of `where`.
-    for (name, value) in &given {
-        let own = env.hypers[name];
-        if own.to_bits() != value.to_bits() {
-            return Err(BindError::HyperFixed { name: name.clone(), value: *value, own });
-        }
-    }
-    Ok(env)
+}
+
+/// What a cell says of its sizes and hypers without being told: its defaults and what follows.
+pub fn known(cell: &Cell) -> Env {
+    let own = cell.dims.iter().filter(|it| it.like.is_none());
+    let sizes = own.filter_map(|it| Some((it.name.clone(), it.default?))).collect();
+    let mut env = Env { sizes, ..Env::default() };
+    follow(cell, &mut env);
+    env
 }
 
 fn unknown(cell: &Cell, name: &Name) -> BindError {

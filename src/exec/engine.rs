@@ -1,7 +1,7 @@
 //! The way into running for programs: an engine for a cell with its sizes.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
@@ -12,8 +12,9 @@ use super::init::{InitError, init};
 use super::kernels::Path;
 use super::masks::Masks;
 use super::reference::{self, Call, NotFinite, RunError};
-use crate::derive::{self, Adjoint};
-use crate::ir::{Real, pointwise};
+use crate::derive::Adjoint;
+use crate::ir::{Env, Real};
+use crate::plan::pipeline::{self, Graphs};
 use crate::text::Name;
 
 /// What computes.
@@ -58,7 +59,8 @@ impl EngineOptions {
 #[derive(Clone, Debug)]
 pub struct Engine {
     bound: Bound,
-    adjoint: Adjoint,
+    /// The backward step of the interpreter, derived when it is first wanted.
+    adjoint: OnceLock<Adjoint>,
     options: EngineOptions,
     fast: Option<Arc<Fast>>,
 }
@@ -198,7 +200,6 @@ impl Bound {
 
     /// An engine for this cell.
     pub fn engine(&self, options: EngineOptions) -> Engine {
-        let adjoint = derive::adjoint(self.cell(), &pointwise::table());
         let fast = match options.kind {
             EngineKind::Reference => None,
             EngineKind::Fast => {
@@ -206,7 +207,7 @@ impl Bound {
                 fast.map(|it| Arc::new(it.within(options.memory)))
             }
         };
-        Engine { bound: self.clone(), adjoint, options, fast }
+        Engine { bound: self.clone(), adjoint: OnceLock::new(), options, fast }
     }
 }
 
@@ -255,6 +256,13 @@ impl Engine {
     /// What computes runs in f32 whose results are finite.
     pub fn kind(&self) -> EngineKind {
         if self.fast.is_some() { EngineKind::Fast } else { EngineKind::Reference }
+    }
+
+    fn adjoint(&self) -> &Adjoint {
+        self.adjoint.get_or_init(|| {
+            let graphs = Graphs::new(self.bound.cell(), &Env::default(), &[]);
+            graphs.run(pipeline::PLAIN).training().1
+        })
     }
 
     /// The cell with its sizes.
@@ -338,7 +346,7 @@ impl Engine {
         upstream: &Upstream<F>,
     ) -> Result<Gradients<F>, RunError> {
         match (&run.kept, &self.fast) {
-            (Kept::Plain(run), _) => reference::backward(run, &self.adjoint, upstream),
+            (Kept::Plain(run), _) => reference::backward(run, self.adjoint(), upstream),
             (Kept::Fast(held, ..), Some(fast)) => {
                 let other = || RunError::Data(OTHER_ENGINE.to_owned());
                 let run = held.run.as_ref().filter(|_| std::ptr::eq(held.engine, &**fast));
@@ -497,5 +505,30 @@ impl Engine {
         *state = InitialState(states.into_iter().map(Some).collect());
         masks.move_on(steps);
         Ok(outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{bind, hand};
+    use super::*;
+
+    #[test]
+    fn the_interpreters_adjoint_is_derived_when_it_runs_backward() {
+        let bound = bind(&hand::gated(), hand::sizes(&[("I", 2), ("H", 3)])).unwrap();
+        for (options, derives) in
+            [(EngineOptions::default(), false), (EngineOptions::reference(), true)]
+        {
+            let engine = bound.engine(options);
+            let params = bound.init::<f32>(1).unwrap();
+            let shape = [&[2, 1], &bound.input_shapes()[0][..]].concat();
+            let inputs = Inputs::new(vec![Some(Feed::Batch(ArrayD::zeros(IxDyn(&shape))))]);
+            let state = InitialState::declared(bound.cell().carries.len());
+            let run = engine.forward(&params, &inputs, &state).unwrap();
+            assert!(engine.adjoint.get().is_none());
+            let outputs = bound.cell().outputs.len();
+            engine.backward(&run, &Upstream::ones(outputs, bound.cell().carries.len())).unwrap();
+            assert_eq!(engine.adjoint.get().is_some(), derives);
+        }
     }
 }

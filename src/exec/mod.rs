@@ -18,7 +18,7 @@ mod portable;
 pub mod reference;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
-pub use bind::{BindError, Bound, bind, shapes};
+pub use bind::{BindError, Bound, bind, known, shapes};
 pub use engine::{Engine, EngineKind, EngineOptions};
 pub use eval::{Program, Value, eval};
 pub use init::{InitError, init, init_param};

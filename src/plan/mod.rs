@@ -3,8 +3,9 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `pipeline` | the passes from a checked cell to the graphs that run |
+//! | `reassociate` | sums in an order that lets most of them be done before the loop |
 //! | `flow` | which nodes depend on which past: levels, and the loops that carried values share |
-//! | `regroup` | sums in an order that lets most of them be done before the loop |
 //! | `linear` | sums of products that one product computes |
 //! | `pass`, `tasks` | stages, and the tasks of each |
 //! | `sums` | how gradients of params are found |
@@ -15,8 +16,9 @@ mod cost;
 mod flow;
 mod linear;
 mod pass;
+pub mod pipeline;
 mod print;
-mod regroup;
+mod reassociate;
 mod sums;
 mod tasks;
 mod told;
@@ -29,7 +31,7 @@ pub use pass::{Pass, Stage, source};
 pub use print::print;
 pub use sums::{Sum, blocks, row_operands};
 pub use tasks::{Task, Tasks};
-pub use whole::{Fixed, Plan, adjoint, forward, kept, ordered, ordered_with};
+pub use whole::{Fixed, Plan, forward, kept};
 
 use crate::ir::{Graph, NodeId};
 

@@ -1,11 +1,11 @@
-//! Both passes of a cell together, as the fast engine derives them.
+//! The plans of both directions of a cell together, from the graphs that the pipeline gives.
 
 use super::flow::{Flow, once};
 use super::pass::{Pass, pass};
-use super::regroup::regroup;
+use super::pipeline::{self, Graphs};
 use super::sums::{Sum, row_operands, sums};
-use crate::derive::{self, Adjoint};
-use crate::ir::{Cell, Leaf, NamedValue, NodeId, Op, Output, Scope, pointwise};
+use crate::derive::Adjoint;
+use crate::ir::{Cell, Env, Leaf, NodeId, Op, Scope};
 
 /// What is the same for all rows, beside params and constants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    fn leaf(&self, cell: &Cell, op: &Op) -> bool {
+    pub(super) fn leaf(&self, cell: &Cell, op: &Op) -> bool {
         if let Op::Leaf(Leaf::Input(input)) = op {
             self.inputs.get(*input).copied().unwrap_or(false)
         } else if let Op::Leaf(Leaf::Mask(mask)) = op {
@@ -47,10 +47,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans both passes of a checked cell, all of whose inputs are given and whose masks are drawn.
+    /// Plans both passes of a checked cell, all of whose inputs are given and whose masks are drawn,
+    /// for whatever sizes and hypers it will have.
     pub fn new(cell: &Cell) -> Plan {
-        let cell = ordered(&derive::simplify_cell(cell));
-        let adjoint = adjoint(&cell);
+        Plan::with(cell, &Env::default())
+    }
+
+    /// As [`Plan::new`], for these sizes and hypers.
+    pub fn with(cell: &Cell, env: &Env) -> Plan {
+        let (cell, adjoint) = Graphs::new(cell, env, &[]).run(pipeline::FAST).training();
         Plan::of(&cell, &adjoint, &Fixed::default(), &[])
     }
 
@@ -86,7 +91,7 @@ pub fn forward(cell: &Cell, fixed: &Fixed, wanted: &[NodeId]) -> Pass {
     pass(forward_flow(cell, once, wanted))
 }
 
-fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId]) -> Flow<'c> {
+pub(super) fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId]) -> Flow<'c> {
     let mut flow = Flow {
         graph: &cell.step,
         carry: |op| if let Op::Leaf(Leaf::Carry(carry)) = op { Some(*carry) } else { None },
@@ -103,7 +108,11 @@ fn backward(adjoint: &Adjoint, once: Vec<bool>, summed: &[NodeId]) -> Pass {
     pass(backward_flow(adjoint, once, summed))
 }
 
-fn backward_flow<'a>(adjoint: &'a Adjoint, once: Vec<bool>, summed: &[NodeId]) -> Flow<'a> {
+pub(super) fn backward_flow<'a>(
+    adjoint: &'a Adjoint,
+    once: Vec<bool>,
+    summed: &[NodeId],
+) -> Flow<'a> {
     let mut flow = Flow {
         graph: &adjoint.graph,
         carry: |op| if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op { Some(*carry) } else { None },
@@ -117,64 +126,14 @@ fn backward_flow<'a>(adjoint: &'a Adjoint, once: Vec<bool>, summed: &[NodeId]) -
 }
 
 /// Which nodes of the backward step have one value for all rows.
-fn once_backward(cell: &Cell, adjoint: &Adjoint, fixed: &Fixed, forward: &[bool]) -> Vec<bool> {
+pub(super) fn once_backward(
+    cell: &Cell,
+    adjoint: &Adjoint,
+    fixed: &Fixed,
+    forward: &[bool],
+) -> Vec<bool> {
     once(&adjoint.graph, &|op| match op {
         Op::Leaf(Leaf::Forward(of)) => forward[of.idx()],
         op => fixed.leaf(cell, op),
     })
-}
-
-/// The cell with the sums of its step in order. Named values that are only parts of sums, and that
-/// nobody asked for, are no values of it any more.
-pub fn ordered(cell: &Cell) -> Cell {
-    ordered_with(cell, &[])
-}
-
-/// As [`ordered`]; these nodes stay.
-pub fn ordered_with(cell: &Cell, traced: &[NodeId]) -> Cell {
-    let fixed = Fixed::default();
-    let flow = forward_flow(cell, once(&cell.step, &|op| fixed.leaf(cell, op)), traced);
-    let levels = flow.levels();
-    let (step, map) = regroup(&flow, &levels);
-    let moved = |it: NodeId| map[it.idx()];
-    let mut ordered = cell.clone();
-    ordered.step = step;
-    for carry in &mut ordered.carries {
-        carry.next = moved(carry.next).unwrap_or(carry.next);
-    }
-    for Output { node, .. } in &mut ordered.outputs {
-        *node = moved(*node).unwrap_or(*node);
-    }
-    let values = cell.values.iter();
-    let values = values.filter_map(|it| Some(NamedValue { node: moved(it.node)?, ..it.clone() }));
-    ordered.values = values.collect();
-    debug_assert_eq!(crate::ir::verify::verify(&ordered), Ok(()));
-    ordered
-}
-
-/// The simplified backward step of a cell, its sums in order.
-pub fn adjoint(cell: &Cell) -> Adjoint {
-    let adjoint = derive::adjoint(cell, &pointwise::table()).simplified();
-    let fixed = Fixed::default();
-    let forward = once(&cell.step, &|op| fixed.leaf(cell, op));
-    let known = once_backward(cell, &adjoint, &fixed, &forward);
-    let sums = sums(&adjoint.graph, adjoint.params.iter().flatten().copied(), &known);
-    // The sums over all rows are taken apart as they stand.
-    let asked = adjoint.graph.ids().filter(|it| sums[it.idx()].is_some());
-    let summed: Vec<NodeId> = asked.collect();
-    let flow = backward_flow(&adjoint, known, &summed);
-    let (graph, map) = regroup(&flow, &flow.levels());
-    let moved = |all: &[Option<NodeId>]| -> Vec<Option<NodeId>> {
-        all.iter().map(|it| it.and_then(|it| map[it.idx()])).collect()
-    };
-    let values = adjoint.values.iter();
-    Adjoint {
-        carries: moved(&adjoint.carries),
-        inputs: moved(&adjoint.inputs),
-        params: moved(&adjoint.params),
-        values: values.filter_map(|(name, it)| Some((name.clone(), map[it.idx()]?))).collect(),
-        param_names: adjoint.param_names.clone(),
-        start: adjoint.start.clone(),
-        graph,
-    }
 }

@@ -20,9 +20,7 @@ use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
 use crate::data;
 use crate::diag::Code;
-use crate::exec::{
-    self, Bound, Engine, EngineKind, EngineOptions, Feed, InitialState, Inputs, Params,
-};
+use crate::exec::{self, Bound, Engine, EngineOptions, Feed, InitialState, Inputs, Params};
 use crate::ir::{self, Real};
 use crate::text::Name;
 
@@ -48,10 +46,7 @@ impl Prepared {
         let mut options = EngineOptions { traces, ..EngineOptions::default() };
         options.threads = args.threads.map_or(0, usize::from);
         options.memory = args.memory;
-        options.kind = match args.engine {
-            EngineChoice::Fast => EngineKind::Fast,
-            EngineChoice::Reference => EngineKind::Reference,
-        };
+        options.kind = args.engine.kind();
         self.bound.engine(options)
     }
 

@@ -192,13 +192,7 @@ pub fn simplify_cell(cell: &Cell) -> Cell {
 /// As [`simplify_cell`], for these sizes and hypers alone: `clamp(v, -clip, clip)` is `v` where `clip` is infinite.
 pub fn simplify_bound(cell: &Cell, env: &Env) -> Cell {
     let step = repeatedly(&cell.step, &step_roots(cell), env, false);
-    let starts: Vec<NodeId> = (cell.carries.iter())
-        .filter_map(|it| match it.start {
-            Start::Node(id) => Some(id),
-            Start::SameAs(_) => None,
-        })
-        .collect();
-    let start = repeatedly(&cell.start, &starts, env, false);
+    let start = repeatedly(&cell.start, &start_roots(cell), env, false);
     let mut cell = cell.clone();
     for carry in &mut cell.carries {
         carry.next = step.root(carry.next);
@@ -214,16 +208,24 @@ pub fn simplify_bound(cell: &Cell, env: &Env) -> Cell {
     }
     cell.step = step.graph;
     cell.start = start.graph;
-    debug_assert_eq!(crate::ir::verify::verify(&cell), Ok(()));
     cell
 }
 
 /// The nodes of the step graph that something outside refers to.
-fn step_roots(cell: &Cell) -> Vec<NodeId> {
+pub(super) fn step_roots(cell: &Cell) -> Vec<NodeId> {
     (cell.carries.iter().map(|it| it.next))
         .chain(cell.outputs.iter().map(|it| it.node))
         .chain(cell.values.iter().map(|it| it.node))
         .collect()
+}
+
+/// The nodes of the start graph that carried values start as.
+pub(super) fn start_roots(cell: &Cell) -> Vec<NodeId> {
+    let own = |it: &crate::ir::Carry| match it.start {
+        Start::Node(id) => Some(id),
+        Start::SameAs(_) => None,
+    };
+    cell.carries.iter().filter_map(own).collect()
 }
 
 impl Adjoint {

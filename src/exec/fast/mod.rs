@@ -25,12 +25,13 @@ pub(crate) use stream::Stream;
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::arrays::{Gradients, Params, Upstream, fresh};
-use super::bind::{Bound, bind};
+use super::bind::Bound;
 use super::kernels::machine::{Memory, Packing};
 use super::kernels::{Path, Team};
 use super::reference::{Call, Given, RunError};
-use crate::derive::{self, Adjoint};
-use crate::ir::{Cell, Leaf, NodeId, Op, Real, Scope};
+use crate::derive::Adjoint;
+use crate::ir::{Leaf, NodeId, Op, Real, Scope};
+use crate::plan::pipeline::{self, Graphs};
 use crate::plan::{self, Fixed, Plan};
 use crate::text::Name;
 use checkpoint::{Need, ROWS, Sizes};
@@ -87,21 +88,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Fast {
     /// An engine; `None` where a plan does not fit what was asked for.
     pub fn new(bound: &Bound, traces: &[Name], path: Path, threads: usize) -> Option<Fast> {
-        // What is simplified has the same sizes; a cell that fitted them still does. Sizes that follow
-        // from others cannot be given.
-        let cell = derive::simplify_bound(bound.cell(), bound.env());
-        let traced = |cell: &Cell| -> Option<Vec<NodeId>> {
-            let node =
-                |name: &Name| cell.values.iter().find(|it| it.name == *name).map(|it| it.node);
-            traces.iter().map(node).collect()
-        };
-        let cell = plan::ordered_with(&cell, &traced(&cell)?);
-        let traced = traced(&cell)?;
-        let mut env = bound.env().clone();
-        env.sizes
-            .retain(|name, _| cell.dims.iter().any(|it| it.name == *name && it.like.is_none()));
-        let bound = bind(&cell, env).ok()?;
-        let adjoint = plan::adjoint(bound.cell());
+        let graphs = Graphs::new(bound.cell(), bound.env(), traces).run(pipeline::FAST);
+        let (cell, adjoint) = graphs.training();
+        let node = |name: &Name| cell.values.iter().find(|it| it.name == *name).map(|it| it.node);
+        let traced = traces.iter().map(node).collect::<Option<Vec<NodeId>>>()?;
+        let bound = bound.with(&cell).ok()?;
         let fast = Fast {
             stamp: fresh(),
             bound,

@@ -146,7 +146,7 @@ pub(super) fn of_gradients<F: Real>(gradients: Gradients<F>) -> Results<F> {
 fn expected<F: Real>(bound: &Bound, case: &Case<F>, traces: &[Name]) -> Results<F> {
     let Case { params, inputs, state, masks, upstream } = case;
     let run = exec::forward(Call { bound, params, inputs, state, masks }, traces).unwrap();
-    let plain = derive::adjoint(bound.cell(), &pointwise::table());
+    let plain = crate::derive::adjoint(bound.cell(), &pointwise::table());
     let gradients = exec::backward(&run, &plain, upstream).unwrap();
     let mut all = named("output", &run.outputs);
     all.extend(named("state", &run.states));

@@ -6,16 +6,9 @@ use super::super::arrays::{Direction, Gradients};
 use super::super::arrays::{InitialState, Inputs, Params};
 use super::super::reference::{Call, Run, backward, forward, tangent};
 use super::sample::{Noise, Sample, Structure, declared_starts};
-use super::{CheckError, Kind, Line, Options, Report, Worst};
-use crate::derive::{Adjoint, Tangent};
+use super::single::{Outcome, Single};
+use super::{CheckError, Derived, Kind, Line, Options, Report, Worst};
 use crate::ir::{Cell, Literal, Op, Start};
-
-/// The graphs under test.
-#[derive(Clone, Copy)]
-pub(super) struct Derived<'a> {
-    pub(super) adjoint: &'a Adjoint,
-    pub(super) tangent: &'a Tangent,
-}
 
 /// Random directions per tensor in forward mode.
 const DIRECTIONS: usize = 2;
@@ -31,7 +24,10 @@ pub(super) fn blank(cell: &Cell) -> Report {
         kind,
         forward: None,
         difference: None,
+        fast: None,
         forward_alone: None,
+        no_difference: None,
+        no_fast: None,
         passes: false,
     };
     let params = cell.params.iter().filter(|it| it.trained).map(|it| line(&it.name, Kind::Param));
@@ -44,7 +40,7 @@ pub(super) fn blank(cell: &Cell) -> Report {
 
 /// A tensor that has a gradient, by its position in the cell.
 #[derive(Clone, Copy)]
-enum Tensor {
+pub(super) enum Tensor {
     Param(usize),
     Input(usize),
     Start(usize),
@@ -61,7 +57,7 @@ fn tensors(cell: &Cell) -> Vec<Tensor> {
 }
 
 impl Tensor {
-    fn gradient(self, gradients: &Gradients<f64>) -> Option<&ArrayD<f64>> {
+    pub(super) fn gradient<F>(self, gradients: &Gradients<F>) -> Option<&ArrayD<F>> {
         match self {
             Tensor::Param(it) => gradients.params[it].as_ref(),
             Tensor::Input(it) => gradients.inputs[it].as_ref(),
@@ -81,21 +77,19 @@ impl Tensor {
 /// Compares all gradients at one sample and keeps the worst.
 pub(super) fn sample(
     report: &mut Report,
-    derived: Derived<'_>,
+    derived: &Derived,
     structure: &Structure,
     sample: &Sample<'_>,
     options: &Options,
     noise: &mut Noise,
 ) -> Result<(), CheckError> {
-    let call = Call {
-        bound: sample.bound,
-        params: &sample.params,
-        inputs: &sample.inputs,
-        state: &sample.state,
-        masks: &sample.masks,
-    };
+    let call = Call { bound: &derived.bound, ..sample.call() };
     let run = forward(call, &[])?;
-    let gradients = backward(&run, derived.adjoint, &sample.upstream)?;
+    let gradients = backward(&run, &derived.adjoint, &sample.upstream)?;
+    let single = match &derived.engine {
+        Some(engine) => Some(Single::new(derived, engine, sample)?),
+        None => None,
+    };
     let point = Point { sample, run: &run, derived, options, scale: scale(sample, &run) };
     report.samples += 1;
     for (line, tensor) in report.lines.iter_mut().zip(tensors(sample.bound.cell())) {
@@ -104,13 +98,44 @@ pub(super) fn sample(
         keep(&mut line.forward, error, element, sample);
         if let Some(why) = tensor.forward_alone(structure) {
             line.forward_alone = Some(why);
-        } else if sample.smooth
-            && let Some((error, element)) = point.against_differences(tensor, gradient, noise)?
-        {
+        } else if !sample.smooth {
+            line.no_difference.get_or_insert("no sample is away from a kink or a jump");
+        } else if let Some((error, element)) = point.against_differences(tensor, gradient, noise)? {
             keep(&mut line.difference, error, element, sample);
+        } else {
+            line.no_difference = Some("differences of two steps disagree with each other");
+        }
+        match &single {
+            None => {}
+            Some(Err(why)) => line.no_fast = Some(why),
+            Some(Ok(single)) => {
+                match single.compare(tensor, FLOOR * point.scale, options.fast_bound) {
+                    Outcome::Apart(error, element) => keep(&mut line.fast, error, element, sample),
+                    Outcome::Missing(why) => line.no_fast = Some(why),
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// Says of a gradient, once all samples are compared, whether it passes and what was not compared. What
+/// some sample could not compare another may have.
+pub(super) fn conclude(line: &mut Line, cell: &Cell, options: &Options) {
+    let beyond =
+        |worst: &Option<Worst>, bound: f64| worst.as_ref().is_some_and(|it| it.error > bound);
+    if line.difference.is_none() && line.forward_alone.is_none() && immovable(cell, line) {
+        line.forward_alone = Some("it starts at an infinity");
+    }
+    if line.difference.is_some() || line.forward_alone.is_some() {
+        line.no_difference = None;
+    }
+    if line.fast.is_some() {
+        line.no_fast = None;
+    }
+    line.passes = !beyond(&line.forward, options.forward_bound)
+        && !beyond(&line.difference, options.difference_bound)
+        && !beyond(&line.fast, options.fast_bound);
 }
 
 fn keep(worst: &mut Option<Worst>, error: f64, element: Option<Vec<usize>>, at: &Sample<'_>) {
@@ -121,7 +146,7 @@ fn keep(worst: &mut Option<Worst>, error: f64, element: Option<Vec<usize>>, at: 
     }
 }
 
-fn norm<'a>(all: impl IntoIterator<Item = &'a f64>) -> f64 {
+pub(super) fn norm<'a>(all: impl IntoIterator<Item = &'a f64>) -> f64 {
     all.into_iter().fold(0.0, |sum, it| sum + it * it).sqrt()
 }
 
@@ -150,8 +175,8 @@ fn position(shape: &[usize], mut flat: usize) -> Vec<usize> {
 
 struct Point<'a, 'r> {
     sample: &'a Sample<'a>,
-    run: &'r Run<'a, f64>,
-    derived: Derived<'a>,
+    run: &'r Run<'r, f64>,
+    derived: &'r Derived,
     options: &'a Options,
     scale: f64,
 }
@@ -170,7 +195,7 @@ impl Point<'_, '_> {
             Tensor::Input(it) => direction.inputs[it] = Some(along),
             Tensor::Start(it) => direction.starts[it] = Some(along),
         }
-        let moved = tangent(self.run, self.derived.tangent, &direction)?;
+        let moved = tangent(self.run, &self.derived.tangent, &direction)?;
         let upstream = &self.sample.upstream;
         let pairs = upstream.outputs.iter().zip(&moved.outputs);
         let pairs = pairs.chain(upstream.states.iter().zip(&moved.states));
@@ -351,7 +376,7 @@ fn element<'a>(
 
 /// Whether a line belongs to a carried value whose declared start is an infinite constant, so that
 /// differences can be taken only in samples that start it elsewhere.
-pub(super) fn immovable(cell: &Cell, line: &Line) -> bool {
+fn immovable(cell: &Cell, line: &Line) -> bool {
     let Some(carry) = cell.carries.iter().find(|it| it.name == line.name) else { return false };
     let Start::Node(mut node) = carry.start else { return false };
     while let [only] = cell.start.node(node).args.as_slice() {

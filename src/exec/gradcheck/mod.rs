@@ -1,22 +1,30 @@
-//! Are the gradients right? Reverse mode against forward mode and against central differences, in
-//! f64.
+//! Are the gradients right? Reverse mode in f64 against forward mode and against central differences,
+//! and the fast engine in f32 against reverse mode in f64.
 //!
-//! Forward mode has no step size and sees faults of relative size 1e-12, but shares the table of
-//! operators with reverse mode; central differences are coarser and share nothing. Both look at
-//! each param, input and initial state by itself, so that a fault is named.
+//! | comparison | sees | shares with what it checks |
+//! |---|---|---|
+//! | forward mode | a wrong adjoint, from 1e-12 on | the slopes of the table, the simplified step |
+//! | differences | any wrong derivative, coarsely | nothing: they move the cell as it was written |
+//! | fast engine | a wrong plan or kernel, as closely as f32 goes | the graphs |
+//!
+//! Reverse mode interprets the graphs that the fast engine runs (`plan::pipeline::FAST`), or those of
+//! the interpreter where that is to be checked alone. Each param, input and initial state is looked at
+//! by itself, so that a fault is named.
 
 mod compare;
 mod sample;
+mod single;
 
 use ndarray::ArrayD;
 
 use crate::derive::{self, Adjoint, Tangent};
 use crate::diag::Code;
-use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Env};
+use crate::ir::{Cell, Env, pointwise};
+use crate::plan::pipeline::{self, Graphs};
 use crate::text::Name;
 
-use super::bind::BindError;
+use super::bind::{BindError, Bound};
+use super::engine::{Engine, EngineKind, EngineOptions};
 use super::init::InitError;
 use super::masks::Masks;
 use super::reference::RunError;
@@ -36,6 +44,10 @@ pub struct Options {
     pub forward_bound: f64,
     /// The greatest normwise difference from central differences.
     pub difference_bound: f64,
+    /// The engine whose graphs are checked; the fast one is compared too.
+    pub engine: EngineKind,
+    /// The greatest normwise difference of the fast engine, in f32, from f64.
+    pub fast_bound: f64,
     /// The step of the differences, times the size of the element where that is above 1.
     pub step: f64,
     /// How many elements of a tensor are moved: all, or this many drawn ones.
@@ -51,6 +63,8 @@ impl Default for Options {
             seeds: 3,
             forward_bound: 1e-12,
             difference_bound: 1e-7,
+            engine: EngineKind::Fast,
+            fast_bound: 1e-4,
             step: 1e-5,
             elements: 64,
         }
@@ -92,9 +106,15 @@ pub struct Line {
     pub forward: Option<Worst>,
     /// Reverse mode against central differences.
     pub difference: Option<Worst>,
-    /// Why there are no central differences, where there are none.
+    /// The fast engine in f32 against reverse mode in f64.
+    pub fast: Option<Worst>,
+    /// Why the derivative is not that of the function, so that there are no central differences.
     pub forward_alone: Option<&'static str>,
-    /// Whether all comparisons stay within their bounds.
+    /// Why central differences could not be compared, though there are some.
+    pub no_difference: Option<&'static str>,
+    /// Why the fast engine could not be compared, though it was asked for.
+    pub no_fast: Option<&'static str>,
+    /// Whether all comparisons that were made stay within their bounds.
     pub passes: bool,
 }
 
@@ -108,7 +128,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every line passes.
+    /// Whether no comparison is beyond its bound.
     pub fn passes(&self) -> bool {
         self.lines.iter().all(|it| it.passes)
     }
@@ -148,11 +168,43 @@ impl CheckError {
     }
 }
 
-/// Checks the gradients that `table` gives for a cell. Equal arguments give equal reports.
-pub fn gradcheck(cell: &Cell, table: &[Row], options: &Options) -> Result<Report, CheckError> {
-    check_derived(cell, table, options, &|it| {
-        (derive::adjoint(it, table), derive::tangent(it, table))
-    })
+/// Checks the gradients of a cell. Equal arguments give equal reports.
+pub fn gradcheck(cell: &Cell, options: &Options) -> Result<Report, CheckError> {
+    gradcheck_with(cell, options, &mut |_, _| ())
+}
+
+/// As [`gradcheck`]; `progress` is told how many samples are done, of how many.
+pub fn gradcheck_with(
+    cell: &Cell,
+    options: &Options,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Report, CheckError> {
+    check_derived(cell, options, &|it| Derived::new(it, options.engine), progress)
+}
+
+/// What is under test, for the sizes of a cell.
+pub(crate) struct Derived {
+    /// The cell as it runs.
+    bound: Bound,
+    adjoint: Adjoint,
+    tangent: Tangent,
+    engine: Option<Engine>,
+}
+
+impl Derived {
+    fn new(bound: &Bound, engine: EngineKind) -> Result<Derived, CheckError> {
+        let passes = match engine {
+            EngineKind::Fast => pipeline::FAST,
+            EngineKind::Reference => pipeline::PLAIN,
+        };
+        let graphs = Graphs::new(bound.cell(), bound.env(), &[]).run(passes);
+        let (cell, adjoint) = graphs.training();
+        let tangent = derive::tangent(&cell, &pointwise::table());
+        // Another number of threads gives the same bits.
+        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let engine = (engine == EngineKind::Fast).then(|| bound.engine(options));
+        Ok(Derived { bound: bound.with(&cell)?, adjoint, tangent, engine })
+    }
 }
 
 /// What the masks of a cell are in turn: their mean, and bits that stay as they are while
@@ -164,44 +216,33 @@ fn modes(cell: &Cell, seed: u64) -> Vec<Masks<f64>> {
     }
 }
 
-/// As [`gradcheck`], with derived graphs from elsewhere, so that a test may spoil them.
+/// As [`gradcheck_with`], with what is under test from elsewhere, so that a test may spoil it.
 pub(crate) fn check_derived(
     cell: &Cell,
-    table: &[Row],
     options: &Options,
-    derive: &dyn Fn(&Cell) -> (Adjoint, Tangent),
+    derive: &dyn Fn(&Bound) -> Result<Derived, CheckError>,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Report, CheckError> {
     let mut report = compare::blank(cell);
+    let modes_of_one = modes(cell, 0).len();
+    let all = options.seeds as usize * options.lengths.len() * modes_of_one;
     for seed in 0..options.seeds {
         let mut noise = sample::Noise::new(seed);
         let bound = sample::sizes(cell, &options.env, &mut noise)?;
-        let (adjoint, tangent) = derive(bound.cell());
-        let structure = sample::Structure::of(&bound, table);
+        let derived = derive(&bound)?;
+        let structure = sample::Structure::of(&bound);
         for &steps in &options.lengths {
             for masks in modes(cell, seed) {
+                progress(report.samples, all);
                 let given = &options.params;
                 let sample =
                     sample::draw(&bound, &structure, given, steps, seed, &masks, &mut noise)?;
-                compare::sample(
-                    &mut report,
-                    compare::Derived { adjoint: &adjoint, tangent: &tangent },
-                    &structure,
-                    &sample,
-                    options,
-                    &mut noise,
-                )?;
+                compare::sample(&mut report, &derived, &structure, &sample, options, &mut noise)?;
             }
         }
     }
     for line in &mut report.lines {
-        let within =
-            |worst: &Option<Worst>, bound: f64| worst.as_ref().is_some_and(|it| it.error <= bound);
-        if line.difference.is_none() && line.forward_alone.is_none() {
-            line.forward_alone =
-                compare::immovable(cell, line).then_some("it starts at an infinity");
-        }
-        line.passes = within(&line.forward, options.forward_bound)
-            && (line.forward_alone.is_some() || within(&line.difference, options.difference_bound));
+        compare::conclude(line, cell, options);
     }
     Ok(report)
 }

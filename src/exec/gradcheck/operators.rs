@@ -32,7 +32,7 @@ fn passes(what: &str, build: &dyn Fn(&mut Graph, NodeId, NodeId, NodeId) -> Node
     let mut options = Options { lengths: vec![1], seeds: 3, ..Options::default() };
     options.env.sizes.insert("A".into(), 3);
     options.env.sizes.insert("B".into(), 4);
-    let report = gradcheck(&cell_of(build), &table(), &options).unwrap();
+    let report = gradcheck(&cell_of(build), &options).unwrap();
     for line in &report.lines {
         assert!(line.passes, "{what}: {line:?}");
         assert_eq!(line.forward_alone, None, "{what}");

@@ -10,7 +10,7 @@ use super::super::init::init;
 use super::super::masks::Masks;
 use super::super::reference::{Call, Run, forward};
 use super::CheckError;
-use crate::ir::pointwise::{Row, Smooth};
+use crate::ir::pointwise::{self, Smooth};
 use crate::ir::{Along, Cell, Env, Gradient, Graph, Leaf, NodeId, Op, Pointwise, Reduction, Start};
 
 /// How near a kink may be: far beyond what a step of a difference can move a value.
@@ -95,8 +95,9 @@ enum Distance {
 }
 
 impl Structure {
-    pub(super) fn of(bound: &Bound, table: &[Row]) -> Structure {
+    pub(super) fn of(bound: &Bound) -> Structure {
         let cell = bound.cell();
+        let table = pointwise::table();
         let smooth = |op: Pointwise| table.iter().find(|it| it.op == op).map(|it| it.smooth);
         let moves = moving(cell, &smooth);
         let mut kinks = Vec::new();
@@ -115,6 +116,9 @@ impl Structure {
                             kinks.push((id, Distance::Row(distance)));
                         }
                     }
+                    // What is compared with itself is equal however it moves.
+                    Some(Smooth::Jumps(_))
+                        if node.args.len() == 2 && node.args[0] == node.args[1] => {}
                     Some(Smooth::Jumps(distance)) if any => {
                         kinks.push((id, Distance::Row(distance)));
                         taints[id.idx()] = Some("behind a jump");
@@ -144,47 +148,52 @@ impl Structure {
         Structure { kinks, params, inputs, carries, clips: clips(&cell.step) || clips(&cell.start) }
     }
 
-    /// The distance of the nearest kink or jump at any step of any sequence.
-    fn nearest(&self, run: &Run<'_, f64>) -> f64 {
+    /// The distance of the nearest kink or jump at any step of any sequence, and that of the nearest one
+    /// where the point does not lie on it.
+    fn nearest(&self, run: &Run<'_, f64>) -> (f64, f64) {
         let graph = &run.given.bound.cell().step;
-        let mut nearest = f64::INFINITY;
+        let (mut nearest, mut beside) = (f64::INFINITY, f64::INFINITY);
         for (sequence, past) in run.past.iter().enumerate() {
             for (time, before) in past.iter().take(run.lengths()[sequence]).enumerate() {
                 let values = run.values(sequence, time, before);
                 for (id, distance) in &self.kinks {
                     let args: Vec<&Value<f64>> =
                         graph.node(*id).args.iter().map(|it| &values[it.idx()]).collect();
-                    nearest = nearest.min(distance.of(&args, &values[id.idx()]));
+                    distance.each(&args, &values[id.idx()], &mut |it| {
+                        nearest = nearest.min(it);
+                        if it > 0.0 {
+                            beside = beside.min(it);
+                        }
+                    });
                 }
             }
         }
-        nearest
+        (nearest, beside)
     }
 }
 
 impl Distance {
-    fn of(&self, args: &[&Value<f64>], result: &Value<f64>) -> f64 {
-        let least = |all: &mut dyn Iterator<Item = f64>| all.fold(f64::INFINITY, f64::min);
+    /// Tells the distance of each element.
+    fn each(&self, args: &[&Value<f64>], result: &Value<f64>, tell: &mut dyn FnMut(f64)) {
         match self {
             Distance::Row(distance) => {
                 let flat: Vec<Vec<f64>> =
                     args.iter().map(|it| it.iter().copied().collect()).collect();
-                least(&mut (0..result.len()).map(|at| {
+                for at in 0..result.len() {
                     let operands: Vec<f64> = flat.iter().map(|it| it[at]).collect();
-                    distance(&operands)
-                }))
+                    tell(distance(&operands));
+                }
             }
             Distance::Extreme(reduction, axes) => {
                 let sign = if *reduction == Reduction::Max { 1.0 } else { -1.0 };
-                least(&mut super::super::eval::rows(args[0], axes).map(|mut row| {
+                for mut row in super::super::eval::rows(args[0], axes) {
                     row.sort_by(|a, b| (sign * b).total_cmp(&(sign * a)));
-                    match row.as_slice() {
-                        [first, second, ..] => (first - second).abs(),
-                        [] | [_] => f64::INFINITY,
+                    if let [first, second, ..] = row.as_slice() {
+                        tell((first - second).abs());
                     }
-                }))
+                }
             }
-            Distance::Zero => least(&mut result.iter().map(|it| it.abs())),
+            Distance::Zero => result.iter().for_each(|it| tell(it.abs())),
         }
     }
 }
@@ -307,6 +316,21 @@ pub(super) struct Sample<'a> {
     pub(super) seed: u64,
     /// Whether no kink is near, so that differences say something.
     pub(super) smooth: bool,
+    /// Whether rounding leaves every kink on its side: it is not near, or the point lies on it.
+    pub(super) is_decided: bool,
+}
+
+impl Sample<'_> {
+    /// The call that runs the sample.
+    pub(super) fn call(&self) -> Call<'_, f64> {
+        Call {
+            bound: self.bound,
+            params: &self.params,
+            inputs: &self.inputs,
+            state: &self.state,
+            masks: &self.masks,
+        }
+    }
 }
 
 /// Draws samples until one is finite and away from kinks; if none is, the last finite one is taken.
@@ -323,14 +347,7 @@ pub(super) fn draw<'a>(
     for attempt in 0..240 {
         let mut sample = draw_once(bound, structure, given, steps, seed, attempt, noise)?;
         sample.masks.clone_from(masks);
-        let call = Call {
-            bound,
-            params: &sample.params,
-            inputs: &sample.inputs,
-            state: &sample.state,
-            masks: &sample.masks,
-        };
-        let run = forward(call, &[])?;
+        let run = forward(sample.call(), &[])?;
         let tame = |it: &f64| it.abs() < 1e6;
         let finite = run.not_finite.is_none()
             && run.outputs.iter().all(|it| it.iter().all(tame))
@@ -342,13 +359,15 @@ pub(super) fn draw<'a>(
         }
         // Long runs of many kinks are rarely far from all of them.
         let margin = if attempt < 120 { MARGIN } else { 0.1 * MARGIN };
-        let smooth = structure.nearest(&run) > margin;
+        let (nearest, beside) = structure.nearest(&run);
         drop(run);
-        sample.smooth = smooth;
-        if smooth {
+        (sample.smooth, sample.is_decided) = (nearest > margin, beside > margin);
+        if sample.smooth {
             return Ok(sample);
         }
-        last = Some(sample);
+        if sample.is_decided || last.as_ref().is_none_or(|it: &Sample<'_>| !it.is_decided) {
+            last = Some(sample);
+        }
     }
     last.ok_or(CheckError::NothingFinite { steps })
 }
@@ -413,6 +432,7 @@ fn draw_once<'a>(
         steps,
         seed,
         smooth: false,
+        is_decided: false,
     };
     // Every second seed runs from the declared starts, so that learned ones are checked; so does
     // every third try.
@@ -463,14 +483,7 @@ fn random_starts(
 
 /// The start of each carry for each sequence, `[B, ...]`, as it would run now.
 pub(super) fn declared_starts(sample: &Sample<'_>) -> Result<Vec<ArrayD<f64>>, CheckError> {
-    let call = Call {
-        bound: sample.bound,
-        params: &sample.params,
-        inputs: &sample.inputs,
-        state: &sample.state,
-        masks: &sample.masks,
-    };
-    let given = super::super::reference::Given::check(call)?;
+    let given = super::super::reference::Given::check(sample.call())?;
     let mut starts: Vec<ArrayD<f64>> = sample
         .bound
         .carry_shapes()

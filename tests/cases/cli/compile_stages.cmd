@@ -20,3 +20,28 @@ $ rnnc compile leaky.rnn --emit tangent
 = 0
 $ rnnc compile leaky.rnn --emit plan
 = 0
+$ rnnc compile leaky.rnn --emit passes
+= 0
+$ rnnc compile leaky.rnn --emit after:adjoint
+= 0
+$ rnnc compile leaky.rnn --emit after:simplfy
+= 2
+// A hyper that makes a clamp needless once its value is known, which --set says.
+file clipped.rnn
+| cell Clipped {
+|   dims I, H
+|   hyper clip = 1
+|   input x: [I]
+|   state h: [H]
+|   param W: [H, I], U: [H, H]
+|   h = clamp(W @ x + U @ prev h, -clip, clip)
+|   output h
+| }
+$ rnnc compile clipped.rnn --emit backward
+= 0
+$ rnnc compile clipped.rnn --emit backward --set clip=inf
+= 0
+$ rnnc compile clipped.rnn --emit plan
+= 0
+$ rnnc compile clipped.rnn --emit plan --set clip=inf
+= 0

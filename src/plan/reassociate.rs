@@ -1,13 +1,76 @@
 //! Sums put in order, so that as much of each as can be is computed before the loop: what is the
 //! same for all rows first, then what each level adds, its products last.
 
-use super::flow::{Flow, Levels};
+use super::flow::{Flow, Levels, once};
 use super::linear::product;
-use crate::ir::{Graph, Node, NodeId, Op, Pointwise};
+use super::sums::sums;
+use super::whole::{Fixed, backward_flow, forward_flow, once_backward};
+use crate::derive::Adjoint;
+use crate::ir::{Cell, Graph, Leaf, NamedValue, Node, NodeId, Op, Output, Pointwise};
+
+/// The cell with the sums of its step in order, and where each node of the step went. Named values
+/// that are only parts of sums are no values of it any more; these nodes stay.
+pub(super) fn cell(cell: &Cell, wanted: &[NodeId]) -> (Cell, Vec<Option<NodeId>>) {
+    let fixed = Fixed::default();
+    let flow = forward_flow(cell, once(&cell.step, &|op| fixed.leaf(cell, op)), wanted);
+    let (step, map) = graph(&flow, &flow.levels());
+    let moved = |it: NodeId| map[it.idx()];
+    let mut ordered = cell.clone();
+    ordered.step = step;
+    for carry in &mut ordered.carries {
+        carry.next = moved(carry.next).unwrap_or(carry.next);
+    }
+    for Output { node, .. } in &mut ordered.outputs {
+        *node = moved(*node).unwrap_or(*node);
+    }
+    let values = cell.values.iter();
+    let values = values.filter_map(|it| Some(NamedValue { node: moved(it.node)?, ..it.clone() }));
+    ordered.values = values.collect();
+    (ordered, map)
+}
+
+/// The backward step of a cell whose nodes went elsewhere: it reads the same values.
+pub(super) fn reread(adjoint: &mut Adjoint, map: &[Option<NodeId>]) {
+    let mut graph = Graph::default();
+    for node in adjoint.graph.nodes() {
+        let mut node = node.clone();
+        if let Op::Leaf(Leaf::Forward(of)) = &mut node.op {
+            *of = map[of.idx()].unwrap_or(*of);
+        }
+        graph.push(node);
+    }
+    adjoint.graph = graph;
+}
+
+/// The backward step of a cell, its sums in order.
+pub(super) fn adjoint(cell: &Cell, adjoint: &Adjoint) -> Adjoint {
+    let fixed = Fixed::default();
+    let forward = once(&cell.step, &|op| fixed.leaf(cell, op));
+    let known = once_backward(cell, adjoint, &fixed, &forward);
+    let sums = sums(&adjoint.graph, adjoint.params.iter().flatten().copied(), &known);
+    // The sums over all rows are taken apart as they stand.
+    let asked = adjoint.graph.ids().filter(|it| sums[it.idx()].is_some());
+    let summed: Vec<NodeId> = asked.collect();
+    let flow = backward_flow(adjoint, known, &summed);
+    let (graph, map) = graph(&flow, &flow.levels());
+    let moved = |all: &[Option<NodeId>]| -> Vec<Option<NodeId>> {
+        all.iter().map(|it| it.and_then(|it| map[it.idx()])).collect()
+    };
+    let values = adjoint.values.iter();
+    Adjoint {
+        carries: moved(&adjoint.carries),
+        inputs: moved(&adjoint.inputs),
+        params: moved(&adjoint.params),
+        values: values.filter_map(|(name, it)| Some((name.clone(), map[it.idx()]?))).collect(),
+        param_names: adjoint.param_names.clone(),
+        start: adjoint.start.clone(),
+        graph,
+    }
+}
 
 /// The same graph with its sums in order, and where each node went; parts of a sum that nobody else
 /// reads are gone.
-pub(super) fn regroup(flow: &Flow<'_>, levels: &Levels) -> (Graph, Vec<Option<NodeId>>) {
+fn graph(flow: &Flow<'_>, levels: &Levels) -> (Graph, Vec<Option<NodeId>>) {
     let graph = flow.graph;
     let n = graph.nodes().len();
     let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); n];
@@ -21,9 +84,9 @@ pub(super) fn regroup(flow: &Flow<'_>, levels: &Levels) -> (Graph, Vec<Option<No
         let one = users[id.idx()].len() == 1 && users[id.idx()].iter().all(|it| is_sum(*it));
         is_sum(id) && one && !root[id.idx()]
     };
-    let product = |it: &Leaf| product(graph, it.id, &flow.once).is_some();
-    let order = |it: &Leaf| (!flow.once[it.id.idx()], levels.level[it.id.idx()], product(it));
-    let mut ordered: Vec<Option<Vec<Leaf>>> = (0..n).map(|_| None).collect();
+    let product = |it: &Term| product(graph, it.id, &flow.once).is_some();
+    let order = |it: &Term| (!flow.once[it.id.idx()], levels.level[it.id.idx()], product(it));
+    let mut ordered: Vec<Option<Vec<Term>>> = (0..n).map(|_| None).collect();
     let mut gone: Vec<bool> = levels.needed.iter().map(|it| !it).collect();
     for id in graph.ids().filter(|it| levels.needed[it.idx()] && is_sum(*it) && !inner(*it)) {
         let (mut leaves, mut parts) = (Vec::new(), Vec::new());
@@ -55,7 +118,7 @@ pub(super) fn regroup(flow: &Flow<'_>, levels: &Levels) -> (Graph, Vec<Option<No
 }
 
 /// An operand of a sum.
-struct Leaf {
+struct Term {
     id: NodeId,
     negative: bool,
 }
@@ -69,13 +132,13 @@ fn flatten(
     graph: &Graph,
     root: NodeId,
     is_leaf: &dyn Fn(NodeId) -> bool,
-    leaves: &mut Vec<Leaf>,
+    leaves: &mut Vec<Term>,
     parts: &mut Vec<NodeId>,
 ) {
     let mut open = vec![(root, false)];
     while let Some((id, negative)) = open.pop() {
         if is_leaf(id) {
-            leaves.push(Leaf { id, negative });
+            leaves.push(Term { id, negative });
             continue;
         }
         parts.push(id);
@@ -90,7 +153,7 @@ fn flatten(
 }
 
 /// The sum of leaves in this order.
-fn chain(out: &mut Graph, node: &Node, leaves: &[Leaf], map: &[Option<NodeId>]) -> Option<NodeId> {
+fn chain(out: &mut Graph, node: &Node, leaves: &[Term], map: &[Option<NodeId>]) -> Option<NodeId> {
     let mut sum: Option<NodeId> = None;
     for (at, leaf) in leaves.iter().enumerate() {
         let id = map[leaf.id.idx()]?;

@@ -1,10 +1,22 @@
 //! Conditions that sizes and hypers decide: what is not taken is taken out before its indices are checked.
 
-use crate::ir::{Const, Env, Gradient, Graph, Literal, Move, Node, NodeId, Op, Pointwise, Shape};
+use super::simplify::{start_roots, step_roots};
+use crate::ir::{
+    Cell, Const, Env, Gradient, Graph, Literal, Move, Node, NodeId, Op, Pointwise, Shape,
+};
+
+/// Decides every condition of a cell that is a constant for these sizes and hypers. Node ids stay.
+pub fn decide(cell: &Cell, env: &Env) -> Cell {
+    Cell {
+        step: graph(&cell.step, env, &step_roots(cell)),
+        start: graph(&cell.start, env, &start_roots(cell)),
+        ..cell.clone()
+    }
+}
 
 /// Replaces each `where` whose condition is a constant by the branch that it takes, and empties the nodes that no root
 /// needs any more. Ids stay.
-pub(super) fn decide(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
+fn graph(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
     let constants = constants(graph, env);
     let mut nodes: Vec<Node> = graph.nodes().to_vec();
     for node in &mut nodes {
