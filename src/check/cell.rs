@@ -30,18 +30,20 @@ pub(super) fn check<'a>(
     sink: &mut Vec<Diagnostic>,
 ) -> Option<Inner> {
     let first = sink.len();
-    let mut names = declare::collect(cell, sink);
+    // The resolved tree has reported these.
+    let told = &mut Vec::new();
+    let mut names = declare::collect(cell, told, sink);
     hypers::set_dims(&mut names, items, settings, &cell.name.name, sink);
     for dim in &mut names.dims.free {
         dim.default = given.sizes.get(&dim.name).copied().or(dim.default);
     }
-    resolve_all(&mut names, items, sink);
+    resolve_all(&mut names, items, told);
     let hypers = hypers::resolve(&names, items, settings, given, sink);
     let (ready, fixed_by_layers) = layer::prepare(&names, items, &hypers, store, sink);
     for (layer, ready) in names.layers.iter_mut().zip(ready) {
         layer.ready = ready;
     }
-    let returned = pieces::returned(&names, items, sink);
+    let returned = pieces::returned(&names, items, told);
     let order = order_of(&names, sink);
 
     let mut step = Lower::new(&names, items, &hypers, Phase::Step);
@@ -68,7 +70,7 @@ pub(super) fn check<'a>(
     fixed.extend(fixed_by_layers);
     let carried = carries::assemble(step, &names, items, &hypers, &inputs, sink);
 
-    if diag::has_errors(&sink[first..]) {
+    if diag::has_errors(&sink[first..]) || diag::has_errors(told) {
         return None;
     }
     // What is poisoned was reported, here or by the parser.

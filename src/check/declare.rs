@@ -14,7 +14,11 @@ use crate::syntax::ast::{
 use crate::text::Span;
 
 /// Collects the names of a cell and checks their declarations.
-pub(super) fn collect<'a>(cell: &'a Cell, sink: &mut Vec<Diagnostic>) -> Names<'a> {
+pub(super) fn collect<'a>(
+    cell: &'a Cell,
+    sink: &mut Vec<Diagnostic>,
+    sizes: &mut Vec<Diagnostic>,
+) -> Names<'a> {
     let (groups, dims) = (Vec::new(), Vec::new());
     let mut collector =
         Collector { names: Names::default(), groups, dims, suggest: Suggest::new(), sink };
@@ -32,7 +36,9 @@ pub(super) fn collect<'a>(cell: &'a Cell, sink: &mut Vec<Diagnostic>) -> Names<'
             collector.update(name, value);
         }
     }
+    let told = std::mem::replace(collector.sink, std::mem::take(sizes));
     collector.types();
+    *sizes = std::mem::replace(collector.sink, told);
     let mut names = collector.names;
     names.repeated = fold::repeated(&names.equations);
     finish(cell, &names, sink);

@@ -149,7 +149,8 @@ impl Inits<'_, '_, '_> {
                 | Builtin::StopGrad
                 | Builtin::ClipGrad
                 | Builtin::Time
-                | Builtin::Later => None,
+                | Builtin::Bernoulli
+                | Builtin::OfModel(_) => None,
             };
             let form = super::resolve::form(&name.name, signature);
             let matched = args::bind(&form, name, span, args).ok()?;

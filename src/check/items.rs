@@ -12,8 +12,7 @@ use super::resolve::{Place, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident, Item, Over};
 
-/// Nobody reads more diagnostics; a file that has so many is checked no further.
-pub(super) const MANY: usize = 1000;
+pub(super) use crate::hir::MANY;
 
 /// A function that the file defines.
 #[derive(Clone, Copy)]

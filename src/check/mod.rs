@@ -1,7 +1,5 @@
 //! From the tree to the graph: names, cycles, shapes, constants; every diagnostic of a file in one run.
 
-mod args;
-mod builtin;
 mod carries;
 mod cell;
 mod consts;
@@ -17,51 +15,23 @@ mod lint;
 mod lower;
 mod masks;
 mod names;
-mod order;
 mod pieces;
 mod range;
 mod resolve;
 mod shapes;
-mod show;
-mod suggest;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::diag::{self, Code, Diagnostic};
+use crate::diag::{self, Diagnostic};
+pub use crate::hir::Program;
+use crate::hir::{self, args, builtin, order, show, suggest};
 use crate::ir;
 use crate::syntax::ast;
-use crate::text::{FileId, Span};
-
-/// A file and all that it uses, directly or through others.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// The trees, each where its [`FileId`] says; the first is the file that was asked for.
-    pub files: Vec<ast::File>,
-    /// For each file where its `use` items lead, in their order; `None` for one that could not be followed.
-    pub uses: Vec<Vec<Option<FileId>>>,
-}
-
-impl Program {
-    /// A file alone; what it uses is not there.
-    pub fn single(file: ast::File) -> Program {
-        let uses = file.uses().map(|_| None).collect();
-        Program { files: vec![file], uses: vec![uses] }
-    }
-
-    /// Whether every `use` was followed, so that a name that is nowhere is nowhere.
-    pub fn is_complete(&self) -> bool {
-        self.uses.iter().flatten().all(Option::is_some)
-    }
-
-    /// Whether this place lies in a file that is only used. Who checks a file is told nothing of what others
-    /// could write better.
-    pub fn is_used(&self, span: Span) -> bool {
-        (1..self.files.len()).contains(&usize::from(span.file.0))
-    }
-}
+use crate::text::Span;
 
 /// What was set from outside before checking, as written: `--set dt=0.5`, `--set act=relu`, `--set H=4`. The last of a name
 /// wins. The spans of the expressions lie in a source file of their own, so that messages can show them.
@@ -84,8 +54,9 @@ pub struct Checked {
 
 /// The names of the built-in functions that values can be computed with, in order.
 pub fn functions() -> impl Iterator<Item = &'static str> {
-    builtin::names()
-        .filter(|it| builtin::find(it).is_some_and(|it| it.what != builtin::Builtin::Later))
+    use builtin::Builtin;
+    let of_values = |it: Builtin| !matches!(it, Builtin::Bernoulli | Builtin::OfModel(_));
+    builtin::names().filter(move |it| builtin::find(it).is_some_and(|it| of_values(it.what)))
 }
 
 /// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when
@@ -93,8 +64,14 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
 pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
-    let mut items = items::collect(program, sink);
-    let order = layer::order(&mut items, sink);
+    let tree = hir::resolve(program);
+    sink.extend(unsupported::find(&tree));
+    sink.extend(tree.diagnostics.iter().cloned());
+    let sound: BTreeMap<Span, bool> =
+        tree.cells.iter().map(|it| (it.ast.name.span, it.sound)).collect();
+    let mut told = Vec::new();
+    let mut items = items::collect(program, &mut told);
+    let order = layer::order(&mut items, &mut told);
     let items = items;
     let cells: Vec<&ast::Cell> = program
         .files
@@ -123,7 +100,8 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
         if face.is_model() || is_set(face.cell) && !set.is_empty() && !face.is_inner {
             continue;
         }
-        let checked = cell::check(face.cell, &items, &unset, &given, &store, sink).map(Rc::new);
+        let checked = cell::check(face.cell, &items, &unset, &given, &store, sink);
+        let checked = checked.filter(|_| sound[&face.cell.name.span]).map(Rc::new);
         if let Some(checked) = &checked {
             found.insert(face.cell.span, checked.cell.clone());
         }
@@ -134,9 +112,6 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
             break;
         }
         if it.kind == ast::CellKind::Model {
-            let word = Span { end: it.span.start + "model".len() as u32, ..it.span };
-            let message = "`model` is not supported yet";
-            sink.push(Diagnostic::new(Code::NotSupportedYet, word, message));
             continue;
         }
         let is_known = items.cell(&it.name.name).is_some_and(|idx| {
@@ -145,7 +120,7 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
         if !is_known {
             let settings = if is_set(it) { &set } else { &unset };
             let checked = cell::check(it, &items, settings, &given, &store, sink);
-            match checked {
+            match checked.filter(|_| sound[&it.name.span]) {
                 Some(checked) => found.insert(it.span, checked.cell),
                 None => found.remove(&it.span),
             };

@@ -354,8 +354,8 @@ impl<'c, 'a> Resolver<'c, 'a> {
             return;
         }
         if let Some(signature) = builtin::find(&name.name) {
-            if signature.what == builtin::Builtin::Later {
-                if &*name.name == "bernoulli" {
+            if let builtin::Builtin::Bernoulli | builtin::Builtin::OfModel(_) = signature.what {
+                if signature.what == builtin::Builtin::Bernoulli {
                     let message = "`bernoulli` draws a mask and stands nowhere else";
                     let fault = Diagnostic::new(Code::BadMask, name.span, message)
                         .help("declare `mask d: [..] = bernoulli(..) per step` and read `d` here");

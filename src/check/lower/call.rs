@@ -246,7 +246,8 @@ impl Lower<'_, '_> {
             | Builtin::StopGrad
             | Builtin::ClipGrad
             | Builtin::Time
-            | Builtin::Later => None,
+            | Builtin::Bernoulli
+            | Builtin::OfModel(_) => None,
         };
         match signature.what {
             Builtin::Map(op) => self.elementwise(name, op, signature, slots, span, scope),
@@ -338,7 +339,7 @@ impl Lower<'_, '_> {
                 }
                 self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand, span)
             }
-            Builtin::Time | Builtin::Later => self.poison(),
+            Builtin::Time | Builtin::Bernoulli | Builtin::OfModel(_) => self.poison(),
         }
     }
 

@@ -1,0 +1,48 @@
+//! What the language has and the compiler not yet: models, and what only they have a use for.
+
+use crate::diag::{Code, Diagnostic};
+use crate::hir::builtin::Builtin;
+use crate::hir::{Callee, Cell, Expr, Kind, Tree, walk};
+use crate::syntax::ast::Role;
+use crate::text::Span;
+
+/// Finds all of it in a program.
+pub(super) fn find(tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for function in &tree.functions {
+        walk::function(function, &mut |it| call(it, &mut found));
+    }
+    tree.cells.iter().for_each(|it| cell(it, &mut found));
+    found
+}
+
+fn cell(cell: &Cell<'_>, found: &mut Vec<Diagnostic>) {
+    if cell.is_model() {
+        return found.push(report("model", keyword(cell.ast.span, "model")));
+    }
+    for group in &cell.groups {
+        if let Role::Target | Role::Feedback = group.role {
+            let word = group.role.keyword();
+            found.push(report(word, keyword(group.decl.span, word)));
+        }
+    }
+    found.extend(cell.losses.iter().map(|it| report("loss", it.decl.span)));
+    walk::cell(cell, &mut |it| call(it, found));
+}
+
+fn call(expr: &Expr<'_>, found: &mut Vec<Diagnostic>) {
+    if let Kind::Call(call) = &expr.kind
+        && let Callee::Builtin(signature) = call.callee
+        && let Builtin::OfModel(_) = signature.what
+    {
+        found.push(report(signature.name, expr.span()));
+    }
+}
+
+fn keyword(whole: Span, word: &str) -> Span {
+    Span { end: whole.start + word.len() as u32, ..whole }
+}
+
+fn report(what: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(Code::NotSupportedYet, span, format!("`{what}` is not supported yet"))
+}
