@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{Const, Dim, Env, Pointwise};
+use crate::syntax::ast::BinaryOp;
 use crate::text::Name;
 
 /// A constant made of more parts is computed in the graph instead, whose nodes do not nest.
@@ -133,6 +134,24 @@ fn apply(op: Pointwise, args: &[Dim]) -> Option<Dim> {
         _ => return None,
     };
     result.ok()
+}
+
+/// Returns the operator of the elementwise table that a sign is.
+pub(super) fn pointwise(op: BinaryOp) -> Option<Pointwise> {
+    Some(match op {
+        BinaryOp::Add => Pointwise::Add,
+        BinaryOp::Sub => Pointwise::Sub,
+        BinaryOp::Mul => Pointwise::Mul,
+        BinaryOp::Div => Pointwise::Div,
+        BinaryOp::Pow => Pointwise::Pow,
+        BinaryOp::Less => Pointwise::Less,
+        BinaryOp::LessEqual => Pointwise::LessEqual,
+        BinaryOp::Greater => Pointwise::Greater,
+        BinaryOp::GreaterEqual => Pointwise::GreaterEqual,
+        BinaryOp::Equal => Pointwise::Equal,
+        BinaryOp::NotEqual => Pointwise::NotEqual,
+        BinaryOp::MatMul => return None,
+    })
 }
 
 /// An elementwise operator of constants: numbers are computed, sizes stay polynomials.

@@ -3,35 +3,31 @@
 mod carries;
 mod cell;
 mod consts;
-mod declare;
+mod declared;
 mod dims;
-mod fold;
+mod equation;
 mod hypers;
 mod inits;
-mod items;
 mod layer;
 mod layout;
 mod lint;
 mod lower;
 mod masks;
-mod names;
 mod pieces;
 mod range;
-mod resolve;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod unsupported;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::diag::{self, Diagnostic};
 pub use crate::hir::Program;
-use crate::hir::{self, args, builtin, order, show, suggest};
+use crate::hir::{self, Cell, CellId, builtin, order, show, suggest};
 use crate::ir;
 use crate::syntax::ast;
-use crate::text::Span;
 
 /// What was set from outside before checking, as written: `--set dt=0.5`, `--set act=relu`, `--set H=4`. The last of a name
 /// wins. The spans of the expressions lie in a source file of their own, so that messages can show them.
@@ -62,74 +58,62 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
 /// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when
 /// `None`). There are warnings about the first file alone.
 pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {
+    let tree = hir::resolve(program);
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
-    let tree = hir::resolve(program);
-    sink.extend(unsupported::find(&tree));
     sink.extend(tree.diagnostics.iter().cloned());
-    let sound: BTreeMap<Span, bool> =
-        tree.cells.iter().map(|it| (it.ast.name.span, it.sound)).collect();
-    let mut told = Vec::new();
-    let mut items = items::collect(program, &mut told);
-    let order = layer::order(&mut items, &mut told);
-    let items = items;
-    let cells: Vec<&ast::Cell> = program
-        .files
-        .iter()
-        .flat_map(|it| &it.items)
-        .filter_map(|it| match it {
-            ast::Item::Cell(cell) => Some(cell),
-            ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
-        })
-        .collect();
+    sink.extend(unsupported::find(&tree));
+    for function in &tree.functions {
+        let mut unknown = |_: &hir::Expr<'_>| Ok(None);
+        hir::walk::function(function, &mut |it| declared::check_sizes(it, &mut unknown, sink));
+    }
     let set: hypers::Settings<'_> =
         settings.values.iter().map(|(name, value)| (&*name.name, (name, value))).collect();
     let (unset, given) = (hypers::Settings::new(), layer::Given::default());
-    let is_set = |it: &ast::Cell| match cell {
-        Some(name) => *it.name.name == *name,
-        None => cells.len() == 1,
+    let is_set = |it: &Cell<'_>| match cell {
+        Some(name) => **it.name() == *name,
+        None => tree.cells.len() == 1,
     };
     // Inner cells come before those that are made of them; what is set holds for the outermost one.
     let store = layer::Store::default();
-    let mut found: BTreeMap<Span, ir::Cell> = BTreeMap::new();
-    for idx in order {
-        let face = &items.cells[idx];
-        if sink.len() >= items::MANY {
+    let mut found: BTreeMap<CellId, ir::Cell> = BTreeMap::new();
+    let mut done: BTreeSet<CellId> = BTreeSet::new();
+    for id in &tree.order {
+        let it = &tree.cells[*id];
+        if sink.len() >= hir::MANY {
             break;
         }
-        if face.is_model() || is_set(face.cell) && !set.is_empty() && !face.is_inner {
+        if it.is_model() || is_set(it) && !set.is_empty() && !it.is_inner {
             continue;
         }
-        let checked = cell::check(face.cell, &items, &unset, &given, &store, sink);
-        let checked = checked.filter(|_| sound[&face.cell.name.span]).map(Rc::new);
-        if let Some(checked) = &checked {
-            found.insert(face.cell.span, checked.cell.clone());
+        let inner = cell::check(&tree, *id, &unset, &given, &store, sink).map(Rc::new);
+        if let Some(inner) = &inner {
+            found.insert(*id, inner.cell.clone());
         }
-        store.keep(idx, checked);
+        store.keep(*id, inner);
+        if set.is_empty() || !is_set(it) {
+            done.insert(*id);
+        }
     }
-    for it in &cells {
-        if sink.len() >= items::MANY {
+    for (id, it) in tree.cells.pairs() {
+        if sink.len() >= hir::MANY {
             break;
         }
-        if it.kind == ast::CellKind::Model {
+        if it.is_model() {
             continue;
         }
-        let is_known = items.cell(&it.name.name).is_some_and(|idx| {
-            std::ptr::eq(items.cells[idx].cell, *it) && (set.is_empty() || !is_set(it))
-        });
-        if !is_known {
+        if !done.contains(&id) {
             let settings = if is_set(it) { &set } else { &unset };
-            let checked = cell::check(it, &items, settings, &given, &store, sink);
-            match checked.filter(|_| sound[&it.name.span]) {
-                Some(checked) => found.insert(it.span, checked.cell),
-                None => found.remove(&it.span),
+            match cell::check(&tree, id, settings, &given, &store, sink) {
+                Some(inner) => found.insert(id, inner.cell),
+                None => found.remove(&id),
             };
         }
-        if let Some(cell) = found.remove(&it.span) {
-            if program.is_used(it.span) {
+        if let Some(cell) = found.remove(&id) {
+            if program.is_used(it.ast.span) {
                 checked.used.push(cell);
             } else {
-                sink.extend(lint::lint(it, &cell));
+                sink.extend(lint::lint(it.ast, &cell));
                 checked.cells.push(cell);
             }
         }

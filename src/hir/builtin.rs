@@ -310,3 +310,20 @@ pub(crate) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> 
     };
     (op.params()[0] == "v").then_some((op, signature))
 }
+
+/// The parameters of an initialiser, and whether each may be left out; `single` when it has one argument alone.
+pub(crate) fn draw_params(name: &str, single: bool) -> &'static [(&'static str, bool)] {
+    match name {
+        "uniform" if single => &[("a", false)],
+        "uniform" => &[("lo", false), ("hi", false)],
+        // One number by position is the deviation.
+        "normal" if single => &[("std", true)],
+        "normal" => &[("mean", true), ("std", true)],
+        "truncated_normal" => &[("std", false)],
+        "log_uniform" | "linspace" => &[("lo", false), ("hi", false)],
+        "orthogonal" => &[("gain", true)],
+        "identity" => &[("scale", true)],
+        "iota" => &[("n", false)],
+        _ => &[("fan_in", true), ("fan_out", true)],
+    }
+}

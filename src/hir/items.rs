@@ -24,6 +24,7 @@ pub(crate) const MANY: usize = 1000;
 const MOST_DEPTH: usize = 32;
 
 /// What every expression of a program may name.
+#[derive(Default)]
 pub(super) struct Known<'a> {
     pub cells: IdVec<CellId, Names<'a>>,
     pub cells_by_name: BTreeMap<&'a str, CellId>,

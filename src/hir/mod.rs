@@ -23,7 +23,6 @@ pub mod walk;
 
 pub(crate) use items::MANY;
 pub use references::{Owner, Reference, References, Target};
-#[allow(unused_imports)]
 pub(crate) use report::no_size;
 pub use tree::*;
 
@@ -88,28 +87,34 @@ pub fn resolve(program: &Program) -> Tree<'_> {
     }
 }
 
-#[allow(dead_code)]
-/// Resolves what is set from outside: a constant without names, or an activation whose constants may be given by position.
-/// Gives what is wrong with it too.
-pub(crate) fn resolve_setting<'a>(
+/// Resolves a number that is set from outside: a constant without names.
+pub(crate) fn resolve_number<'a>(tree: &Tree<'a>, expr: &'a ast::Expr) -> Expr<'a> {
+    resolve_setting(tree, |known, shared| resolve::number(known, expr, shared)).0
+}
+
+/// Resolves an activation that is set from outside, whose constants may be given by position; `None` where it is none.
+pub(crate) fn resolve_activation<'a>(
     tree: &Tree<'a>,
     expr: &'a ast::Expr,
-) -> (Expr<'a>, Vec<Diagnostic>) {
-    let mut known = items::Known {
-        cells: IdVec::new(),
-        cells_by_name: Default::default(),
-        functions: IdVec::new(),
-        functions_by_name: Default::default(),
-        incomplete: false,
-        unread: Vec::new(),
-    };
+) -> Option<Result<Expr<'a>, Box<Diagnostic>>> {
+    let resolve =
+        |known: &items::Known<'a>, shared: &mut Shared| resolve::activation(known, expr, shared);
+    let (found, faults) = resolve_setting(tree, resolve);
+    let first = faults.into_iter().next();
+    found.map(|it| first.map_or(Ok(it), |fault| Err(Box::new(fault))))
+}
+
+fn resolve_setting<'a, T>(
+    tree: &Tree<'a>,
+    resolve: impl FnOnce(&items::Known<'a>, &mut Shared) -> T,
+) -> (T, Vec<Diagnostic>) {
+    let mut known = items::Known::default();
     for function in &tree.functions {
         let id = known.functions.push(function.ast);
         known.functions_by_name.insert(&function.name().name, id);
     }
-    let suggest = Suggest::none();
-    let n_exprs = tree.n_exprs;
+    let (suggest, n_exprs) = (Suggest::none(), tree.n_exprs);
     let mut shared = Shared { sink: Vec::new(), suggest, references: Vec::new(), n_exprs };
-    let expr = resolve::setting(&known, expr, &mut shared);
-    (expr, shared.sink)
+    let found = resolve(&known, &mut shared);
+    (found, shared.sink)
 }

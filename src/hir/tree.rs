@@ -571,6 +571,31 @@ impl<'a> Expr<'a> {
         self.ast.span
     }
 
+    /// Returns the definition that a bare name, `prev h` or a value of a layer begins with.
+    pub fn def(&self) -> Option<DefId> {
+        match &self.kind {
+            Kind::Def(def) | Kind::Prev(Past::Def(def), _) => Some(*def),
+            Kind::Part(part) | Kind::Prev(Past::Part(part), _) if part.last.is_none() => {
+                Some(part.layer_def)
+            }
+            Kind::Part(_)
+            | Kind::Prev(..)
+            | Kind::Number(_)
+            | Kind::Inf
+            | Kind::Pi
+            | Kind::Local(_)
+            | Kind::Call(_)
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Paren(_)
+            | Kind::Neg(_)
+            | Kind::Index(..)
+            | Kind::Chain(..)
+            | Kind::Binary(..)
+            | Kind::Error(_) => None,
+        }
+    }
+
     /// Returns the expression without the parentheses around it.
     pub fn bare(&self) -> &Expr<'a> {
         let mut expr = self;

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Scope, Value};
+use crate::hir::Expr;
 use crate::ir::{Along, Const, Gradient, Literal, NodeId, Op, Pointwise, Reduction, Shape};
-use crate::syntax::ast::Expr;
 use crate::text::Span;
 
 /// A branch that is being lowered.
@@ -30,7 +30,7 @@ pub(super) struct Branch {
 
 impl Lower<'_, '_> {
     /// `where(cond, a, b)`
-    pub(super) fn select(&mut self, exprs: [&Expr; 3], span: Span, scope: &Scope<'_>) -> Value {
+    pub(super) fn select(&mut self, exprs: [&Expr<'_>; 3], span: Span, scope: &Scope<'_>) -> Value {
         let [cond, yes, no] = exprs;
         let cond = self.operand(cond, scope);
         if let Value::Constant(constant, _) = &cond.value
@@ -56,7 +56,7 @@ impl Lower<'_, '_> {
         self.pointwise(Pointwise::Where, &[cond, yes, no], span)
     }
 
-    fn branch<'e>(&mut self, expr: &'e Expr, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {
+    fn branch<'e>(&mut self, expr: &Expr<'e>, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {
         let first = self.graph.nodes().len();
         self.branches.push(Branch {
             first,

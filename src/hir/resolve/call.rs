@@ -290,19 +290,11 @@ impl<'a> Resolver<'_, 'a> {
             self.refer(name.span, Target::Builtin(known));
         }
         let by_position = args.iter().filter(|it| matches!(it, Arg::Positional(_))).count();
-        let params: &[(&'static str, bool)] = match &*name.name {
-            "uniform" if args.len() <= 1 => &[("a", false)],
-            "uniform" => &[("lo", false), ("hi", false)],
-            // One number by position is the deviation.
-            "normal" if args.len() == 1 && by_position == 1 => &[("std", true)],
-            "normal" => &[("mean", true), ("std", true)],
-            "truncated_normal" => &[("std", false)],
-            "log_uniform" | "linspace" => &[("lo", false), ("hi", false)],
-            "orthogonal" => &[("gain", true)],
-            "identity" => &[("scale", true)],
-            "iota" => &[("n", false)],
-            _ => &[("fan_in", true), ("fan_out", true)],
+        let single = match &*name.name {
+            "uniform" => args.len() <= 1,
+            _ => args.len() == 1 && by_position == 1,
         };
+        let params = builtin::draw_params(&name.name, single);
         self.named(args, |it| {
             params.iter().find(|param| param.0 == it).map(|it| Target::Parameter(it.0))
         });

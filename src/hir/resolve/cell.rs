@@ -13,7 +13,7 @@ use crate::hir::tree::{
 use crate::syntax::ast::{self, ExprKind, Ident, Role, TypeKind};
 use crate::syntax::print_path;
 use crate::text::Span;
-use crate::text::id::IdVec;
+use crate::text::id::{Id, IdVec};
 use std::collections::BTreeMap;
 
 /// Resolves a cell whose names are collected.
@@ -335,16 +335,22 @@ impl<'a> Resolver<'_, 'a> {
     }
 }
 
-/// Resolves a setting: a constant without names, or an activation.
-pub(in crate::hir) fn setting<'a>(
+/// Resolves a constant without names.
+pub(in crate::hir) fn number<'a>(
     known: &Known<'a>,
     expr: &'a ast::Expr,
     shared: &mut Shared,
 ) -> Expr<'a> {
-    let owner = Owner::Cell(crate::text::id::Id::new(0));
-    let mut resolver = Resolver::new(known, shared, None, owner);
-    match resolver.activation_form(expr, true) {
-        Some((name, args)) => resolver.activation(expr, name, args),
-        None => resolver.expr(expr),
-    }
+    Resolver::new(known, shared, None, Owner::Cell(CellId::new(0))).expr(expr)
+}
+
+/// Resolves an activation whose constants may be given by position; `None` where it is none.
+pub(in crate::hir) fn activation<'a>(
+    known: &Known<'a>,
+    expr: &'a ast::Expr,
+    shared: &mut Shared,
+) -> Option<Expr<'a>> {
+    let mut resolver = Resolver::new(known, shared, None, Owner::Cell(CellId::new(0)));
+    let (name, args) = resolver.activation_form(expr, true)?;
+    Some(resolver.activation(expr, name, args))
 }

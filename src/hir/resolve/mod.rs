@@ -10,7 +10,7 @@ mod layout;
 mod name;
 mod size;
 
-pub(super) use cell::{resolve as cell, setting};
+pub(super) use cell::{activation, number, resolve as cell};
 
 use super::builtin;
 use super::declare::Names;
