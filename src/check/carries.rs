@@ -34,14 +34,13 @@ pub(super) fn assemble(
     start.elements.clone_from(&step.elements);
     computed(&mut start, names);
     let (mut carries, mut of) = (Vec::new(), Vec::new());
-    let states: Vec<(DefId, &hir::Def<'_>)> =
-        names.cell.defs_of(|it| it == DefKind::State).collect();
+    let states: Vec<(DefId, &hir::Def<'_>)> = names.cell.defs_of(DefKind::is_carried).collect();
     let mut complete = true;
     for (idx, def) in &states {
         let begin = start_of(&mut start, names, *idx);
         let next = match step.value(*idx) {
-            Some(Value::Node(node)) => Some(*node),
-            Some(Value::Poison | Value::Constant(..) | Value::Index(..)) | None => None,
+            Some(Value::Node(node) | Value::Index(node, _)) => Some(*node),
+            Some(Value::Poison | Value::Constant(..)) | None => None,
         };
         let (Some(begin), Some(next), Some(shape)) = (begin, next, names.shape(*idx).cloned())
         else {
@@ -52,8 +51,9 @@ pub(super) fn assemble(
         carries.push(Carry {
             name: def.name.name.clone(),
             shape,
-            index: None,
+            index: names.below(*idx).cloned(),
             is_state: true,
+            teacher: names.cell.group(*idx).and_then(|it| it.teacher).map(|it| names.slot(it)),
             start: Start::Node(begin),
             next,
             span: def.name.span,
@@ -119,6 +119,7 @@ pub(super) fn assemble(
             shape: past.shape.clone(),
             index: past.index.clone(),
             is_state,
+            teacher: None,
             start: begin,
             next,
             span: past.span,
@@ -186,6 +187,7 @@ fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, past: &Past) -> Car
         shape: Shape::scalar(),
         index: None,
         is_state: false,
+        teacher: None,
         start: Start::Node(start.node(&Value::number(0.0), past.span)),
         next: step.next_time(past.leaf, past.span),
         span: past.span,
@@ -200,7 +202,7 @@ fn computed(start: &mut Lower<'_, '_>, names: &Declared<'_>) {
         _ => None,
     };
     let mut open: Vec<hir::EquationId> = Vec::new();
-    for group in cell.groups.iter().filter(|it| it.role == Role::State) {
+    for group in cell.groups.iter().filter(|it| matches!(it.role, Role::State | Role::Feedback)) {
         group.value.iter().for_each(|it| {
             hir::walk::expr(it, &mut |it| {
                 if let Kind::Def(def) = it.kind {

@@ -13,9 +13,10 @@ use super::order;
 use super::pieces::{self, Pieces};
 use super::shapes;
 use super::show;
+use super::types::Recorder;
 use crate::diag::{self, Applicability, Code, Diagnostic};
 use crate::hir::{CellId, DefKind, EquationId, Tree};
-use crate::ir::{self, Const, Init, Input, Output, Param};
+use crate::ir::{self, Const, Init, Input, InputRole, Loss, Output, Param};
 use crate::text::id::Id;
 
 /// Checks a cell. It is given back when nothing is wrong with it; what is wrong is in `sink`.
@@ -25,11 +26,12 @@ pub(super) fn check(
     settings: &Settings<'_>,
     given: &Given,
     store: &Store,
+    types: Option<&Recorder>,
     sink: &mut Vec<Diagnostic>,
 ) -> Option<Inner> {
     let first = sink.len();
     let cell = &tree.cells[id];
-    let mut names = Declared::of(tree, cell, sink);
+    let mut names = Declared::of(tree, id, types, sink);
     hypers::set_dims(&mut names, settings, sink);
     for dim in &mut names.dims.free {
         dim.default = given.sizes.get(&dim.name).copied().or(dim.default);
@@ -47,6 +49,7 @@ pub(super) fn check(
     }
     let outputs = cell.outputs.iter().filter_map(|it| pieces::output(&mut step, &names, it));
     let outputs: Vec<(Output, Of)> = outputs.collect();
+    let losses = losses(&mut step, &names);
     let inputs = inputs(&names, &hypers, sink);
     let params = params(&step, &names, &hypers, sink);
     let n_own = names.count(|it| matches!(it, DefKind::Param { .. }));
@@ -60,6 +63,7 @@ pub(super) fn check(
     let mut masks = masks::lower(&names, &hypers, sink);
     masks_of_layers(&step, &names, &mut masks);
     let pieces = pieces::of_cell(&mut step, &names, &inputs);
+    step.note_defs();
     let mut fixed = std::mem::take(&mut step.fixed);
     fixed.extend(fixed_by_layers);
     let carried = carries::assemble(step, &names, &hypers, &inputs, sink);
@@ -91,6 +95,7 @@ pub(super) fn check(
         step,
         start,
         outputs: outputs.into_iter().map(|it| it.0).collect(),
+        losses,
         values: pieces.values(),
         dims: names.dims.free,
         derived: names.dims.derived,
@@ -158,10 +163,34 @@ fn cycle_fault(names: &Declared<'_>, cycle: &[usize]) -> Diagnostic {
     fault
 }
 
+/// The losses of a model, each a number per step: one with a name is called so.
+fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    for loss in &names.cell.losses {
+        let span = loss.value.span();
+        let value = step.expr(&loss.value, &Scope::CELL);
+        let Some(shape) = step.number_shape(&value, &loss.value) else { continue };
+        if shape.rank() > 0 {
+            let message = format!("a loss is a number per step, this one has shape `{shape}`");
+            let fault = Diagnostic::new(Code::DeclaredShape, span, message);
+            step.sink.push(fault.help("take the `mean` or the `sum` over its axes"));
+            continue;
+        }
+        let name = match loss.value.bare().def() {
+            Some(def) => names.def(def).name.name.clone(),
+            None => "loss".into(),
+        };
+        let node = step.node(&value, span);
+        losses.push(Loss { name, node, at_last: loss.at_last, span });
+    }
+    losses
+}
+
 fn inputs(names: &Declared<'_>, hypers: &Hypers, sink: &mut Vec<Diagnostic>) -> Vec<Input> {
     let mut inputs = Vec::new();
     let mut lower = Lower::new(names, hypers, Phase::Constants);
-    for (id, def) in names.cell.defs_of(|it| it == DefKind::Input) {
+    let targets = names.cell.defs_of(|it| it == DefKind::Target);
+    for (id, def) in names.cell.defs_of(|it| it == DefKind::Input).chain(targets) {
         let (name, index) = (def.name.name.clone(), names.below(id).cloned());
         let default = names.cell.group(id).and_then(|it| it.value.as_ref()).and_then(|expr| {
             let what = format!("the default of `{name}`");
@@ -176,7 +205,11 @@ fn inputs(names: &Declared<'_>, hypers: &Hypers, sink: &mut Vec<Diagnostic>) -> 
             Some(value)
         });
         let shape = names.shape(id).cloned().unwrap_or_default();
-        inputs.push(Input { name, shape, index, default, span: def.name.span });
+        let role = match def.kind {
+            DefKind::Target => InputRole::Target,
+            _ => InputRole::Input,
+        };
+        inputs.push(Input { name, shape, index, default, role, span: def.name.span });
     }
     sink.append(&mut lower.sink);
     inputs

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use super::dims::{self, Dims};
 use super::layer::Ready;
+use super::types::Recorder;
 use crate::diag::Diagnostic;
-use crate::hir::{self, Callee, Def, DefId, DefKind, Expr, Kind, LayerId, Tree, Type, builtin};
+use crate::hir::{
+    self, Callee, CellId, Def, DefId, DefKind, Expr, Kind, LayerId, Tree, Type, builtin,
+};
 use crate::ir::{Dim, Shape};
 use crate::text::Name;
 use crate::text::id::IdVec;
@@ -13,13 +16,16 @@ use crate::text::id::IdVec;
 /// A cell with its sizes and declared shapes.
 pub(super) struct Declared<'a> {
     pub tree: &'a Tree<'a>,
+    pub id: CellId,
     pub cell: &'a hir::Cell<'a>,
+    /// Who takes notes of types, if anybody does.
+    pub types: Option<&'a Recorder>,
     pub dims: Dims,
     /// The declared shapes; `None` for values, whose shapes follow, and where the declaration is wrong.
     shapes: IdVec<DefId, Option<Shape>>,
     /// The dim below which an index lies.
     below: IdVec<DefId, Option<Dim>>,
-    /// The position among the inputs, states, params (with stored consts) or masks of the cell.
+    /// The position among the inputs and targets, states and feedbacks, params (with stored consts) or masks of the cell.
     slots: IdVec<DefId, usize>,
     /// Inner cells, checked, and what they are given; `None` when that is not known, which is reported.
     pub layers: Vec<Option<Ready<'a>>>,
@@ -29,13 +35,17 @@ impl<'a> Declared<'a> {
     /// Works out the sizes and the declared shapes of a cell.
     pub fn of(
         tree: &'a Tree<'a>,
-        cell: &'a hir::Cell<'a>,
+        id: CellId,
+        types: Option<&'a Recorder>,
         sink: &mut Vec<Diagnostic>,
     ) -> Declared<'a> {
+        let cell = &tree.cells[id];
         let none = |_: &Def<'_>| None;
         let mut declared = Declared {
             tree,
+            id,
             cell,
+            types,
             dims: dims::resolve(cell, sink),
             shapes: cell.defs.iter().map(none).collect(),
             below: cell.defs.iter().map(|_| None).collect(),
@@ -51,17 +61,17 @@ impl<'a> Declared<'a> {
                 declared.below[*def].clone_from(&below);
             }
         }
-        for kinds in [
-            |it| it == DefKind::Input,
-            |it| it == DefKind::State,
-            |it| matches!(it, DefKind::Param { .. }),
-            |it| it == DefKind::Mask,
-        ] as [fn(DefKind) -> bool; 4]
-        {
-            for (slot, (def, _)) in cell.defs_of(kinds).enumerate() {
-                declared.slots[def] = slot;
-            }
-        }
+        let number = |slots: &mut IdVec<DefId, usize>, all: &mut dyn Iterator<Item = DefId>| {
+            all.enumerate().for_each(|(slot, def)| slots[def] = slot);
+        };
+        let of = |kinds: fn(DefKind) -> bool| cell.defs_of(kinds).map(|it| it.0);
+        let slots = &mut declared.slots;
+        // Targets come after the inputs.
+        let targets = of(|it| it == DefKind::Target);
+        number(slots, &mut of(|it| it == DefKind::Input).chain(targets));
+        number(slots, &mut of(DefKind::is_carried));
+        number(slots, &mut of(|it| matches!(it, DefKind::Param { .. })));
+        number(slots, &mut of(|it| it == DefKind::Mask));
         dims::check_defaults(&cell.dims, &declared.dims, &shapes, sink);
         declared
     }

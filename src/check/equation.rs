@@ -53,7 +53,7 @@ fn keep(
                 None => return,
             }
         }
-        (DefKind::State, value) => {
+        (DefKind::State | DefKind::Feedback, value) if names.below(target).is_none() => {
             let found = lower.number_shape(&value, expr);
             let (Some(shape), Some(found)) = (names.shape(target), found) else { return };
             if found != *shape {

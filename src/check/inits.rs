@@ -26,6 +26,7 @@ pub(super) fn default(shape: &Shape) -> Init {
 
 /// The initialiser that an expression describes, for a value of this shape; `None` after a report.
 pub(super) fn lower(lower: &mut Lower<'_, '_>, expr: &Expr<'_>, shape: &Shape) -> Option<Init> {
+    lower.note_init(expr, shape);
     let mut inits = Inits { lower, shape, parts: 0, calls: 0 };
     inits.expr(expr, &[])
 }

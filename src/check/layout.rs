@@ -9,6 +9,7 @@ use super::declared::Declared;
 use super::dims;
 use super::lint;
 use super::show;
+use super::types::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::hir::{self, Call, Callee, DefId, Expr, Kind};
 use crate::ir::layout::{OWN, joined};
@@ -191,6 +192,9 @@ impl Checker<'_> {
             // No other kind comes from the right side of a layout but an error, which was reported.
             _ => return None,
         };
+        if let Some(types) = self.names.types {
+            types.note(expr.id, Type::Real(shape.clone()));
+        }
         Some(Part { value, shape, expr })
     }
 

@@ -1,5 +1,6 @@
 //! From the tree to the graph: names, cycles, shapes, constants; every diagnostic of a file in one run.
 
+mod analysis;
 mod carries;
 mod cell;
 mod consts;
@@ -18,14 +19,19 @@ mod range;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod types;
 mod unsupported;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use types::Recorder;
+
+pub use self::analysis::{Analysis, analyse};
+pub use self::types::{Type, Typed};
 use crate::diag::{self, Diagnostic};
 pub use crate::hir::Program;
-use crate::hir::{self, Cell, CellId, builtin, order, show, suggest};
+use crate::hir::{self, Cell, CellId, Tree, builtin, order, show, suggest};
 use crate::ir;
 use crate::syntax::ast;
 
@@ -42,6 +48,8 @@ pub struct Settings {
 pub struct Checked {
     /// The cells of the file without errors, in the order of the source.
     pub cells: Vec<ir::Cell>,
+    /// The cell that the file is about, by its position: its only one, or the only one that is no layer of another.
+    pub main: Option<usize>,
     /// Those of the files that it uses.
     pub used: Vec<ir::Cell>,
     /// Everything found, errors and warnings, in the order of the source.
@@ -58,11 +66,22 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
 /// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when
 /// `None`). There are warnings about the first file alone.
 pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {
-    let tree = hir::resolve(program);
+    run(&hir::resolve(program), cell, settings, None)
+}
+
+fn run(
+    tree: &Tree<'_>,
+    cell: Option<&str>,
+    settings: &Settings,
+    types: Option<&Recorder>,
+) -> Checked {
+    let program = tree.program;
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
     sink.extend(tree.diagnostics.iter().cloned());
-    sink.extend(unsupported::find(&tree));
+    let unsupported = unsupported::find(tree);
+    sink.extend(unsupported.iter().map(|it| it.1.clone()));
+    let not_compiled: BTreeSet<CellId> = unsupported.iter().filter_map(|it| it.0).collect();
     for function in &tree.functions {
         let mut unknown = |_: &hir::Expr<'_>| Ok(None);
         hir::walk::function(function, &mut |it| declared::check_sizes(it, &mut unknown, sink));
@@ -86,7 +105,7 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
         if it.is_model() || is_set(it) && !set.is_empty() && !it.is_inner {
             continue;
         }
-        let inner = cell::check(&tree, *id, &unset, &given, &store, sink).map(Rc::new);
+        let inner = cell::check(tree, *id, &unset, &given, &store, types, sink).map(Rc::new);
         if let Some(inner) = &inner {
             found.insert(*id, inner.cell.clone());
         }
@@ -95,25 +114,36 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
             done.insert(*id);
         }
     }
+    let mut outer = Vec::new();
     for (id, it) in tree.cells.pairs() {
         if sink.len() >= hir::MANY {
             break;
         }
         if it.is_model() {
+            if types.is_some() {
+                // Nobody is told more of a model than that it is not supported yet; its types are known all the same.
+                cell::check(tree, id, &unset, &given, &store, types, &mut Vec::new());
+            }
             continue;
         }
         if !done.contains(&id) {
             let settings = if is_set(it) { &set } else { &unset };
-            match cell::check(&tree, id, settings, &given, &store, sink) {
+            match cell::check(tree, id, settings, &given, &store, types, sink) {
                 Some(inner) => found.insert(id, inner.cell),
                 None => found.remove(&id),
             };
         }
-        if let Some(cell) = found.remove(&id) {
+        if let Some(cell) = found.remove(&id).filter(|_| !not_compiled.contains(&id)) {
+            if let Some(types) = types {
+                types.note_ranges(id, &cell);
+            }
             if program.is_used(it.ast.span) {
                 checked.used.push(cell);
             } else {
                 sink.extend(lint::lint(it.ast, &cell));
+                if !it.is_inner {
+                    outer.push(checked.cells.len());
+                }
                 checked.cells.push(cell);
             }
         }
@@ -122,6 +152,9 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
     // What an erroneous file needs is not known.
     if !diag::has_errors(sink) {
         sink.extend(lint::lint_uses(program));
+    }
+    if let [only] = outer[..] {
+        checked.main = Some(only);
     }
     diag::sort(sink);
     checked.diagnostics = show::without_repetitions(std::mem::take(sink));

@@ -31,12 +31,13 @@ pub(super) fn output(
             let def = names.def(*id);
             let value = match def.kind {
                 DefKind::Input | DefKind::Param { .. } | DefKind::Mask => step.leaf(*id),
-                DefKind::State | DefKind::Value(_) | DefKind::Computed => step.value(*id)?.clone(),
+                DefKind::State | DefKind::Feedback | DefKind::Value(_) | DefKind::Computed => {
+                    step.value(*id)?.clone()
+                }
                 DefKind::Dim(_)
                 | DefKind::Hyper(_)
                 | DefKind::Layer(_)
                 | DefKind::Target
-                | DefKind::Feedback
                 | DefKind::Error => return None,
             };
             (def.name.name.clone(), def.name.span, (*id, 0), value)
@@ -111,7 +112,7 @@ pub(super) fn of_cell(step: &mut Lower<'_, '_>, names: &Declared<'_>, inputs: &[
                 step.leaf(id);
                 Some(ValueKind::Input)
             }
-            DefKind::State => Some(ValueKind::State),
+            DefKind::State | DefKind::Feedback => Some(ValueKind::State),
             DefKind::Value(kind) => Some(value_kind(kind)),
             DefKind::Computed => None,
             DefKind::Param { .. } | DefKind::Mask => {
@@ -125,11 +126,7 @@ pub(super) fn of_cell(step: &mut Lower<'_, '_>, names: &Declared<'_>, inputs: &[
                 of_layer(&mut pieces, step, names, layer);
                 continue;
             }
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::Target
-            | DefKind::Feedback
-            | DefKind::Error => continue,
+            DefKind::Dim(_) | DefKind::Hyper(_) | DefKind::Target | DefKind::Error => continue,
         };
         let (node, index) = match step.value(id) {
             Some(Value::Node(node)) => (*node, None),

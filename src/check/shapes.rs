@@ -43,7 +43,7 @@ pub(super) fn inferred(
         return nothing;
     }
     let needs = |equation: &Equation<'_>| -> Vec<usize> {
-        if names.kind(equation.targets[0]) == DefKind::State {
+        if names.kind(equation.targets[0]).is_carried() {
             return Vec::new();
         }
         let shapeless = |def: &DefId| {

@@ -2,18 +2,23 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::hir::builtin::Builtin;
-use crate::hir::{Callee, Cell, Expr, Kind, Tree, walk};
+use crate::hir::{Callee, Cell, CellId, Expr, Kind, Tree, walk};
 use crate::syntax::ast::Role;
 use crate::text::Span;
 
-/// Finds all of it in a program.
-pub(super) fn find(tree: &Tree<'_>) -> Vec<Diagnostic> {
+/// Finds all of it in a program, each with the cell that has it.
+pub(super) fn find(tree: &Tree<'_>) -> Vec<(Option<CellId>, Diagnostic)> {
     let mut found = Vec::new();
+    let mut all = Vec::new();
     for function in &tree.functions {
         walk::function(function, &mut |it| call(it, &mut found));
     }
-    tree.cells.iter().for_each(|it| cell(it, &mut found));
-    found
+    all.extend(found.drain(..).map(|it| (None, it)));
+    for (id, it) in tree.cells.pairs() {
+        cell(it, &mut found);
+        all.extend(found.drain(..).map(|it| (Some(id), it)));
+    }
+    all
 }
 
 fn cell(cell: &Cell<'_>, found: &mut Vec<Diagnostic>) {
@@ -21,6 +26,7 @@ fn cell(cell: &Cell<'_>, found: &mut Vec<Diagnostic>) {
         return found.push(report("model", keyword(cell.ast.span, "model")));
     }
     for group in &cell.groups {
+        // A cell has no use for these; a model is told of as a whole.
         if let Role::Target | Role::Feedback = group.role {
             let word = group.role.keyword();
             found.push(report(word, keyword(group.decl.span, word)));

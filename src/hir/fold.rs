@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::expr::{Expr, Kind};
 use super::order;
-use super::tree::{Equation, Expr, Fold, Inner, Kind, Local, LocalId, Value};
+use super::tree::{Equation, Fold, Inner, Local, LocalId, Value};
 use super::walk;
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast;

@@ -9,6 +9,7 @@
 pub(crate) mod args;
 pub mod builtin;
 mod declare;
+pub mod expr;
 mod fold;
 mod items;
 mod masks;
@@ -21,6 +22,7 @@ pub(crate) mod suggest;
 pub mod tree;
 pub mod walk;
 
+pub use expr::*;
 pub(crate) use items::MANY;
 pub use references::{Owner, Reference, References, Target};
 pub(crate) use report::no_size;

@@ -1,6 +1,7 @@
 //! Going through resolved expressions. Recursion is as deep as the source is nested, which the parser bounds.
 
-use super::tree::{Cell, Expr, Function, Kind, Part, Past, Type, Value};
+use super::expr::{Expr, Kind, Part, Past};
+use super::tree::{Cell, Function, Type, Value};
 use super::tree::{DimKind, Output};
 
 /// Tells `visit` of an expression and all in it, from the outside in.

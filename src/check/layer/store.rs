@@ -45,7 +45,8 @@ impl Store {
         }
         self.n_variants.set(self.n_variants.get() + 1);
         let mut sink = Vec::new();
-        let found = crate::check::cell::check(tree, cell, &Settings::new(), given, self, &mut sink);
+        let found =
+            crate::check::cell::check(tree, cell, &Settings::new(), given, self, None, &mut sink);
         let found = match found {
             Some(inner) => Ok(Rc::new(inner)),
             None => Err(sink.into_iter().find(Diagnostic::is_error).map(Box::new)),

@@ -36,7 +36,11 @@ impl Lower<'_, '_> {
         if let Value::Constant(constant, _) = &cond.value
             && let Some(value) = self.hypers.numbers.value(constant)
         {
-            return self.expr(if value != 0.0 { yes } else { no }, scope);
+            let (taken, other) = if value != 0.0 { (yes, no) } else { (no, yes) };
+            if self.names.types.is_some() {
+                self.unseen(other, scope);
+            }
+            return self.expr(taken, scope);
         }
         if self.numeric(&cond).is_none() {
             // Both branches are looked at all the same, for what is wrong in them.
@@ -54,6 +58,14 @@ impl Lower<'_, '_> {
         self.note();
         let no = self.branch(no, not_taken, scope);
         self.pointwise(Pointwise::Where, &[cond, yes, no], span)
+    }
+
+    /// Lowers what nobody computes, for its types alone.
+    fn unseen(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) {
+        let (n_faults, poisoned, fixed) = (self.sink.len(), self.poisoned, self.fixed.clone());
+        self.expr(expr, scope);
+        self.sink.truncate(n_faults);
+        (self.poisoned, self.fixed) = (poisoned, fixed);
     }
 
     fn branch<'e>(&mut self, expr: &Expr<'e>, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {

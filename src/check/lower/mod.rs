@@ -27,8 +27,9 @@ use super::declared::Declared;
 use super::hypers::Hypers;
 use super::layer::{Element, Of};
 use super::show::Shown;
+use super::types::Type;
 use crate::diag::{Code, Diagnostic};
-use crate::hir::{Def, DefId, DefKind, EquationId, Expr, Kind, LocalId, Tree};
+use crate::hir::{self, Def, DefId, DefKind, EquationId, Expr, Kind, LocalId, Tree};
 use crate::ir::{Const, Dim, Graph, Leaf, Literal, NamedValue, NodeId, Op, Pointwise, Shape};
 use crate::syntax::ast;
 use crate::text::id::Id;
@@ -139,7 +140,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let (n_values, n_layers, n_states) = match phase {
             Phase::Constants => (0, 0, 0),
             Phase::Step | Phase::Shapes | Phase::Start => {
-                let n_states = names.count(|it| it == DefKind::State);
+                let n_states = names.count(DefKind::is_carried);
                 (names.cell.defs.len(), names.layers.len(), n_states)
             }
         };
@@ -339,7 +340,56 @@ impl<'c, 'a> Lower<'c, 'a> {
             Kind::Error(_) | Kind::Activation(_) => self.poison(),
         };
         self.depth -= 1;
+        self.note_type(expr, &value);
         value
+    }
+
+    /// Notes the type of an expression for an analysis.
+    fn note_type(&self, expr: &Expr<'_>, value: &Value) {
+        let Some(types) = self.names.types else { return };
+        let Some(type_) = self.type_of(value) else { return };
+        types.note(expr.id, type_);
+        if let (Phase::Step, Value::Node(node)) = (self.phase, value) {
+            types.note_node(self.names.id, expr.id, *node);
+        }
+    }
+
+    /// Notes the type of an initialiser for an analysis: all of it has the shape of what it fills.
+    pub fn note_init(&self, expr: &Expr<'_>, shape: &Shape) {
+        let Some(types) = self.names.types else { return };
+        hir::walk::expr(expr, &mut |it| types.note(it.id, Type::Real(shape.clone())));
+    }
+
+    fn type_of(&self, value: &Value) -> Option<Type> {
+        match value {
+            Value::Poison => None,
+            Value::Index(_, below) => Some(Type::Index(below.clone())),
+            Value::Constant(..) | Value::Node(_) => self.shape(value).map(Type::Real),
+        }
+    }
+
+    /// Notes the types of all names of the cell for an analysis.
+    pub fn note_defs(&self) {
+        let Some(types) = self.names.types else { return };
+        for id in self.names.cell.defs.ids() {
+            let declared = self.names.shape(id).cloned().map(Type::Real);
+            let type_ = match (self.names.kind(id), self.names.below(id)) {
+                (DefKind::Dim(_), _) => Some(Type::Size),
+                (DefKind::Hyper(at), _) => Some(match self.names.cell.hypers[at].is_activation {
+                    true => Type::Activation,
+                    false => Type::Real(Shape::scalar()),
+                }),
+                (DefKind::Layer(layer), _) => self.names.ready(layer).and_then(|ready| {
+                    let last = (ready.count - 1) * ready.inner.pieces.len() + ready.inner.main;
+                    self.part_shape(layer, last).map(|it| Type::Real(it.0))
+                }),
+                (_, Some(below)) => Some(Type::Index(below.clone())),
+                (_, None) => declared.or_else(|| self.value(id).and_then(|it| self.type_of(it))),
+            };
+            if let Some(type_) = type_ {
+                types.note_def(self.names.id, id, type_);
+            }
+        }
     }
 
     /// An expression with what messages need of it.
@@ -397,18 +447,18 @@ impl<'c, 'a> Lower<'c, 'a> {
                 None => self.poison(),
             },
             DefKind::Hyper(_) => self.hyper(def, span),
-            DefKind::State if self.phase == Phase::Shapes => self.leaf(id),
-            DefKind::State | DefKind::Value(_) | DefKind::Computed => {
+            DefKind::State | DefKind::Feedback if self.phase == Phase::Shapes => self.leaf(id),
+            DefKind::State | DefKind::Feedback | DefKind::Value(_) | DefKind::Computed => {
                 match self.value(id).cloned() {
                     Some(value) => value,
                     None => self.poison(),
                 }
             }
-            DefKind::Input | DefKind::Param { .. } | DefKind::Mask => self.leaf(id),
-            // A layer is a `Part`; models are not compiled.
-            DefKind::Layer(_) | DefKind::Target | DefKind::Feedback | DefKind::Error => {
-                self.poison()
+            DefKind::Input | DefKind::Target | DefKind::Param { .. } | DefKind::Mask => {
+                self.leaf(id)
             }
+            // A layer is a `Part`.
+            DefKind::Layer(_) | DefKind::Error => self.poison(),
         }
     }
 
@@ -435,17 +485,15 @@ impl<'c, 'a> Lower<'c, 'a> {
         let Some(shape) = self.names.shape(id).cloned() else { return self.poison() };
         let slot = self.names.slot(id);
         let op = match self.names.kind(id) {
-            DefKind::Input => Leaf::Input(slot),
+            DefKind::Input | DefKind::Target => Leaf::Input(slot),
             DefKind::Param { .. } => Leaf::Param(slot),
             DefKind::Mask => Leaf::Mask(slot),
-            DefKind::State => Leaf::Carry(slot),
+            DefKind::State | DefKind::Feedback => Leaf::Carry(slot),
             DefKind::Dim(_)
             | DefKind::Hyper(_)
             | DefKind::Computed
             | DefKind::Value(_)
             | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Feedback
             | DefKind::Error => return self.poison(),
         };
         let name = self.names.def(id).name;

@@ -80,7 +80,7 @@ impl Lower<'_, '_> {
                     None => (None, None),
                 }
             }
-            (_, DefKind::State | DefKind::Input) => {
+            (_, DefKind::State | DefKind::Feedback | DefKind::Input) => {
                 (self.names.shape(id).cloned(), self.names.below(id).cloned())
             }
             (_, DefKind::Value(_)) => match self.inferred.get(&id).cloned() {
@@ -96,7 +96,6 @@ impl Lower<'_, '_> {
                 | DefKind::Mask
                 | DefKind::Layer(_)
                 | DefKind::Target
-                | DefKind::Feedback
                 | DefKind::Error,
             ) => (None, None),
         };
@@ -123,7 +122,7 @@ impl Lower<'_, '_> {
         let known = self.past_leaves.range((of, 0)..(of, back)).next_back().map_or(0, |it| it.0.1);
         let is_state = self.is_state(of);
         // Those of states of this cell are numbered from the start.
-        let own = self.names.kind(of.0) == DefKind::State;
+        let own = self.names.kind(of.0).is_carried();
         let (name, slot) = (self.name_of(of), self.names.slot(of.0));
         let mut leaf = NodeId(0);
         for back in known + 1..=back {
@@ -206,7 +205,7 @@ impl Lower<'_, '_> {
                 let at = of.1 % ready.inner.pieces.len();
                 piece.is_carried_state() && ready.old(at).is_none()
             }
-            None => self.names.kind(of.0) == DefKind::State,
+            None => self.names.kind(of.0).is_carried(),
         }
     }
 

@@ -4,13 +4,11 @@ use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::args::{self, Form, Matched};
 use crate::hir::builtin::{self, Builtin, Signature};
+use crate::hir::expr::{Activation, ActivationOf, Call, Callee, Expr, Kind, Over};
 use crate::hir::items;
 use crate::hir::references::{Owner, Target};
 use crate::hir::show;
-use crate::hir::tree::{
-    Activation, ActivationOf, Call, Callable, Callee, DefKind, Expr, FunctionId, Kind, LocalId,
-    LocalKind, Over,
-};
+use crate::hir::tree::{Callable, DefKind, FunctionId, LocalId, LocalKind};
 use crate::syntax::ast::{self, Arg, ExprKind, Ident};
 use crate::text::Span;
 use crate::text::id::Id;

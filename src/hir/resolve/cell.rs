@@ -3,12 +3,13 @@
 use super::{Place, Resolver, Shared};
 use crate::diag::{self, Code, Diagnostic};
 use crate::hir::declare::{Names, Returned, Source};
+use crate::hir::expr::{Expr, Kind};
 use crate::hir::fold;
 use crate::hir::items::Known;
 use crate::hir::references::{Owner, Target};
 use crate::hir::tree::{
-    Cell, CellId, DefId, DefKind, Dim, DimKind, Equation, Expr, Group, GroupId, Hyper, Kind, Layer,
-    LayerId, Loss, Output, Type, Value,
+    Cell, CellId, DefId, DefKind, Dim, DimKind, Equation, Group, GroupId, Hyper, Layer, LayerId,
+    Loss, Output, Type, Value,
 };
 use crate::syntax::ast::{self, ExprKind, Ident, Role, TypeKind};
 use crate::syntax::print_path;

@@ -3,8 +3,9 @@
 use super::{Place, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::hir::declare::{Names, Source};
+use crate::hir::expr::Expr;
 use crate::hir::fold;
-use crate::hir::tree::{Expr, Fold, Inner, Local, LocalId, LocalKind, Value};
+use crate::hir::tree::{Fold, Inner, Local, LocalId, LocalKind, Value};
 use crate::syntax::ast::{self, Ident};
 use crate::text::Span;
 

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::declare::{LayerSource, Names};
+use crate::hir::expr::{Kind, Part};
 use crate::hir::references::Target;
 use crate::hir::show;
-use crate::hir::tree::{
-    ArgKind, CellId, Def, DefId, DefKind, Kind, Layer, LayerArg, LayerId, Part,
-};
+use crate::hir::tree::{ArgKind, CellId, Def, DefId, DefKind, Layer, LayerArg, LayerId};
 use crate::syntax::ast::{self, Ident, LayerDecl, Path};
 use crate::text::Span;
 
@@ -31,6 +30,9 @@ fn seen_outside(kind: DefKind) -> &'static str {
         | DefKind::Error => kind.article(),
     }
 }
+
+/// The definition in an inner cell that a path leads to; none for the layer itself.
+type Leads = Option<(CellId, DefId)>;
 
 fn is_setting(kind: DefKind) -> bool {
     matches!(kind, DefKind::Dim(_) | DefKind::Hyper(_))
@@ -391,7 +393,7 @@ impl<'a> Resolver<'_, 'a> {
         names: &Names<'a>,
         layer: LayerId,
         path: &'a Path,
-    ) -> Result<Option<Option<(CellId, DefId)>>, Box<Diagnostic>> {
+    ) -> Result<Option<Leads>, Box<Diagnostic>> {
         let known = self.known;
         let mut at = &names.layers[layer];
         let mut held: Option<(CellId, DefId)> = None;

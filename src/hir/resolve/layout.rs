@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::Resolver;
 use crate::diag::{Code, Diagnostic};
 use crate::hir::declare::Names;
+use crate::hir::expr::{Call, Callee, Expr, Kind};
 use crate::hir::references::Target;
 use crate::hir::show;
-use crate::hir::tree::{Call, Callee, DefId, DefKind, Expr, Kind, Layout};
+use crate::hir::tree::{DefId, DefKind, Layout};
 use crate::syntax::ast::{self, Arg, BinaryOp, ExprKind, Ident, Path};
 use crate::syntax::print_path;
 

@@ -14,10 +14,11 @@ pub(super) use cell::{activation, number, resolve as cell};
 
 use super::builtin;
 use super::declare::Names;
+use super::expr::{Expr, Kind, Part, Past};
 use super::items::Known;
 use super::references::{Owner, Reference, Target};
 use super::suggest::Suggest;
-use super::tree::{Def, DefId, Expr, ExprId, Kind, Local, LocalId, Part, Past};
+use super::tree::{Def, DefId, ExprId, Local, LocalId};
 use crate::diag::Diagnostic;
 use crate::syntax::ast::{self, ExprKind};
 use crate::text::Span;

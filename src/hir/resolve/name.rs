@@ -3,8 +3,9 @@
 use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::builtin;
+use crate::hir::expr::{Expr, Kind, Past};
 use crate::hir::references::Target;
-use crate::hir::tree::{DefId, DefKind, Expr, Kind, LocalId, LocalKind, Past};
+use crate::hir::tree::{DefId, DefKind, LocalId, LocalKind};
 use crate::syntax::ast::{self, ExprKind, Ident, Path, Scope};
 use crate::text::Span;
 
