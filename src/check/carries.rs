@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::consts::Hypers;
 use super::declared::Declared;
 use super::equation;
-use super::hypers::Hypers;
 use super::layer::{Of, Splice};
 use super::lower::{Carried, Lower, Past, Phase, Scope, Value};
 use crate::diag::Diagnostic;

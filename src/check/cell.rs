@@ -1,9 +1,10 @@
 //! One cell, from its tree to its graphs.
 
 use super::carries;
+use super::consts::Hypers;
 use super::declared::Declared;
 use super::equation;
-use super::hypers::{self, Hypers, Settings};
+use super::hypers::{self, Settings};
 use super::inits;
 use super::layer::{self, Element, Given, Inner, Of, Ready, Splice, Store};
 use super::layout;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::consts::Numbers;
+use super::consts::{Activation, Hypers};
 use super::declared::Declared;
 use super::layer::Given;
 use super::lower::{Lower, Phase, Scope, Value};
@@ -10,36 +10,9 @@ use super::order;
 use super::show;
 use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
-use crate::hir::{self, ActivationOf, DefKind, Expr, Kind, Tree};
+use crate::hir::{self, ActivationOf, DefKind, Expr, Kind};
 use crate::ir::{self, Const, HyperKind};
 use crate::syntax::ast::{self, Ident};
-
-/// A hyper that is an activation.
-#[derive(Clone, Debug)]
-pub(super) struct Activation {
-    pub of: ActivationOf,
-    /// The constants after the value, in the order of the parameters.
-    pub constants: Vec<Const>,
-    text: String,
-}
-
-impl Activation {
-    /// Which one it is, whatever its constants are.
-    pub fn name(&self, tree: &Tree<'_>) -> String {
-        match self.of {
-            ActivationOf::Builtin(op, _) => format!("{op:?}"),
-            ActivationOf::Function(id) => tree.functions[id].name().name.to_string(),
-        }
-    }
-}
-
-/// All hypers of a cell.
-#[derive(Default)]
-pub(super) struct Hypers {
-    pub list: Vec<ir::Hyper>,
-    pub numbers: Numbers,
-    pub activations: BTreeMap<Box<str>, Activation>,
-}
 
 /// What was set, the last of each name.
 pub(super) type Settings<'s> = BTreeMap<&'s str, (&'s Ident, &'s ast::Expr)>;

@@ -1,7 +1,7 @@
 //! Masks: `mask d: [H] = bernoulli(1 - p) per step`, their probabilities as constants.
 
+use super::consts::Hypers;
 use super::declared::Declared;
-use super::hypers::Hypers;
 use super::lower::{Lower, Phase, Scope};
 use super::show;
 use crate::diag::{Code, Diagnostic};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::consts::Hypers;
 use super::declared::Declared;
 use super::equation;
-use super::hypers::Hypers;
 use super::layer::Element;
 use super::lower::{Lower, Phase, Value};
 use super::order;

@@ -6,11 +6,13 @@
 
 mod layouts;
 mod prepare;
+mod ready;
 mod splice;
 mod store;
 
 pub(super) use layouts::extend as extend_layouts;
-pub(super) use prepare::{Given, Ready, follow_likes, prepare};
+pub(super) use prepare::prepare;
+pub(super) use ready::{Given, Ready, follow_likes};
 pub(super) use splice::{Element, Splice, TooLarge};
 pub(super) use store::Store;
 

@@ -3,7 +3,7 @@
 use super::matmul::Product;
 use super::reduce::{self, Along};
 use super::{Lower, Operand, Scope, Value};
-use crate::check::hypers::Activation;
+use crate::check::consts::Activation;
 use crate::check::show::{self, Shown};
 use crate::diag::{Code, Diagnostic, Label};
 use crate::hir::builtin::{self, Builtin, Signature};

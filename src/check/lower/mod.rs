@@ -22,9 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) use operands::Operand;
 pub(super) use past::{Carried, Past};
 
+use super::consts::Hypers;
 use super::consts::{self, MOST_PARTS};
 use super::declared::Declared;
-use super::hypers::Hypers;
 use super::layer::{Element, Of};
 use super::show::Shown;
 use super::types::Type;
