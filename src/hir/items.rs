@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Program;
 use super::args::Form;
 use super::builtin::{self, Builtin};
 use super::declare::Names;
 use super::expr::{Callee, Expr, Kind};
 use super::order;
-use super::references::{Owner, Target};
+use super::program::Program;
+use super::references::{Owner, Reference, Target};
 use super::report::twice;
 use super::resolve::{Place, Resolver, Shared};
 use super::tree::{Callable, CellId, Function, FunctionId, Local, LocalKind};
@@ -214,7 +214,7 @@ fn function<'a>(known: &Known<'a>, id: FunctionId, shared: &mut Shared) -> Funct
     }
     let span = ast.name().span;
     let target = Target::Function(id);
-    shared.references.push(super::Reference { span, target, is_definition: true });
+    shared.references.push(Reference { span, target, is_definition: true });
     let mut resolver = Resolver::new(known, shared, None, Owner::Function(id));
     let mut defaults: Vec<Option<Expr<'a>>> = Vec::with_capacity(names.len());
     // Before any parameter is bound: defaults see no names.

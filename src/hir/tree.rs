@@ -13,8 +13,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Program;
 use super::expr::{Expr, Part};
+use super::program::Program;
 use super::references::References;
 use crate::diag::Diagnostic;
 use crate::syntax::ast::{self, Ident, Role, ValueRole};

@@ -332,6 +332,10 @@ impl<'a> Resolver<'_, 'a> {
                 _ => None,
             });
         }
+        if names.is_model() && names.outputs.is_empty() {
+            let feedbacks = names.defs.pairs().filter(|it| it.1.kind == DefKind::Feedback);
+            outputs.extend(feedbacks.map(|it| Output::Def(it.0)));
+        }
         outputs
     }
 }
