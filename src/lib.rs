@@ -38,7 +38,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The stages are folders; each knows only those before it: [`text`], [`diag`], [`syntax`] and [`ir`], [`check`], [`mod@derive`],
+//! The stages are folders; each knows only those before it: [`text`], [`diag`], [`syntax`] and [`ir`], [`hir`], [`check`], [`mod@derive`],
 //! [`exec`], [`data`], [`api`], and the command line.
 
 pub mod api;
@@ -50,6 +50,7 @@ pub mod derive;
 pub mod diag;
 pub mod exec;
 pub mod export;
+pub mod hir;
 pub mod ir;
 pub mod plan;
 pub mod syntax;

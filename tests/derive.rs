@@ -12,7 +12,7 @@ use rnnc::ir::pointwise::table;
 use rnnc::ir::verify::{Role, verify, verify_graph};
 use rnnc::ir::{
     Along, Cell, Const, Contract, Dim, DimDecl, Env, Gradient, Graph, Hyper, HyperKind, Indexed,
-    Input, Leaf, Move, Node, NodeId, Op, Output, Pointwise, Reduction, Shape, Source,
+    Input, InputRole, Leaf, Move, Node, NodeId, Op, Output, Pointwise, Reduction, Shape, Source,
 };
 use rnnc::text::{FileId, Span};
 
@@ -46,7 +46,8 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
         let shape = shape(axes);
         leaves.push(step.add(Leaf::Input(idx), Vec::new(), shape.clone(), NOWHERE));
         let name = format!("x{idx}").into();
-        declared.push(Input { name, shape, index: None, default: None, span: NOWHERE });
+        let role = InputRole::Input;
+        declared.push(Input { name, shape, index: None, default: None, role, span: NOWHERE });
     }
     let node = build(&mut step, &leaves);
     let dims = SIZES
@@ -72,6 +73,7 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
         step,
         start: Graph::default(),
         outputs: vec![Output { name: "y".into(), node }],
+        losses: Vec::new(),
         values: Vec::new(),
         shared: Vec::new(),
         layouts: Vec::new(),

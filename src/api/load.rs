@@ -21,9 +21,12 @@ const MAX_CHAIN: usize = 64;
 /// All files of a spec have at most this many `use` items together. Each asks the system where it leads.
 const MAX_USES: usize = 4096;
 
-/// All files of a spec, read and parsed.
-pub(super) struct Loaded {
+/// All files of a spec, read and parsed. An editor analyses its program ([`crate::check::analyse`]) whatever is wrong with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The texts.
     pub sources: SourceMap,
+    /// Their trees.
     pub program: Program,
     /// What the parser had to say, and what could not be used.
     pub diagnostics: Vec<Diagnostic>,
@@ -83,7 +86,7 @@ pub(super) fn again<'f>(
 }
 
 /// Reads a file and all that it uses.
-pub(super) fn load(name: &str, bytes: &[u8], resolver: &dyn Resolver) -> Loaded {
+pub fn load(name: &str, bytes: &[u8], resolver: &dyn Resolver) -> Loaded {
     let program = Program { files: Vec::new(), uses: Vec::new() };
     let loaded = Loaded { sources: SourceMap::default(), program, diagnostics: Vec::new() };
     let (known, chain) = (BTreeMap::new(), Vec::new());

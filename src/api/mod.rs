@@ -14,6 +14,7 @@ pub mod weights;
 pub use artifact::Artifact;
 pub use error::{Error, SpecError};
 pub use library::{GROUPS, Group, LibraryFile, library, library_file, similar_names};
+pub use load::{Loaded, load};
 pub use resolve::{Resolver, UseError};
 pub use sizes::{Evidence, infer_sizes};
 pub use spec::{CellSpec, Spec};

@@ -1,6 +1,5 @@
 //! A source file and the cells in it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::{Error, SpecError};
@@ -33,6 +32,7 @@ pub(super) const SETTING: &str = "--set";
 pub struct Spec {
     inner: Arc<Inner>,
     cells: Vec<ir::Cell>,
+    main: Option<usize>,
     used: Vec<ir::Cell>,
     warnings: Vec<Diagnostic>,
 }
@@ -98,8 +98,8 @@ impl Spec {
         if diag::has_errors(&diagnostics) {
             return Err(SpecError { diagnostics, sources: inner.sources.clone() });
         }
-        let check::Checked { cells, used, diagnostics: _ } = checked;
-        Ok(Spec { inner, cells, used, warnings: diagnostics })
+        let check::Checked { cells, main, used, diagnostics: _ } = checked;
+        Ok(Spec { inner, cells, main, used, warnings: diagnostics })
     }
 
     /// What is probably not meant in the file itself; what it uses is taken as it is.
@@ -168,18 +168,7 @@ impl Spec {
 
     /// The cell that the file is about: its only one, or the only one that is no layer of another.
     pub fn main(&self) -> Option<&ir::Cell> {
-        let decls = self.tree().items.iter().flat_map(|it| match it {
-            ast::Item::Cell(cell) => cell.decls.as_slice(),
-            ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => &[],
-        });
-        let layers: BTreeSet<&str> = decls
-            .filter_map(|it| match &it.kind {
-                ast::DeclKind::Layer(layer) => Some(&*layer.cell.name),
-                _ => None,
-            })
-            .collect();
-        let mut main = self.cells.iter().filter(|it| !layers.contains(&*it.name));
-        main.next().filter(|_| main.next().is_none())
+        Some(&self.cells[self.main?])
     }
 
     fn find(&self, name: &str) -> Option<&ir::Cell> {

@@ -1,15 +1,17 @@
 //! What a step hands to the next one: states, their older values, the past of everything else, and how each starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::hypers::Hypers;
-use super::items::Items;
+use super::consts::Hypers;
+use super::declared::Declared;
+use super::equation;
 use super::layer::{Of, Splice};
 use super::lower::{Carried, Lower, Past, Phase, Scope, Value};
-use super::names::{Def, Kind, Names};
-use super::resolve::{Place, Resolver};
 use crate::diag::Diagnostic;
+use crate::hir::{self, DefId, DefKind, Kind};
 use crate::ir::{Carry, Const, Graph, Input, Leaf, Node, NodeId, Op, Shape, Start, TIME};
+use crate::syntax::ast::Role;
+use crate::text::id::Id;
 
 /// The graphs of a cell with what it carries.
 pub(super) struct Assembled {
@@ -23,30 +25,25 @@ pub(super) struct Assembled {
 /// Takes the step graph and gives it back with its carries and the graph of their starts; `None` when something is wrong.
 pub(super) fn assemble(
     mut step: Lower<'_, '_>,
-    names: &Names<'_>,
-    items: &Items<'_>,
-    hypers: &Hypers<'_>,
+    names: &Declared<'_>,
+    hypers: &Hypers,
     inputs: &[Input],
     sink: &mut Vec<Diagnostic>,
 ) -> Option<Assembled> {
-    let mut start = Lower::new(names, items, hypers, Phase::Start);
+    let mut start = Lower::new(names, hypers, Phase::Start);
     start.elements.clone_from(&step.elements);
-    computed(&mut start, names, items);
+    computed(&mut start, names);
     let (mut carries, mut of) = (Vec::new(), Vec::new());
-    let states: Vec<(usize, &Def<'_>)> = names
-        .defs
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| matches!(it.kind, Kind::State { .. }))
-        .collect();
+    let states: Vec<(DefId, &hir::Def<'_>)> = names.cell.defs_of(DefKind::is_carried).collect();
     let mut complete = true;
     for (idx, def) in &states {
-        let begin = start_of(&mut start, def);
-        let next = match &step.values[*idx] {
-            Some(Value::Node(node)) => Some(*node),
-            Some(Value::Poison | Value::Constant(..) | Value::Index(..)) | None => None,
+        let begin = start_of(&mut start, names, *idx);
+        let next = match step.value(*idx) {
+            Some(Value::Node(node) | Value::Index(node, _)) => Some(*node),
+            Some(Value::Poison | Value::Constant(..)) | None => None,
         };
-        let (Some(begin), Some(next), Some(shape)) = (begin, next, def.shape.clone()) else {
+        let (Some(begin), Some(next), Some(shape)) = (begin, next, names.shape(*idx).cloned())
+        else {
             complete = false;
             continue;
         };
@@ -54,8 +51,9 @@ pub(super) fn assemble(
         carries.push(Carry {
             name: def.name.name.clone(),
             shape,
-            index: None,
+            index: names.below(*idx).cloned(),
             is_state: true,
+            teacher: names.cell.group(*idx).and_then(|it| it.teacher).map(|it| names.slot(it)),
             start: Start::Node(begin),
             next,
             span: def.name.span,
@@ -85,7 +83,6 @@ pub(super) fn assemble(
             carries.push(time(&mut step, &mut start, past));
             continue;
         };
-        let def = &names.defs[value.0];
         let is_state = step.is_state(value);
         let next = match (past.back, is_state) {
             (1, _) => match step.leaf_or_value(value) {
@@ -107,7 +104,7 @@ pub(super) fn assemble(
                 }
             },
             (true, _, Some(state)) => Start::SameAs(*state),
-            (true, _, None) => Start::SameAs(def.slot),
+            (true, _, None) => Start::SameAs(names.slot(value.0)),
             (false, _, _) => {
                 let default = default_of(&step, value, inputs);
                 let scalar = start.node(&Value::Constant(default, 1), past.span);
@@ -122,6 +119,7 @@ pub(super) fn assemble(
             shape: past.shape.clone(),
             index: past.index.clone(),
             is_state,
+            teacher: None,
             start: begin,
             next,
             span: past.span,
@@ -141,7 +139,7 @@ pub(super) fn assemble(
 fn default_of(step: &Lower<'_, '_>, of: Of, inputs: &[Input]) -> Const {
     let default = match step.piece_of(of) {
         Some((layer, ready, piece)) => {
-            let element = &step.elements[layer][of.1 / ready.inner.pieces.len()];
+            let element = &step.elements[layer.idx()][of.1 / ready.inner.pieces.len()];
             let default = piece.default.as_ref();
             default.and_then(|it| Splice { element }.constant(it).ok())
         }
@@ -159,12 +157,12 @@ struct Starts {
 }
 
 impl Starts {
-    fn of_layers(start: &mut Lower<'_, '_>, names: &Names<'_>) -> Starts {
+    fn of_layers(start: &mut Lower<'_, '_>, names: &Declared<'_>) -> Starts {
         let mut places = Vec::with_capacity(names.layers.len());
         for (idx, layer) in names.layers.iter().enumerate() {
             let elements = start.elements[idx].clone();
             let copies = elements.iter().map(|element| {
-                let Some(ready) = &layer.ready else { return Vec::new() };
+                let Some(ready) = layer else { return Vec::new() };
                 start.start_of_layer(ready, element).unwrap_or_default()
             });
             places.push(copies.collect());
@@ -178,7 +176,7 @@ impl Starts {
         let count = ready.inner.pieces.len();
         let carry = ready.inner.carried.iter().position(|it| *it == (Some(of.1 % count), 1))?;
         let Start::Node(node) = ready.inner.cell.carries[carry].start else { return None };
-        self.places[layer].get(of.1 / count)?.get(node.idx()).copied()
+        self.places[layer.idx()].get(of.1 / count)?.get(node.idx()).copied()
     }
 }
 
@@ -189,6 +187,7 @@ fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, past: &Past) -> Car
         shape: Shape::scalar(),
         index: None,
         is_state: false,
+        teacher: None,
         start: Start::Node(start.node(&Value::number(0.0), past.span)),
         next: step.next_time(past.leaf, past.span),
         span: past.span,
@@ -196,59 +195,56 @@ fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, past: &Past) -> Car
 }
 
 /// Lowers the computed consts that starts read, in order.
-fn computed(start: &mut Lower<'_, '_>, names: &Names<'_>, items: &Items<'_>) {
-    let mut needed = vec![false; names.defs.len()];
-    let mut open: Vec<usize> = Vec::new();
-    // What is wrong in the starts was reported when their names were resolved.
-    let mut ignored = Vec::new();
-    let mut resolver = Resolver::new(names, items, Place::Start(String::new()), &mut ignored);
-    for def in &names.defs {
-        if let Kind::State { start: Some(expr) } = &def.kind {
-            resolver.visit(expr);
+fn computed(start: &mut Lower<'_, '_>, names: &Declared<'_>) {
+    let cell = names.cell;
+    let equation_of = |def: DefId| match names.kind(def) {
+        DefKind::Computed => names.def(def).equation,
+        _ => None,
+    };
+    let mut open: Vec<hir::EquationId> = Vec::new();
+    for group in cell.groups.iter().filter(|it| matches!(it.role, Role::State | Role::Feedback)) {
+        group.value.iter().for_each(|it| {
+            hir::walk::expr(it, &mut |it| {
+                if let Kind::Def(def) = it.kind {
+                    open.extend(equation_of(def));
+                }
+            });
+        });
+    }
+    let reads = |equation: hir::EquationId| {
+        cell.equations[equation].uses.iter().filter_map(move |it| equation_of(it.0))
+    };
+    let mut needed: BTreeSet<usize> = BTreeSet::new();
+    while let Some(equation) = open.pop() {
+        if needed.insert(equation.idx()) {
+            open.extend(reads(equation));
         }
     }
-    open.extend(resolver.uses.iter().map(|it| it.0));
-    let mut edges: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    while let Some(def) = open.pop() {
-        let (Kind::Computed, Some(equation)) = (&names.defs[def].kind, names.defs[def].equation)
-        else {
-            continue;
-        };
-        if std::mem::replace(&mut needed[def], true) {
-            continue;
-        }
-        let uses: Vec<usize> = names.equations[equation].uses.iter().map(|it| it.0).collect();
-        open.extend(&uses);
-        edges.insert(def, uses);
-    }
-    if edges.is_empty() {
+    if needed.is_empty() {
         return;
     }
-    let all: Vec<Vec<usize>> =
-        (0..names.defs.len()).map(|it| edges.remove(&it).unwrap_or_default()).collect();
-    for def in super::order::sort(&all).order {
-        if needed[def]
-            && let Some(equation) = names.defs[def].equation
-        {
-            super::cell::lower_equation(start, names, &names.equations[equation]);
+    let edges: Vec<Vec<usize>> =
+        cell.equations.ids().map(|it| reads(it).map(Id::idx).collect()).collect();
+    for idx in super::order::sort(&edges).order {
+        if needed.contains(&idx) {
+            equation::lower(start, names, hir::EquationId::new(idx));
         }
     }
 }
 
 /// The node of a state's start.
-fn start_of(start: &mut Lower<'_, '_>, def: &Def<'_>) -> Option<NodeId> {
-    let shape = def.shape.as_ref()?;
-    let Kind::State { start: given } = &def.kind else { return None };
-    match given {
+fn start_of(start: &mut Lower<'_, '_>, names: &Declared<'_>, state: DefId) -> Option<NodeId> {
+    let shape = names.shape(state)?;
+    let name = names.def(state).name;
+    match names.cell.group(state).and_then(|it| it.value.as_ref()) {
         Some(expr) => {
             let value = start.expr(expr, &Scope::CELL);
-            let what = format!("the start of `{}`", def.name.name);
-            start.declared(&value, shape, &what, expr, def.name.span)
+            let what = format!("the start of `{}`", name.name);
+            start.declared(&value, shape, &what, expr, name.span)
         }
         None => {
-            let span = def.name.span;
-            let scalar = start.node(&Value::number(0.0), span);
-            Some(start.fill(scalar, shape, span))
+            let scalar = start.node(&Value::number(0.0), name.span);
+            Some(start.fill(scalar, shape, name.span))
         }
     }
 }

@@ -1,74 +1,75 @@
 //! One cell, from its tree to its graphs.
 
 use super::carries;
-use super::declare;
-use super::hypers::{self, Hypers, Settings};
+use super::consts::Hypers;
+use super::declared::Declared;
+use super::equation;
+use super::hypers::{self, Settings};
 use super::inits;
-use super::items::{self, Items};
 use super::layer::{self, Element, Given, Inner, Of, Ready, Splice, Store};
 use super::layout;
-use super::lower::{Carried, Lower, Phase, Scope, Value};
+use super::lower::{Carried, Lower, Phase, Scope};
 use super::masks;
-use super::names::{Equation, Kind, Names, Right};
 use super::order;
 use super::pieces::{self, Pieces};
-use super::resolve::{Place, Resolver};
 use super::shapes;
 use super::show;
+use super::types::Recorder;
 use crate::diag::{self, Applicability, Code, Diagnostic};
-use crate::ir::{self, Const, Init, Input, Output, Param, Shape};
-use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind};
-use crate::text::Span;
+use crate::hir::{CellId, DefKind, EquationId, Tree};
+use crate::ir::{self, Const, Init, Input, InputRole, Loss, Output, Param};
+use crate::text::id::Id;
 
 /// Checks a cell. It is given back when nothing is wrong with it; what is wrong is in `sink`.
-pub(super) fn check<'a>(
-    cell: &'a ast::Cell,
-    items: &Items<'a>,
+pub(super) fn check(
+    tree: &Tree<'_>,
+    id: CellId,
     settings: &Settings<'_>,
-    given: &Given<'a>,
+    given: &Given,
     store: &Store,
+    types: Option<&Recorder>,
     sink: &mut Vec<Diagnostic>,
 ) -> Option<Inner> {
     let first = sink.len();
-    let mut names = declare::collect(cell, sink);
-    hypers::set_dims(&mut names, items, settings, &cell.name.name, sink);
+    let cell = &tree.cells[id];
+    let mut names = Declared::of(tree, id, types, sink);
+    hypers::set_dims(&mut names, settings, sink);
     for dim in &mut names.dims.free {
         dim.default = given.sizes.get(&dim.name).copied().or(dim.default);
     }
-    resolve_all(&mut names, items, sink);
-    let hypers = hypers::resolve(&names, items, settings, given, sink);
-    let (ready, fixed_by_layers) = layer::prepare(&names, items, &hypers, store, sink);
-    for (layer, ready) in names.layers.iter_mut().zip(ready) {
-        layer.ready = ready;
-    }
-    let returned = pieces::returned(&names, items, sink);
+    names.check_sizes(sink);
+    let hypers = hypers::resolve(&names, settings, given, sink);
+    let (ready, fixed_by_layers) = layer::prepare(&names, &hypers, store, sink);
+    names.layers = ready;
     let order = order_of(&names, sink);
 
-    let mut step = Lower::new(&names, items, &hypers, Phase::Step);
-    (step.inferred, step.told) = shapes::inferred(&names, items, &hypers, sink);
+    let mut step = Lower::new(&names, &hypers, Phase::Step);
+    (step.inferred, step.told) = shapes::inferred(&names, &hypers, sink);
     for idx in order {
-        lower_equation(&mut step, &names, &names.equations[idx]);
+        equation::lower(&mut step, &names, idx);
     }
-    let outputs: Vec<(Output, Of)> =
-        returned.into_iter().filter_map(|it| pieces::output(&mut step, &names, it)).collect();
-    let inputs = inputs(&names, items, &hypers, sink);
-    let params = params(&step, &names, items, &hypers, sink);
-    let n_own = names.defs.iter().filter(|it| matches!(it.kind, Kind::Param { .. })).count();
+    let outputs = cell.outputs.iter().filter_map(|it| pieces::output(&mut step, &names, it));
+    let outputs: Vec<(Output, Of)> = outputs.collect();
+    let losses = losses(&mut step, &names);
+    let inputs = inputs(&names, &hypers, sink);
+    let params = params(&step, &names, &hypers, sink);
+    let n_own = names.count(|it| matches!(it, DefKind::Param { .. }));
     let own = &params[..n_own.min(params.len())];
-    let mut layouts = layout::collect(cell, &names, own, sink);
+    let mut layouts = layout::collect(&names, own, sink);
     let elements = own_elements(&step, &names);
-    if layer::extend_layouts(&mut layouts, n_own > 0, elements, cell.name.span).is_err() {
+    if layer::extend_layouts(&mut layouts, n_own > 0, elements, cell.ast.name.span).is_err() {
         let message = "a tensor of the layout of a layer is too large";
-        sink.push(Diagnostic::new(Code::TooLarge, cell.name.span, message));
+        sink.push(Diagnostic::new(Code::TooLarge, cell.ast.name.span, message));
     }
-    let mut masks = masks::lower(&names, items, &hypers, sink);
+    let mut masks = masks::lower(&names, &hypers, sink);
     masks_of_layers(&step, &names, &mut masks);
     let pieces = pieces::of_cell(&mut step, &names, &inputs);
+    step.note_defs();
     let mut fixed = std::mem::take(&mut step.fixed);
     fixed.extend(fixed_by_layers);
-    let carried = carries::assemble(step, &names, items, &hypers, &inputs, sink);
+    let carried = carries::assemble(step, &names, &hypers, &inputs, sink);
 
-    if diag::has_errors(&sink[first..]) {
+    if !cell.sound || diag::has_errors(&sink[first..]) {
         return None;
     }
     // What is poisoned was reported, here or by the parser.
@@ -81,9 +82,9 @@ pub(super) fn check<'a>(
     for dim in &mut names.dims.free {
         dim.fixed = fixed.contains(&dim.name);
     }
-    let doc = cell.doc.as_ref().map(|it| it.lines.clone()).unwrap_or_default();
+    let doc = cell.ast.doc.as_ref().map(|it| it.lines.clone()).unwrap_or_default();
     let mut checked = ir::Cell {
-        name: cell.name.name.clone(),
+        name: cell.name().clone(),
         doc,
         shared: shared(&names, &params),
         layouts,
@@ -95,11 +96,12 @@ pub(super) fn check<'a>(
         step,
         start,
         outputs: outputs.into_iter().map(|it| it.0).collect(),
+        losses,
         values: pieces.values(),
         dims: names.dims.free,
         derived: names.dims.derived,
     };
-    layout::check_sums(&mut checked, n_own, cell.name.span, sink);
+    layout::check_sums(&mut checked, n_own, cell.ast.name.span, sink);
     if diag::has_errors(&sink[first..]) {
         return None;
     }
@@ -112,130 +114,48 @@ pub(super) fn check<'a>(
     Some(Inner { cell: checked, pieces: list, by_name, main, carried, hypers: own })
 }
 
-/// Resolves the names of everything in a cell.
-fn resolve_all<'a>(names: &mut Names<'a>, items: &Items<'a>, sink: &mut Vec<Diagnostic>) {
-    let mut found = Vec::with_capacity(names.equations.len());
-    let mut layers = Vec::with_capacity(names.layers.len());
-    // One walker for all equations, so that the search for near names has one budget.
-    let mut resolver = Resolver::new(names, items, Place::Step, sink);
-    for equation in &names.equations {
-        let def = &names.defs[equation.def];
-        resolver.place = match def.kind {
-            Kind::Computed => Place::Computed(format!("the const `{}`", def.name.name)),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Layer(_)
-            | Kind::Later => Place::Step,
-        };
-        if let Right::Layer(layer, _) = equation.value {
-            layers.push(resolver.layer(layer));
-        } else {
-            let targets = equation.targets();
-            let defines: Vec<&ast::Ident> = targets.map(|it| names.defs[it].name).collect();
-            resolver.right(equation.value, &defines);
-        }
-        found.push((
-            std::mem::take(&mut resolver.uses),
-            std::mem::take(&mut resolver.pasts),
-            std::mem::take(&mut resolver.past_parts),
-        ));
-    }
-    for def in &names.defs {
-        let name = &def.name.name;
-        match &def.kind {
-            Kind::State { start: Some(start) } => {
-                resolver.place = Place::Start(format!("the start of `{name}`"));
-                resolver.visit(start);
-            }
-            Kind::Input { default: Some(default), .. } => {
-                resolver.place = Place::Constant(format!("the default of `{name}`"));
-                resolver.visit(default);
-            }
-            Kind::Param { init: Some(init), .. } => {
-                resolver.place = Place::Init;
-                resolver.visit(init);
-            }
-            Kind::Mask { probability: Some(probability), .. } => {
-                resolver.place = Place::Constant(format!("the probability of `{name}`"));
-                resolver.visit(probability);
-            }
-            Kind::Param { init: None, .. }
-            | Kind::Mask { probability: None, .. }
-            | Kind::Input { default: None, .. }
-            | Kind::State { start: None }
-            | Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Computed
-            | Kind::Value(_)
-            | Kind::Layer(_)
-            | Kind::Later => {}
-        }
-    }
-    for (equation, (uses, pasts, past_parts)) in names.equations.iter_mut().zip(found) {
-        equation.uses = uses;
-        equation.pasts = pasts;
-        equation.past_parts = past_parts;
-    }
-    // Equations stand in the order in which their layers do.
-    for (layer, (kinds, sound)) in names.layers.iter_mut().zip(layers) {
-        layer.kinds = kinds;
-        layer.sound = sound;
-    }
-}
-
-/// The order of the equations, by position; reports circles.
-fn order_of(names: &Names<'_>, sink: &mut Vec<Diagnostic>) -> Vec<usize> {
+/// The order of the equations; reports circles.
+fn order_of(names: &Declared<'_>, sink: &mut Vec<Diagnostic>) -> Vec<EquationId> {
     let edges: Vec<Vec<usize>> = names
+        .cell
         .equations
         .iter()
-        .map(|it| it.uses.iter().filter_map(|(def, _)| names.defs[*def].equation).collect())
+        .map(|it| it.uses.iter().filter_map(|it| names.def(it.0).equation).map(Id::idx).collect())
         .collect();
     let sorted = order::sort(&edges);
     for cycle in &sorted.cycles {
         sink.push(cycle_fault(names, cycle));
     }
-    sorted.order
+    sorted.order.into_iter().map(EquationId::new).collect()
 }
 
-fn cycle_fault(names: &Names<'_>, cycle: &[usize]) -> Diagnostic {
-    let def = |equation: usize| &names.defs[names.equations[equation].def];
+fn cycle_fault(names: &Declared<'_>, cycle: &[usize]) -> Diagnostic {
+    let cell = names.cell;
+    let def = |at: usize| names.def(cell.equations[EquationId::new(at)].targets[0]);
     // A state leads, because its old value is most likely what was meant.
-    let lead = cycle.iter().position(|it| matches!(def(*it).kind, Kind::State { .. })).unwrap_or(0);
+    let lead = cycle.iter().position(|it| def(*it).kind == DefKind::State).unwrap_or(0);
     let cycle: Vec<usize> = cycle[lead..].iter().chain(&cycle[..lead]).copied().collect();
     let circle: Vec<&str> = cycle.iter().map(|it| &*def(*it).name.name).collect();
-    let first = &def(cycle[0]).name;
+    let first = def(cycle[0]);
     let reads = |from: usize, to: usize| {
-        let found =
-            names.equations[from].uses.iter().find(|it| names.defs[it.0].equation == Some(to));
-        found.map_or(names.equations[from].value.span(), |it| it.1)
+        let (from, to) = (EquationId::new(from), Some(EquationId::new(to)));
+        let found = cell.equations[from].uses.iter().find(|it| names.def(it.0).equation == to);
+        found.map_or_else(|| cell.right_span(from), |it| it.1)
     };
     let span = reads(cycle[cycle.len() - 1], cycle[0]);
-    let name = &first.name;
+    let name = &first.name.name;
     let text = order::circle(&circle);
-    if let Kind::Computed = def(cycle[0]).kind {
+    if first.kind == DefKind::Computed {
         let message = format!("`{name}` is defined by itself: {text}");
         return Diagnostic::new(Code::Cycle, span, message);
     }
     let message =
         format!("`{name}` depends on itself within one step: {text}; did you mean `prev {name}`?");
     let fault = Diagnostic::new(Code::Cycle, span, message);
-    let mut fault = match def(cycle[0]).kind {
+    let mut fault = match first.kind {
         // What follows the name of a layer stays.
-        Kind::Layer(_) => fault.fix(Applicability::Maybe, span.before(), "prev "),
-        Kind::Dim
-        | Kind::Hyper(_)
-        | Kind::Input { .. }
-        | Kind::State { .. }
-        | Kind::Param { .. }
-        | Kind::Computed
-        | Kind::Mask { .. }
-        | Kind::Value(_)
-        | Kind::Later => fault.fix(Applicability::Maybe, span, format!("prev {name}")),
+        DefKind::Layer(_) => fault.fix(Applicability::Maybe, span.before(), "prev "),
+        _ => fault.fix(Applicability::Maybe, span, format!("prev {name}")),
     };
     for pair in cycle.windows(2).take(3) {
         let (from, to) = (&def(pair[0]).name.name, &def(pair[1]).name.name);
@@ -244,150 +164,53 @@ fn cycle_fault(names: &Names<'_>, cycle: &[usize]) -> Diagnostic {
     fault
 }
 
-/// Lowers the right side of an equation and keeps its value under its name.
-pub(super) fn lower_equation(
-    lower: &mut Lower<'_, '_>,
-    names: &Names<'_>,
-    equation: &Equation<'_>,
-) {
-    let fold = match equation.value {
-        Right::Expr(expr) => {
-            let value = lower.expr(expr, &Scope::CELL);
-            return keep(lower, names, expr, equation.def, value);
+/// The losses of a model, each a number per step: one with a name is called so.
+fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    for loss in &names.cell.losses {
+        let span = loss.value.span();
+        let value = step.expr(&loss.value, &Scope::CELL);
+        let Some(shape) = step.number_shape(&value, &loss.value) else { continue };
+        if shape.rank() > 0 {
+            let message = format!("a loss is a number per step, this one has shape `{shape}`");
+            let fault = Diagnostic::new(Code::DeclaredShape, span, message);
+            step.sink.push(fault.help("take the `mean` or the `sum` over its axes"));
+            continue;
         }
-        Right::Fold(fold) => fold,
-        Right::Layer(layer, _) => return lower.layer(layer),
-    };
-    let values = lower.equation_fold(fold, equation);
-    for ((def, result), value) in equation.targets().zip(&fold.results).zip(values) {
-        keep(lower, names, result, def, value);
-    }
-}
-
-/// Keeps the value of an expression under the name that an equation defines.
-fn keep(lower: &mut Lower<'_, '_>, names: &Names<'_>, expr: &Expr, target: usize, value: Value) {
-    let def = &names.defs[target];
-    let name = &def.name.name;
-    let span = expr.span;
-    let value = match (&def.kind, value) {
-        (_, Value::Poison) => return,
-        (Kind::Computed, value) => {
-            let Some(shape) = &def.shape else { return };
-            if let (Value::Constant(..), 0) = (&value, shape.rank()) {
-                lower.values[target] = Some(value);
-                return;
-            }
-            let what = format!("the const `{name}`");
-            match lower.declared(&value, shape, &what, expr, def.name.span) {
-                Some(node) => Value::Node(node),
-                None => return,
-            }
-        }
-        (Kind::State { .. }, value) => {
-            let (Some(shape), Some(found)) = (&def.shape, lower.number_shape(&value, expr)) else {
-                return;
-            };
-            if found != *shape {
-                let fault = state_shape(names, expr, name, &found, shape)
-                    .label(def.name.span, format!("declared `{shape}` here"));
-                lower.sink.push(fault);
-                return;
-            }
-            Value::Node(lower.node(&value, span))
-        }
-        (_, value @ Value::Index(..)) => value,
-        (_, value) => Value::Node(lower.node(&value, span)),
-    };
-    if let Value::Node(node) = &value {
-        lower.graph.set_name(*node, name.clone());
-    }
-    lower.values[target] = Some(value);
-}
-
-/// The first `W * x` of a matrix and a vector that `W @ x` would multiply: the place of the sign, and both operands.
-fn product_meant(names: &Names<'_>, value: &Expr) -> Option<(Span, String, String)> {
-    let shape = |expr: &Expr| {
-        let (ExprKind::Path(path) | ExprKind::Prev(path, None)) = &expr.kind else { return None };
-        let (_, def) = names.find(&path.head.name)?;
-        Some((def.shape.clone()?, crate::syntax::print_expr(expr)))
-    };
-    let mut found = None;
-    items::walk(value, &mut |it| {
-        let ExprKind::Chain(first, rest) = &it.kind else { return };
-        // In a longer chain `@` would need parentheses.
-        let [(BinaryOp::Mul, star, second)] = rest.as_slice() else { return };
-        if let (None, Some((matrix, left)), Some((vector, right))) =
-            (&found, shape(first), shape(second))
-            && matrix.rank() == 2
-            && vector.rank() == 1
-            && matrix.axes().last() == vector.axes().last()
-        {
-            found = Some((*star, left, right));
-        }
-    });
-    found
-}
-
-fn state_shape(
-    names: &Names<'_>,
-    value: &Expr,
-    name: &str,
-    found: &Shape,
-    declared: &Shape,
-) -> Diagnostic {
-    let span = value.span;
-    let message = format!("the new value of `{name}` has shape `{found}`, declared `{declared}`");
-    let fault = Diagnostic::new(Code::StateShape, span, message);
-    if found.rank() > 0 {
-        return match product_meant(names, value) {
-            Some((star, left, right)) => fault
-                .label(star, "repeats the vector along the rows")
-                .help(format!("for the matrix product write `{left} @ {right}`"))
-                .fix(Applicability::Maybe, star, "@"),
-            None => fault.help("change the declaration or the equation"),
+        let name = match loss.value.bare().def() {
+            Some(def) => names.def(def).name.name.clone(),
+            None => "loss".into(),
         };
+        let node = step.node(&value, span);
+        losses.push(Loss { name, node, at_last: loss.at_last, span });
     }
-    match show::Shown::from(value).full() {
-        Some(text) => {
-            // A plain zero is already there.
-            let text = match &*text {
-                "0" => format!("zeros({declared})"),
-                _ => format!("zeros({declared}) + {text}"),
-            };
-            fault.help(format!("write `{text}`")).fix(Applicability::Maybe, span, text)
-        }
-        None => fault.help(format!("add `zeros({declared})`")),
-    }
+    losses
 }
 
-fn inputs(
-    names: &Names<'_>,
-    items: &Items<'_>,
-    hypers: &Hypers<'_>,
-    sink: &mut Vec<Diagnostic>,
-) -> Vec<Input> {
+fn inputs(names: &Declared<'_>, hypers: &Hypers, sink: &mut Vec<Diagnostic>) -> Vec<Input> {
     let mut inputs = Vec::new();
-    let mut lower = Lower::new(names, items, hypers, Phase::Constants);
-    for def in &names.defs {
-        let Kind::Input { index, default } = &def.kind else { continue };
-        let name = def.name.name.clone();
-        let default = default.and_then(|expr| {
-            if sink.iter().any(|it| it.span == expr.span) {
-                return None;
-            }
+    let mut lower = Lower::new(names, hypers, Phase::Constants);
+    let targets = names.cell.defs_of(|it| it == DefKind::Target);
+    for (id, def) in names.cell.defs_of(|it| it == DefKind::Input).chain(targets) {
+        let (name, index) = (def.name.name.clone(), names.below(id).cloned());
+        let default = names.cell.group(id).and_then(|it| it.value.as_ref()).and_then(|expr| {
             let what = format!("the default of `{name}`");
             let value = lower.constant_expr(expr, &Scope::CELL, &what)?;
-            if let (Some(number), Some(_)) = (lower.value_of(&value), index)
+            if let (Some(number), Some(_)) = (lower.value_of(&value), &index)
                 && (number.fract() != 0.0 || number < 0.0)
             {
-                let message =
-                    format!("{what} is a whole number, at least 0, not {}", show::number(number));
-                sink.push(Diagnostic::new(Code::ConstantOutOfRange, expr.span, message));
+                let number = show::number(number);
+                let message = format!("{what} is a whole number, at least 0, not {number}");
+                sink.push(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
             }
             Some(value)
         });
-        let shape = def.shape.clone().unwrap_or_default();
-        inputs.push(Input { name, shape, index: index.clone(), default, span: def.name.span });
+        let shape = names.shape(id).cloned().unwrap_or_default();
+        let role = match def.kind {
+            DefKind::Target => InputRole::Target,
+            _ => InputRole::Input,
+        };
+        inputs.push(Input { name, shape, index, default, role, span: def.name.span });
     }
     sink.append(&mut lower.sink);
     inputs
@@ -395,23 +218,24 @@ fn inputs(
 
 fn params(
     step: &Lower<'_, '_>,
-    names: &Names<'_>,
-    items: &Items<'_>,
-    hypers: &Hypers<'_>,
+    names: &Declared<'_>,
+    hypers: &Hypers,
     sink: &mut Vec<Diagnostic>,
 ) -> Vec<Param> {
     let mut params = Vec::new();
-    let mut lower = Lower::new(names, items, hypers, Phase::Constants);
-    for def in &names.defs {
-        let Kind::Param { init, trained } = &def.kind else { continue };
-        let shape = def.shape.clone().unwrap_or_default();
-        let init = match (init, &def.shape) {
+    let mut lower = Lower::new(names, hypers, Phase::Constants);
+    for (id, def) in names.cell.defs.pairs() {
+        let DefKind::Param { trained } = def.kind else { continue };
+        let init = names.cell.group(id).and_then(|it| it.init.as_ref());
+        let declared = names.shape(id);
+        let shape = declared.cloned().unwrap_or_default();
+        let init = match (init, declared) {
             (Some(expr), Some(shape)) => inits::lower(&mut lower, expr, shape),
             (_, _) => Some(inits::default(&shape)),
         };
         let init = init.unwrap_or(Init::Const(Const::Number(0.0)));
         let (name, span) = (def.name.name.clone(), def.name.span);
-        params.push(Param { name, shape, init, trained: *trained, span });
+        params.push(Param { name, shape, init, trained, span });
     }
     sink.append(&mut lower.sink);
     for (ready, element) in own_elements(step, names) {
@@ -433,19 +257,19 @@ fn params(
 /// The layers that have weights of their own, those of a stack one by one.
 fn own_elements<'s>(
     step: &'s Lower<'_, '_>,
-    names: &'s Names<'_>,
+    names: &'s Declared<'_>,
 ) -> impl Iterator<Item = (&'s Ready<'s>, &'s Element)> {
     let layers = names.layers.iter().zip(&step.elements);
     layers
-        .filter_map(|(layer, elements)| Some((layer.ready.as_ref()?, elements)))
+        .filter_map(|(ready, elements)| Some((ready.as_ref()?, elements)))
         .filter(|(ready, _)| ready.shares.is_none())
         .flat_map(|(ready, elements)| elements.iter().map(move |it| (ready, it)))
 }
 
 /// The masks of layers, after those of the cell.
-fn masks_of_layers(step: &Lower<'_, '_>, names: &Names<'_>, masks: &mut Vec<ir::Mask>) {
-    for (layer, elements) in names.layers.iter().zip(&step.elements) {
-        let Some(ready) = &layer.ready else { continue };
+fn masks_of_layers(step: &Lower<'_, '_>, names: &Declared<'_>, masks: &mut Vec<ir::Mask>) {
+    for (ready, elements) in names.layers.iter().zip(&step.elements) {
+        let Some(ready) = ready else { continue };
         for element in elements {
             let splice = Splice { element };
             masks.extend(ready.inner.cell.masks.iter().map(|it| ir::Mask {
@@ -460,24 +284,20 @@ fn masks_of_layers(step: &Lower<'_, '_>, names: &Names<'_>, masks: &mut Vec<ir::
 }
 
 /// The trained params that are read at more than one place.
-fn shared(names: &Names<'_>, params: &[Param]) -> Vec<crate::text::Name> {
-    let mut counts = vec![0usize; names.defs.len()];
-    for (def, _) in names.equations.iter().flat_map(|it| &it.uses) {
-        counts[*def] += 1;
+fn shared(names: &Declared<'_>, params: &[Param]) -> Vec<crate::text::Name> {
+    let mut counts = vec![0usize; names.cell.defs.len()];
+    for (def, _) in names.cell.equations.iter().flat_map(|it| &it.uses) {
+        counts[def.idx()] += 1;
     }
-    let own = names
-        .defs
-        .iter()
-        .zip(counts)
-        .filter(|(def, count)| *count > 1 && matches!(def.kind, Kind::Param { trained: true, .. }))
-        .map(|(def, _)| def.name.name.clone());
+    let own = names.cell.defs_of(|it| it == DefKind::Param { trained: true });
+    let own = own.filter(|it| counts[it.0.idx()] > 1).map(|it| it.1.name.name.clone());
     let mut shared: Vec<crate::text::Name> = own.collect();
     let mut targets = std::collections::BTreeSet::new();
-    for layer in names.layers.iter().filter_map(|it| it.ready.as_ref()) {
-        targets.extend(layer.shares);
+    for ready in names.layers.iter().flatten() {
+        targets.extend(ready.shares.map(Id::idx));
     }
     for (idx, layer) in names.layers.iter().enumerate() {
-        let Some(ready) = layer.ready.as_ref().filter(|it| it.shares.is_none()) else { continue };
+        let Some(ready) = layer.as_ref().filter(|it| it.shares.is_none()) else { continue };
         let count = ready.inner.cell.params.len();
         let own = &params[ready.first_param..ready.first_param + ready.count * count];
         for (param, inner) in own.iter().zip(ready.inner.cell.params.iter().cycle()) {

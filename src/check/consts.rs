@@ -1,8 +1,10 @@
-//! Constant expressions: folding, values that are known now, and constants as sizes.
+//! Constants and hypers: folding, values that are known now, and constants as sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ir::{Const, Dim, Env, Pointwise};
+use crate::hir::{ActivationOf, Tree};
+use crate::ir::{self, Const, Dim, Env, Pointwise};
+use crate::syntax::ast::BinaryOp;
 use crate::text::Name;
 
 /// A constant made of more parts is computed in the graph instead, whose nodes do not nest.
@@ -15,6 +17,34 @@ pub(super) struct Numbers {
     /// Those that the cell defines itself, each after those that it is made of.
     pub order: Vec<Name>,
     pub env: Env,
+}
+
+/// A hyper that is an activation.
+#[derive(Clone, Debug)]
+pub(super) struct Activation {
+    pub of: ActivationOf,
+    /// The constants after the value, in the order of the parameters.
+    pub constants: Vec<Const>,
+    /// How it is written.
+    pub text: String,
+}
+
+impl Activation {
+    /// Which one it is, whatever its constants are.
+    pub fn name(&self, tree: &Tree<'_>) -> String {
+        match self.of {
+            ActivationOf::Builtin(op, _) => format!("{op:?}"),
+            ActivationOf::Function(id) => tree.functions[id].name().name.to_string(),
+        }
+    }
+}
+
+/// All hypers of a cell.
+#[derive(Default)]
+pub(super) struct Hypers {
+    pub list: Vec<ir::Hyper>,
+    pub numbers: Numbers,
+    pub activations: BTreeMap<Box<str>, Activation>,
 }
 
 impl Numbers {
@@ -133,6 +163,24 @@ fn apply(op: Pointwise, args: &[Dim]) -> Option<Dim> {
         _ => return None,
     };
     result.ok()
+}
+
+/// Returns the operator of the elementwise table that a sign is.
+pub(super) fn pointwise(op: BinaryOp) -> Option<Pointwise> {
+    Some(match op {
+        BinaryOp::Add => Pointwise::Add,
+        BinaryOp::Sub => Pointwise::Sub,
+        BinaryOp::Mul => Pointwise::Mul,
+        BinaryOp::Div => Pointwise::Div,
+        BinaryOp::Pow => Pointwise::Pow,
+        BinaryOp::Less => Pointwise::Less,
+        BinaryOp::LessEqual => Pointwise::LessEqual,
+        BinaryOp::Greater => Pointwise::Greater,
+        BinaryOp::GreaterEqual => Pointwise::GreaterEqual,
+        BinaryOp::Equal => Pointwise::Equal,
+        BinaryOp::NotEqual => Pointwise::NotEqual,
+        BinaryOp::MatMul => return None,
+    })
 }
 
 /// An elementwise operator of constants: numbers are computed, sizes stay polynomials.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::order;
 use super::show;
 use crate::diag::{Applicability, Code, Diagnostic, Fix};
+use crate::hir::{self, DefId, DimKind, Expr, Kind};
 use crate::ir::{self, Dim, Shape};
-use crate::syntax::ast::{BinaryOp, DimDecl, DimKind, Expr, ExprKind, Ident};
+use crate::syntax::ast::{self, BinaryOp, Ident};
 use crate::text::{Name, Span};
 
 /// More elements than any value may have.
@@ -32,17 +33,18 @@ impl Dims {
     }
 }
 
-/// What a name means where a size is wanted. The one who looks it up reports what is wrong with it.
-pub(super) type Lookup<'l> = &'l mut dyn FnMut(&Ident) -> Result<Option<Dim>, Box<Diagnostic>>;
+/// What a dim or a local is where a size is wanted. The one who looks it up reports what is wrong with it.
+pub(super) type Lookup<'l> = &'l mut dyn FnMut(&Expr<'_>) -> Result<Option<Dim>, Box<Diagnostic>>;
 
 /// A size; `None` after a report.
-pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) -> Option<Dim> {
+pub(super) fn size(expr: &Expr<'_>, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) -> Option<Dim> {
+    let span = expr.span();
     let too_large = || {
         let message = match expr.kind {
-            ExprKind::Number(_) => "this size is more than 2^40".to_owned(),
-            _ => format!("the size `{}` is too large", show::short(expr)),
+            Kind::Number(_) => "this size is more than 2^40".to_owned(),
+            _ => format!("the size `{}` is too large", show::short(expr.ast)),
         };
-        Diagnostic::new(Code::TooLarge, expr.span, message)
+        Diagnostic::new(Code::TooLarge, span, message)
     };
     let bad = |span: Span, what: &str| {
         let message = format!("{what} is no size");
@@ -50,25 +52,25 @@ pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) 
             .help("sizes are sums, products and whole powers of dims and whole numbers")
     };
     let fault = match &expr.kind {
-        ExprKind::Number(value) if value.fract() != 0.0 => {
-            bad(expr.span, &format!("`{}`", show::number(*value)))
+        Kind::Number(value) if value.fract() != 0.0 => {
+            bad(span, &format!("`{}`", show::number(*value)))
         }
-        ExprKind::Number(value) if *value > MOST_ELEMENTS as f64 => too_large(),
-        ExprKind::Number(value) => return Some(Dim::number(*value as i64)),
-        ExprKind::Path(path) if path.tail.is_empty() => match lookup(&path.head) {
+        Kind::Number(value) if *value > MOST_ELEMENTS as f64 => too_large(),
+        Kind::Number(value) => return Some(Dim::number(*value as i64)),
+        Kind::Def(_) | Kind::Local(_) => match lookup(expr) {
             Ok(dim) => return dim,
             Err(fault) => *fault,
         },
-        ExprKind::Paren(inner) => return size(inner, lookup, sink),
-        ExprKind::Neg(_, inner) => {
+        Kind::Paren(inner) => return size(inner, lookup, sink),
+        Kind::Neg(inner) => {
             let negated = size(inner, lookup, sink)?.mul(&Dim::number(-1));
             match negated {
                 Ok(dim) => return Some(dim),
                 Err(_) => too_large(),
             }
         }
-        ExprKind::Chain(first, rest) => return chain(first, rest, lookup, sink, &too_large),
-        ExprKind::Binary(BinaryOp::Pow, _, base, exponent) => {
+        Kind::Chain(first, rest) => return chain(first, rest, lookup, sink, &too_large),
+        Kind::Binary(BinaryOp::Pow, _, base, exponent) => {
             let base = size(base, lookup, sink);
             let power = size(exponent, lookup, sink)?;
             match power.as_number().map(u32::try_from) {
@@ -77,27 +79,35 @@ pub(super) fn size(expr: &Expr, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) 
                     Err(_) => too_large(),
                 },
                 Some(Err(_)) | None => bad(
-                    exponent.span,
-                    &format!("a power with exponent `{}`", show::short(exponent)),
+                    exponent.span(),
+                    &format!("a power with exponent `{}`", show::short(exponent.ast)),
                 ),
             }
         }
-        ExprKind::Binary(..)
-        | ExprKind::Path(_)
-        | ExprKind::Inf
-        | ExprKind::Pi
-        | ExprKind::Prev(..)
-        | ExprKind::Call(..)
-        | ExprKind::Array(_)
-        | ExprKind::Index(..) => bad(expr.span, &format!("`{}`", show::short(expr))),
+        // A name that was reported when it was resolved; anything else has not the form of a size.
+        Kind::Error(_) if is_name(expr.ast) => return None,
+        Kind::Binary(..)
+        | Kind::Part(_)
+        | Kind::Inf
+        | Kind::Pi
+        | Kind::Prev(..)
+        | Kind::Call(..)
+        | Kind::Activation(_)
+        | Kind::Array(_)
+        | Kind::Index(..)
+        | Kind::Error(_) => bad(span, &format!("`{}`", show::short(expr.ast))),
     };
     sink.push(fault);
     None
 }
 
+fn is_name(expr: &ast::Expr) -> bool {
+    matches!(&expr.kind, ast::ExprKind::Path(path) if path.tail.is_empty())
+}
+
 fn chain(
-    first: &Expr,
-    rest: &[(BinaryOp, Span, Expr)],
+    first: &Expr<'_>,
+    rest: &[(BinaryOp, Span, Expr<'_>)],
     lookup: Lookup<'_>,
     sink: &mut Vec<Diagnostic>,
     too_large: &dyn Fn() -> Diagnostic,
@@ -106,13 +116,9 @@ fn chain(
     for (op, span, term) in rest {
         let right = size(term, lookup, sink);
         if *op == BinaryOp::Div {
-            let text = format!("`{} / {}`", show::short(first), show::short(term));
-            let message = format!("sizes are not divided: {text}");
-            let turned = format!(
-                "turn it round: `dims {} = {} * K`, and use `K`",
-                show::short(first),
-                show::short(term)
-            );
+            let (divided, by) = (show::short(first.ast), show::short(term.ast));
+            let message = format!("sizes are not divided: `{divided} / {by}`");
+            let turned = format!("turn it round: `dims {divided} = {by} * K`, and use `K`");
             sink.push(Diagnostic::new(Code::BadDimExpression, *span, message).help(turned));
             return None;
         }
@@ -147,7 +153,7 @@ fn chain(
 
 /// A shape; `None` after a report.
 pub(super) fn shape(
-    axes: &[Expr],
+    axes: &[Expr<'_>],
     span: Span,
     lookup: Lookup<'_>,
     sink: &mut Vec<Diagnostic>,
@@ -163,7 +169,7 @@ pub(super) fn shape(
         match dim.as_ref().and_then(Dim::as_number) {
             Some(size) if size < 1 => {
                 let message = format!("an axis has at least 1 element, this one has {size}");
-                sink.push(Diagnostic::new(Code::ConstantOutOfRange, axis.span, message));
+                sink.push(Diagnostic::new(Code::ConstantOutOfRange, axis.span(), message));
                 dims.push(None);
             }
             Some(_) | None => dims.push(dim),
@@ -191,30 +197,24 @@ pub(super) fn too_many_elements(shape: &Shape, span: Span) -> Option<Diagnostic>
     Some(Diagnostic::new(Code::TooLarge, span, message))
 }
 
-/// Turns the `dims` of a cell into polynomials. `decls` are unique by name. `lookup` answers for names that are no dims.
-pub(super) fn resolve(
-    decls: &[&DimDecl],
-    lookup: &mut dyn FnMut(&Ident) -> Option<Diagnostic>,
-    sink: &mut Vec<Diagnostic>,
-) -> Dims {
-    let by_name: BTreeMap<&str, usize> =
-        decls.iter().enumerate().map(|(idx, it)| (&*it.name.name, idx)).collect();
+/// Turns the `dims` of a cell into polynomials.
+pub(super) fn resolve(cell: &hir::Cell<'_>, sink: &mut Vec<Diagnostic>) -> Dims {
+    let decls = &cell.dims;
+    let position = |def: DefId| match cell.defs[def].kind {
+        hir::DefKind::Dim(at) => Some(at),
+        _ => None,
+    };
     let mut edges: Vec<Vec<usize>> = Vec::with_capacity(decls.len());
     for decl in decls {
         let mut needs = Vec::new();
         match &decl.kind {
             DimKind::Free => {}
-            DimKind::Like(of) => needs.extend(by_name.get(&*of.name)),
-            DimKind::Equals(expr) => {
-                size(
-                    expr,
-                    &mut |name| {
-                        needs.extend(by_name.get(&*name.name));
-                        Ok(None)
-                    },
-                    &mut Vec::new(),
-                );
-            }
+            DimKind::Like(of) => needs.extend(of.and_then(position)),
+            DimKind::Equals(expr) => hir::walk::expr(expr, &mut |it| {
+                if let Kind::Def(def) = it.kind {
+                    needs.extend(position(def));
+                }
+            }),
         }
         edges.push(needs);
     }
@@ -223,45 +223,39 @@ pub(super) fn resolve(
     let mut definitions: Vec<Option<Dim>> = vec![None; decls.len()];
     let mut wrong = vec![false; decls.len()];
     for cycle in sorted.cycles {
-        let names: Vec<&str> = cycle.iter().map(|it| &*decls[*it].name.name).collect();
+        let names: Vec<&str> = cycle.iter().map(|it| &*decls[*it].decl.name.name).collect();
         let message = format!("`{}` is defined by itself: {}", names[0], order::circle(&names));
-        let fault = Diagnostic::new(Code::CyclicDims, decls[cycle[0]].name.span, message)
+        let fault = Diagnostic::new(Code::CyclicDims, decls[cycle[0]].decl.name.span, message)
             .help("leave out one of the definitions; that size is then set from outside");
         sink.push(fault);
         cycle.into_iter().for_each(|it| wrong[it] = true);
     }
     let mut defaults: Vec<Option<i64>> = vec![None; decls.len()];
     for idx in sorted.order {
-        let decl = decls[idx];
-        let name = &decl.name.name;
+        let decl = &decls[idx];
+        let name = &decl.decl.name.name;
         let symbol = Dim::symbol(name.clone());
-        let mut find = |it: &Ident| match by_name.get(&*it.name) {
-            Some(_) => Ok(dims.table.get(&it.name).cloned().flatten()),
-            None => lookup(it).map_or(Ok(None), |fault| Err(Box::new(fault))),
-        };
+        let of = |def: DefId| dims.table.get(&cell.defs[def].name.name).cloned().flatten();
         let found = match &decl.kind {
             _ if wrong[idx] => None,
             DimKind::Free => Some(symbol),
-            DimKind::Like(of) => match find(of) {
-                Ok(Some(other)) => {
-                    let root = dims.root(&other);
-                    dims.like.insert(name.clone(), root);
-                    Some(symbol)
-                }
-                Ok(None) => None,
-                Err(fault) => {
-                    sink.push(*fault);
-                    None
-                }
-            },
+            DimKind::Like(other) => other.and_then(of).map(|other| {
+                let root = dims.root(&other);
+                dims.like.insert(name.clone(), root);
+                symbol
+            }),
             DimKind::Equals(expr) => {
                 let before = sink.len();
+                let mut find = |it: &Expr<'_>| match it.kind {
+                    Kind::Def(def) => Ok(of(def)),
+                    _ => Ok(None),
+                };
                 let found = size(expr, &mut find, sink);
-                offer_multiple(decl, expr, decls, &mut sink[before..]);
+                offer_multiple(cell, decl, expr, &mut sink[before..]);
                 match found.as_ref().and_then(Dim::as_number) {
                     // Without any dim in it, the number is a default; `H - H + 4` is derived.
                     Some(size) if edges[idx].is_empty() => {
-                        defaults[idx] = check_size(&decl.name, expr.span, size, sink);
+                        defaults[idx] = check_size(&decl.decl.name, expr.span(), size, sink);
                         Some(symbol)
                     }
                     Some(_) | None => {
@@ -274,16 +268,16 @@ pub(super) fn resolve(
         dims.table.insert(name.clone(), found);
     }
     for (idx, decl) in decls.iter().enumerate() {
-        let name = decl.name.name.clone();
-        let like = match &decl.kind {
-            DimKind::Like(of) => Some(of.name.clone()),
-            DimKind::Free | DimKind::Equals(_) => None,
+        let name = decl.decl.name.name.clone();
+        let like = match &decl.decl.kind {
+            ast::DimKind::Like(of) => Some(of.name.clone()),
+            ast::DimKind::Free | ast::DimKind::Equals(_) => None,
         };
         match definitions[idx].take() {
             Some(definition) => dims.derived.push((name, definition)),
             None => {
                 let default = defaults[idx];
-                let (fixed, span) = (false, decl.name.span);
+                let (fixed, span) = (false, decl.decl.name.span);
                 dims.free.push(ir::DimDecl { name, default, like, fixed, span });
             }
         }
@@ -308,7 +302,7 @@ pub(super) fn check_size(
 
 /// Reports sizes that are none, or too large, under the defaults of dims: who sets nothing could not use them.
 pub(super) fn check_defaults(
-    decls: &[&DimDecl],
+    decls: &[hir::Dim<'_>],
     dims: &Dims,
     shapes: &[(Span, Shape)],
     sink: &mut Vec<Diagnostic>,
@@ -329,13 +323,13 @@ pub(super) fn check_defaults(
     };
     for decl in decls {
         let DimKind::Equals(expr) = &decl.kind else { continue };
-        let Some(Some(found)) = dims.table.get(&decl.name.name) else { continue };
+        let Some(Some(found)) = dims.table.get(&decl.decl.name.name) else { continue };
         let Some(size) = size(found) else { continue };
         if size > MOST_ELEMENTS {
-            let message = format!("the size `{}` is more than 2^40", decl.name.name);
-            sink.push(Diagnostic::new(Code::TooLarge, expr.span, message));
+            let message = format!("the size `{}` is more than 2^40", decl.decl.name.name);
+            sink.push(Diagnostic::new(Code::TooLarge, expr.span(), message));
         } else if size < 1 && found.as_number().is_none() {
-            check_size(&decl.name, expr.span, size, sink);
+            check_size(&decl.decl.name, expr.span(), size, sink);
         }
     }
     for (span, shape) in shapes {
@@ -361,18 +355,26 @@ pub(super) fn check_defaults(
 }
 
 /// `dims K = H / 2` is mended by `dims H = 2 * K`: rewrites the report of a division at the top of a definition.
-fn offer_multiple(decl: &DimDecl, expr: &Expr, decls: &[&DimDecl], faults: &mut [Diagnostic]) {
-    let ExprKind::Chain(first, rest) = &expr.kind else { return };
+fn offer_multiple(
+    cell: &hir::Cell<'_>,
+    decl: &hir::Dim<'_>,
+    expr: &Expr<'_>,
+    faults: &mut [Diagnostic],
+) {
+    let Kind::Chain(first, rest) = &expr.kind else { return };
     let [(BinaryOp::Div, span, divisor)] = rest.as_slice() else { return };
     let Some(fault) = faults.iter_mut().find(|it| it.span == *span) else { return };
-    let (name, divided, by) = (&decl.name.name, show::short(first), show::short(divisor));
-    fault.help = Some(format!("turn it round: `dims {divided} = {by} * {name}`, and set `{name}`"));
+    let name = &decl.decl.name;
+    let (divided, by) = (show::short(first.ast), show::short(divisor.ast));
+    fault.help =
+        Some(format!("turn it round: `dims {divided} = {by} * {0}`, and set `{0}`", name.name));
     // The two declarations change places, if the other one says nothing else.
-    let other = decls.iter().find(|it| *it.name.name == *divided && it.kind == DimKind::Free);
+    let Kind::Def(def) = first.kind else { return };
+    let other = cell.dims.iter().find(|it| it.def == def && matches!(it.kind, DimKind::Free));
     if let Some(other) = other {
         let edits = vec![
-            (other.name.span, name.to_string()),
-            (decl.name.span.to(expr.span), format!("{divided} = {by} * {name}")),
+            (other.decl.name.span, name.name.to_string()),
+            (name.span.to(expr.span()), format!("{divided} = {by} * {}", name.name)),
         ];
         fault.fix = Some(Fix { applicability: Applicability::Maybe, edits });
     }

@@ -2,105 +2,51 @@
 
 use std::collections::BTreeMap;
 
-use super::builtin;
-use super::consts::Numbers;
-use super::items::{Callable, Items};
+use super::consts::{Activation, Hypers};
+use super::declared::Declared;
 use super::layer::Given;
 use super::lower::{Lower, Phase, Scope, Value};
-use super::names::{Def, Kind, Names};
 use super::order;
-use super::resolve::{Place, Resolver};
 use super::show;
 use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{self, Const, HyperKind, Pointwise};
-use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident};
-
-/// A hyper that stands for an activation.
-#[derive(Clone, Debug)]
-pub(super) struct Activation<'a> {
-    pub of: Of<'a>,
-    /// The constants after the value, in the order of the parameters.
-    pub constants: Vec<Const>,
-    text: String,
-}
-
-impl Activation<'_> {
-    /// Which one it is, whatever its constants are.
-    pub fn name(&self) -> String {
-        match self.of {
-            Of::Builtin(op) => format!("{op:?}"),
-            Of::Own(item) => item.name.name.to_string(),
-        }
-    }
-}
-
-/// Which activation.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Of<'a> {
-    Builtin(Pointwise),
-    Own(&'a ast::Activation),
-}
-
-/// All hypers of a cell.
-#[derive(Default)]
-pub(super) struct Hypers<'a> {
-    pub list: Vec<ir::Hyper>,
-    pub numbers: Numbers,
-    pub activations: BTreeMap<Box<str>, Activation<'a>>,
-}
+use crate::hir::{self, ActivationOf, DefKind, Expr, Kind};
+use crate::ir::{self, Const, HyperKind};
+use crate::syntax::ast::{self, Ident};
 
 /// What was set, the last of each name.
-pub(super) type Settings<'s> = BTreeMap<&'s str, (&'s Ident, &'s Expr)>;
+pub(super) type Settings<'s> = BTreeMap<&'s str, (&'s Ident, &'s ast::Expr)>;
 
 /// Works out what each hyper is.
-pub(super) fn resolve<'a>(
-    names: &Names<'a>,
-    items: &Items<'a>,
+pub(super) fn resolve(
+    names: &Declared<'_>,
     settings: &Settings<'_>,
-    given: &Given<'a>,
+    given: &Given,
     sink: &mut Vec<Diagnostic>,
-) -> Hypers<'a> {
-    let declared: Vec<(&Def<'a>, &'a ast::HyperDecl)> = names
-        .defs
-        .iter()
-        .filter_map(|def| match &def.kind {
-            Kind::Hyper(decl) => Some((def, *decl)),
-            Kind::Dim
-            | Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Layer(_)
-            | Kind::Later => None,
-        })
-        .collect();
-    let position: BTreeMap<&str, usize> =
-        declared.iter().enumerate().map(|(idx, it)| (&*it.1.name.name, idx)).collect();
+) -> Hypers {
+    let declared = &names.cell.hypers;
     let mut edges = Vec::with_capacity(declared.len());
-    let mut wrong = vec![false; declared.len()];
-    for (idx, (_, decl)) in declared.iter().enumerate() {
-        let mut needs = Vec::new();
-        if activation_form(&decl.value, names, items).is_none() {
-            let before = sink.len();
-            let place = Place::Constant(format!("the hyper `{}`", decl.name.name));
-            let mut resolver = Resolver::new(names, items, place, sink);
-            resolver.visit(&decl.value);
-            let used = std::mem::take(&mut resolver.uses);
-            wrong[idx] = sink.len() > before;
-            for (def, _) in used {
-                needs.extend(position.get(&*names.defs[def].name.name));
+    let mut wrong = Vec::with_capacity(declared.len());
+    for hyper in declared {
+        let (mut needs, mut is_wrong) = (Vec::new(), false);
+        hir::walk::expr(&hyper.value, &mut |it| match it.kind {
+            Kind::Def(def) => {
+                if let DefKind::Hyper(at) = names.kind(def) {
+                    needs.push(at);
+                }
             }
-        }
+            Kind::Error(_) => is_wrong = true,
+            _ => {}
+        });
         edges.push(needs);
+        wrong.push(is_wrong);
     }
     let sorted = order::sort(&edges);
     for cycle in sorted.cycles {
-        let circle: Vec<&str> = cycle.iter().map(|it| &*declared[*it].1.name.name).collect();
+        let circle: Vec<&str> = cycle.iter().map(|it| &*declared[*it].decl.name.name).collect();
         let message = format!("`{}` is defined by itself: {}", circle[0], order::circle(&circle));
-        sink.push(Diagnostic::new(Code::Cycle, declared[cycle[0]].1.name.span, message));
+        let span = declared[cycle[0]].decl.name.span;
+        sink.push(Diagnostic::new(Code::Cycle, span, message));
         cycle.into_iter().for_each(|it| wrong[it] = true);
     }
     let mut hypers = Hypers::default();
@@ -108,42 +54,42 @@ pub(super) fn resolve<'a>(
         if wrong[idx] {
             continue;
         }
-        let decl = declared[idx].1;
-        match find(decl, names, items, &hypers, sink) {
-            Some(Found::Number(_)) if given.numbers.contains_key(&decl.name.name) => {
-                let value = given.numbers[&decl.name.name];
-                hypers.numbers.give(decl.name.name.clone(), value);
+        let decl = declared[idx].decl;
+        let name = &decl.name.name;
+        match find(&declared[idx], names, &hypers, sink) {
+            Some(Found::Number(_)) if given.numbers.contains_key(name) => {
+                hypers.numbers.give(name.clone(), given.numbers[name]);
             }
             Some(Found::Number(value)) => {
-                let value = match settings.get(&*decl.name.name) {
-                    Some(setting) => set_number(decl, *setting, names, items, &hypers, sink),
+                let value = match settings.get(&**name) {
+                    Some(setting) => set_number(decl, *setting, names, &hypers, sink),
                     None => Some(value),
                 };
                 if let Some(value) = value {
-                    hypers.numbers.insert(decl.name.name.clone(), value);
+                    hypers.numbers.insert(name.clone(), value);
                 }
             }
-            Some(Found::Activation(_)) if given.activations.contains_key(&decl.name.name) => {
-                let (activation, constants) = &given.activations[&decl.name.name];
+            Some(Found::Activation(_)) if given.activations.contains_key(name) => {
+                let (activation, constants) = &given.activations[name];
                 for (name, value) in constants {
                     hypers.numbers.give(name.clone(), *value);
                 }
-                hypers.activations.insert((*decl.name.name).into(), activation.clone());
+                hypers.activations.insert((**name).into(), activation.clone());
             }
             Some(Found::Activation(activation)) => {
-                let activation = match settings.get(&*decl.name.name) {
-                    Some(setting) => set_activation(decl, *setting, names, items, &hypers, sink),
+                let activation = match settings.get(&**name) {
+                    Some(setting) => set_activation(decl, *setting, names, &hypers, sink),
                     None => Some(activation),
                 };
                 if let Some(activation) = activation {
-                    hypers.activations.insert((*decl.name.name).into(), activation);
+                    hypers.activations.insert((**name).into(), activation);
                 }
             }
             None => {}
         }
     }
-    for (_, decl) in declared {
-        let name = decl.name.name.clone();
+    for hyper in declared {
+        let name = hyper.decl.name.name.clone();
         let kind = match hypers.numbers.constants.get(&name) {
             Some(value) => HyperKind::Number(value.clone()),
             None => match hypers.activations.get(&*name) {
@@ -151,206 +97,115 @@ pub(super) fn resolve<'a>(
                 None => continue,
             },
         };
-        hypers.list.push(ir::Hyper { name, kind, span: decl.name.span });
+        hypers.list.push(ir::Hyper { name, kind, span: hyper.decl.name.span });
     }
     hypers
 }
 
-enum Found<'a> {
+enum Found {
     Number(Const),
-    Activation(Activation<'a>),
+    Activation(Activation),
 }
 
-/// The name and arguments of an activation, if an expression has that form. Arguments by position make it a number.
-pub(super) fn activation_form<'e>(
-    expr: &'e Expr,
-    names: &Names<'_>,
-    items: &Items<'_>,
-) -> Option<(&'e Ident, &'e [Arg])> {
-    let (name, args): (&Ident, &[Arg]) = match &expr.kind {
-        ExprKind::Path(path) if path.tail.is_empty() && names.find(&path.head.name).is_none() => {
-            (&path.head, &[])
-        }
-        ExprKind::Call(name, args) if !args.iter().any(|it| matches!(it, Arg::Positional(_))) => {
-            (name, args)
-        }
-        ExprKind::Paren(inner) => return activation_form(inner, names, items),
-        ExprKind::Path(_)
-        | ExprKind::Call(..)
-        | ExprKind::Number(_)
-        | ExprKind::Inf
-        | ExprKind::Pi
-        | ExprKind::Prev(..)
-        | ExprKind::Array(_)
-        | ExprKind::Neg(..)
-        | ExprKind::Index(..)
-        | ExprKind::Chain(..)
-        | ExprKind::Binary(..) => return None,
-    };
-    is_activation(&name.name, items).then_some((name, args))
-}
-
-/// The activation that a layer's argument is; `None` when it is none.
-pub(super) fn given<'a>(
-    expr: &'a Expr,
-    names: &Names<'a>,
-    items: &Items<'a>,
-    hypers: &Hypers<'a>,
-) -> Result<Option<Activation<'a>>, Box<Diagnostic>> {
-    if let Some((name, args)) = activation_form(expr, names, items) {
-        return Constants { names, items, hypers }.activation(name, args, false).map(Some);
+/// The activation that a hyper or a layer's argument is; `None` when it is none.
+pub(super) fn given(
+    expr: &Expr<'_>,
+    names: &Declared<'_>,
+    hypers: &Hypers,
+) -> Result<Option<Activation>, Box<Diagnostic>> {
+    match &expr.kind {
+        Kind::Activation(it) => activation(it, names, hypers).map(Some),
+        // Another name of a hyper that is an activation.
+        Kind::Def(def) => Ok(hypers.activations.get(&*names.def(*def).name.name).cloned()),
+        _ => Ok(None),
     }
-    Ok(match &expr.kind {
-        ExprKind::Path(path) if path.tail.is_empty() => {
-            hypers.activations.get(&*path.head.name).cloned()
-        }
-        ExprKind::Path(_)
-        | ExprKind::Call(..)
-        | ExprKind::Number(_)
-        | ExprKind::Inf
-        | ExprKind::Pi
-        | ExprKind::Prev(..)
-        | ExprKind::Array(_)
-        | ExprKind::Paren(_)
-        | ExprKind::Neg(..)
-        | ExprKind::Index(..)
-        | ExprKind::Chain(..)
-        | ExprKind::Binary(..) => None,
-    })
-}
-
-fn is_activation(name: &str, items: &Items<'_>) -> bool {
-    builtin::activation(name).is_some()
-        || items
-            .find(name)
-            .is_some_and(|idx| matches!(items.callables[idx], Callable::Activation(_)))
 }
 
 /// What the default of a hyper says.
-fn find<'a>(
-    decl: &'a ast::HyperDecl,
-    names: &Names<'a>,
-    items: &Items<'a>,
-    hypers: &Hypers<'a>,
+fn find(
+    hyper: &hir::Hyper<'_>,
+    names: &Declared<'_>,
+    hypers: &Hypers,
     sink: &mut Vec<Diagnostic>,
-) -> Option<Found<'a>> {
-    if let Some((name, args)) = activation_form(&decl.value, names, items) {
-        let constants = Constants { names, items, hypers };
-        return match constants.activation(name, args, false) {
-            Ok(it) => Some(Found::Activation(it)),
-            Err(fault) => {
-                sink.push(*fault);
-                None
-            }
-        };
+) -> Option<Found> {
+    match given(&hyper.value, names, hypers) {
+        Ok(Some(activation)) => return Some(Found::Activation(activation)),
+        Ok(None) => {}
+        Err(fault) => {
+            sink.push(*fault);
+            return None;
+        }
     }
-    // Another name of a hyper that is an activation.
-    if let ExprKind::Path(path) = &decl.value.kind
-        && let Some(activation) = hypers.activations.get(&*path.head.name)
-    {
-        return Some(Found::Activation(activation.clone()));
-    }
-    let mut lower = Lower::new(names, items, hypers, Phase::Constants);
-    let what = format!("the hyper `{}`", decl.name.name);
-    let value = lower.constant_expr(&decl.value, &Scope::CELL, &what);
+    let mut lower = Lower::new(names, hypers, Phase::Constants);
+    let what = format!("the hyper `{}`", hyper.decl.name.name);
+    let value = lower.constant_expr(&hyper.value, &Scope::CELL, &what);
     sink.append(&mut lower.sink);
     value.map(Found::Number)
 }
 
-struct Constants<'c, 'a> {
-    names: &'c Names<'a>,
-    items: &'c Items<'a>,
-    hypers: &'c Hypers<'a>,
-}
-
-impl<'a> Constants<'_, 'a> {
-    /// `leaky_relu(slope = 0.2)` or, where it cannot be anything else, `leaky_relu(0.2)`.
-    fn activation(
-        &self,
-        name: &Ident,
-        args: &[Arg],
-        by_position: bool,
-    ) -> Result<Activation<'a>, Box<Diagnostic>> {
-        let mut lower = Lower::new(self.names, self.items, self.hypers, Phase::Constants);
-        let (of, params): (Of<'a>, Vec<(&str, Option<Const>)>) =
-            match builtin::activation(&name.name) {
-                Some((op, signature)) => {
-                    let rest = signature.params[1..].iter();
-                    (
-                        Of::Builtin(op),
-                        rest.map(|it| (it.name, it.default.map(Const::Number))).collect(),
-                    )
-                }
-                None => {
-                    let found = self.items.find(&name.name).map(|idx| self.items.callables[idx]);
-                    let Some(Callable::Activation(item)) = found else {
-                        let message = format!("`{}` is no activation", name.name);
-                        let fault = Diagnostic::new(Code::WrongKindOfName, name.span, message);
-                        return Err(Box::new(fault));
-                    };
-                    let scope = Scope { locals: &[], cell: false };
-                    let mut params = Vec::new();
-                    for (param, default) in &item.constants {
-                        params.push((
-                            &*param.name,
-                            lower.constant_expr(default, &scope, "a default"),
-                        ));
-                    }
-                    (Of::Own(item), params)
-                }
-            };
-        let form = super::args::Form {
-            name: &name.name,
-            params: params.iter().map(|it| (it.0, it.1.is_some())).collect(),
-            variadic: false,
-            over: false,
+/// `leaky_relu(slope = 0.2)` with its constants; the first fault of them.
+fn activation(
+    it: &hir::Activation<'_>,
+    names: &Declared<'_>,
+    hypers: &Hypers,
+) -> Result<Activation, Box<Diagnostic>> {
+    let mut lower = Lower::new(names, hypers, Phase::Constants);
+    let params: Vec<(&str, Option<Const>)> = match it.of {
+        ActivationOf::Builtin(_, signature) => {
+            let rest = signature.params[1..].iter();
+            rest.map(|it| (it.name, it.default.map(Const::Number))).collect()
+        }
+        ActivationOf::Function(id) => {
+            let function = &names.tree.functions[id];
+            let defaults = function.defaults.iter().flatten();
+            let params = function.params.iter().skip(1).zip(defaults);
+            params
+                .map(|(param, default)| {
+                    let default = lower.constant_expr(default, &Scope::CELL, "a default");
+                    (&*param.name.name, default)
+                })
+                .collect()
+        }
+    };
+    let mut constants = Vec::with_capacity(params.len());
+    let mut shown = Vec::new();
+    for ((param, default), given) in params.into_iter().zip(&it.args) {
+        let Some(expr) = given else {
+            constants.push(default.unwrap_or(Const::Number(0.0)));
+            continue;
         };
-        let matched = super::args::bind(&form, name, name.span, args)?;
-        debug_assert!(by_position || !args.iter().any(|it| matches!(it, Arg::Positional(_))));
-        let mut constants = Vec::with_capacity(params.len());
-        let mut shown = Vec::new();
-        for ((param, default), slot) in params.into_iter().zip(matched.slots) {
-            let constant = match slot {
-                Some(expr) => {
-                    shown.push(format!("{param} = {}", show::short(expr)));
-                    let what = format!("`{param}` of `{}`", name.name);
-                    let found = lower.constant_expr(expr, &Scope::CELL, &what);
-                    match (found, lower.sink.pop()) {
-                        (Some(found), None) => found,
-                        (_, Some(fault)) => return Err(Box::new(fault)),
-                        (None, None) => {
-                            // A name that does not exist; nothing else is silent.
-                            let message = format!("{what} is not known here");
-                            let fault = Diagnostic::new(Code::UnknownName, expr.span, message);
-                            return Err(Box::new(fault));
-                        }
-                    }
-                }
-                None => default.unwrap_or(Const::Number(0.0)),
-            };
-            constants.push(constant);
+        shown.push(format!("{param} = {}", show::short(expr.ast)));
+        let what = format!("`{param}` of `{}`", it.name.name);
+        let found = lower.constant_expr(expr, &Scope::CELL, &what);
+        match (found, lower.sink.pop()) {
+            (Some(found), None) => constants.push(found),
+            (_, Some(fault)) => return Err(Box::new(fault)),
+            (None, None) => {
+                // A hyper that is wrong itself; nothing else is silent.
+                let message = format!("{what} is not known here");
+                return Err(Box::new(Diagnostic::new(Code::UnknownName, expr.span(), message)));
+            }
         }
-        let mut text = name.name.to_string();
-        if !shown.is_empty() {
-            text = format!("{text}({})", shown.join(", "));
-        }
-        Ok(Activation { of, constants, text })
     }
+    let mut text = it.name.name.to_string();
+    if !shown.is_empty() {
+        text = format!("{text}({})", shown.join(", "));
+    }
+    Ok(Activation { of: it.of, constants, text })
 }
 
-fn bad_setting(setting: (&Ident, &Expr), message: String) -> Diagnostic {
+fn bad_setting(setting: (&Ident, &ast::Expr), message: String) -> Diagnostic {
     Diagnostic::new(Code::BadSetting, setting.0.span, message)
 }
 
-fn set_number<'a>(
+fn set_number(
     decl: &ast::HyperDecl,
-    setting: (&Ident, &Expr),
-    names: &Names<'a>,
-    items: &Items<'a>,
-    hypers: &Hypers<'a>,
+    setting: (&Ident, &ast::Expr),
+    names: &Declared<'_>,
+    hypers: &Hypers,
     sink: &mut Vec<Diagnostic>,
 ) -> Option<Const> {
-    let value = number(setting.1, names, items, hypers);
+    let value = number(setting.1, names, hypers);
     if value.is_none() {
         let (name, text) = (&decl.name.name, show::short(setting.1));
         let message = format!("`{name}` is a number and cannot be set to `{text}`");
@@ -360,52 +215,35 @@ fn set_number<'a>(
 }
 
 /// A number that was set: a constant expression without names.
-fn number<'a>(
-    expr: &Expr,
-    names: &Names<'a>,
-    items: &Items<'a>,
-    hypers: &Hypers<'a>,
-) -> Option<f64> {
-    let mut lower = Lower::new(names, items, hypers, Phase::Constants);
-    match lower.expr(expr, &Scope { locals: &[], cell: false }) {
+fn number(expr: &ast::Expr, names: &Declared<'_>, hypers: &Hypers) -> Option<f64> {
+    let expr = hir::resolve_number(names.tree, expr);
+    let mut lower = Lower::new(names, hypers, Phase::Constants);
+    match lower.expr(&expr, &Scope::CELL) {
         Value::Constant(value, _) => value.as_number().filter(|it| !it.is_nan()),
         Value::Poison | Value::Node(_) | Value::Index(..) => None,
     }
 }
 
-fn set_activation<'a>(
+fn set_activation(
     decl: &ast::HyperDecl,
-    setting: (&Ident, &Expr),
-    names: &Names<'a>,
-    items: &Items<'a>,
-    hypers: &Hypers<'a>,
+    setting: (&Ident, &ast::Expr),
+    names: &Declared<'_>,
+    hypers: &Hypers,
     sink: &mut Vec<Diagnostic>,
-) -> Option<Activation<'a>> {
-    let found = match &setting.1.kind {
-        ExprKind::Path(path) if path.tail.is_empty() => Some((&path.head, &[][..])),
-        ExprKind::Call(name, args) => Some((name, &args[..])),
-        ExprKind::Path(_)
-        | ExprKind::Number(_)
-        | ExprKind::Inf
-        | ExprKind::Pi
-        | ExprKind::Prev(..)
-        | ExprKind::Array(_)
-        | ExprKind::Paren(_)
-        | ExprKind::Neg(..)
-        | ExprKind::Index(..)
-        | ExprKind::Chain(..)
-        | ExprKind::Binary(..) => None,
-    };
-    let found = found.filter(|it| is_activation(&it.0.name, items));
-    let Some((name, args)) = found else {
+) -> Option<Activation> {
+    let Some(found) = hir::resolve_activation(names.tree, setting.1) else {
         let (hyper, text) = (&decl.name.name, show::short(setting.1));
         let message = format!("`{hyper}` is an activation and cannot be set to `{text}`");
         let fault = bad_setting(setting, message).label(decl.name.span, "declared here");
         sink.push(fault.help(format!("such as `{hyper}=tanh` or `{hyper}=leaky_relu(0.2)`")));
         return None;
     };
-    match (Constants { names, items, hypers }).activation(name, args, true) {
-        Ok(it) => Some(it),
+    let found = found.and_then(|it| match &it.kind {
+        Kind::Activation(it) => activation(it, names, hypers).map(Some),
+        _ => Ok(None),
+    });
+    match found {
+        Ok(it) => it,
         Err(fault) => {
             sink.push(Diagnostic { code: Code::BadSetting, ..*fault });
             None
@@ -414,18 +252,16 @@ fn set_activation<'a>(
 }
 
 /// Applies what was set to the dims, and reports what cannot be set.
-pub(super) fn set_dims<'a>(
-    names: &mut Names<'a>,
-    items: &Items<'a>,
+pub(super) fn set_dims(
+    names: &mut Declared<'_>,
     settings: &Settings<'_>,
-    cell: &str,
     sink: &mut Vec<Diagnostic>,
 ) {
+    let cell = names.cell.name();
     for (name, setting) in settings {
-        let Some((_, def)) = names.find(name) else {
-            let known =
-                names.defs.iter().filter(|it| matches!(it.kind, Kind::Dim | Kind::Hyper(_)));
-            let near = Suggest::unlimited().nearest(name, known.map(|it| &*it.name.name));
+        let Some(id) = names.cell.find(name) else {
+            let known = names.cell.defs_of(|it| matches!(it, DefKind::Dim(_) | DefKind::Hyper(_)));
+            let near = Suggest::unlimited().nearest(name, known.map(|it| &*it.1.name.name));
             let mut message = format!("cell `{cell}` has no size or hyper `{name}`");
             if let Some(near) = near {
                 message = format!("{message}; did you mean `{near}`?");
@@ -433,18 +269,21 @@ pub(super) fn set_dims<'a>(
             sink.push(bad_setting(*setting, message));
             continue;
         };
-        match &def.kind {
-            Kind::Hyper(_) => continue,
-            Kind::Dim => {}
-            Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Layer(_)
-            | Kind::Later => {
-                let message = format!("`{name}` is {} and cannot be set", def.article());
+        let def = names.def(id);
+        match def.kind {
+            DefKind::Hyper(_) => continue,
+            DefKind::Dim(_) => {}
+            DefKind::Input
+            | DefKind::State
+            | DefKind::Param { .. }
+            | DefKind::Computed
+            | DefKind::Mask
+            | DefKind::Value(_)
+            | DefKind::Layer(_)
+            | DefKind::Target
+            | DefKind::Feedback
+            | DefKind::Error => {
+                let message = format!("`{name}` is {} and cannot be set", def.kind.article());
                 let fault = bad_setting(*setting, message)
                     .label(def.name.span, "declared here")
                     .help("sizes and hypers can be set");
@@ -461,7 +300,7 @@ pub(super) fn set_dims<'a>(
             sink.push(if of.is_empty() { fault } else { fault.help(help) });
             continue;
         }
-        let value = number(setting.1, names, items, &Hypers::default());
+        let value = number(setting.1, names, &Hypers::default());
         let Some(dim) = names.dims.free.iter_mut().find(|it| &*it.name == *name) else { continue };
         if let Some(like) = &dim.like {
             let message = format!("`{name}` is as large as `{like}` and cannot be set");

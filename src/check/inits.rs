@@ -1,15 +1,14 @@
 //! Initialisers: constants, draws, and elementwise functions of both.
 
-use super::args::{self, Form};
-use super::builtin::{self, Builtin};
 use super::consts;
-use super::items::Callable;
 use super::lower::{Lower, Scope};
 use super::show;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::builtin::{Builtin, draw_params};
+use crate::hir::{Call, Callee, Expr, Function, Kind};
 use crate::ir::{Const, Draw, Family, Init, Pointwise, Shape};
-use crate::syntax::ast::{Arg, Expr, ExprKind, Ident};
 use crate::text::Span;
+use crate::text::id::Id;
 
 /// An initialiser of more parts is refused: it would be computed for each element.
 const MOST_PARTS: usize = 256;
@@ -26,7 +25,8 @@ pub(super) fn default(shape: &Shape) -> Init {
 }
 
 /// The initialiser that an expression describes, for a value of this shape; `None` after a report.
-pub(super) fn lower(lower: &mut Lower<'_, '_>, expr: &Expr, shape: &Shape) -> Option<Init> {
+pub(super) fn lower(lower: &mut Lower<'_, '_>, expr: &Expr<'_>, shape: &Shape) -> Option<Init> {
+    lower.note_init(expr, shape);
     let mut inits = Inits { lower, shape, parts: 0, calls: 0 };
     inits.expr(expr, &[])
 }
@@ -38,7 +38,8 @@ struct Inits<'l, 'c, 'a> {
     calls: usize,
 }
 
-type Locals<'s> = &'s [(&'s str, Init)];
+/// What the parameters of a function are.
+type Locals<'s> = &'s [Init];
 
 impl Inits<'_, '_, '_> {
     fn fail(&mut self, fault: Diagnostic) -> Option<Init> {
@@ -69,170 +70,145 @@ impl Inits<'_, '_, '_> {
         })
     }
 
-    fn expr(&mut self, expr: &Expr, locals: Locals<'_>) -> Option<Init> {
-        let span = expr.span;
+    fn expr(&mut self, expr: &Expr<'_>, locals: Locals<'_>) -> Option<Init> {
+        let span = expr.span();
         match &expr.kind {
-            ExprKind::Path(path) if path.tail.is_empty() => {
-                let name = &path.head;
-                if let Some((_, init)) = locals.iter().find(|it| it.0 == &*name.name) {
-                    return Some(init.clone());
-                }
-                let is_draw = builtin::DRAWS.contains(&&*name.name) || &*name.name == "identity";
-                if is_draw && !self.lower.knows(&name.name) {
-                    return self.draw(name, &[], span);
-                }
+            Kind::Local(local) => match locals.get(local.idx()) {
+                Some(init) => Some(init.clone()),
+                None => self.constant(expr),
+            },
+            Kind::Number(_) | Kind::Inf | Kind::Pi | Kind::Def(_) | Kind::Error(_) => {
                 self.constant(expr)
             }
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => self.constant(expr),
-            ExprKind::Paren(inner) => self.expr(inner, locals),
-            ExprKind::Neg(_, inner) => {
+            Kind::Paren(inner) => self.expr(inner, locals),
+            Kind::Neg(inner) => {
                 let inner = self.expr(inner, locals)?;
                 self.apply(Pointwise::Neg, vec![inner], span)
             }
-            ExprKind::Chain(first, rest) => {
+            Kind::Chain(first, rest) => {
                 let mut left = self.expr(first, locals)?;
                 for (op, _, term) in rest {
                     let right = self.expr(term, locals)?;
-                    let op = super::resolve::pointwise(*op).unwrap_or(Pointwise::Mul);
+                    let op = consts::pointwise(*op).unwrap_or(Pointwise::Mul);
                     left = self.apply(op, vec![left, right], span)?;
                 }
                 Some(left)
             }
-            ExprKind::Binary(op, _, left, right) => {
+            Kind::Binary(op, _, left, right) => {
                 let (left, right) = (self.expr(left, locals)?, self.expr(right, locals)?);
-                match super::resolve::pointwise(*op) {
+                match consts::pointwise(*op) {
                     Some(op) => self.apply(op, vec![left, right], span),
                     None => self.bad(span, "an initialiser works element by element".into()),
                 }
             }
-            ExprKind::Call(name, args) => self.call(name, args, span, locals),
-            ExprKind::Path(_) | ExprKind::Prev(..) | ExprKind::Array(_) | ExprKind::Index(..) => {
-                let text = show::short(expr);
+            Kind::Call(call) => self.call(call, span, locals),
+            Kind::Part(_)
+            | Kind::Prev(..)
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Index(..) => {
+                let text = show::short(expr.ast);
                 self.bad(span, format!("`{text}` is no initialiser"))
             }
         }
     }
 
-    fn constant(&mut self, expr: &Expr) -> Option<Init> {
+    fn constant(&mut self, expr: &Expr<'_>) -> Option<Init> {
         self.lower.constant_expr(expr, &Scope::CELL, "an initialiser").map(Init::Const)
     }
 
-    fn call(&mut self, name: &Ident, args: &[Arg], span: Span, locals: Locals<'_>) -> Option<Init> {
-        if builtin::DRAWS.contains(&&*name.name) || matches!(&*name.name, "identity" | "iota") {
-            return self.draw(name, args, span);
-        }
-        if let Some(signature) = builtin::find(&name.name) {
-            let op = match signature.what {
-                Builtin::Map(op) | Builtin::Extreme(op, _) => Some(op),
-                Builtin::Clamp => Some(Pointwise::Clamp),
-                Builtin::Where => Some(Pointwise::Where),
-                Builtin::Reduce(_)
-                | Builtin::Mean
-                | Builtin::Softmax
-                | Builtin::CumSum
-                | Builtin::LayerNorm
-                | Builtin::RmsNorm
-                | Builtin::L2Normalize
-                | Builtin::MatMul
-                | Builtin::Transpose
-                | Builtin::Outer
-                | Builtin::Dot
-                | Builtin::Concat
-                | Builtin::Stack
-                | Builtin::Slice
-                | Builtin::Reshape
-                | Builtin::Rename
-                | Builtin::Eye
-                | Builtin::Zeros
-                | Builtin::Ones
-                | Builtin::Iota
-                | Builtin::StopGrad
-                | Builtin::ClipGrad
-                | Builtin::Time
-                | Builtin::Later => None,
-            };
-            let form = super::resolve::form(&name.name, signature);
-            let matched = args::bind(&form, name, span, args).ok()?;
-            let Some(op) = op.filter(|it| matched.slots.len() == it.arity()) else {
-                let number = match &*name.name {
-                    "zeros" => ": write `0`",
-                    "ones" => ": write `1`",
-                    _ => "",
-                };
-                return self.bad(span, format!("`{}` is no initialiser{number}", name.name));
-            };
-            let mut values = Vec::with_capacity(matched.slots.len());
-            for (param, slot) in signature.params.iter().zip(&matched.slots) {
-                values.push(match (slot, param.default) {
-                    (Some(expr), _) => self.expr(expr, locals)?,
-                    (None, Some(default)) => Init::Const(Const::Number(default)),
-                    (None, None) => {
-                        return self.bad(span, format!("`{}` is no initialiser", name.name));
-                    }
-                });
+    fn call(&mut self, call: &Call<'_>, span: Span, locals: Locals<'_>) -> Option<Init> {
+        let name = &call.name.name;
+        let signature = match call.callee {
+            Callee::Draw => return self.draw(call, span),
+            Callee::Function(id) => {
+                let tree = self.lower.tree();
+                return self.function(&tree.functions[id], call, span, locals);
             }
-            return self.apply(op, values, span);
+            Callee::Builtin(signature) => signature,
+            Callee::Hyper(_) | Callee::Form => return None,
+        };
+        let op = match signature.what {
+            Builtin::Map(op) | Builtin::Extreme(op, _) => Some(op),
+            Builtin::Clamp => Some(Pointwise::Clamp),
+            Builtin::Where => Some(Pointwise::Where),
+            Builtin::Reduce(_)
+            | Builtin::Mean
+            | Builtin::Softmax
+            | Builtin::CumSum
+            | Builtin::LayerNorm
+            | Builtin::RmsNorm
+            | Builtin::L2Normalize
+            | Builtin::MatMul
+            | Builtin::Transpose
+            | Builtin::Outer
+            | Builtin::Dot
+            | Builtin::Concat
+            | Builtin::Stack
+            | Builtin::Slice
+            | Builtin::Reshape
+            | Builtin::Rename
+            | Builtin::Eye
+            | Builtin::Zeros
+            | Builtin::Ones
+            | Builtin::Iota
+            | Builtin::StopGrad
+            | Builtin::ClipGrad
+            | Builtin::Time
+            | Builtin::Bernoulli
+            | Builtin::OfModel(_) => None,
+        };
+        let Some(op) = op.filter(|it| call.args.len() == it.arity()) else {
+            let number = match &**name {
+                "zeros" => ": write `0`",
+                "ones" => ": write `1`",
+                _ => "",
+            };
+            return self.bad(span, format!("`{name}` is no initialiser{number}"));
+        };
+        let mut values = Vec::with_capacity(call.args.len());
+        for (param, slot) in signature.params.iter().zip(&call.args) {
+            values.push(match (slot, param.default) {
+                (Some(expr), _) => self.expr(expr, locals)?,
+                (None, Some(default)) => Init::Const(Const::Number(default)),
+                (None, None) => return self.bad(span, format!("`{name}` is no initialiser")),
+            });
         }
-        let callable = self.lower.callable(&name.name)?;
-        let matched = args::bind(&callable.form(), name, span, args).ok()?;
+        self.apply(op, values, span)
+    }
+
+    /// A function or activation of the program, element by element.
+    fn function(
+        &mut self,
+        function: &Function<'_>,
+        call: &Call<'_>,
+        span: Span,
+        locals: Locals<'_>,
+    ) -> Option<Init> {
+        if function.recursive {
+            return None;
+        }
         self.calls += 1;
         if self.calls > MOST_CALLS {
             let message = format!("an initialiser makes at most {MOST_CALLS} calls of functions");
             return self.fail(Diagnostic::new(Code::TooLarge, span, message));
         }
-        let (names, defaults, body): (Vec<&str>, Vec<Option<&Expr>>, &Expr) = match callable {
-            Callable::Function(it) => {
-                let names: Vec<&str> = it.params.iter().map(|it| &*it.name).collect();
-                let defaults = vec![None; names.len()];
-                (names, defaults, &it.body)
-            }
-            Callable::Activation(it) => (
-                std::iter::once(&it.value)
-                    .chain(it.constants.iter().map(|it| &it.0))
-                    .map(|it| &*it.name)
-                    .collect(),
-                std::iter::once(None).chain(it.constants.iter().map(|it| Some(&it.1))).collect(),
-                &it.body,
-            ),
-        };
-        let mut bound = Vec::with_capacity(names.len());
-        for ((name, default), slot) in names.into_iter().zip(defaults).zip(&matched.slots) {
-            let init = match (slot, default) {
+        let mut bound = Vec::with_capacity(call.args.len());
+        for (slot, default) in call.args.iter().zip(&function.defaults) {
+            bound.push(match (slot, default) {
                 (Some(expr), _) => self.expr(expr, locals)?,
                 (None, Some(default)) => self.expr(default, &[])?,
                 (None, None) => return None,
-            };
-            bound.push((name, init));
+            });
         }
-        self.expr(body, &bound)
+        self.expr(&function.body, &bound)
     }
 
     /// Random numbers, and what runs along an axis.
-    fn draw(&mut self, name: &Ident, args: &[Arg], span: Span) -> Option<Init> {
-        let n_args = args.len();
-        let by_position = args.iter().filter(|it| matches!(it, Arg::Positional(_))).count();
-        let params: &[(&str, bool)] = match &*name.name {
-            "uniform" if n_args <= 1 => &[("a", false)],
-            "uniform" => &[("lo", false), ("hi", false)],
-            // One number by position is the deviation.
-            "normal" if n_args == 1 && by_position == 1 => &[("std", true)],
-            "normal" => &[("mean", true), ("std", true)],
-            "truncated_normal" => &[("std", false)],
-            "log_uniform" | "linspace" => &[("lo", false), ("hi", false)],
-            "orthogonal" => &[("gain", true)],
-            "identity" => &[("scale", true)],
-            "iota" => &[("n", false)],
-            _ => &[("fan_in", true), ("fan_out", true)],
-        };
-        let form = Form { name: &name.name, params: params.to_vec(), variadic: false, over: false };
-        let matched = match args::bind(&form, name, span, args) {
-            Ok(matched) => matched,
-            Err(fault) => {
-                return self.fail(Diagnostic { code: Code::BadInitialiser, ..*fault });
-            }
-        };
-        if &*name.name == "iota" {
-            let dim = self.lower.size_of(matched.slots[0]?)?;
+    fn draw(&mut self, call: &Call<'_>, span: Span) -> Option<Init> {
+        let (name, args) = (&call.name.name, &call.args);
+        if &**name == "iota" {
+            let dim = self.lower.size_of(args[0].as_ref()?)?;
             if self.shape.axes().last() != Some(&dim) {
                 let message =
                     format!("`iota({dim})` does not fit the last axis of `{}`", self.shape);
@@ -240,20 +216,21 @@ impl Inits<'_, '_, '_> {
             }
             return Some(Init::Iota(dim));
         }
-        let mut values: Vec<Option<Const>> = Vec::with_capacity(params.len());
-        for ((param, _), slot) in params.iter().zip(&matched.slots) {
-            let what = format!("`{param}` of `{}`", name.name);
+        let mut values: Vec<Option<Const>> = Vec::with_capacity(args.len());
+        for ((param, _), slot) in draw_params(name, args.len() == 1).iter().zip(args) {
             values.push(match slot {
-                Some(expr) => Some(self.lower.constant_expr(expr, &Scope::CELL, &what)?),
+                Some(expr) => {
+                    let what = format!("`{param}` of `{name}`");
+                    Some(self.lower.constant_expr(expr, &Scope::CELL, &what)?)
+                }
                 None => None,
             });
         }
-        let place =
-            |idx: usize| matched.slots.get(idx).copied().flatten().map_or(span, |it| it.span);
+        let place = |idx: usize| args.get(idx).and_then(Option::as_ref).map_or(span, Expr::span);
         let one = Const::Number(1.0);
         let mut take = |idx: usize| values.get_mut(idx).and_then(Option::take);
-        Some(match &*name.name {
-            "uniform" if n_args <= 1 => {
+        Some(match &**name {
+            "uniform" if args.len() == 1 => {
                 let a = take(0)?;
                 self.at_least(&a, 0.0, place(0), "the bound of `uniform`")?;
                 let minus = consts::fold(Pointwise::Neg, vec![a.clone()]);
@@ -265,9 +242,9 @@ impl Inits<'_, '_, '_> {
                 Init::Draw(Draw::Uniform(lo, hi))
             }
             "normal" => {
-                let single = params.len() == 1;
+                let single = args.len() == 1;
                 let mean = if single { None } else { take(0) }.unwrap_or(Const::Number(0.0));
-                let at = params.len() - 1;
+                let at = args.len() - 1;
                 let std = take(at).unwrap_or(one);
                 self.at_least(&std, 0.0, place(at), "a standard deviation")?;
                 Init::Draw(Draw::Normal(mean, std))
@@ -294,13 +271,11 @@ impl Inits<'_, '_, '_> {
             }
             "orthogonal" | "identity" => {
                 if self.shape.rank() < 2 {
-                    let message =
-                        format!("`{}` needs two axes, `{}` has not", name.name, self.shape);
+                    let message = format!("`{name}` needs two axes, `{}` has not", self.shape);
                     return self.bad(span, message);
                 }
                 let factor = take(0).unwrap_or(one);
-                let draw =
-                    if &*name.name == "identity" { Draw::Identity } else { Draw::Orthogonal };
+                let draw = if &**name == "identity" { Draw::Identity } else { Draw::Orthogonal };
                 Init::Draw(draw(factor))
             }
             scaled => {

@@ -3,40 +3,30 @@
 //! A layout only moves elements, so the forms are few and each can be undone. Over all its rows it
 //! must name every param exactly once; then reading and writing are inverse to each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::declared::Declared;
 use super::dims;
 use super::lint;
-use super::names::{Kind, Names};
 use super::show;
-use super::suggest::Suggest;
+use super::types::Type;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{self, Call, Callee, DefId, Expr, Kind};
 use crate::ir::layout::{OWN, joined};
 use crate::ir::{self, Arrangement, Dim, Layout, Row, Shape};
-use crate::syntax::ast::{
-    Arg, BinaryOp, Cell, DeclKind, Expr, ExprKind, Ident, LayoutDecl, LayoutName, Path,
-};
-use crate::syntax::print_expr;
+use crate::syntax::ast::LayoutName;
 use crate::text::Span;
 
-/// The forms of the right sides.
-const FORMS: &[&str] =
-    &["rows", "cols", "concat", "stack", "transpose", "reshape", "permute", "flatten", "zeros"];
-
-/// The layouts of a cell. `params` are those without errors in their declarations.
+/// The layouts of a cell. `params` are those that it declares.
 pub(super) fn collect(
-    cell: &Cell,
-    names: &Names<'_>,
+    names: &Declared<'_>,
     params: &[ir::Param],
     sink: &mut Vec<Diagnostic>,
 ) -> Vec<Layout> {
     let mut layouts: Vec<Layout> = Vec::new();
-    let slots = params.iter().enumerate().map(|(idx, it)| (&*it.name, idx)).collect();
-    let (suggest, told) = (Suggest::new(), BTreeSet::new());
-    let mut checker = Checker { cell, names, params, slots, suggest, told, sink };
-    for decl in &cell.decls {
-        let DeclKind::Layout(layout) = &decl.kind else { continue };
-        let name = &layout.name;
+    let mut checker = Checker { names, params, sink };
+    for layout in &names.cell.layouts {
+        let name = &layout.decl.name;
         if &*name.name == OWN {
             let message = "`own` is the layout of the cell's own names and needs no declaration";
             checker.report(Code::BadLayout, name.span, message);
@@ -103,13 +93,8 @@ pub(super) fn check_sums(
 }
 
 struct Checker<'c> {
-    cell: &'c Cell,
-    names: &'c Names<'c>,
+    names: &'c Declared<'c>,
     params: &'c [ir::Param],
-    slots: BTreeMap<&'c str, usize>,
-    suggest: Suggest,
-    /// The layers whose params were found in a layout: one layer mostly has several of them there.
-    told: BTreeSet<&'c str>,
     sink: &'c mut Vec<Diagnostic>,
 }
 
@@ -117,13 +102,13 @@ struct Checker<'c> {
 struct Part<'e> {
     value: Arrangement,
     shape: Shape,
-    expr: &'e Expr,
+    expr: &'e Expr<'e>,
 }
 
 impl Part<'_> {
     /// `` `W: [H, I]` ``
     fn shown(&self) -> String {
-        format!("`{}: {}`", show::short(self.expr), self.shape)
+        format!("`{}: {}`", show::short(self.expr.ast), self.shape)
     }
 }
 
@@ -132,27 +117,27 @@ impl Checker<'_> {
         self.sink.push(Diagnostic::new(code, span, message));
     }
 
-    fn rows(&mut self, layout: &LayoutDecl) -> Vec<Row> {
+    fn rows(&mut self, layout: &hir::Layout<'_>) -> Vec<Row> {
         let first_fault = self.sink.len();
         let mut rows = Vec::new();
         let mut stored: BTreeMap<&str, Span> = BTreeMap::new();
         let mut used: BTreeMap<usize, Span> = BTreeMap::new();
-        for (left, right) in &layout.rows {
+        for ((left, _), right) in layout.decl.rows.iter().zip(&layout.rows) {
             left.iter().for_each(|it| self.stored(it, &mut stored));
             let part = self.part(right, &mut used);
             let Some(Part { value, shape, .. }) = part else { continue };
             if left.len() > 1 && !value.sums().is_empty() {
                 let message = "a sum of stored tensors cannot hold a sum of params";
-                self.report(Code::BadLayout, right.span, message);
+                self.report(Code::BadLayout, right.span(), message);
             }
-            if let Some(fault) = dims::too_many_elements(&shape, right.span) {
+            if let Some(fault) = dims::too_many_elements(&shape, right.span()) {
                 self.sink.push(fault);
             }
             let names = left.iter().map(|it| it.name.clone()).collect();
-            rows.push(Row { stored: names, shape, value, span: right.span });
+            rows.push(Row { stored: names, shape, value, span: right.span() });
         }
         // What is wrong may have named what now seems to be missing.
-        if self.sink.len() == first_fault {
+        if layout.sound && self.sink.len() == first_fault {
             self.complete(layout, &used);
         }
         rows
@@ -171,14 +156,14 @@ impl Checker<'_> {
     }
 
     /// Every param has a place.
-    fn complete(&mut self, layout: &LayoutDecl, used: &BTreeMap<usize, Span>) {
+    fn complete(&mut self, layout: &hir::Layout<'_>, used: &BTreeMap<usize, Span>) {
         let missing = self.params.iter().enumerate().filter(|(idx, it)| {
-            it.trained && !used.contains_key(idx) && !self.cell.unread.holds(&it.name)
+            it.trained && !used.contains_key(idx) && !self.names.cell.ast.unread.holds(&it.name)
         });
         let missing: Vec<&ir::Param> = missing.map(|it| it.1).collect();
         let [first, ..] = missing.as_slice() else { return };
         let names: Vec<&str> = missing.iter().map(|it| &*it.name).collect();
-        let name = &layout.name;
+        let name = &layout.decl.name;
         let message = format!("layout `{}` leaves out {}", name.name, show::list(&names));
         let fault = Diagnostic::new(Code::NotOneToOne, name.span, message)
             .label(first.span, "declared here")
@@ -186,96 +171,41 @@ impl Checker<'_> {
         self.sink.push(fault);
     }
 
-    fn part<'e>(&mut self, expr: &'e Expr, used: &mut BTreeMap<usize, Span>) -> Option<Part<'e>> {
+    fn part<'e>(
+        &mut self,
+        expr: &'e Expr<'e>,
+        used: &mut BTreeMap<usize, Span>,
+    ) -> Option<Part<'e>> {
         let (value, shape) = match &expr.kind {
-            ExprKind::Paren(inner) => return self.part(inner, used),
-            ExprKind::Path(path) => {
-                let param = self.param(path, used)?;
+            Kind::Paren(inner) => return self.part(inner, used),
+            Kind::Def(def) => {
+                let param = self.param(*def, expr.span(), used)?;
                 (Arrangement::Param(param), self.params[param].shape.clone())
             }
-            ExprKind::Call(name, args) => self.call(name, args, expr.span, used)?,
-            ExprKind::Chain(first, rest) if rest.iter().all(|it| it.0 == BinaryOp::Add) => {
+            Kind::Call(call) if matches!(call.callee, Callee::Form) => {
+                self.call(call, expr.span(), used)?
+            }
+            Kind::Chain(first, rest) => {
                 let terms = std::iter::once(&**first).chain(rest.iter().map(|it| &it.2));
                 self.sum(terms, used)?
             }
-            ExprKind::Number(_)
-            | ExprKind::Inf
-            | ExprKind::Pi
-            | ExprKind::Prev(..)
-            | ExprKind::Array(_)
-            | ExprKind::Neg(..)
-            | ExprKind::Index(..)
-            | ExprKind::Chain(..)
-            | ExprKind::Binary(..) => {
-                let message = format!("`{}` does not stand in a layout", show::short(expr));
-                let fault = Diagnostic::new(Code::BadLayout, expr.span, message)
-                    .at("a layout moves the elements of params and computes nothing")
-                    .help(format!("there are params, sums of them, and {}", show::list(FORMS)));
-                self.sink.push(fault);
-                return None;
-            }
+            // No other kind comes from the right side of a layout but an error, which was reported.
+            _ => return None,
         };
+        if let Some(types) = self.names.types {
+            types.note(expr.id, Type::Real(shape.clone()));
+        }
         Some(Part { value, shape, expr })
     }
 
     /// The position of a param or stored const.
-    fn param(&mut self, path: &Path, used: &mut BTreeMap<usize, Span>) -> Option<usize> {
-        let name = match path.tail.as_slice() {
-            [] => path.head.name.to_string(),
-            [..] => print_expr(&Expr { kind: ExprKind::Path(path.clone()), span: path.span }),
-        };
-        if let Some(param) = self.slots.get(&*name).copied() {
-            let Some(first) = used.insert(param, path.span) else { return Some(param) };
-            let message = format!("`{name}` stands twice in the layout");
-            let fault = Diagnostic::new(Code::NotOneToOne, path.span, message)
-                .label(first, "first here")
-                .help("every param stands in it exactly once");
-            self.sink.push(fault);
-            return None;
-        }
-        let whole = Ident { name: (*name).into(), span: path.span };
-        let Some((_, def)) = self.names.find(&path.head.name) else {
-            let known = self.params.iter().map(|it| &*it.name);
-            let fault = self.suggest.report(Code::UnknownName, "param", &whole, known);
-            self.sink.push(fault);
-            return None;
-        };
-        if let Kind::Layer(_) = def.kind
-            && !self.told.insert(&def.name.name)
-        {
-            return None;
-        }
-        let declared = def.name.span;
-        let what = match &def.kind {
-            // What is wrong with these is reported where they are declared.
-            Kind::Later => return None,
-            Kind::Param { .. } if path.tail.is_empty() => return None,
-            Kind::Computed => "a const that is computed, not stored".to_owned(),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Layer(_) => format!("{}, not a param", def.article()),
-        };
-        let message = format!("`{}` is {what}", path.head.name);
-        let fault = Diagnostic::new(Code::WrongKindOfName, path.span, message)
-            .label(declared, "declared here")
-            .help("a layout is made of params and of consts with `init`");
-        let fault = match def.kind {
-            Kind::Layer(_) => fault.help("the params of a layer are laid out by its own cell"),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Later => fault,
-        };
+    fn param(&mut self, def: DefId, span: Span, used: &mut BTreeMap<usize, Span>) -> Option<usize> {
+        let param = self.names.slot(def);
+        let Some(first) = used.insert(param, span) else { return Some(param) };
+        let message = format!("`{}` stands twice in the layout", self.names.def(def).name.name);
+        let fault = Diagnostic::new(Code::NotOneToOne, span, message)
+            .label(first, "first here")
+            .help("every param stands in it exactly once");
         self.sink.push(fault);
         None
     }
@@ -283,7 +213,7 @@ impl Checker<'_> {
     /// `b + d`: two params of the cell that are one tensor of the framework.
     fn sum<'e>(
         &mut self,
-        terms: impl Iterator<Item = &'e Expr>,
+        terms: impl Iterator<Item = &'e Expr<'e>>,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
         let parts: Vec<Option<Part<'_>>> = terms.map(|it| self.part(it, used)).collect();
@@ -291,8 +221,9 @@ impl Checker<'_> {
         let mut params = Vec::with_capacity(parts.len());
         for part in &parts {
             let Arrangement::Param(param) = part.value else {
-                let message = format!("only params are added, not `{}`", show::short(part.expr));
-                let fault = Diagnostic::new(Code::BadLayout, part.expr.span, message)
+                let message =
+                    format!("only params are added, not `{}`", show::short(part.expr.ast));
+                let fault = Diagnostic::new(Code::BadLayout, part.expr.span(), message)
                     .help("write the sum inside: `rows(a + b, ..)`");
                 self.sink.push(fault);
                 return None;
@@ -302,30 +233,20 @@ impl Checker<'_> {
         let shape = &parts[0].shape;
         if let Some(other) = parts.iter().find(|it| it.shape != *shape) {
             let message = format!("cannot add {} and {}", parts[0].shown(), other.shown());
-            self.report(Code::LayoutShape, other.expr.span, message);
+            self.report(Code::LayoutShape, other.expr.span(), message);
             return None;
         }
         Some((Arrangement::Sum(params), shape.clone()))
     }
 
-    fn call(
+    fn call<'e>(
         &mut self,
-        name: &Ident,
-        args: &[Arg],
+        call: &'e Call<'e>,
         span: Span,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
-        let mut values = Vec::with_capacity(args.len());
-        for arg in args {
-            match arg {
-                Arg::Positional(it) => values.push(it),
-                Arg::Named(_, Expr { span, .. }) | Arg::Over(_, span) => {
-                    let message = format!("`{}` takes its arguments by position", name.name);
-                    self.report(Code::BadArguments, *span, message);
-                    return None;
-                }
-            }
-        }
+        let name = &call.name;
+        let values: Vec<&Expr<'_>> = call.rest.iter().collect();
         let wants = |what: &str| {
             let message = format!("`{}` is called `{what}`", name.name);
             Diagnostic::new(Code::BadArguments, span, message)
@@ -342,27 +263,20 @@ impl Checker<'_> {
             ("transpose", _) => wants("transpose(a)"),
             ("flatten", [value]) => return self.flatten(value, used),
             ("flatten", _) => wants("flatten(a)"),
-            ("reshape", [value, Expr { kind: ExprKind::Array(axes), span }]) => {
-                return self.reshape(value, axes, *span, used);
+            ("reshape", [value, Expr { kind: Kind::Array(axes), ast, .. }]) => {
+                return self.reshape(value, axes, ast.span, used);
             }
             ("reshape", _) => wants("reshape(a, [..])"),
             ("permute", [value, order @ ..]) if !order.is_empty() => {
                 return self.permute(value, order, span, used);
             }
             ("permute", _) => wants("permute(a, 2, 0, 1)"),
-            ("zeros", [Expr { kind: ExprKind::Array(axes), span }]) => {
-                let shape = self.shape(axes, *span)?;
+            ("zeros", [Expr { kind: Kind::Array(axes), ast, .. }]) => {
+                let shape = self.shape(axes, ast.span)?;
                 return Some((Arrangement::Zeros(shape.clone()), shape));
             }
-            ("zeros", _) => wants("zeros([..])"),
-            _ => {
-                let known = FORMS.iter().copied();
-                let mut fault = self.suggest.report(Code::UnknownFunction, "form", name, known);
-                if fault.fix.is_none() {
-                    fault = fault.help(format!("a layout is made of {}", show::list(FORMS)));
-                }
-                fault
-            }
+            // No other form is resolved.
+            (_, _) => wants("zeros([..])"),
         };
         self.sink.push(fault);
         None
@@ -370,7 +284,7 @@ impl Checker<'_> {
 
     fn parts<'e>(
         &mut self,
-        values: &[&'e Expr],
+        values: &[&'e Expr<'e>],
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<Vec<Part<'e>>> {
         // All are looked at, so that all their faults are found.
@@ -386,7 +300,7 @@ impl Checker<'_> {
     fn join(
         &mut self,
         along: Along,
-        values: &[&Expr],
+        values: &[&Expr<'_>],
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
         let mut parts = self.parts(values, used)?;
@@ -405,7 +319,7 @@ impl Checker<'_> {
         if let (Along::LastOfMatrix, 1) = (along, rank) {
             let message =
                 format!("`cols` joins matrices side by side, and {} is none", first.shown());
-            let fault = Diagnostic::new(Code::LayoutShape, first.expr.span, message)
+            let fault = Diagnostic::new(Code::LayoutShape, first.expr.span(), message)
                 .help("`concat` joins vectors; `transpose(stack(a, b))` makes them columns");
             self.sink.push(fault);
             return None;
@@ -416,8 +330,8 @@ impl Checker<'_> {
                 && others.all(|it| self.same(&first.shape.axes()[it], &part.shape.axes()[it]));
             if !fits {
                 let message = format!("cannot join {} and {}", first.shown(), part.shown());
-                let fault = Diagnostic::new(Code::LayoutShape, part.expr.span, message)
-                    .label(first.expr.span, "the first part")
+                let fault = Diagnostic::new(Code::LayoutShape, part.expr.span(), message)
+                    .label(first.expr.span(), "the first part")
                     .help(along.help());
                 self.sink.push(fault);
                 return None;
@@ -425,7 +339,7 @@ impl Checker<'_> {
         }
         let shapes: Vec<Shape> = parts.iter().map(|it| it.shape.clone()).collect();
         let Some(shape) = joined(axis, &shapes) else {
-            self.report(Code::TooLarge, values[0].span, "a size in this shape is too large");
+            self.report(Code::TooLarge, values[0].span(), "a size in this shape is too large");
             return None;
         };
         let parts = parts.into_iter().map(|it| it.value).collect();
@@ -434,7 +348,7 @@ impl Checker<'_> {
 
     fn stack(
         &mut self,
-        values: &[&Expr],
+        values: &[&Expr<'_>],
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
         let parts = self.parts(values, used)?;
@@ -445,8 +359,8 @@ impl Checker<'_> {
                 part.shape.rank() == first.shape.rank() && pairs.all(|(a, b)| self.same(a, b));
             if !fits {
                 let message = format!("cannot stack {} and {}", first.shown(), part.shown());
-                let fault = Diagnostic::new(Code::LayoutShape, part.expr.span, message)
-                    .label(first.expr.span, "the first part")
+                let fault = Diagnostic::new(Code::LayoutShape, part.expr.span(), message)
+                    .label(first.expr.span(), "the first part")
                     .help("`stack` makes a new first axis; its parts have one shape");
                 self.sink.push(fault);
                 return None;
@@ -460,14 +374,14 @@ impl Checker<'_> {
 
     fn transpose(
         &mut self,
-        value: &Expr,
+        value: &Expr<'_>,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
         let part = self.part(value, used)?;
         let rank = part.shape.rank();
         if rank < 2 {
             let message = format!("`transpose` needs two axes, {} has not", part.shown());
-            self.report(Code::LayoutShape, value.span, message);
+            self.report(Code::LayoutShape, value.span(), message);
             return None;
         }
         let mut order: Vec<usize> = (0..rank).collect();
@@ -477,15 +391,15 @@ impl Checker<'_> {
 
     fn permute(
         &mut self,
-        value: &Expr,
-        order: &[&Expr],
+        value: &Expr<'_>,
+        order: &[&Expr<'_>],
         span: Span,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
         let part = self.part(value, used)?;
         let rank = part.shape.rank();
-        let axis = |it: &&Expr| match it.kind {
-            ExprKind::Number(at) if at.fract() == 0.0 && at < rank as f64 => Some(at as usize),
+        let axis = |it: &&Expr<'_>| match it.kind {
+            Kind::Number(at) if at.fract() == 0.0 && at < rank as f64 => Some(at as usize),
             _ => None,
         };
         let axes: Option<Vec<usize>> = order.iter().map(axis).collect();
@@ -507,12 +421,12 @@ impl Checker<'_> {
 
     fn flatten(
         &mut self,
-        value: &Expr,
+        value: &Expr<'_>,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
         let part = self.part(value, used)?;
         let Ok(size) = part.shape.size() else {
-            self.report(Code::TooLarge, value.span, "a size in this shape is too large");
+            self.report(Code::TooLarge, value.span(), "a size in this shape is too large");
             return None;
         };
         let shape = Shape(vec![size]);
@@ -521,8 +435,8 @@ impl Checker<'_> {
 
     fn reshape(
         &mut self,
-        value: &Expr,
-        axes: &[Expr],
+        value: &Expr<'_>,
+        axes: &[Expr<'_>],
         span: Span,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
@@ -547,9 +461,9 @@ impl Checker<'_> {
         }
     }
 
-    fn shape(&mut self, axes: &[Expr], span: Span) -> Option<Shape> {
+    fn shape(&mut self, axes: &[Expr<'_>], span: Span) -> Option<Shape> {
         let names = self.names;
-        dims::shape(axes, span, &mut |name| names.size(name), self.sink)
+        dims::shape(axes, span, &mut |it| names.size(it), self.sink)
     }
 }
 

@@ -1,67 +1,39 @@
 //! From the tree to the graph: names, cycles, shapes, constants; every diagnostic of a file in one run.
 
-mod args;
-mod builtin;
+mod analysis;
 mod carries;
 mod cell;
 mod consts;
-mod declare;
+mod declared;
 mod dims;
-mod fold;
+mod equation;
 mod hypers;
 mod inits;
-mod items;
 mod layer;
 mod layout;
 mod lint;
 mod lower;
 mod masks;
-mod names;
-mod order;
 mod pieces;
 mod range;
-mod resolve;
 mod shapes;
-mod show;
-mod suggest;
 #[cfg(test)]
 mod tests;
+mod types;
+mod unsupported;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::diag::{self, Code, Diagnostic};
+use types::Recorder;
+
+pub use self::analysis::{Analysis, analyse};
+pub use self::types::{Type, Typed};
+use crate::diag::{self, Diagnostic};
+pub use crate::hir::Program;
+use crate::hir::{self, Cell, CellId, Tree, builtin, order, show, suggest};
 use crate::ir;
 use crate::syntax::ast;
-use crate::text::{FileId, Span};
-
-/// A file and all that it uses, directly or through others.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// The trees, each where its [`FileId`] says; the first is the file that was asked for.
-    pub files: Vec<ast::File>,
-    /// For each file where its `use` items lead, in their order; `None` for one that could not be followed.
-    pub uses: Vec<Vec<Option<FileId>>>,
-}
-
-impl Program {
-    /// A file alone; what it uses is not there.
-    pub fn single(file: ast::File) -> Program {
-        let uses = file.uses().map(|_| None).collect();
-        Program { files: vec![file], uses: vec![uses] }
-    }
-
-    /// Whether every `use` was followed, so that a name that is nowhere is nowhere.
-    pub fn is_complete(&self) -> bool {
-        self.uses.iter().flatten().all(Option::is_some)
-    }
-
-    /// Whether this place lies in a file that is only used. Who checks a file is told nothing of what others
-    /// could write better.
-    pub fn is_used(&self, span: Span) -> bool {
-        (1..self.files.len()).contains(&usize::from(span.file.0))
-    }
-}
 
 /// What was set from outside before checking, as written: `--set dt=0.5`, `--set act=relu`, `--set H=4`. The last of a name
 /// wins. The spans of the expressions lie in a source file of their own, so that messages can show them.
@@ -76,6 +48,8 @@ pub struct Settings {
 pub struct Checked {
     /// The cells of the file without errors, in the order of the source.
     pub cells: Vec<ir::Cell>,
+    /// The cell that the file is about, by its position: its only one, or the only one that is no layer of another.
+    pub main: Option<usize>,
     /// Those of the files that it uses.
     pub used: Vec<ir::Cell>,
     /// Everything found, errors and warnings, in the order of the source.
@@ -84,77 +58,92 @@ pub struct Checked {
 
 /// The names of the built-in functions that values can be computed with, in order.
 pub fn functions() -> impl Iterator<Item = &'static str> {
-    builtin::names()
-        .filter(|it| builtin::find(it).is_some_and(|it| it.what != builtin::Builtin::Later))
+    use builtin::Builtin;
+    let of_values = |it: Builtin| !matches!(it, Builtin::Bernoulli | Builtin::OfModel(_));
+    builtin::names().filter(move |it| builtin::find(it).is_some_and(|it| of_values(it.what)))
 }
 
 /// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when
 /// `None`). There are warnings about the first file alone.
 pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Checked {
+    run(&hir::resolve(program), cell, settings, None)
+}
+
+fn run(
+    tree: &Tree<'_>,
+    cell: Option<&str>,
+    settings: &Settings,
+    types: Option<&Recorder>,
+) -> Checked {
+    let program = tree.program;
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
-    let mut items = items::collect(program, sink);
-    let order = layer::order(&mut items, sink);
-    let items = items;
-    let cells: Vec<&ast::Cell> = program
-        .files
-        .iter()
-        .flat_map(|it| &it.items)
-        .filter_map(|it| match it {
-            ast::Item::Cell(cell) => Some(cell),
-            ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
-        })
-        .collect();
+    sink.extend(tree.diagnostics.iter().cloned());
+    let unsupported = unsupported::find(tree);
+    sink.extend(unsupported.iter().map(|it| it.1.clone()));
+    let not_compiled: BTreeSet<CellId> = unsupported.iter().filter_map(|it| it.0).collect();
+    for function in &tree.functions {
+        let mut unknown = |_: &hir::Expr<'_>| Ok(None);
+        hir::walk::function(function, &mut |it| declared::check_sizes(it, &mut unknown, sink));
+    }
     let set: hypers::Settings<'_> =
         settings.values.iter().map(|(name, value)| (&*name.name, (name, value))).collect();
     let (unset, given) = (hypers::Settings::new(), layer::Given::default());
-    let is_set = |it: &ast::Cell| match cell {
-        Some(name) => *it.name.name == *name,
-        None => cells.len() == 1,
+    let is_set = |it: &Cell<'_>| match cell {
+        Some(name) => **it.name() == *name,
+        None => tree.cells.len() == 1,
     };
     // Inner cells come before those that are made of them; what is set holds for the outermost one.
     let store = layer::Store::default();
-    let mut found: BTreeMap<Span, ir::Cell> = BTreeMap::new();
-    for idx in order {
-        let face = &items.cells[idx];
-        if sink.len() >= items::MANY {
+    let mut found: BTreeMap<CellId, ir::Cell> = BTreeMap::new();
+    let mut done: BTreeSet<CellId> = BTreeSet::new();
+    for id in &tree.order {
+        let it = &tree.cells[*id];
+        if sink.len() >= hir::MANY {
             break;
         }
-        if face.is_model() || is_set(face.cell) && !set.is_empty() && !face.is_inner {
+        if it.is_model() || is_set(it) && !set.is_empty() && !it.is_inner {
             continue;
         }
-        let checked = cell::check(face.cell, &items, &unset, &given, &store, sink).map(Rc::new);
-        if let Some(checked) = &checked {
-            found.insert(face.cell.span, checked.cell.clone());
+        let inner = cell::check(tree, *id, &unset, &given, &store, types, sink).map(Rc::new);
+        if let Some(inner) = &inner {
+            found.insert(*id, inner.cell.clone());
         }
-        store.keep(idx, checked);
+        store.keep(*id, inner);
+        if set.is_empty() || !is_set(it) {
+            done.insert(*id);
+        }
     }
-    for it in &cells {
-        if sink.len() >= items::MANY {
+    let mut outer = Vec::new();
+    for (id, it) in tree.cells.pairs() {
+        if sink.len() >= hir::MANY {
             break;
         }
-        if it.kind == ast::CellKind::Model {
-            let word = Span { end: it.span.start + "model".len() as u32, ..it.span };
-            let message = "`model` is not supported yet";
-            sink.push(Diagnostic::new(Code::NotSupportedYet, word, message));
+        if it.is_model() {
+            if types.is_some() {
+                // Nobody is told more of a model than that it is not supported yet; its types are known all the same.
+                cell::check(tree, id, &unset, &given, &store, types, &mut Vec::new());
+            }
             continue;
         }
-        let is_known = items.cell(&it.name.name).is_some_and(|idx| {
-            std::ptr::eq(items.cells[idx].cell, *it) && (set.is_empty() || !is_set(it))
-        });
-        if !is_known {
+        if !done.contains(&id) {
             let settings = if is_set(it) { &set } else { &unset };
-            let checked = cell::check(it, &items, settings, &given, &store, sink);
-            match checked {
-                Some(checked) => found.insert(it.span, checked.cell),
-                None => found.remove(&it.span),
+            match cell::check(tree, id, settings, &given, &store, types, sink) {
+                Some(inner) => found.insert(id, inner.cell),
+                None => found.remove(&id),
             };
         }
-        if let Some(cell) = found.remove(&it.span) {
-            if program.is_used(it.span) {
+        if let Some(cell) = found.remove(&id).filter(|_| !not_compiled.contains(&id)) {
+            if let Some(types) = types {
+                types.note_ranges(id, &cell);
+            }
+            if program.is_used(it.ast.span) {
                 checked.used.push(cell);
             } else {
-                sink.extend(lint::lint(it, &cell));
+                sink.extend(lint::lint(it.ast, &cell));
+                if !it.is_inner {
+                    outer.push(checked.cells.len());
+                }
                 checked.cells.push(cell);
             }
         }
@@ -163,6 +152,9 @@ pub fn check(program: &Program, cell: Option<&str>, settings: &Settings) -> Chec
     // What an erroneous file needs is not known.
     if !diag::has_errors(sink) {
         sink.extend(lint::lint_uses(program));
+    }
+    if let [only] = outer[..] {
+        checked.main = Some(only);
     }
     diag::sort(sink);
     checked.diagnostics = show::without_repetitions(std::mem::take(sink));

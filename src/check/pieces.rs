@@ -1,113 +1,70 @@
-//! What a cell shows of itself: what it returns, and everything in it that has a name and a value.
+//! What a cell shows of itself: its outputs, and everything in it that has a name and a value.
 
 use std::collections::BTreeMap;
 
-use super::items::Items;
+use super::declared::Declared;
 use super::layer::{Inner, Of, Piece, PieceKind, Splice};
 use super::lower::{Lower, Scope, Value};
-use super::names::{Kind, Names, Returned};
-use super::resolve::{Place, Resolver};
-use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{self, DefKind, LayerId};
 use crate::ir::{Input, NamedValue, NodeId, Output, Shape, ValueKind};
-use crate::syntax::ast::Path;
+use crate::text::id::Id;
 use crate::text::{Name, Span};
-
-/// What is returned: a definition, and the path where there is one.
-pub(super) type Result<'a> = (usize, Option<&'a Path>);
-
-/// The outputs of a cell, the main one first.
-pub(super) fn returned<'a>(
-    names: &Names<'a>,
-    items: &Items<'a>,
-    sink: &mut Vec<Diagnostic>,
-) -> Vec<Result<'a>> {
-    let mut outputs: Vec<Result<'a>> = Vec::new();
-    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
-    let mut suggest = Suggest::new();
-    for returned in &names.outputs {
-        let path = match returned {
-            Returned::Def(def) => {
-                outputs.push((*def, None));
-                continue;
-            }
-            Returned::Path(path) => *path,
-        };
-        let Some((idx, def)) = names.find(&path.head.name) else {
-            let known = names.all();
-            sink.push(suggest.report(Code::UnknownName, "name", &path.head, known));
-            continue;
-        };
-        match &def.kind {
-            Kind::Later => continue,
-            Kind::Dim | Kind::Hyper(_) => {
-                let message =
-                    format!("`{}` is {}, not a value of the step", def.name.name, def.article());
-                let fault = Diagnostic::new(Code::WrongKindOfName, path.span, message)
-                    .label(def.name.span, "declared here");
-                sink.push(fault);
-                continue;
-            }
-            Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Layer(_)
-            | Kind::Value(_) => {}
-        }
-        let before = sink.len();
-        Resolver::new(names, items, Place::Step, sink).path(path);
-        if sink.len() > before {
-            continue;
-        }
-        let text = crate::syntax::print_path(path);
-        if let Some(before) = seen.insert(text.clone(), path.span) {
-            let message = format!("`{text}` is returned twice");
-            let fault = Diagnostic::new(Code::DefinedTwice, path.span, message)
-                .label(before, "first returned here");
-            sink.push(fault);
-            continue;
-        }
-        outputs.push((idx, Some(path)));
-    }
-    outputs
-}
 
 /// The output with its node, and the piece that it is; `None` when it is poisoned.
 pub(super) fn output(
     step: &mut Lower<'_, '_>,
-    names: &Names<'_>,
-    (def, path): Result<'_>,
+    names: &Declared<'_>,
+    output: &hir::Output<'_>,
 ) -> Option<(Output, Of)> {
-    let it = &names.defs[def];
-    let (mut name, mut of) = (it.name.name.clone(), (def, 0));
-    let value = match (&it.kind, path) {
-        (Kind::Layer(layer), Some(path)) => {
-            of = step.piece(path, None, &Scope::CELL)?;
-            name = match path.tail.iter().any(|it| it.0.is_some()) {
+    let (name, span, of, value) = match output {
+        hir::Output::Part(part) => {
+            let of = step.piece(part, &Scope::CELL)?;
+            let name = match part.path.tail.iter().any(|it| it.0.is_some()) {
                 true => step.name_of(of),
-                false => crate::syntax::print_path(path).into(),
+                false => crate::syntax::print_path(part.path).into(),
             };
-            step.piece_value(*layer, of.1)
+            let value = step.piece_value(part.layer, of.1);
+            (name, names.def(part.layer_def).name.span, of, value)
         }
-        (Kind::Input { .. } | Kind::Param { .. } | Kind::Mask { .. }, _) => step.leaf(def),
-        (Kind::State { .. } | Kind::Value(_) | Kind::Computed, _) => step.values[def].clone()?,
-        (Kind::Dim | Kind::Hyper(_) | Kind::Layer(_) | Kind::Later, _) => return None,
+        hir::Output::Def(id) => {
+            let def = names.def(*id);
+            let value = match def.kind {
+                DefKind::Input | DefKind::Param { .. } | DefKind::Mask => step.leaf(*id),
+                DefKind::State | DefKind::Feedback | DefKind::Value(_) | DefKind::Computed => {
+                    step.value(*id)?.clone()
+                }
+                DefKind::Dim(_)
+                | DefKind::Hyper(_)
+                | DefKind::Layer(_)
+                | DefKind::Target
+                | DefKind::Error => return None,
+            };
+            (def.name.name.clone(), def.name.span, (*id, 0), value)
+        }
     };
     let node = match value {
         Value::Poison => return None,
         Value::Node(node) => node,
-        Value::Constant(..) => step.node(&value, it.name.span),
+        Value::Constant(..) => step.node(&value, span),
         Value::Index(_, dim) => {
             let message = format!("`{name}` is an index below `{dim}`, not a number");
-            let fault = Diagnostic::new(Code::WrongKindOfName, it.name.span, message)
+            let fault = Diagnostic::new(Code::WrongKindOfName, span, message)
                 .help(format!("return `eye({dim})[{name}]`, its one-hot vector"));
             step.sink.push(fault);
             return None;
         }
     };
     Some((Output { name, node }, of))
+}
+
+/// Returns how the graph calls a kind of value.
+fn value_kind(kind: hir::ValueKind) -> ValueKind {
+    match kind {
+        hir::ValueKind::Gate => ValueKind::Gate,
+        hir::ValueKind::Let => ValueKind::Let,
+        hir::ValueKind::Output => ValueKind::Output,
+    }
 }
 
 /// All that a cell has names for.
@@ -121,7 +78,7 @@ pub(super) struct Pieces {
 impl Pieces {
     /// The place of a value.
     pub fn place(&self, of: Of) -> usize {
-        self.first[of.0] + of.1
+        self.first[of.0.idx()] + of.1
     }
 
     /// The named values of the step.
@@ -145,61 +102,51 @@ impl Pieces {
 }
 
 /// Every piece, in the order of the source.
-pub(super) fn of_cell(step: &mut Lower<'_, '_>, names: &Names<'_>, inputs: &[Input]) -> Pieces {
+pub(super) fn of_cell(step: &mut Lower<'_, '_>, names: &Declared<'_>, inputs: &[Input]) -> Pieces {
     let mut pieces = Pieces { list: Vec::new(), by_name: BTreeMap::new(), first: Vec::new() };
-    for (idx, def) in names.defs.iter().enumerate() {
+    for (id, def) in names.cell.defs.pairs() {
         pieces.first.push(pieces.list.len());
-        let kind = match &def.kind {
-            Kind::Input { .. } => {
-                step.leaf(idx);
+        let name = &def.name.name;
+        let kind = match def.kind {
+            DefKind::Input => {
+                step.leaf(id);
                 Some(ValueKind::Input)
             }
-            Kind::State { .. } => Some(ValueKind::State),
-            Kind::Value(kind) => Some(*kind),
-            Kind::Computed => None,
-            Kind::Param { .. } | Kind::Mask { .. } => {
-                let shape = def.shape.clone().unwrap_or_default();
-                let is_mask = matches!(def.kind, Kind::Mask { .. });
-                let kind = if is_mask { PieceKind::Mask } else { PieceKind::Param }(def.slot);
-                pieces.add(plain(def.name.name.clone(), kind, shape, def.name.span));
+            DefKind::State | DefKind::Feedback => Some(ValueKind::State),
+            DefKind::Value(kind) => Some(value_kind(kind)),
+            DefKind::Computed => None,
+            DefKind::Param { .. } | DefKind::Mask => {
+                let shape = names.shape(id).cloned().unwrap_or_default();
+                let is_mask = def.kind == DefKind::Mask;
+                let kind = if is_mask { PieceKind::Mask } else { PieceKind::Param };
+                pieces.add(plain(name.clone(), kind(names.slot(id)), shape, def.name.span));
                 continue;
             }
-            Kind::Layer(layer) => {
-                of_layer(&mut pieces, step, names, *layer);
+            DefKind::Layer(layer) => {
+                of_layer(&mut pieces, step, names, layer);
                 continue;
             }
-            Kind::Dim | Kind::Hyper(_) | Kind::Later => continue,
+            DefKind::Dim(_) | DefKind::Hyper(_) | DefKind::Target | DefKind::Error => continue,
         };
-        let (node, index) = match &step.values[idx] {
+        let (node, index) = match step.value(id) {
             Some(Value::Node(node)) => (*node, None),
             Some(Value::Index(node, dim)) => (*node, Some(dim.clone())),
             Some(Value::Constant(value, _)) => {
                 let kind = PieceKind::Constant(value.clone());
-                pieces.add(plain(def.name.name.clone(), kind, Shape::scalar(), def.name.span));
+                pieces.add(plain(name.clone(), kind, Shape::scalar(), def.name.span));
                 continue;
             }
             Some(Value::Poison) | None => continue,
         };
         let kind = kind.map_or(PieceKind::Computed(node), |it| PieceKind::Value(it, node));
         let shape = step.graph.shape(node).clone();
-        let default = match def.kind {
-            Kind::Input { .. } => inputs[def.slot].default.clone(),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Mask { .. }
-            | Kind::Computed
-            | Kind::Value(_)
-            | Kind::Layer(_)
-            | Kind::Later => None,
-        };
-        let piece = plain(def.name.name.clone(), kind, shape, def.name.span);
+        let is_input = def.kind == DefKind::Input;
+        let default = is_input.then(|| inputs[names.slot(id)].default.clone()).flatten();
+        let piece = plain(name.clone(), kind, shape, def.name.span);
         pieces.add(Piece { index, default, ..piece });
         // What the turns of a loop name follows the first name that the loop defines.
-        let Some(equation) = def.equation.filter(|it| names.equations[*it].def == idx) else {
-            continue;
-        };
+        let first = |it: &hir::EquationId| names.cell.equations[*it].targets[0] == id;
+        let Some(equation) = def.equation.filter(first) else { continue };
         for value in step.inner.remove(&equation).unwrap_or_default() {
             let shape = step.graph.shape(value.node).clone();
             let kind = PieceKind::Value(value.kind, value.node);
@@ -214,9 +161,9 @@ fn plain(name: Name, kind: PieceKind, shape: Shape, span: Span) -> Piece {
 }
 
 /// The pieces of a layer under their longer names.
-fn of_layer(pieces: &mut Pieces, step: &Lower<'_, '_>, names: &Names<'_>, idx: usize) {
-    let layer = &names.layers[idx];
-    let Some(ready) = &layer.ready else { return };
+fn of_layer(pieces: &mut Pieces, step: &Lower<'_, '_>, names: &Declared<'_>, id: LayerId) {
+    let (layer, idx) = (&names.cell.layers[id], id.idx());
+    let Some(ready) = names.ready(id) else { return };
     let inner: &Inner = &ready.inner;
     let first = pieces.list.len();
     for (number, element) in step.elements[idx].iter().enumerate() {
@@ -242,7 +189,7 @@ fn of_layer(pieces: &mut Pieces, step: &Lower<'_, '_>, names: &Names<'_>, idx: u
                 shape: splice.shape(&piece.shape).unwrap_or_default(),
                 index: piece.index.as_ref().and_then(|it| splice.dim(it).ok()),
                 default: piece.default.as_ref().map(constant),
-                old: piece.old.or_else(|| ready.old(at).map(|it| it.name.span)),
+                old: piece.old.or_else(|| ready.old(at).map(|it| it.ast.name.span)),
                 span: piece.span,
             });
         }

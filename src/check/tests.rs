@@ -4,8 +4,9 @@ mod fold;
 
 use super::{Checked, Program, Settings, check};
 use crate::diag::Diagnostic;
+use crate::hir;
 use crate::ir::verify::verify;
-use crate::ir::{Cell, Gradient, HyperKind, Leaf, Literal, Move, NodeId, Op, Start};
+use crate::ir::{Cell, Gradient, HyperKind, InputRole, Leaf, Literal, Move, NodeId, Op, Start};
 use crate::syntax;
 use crate::text::{FileId, SourceFile, SourceMap};
 
@@ -331,4 +332,34 @@ fn long_chains_are_checked_without_deep_recursion() {
     let numbers = vec!["k"; 20_000].join(" + ");
     text += &format!("output y = a19999 + {sum} + ({numbers}) }}");
     assert_eq!(cell(&text).values.len(), 20_002);
+}
+
+#[test]
+fn a_model_has_its_roots_in_the_graph() {
+    let text = "model M { dims H = 4 input x: [3] target y: [1] feedback f: [1] = 0 teacher y
+        param W: [1, 3] f = W @ x + 0.5 * prev f loss square(f[0] - y[0]) at last }";
+    let (file, found) = syntax::parse(&SourceFile::new("t", text), FileId(0));
+    assert_eq!(found, []);
+    let program = Program::single(file);
+    let tree = hir::resolve(&program);
+    let (settings, given, store) = Default::default();
+    let mut sink = Vec::new();
+    let id = tree.cells.ids().next().unwrap();
+    let model = super::cell::check(&tree, id, &settings, &given, &store, None, &mut sink);
+    assert_eq!((&sink[..], &tree.diagnostics[..]), (&[][..], &[][..]));
+    let mut model = model.unwrap().cell;
+    assert_eq!(verify(&model), Ok(()));
+    let roles: Vec<InputRole> = model.inputs.iter().map(|it| it.role).collect();
+    assert_eq!(roles, [InputRole::Input, InputRole::Target]);
+    assert_eq!(model.carries[0].teacher, Some(1));
+    assert_eq!(&*model.outputs[0].name, "f");
+    let shown = crate::ir::print::cell(&model);
+    for line in ["target y: [1]", "feedback f: [1] = 0 teacher y", "loss loss at last"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    model.carries[0].teacher = Some(0);
+    assert!(verify(&model).is_err(), "an input is no teacher");
+    model.carries[0].teacher = None;
+    model.losses[0].node = model.outputs[0].node;
+    assert!(verify(&model).is_err(), "a loss is a number");
 }

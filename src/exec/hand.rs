@@ -1,8 +1,8 @@
 //! Small cells built by hand, for the tests of this folder.
 
 use crate::ir::{
-    Carry, Cell, Const, Contract, Dim, DimDecl, Graph, Init, Input, Leaf, NamedValue, NodeId, Op,
-    Output, Param, Pointwise, Shape, Start,
+    Carry, Cell, Const, Contract, Dim, DimDecl, Graph, Init, Input, InputRole, Leaf, NamedValue,
+    NodeId, Op, Output, Param, Pointwise, Shape, Start,
 };
 use crate::ir::{Draw, graph};
 use crate::text::Span;
@@ -34,6 +34,7 @@ pub(crate) fn empty(name: &str, dims: &[&str]) -> Cell {
         step: graph::Graph::default(),
         start: graph::Graph::default(),
         outputs: Vec::new(),
+        losses: Vec::new(),
         values: Vec::new(),
         shared: Vec::new(),
         layouts: Vec::new(),
@@ -62,6 +63,7 @@ pub(crate) fn input(cell: &mut Cell, name: &str, axes: &[&str]) -> NodeId {
         shape: shape.clone(),
         index: None,
         default: None,
+        role: InputRole::Input,
         span: NOWHERE,
     };
     cell.inputs.push(input);
@@ -85,6 +87,7 @@ pub(crate) fn carry(cell: &mut Cell, name: &str, axes: &[&str], start: Start) ->
         shape: shape.clone(),
         index: None,
         is_state: !name.contains('.'),
+        teacher: None,
         start,
         next: NodeId(0),
         span: NOWHERE,

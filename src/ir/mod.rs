@@ -53,12 +53,15 @@ pub struct Cell {
     pub params: Vec<Param>,
     /// Random masks.
     pub masks: Vec<Mask>,
-    /// One time step. Its roots are the carries' `next` and the outputs.
+    /// One time step. Its roots are the carries' `next`, the outputs and the losses.
     pub step: Graph,
     /// The starts of the carries that have one: leaves are params and constants only.
     pub start: Graph,
     /// What the cell returns per step, the main output first.
     pub outputs: Vec<Output>,
+    /// What training minimises; only a model has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
     /// Every named value of the step, in the order of the source: states, gates, lets, inputs,
     /// outputs. What `--trace` knows.
     pub values: Vec<NamedValue>,
@@ -117,6 +120,38 @@ pub struct Input {
     pub index: Option<Dim>,
     /// What it is when it is not given; without one it must be.
     pub default: Option<Const>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "InputRole::is_input")]
+    pub role: InputRole,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What a value from outside is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum InputRole {
+    /// The step reads it.
+    #[default]
+    Input,
+    /// A model learns to give it: losses read it, and the past of a feedback may be its past.
+    Target,
+}
+
+impl InputRole {
+    fn is_input(&self) -> bool {
+        *self == InputRole::Input
+    }
+}
+
+/// What training minimises, a number per step.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Loss {
+    /// Its name; several parts of a loss are told apart by it.
+    pub name: Name,
+    /// Its value, a node of the step graph.
+    pub node: NodeId,
+    /// Whether only the last valid step of a sequence counts.
+    pub at_last: bool,
     /// Where it is declared.
     pub span: Span,
 }
@@ -133,6 +168,9 @@ pub struct Carry {
     pub index: Option<Dim>,
     /// Whether it is a declared state; the others are the past of something.
     pub is_state: bool,
+    /// Of a feedback: the target, among the inputs, whose value is carried under teacher forcing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<usize>,
     /// Its value before the first step, when none is given.
     pub start: Start,
     /// Its value after the step, a node of the step graph.

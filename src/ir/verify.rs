@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use super::infer::infer;
 use super::{
-    Along, Cell, Const, Dim, Gradient, Graph, HyperKind, Init, Leaf, Literal, Move, Node, NodeId,
-    Op, Shape, Source, Start,
+    Along, Cell, Const, Dim, Gradient, Graph, HyperKind, Init, Input, InputRole, Leaf, Literal,
+    Move, Node, NodeId, Op, Shape, Source, Start,
 };
 
 /// More axes than this no value has.
@@ -40,6 +40,14 @@ pub fn verify(cell: &Cell) -> Result<(), String> {
         if root(&cell.step, carry.next, "next value")? != &carry.shape {
             return Err(fault("its next value has another shape"));
         }
+        if let Some(teacher) = carry.teacher {
+            let taught = |it: &&Input| {
+                it.role == InputRole::Target && it.shape == carry.shape && it.index == carry.index
+            };
+            if cell.inputs.get(teacher).filter(taught).is_none() {
+                return Err(fault("its teacher is no target of its type"));
+            }
+        }
         match carry.start {
             Start::Node(id) => {
                 if root(&cell.start, id, "start")? != &carry.shape {
@@ -58,6 +66,11 @@ pub fn verify(cell: &Cell) -> Result<(), String> {
     }
     for output in &cell.outputs {
         root(&cell.step, output.node, "output")?;
+    }
+    for loss in &cell.losses {
+        if root(&cell.step, loss.node, "loss")?.rank() > 0 {
+            return Err(format!("loss `{}` is no number", loss.name));
+        }
     }
     for value in &cell.values {
         root(&cell.step, value.node, "named value")?;

@@ -448,6 +448,34 @@ pub struct Expr {
     pub span: Span,
 }
 
+impl Expr {
+    /// Tells `visit` of the expression and all in it. Nesting is bounded by the parser.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        visit(self);
+        match &self.kind {
+            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi | ExprKind::Path(_) => {}
+            ExprKind::Prev(_, steps) => steps.iter().for_each(|it| it.walk(visit)),
+            ExprKind::Call(_, args) => args.iter().for_each(|arg| match arg {
+                Arg::Positional(it) | Arg::Named(_, it) | Arg::Over(Over::Dim(it), _) => {
+                    it.walk(visit);
+                }
+                Arg::Over(Over::Dims(list), _) => list.iter().for_each(|it| it.walk(visit)),
+                Arg::Over(Over::Last | Over::First, _) => {}
+            }),
+            ExprKind::Array(list) => list.iter().for_each(|it| it.walk(visit)),
+            ExprKind::Paren(it) | ExprKind::Neg(_, it) => it.walk(visit),
+            ExprKind::Index(left, right) | ExprKind::Binary(_, _, left, right) => {
+                left.walk(visit);
+                right.walk(visit);
+            }
+            ExprKind::Chain(first, rest) => {
+                first.walk(visit);
+                rest.iter().for_each(|it| it.2.walk(visit));
+            }
+        }
+    }
+}
+
 /// The kinds of expressions.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ExprKind {

@@ -3,6 +3,7 @@
 //! A span is a range of bytes in one file of a [`SourceMap`]; lines and columns are worked out only when
 //! somebody wants to read them.
 
+pub mod id;
 pub(crate) mod work;
 
 use std::ops::Range;

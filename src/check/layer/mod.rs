@@ -4,28 +4,26 @@
 //! the border, outer sizes in the place of the inner ones, arguments in the place of inputs, and leaves under longer names in
 //! the place of params, masks and carried values.
 
-mod arguments;
-mod face;
 mod layouts;
 mod prepare;
-mod resolve;
+mod ready;
 mod splice;
 mod store;
 
-pub(super) use arguments::{Old, check as check_arguments};
-pub(super) use face::{Face, Found, Part, follow, order};
 pub(super) use layouts::extend as extend_layouts;
-pub(super) use prepare::{Given, Ready, follow_likes, prepare};
+pub(super) use prepare::prepare;
+pub(super) use ready::{Given, Ready, follow_likes};
 pub(super) use splice::{Element, Splice, TooLarge};
 pub(super) use store::Store;
 
 use std::collections::BTreeMap;
 
+use crate::hir::DefId;
 use crate::ir::{self, Const, Dim, NodeId, Shape, ValueKind};
 use crate::text::{Name, Span};
 
 /// A value by the definition that it belongs to and, of a layer, which of its pieces; 0 for what is no layer.
-pub(super) type Of = (usize, usize);
+pub(super) type Of = (DefId, usize);
 
 /// A cell without errors, with all that a layer of it may be asked for.
 #[derive(Debug)]

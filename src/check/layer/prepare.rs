@@ -1,133 +1,43 @@
 //! What a layer is before any of its arguments has a shape: the checked inner cell, its hypers and the sizes that are given.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::rc::Rc;
 
-use super::splice::{Element, Splice};
-use super::{Inner, Store};
-use crate::check::hypers::{self, Activation, Hypers};
-use crate::check::items::Items;
-use crate::check::lower::{Lower, Phase};
-use crate::check::names::{Kind, Layer, Names};
+use super::{Given, Inner, Ready, Store, follow_likes};
+use crate::check::consts::Hypers;
+use crate::check::declared::Declared;
+use crate::check::hypers;
+use crate::check::lower::{Lower, Phase, Scope};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Const, Dim, HyperKind, Shape, TIME};
-use crate::syntax::ast::LayerArg;
+use crate::hir::{ArgKind, DefKind, Layer, LayerArg, LayerId};
+use crate::ir::{Const, Dim, HyperKind, TIME};
+use crate::text::id::Id;
 use crate::text::{Name, Span};
 
 /// More layers than anybody stacks.
 const MOST_STACKED: i64 = 10_000;
 
-/// The constants of an activation by the names that they have in the inner cell, with their values as far as known.
-type Constants = Vec<(Name, Option<f64>)>;
-
-/// What a layer sets in its inner cell as far as that decides how the cell is built.
-#[derive(Default)]
-pub(in crate::check) struct Given<'a> {
-    /// Numeric hypers, and their values unless they depend on a size.
-    pub numbers: BTreeMap<Name, Option<f64>>,
-    /// Activations; their constants are hypers of their own, such as `act.0`, with their values.
-    pub activations: BTreeMap<Name, (Activation<'a>, Constants)>,
-    /// Sizes that decide how the cell is built.
-    pub sizes: BTreeMap<Name, i64>,
-}
-
-impl Given<'_> {
-    /// A text that is the same for what is the same.
-    pub fn key(&self) -> String {
-        let mut key = String::new();
-        let mut number = |name: &str, value: &Option<f64>| {
-            let _ = match value {
-                Some(value) => write!(key, "{name}={:x};", value.to_bits()),
-                None => write!(key, "{name}=?;"),
-            };
-        };
-        self.numbers.iter().for_each(|(name, value)| number(name, value));
-        for (_, constants) in self.activations.values() {
-            constants.iter().for_each(|(name, value)| number(name, value));
-        }
-        for (name, size) in &self.sizes {
-            let _ = write!(key, "{name}={size};");
-        }
-        for (name, (activation, _)) in &self.activations {
-            let _ = write!(key, "{name}={};", activation.name());
-        }
-        key
-    }
-}
-
-/// A layer whose inner cell is known.
-pub(in crate::check) struct Ready<'a> {
-    pub inner: Rc<Inner>,
-    /// How many are stacked; 1 for a plain layer.
-    pub count: usize,
-    /// The sizes that are given, and where.
-    pub dims: BTreeMap<Name, (Dim, Span)>,
-    /// Those that are known without the shape of any argument.
-    pub early: BTreeMap<Name, Dim>,
-    /// The hypers that are given.
-    pub consts: BTreeMap<Name, Const>,
-    /// The argument of each input.
-    pub inputs: Vec<Option<&'a LayerArg>>,
-    /// The states whose old values are given, by piece.
-    pub olds: Vec<(usize, &'a LayerArg)>,
-    /// The layer whose weights and sizes are used.
-    pub shares: Option<usize>,
-    /// The place of its first param, unless it shares.
-    pub first_param: usize,
-    /// The place of its first mask.
-    pub first_mask: usize,
-}
-
-impl Ready<'_> {
-    /// Whether the old value of a piece is given.
-    pub fn old(&self, piece: usize) -> Option<&LayerArg> {
-        self.olds.iter().find(|it| it.0 == piece).map(|it| it.1)
-    }
-
-    /// The dims that some given value may tell: they stand bare in its shape.
-    fn told(&self) -> Vec<Name> {
-        let inputs = self.inner.cell.inputs.iter().zip(&self.inputs);
-        let mut told: Vec<Name> = Vec::new();
-        for (input, _) in inputs.filter(|it| it.1.is_some()) {
-            told.extend(bare(&input.shape, input.index.as_ref()));
-        }
-        for (piece, _) in &self.olds {
-            told.extend(bare(&self.inner.pieces[*piece].shape, None));
-        }
-        told
-    }
-}
-
-fn bare(shape: &Shape, index: Option<&Dim>) -> Vec<Name> {
-    shape.axes().iter().chain(index).filter_map(Dim::as_symbol).cloned().collect()
-}
-
-/// Looks the inner cells of all layers up and evaluates what they are given.
+/// Takes the inner cells of all layers and evaluates what they are given.
 pub(in crate::check) fn prepare<'a>(
-    names: &Names<'a>,
-    items: &Items<'a>,
-    hypers: &Hypers<'a>,
+    names: &Declared<'a>,
+    hypers: &Hypers,
     store: &Store,
     sink: &mut Vec<Diagnostic>,
 ) -> (Vec<Option<Ready<'a>>>, BTreeSet<Name>) {
     let mut fixed = BTreeSet::new();
     let mut all: Vec<Option<Ready<'a>>> = Vec::with_capacity(names.layers.len());
-    for layer in &names.layers {
-        let lower = Lower::new(names, items, hypers, Phase::Constants);
-        let mut one = Preparing { names, items, store, layer, lower };
+    for layer in &names.cell.layers {
+        let lower = Lower::new(names, hypers, Phase::Constants);
+        let mut one = Preparing { names, store, layer, lower };
         all.push(one.ready());
         sink.append(&mut one.lower.sink);
         fixed.append(&mut one.lower.fixed);
     }
-    let own =
-        |wanted: fn(&Kind<'_>) -> bool| names.defs.iter().filter(|it| wanted(&it.kind)).count();
-    let mut first_param = own(|it| matches!(it, Kind::Param { .. }));
-    let mut first_mask = own(|it| matches!(it, Kind::Mask { .. }));
+    let mut first_param = names.count(|it| matches!(it, DefKind::Param { .. }));
+    let mut first_mask = names.count(|it| it == DefKind::Mask);
     for idx in 0..all.len() {
         if let Some(target) = all[idx].as_ref().and_then(|it| it.shares)
-            && let Some(fault) = unlike(names, &all, idx, target)
+            && let Some(fault) = unlike(names, &all, LayerId::new(idx), target)
         {
             sink.extend(fault);
             all[idx] = None;
@@ -145,16 +55,16 @@ pub(in crate::check) fn prepare<'a>(
 }
 
 /// A layer that reads the step number brings the carried `time` into the outer cell, where it may be a name already.
-fn time_is_taken(names: &Names<'_>, all: &[Option<Ready<'_>>]) -> Option<Diagnostic> {
-    let (_, def) = names.find(TIME)?;
+fn time_is_taken(names: &Declared<'_>, all: &[Option<Ready<'_>>]) -> Option<Diagnostic> {
+    let def = names.def(names.cell.find(TIME)?);
     let reads = |it: &Option<Ready<'_>>| {
         it.as_ref().is_some_and(|it| it.inner.carried.iter().any(|(piece, _)| piece.is_none()))
     };
-    let decl = names.layers[all.iter().position(reads)?].decl;
+    let decl = names.cell.layers[LayerId::new(all.iter().position(reads)?)].decl;
     let message = format!(
         "`{}` calls `time()`; the step number is carried as `time`, which is {} here",
         decl.cell.name,
-        def.article()
+        def.kind.article()
     );
     let fault = Diagnostic::new(Code::DefinedTwice, decl.cell.span, message)
         .label(def.name.span, "declared here");
@@ -163,14 +73,16 @@ fn time_is_taken(names: &Names<'_>, all: &[Option<Ready<'_>>]) -> Option<Diagnos
 
 /// Why a layer cannot share the weights of another; `Some(None)` when that is reported elsewhere.
 fn unlike(
-    names: &Names<'_>,
+    names: &Declared<'_>,
     all: &[Option<Ready<'_>>],
-    layer: usize,
-    target: usize,
+    layer: LayerId,
+    target: LayerId,
 ) -> Option<Option<Diagnostic>> {
-    let (Some(own), Some(other)) = (&all[layer], &all[target]) else { return Some(None) };
-    let decl = names.layers[layer].decl;
-    let (name, of) = (&decl.name.name, &names.layers[target].decl.name);
+    let (Some(own), Some(other)) = (&all[layer.idx()], &all[target.idx()]) else {
+        return Some(None);
+    };
+    let decl = names.cell.layers[layer].decl;
+    let (name, of) = (&decl.name.name, &names.cell.layers[target].decl.name);
     let span = decl.shares.as_ref().map_or(decl.name.span, |it| it.span);
     let message = if own.count != other.count {
         format!("`{name}` is a stack of {}, `{}` one of {}", own.count, of.name, other.count)
@@ -190,10 +102,9 @@ fn unlike(
 }
 
 struct Preparing<'p, 'a> {
-    names: &'p Names<'a>,
-    items: &'p Items<'a>,
+    names: &'p Declared<'a>,
     store: &'p Store,
-    layer: &'p Layer<'a>,
+    layer: &'a Layer<'a>,
     lower: Lower<'p, 'a>,
 }
 
@@ -204,7 +115,7 @@ impl<'a> Preparing<'_, 'a> {
             return None;
         }
         let decl = self.layer.decl;
-        let cell = self.items.cell(&decl.cell.name)?;
+        let cell = self.layer.cell?;
         let plain = self.store.plain(cell)?;
         let (mut given, consts) = self.hypers(&plain)?;
         self.sizes(&plain, &mut given)?;
@@ -212,7 +123,7 @@ impl<'a> Preparing<'_, 'a> {
         let inner = if is_plain && given.sizes.is_empty() {
             plain
         } else {
-            match self.store.variant(cell, &given, self.items) {
+            match self.store.variant(cell, &given, self.names.tree) {
                 Ok(inner) => inner,
                 Err(why) => {
                     self.no_variant(why);
@@ -223,28 +134,14 @@ impl<'a> Preparing<'_, 'a> {
         let count = self.count()?;
         let dims = self.dims()?;
         let arg = |name: &str, prev: bool| {
-            decl.args.iter().find(|it| it.prev == prev && *it.name.name == *name)
+            let is_it = |it: &&LayerArg<'_>| it.ast.prev == prev && *it.ast.name.name == *name;
+            self.layer.args.iter().find(is_it)
         };
         let inputs = inner.cell.inputs.iter().map(|it| arg(&it.name, false)).collect();
         let mut olds = Vec::new();
-        for arg in decl.args.iter().filter(|it| it.prev) {
-            olds.push((*inner.by_name.get(&arg.name.name)?, arg));
+        for arg in self.layer.args.iter().filter(|it| it.ast.prev) {
+            olds.push((*inner.by_name.get(&arg.ast.name.name)?, arg));
         }
-        let shares = match &decl.shares {
-            Some(other) => match self.names.find(&other.name)?.1.kind {
-                Kind::Layer(idx) => Some(idx),
-                Kind::Dim
-                | Kind::Hyper(_)
-                | Kind::Input { .. }
-                | Kind::State { .. }
-                | Kind::Param { .. }
-                | Kind::Computed
-                | Kind::Mask { .. }
-                | Kind::Value(_)
-                | Kind::Later => None,
-            },
-            None => None,
-        };
         let mut ready = Ready {
             inner,
             count,
@@ -253,7 +150,7 @@ impl<'a> Preparing<'_, 'a> {
             consts,
             inputs,
             olds,
-            shares,
+            shares: self.layer.shares,
             first_param: 0,
             first_mask: 0,
         };
@@ -265,7 +162,7 @@ impl<'a> Preparing<'_, 'a> {
                 "`{}` reads `prev({name}, 2)`, so the old value of `{name}` cannot be given",
                 decl.cell.name
             );
-            let fault = Diagnostic::new(Code::BadPrev, arg.name.span, message)
+            let fault = Diagnostic::new(Code::BadPrev, arg.ast.name.span, message)
                 .label(ready.inner.cell.carries[older].span, "read here")
                 .help("a given old value is that of one step; there is none of the step before");
             self.lower.sink.push(fault);
@@ -312,18 +209,17 @@ impl<'a> Preparing<'_, 'a> {
 
     /// How many layers are stacked.
     fn count(&mut self) -> Option<usize> {
-        let Some(expr) = &self.layer.decl.count else { return Some(1) };
-        let scope = crate::check::lower::Scope::CELL;
-        let count = self.lower.count(expr, &scope, "the number of layers")?;
+        let Some(expr) = &self.layer.count else { return Some(1) };
+        let count = self.lower.count(expr, &Scope::CELL, "the number of layers")?;
         let fault = match count {
             1..=MOST_STACKED => return Some(count as usize),
             ..1 => {
                 let message = format!("a stack has at least 1 layer, not {count}");
-                Diagnostic::new(Code::ConstantOutOfRange, expr.span, message)
+                Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message)
             }
             _ => {
                 let message = format!("a stack has at most {MOST_STACKED} layers, not {count}");
-                Diagnostic::new(Code::TooLarge, expr.span, message)
+                Diagnostic::new(Code::TooLarge, expr.span(), message)
             }
         };
         self.lower.sink.push(fault);
@@ -334,74 +230,63 @@ impl<'a> Preparing<'_, 'a> {
     fn dims(&mut self) -> Option<BTreeMap<Name, (Dim, Span)>> {
         let mut dims = BTreeMap::new();
         let decl = self.layer.decl;
-        for (arg, kind) in decl.args.iter().zip(&self.layer.kinds) {
-            if *kind != super::Old::Size {
-                continue;
-            }
-            let name = &arg.name.name;
+        for arg in self.layer.args.iter().filter(|it| it.kind == ArgKind::Size) {
+            let name = &arg.ast.name.name;
             let what = format!("the size `{name}` of `{}`", decl.name.name);
             let dim = self.lower.whole_expr(&arg.value, &what)?;
             if let Some(size) = dim.as_number().filter(|it| *it < 1) {
                 let message = format!("{what} is at least 1, not {size}");
-                let fault = Diagnostic::new(Code::ConstantOutOfRange, arg.value.span, message);
+                let fault = Diagnostic::new(Code::ConstantOutOfRange, arg.value.span(), message);
                 self.lower.sink.push(fault);
                 return None;
             }
-            dims.insert(name.clone(), (dim, arg.value.span));
+            dims.insert(name.clone(), (dim, arg.value.span()));
         }
         Some(dims)
     }
 
     /// The arguments of a kind: those of the layer, and those of the one whose weights it shares.
-    fn args(&self, wanted: super::Old) -> Vec<&'a LayerArg> {
-        let mut args: Vec<&'a LayerArg> = Vec::new();
+    fn args(&self, wanted: ArgKind) -> Vec<&'a LayerArg<'a>> {
+        let mut args: Vec<&'a LayerArg<'a>> = Vec::new();
         let mut at = Some(self.layer);
         for _ in 0..=self.names.layers.len() {
             let Some(layer) = at else { break };
-            for (arg, kind) in layer.decl.args.iter().zip(&layer.kinds) {
-                if *kind == wanted && !args.iter().any(|it| it.name.name == arg.name.name) {
+            for arg in layer.args.iter().filter(|it| it.kind == wanted) {
+                if !args.iter().any(|it| it.def == arg.def) {
                     args.push(arg);
                 }
             }
-            at = layer.decl.shares.as_ref().and_then(|it| {
-                self.names.layers.iter().find(|layer| layer.decl.name.name == it.name)
-            });
+            at = layer.shares.map(|it| &self.names.cell.layers[it]);
         }
         args
     }
 
     /// The sizes that decide how the inner cell is built: the number of turns of a loop, the height of a stack.
-    fn sizes(&mut self, plain: &Inner, given: &mut Given<'a>) -> Option<()> {
-        for arg in self.args(super::Old::Size) {
-            let name = &arg.name.name;
+    fn sizes(&mut self, plain: &Inner, given: &mut Given) -> Option<()> {
+        for arg in self.args(ArgKind::Size) {
+            let name = &arg.ast.name.name;
             if plain.cell.dims.iter().any(|it| it.name == *name && it.fixed) {
                 let what = format!("the size `{name}` of `{}`", self.layer.decl.name.name);
-                let scope = crate::check::lower::Scope::CELL;
-                let size = self.lower.count(&arg.value, &scope, &what)?;
+                let size = self.lower.count(&arg.value, &Scope::CELL, &what)?;
                 given.sizes.insert(name.clone(), size);
             }
         }
         Some(())
     }
 
-    fn hypers(&mut self, plain: &Inner) -> Option<(Given<'a>, BTreeMap<Name, Const>)> {
+    fn hypers(&mut self, plain: &Inner) -> Option<(Given, BTreeMap<Name, Const>)> {
         let (mut given, mut consts) = (Given::default(), BTreeMap::new());
-        for arg in self.args(super::Old::Hyper) {
-            let name = &arg.name.name;
+        for arg in self.args(ArgKind::Hyper) {
+            let name = &arg.ast.name.name;
             let hyper = plain.cell.hypers.iter().find(|it| it.name == *name)?;
             let wrong = |message: String| {
-                Diagnostic::new(Code::BadArguments, arg.value.span, message)
+                Diagnostic::new(Code::BadArguments, arg.value.span(), message)
                     .label(hyper.span, "declared here")
             };
-            let text = show::short(&arg.value);
+            let text = show::short(arg.value.ast);
             match &hyper.kind {
                 HyperKind::Activation(_) => {
-                    let found = match hypers::given(
-                        &arg.value,
-                        self.names,
-                        self.items,
-                        self.lower.hypers(),
-                    ) {
+                    let found = match hypers::given(&arg.value, self.names, self.lower.hypers()) {
                         Ok(Some(found)) => found,
                         Ok(None) => {
                             let message = format!(
@@ -431,7 +316,7 @@ impl<'a> Preparing<'_, 'a> {
                     given.activations.insert(name.clone(), (inner, own));
                 }
                 HyperKind::Number(_) => {
-                    if hypers::given(&arg.value, self.names, self.items, self.lower.hypers())
+                    if hypers::given(&arg.value, self.names, self.lower.hypers())
                         .is_ok_and(|it| it.is_some())
                     {
                         let message = format!(
@@ -442,34 +327,12 @@ impl<'a> Preparing<'_, 'a> {
                         return None;
                     }
                     let what = format!("`{name}` of `{}`", self.layer.decl.name.name);
-                    let scope = crate::check::lower::Scope::CELL;
-                    let value = self.lower.constant_expr(&arg.value, &scope, &what)?;
+                    let value = self.lower.constant_expr(&arg.value, &Scope::CELL, &what)?;
                     given.numbers.insert(name.clone(), self.lower.value_of(&value));
                     consts.insert(name.clone(), value);
                 }
             }
         }
         Some((given, consts))
-    }
-}
-
-/// Adds the dims that are as large as others that are known.
-pub(in crate::check) fn follow_likes(inner: &Inner, known: &mut BTreeMap<Name, Dim>) {
-    let mut grew = true;
-    while std::mem::take(&mut grew) {
-        for dim in &inner.cell.dims {
-            let Some(like) = &dim.like else { continue };
-            if known.contains_key(&dim.name) {
-                continue;
-            }
-            let derived = inner.cell.derived.iter().find(|it| it.0 == *like);
-            let of = derived.map_or_else(|| Dim::symbol(like.clone()), |it| it.1.clone());
-            if of.names().iter().all(|it| known.contains_key(it)) {
-                let element = Element { dims: known.clone(), ..Element::default() };
-                let Ok(size) = (Splice { element: &element }).dim(&of) else { continue };
-                known.insert(dim.name.clone(), size);
-                grew = true;
-            }
-        }
     }
 }

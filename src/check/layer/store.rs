@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::{Given, Inner};
 use crate::check::hypers::Settings;
-use crate::check::items::Items;
 use crate::diag::Diagnostic;
+use crate::hir::{CellId, Tree};
 
 /// More ways to set the hypers of inner cells than any file has.
 const MOST_VARIANTS: usize = 10_000;
@@ -15,28 +15,28 @@ const MOST_VARIANTS: usize = 10_000;
 /// A cell with some of its hypers given, or the first thing that is wrong then.
 type Variant = Result<Rc<Inner>, Option<Box<Diagnostic>>>;
 
-/// Checked cells, by position among those of the file.
+/// Checked cells.
 #[derive(Default)]
 pub(in crate::check) struct Store {
-    plain: RefCell<BTreeMap<usize, Option<Rc<Inner>>>>,
-    variants: RefCell<BTreeMap<(usize, String), Variant>>,
+    plain: RefCell<BTreeMap<CellId, Option<Rc<Inner>>>>,
+    variants: RefCell<BTreeMap<(CellId, String), Variant>>,
     n_variants: Cell<usize>,
 }
 
 impl Store {
     /// Keeps what checking a cell by itself gave.
-    pub fn keep(&self, cell: usize, inner: Option<Rc<Inner>>) {
+    pub fn keep(&self, cell: CellId, inner: Option<Rc<Inner>>) {
         self.plain.borrow_mut().insert(cell, inner);
     }
 
     /// The cell as it stands; `None` when something is wrong with it, which is reported there.
-    pub fn plain(&self, cell: usize) -> Option<Rc<Inner>> {
+    pub fn plain(&self, cell: CellId) -> Option<Rc<Inner>> {
         self.plain.borrow().get(&cell).cloned().flatten()
     }
 
     /// The cell with some of its hypers given. `Err` has the first thing that is wrong then; nothing when there are too many.
-    pub fn variant<'a>(&self, cell: usize, given: &Given<'a>, items: &Items<'a>) -> Variant {
-        let key = (cell, given.key());
+    pub fn variant(&self, cell: CellId, given: &Given, tree: &Tree<'_>) -> Variant {
+        let key = (cell, given.key(tree));
         if let Some(known) = self.variants.borrow().get(&key) {
             return known.clone();
         }
@@ -45,9 +45,8 @@ impl Store {
         }
         self.n_variants.set(self.n_variants.get() + 1);
         let mut sink = Vec::new();
-        let face = &items.cells[cell];
         let found =
-            crate::check::cell::check(face.cell, items, &Settings::new(), given, self, &mut sink);
+            crate::check::cell::check(tree, cell, &Settings::new(), given, self, None, &mut sink);
         let found = match found {
             Some(inner) => Ok(Rc::new(inner)),
             None => Err(sink.into_iter().find(Diagnostic::is_error).map(Box::new)),

@@ -3,106 +3,64 @@
 use super::matmul::Product;
 use super::reduce::{self, Along};
 use super::{Lower, Operand, Scope, Value};
-use crate::check::args::{self, Matched};
-use crate::check::builtin::{self, Builtin, Signature};
-use crate::check::hypers::{Activation, Of};
-use crate::check::items::Callable;
-use crate::check::names::Kind;
-use crate::check::resolve;
+use crate::check::consts::Activation;
 use crate::check::show::{self, Shown};
 use crate::diag::{Code, Diagnostic, Label};
+use crate::hir::builtin::{self, Builtin, Signature};
+use crate::hir::{ActivationOf, Call, Callee, DefId, Expr, Function, LocalId};
 use crate::ir::{Const, Gradient, Literal, NodeId, Op, Pointwise, Shape};
-use crate::syntax::ast::{self, Arg, Expr, ExprKind, Ident};
 use crate::text::Span;
+use crate::text::id::Id;
 
 impl Lower<'_, '_> {
-    pub(super) fn call(
-        &mut self,
-        name: &Ident,
-        args: &[Arg],
-        span: Span,
-        scope: &Scope<'_>,
-    ) -> Value {
-        if let Some(signature) = builtin::find(&name.name) {
-            let form = resolve::form(&name.name, signature);
-            return match args::bind(&form, name, span, args) {
-                Ok(matched) => self.builtin(name, signature, &matched, span, scope),
-                Err(_) => self.poison(),
-            };
-        }
-        let (items, hypers) = (self.items, self.hypers);
-        if let Some(idx) = items.find(&name.name) {
-            let callable = items.callables[idx];
-            if items.recursive[idx] {
-                return self.poison();
-            }
-            if items.weights[idx] > super::MOST_NODES {
-                return self.too_many_nodes(span);
-            }
-            return match args::bind(&callable.form(), name, span, args) {
-                Ok(matched) => self.inline(callable, &matched, span, scope),
-                Err(_) => self.poison(),
-            };
-        }
-        if scope.cell
-            && let Some(activation) = hypers.activations.get(&*name.name)
-        {
-            return self.hyper_call(name, activation, args, span, scope);
-        }
-        if scope.cell && hypers.numbers.constants.contains_key(&name.name) {
-            let message = format!("`{}` is a number, not an activation", name.name);
-            let mut fault = Diagnostic::new(Code::WrongKindOfName, name.span, message);
-            let mut help = format!("write `{} * ..`", name.name);
-            if let Some((_, def)) = self.names.find(&name.name) {
-                fault = fault.label(def.name.span, "declared here");
-                if let Kind::Hyper(hyper) = &def.kind
-                    && let ExprKind::Call(function, _) = &hyper.value.kind
-                {
-                    help = format!(
-                        "an activation that is the value of a hyper names its constants: `{}(NAME = ..)`",
-                        function.name
-                    );
+    pub(super) fn call(&mut self, call: &Call<'_>, span: Span, scope: &Scope<'_>) -> Value {
+        match call.callee {
+            Callee::Builtin(signature) => self.builtin(call, signature, span, scope),
+            Callee::Function(id) => {
+                let function = &self.names.tree.functions[id];
+                if function.recursive {
+                    return self.poison();
                 }
+                if function.weight > super::MOST_NODES {
+                    return self.too_many_nodes(span);
+                }
+                self.inline(function, call, span, scope)
             }
-            return self.fail(fault.help(help));
+            Callee::Hyper(def) => self.hyper_call(def, call, span, scope),
+            // These stand after `init` and in layouts, which read them themselves.
+            Callee::Draw | Callee::Form => self.poison(),
         }
-        self.poison()
     }
 
-    /// `act(v)` for a hyper that stands for an activation.
-    fn hyper_call(
-        &mut self,
-        name: &Ident,
-        activation: &Activation<'_>,
-        args: &[Arg],
-        span: Span,
-        scope: &Scope<'_>,
-    ) -> Value {
-        let form = args::Form {
-            name: &name.name,
-            params: vec![("v", false)],
-            variadic: false,
-            over: false,
-        };
-        let value = match args::bind(&form, name, span, args) {
-            Ok(matched) => match matched.slots[0] {
-                Some(value) => value,
-                None => return self.poison(),
-            },
-            Err(fault) => return self.fail(*fault),
+    /// `act(v)` for a hyper that is an activation.
+    fn hyper_call(&mut self, def: DefId, call: &Call<'_>, span: Span, scope: &Scope<'_>) -> Value {
+        let hypers = self.hypers;
+        let name = &self.names.def(def).name.name;
+        let (Some(activation), [Some(value)]) = (hypers.activations.get(&**name), &call.args[..])
+        else {
+            return self.poison();
         };
         let operand = self.operand(value, scope);
+        self.activation(activation, operand, span)
+    }
+
+    fn activation(&mut self, activation: &Activation, operand: Operand<'_>, span: Span) -> Value {
         let constants = activation.constants.iter().map(|it| Value::Constant(it.clone(), 1));
-        let mut values = vec![operand.value.clone()];
-        values.extend(constants);
         match activation.of {
-            Of::Builtin(op) => {
+            ActivationOf::Builtin(op, _) => {
                 let mut operands = vec![operand.clone()];
-                operands
-                    .extend(values.drain(1..).map(|value| Operand { shown: operand.shown, value }));
+                operands.extend(constants.map(|value| Operand {
+                    shown: operand.shown,
+                    def: None,
+                    value,
+                }));
                 self.pointwise(op, &operands, span)
             }
-            Of::Own(item) => self.activate(item, operand, values, span),
+            ActivationOf::Function(id) => {
+                let mut values = vec![operand.value.clone()];
+                values.extend(constants);
+                self.activate(&self.names.tree.functions[id], operand, values, span)
+            }
         }
     }
 
@@ -117,48 +75,44 @@ impl Lower<'_, '_> {
     /// A function or activation of the file.
     fn inline(
         &mut self,
-        callable: Callable<'_>,
-        matched: &Matched<'_>,
+        function: &Function<'_>,
+        call: &Call<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
-        let mut values = Vec::with_capacity(matched.slots.len());
-        match callable {
-            Callable::Function(function) => {
-                let mut locals: Vec<(&str, Value)> = Vec::with_capacity(matched.slots.len());
-                for (param, slot) in function.params.iter().zip(&matched.slots) {
-                    let value = match slot {
-                        Some(expr) => self.expr(expr, scope),
-                        None => self.poison(),
-                    };
-                    locals.push((&param.name, value));
-                }
-                self.body(&function.body, &locals, span)
+        let mut values = Vec::with_capacity(call.args.len());
+        if !function.is_activation() {
+            for arg in &call.args {
+                values.push(match arg {
+                    Some(expr) => self.expr(expr, scope),
+                    None => self.poison(),
+                });
             }
-            Callable::Activation(item) => {
-                let Some(value) = matched.slots[0] else { return self.poison() };
-                let operand = self.operand(value, scope);
-                values.push(operand.value.clone());
-                for ((name, default), slot) in item.constants.iter().zip(&matched.slots[1..]) {
-                    let what = format!("`{}` of `{}`", name.name, item.name.name);
-                    let constant = match slot {
-                        Some(expr) => self.constant_expr(expr, scope, &what),
-                        None => self.constant_expr(default, &NOTHING, &what),
-                    };
-                    match constant {
-                        Some(constant) => values.push(Value::Constant(constant, 1)),
-                        None => return self.poison(),
-                    }
-                }
-                self.activate(item, operand, values, span)
+            return self.body(&function.body, &bound(values), span);
+        }
+        let Some(Some(value)) = call.args.first() else { return self.poison() };
+        let operand = self.operand(value, scope);
+        values.push(operand.value.clone());
+        let params = function.params.iter().zip(&function.defaults).zip(&call.args).skip(1);
+        for ((param, default), slot) in params {
+            let what = format!("`{}` of `{}`", param.name.name, function.name().name);
+            let constant = match (slot, default) {
+                (Some(expr), _) => self.constant_expr(expr, scope, &what),
+                (None, Some(default)) => self.constant_expr(default, &Scope::CELL, &what),
+                (None, None) => None,
+            };
+            match constant {
+                Some(constant) => values.push(Value::Constant(constant, 1)),
+                None => return self.poison(),
             }
         }
+        self.activate(function, operand, values, span)
     }
 
     /// The body of a function with its parameters bound. Reports from within say which call they come from.
-    fn body(&mut self, body: &Expr, locals: &[(&str, Value)], call: Span) -> Value {
+    fn body(&mut self, body: &Expr<'_>, locals: &[(LocalId, Value)], call: Span) -> Value {
         let before = self.sink.len();
-        let value = self.expr(body, &Scope { locals, cell: false });
+        let value = self.expr(body, &Scope { locals });
         for fault in &mut self.sink[before..] {
             // The innermost call and the outermost one; those between say little.
             let mut calls = fault.labels.iter_mut().filter(|it| it.message == IN_CALL).skip(1);
@@ -173,14 +127,13 @@ impl Lower<'_, '_> {
     /// An activation of the file; `values` are its argument and its constants.
     fn activate(
         &mut self,
-        item: &ast::Activation,
+        item: &Function<'_>,
         operand: Operand<'_>,
         values: Vec<Value>,
         span: Span,
     ) -> Value {
         let Some(shape) = self.numeric(&operand) else { return self.poison() };
-        let names = std::iter::once(&item.value).chain(item.constants.iter().map(|it| &it.0));
-        let mut locals: Vec<(&str, Value)> = names.map(|it| &*it.name).zip(values).collect();
+        let mut locals = bound(values);
         if let Value::Constant(..) = operand.value {
             return self.body(&item.body, &locals, span);
         }
@@ -207,18 +160,18 @@ impl Lower<'_, '_> {
 
     fn builtin(
         &mut self,
-        name: &Ident,
+        call: &Call<'_>,
         signature: &Signature,
-        matched: &Matched<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
         if let Builtin::Time = signature.what {
             return self.time(span);
         }
-        let slots = &matched.slots;
-        let Some(Some(first)) = slots.first().copied() else { return self.poison() };
-        let second = slots.get(1).copied().flatten();
+        let name = signature.name;
+        let slots = &call.args[..];
+        let Some(Some(first)) = slots.first() else { return self.poison() };
+        let second = slots.get(1).and_then(Option::as_ref);
         let along = |what: Builtin| match what {
             Builtin::Reduce(it) | Builtin::Extreme(_, it) => Some(Along::Reduce(it)),
             Builtin::Mean => Some(Along::Mean),
@@ -246,15 +199,16 @@ impl Lower<'_, '_> {
             | Builtin::StopGrad
             | Builtin::ClipGrad
             | Builtin::Time
-            | Builtin::Later => None,
+            | Builtin::Bernoulli
+            | Builtin::OfModel(_) => None,
         };
         match signature.what {
-            Builtin::Map(op) => self.elementwise(name, op, signature, slots, span, scope),
+            Builtin::Map(op) => self.elementwise(op, signature, slots, span, scope),
             Builtin::Clamp => self.clamp(slots, span, scope),
             Builtin::Extreme(op, _) if second.is_some() => {
-                self.elementwise(name, op, signature, slots, span, scope)
+                self.elementwise(op, signature, slots, span, scope)
             }
-            Builtin::Where => match slots[..] {
+            Builtin::Where => match slots {
                 [Some(cond), Some(yes), Some(no)] => self.select([cond, yes, no], span, scope),
                 [..] => self.poison(),
             },
@@ -275,8 +229,8 @@ impl Lower<'_, '_> {
                     None => None,
                 };
                 let Some(kind) = along(signature.what) else { return self.poison() };
-                let call = reduce::Call { name: &name.name, over: matched.over, span };
-                self.along(call, kind, &operand, eps, scope)
+                let along = reduce::Call { name, over: call.over.as_ref(), span };
+                self.along(along, kind, &operand, eps, scope)
             }
             Builtin::MatMul => self.product_of(Product::MatMul, first, second, span, scope),
             Builtin::Outer => self.product_of(Product::Outer, first, second, span, scope),
@@ -286,18 +240,18 @@ impl Lower<'_, '_> {
                 self.transpose(&operand, span)
             }
             Builtin::Concat => {
-                let operands = self.operands(matched, scope);
+                let operands = self.operands(call, scope);
                 self.concat(&operands, span)
             }
             Builtin::Stack => {
-                let operands = self.operands(matched, scope);
+                let operands = self.operands(call, scope);
                 self.stack(&operands, span)
             }
             Builtin::Slice => {
                 let operand = self.operand(first, scope);
-                match slots[..] {
+                match slots {
                     [_, Some(from), Some(to)] => {
-                        self.slice(&operand, [from, to], matched.over, span, scope)
+                        self.slice(&operand, [from, to], call.over.as_ref(), span, scope)
                     }
                     [..] => self.poison(),
                 }
@@ -332,21 +286,21 @@ impl Lower<'_, '_> {
                     let message = format!("the limit of `clip_grad` is positive, not {text}");
                     return self.fail(Diagnostic::new(
                         Code::ConstantOutOfRange,
-                        expr.span,
+                        expr.span(),
                         message,
                     ));
                 }
                 self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand, span)
             }
-            Builtin::Time | Builtin::Later => self.poison(),
+            Builtin::Time | Builtin::Bernoulli | Builtin::OfModel(_) => self.poison(),
         }
     }
 
     fn product_of(
         &mut self,
         product: Product,
-        first: &Expr,
-        second: Option<&Expr>,
+        first: &Expr<'_>,
+        second: Option<&Expr<'_>>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
@@ -357,8 +311,8 @@ impl Lower<'_, '_> {
     }
 
     /// All arguments of a function that takes any number of values.
-    fn operands<'e>(&mut self, matched: &Matched<'e>, scope: &Scope<'_>) -> Vec<Operand<'e>> {
-        let exprs = matched.slots.iter().copied().flatten().chain(matched.rest.iter().copied());
+    fn operands<'e>(&mut self, call: &Call<'e>, scope: &Scope<'_>) -> Vec<Operand<'e>> {
+        let exprs = call.args.iter().flatten().chain(&call.rest);
         exprs.map(|it| self.operand(it, scope)).collect()
     }
 
@@ -374,19 +328,19 @@ impl Lower<'_, '_> {
 
     fn eps(
         &mut self,
-        name: &Ident,
-        given: Option<&Expr>,
+        name: &str,
+        given: Option<&Expr<'_>>,
         default: f64,
         scope: &Scope<'_>,
     ) -> Option<Const> {
         let Some(expr) = given else { return Some(Const::Number(default)) };
-        let what = format!("`eps` of `{}`", name.name);
+        let what = format!("`eps` of `{name}`");
         let eps = self.constant_expr(expr, scope, &what)?;
         if let Some(value) = self.hypers.numbers.value(&eps)
             && (value.is_nan() || value < 0.0)
         {
             let message = format!("{what} is at least 0, not {}", show::number(value));
-            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span, message));
+            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
             return None;
         }
         Some(eps)
@@ -395,10 +349,9 @@ impl Lower<'_, '_> {
     /// A row of the table of elementwise operators.
     fn elementwise(
         &mut self,
-        name: &Ident,
         op: Pointwise,
         signature: &Signature,
-        slots: &[Option<&Expr>],
+        slots: &[Option<Expr<'_>>],
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
@@ -406,17 +359,17 @@ impl Lower<'_, '_> {
         for (param, slot) in signature.params.iter().zip(slots) {
             let operand = match (slot, param.kind, param.default) {
                 (Some(expr), builtin::Kind::Constant, _) => {
-                    let what = format!("`{}` of `{}`", param.name, name.name);
+                    let what = format!("`{}` of `{}`", param.name, signature.name);
                     let value = match self.constant_expr(expr, scope, &what) {
                         Some(constant) => Value::Constant(constant, 1),
                         None => self.poison(),
                     };
-                    Operand { shown: Shown::from(*expr), value }
+                    Operand { shown: Shown::from(expr.ast), def: None, value }
                 }
                 (Some(expr), _, _) => self.operand(expr, scope),
                 (None, _, Some(default)) => {
                     let Some(first) = operands.first() else { return self.poison() };
-                    Operand { shown: first.shown, value: Value::number(default) }
+                    Operand { shown: first.shown, def: None, value: Value::number(default) }
                 }
                 (None, _, None) => return self.poison(),
             };
@@ -427,8 +380,8 @@ impl Lower<'_, '_> {
 
     /// `clamp(v, lo, hi)`. Its table row knows the derivative by `v` only, so bounds that are values are built of `max` and
     /// `min`.
-    fn clamp(&mut self, slots: &[Option<&Expr>], span: Span, scope: &Scope<'_>) -> Value {
-        let [Some(v), Some(lo), Some(hi)] = slots[..] else { return self.poison() };
+    fn clamp(&mut self, slots: &[Option<Expr<'_>>], span: Span, scope: &Scope<'_>) -> Value {
+        let [Some(v), Some(lo), Some(hi)] = slots else { return self.poison() };
         let [v, lo, hi] = [v, lo, hi].map(|it| self.operand(it, scope));
         let is_constant = |it: &Operand<'_>| matches!(it.value, Value::Constant(..));
         if is_constant(&lo) && is_constant(&hi) {
@@ -446,12 +399,14 @@ impl Lower<'_, '_> {
         }
         let shown = v.shown;
         let value = self.pointwise(Pointwise::Max, &[v, lo], span);
-        self.pointwise(Pointwise::Min, &[Operand { shown, value }, hi], span)
+        self.pointwise(Pointwise::Min, &[Operand { shown, def: None, value }, hi], span)
     }
 }
 
 /// Why a call is labelled.
 const IN_CALL: &str = "in this call";
 
-/// The defaults of an activation's constants see no names.
-const NOTHING: Scope<'static> = Scope { locals: &[], cell: false };
+/// The parameters of a function with their values.
+fn bound(values: Vec<Value>) -> Vec<(LocalId, Value)> {
+    values.into_iter().enumerate().map(|(at, value)| (LocalId::new(at), value)).collect()
+}

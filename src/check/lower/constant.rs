@@ -7,14 +7,14 @@ use crate::check::consts;
 use crate::check::dims;
 use crate::check::show::{self, Shown};
 use crate::diag::{Applicability, Code, Diagnostic};
+use crate::hir::{Expr, Kind};
 use crate::ir::{Const, Dim, Shape};
-use crate::syntax::ast::{Expr, ExprKind, Ident};
 
 impl Lower<'_, '_> {
     /// A constant, or a report.
     pub(in crate::check) fn constant_expr(
         &mut self,
-        expr: &Expr,
+        expr: &Expr<'_>,
         scope: &Scope<'_>,
         what: &str,
     ) -> Option<Const> {
@@ -22,13 +22,14 @@ impl Lower<'_, '_> {
             Value::Constant(constant, _) => Some(constant),
             Value::Poison => None,
             Value::Node(node) if !self.varies[node.idx()] && self.graph.shape(node).rank() == 0 => {
-                let message = format!("the constant `{}` has too many parts", show::short(expr));
-                self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
+                let message =
+                    format!("the constant `{}` has too many parts", show::short(expr.ast));
+                self.fail(Diagnostic::new(Code::TooLarge, expr.span(), message));
                 None
             }
             Value::Node(_) | Value::Index(..) => {
-                let message = format!("{what} must be a constant, not `{}`", show::short(expr));
-                let fault = Diagnostic::new(Code::NotConstant, expr.span, message)
+                let message = format!("{what} must be a constant, not `{}`", show::short(expr.ast));
+                let fault = Diagnostic::new(Code::NotConstant, expr.span(), message)
                     .help("constants are made of numbers, sizes and hypers");
                 self.fail(fault);
                 None
@@ -37,16 +38,16 @@ impl Lower<'_, '_> {
     }
 
     /// A constant that is a whole number, perhaps with sizes in it, or a report.
-    pub(super) fn whole(&mut self, expr: &Expr, scope: &Scope<'_>, what: &str) -> Option<Dim> {
+    pub(super) fn whole(&mut self, expr: &Expr<'_>, scope: &Scope<'_>, what: &str) -> Option<Dim> {
         let constant = self.constant_expr(expr, scope, what)?;
-        self.whole_constant(&constant, Shown::from(expr), what)
+        self.whole_constant(&constant, Shown::from(expr.ast), what)
     }
 
     /// A whole number that decides the structure of the graph. The dims in it count as large as they are by default or were
     /// set, and are fixed from here on.
     pub(in crate::check) fn count(
         &mut self,
-        expr: &Expr,
+        expr: &Expr<'_>,
         scope: &Scope<'_>,
         what: &str,
     ) -> Option<i64> {
@@ -65,7 +66,7 @@ impl Lower<'_, '_> {
                     continue;
                 }
                 let message = format!("{what} must be known, but `{base}` has no size yet");
-                let fault = Diagnostic::new(Code::NotConstant, expr.span, message)
+                let fault = Diagnostic::new(Code::NotConstant, expr.span(), message)
                     .label(decl.span, "declared here")
                     .help(format!(
                         "give it a default, such as `dims {base} = 2`; `--set {base}=..` changes it"
@@ -83,7 +84,7 @@ impl Lower<'_, '_> {
             Some(value) => value,
             None if self.hypers.numbers.waits_for_sizes() => {
                 let message = format!("{what} may not depend on a size of the cell around it");
-                self.fail(Diagnostic::new(Code::NotConstant, expr.span, message));
+                self.fail(Diagnostic::new(Code::NotConstant, expr.span(), message));
                 return None;
             }
             // A hyper that is wrong itself.
@@ -95,13 +96,13 @@ impl Lower<'_, '_> {
         let whole = consts::whole(value);
         if whole.is_none() {
             let message = format!("{what} must be a whole number, not {}", show::number(value));
-            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span, message));
+            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
         }
         whole
     }
 
     /// As `whole`, of an expression of the cell.
-    pub(in crate::check) fn whole_expr(&mut self, expr: &Expr, what: &str) -> Option<Dim> {
+    pub(in crate::check) fn whole_expr(&mut self, expr: &Expr<'_>, what: &str) -> Option<Dim> {
         self.whole(expr, &Scope::CELL, what)
     }
 
@@ -140,37 +141,32 @@ impl Lower<'_, '_> {
         None
     }
 
-    /// What a name means where a size is wanted.
-    pub(super) fn size_of_name(
+    /// What a dim or a local is where a size is wanted.
+    fn size_of_name(
         &self,
-        name: &Ident,
+        expr: &Expr<'_>,
         scope: &Scope<'_>,
     ) -> Result<Option<Dim>, Box<Diagnostic>> {
-        match scope.local(&name.name) {
+        let Kind::Local(local) = expr.kind else { return self.names.size(expr) };
+        let text = show::short(expr.ast);
+        match scope.local(local) {
             Some(Value::Constant(constant, _)) => match self.hypers.numbers.whole(constant) {
                 Ok(dim) => Ok(Some(dim)),
-                Err(_) => Err(Box::new(Diagnostic::new(
-                    Code::BadDimExpression,
-                    name.span,
-                    format!("`{}` is no size in this call", name.name),
-                ))),
+                Err(_) => {
+                    let message = format!("`{text}` is no size in this call");
+                    Err(Box::new(Diagnostic::new(Code::BadDimExpression, expr.span(), message)))
+                }
             },
-            Some(Value::Poison) => Ok(None),
-            // Of what a loop binds that was reported with the names.
-            Some(Value::Node(_) | Value::Index(..)) if scope.cell => Ok(None),
-            Some(Value::Node(_) | Value::Index(..)) => Err(Box::new(Diagnostic::new(
-                Code::WrongKindOfName,
-                name.span,
-                format!("`{}` is a value in this call, not a size", name.name),
-            ))),
-            // Unknown names were reported before.
-            None if !scope.cell => Ok(None),
-            None => self.names.size(name).or(Ok(None)),
+            Some(Value::Poison) | None => Ok(None),
+            Some(Value::Node(_) | Value::Index(..)) => {
+                let message = format!("`{text}` is a value in this call, not a size");
+                Err(Box::new(Diagnostic::new(Code::WrongKindOfName, expr.span(), message)))
+            }
         }
     }
 
     /// A size.
-    pub(super) fn size(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Dim> {
+    pub(super) fn size(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Option<Dim> {
         let mut sink = std::mem::take(&mut self.sink);
         let found = dims::size(expr, &mut |it| self.size_of_name(it, scope), &mut sink);
         self.sink = sink;
@@ -179,14 +175,14 @@ impl Lower<'_, '_> {
     }
 
     /// A shape in brackets.
-    pub(super) fn shape_expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Shape> {
-        let ExprKind::Array(axes) = &expr.kind else {
+    pub(super) fn shape_expr(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Option<Shape> {
+        let Kind::Array(axes) = &expr.kind else {
             self.poisoned = true;
             return None;
         };
         let mut sink = std::mem::take(&mut self.sink);
-        let mut lookup = |it: &Ident| self.size_of_name(it, scope);
-        let found = dims::shape(axes, expr.span, &mut lookup, &mut sink);
+        let mut lookup = |it: &Expr<'_>| self.size_of_name(it, scope);
+        let found = dims::shape(axes, expr.span(), &mut lookup, &mut sink);
         self.sink = sink;
         self.poisoned |= found.is_none();
         found

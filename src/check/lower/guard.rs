@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Scope, Value};
+use crate::hir::Expr;
 use crate::ir::{Along, Const, Gradient, Literal, NodeId, Op, Pointwise, Reduction, Shape};
-use crate::syntax::ast::Expr;
 use crate::text::Span;
 
 /// A branch that is being lowered.
@@ -30,13 +30,17 @@ pub(super) struct Branch {
 
 impl Lower<'_, '_> {
     /// `where(cond, a, b)`
-    pub(super) fn select(&mut self, exprs: [&Expr; 3], span: Span, scope: &Scope<'_>) -> Value {
+    pub(super) fn select(&mut self, exprs: [&Expr<'_>; 3], span: Span, scope: &Scope<'_>) -> Value {
         let [cond, yes, no] = exprs;
         let cond = self.operand(cond, scope);
         if let Value::Constant(constant, _) = &cond.value
             && let Some(value) = self.hypers.numbers.value(constant)
         {
-            return self.expr(if value != 0.0 { yes } else { no }, scope);
+            let (taken, other) = if value != 0.0 { (yes, no) } else { (no, yes) };
+            if self.names.types.is_some() {
+                self.unseen(other, scope);
+            }
+            return self.expr(taken, scope);
         }
         if self.numeric(&cond).is_none() {
             // Both branches are looked at all the same, for what is wrong in them.
@@ -56,7 +60,15 @@ impl Lower<'_, '_> {
         self.pointwise(Pointwise::Where, &[cond, yes, no], span)
     }
 
-    fn branch<'e>(&mut self, expr: &'e Expr, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {
+    /// Lowers what nobody computes, for its types alone.
+    fn unseen(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) {
+        let (n_faults, poisoned, fixed) = (self.sink.len(), self.poisoned, self.fixed.clone());
+        self.expr(expr, scope);
+        self.sink.truncate(n_faults);
+        (self.poisoned, self.fixed) = (poisoned, fixed);
+    }
+
+    fn branch<'e>(&mut self, expr: &Expr<'e>, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {
         let first = self.graph.nodes().len();
         self.branches.push(Branch {
             first,

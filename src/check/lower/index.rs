@@ -4,29 +4,18 @@ use super::shapes::is_less;
 use super::{Lower, Scope, Value};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::Expr;
 use crate::ir::{Dim, Indexed, Move, Shape};
-use crate::syntax::ast::{Expr, ExprKind};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
     pub(super) fn index(
         &mut self,
-        value: &Expr,
-        index: &Expr,
+        value: &Expr<'_>,
+        index: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
-        // `a[0]` is a layer of the stack `a`, not an element of its output.
-        if let ExprKind::Path(path) = &value.kind
-            && self.is_stack(path, scope)
-        {
-            return self.part(path, Some(index), scope);
-        }
-        if let ExprKind::Prev(path, steps) = &value.kind
-            && self.is_stack(path, scope)
-        {
-            return self.past(path, Some(index), steps.as_deref(), span, scope);
-        }
         let operand = self.operand(value, scope);
         let at = self.operand(index, scope);
         let Some(shape) = self.numeric(&operand) else { return self.poison() };
@@ -55,7 +44,7 @@ impl Lower<'_, '_> {
                 Value::Node(self.add(Indexed::Lookup, vec![table, row], left, span))
             }
             Value::Node(_) => {
-                let text = show::short(index);
+                let text = show::short(index.ast);
                 let fault = bad(format!("`{text}` is no index"))
                     .help("an index is a constant, or an input declared as `index[V]`");
                 let fault = self.with_declarations(fault, &[&at]);
@@ -81,7 +70,7 @@ impl Lower<'_, '_> {
                     None
                 };
                 if let Some(message) = message {
-                    let fault = Diagnostic::new(Code::OutOfRange, index.span, message);
+                    let fault = Diagnostic::new(Code::OutOfRange, index.span(), message);
                     let fault = self.with_declarations(fault, &[&operand]);
                     return self.fail(fault);
                 }

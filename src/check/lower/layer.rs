@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{Lower, Phase, Scope, Value};
 use crate::check::layer::{self, Element, PieceKind, Ready, Splice};
-use crate::check::names::Layer;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{Layer, LayerArg, LayerId};
 use crate::ir::{Const, Dim, Leaf, NodeId, Op, Shape};
-use crate::syntax::ast::LayerArg;
+use crate::text::id::Id;
 use crate::text::{Name, Span};
 
 /// A value that a layer is given, and what the inner cell declares of it.
 struct Given<'g, 'a> {
     /// `None` for what a stack hands on by itself.
-    arg: Option<&'g LayerArg>,
+    arg: Option<&'g LayerArg<'a>>,
     value: Value,
     shape: &'g Shape,
     index: Option<&'g Dim>,
@@ -25,7 +25,7 @@ struct Given<'g, 'a> {
 
 impl Given<'_, '_> {
     fn span(&self) -> Span {
-        self.arg.map_or(self.layer.decl.cell.span, |it| it.value.span)
+        self.arg.map_or(self.layer.decl.cell.span, |it| it.value.span())
     }
 }
 
@@ -34,10 +34,10 @@ type Sizes = BTreeMap<Name, (Dim, Span)>;
 
 impl Lower<'_, '_> {
     /// Lowers all of a layer; poisons it after a report.
-    pub(in crate::check) fn layer(&mut self, idx: usize) {
+    pub(in crate::check) fn layer(&mut self, idx: LayerId) {
         let names = self.names;
-        let layer = &names.layers[idx];
-        let Some(ready) = &layer.ready else {
+        let layer = &names.cell.layers[idx];
+        let Some(ready) = names.ready(idx) else {
             self.poisoned = true;
             return;
         };
@@ -49,7 +49,7 @@ impl Lower<'_, '_> {
         for arg in &ready.inputs {
             values.push(arg.map(|it| self.expr(&it.value, &Scope::CELL)));
         }
-        let olds: Vec<(usize, &LayerArg, Value)> = ready
+        let olds: Vec<(usize, &LayerArg<'_>, Value)> = ready
             .olds
             .iter()
             .map(|(piece, arg)| (*piece, *arg, self.expr(&arg.value, &Scope::CELL)))
@@ -58,8 +58,8 @@ impl Lower<'_, '_> {
             let built = self.element(layer, ready, idx, element, &values, &olds);
             let Some(main) = built else {
                 self.poisoned = true;
-                self.elements[idx].clear();
-                self.parts[idx].clear();
+                self.elements[idx.idx()].clear();
+                self.parts[idx.idx()].clear();
                 return;
             };
             if let Some(first) = values.first_mut() {
@@ -69,10 +69,10 @@ impl Lower<'_, '_> {
     }
 
     /// What a layer's names stand for, if it is lowered; an empty list for no layer.
-    fn elements_of(&self, layer: Option<usize>) -> Option<&[Element]> {
+    fn elements_of(&self, layer: Option<LayerId>) -> Option<&[Element]> {
         match layer {
             None => Some(&[]),
-            Some(idx) => Some(&self.elements[idx][..]).filter(|it| !it.is_empty()),
+            Some(idx) => Some(&self.elements[idx.idx()][..]).filter(|it| !it.is_empty()),
         }
     }
 
@@ -81,10 +81,10 @@ impl Lower<'_, '_> {
         &mut self,
         layer: &Layer<'_>,
         ready: &Ready<'_>,
-        idx: usize,
+        idx: LayerId,
         number: usize,
         values: &[Option<Value>],
-        olds: &[(usize, &LayerArg, Value)],
+        olds: &[(usize, &LayerArg<'_>, Value)],
     ) -> Option<Value> {
         let inner = &ready.inner;
         let mut given: Vec<Given<'_, '_>> = Vec::new();
@@ -122,7 +122,7 @@ impl Lower<'_, '_> {
             nodes.push(self.fitting(it, &element, &sizes)?);
         }
         if self.phase != Phase::Step {
-            self.elements[idx].push(element);
+            self.elements[idx.idx()].push(element);
             return Some(self.stand_in(ready, idx, number));
         }
         if self.graph.nodes().len() + inner.cell.step.nodes().len() > super::MOST_NODES {
@@ -132,7 +132,7 @@ impl Lower<'_, '_> {
             self.fail(Diagnostic::new(Code::TooLarge, layer.decl.cell.span, message));
             return None;
         }
-        self.elements[idx].push(element.clone());
+        self.elements[idx.idx()].push(element.clone());
         let mut nodes = nodes.into_iter();
         let mut inputs = Vec::with_capacity(inner.cell.inputs.len());
         for (input, value) in inner.cell.inputs.iter().zip(values) {
@@ -165,7 +165,7 @@ impl Lower<'_, '_> {
     /// The outer places of the params of a layer.
     fn param_places(&self, ready: &Ready<'_>, number: usize) -> Vec<usize> {
         match ready.shares {
-            Some(other) => self.elements[other][number].params.clone(),
+            Some(other) => self.elements[other.idx()][number].params.clone(),
             None => {
                 let count = ready.inner.cell.params.len();
                 let first = ready.first_param + number * count;
@@ -186,8 +186,8 @@ impl Lower<'_, '_> {
         let (inner, decl) = (&ready.inner, layer.decl);
         let mut sizes: Sizes = ready.dims.clone();
         if let Some(other) = ready.shares {
-            let of = &self.names.layers[other].decl.name;
-            for (name, dim) in &self.elements[other][number].dims {
+            let of = &self.names.cell.layers[other].decl.name;
+            for (name, dim) in &self.elements[other.idx()][number].dims {
                 if let Some((own, span)) = ready.dims.get(name)
                     && own != dim
                 {
@@ -362,7 +362,7 @@ impl Lower<'_, '_> {
             Value::Poison | Value::Constant(..) => "a number".to_owned(),
         };
         let what = match given.arg {
-            Some(arg) if arg.prev => format!("`prev {}` of `{layer}`", given.name),
+            Some(arg) if arg.ast.prev => format!("`prev {}` of `{layer}`", given.name),
             Some(_) => format!("`{}` of `{layer}`", given.name),
             None => format!("`{}` of `{layer}`, the main output of the layer before,", given.name),
         };
@@ -389,7 +389,7 @@ impl Lower<'_, '_> {
     fn copied(
         &mut self,
         ready: &Ready<'_>,
-        idx: usize,
+        idx: LayerId,
         number: usize,
         element: &Element,
         inputs: &[NodeId],
@@ -397,7 +397,7 @@ impl Lower<'_, '_> {
     ) -> Result<Value, layer::TooLarge> {
         let (inner, splice) = (&ready.inner, Splice { element });
         let base = number * inner.pieces.len();
-        let def = self.names.layers[idx].def;
+        let def = self.names.cell.layers[idx].def;
         let mut carries = Vec::with_capacity(inner.carried.len());
         for (carry, (piece, back)) in inner.cell.carries.iter().zip(&inner.carried) {
             let given = piece.and_then(|it| old.get(&it));
@@ -449,7 +449,7 @@ impl Lower<'_, '_> {
                 // Its leaf is made when it is asked for.
                 PieceKind::Param(_) | PieceKind::Mask(_) => Value::Poison,
             };
-            self.parts[idx].push(value);
+            self.parts[idx.idx()].push(value);
         }
         Ok(self.piece_value(idx, base + inner.main))
     }
@@ -516,7 +516,7 @@ impl Lower<'_, '_> {
     }
 
     /// A main output of which only the shape is known.
-    fn stand_in(&mut self, ready: &Ready<'_>, idx: usize, number: usize) -> Value {
+    fn stand_in(&mut self, ready: &Ready<'_>, idx: LayerId, number: usize) -> Value {
         let piece = number * ready.inner.pieces.len() + ready.inner.main;
         match self.part_shape(idx, piece) {
             Some((shape, index)) => {

@@ -1,6 +1,6 @@
 //! An expression becomes nodes of a graph: the environment, the leaves, and the walk over the tree.
 //!
-//! What is wrong is reported here only as far as shapes and constants go; names were resolved before, so an unknown name is a
+//! What is wrong is reported here only as far as shapes and constants go; names were resolved before. An `Error` node is a
 //! poisoned value without another word, and whatever it touches is poisoned too.
 
 mod call;
@@ -22,15 +22,17 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) use operands::Operand;
 pub(super) use past::{Carried, Past};
 
+use super::consts::Hypers;
 use super::consts::{self, MOST_PARTS};
-use super::hypers::Hypers;
-use super::items::{Callable, Items};
+use super::declared::Declared;
 use super::layer::{Element, Of};
-use super::names::{Kind, Names};
 use super::show::Shown;
+use super::types::Type;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{self, Def, DefId, DefKind, EquationId, Expr, Kind, LocalId, Tree};
 use crate::ir::{Const, Dim, Graph, Leaf, Literal, NamedValue, NodeId, Op, Pointwise, Shape};
-use crate::syntax::ast::{Expr, ExprKind, Ident, Path};
+use crate::syntax::ast;
+use crate::text::id::Id;
 use crate::text::{Name, Span};
 use guard::Branch;
 
@@ -73,37 +75,34 @@ pub(super) enum Phase {
     Constants,
 }
 
-/// The names that an expression sees.
+/// The locals that an expression sees.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'s> {
-    /// Those that were bound last; the latest hides earlier ones.
-    pub locals: &'s [(&'s str, Value)],
-    /// Whether those of the cell are seen too.
-    pub cell: bool,
+    /// The latest of one loop variable hides those of earlier iterations.
+    pub locals: &'s [(LocalId, Value)],
 }
 
 impl Scope<'_> {
     /// The scope of an equation.
-    pub const CELL: Scope<'static> = Scope { locals: &[], cell: true };
+    pub const CELL: Scope<'static> = Scope { locals: &[] };
 
-    fn local(&self, name: &str) -> Option<&Value> {
-        self.locals.iter().rev().find(|it| it.0 == name).map(|it| &it.1)
+    fn local(&self, local: LocalId) -> Option<&Value> {
+        self.locals.iter().rev().find(|it| it.0 == local).map(|it| &it.1)
     }
 }
 
 /// Lowers expressions into one graph.
 pub(super) struct Lower<'c, 'a> {
-    names: &'c Names<'a>,
-    items: &'c Items<'a>,
-    hypers: &'c Hypers<'a>,
+    names: &'c Declared<'a>,
+    hypers: &'c Hypers,
     pub phase: Phase,
     pub graph: Graph,
     /// For each node, whether it depends on more than constants.
     varies: Vec<bool>,
     /// What each definition is, once it is lowered.
-    pub values: Vec<Option<Value>>,
+    values: Vec<Option<Value>>,
     /// The shapes of values whose past is read, and of which dim they are an index.
-    pub inferred: BTreeMap<usize, (Shape, Option<Dim>)>,
+    pub inferred: BTreeMap<DefId, (Shape, Option<Dim>)>,
     /// The leaf of each old value.
     past_leaves: BTreeMap<(Of, u32), NodeId>,
     /// In the order in which they were asked for; their carries follow those of the states.
@@ -111,7 +110,7 @@ pub(super) struct Lower<'c, 'a> {
     /// The leaf of the step number.
     time: Option<NodeId>,
     /// The gates and lets inside the loops of each equation, turn after turn.
-    pub inner: BTreeMap<usize, Vec<NamedValue>>,
+    pub inner: BTreeMap<EquationId, Vec<NamedValue>>,
     /// The dims whose sizes decided the structure of the graph.
     pub fixed: BTreeSet<Name>,
     n_states: usize,
@@ -137,19 +136,16 @@ pub(super) struct Lower<'c, 'a> {
 }
 
 impl<'c, 'a> Lower<'c, 'a> {
-    pub fn new(
-        names: &'c Names<'a>,
-        items: &'c Items<'a>,
-        hypers: &'c Hypers<'a>,
-        phase: Phase,
-    ) -> Lower<'c, 'a> {
-        let n_values = if phase == Phase::Constants { 0 } else { names.defs.len() };
-        let states = names.defs.iter().filter(|it| matches!(it.kind, Kind::State { .. }));
-        let n_layers = if phase == Phase::Constants { 0 } else { names.layers.len() };
-        let n_states = if phase == Phase::Constants { 0 } else { states.count() };
+    pub fn new(names: &'c Declared<'a>, hypers: &'c Hypers, phase: Phase) -> Lower<'c, 'a> {
+        let (n_values, n_layers, n_states) = match phase {
+            Phase::Constants => (0, 0, 0),
+            Phase::Step | Phase::Shapes | Phase::Start => {
+                let n_states = names.count(DefKind::is_carried);
+                (names.cell.defs.len(), names.layers.len(), n_states)
+            }
+        };
         Lower {
             names,
-            items,
             hypers,
             phase,
             graph: Graph::default(),
@@ -176,19 +172,25 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// Whether a name of the cell is called so.
-    pub fn knows(&self, name: &str) -> bool {
-        self.names.find(name).is_some()
+    /// What a definition is, once it is lowered.
+    pub fn value(&self, def: DefId) -> Option<&Value> {
+        self.values.get(def.idx())?.as_ref()
     }
 
-    /// The function of the file that is called so, unless it calls itself.
-    pub fn callable(&self, name: &str) -> Option<Callable<'a>> {
-        let idx = self.items.find(name).filter(|idx| !self.items.recursive[*idx])?;
-        Some(self.items.callables[idx])
+    /// Keeps the value of a definition.
+    pub fn set_value(&mut self, def: DefId, value: Value) {
+        if let Some(slot) = self.values.get_mut(def.idx()) {
+            *slot = Some(value);
+        }
+    }
+
+    /// The resolved tree.
+    pub fn tree(&self) -> &'a Tree<'a> {
+        self.names.tree
     }
 
     /// The hypers of the cell.
-    pub fn hypers(&self) -> &'c Hypers<'a> {
+    pub fn hypers(&self) -> &'c Hypers {
         self.hypers
     }
 
@@ -198,8 +200,8 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// The shape of a value that must be a number.
-    pub fn number_shape(&mut self, value: &Value, expr: &Expr) -> Option<Shape> {
-        self.numeric(&Operand { shown: Shown::from(expr), value: value.clone() })
+    pub fn number_shape(&mut self, value: &Value, expr: &Expr<'_>) -> Option<Shape> {
+        self.numeric(&Operand { shown: Shown::from(expr.ast), def: None, value: value.clone() })
     }
 
     /// The node of a value that has the declared shape, or is a number and fills it; `None` after a report.
@@ -208,26 +210,27 @@ impl<'c, 'a> Lower<'c, 'a> {
         value: &Value,
         shape: &Shape,
         what: &str,
-        expr: &Expr,
+        expr: &Expr<'_>,
         declared: Span,
     ) -> Option<NodeId> {
         let found = self.number_shape(value, expr)?;
-        let node = self.node(value, expr.span);
+        let span = expr.span();
+        let node = self.node(value, span);
         if found == *shape {
             return Some(node);
         }
         if let Value::Constant(..) = value {
-            return Some(self.fill(node, shape, expr.span));
+            return Some(self.fill(node, shape, span));
         }
         let message = format!("{what} has shape `{found}`, declared `{shape}`");
-        let fault = Diagnostic::new(Code::DeclaredShape, expr.span, message)
+        let fault = Diagnostic::new(Code::DeclaredShape, span, message)
             .label(declared, format!("declared `{shape}` here"));
         self.fail(fault);
         None
     }
 
     /// A size written with the names of the cell.
-    pub fn size_of(&mut self, expr: &Expr) -> Option<Dim> {
+    pub fn size_of(&mut self, expr: &Expr<'_>) -> Option<Dim> {
         self.size(expr, &Scope::CELL)
     }
 
@@ -287,7 +290,7 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// Lowers an expression.
-    pub fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
+    pub fn expr(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Value {
         if self.stopped {
             return self.poison();
         }
@@ -302,66 +305,124 @@ impl<'c, 'a> Lower<'c, 'a> {
                     "the cell has more than {MOST_NODES} nodes after its functions and loops are written out"
                 )
             };
-            return self.fail(Diagnostic::new(Code::TooLarge, expr.span, message));
+            return self.fail(Diagnostic::new(Code::TooLarge, expr.span(), message));
         }
         self.depth += 1;
+        let span = expr.span();
         let value = match &expr.kind {
-            ExprKind::Number(value) => Value::number(*value),
-            ExprKind::Inf => Value::number(f64::INFINITY),
-            ExprKind::Pi => Value::number(std::f64::consts::PI),
-            ExprKind::Path(path) if path.tail.is_empty() => self.name(path, scope),
-            ExprKind::Path(path) => match scope.cell {
-                true => self.part(path, None, scope),
-                false => self.poison(),
+            Kind::Number(value) => Value::number(*value),
+            Kind::Inf => Value::number(f64::INFINITY),
+            Kind::Pi => Value::number(std::f64::consts::PI),
+            Kind::Def(def) => self.def(*def, span),
+            Kind::Local(local) => match scope.local(*local) {
+                Some(value) => value.clone(),
+                None => self.poison(),
             },
-            ExprKind::Prev(path, steps) => {
-                self.past(path, None, steps.as_deref(), expr.span, scope)
-            }
-            ExprKind::Call(name, args) => self.call(name, args, expr.span, scope),
-            ExprKind::Array(items) => self.array(items, expr.span, scope),
-            ExprKind::Paren(inner) => self.expr(inner, scope),
-            ExprKind::Neg(_, inner) => {
+            Kind::Part(part) => self.part(part, scope),
+            Kind::Prev(past, steps) => self.past(past, steps.as_deref(), span, scope),
+            Kind::Call(call) => self.call(call, span, scope),
+            Kind::Array(items) => self.array(items, span, scope),
+            Kind::Paren(inner) => self.expr(inner, scope),
+            Kind::Neg(inner) => {
                 let operand = self.operand(inner, scope);
-                self.pointwise(Pointwise::Neg, &[operand], expr.span)
+                self.pointwise(Pointwise::Neg, &[operand], span)
             }
-            ExprKind::Index(value, index) => self.index(value, index, expr.span, scope),
-            ExprKind::Chain(first, rest) => self.chain(first, rest, scope),
-            ExprKind::Binary(op, sign, left, right) => {
+            Kind::Index(value, index) => self.index(value, index, span, scope),
+            Kind::Chain(first, rest) => self.chain(expr, first, rest, scope),
+            Kind::Binary(op, sign, left, right) => {
                 let (a, b) = (self.operand(left, scope), self.operand(right, scope));
-                match super::resolve::pointwise(*op) {
-                    Some(op) => self.pointwise(op, &[a, b], expr.span),
-                    None => self.matmul(&a, &b, *sign, expr.span),
+                match consts::pointwise(*op) {
+                    Some(op) => self.pointwise(op, &[a, b], span),
+                    None => self.matmul(&a, &b, *sign, span),
                 }
             }
+            // Reported when names were resolved; an activation is a value of hypers alone, which read it themselves.
+            Kind::Error(_) | Kind::Activation(_) => self.poison(),
         };
         self.depth -= 1;
+        self.note_type(expr, &value);
         value
     }
 
+    /// Notes the type of an expression for an analysis.
+    fn note_type(&self, expr: &Expr<'_>, value: &Value) {
+        let Some(types) = self.names.types else { return };
+        let Some(type_) = self.type_of(value) else { return };
+        types.note(expr.id, type_);
+        if let (Phase::Step, Value::Node(node)) = (self.phase, value) {
+            types.note_node(self.names.id, expr.id, *node);
+        }
+    }
+
+    /// Notes the type of an initialiser for an analysis: all of it has the shape of what it fills.
+    pub fn note_init(&self, expr: &Expr<'_>, shape: &Shape) {
+        let Some(types) = self.names.types else { return };
+        hir::walk::expr(expr, &mut |it| types.note(it.id, Type::Real(shape.clone())));
+    }
+
+    fn type_of(&self, value: &Value) -> Option<Type> {
+        match value {
+            Value::Poison => None,
+            Value::Index(_, below) => Some(Type::Index(below.clone())),
+            Value::Constant(..) | Value::Node(_) => self.shape(value).map(Type::Real),
+        }
+    }
+
+    /// Notes the types of all names of the cell for an analysis.
+    pub fn note_defs(&self) {
+        let Some(types) = self.names.types else { return };
+        for id in self.names.cell.defs.ids() {
+            let declared = self.names.shape(id).cloned().map(Type::Real);
+            let type_ = match (self.names.kind(id), self.names.below(id)) {
+                (DefKind::Dim(_), _) => Some(Type::Size),
+                (DefKind::Hyper(at), _) => Some(match self.names.cell.hypers[at].is_activation {
+                    true => Type::Activation,
+                    false => Type::Real(Shape::scalar()),
+                }),
+                (DefKind::Layer(layer), _) => self.names.ready(layer).and_then(|ready| {
+                    let last = (ready.count - 1) * ready.inner.pieces.len() + ready.inner.main;
+                    self.part_shape(layer, last).map(|it| Type::Real(it.0))
+                }),
+                (_, Some(below)) => Some(Type::Index(below.clone())),
+                (_, None) => declared.or_else(|| self.value(id).and_then(|it| self.type_of(it))),
+            };
+            if let Some(type_) = type_ {
+                types.note_def(self.names.id, id, type_);
+            }
+        }
+    }
+
     /// An expression with what messages need of it.
-    fn operand<'e>(&mut self, expr: &'e Expr, scope: &Scope<'_>) -> Operand<'e> {
-        Operand { shown: Shown::from(expr), value: self.expr(expr, scope) }
+    fn operand<'e>(&mut self, expr: &Expr<'e>, scope: &Scope<'_>) -> Operand<'e> {
+        let value = self.expr(expr, scope);
+        Operand { shown: Shown::from(expr.ast), def: expr.def(), value }
     }
 
     fn chain(
         &mut self,
-        first: &Expr,
-        rest: &[(crate::syntax::ast::BinaryOp, Span, Expr)],
+        whole: &Expr<'_>,
+        first: &Expr<'_>,
+        rest: &[(ast::BinaryOp, Span, Expr<'_>)],
         scope: &Scope<'_>,
     ) -> Value {
-        let mut left = self.expr(first, scope);
+        let shown: &[(ast::BinaryOp, Span, ast::Expr)] = match &whole.ast.kind {
+            ast::ExprKind::Chain(_, rest) => rest,
+            _ => &[],
+        };
+        let mut left = self.operand(first, scope);
         for (idx, (op, _, term)) in rest.iter().enumerate() {
             let right = self.operand(term, scope);
-            let shown = Shown { first, rest: &rest[..idx] };
-            let span = first.span.to(term.span);
-            let op = super::resolve::pointwise(*op).unwrap_or(Pointwise::Mul);
-            left = self.pointwise(op, &[Operand { shown, value: left }, right], span);
+            let span = first.span().to(term.span());
+            let op = consts::pointwise(*op).unwrap_or(Pointwise::Mul);
+            let value = self.pointwise(op, &[left, right], span);
+            let shown = Shown { first: first.ast, rest: &shown[..=idx] };
+            left = Operand { shown, def: None, value };
         }
-        left
+        left.value
     }
 
     /// An array literal: a vector of constants.
-    fn array(&mut self, items: &[Expr], span: Span, scope: &Scope<'_>) -> Value {
+    fn array(&mut self, items: &[Expr<'_>], span: Span, scope: &Scope<'_>) -> Value {
         let values: Option<Vec<Const>> =
             items.iter().map(|it| self.constant_expr(it, scope, "an array literal")).collect();
         match values {
@@ -378,79 +439,71 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// A name of this step.
-    fn name(&mut self, path: &Path, scope: &Scope<'_>) -> Value {
-        let name = &path.head;
-        if let Some(value) = scope.local(&name.name) {
-            return value.clone();
-        }
-        let names = self.names;
-        let Some((idx, def)) = names.find(&name.name).filter(|_| scope.cell) else {
-            return self.poison();
-        };
-        match &def.kind {
-            Kind::Dim => match self.names.dims.table.get(&name.name).cloned().flatten() {
+    fn def(&mut self, id: DefId, span: Span) -> Value {
+        let def = self.names.def(id);
+        match def.kind {
+            DefKind::Dim(_) => match self.names.dims.table.get(&def.name.name).cloned().flatten() {
                 Some(dim) => Value::Constant(Const::Size(dim), 1),
                 None => self.poison(),
             },
-            Kind::Hyper(_) => self.hyper(name, def.name.span),
-            Kind::Later => self.poison(),
-            Kind::Layer(_) => self.part(path, None, scope),
-            Kind::State { .. } if self.phase == Phase::Shapes => self.leaf(idx),
-            Kind::State { .. } | Kind::Value(_) | Kind::Computed => {
-                match self.values.get(idx).cloned().flatten() {
+            DefKind::Hyper(_) => self.hyper(def, span),
+            DefKind::State | DefKind::Feedback if self.phase == Phase::Shapes => self.leaf(id),
+            DefKind::State | DefKind::Feedback | DefKind::Value(_) | DefKind::Computed => {
+                match self.value(id).cloned() {
                     Some(value) => value,
                     None => self.poison(),
                 }
             }
-            Kind::Input { .. } | Kind::Param { .. } | Kind::Mask { .. } => self.leaf(idx),
+            DefKind::Input | DefKind::Target | DefKind::Param { .. } | DefKind::Mask => {
+                self.leaf(id)
+            }
+            // A layer is a `Part`.
+            DefKind::Layer(_) | DefKind::Error => self.poison(),
         }
     }
 
-    fn hyper(&mut self, name: &Ident, declared: Span) -> Value {
-        if self.hypers.numbers.constants.contains_key(&name.name) {
-            return Value::Constant(Const::Hyper(name.name.clone()), 1);
+    fn hyper(&mut self, def: &Def<'_>, span: Span) -> Value {
+        let name = &def.name.name;
+        if self.hypers.numbers.constants.contains_key(name) {
+            return Value::Constant(Const::Hyper(name.clone()), 1);
         }
-        if self.hypers.activations.contains_key(&*name.name) {
-            let message = format!("`{}` is an activation; a value is needed here", name.name);
-            let fault = Diagnostic::new(Code::WrongKindOfName, name.span, message)
-                .label(declared, "declared here")
-                .help(format!("call it: `{}(..)`", name.name));
+        if self.hypers.activations.contains_key(&**name) {
+            let message = format!("`{name}` is an activation; a value is needed here");
+            let fault = Diagnostic::new(Code::WrongKindOfName, span, message)
+                .label(def.name.span, "declared here")
+                .help(format!("call it: `{name}(..)`"));
             return self.fail(fault);
         }
         self.poison()
     }
 
     /// The leaf of an input, a param, a mask or, where only shapes matter, a new state.
-    pub fn leaf(&mut self, idx: usize) -> Value {
-        if let Some(Some(value)) = self.values.get(idx) {
+    pub fn leaf(&mut self, id: DefId) -> Value {
+        if let Some(value) = self.value(id) {
             return value.clone();
         }
-        let def = &self.names.defs[idx];
-        let Some(shape) = def.shape.clone() else { return self.poison() };
-        let (op, index) = match &def.kind {
-            Kind::Input { index, .. } => (Op::Leaf(Leaf::Input(def.slot)), index.clone()),
-            Kind::Param { .. } => (Op::Leaf(Leaf::Param(def.slot)), None),
-            Kind::Mask { .. } => (Op::Leaf(Leaf::Mask(def.slot)), None),
-            Kind::State { .. } => (Op::Leaf(Leaf::Carry(def.slot)), None),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Computed
-            | Kind::Value(_)
-            | Kind::Layer(_)
-            | Kind::Later => {
-                return self.poison();
-            }
+        let Some(shape) = self.names.shape(id).cloned() else { return self.poison() };
+        let slot = self.names.slot(id);
+        let op = match self.names.kind(id) {
+            DefKind::Input | DefKind::Target => Leaf::Input(slot),
+            DefKind::Param { .. } => Leaf::Param(slot),
+            DefKind::Mask => Leaf::Mask(slot),
+            DefKind::State | DefKind::Feedback => Leaf::Carry(slot),
+            DefKind::Dim(_)
+            | DefKind::Hyper(_)
+            | DefKind::Computed
+            | DefKind::Value(_)
+            | DefKind::Layer(_)
+            | DefKind::Error => return self.poison(),
         };
-        let span = def.name.span;
-        let node = self.add(op, Vec::new(), shape, span);
-        self.graph.set_name(node, def.name.name.clone());
-        let value = match index {
-            Some(dim) => Value::Index(node, dim),
+        let name = self.names.def(id).name;
+        let node = self.add(op, Vec::new(), shape, name.span);
+        self.graph.set_name(node, name.name.clone());
+        let value = match self.names.below(id) {
+            Some(dim) => Value::Index(node, dim.clone()),
             None => Value::Node(node),
         };
-        if let Some(slot) = self.values.get_mut(idx) {
-            *slot = Some(value.clone());
-        }
+        self.set_value(id, value.clone());
         value
     }
 }

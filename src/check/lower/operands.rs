@@ -3,6 +3,7 @@
 use super::{Lower, Value};
 use crate::check::show::Shown;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::DefId;
 use crate::ir::{Literal, Move, NodeId, Shape};
 use crate::text::Span;
 
@@ -10,6 +11,8 @@ use crate::text::Span;
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Operand<'e> {
     pub shown: Shown<'e>,
+    /// The definition that it names, if it is a bare name.
+    pub def: Option<DefId>,
     pub value: Value,
 }
 

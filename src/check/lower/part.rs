@@ -2,60 +2,24 @@
 
 use super::{Lower, Phase, Scope, Value};
 use crate::check::layer::{Element, Of, PieceKind, Splice};
-use crate::check::names::Kind;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{LayerId, Part};
 use crate::ir::{Dim, Shape};
-use crate::syntax::ast::{Expr, Path};
 use crate::text::Name;
+use crate::text::id::Id;
 
 impl Lower<'_, '_> {
-    /// Which layer a path begins with.
-    pub(in crate::check) fn layer_of(&self, path: &Path) -> Option<usize> {
-        match self.names.find(&path.head.name)?.1.kind {
-            Kind::Layer(idx) => Some(idx),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Input { .. }
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Later => None,
-        }
-    }
-
-    /// Whether a path leads to a stack, so that an index after it picks a layer.
-    pub(super) fn is_stack(&self, path: &Path, scope: &Scope<'_>) -> bool {
-        if !scope.cell || scope.local(&path.head.name).is_some() {
-            return false;
-        }
-        let Some(layer) = self.layer_of(path) else { return false };
-        let layer = &self.names.layers[layer];
-        if path.tail.is_empty() {
-            return layer.decl.count.is_some();
-        }
-        let names: Vec<&str> = path.tail.iter().map(|it| &*it.1.name).collect();
-        let ready = layer.ready.as_ref();
-        ready.is_some_and(|it| it.inner.by_name.contains_key(&*format!("{}[0]", names.join("."))))
-    }
-
-    /// The piece that a path leads to, with an index after it, if any; `None` after a report.
-    pub(in crate::check) fn piece(
-        &mut self,
-        path: &Path,
-        last: Option<&Expr>,
-        scope: &Scope<'_>,
-    ) -> Option<Of> {
+    /// The piece that a part of a layer is; `None` after a report.
+    pub(in crate::check) fn piece(&mut self, part: &Part<'_>, scope: &Scope<'_>) -> Option<Of> {
         let names = self.names;
-        let idx = self.layer_of(path)?;
-        let layer = &names.layers[idx];
-        let ready = layer.ready.as_ref()?;
-        let indices = path.tail.iter().map(|it| it.0.as_ref()).chain([last]);
+        let path = part.path;
+        let layer = &names.cell.layers[part.layer];
+        let ready = names.ready(part.layer)?;
+        let indices = part.indices.iter().map(Option::as_ref).chain([part.last.as_deref()]);
         let mut places = Vec::with_capacity(path.tail.len() + 1);
         for index in indices {
             places.push(match index {
-                Some(expr) => Some((self.count(expr, scope, "the index of a stack")?, expr.span)),
+                Some(expr) => Some((self.count(expr, scope, "the index of a stack")?, expr.span())),
                 None => None,
             });
         }
@@ -101,33 +65,30 @@ impl Lower<'_, '_> {
         }
         let piece =
             if key.is_empty() { ready.inner.main } else { *ready.inner.by_name.get(&*key)? };
-        Some((layer.def, number * ready.inner.pieces.len() + piece))
+        Some((part.layer_def, number * ready.inner.pieces.len() + piece))
     }
 
-    /// The value of a path.
-    pub(super) fn part(&mut self, path: &Path, last: Option<&Expr>, scope: &Scope<'_>) -> Value {
-        // A constant that reads a layer was reported when its names were looked up.
-        let idx = self.layer_of(path).filter(|_| self.phase != Phase::Constants);
-        let Some(idx) = idx else { return self.poison() };
-        match self.piece(path, last, scope) {
-            Some((_, piece)) => self.piece_value(idx, piece),
+    /// The value of a part of a layer.
+    pub(super) fn part(&mut self, part: &Part<'_>, scope: &Scope<'_>) -> Value {
+        match self.piece(part, scope) {
+            Some((_, piece)) => self.piece_value(part.layer, piece),
             None => self.poison(),
         }
     }
 
     /// The value of a piece of a layer.
-    pub(in crate::check) fn piece_value(&mut self, idx: usize, piece: usize) -> Value {
+    pub(in crate::check) fn piece_value(&mut self, idx: LayerId, piece: usize) -> Value {
         let names = self.names;
-        let Some(ready) = &names.layers[idx].ready else { return self.poison() };
+        let Some(ready) = names.ready(idx) else { return self.poison() };
         let count = ready.inner.pieces.len();
         let found = &ready.inner.pieces[piece % count];
         if let (Some(value), false) = (
-            self.parts[idx].get(piece),
+            self.parts[idx.idx()].get(piece),
             matches!(found.kind, PieceKind::Param(_) | PieceKind::Mask(_)),
         ) {
             return value.clone();
         }
-        let element = self.elements[idx].get(piece / count).cloned();
+        let element = self.elements[idx.idx()].get(piece / count).cloned();
         match (&found.kind, element) {
             (PieceKind::Param(slot), Some(element)) => {
                 match self.param_leaf(ready, &element, *slot) {
@@ -158,13 +119,14 @@ impl Lower<'_, '_> {
     /// The shape of a piece of a layer, and of which dim it is an index, as far as the sizes are known.
     pub(in crate::check) fn part_shape(
         &self,
-        idx: usize,
+        idx: LayerId,
         piece: usize,
     ) -> Option<(Shape, Option<Dim>)> {
-        let ready = self.names.layers[idx].ready.as_ref()?;
+        let ready = self.names.ready(idx)?;
         let count = ready.inner.pieces.len();
         let found = &ready.inner.pieces[piece % count];
-        let known = |all: &[Vec<Element>]| all[idx].get(piece / count).map(|it| it.dims.clone());
+        let known =
+            |all: &[Vec<Element>]| all[idx.idx()].get(piece / count).map(|it| it.dims.clone());
         let dims = known(&self.elements).or_else(|| known(&self.told));
         let dims = dims.unwrap_or_else(|| self.names.early(idx));
         let has = |dim: &Dim| dim.names().iter().all(|it: &Name| dims.contains_key(it));
@@ -180,11 +142,11 @@ impl Lower<'_, '_> {
 
     /// What a value is called outside: `h`, `a.h`.
     pub(in crate::check) fn name_of(&self, of: Of) -> Name {
-        let def = &self.names.defs[of.0];
+        let def = self.names.def(of.0);
         match self.piece_of(of) {
             Some((layer, ready, piece)) => {
                 let number = of.1 / ready.inner.pieces.len();
-                let stacked = self.names.layers[layer].decl.count.is_some();
+                let stacked = self.names.cell.layers[layer].decl.count.is_some();
                 let prefix = crate::check::layer::prefix(&def.name.name, stacked, number);
                 format!("{prefix}.{}", piece.name).into()
             }

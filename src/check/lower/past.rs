@@ -2,10 +2,9 @@
 
 use super::{Lower, Phase, Scope, Value};
 use crate::check::layer::{Of, Piece, PieceKind, Ready};
-use crate::check::names::Kind;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{self, DefKind, Expr, LayerId};
 use crate::ir::{Dim, Leaf, NodeId, Op, Pointwise, Shape, TIME};
-use crate::syntax::ast::{Expr, Path};
 use crate::text::Span;
 
 /// More steps than anybody looks back through a chain of copies.
@@ -38,24 +37,27 @@ impl Lower<'_, '_> {
     /// `prev NAME` or `prev(NAME, k)`.
     pub(super) fn past(
         &mut self,
-        path: &Path,
-        last: Option<&Expr>,
-        steps: Option<&Expr>,
+        past: &hir::Past<'_>,
+        steps: Option<&Expr<'_>>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
-        let name = &path.head;
+        let id = match past {
+            hir::Past::Def(def) => *def,
+            hir::Past::Part(part) => part.layer_def,
+        };
+        let name = self.names.def(id).name;
         let back = match steps {
             None => 1,
             Some(steps) => match self.count(steps, scope, "the distance of `prev`") {
                 Some(back @ 1..=MOST_BACK) => back as u32,
                 Some(back) if back >= 1 => {
                     let message = format!("`prev` goes back at most {MOST_BACK} steps");
-                    return self.fail(Diagnostic::new(Code::TooLarge, steps.span, message));
+                    return self.fail(Diagnostic::new(Code::TooLarge, steps.span(), message));
                 }
                 Some(back) => {
                     let message = format!("`prev` goes back at least 1 step, not {back}");
-                    let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span, message);
+                    let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span(), message);
                     let fault = match back {
                         0 => fault.help(format!("the value of this step is `{}`", name.name)),
                         _ => fault.help("a cell cannot look ahead"),
@@ -65,32 +67,37 @@ impl Lower<'_, '_> {
                 None => return self.poison(),
             },
         };
-        let Some((idx, def)) = self.names.find(&name.name) else { return self.poison() };
-        let mut of = (idx, 0);
-        let (shape, index) = match &def.kind {
-            Kind::Layer(layer) => {
-                let Some(found) = self.piece(path, last, scope) else { return self.poison() };
+        let mut of = (id, 0);
+        let (shape, index) = match (past, self.names.kind(id)) {
+            (hir::Past::Part(part), _) => {
+                let Some(found) = self.piece(part, scope) else { return self.poison() };
                 of = found;
                 if let Some(fault) = self.not_carried(of, span) {
                     return self.fail(fault);
                 }
-                match self.part_shape(*layer, of.1) {
+                match self.part_shape(part.layer, of.1) {
                     Some((shape, index)) => (Some(shape), index),
                     None => (None, None),
                 }
             }
-            Kind::State { .. } => (def.shape.clone(), None),
-            Kind::Input { index, .. } => (def.shape.clone(), index.clone()),
-            Kind::Value(_) => match self.inferred.get(&idx).cloned() {
+            (_, DefKind::State | DefKind::Feedback | DefKind::Input) => {
+                (self.names.shape(id).cloned(), self.names.below(id).cloned())
+            }
+            (_, DefKind::Value(_)) => match self.inferred.get(&id).cloned() {
                 Some((shape, index)) => (Some(shape), index),
                 None => (None, None),
             },
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Later => (None, None),
+            (
+                _,
+                DefKind::Dim(_)
+                | DefKind::Hyper(_)
+                | DefKind::Param { .. }
+                | DefKind::Computed
+                | DefKind::Mask
+                | DefKind::Layer(_)
+                | DefKind::Target
+                | DefKind::Error,
+            ) => (None, None),
         };
         let Some(shape) = shape else { return self.poison() };
         let leaf = self.past_leaf(of, back, &shape, index.as_ref(), span);
@@ -115,8 +122,8 @@ impl Lower<'_, '_> {
         let known = self.past_leaves.range((of, 0)..(of, back)).next_back().map_or(0, |it| it.0.1);
         let is_state = self.is_state(of);
         // Those of states of this cell are numbered from the start.
-        let own = matches!(self.names.defs[of.0].kind, Kind::State { .. });
-        let (name, slot) = (self.name_of(of), self.names.defs[of.0].slot);
+        let own = self.names.kind(of.0).is_carried();
+        let (name, slot) = (self.name_of(of), self.names.slot(of.0));
         let mut leaf = NodeId(0);
         for back in known + 1..=back {
             let carry = if own && back == 1 { slot } else { self.n_states + self.pasts.len() };
@@ -159,17 +166,19 @@ impl Lower<'_, '_> {
     /// The node of an input's or a value's new value.
     pub(in crate::check) fn leaf_or_value(&mut self, of: Of) -> Option<NodeId> {
         let def = of.0;
-        let value = match &self.names.defs[def].kind {
-            Kind::Input { .. } => self.leaf(def),
-            Kind::Layer(layer) => self.piece_value(*layer, of.1),
-            Kind::Dim
-            | Kind::Hyper(_)
-            | Kind::State { .. }
-            | Kind::Param { .. }
-            | Kind::Computed
-            | Kind::Mask { .. }
-            | Kind::Value(_)
-            | Kind::Later => self.values[def].clone()?,
+        let value = match self.names.kind(def) {
+            DefKind::Input => self.leaf(def),
+            DefKind::Layer(layer) => self.piece_value(layer, of.1),
+            DefKind::Dim(_)
+            | DefKind::Hyper(_)
+            | DefKind::State
+            | DefKind::Param { .. }
+            | DefKind::Computed
+            | DefKind::Mask
+            | DefKind::Value(_)
+            | DefKind::Target
+            | DefKind::Feedback
+            | DefKind::Error => self.value(def).cloned()?,
         };
         match value {
             Value::Node(node) | Value::Index(node, _) => Some(node),
@@ -183,9 +192,9 @@ impl Lower<'_, '_> {
     }
 
     /// The layer, what it is made of and the piece of it that a value is, if it belongs to one.
-    pub(in crate::check) fn piece_of(&self, of: Of) -> Option<(usize, &Ready<'_>, &Piece)> {
-        let Kind::Layer(layer) = self.names.defs[of.0].kind else { return None };
-        let ready = self.names.layers[layer].ready.as_ref()?;
+    pub(in crate::check) fn piece_of(&self, of: Of) -> Option<(LayerId, &Ready<'_>, &Piece)> {
+        let DefKind::Layer(layer) = self.names.kind(of.0) else { return None };
+        let ready = self.names.ready(layer)?;
         Some((layer, ready, &ready.inner.pieces[of.1 % ready.inner.pieces.len()]))
     }
 
@@ -196,7 +205,7 @@ impl Lower<'_, '_> {
                 let at = of.1 % ready.inner.pieces.len();
                 piece.is_carried_state() && ready.old(at).is_none()
             }
-            None => matches!(self.names.defs[of.0].kind, Kind::State { .. }),
+            None => self.names.kind(of.0).is_carried(),
         }
     }
 
@@ -214,7 +223,7 @@ impl Lower<'_, '_> {
                 Diagnostic::new(Code::BadPrev, span, message).label(piece.span, "declared here"),
             );
         }
-        let given = ready.old(of.1 % ready.inner.pieces.len()).map(|it| it.name.span);
+        let given = ready.old(of.1 % ready.inner.pieces.len()).map(|it| it.ast.name.span);
         let given = given.or(piece.old)?;
         let message = format!("the old value of `{name}` is given, so it is not carried");
         let fault = Diagnostic::new(Code::BadPrev, span, message).label(given, "given here");

@@ -1,6 +1,5 @@
 //! Elementwise operators: operands of fewer axes are repeated to the shape of the one with the most.
 
-use super::super::names::Kind;
 use super::operands::{Embedding, embed};
 use super::{Lower, Operand, Value};
 use crate::diag::{Applicability, Code, Diagnostic};
@@ -192,35 +191,17 @@ impl Lower<'_, '_> {
         mut fault: Diagnostic,
         operands: &[&Operand<'_>],
     ) -> Diagnostic {
-        use crate::syntax::ast::ExprKind;
         for operand in operands {
-            if !operand.shown.rest.is_empty() {
+            let Some(id) = operand.def else { continue };
+            let def = self.names.def(id);
+            if fault.span == def.name.span {
                 continue;
             }
-            let (ExprKind::Path(path) | ExprKind::Prev(path, _)) = &operand.shown.first.kind else {
-                continue;
-            };
-            let Some((_, def)) = self.names.find(&path.head.name) else { continue };
-            if path.span.file != def.name.span.file || fault.span == def.name.span {
-                continue;
-            }
-            let Some(shape) = def.shape.clone().or_else(|| self.shape(&operand.value)) else {
-                continue;
-            };
-            let text = match &def.kind {
-                Kind::Input { index: Some(below), .. } => {
-                    format!("`{}: index[{below}]`", def.name.name)
-                }
-                Kind::Input { index: None, .. }
-                | Kind::Dim
-                | Kind::Hyper(_)
-                | Kind::State { .. }
-                | Kind::Param { .. }
-                | Kind::Computed
-                | Kind::Mask { .. }
-                | Kind::Value(_)
-                | Kind::Layer(_)
-                | Kind::Later => format!("`{}: {shape}`", def.name.name),
+            let declared = self.names.shape(id).cloned();
+            let Some(shape) = declared.or_else(|| self.shape(&operand.value)) else { continue };
+            let text = match self.names.below(id) {
+                Some(below) => format!("`{}: index[{below}]`", def.name.name),
+                None => format!("`{}: {shape}`", def.name.name),
             };
             if !fault.labels.iter().any(|it| it.span == def.name.span) {
                 fault = fault.label(def.name.span, text);

@@ -3,8 +3,8 @@
 use super::{Lower, Operand, Scope, Value};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{Expr, Over};
 use crate::ir::{self, Const, Dim, Literal, NodeId, Op, Pointwise, Reduction, Shape};
-use crate::syntax::ast::{Expr, Over};
 use crate::text::Span;
 
 /// A function along axes.
@@ -23,7 +23,7 @@ pub(super) enum Along {
 #[derive(Clone, Copy)]
 pub(super) struct Call<'e> {
     pub name: &'e str,
-    pub over: Option<(&'e Over, Span)>,
+    pub over: Option<&'e (Over<'e>, Span)>,
     pub span: Span,
 }
 
@@ -180,10 +180,11 @@ impl Lower<'_, '_> {
             self.fail(fault);
             return None;
         };
-        let dims: Vec<&Expr> = match over {
+        let place = *place;
+        let dims: Vec<&Expr<'_>> = match over {
             Over::First => return Some(vec![0]),
             Over::Last => return Some(vec![shape.rank() - 1]),
-            Over::Dim(dim) => vec![dim],
+            Over::Dim(dim) => vec![&**dim],
             Over::Dims(dims) => dims.iter().collect(),
         };
         if dims.is_empty() {
@@ -197,14 +198,14 @@ impl Lower<'_, '_> {
                 (0..shape.rank()).filter(|it| shape.axes()[*it] == dim).collect();
             let fault = match found[..] {
                 [only] if axes.contains(&only) => {
-                    bad(expr.span, format!("the axis `{dim}` is named twice"))
+                    bad(expr.span(), format!("the axis `{dim}` is named twice"))
                 }
                 [only] => {
                     axes.push(only);
                     continue;
                 }
-                [] => bad(expr.span, format!("{shown} has no axis `{dim}`")),
-                [..] => bad(expr.span, format!("{shown} has several axes `{dim}`"))
+                [] => bad(expr.span(), format!("{shown} has no axis `{dim}`")),
+                [..] => bad(expr.span(), format!("{shown} has several axes `{dim}`"))
                     .help("write `over first` or `over last`"),
             };
             let fault = self.with_declarations(fault, &[operand]);

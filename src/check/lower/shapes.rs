@@ -3,8 +3,8 @@
 use super::reduce::Call;
 use super::{Lower, Operand, Scope, Value};
 use crate::diag::{Code, Diagnostic};
+use crate::hir::{Expr, Over};
 use crate::ir::{Const, Dim, Literal, Move, Op, Shape};
-use crate::syntax::ast::{Expr, Over};
 use crate::text::Span;
 
 fn bad(span: Span, message: String) -> Diagnostic {
@@ -106,8 +106,8 @@ impl Lower<'_, '_> {
     pub(super) fn slice(
         &mut self,
         operand: &Operand<'_>,
-        bounds: [&Expr; 2],
-        over: Option<(&Over, Span)>,
+        bounds: [&Expr<'_>; 2],
+        over: Option<&(Over<'_>, Span)>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
@@ -123,12 +123,12 @@ impl Lower<'_, '_> {
         let out = |span: Span, message: String| Diagnostic::new(Code::OutOfRange, span, message);
         let fault = if is_less(&from, &Dim::number(0)) {
             Some(out(
-                bounds[0].span,
+                bounds[0].span(),
                 format!("the slice begins at {from}, before the first element"),
             ))
         } else if is_less(size, &to) {
             let text = format!("the slice ends at `{to}`; the axis has `{size}` elements");
-            Some(out(bounds[1].span, text))
+            Some(out(bounds[1].span(), text))
         } else if !is_less(&from, &to)
             && (to.sub(&from).ok()).and_then(|it| it.as_number()).is_some()
         {
@@ -151,7 +151,7 @@ impl Lower<'_, '_> {
     pub(super) fn reshape(
         &mut self,
         operand: &Operand<'_>,
-        to: &Expr,
+        to: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
@@ -184,7 +184,7 @@ impl Lower<'_, '_> {
     pub(super) fn rename(
         &mut self,
         operand: &Operand<'_>,
-        to: &Expr,
+        to: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
@@ -217,7 +217,7 @@ impl Lower<'_, '_> {
     pub(super) fn filled(
         &mut self,
         value: f64,
-        shape: &Expr,
+        shape: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {
@@ -235,7 +235,7 @@ impl Lower<'_, '_> {
         &mut self,
         op: Op,
         rank: usize,
-        size: &Expr,
+        size: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
     ) -> Value {

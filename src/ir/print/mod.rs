@@ -16,8 +16,8 @@ pub(crate) use layout::{Table, wrap};
 pub(crate) use text::Text;
 
 use super::{
-    Carry, Cell, Const, Graph, HyperKind, Leaf, Mask, Move, NodeId, Op, Param, Scope, Start,
-    ValueKind,
+    Carry, Cell, Const, Graph, HyperKind, InputRole, Leaf, Mask, Move, NodeId, Op, Param, Scope,
+    Start, ValueKind,
 };
 
 /// A constant expression.
@@ -49,6 +49,10 @@ pub fn cell(cell: &Cell) -> String {
     let outputs: Vec<&str> = cell.outputs.iter().map(|it| &*it.name).collect();
     out.push('\n');
     wrap(&mut out, "  output ", &outputs.join(", "));
+    for loss in &cell.losses {
+        let at_last = if loss.at_last { " at last" } else { "" };
+        out.push_str(&format!("  loss {}{at_last}\n", loss.name));
+    }
     out
 }
 
@@ -133,7 +137,11 @@ fn declarations(cell: &Cell, out: &mut String) {
         };
         let default = input.default.iter().map(|it| format!(" = {}", constant(it)));
         let default: String = default.collect();
-        out.push_str(&format!("  input  {}: {kind}{default}\n", input.name));
+        let word = match input.role {
+            InputRole::Input => "input ",
+            InputRole::Target => "target",
+        };
+        out.push_str(&format!("  {word} {}: {kind}{default}\n", input.name));
     }
     carries(cell, out);
     // Params of one kind in one line, as people declare them.
@@ -172,7 +180,10 @@ fn carries(cell: &Cell, out: &mut String) {
             Some(dim) => format!("index[{dim}]"),
             None => carry.shape.to_string(),
         };
-        if carry.is_state {
+        if let Some(teacher) = carry.teacher {
+            let text = format!("{begin} teacher {}", cell.inputs[teacher].name);
+            wrap(out, &format!("  feedback {}: {kind} = ", carry.name), &text);
+        } else if carry.is_state {
             wrap(out, &format!("  state  {}: {kind} = ", carry.name), &begin);
         } else {
             let next =
@@ -206,6 +217,7 @@ fn number_or(cell: &Cell, formulas: &Formulas<'_>, id: NodeId) -> String {
 fn equations(cell: &Cell, out: &mut String) {
     let roots: Vec<NodeId> = (cell.carries.iter().map(|it| it.next))
         .chain(cell.outputs.iter().map(|it| it.node))
+        .chain(cell.losses.iter().map(|it| it.node))
         .collect();
     let mut used: Vec<NodeId> = cell.values.iter().map(|it| it.node).chain(roots).collect();
     // Being a root twice, as a state that is an output, is no use of an unnamed value.
@@ -243,6 +255,12 @@ fn equations(cell: &Cell, out: &mut String) {
         if !known {
             let text = formulas.operand(output.node).text;
             lines.push((output.node, output.name.to_string(), text));
+        }
+    }
+    for loss in &cell.losses {
+        if formulas.name(loss.node) != Some(&*loss.name) {
+            let text = formulas.operand(loss.node).text;
+            lines.push((loss.node, loss.name.to_string(), text));
         }
     }
     // States whose new value bears another name.

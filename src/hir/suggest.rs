@@ -32,7 +32,7 @@ const USUAL: &[(&str, &str)] = &[
 
 /// Compares names until a budget is spent: a file with a hundred thousand wrong names is wrong anyway, and nobody reads more
 /// than the first reports.
-pub(super) struct Suggest {
+pub(crate) struct Suggest {
     budget: usize,
 }
 
@@ -40,6 +40,11 @@ impl Suggest {
     /// Enough for some dozens of wrong names in a usual file.
     pub fn new() -> Suggest {
         Suggest { budget: 20_000 }
+    }
+
+    /// Finds nothing.
+    pub fn none() -> Suggest {
+        Suggest { budget: 0 }
     }
 
     /// For a single search.

@@ -12,7 +12,7 @@ const LIMIT: usize = 48;
 
 /// An operand as the author wrote it: an expression, or the first terms of a chain.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shown<'e> {
+pub(crate) struct Shown<'e> {
     pub first: &'e Expr,
     pub rest: &'e [(BinaryOp, Span, Expr)],
 }
@@ -61,7 +61,7 @@ impl Shown<'_> {
 }
 
 /// The text of an expression, cut when it is long.
-pub(super) fn short(expr: &Expr) -> String {
+pub(crate) fn short(expr: &Expr) -> String {
     Shown::from(expr).short()
 }
 
@@ -206,7 +206,7 @@ impl Writer {
 }
 
 /// Names as people list them: `a`, `b` and `c`.
-pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
+pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
     let quoted: Vec<String> = names.iter().map(|it| format!("`{}`", it.as_ref())).collect();
     match quoted.as_slice() {
         [] => String::new(),
@@ -216,7 +216,7 @@ pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 /// A number as people write it.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == f64::INFINITY {
         "inf".into()
     } else if value == f64::NEG_INFINITY {
@@ -227,7 +227,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// Drops later faults with the text and place of an earlier one: a function's body is looked at once for each call.
-pub(super) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(crate) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = std::collections::BTreeSet::new();
     // A constant that reads an input draws a report of the input and one of the whole or its shape; the first says more.
     let read: Vec<Span> = diagnostics

@@ -5,7 +5,7 @@ use crate::syntax::ast::{Arg, Expr, Ident, Over};
 use crate::text::Span;
 
 /// How something is called.
-pub(super) struct Form<'n> {
+pub(crate) struct Form<'n> {
     pub name: &'n str,
     /// The names of the parameters, and whether each may be left out.
     pub params: Vec<(&'n str, bool)>,
@@ -15,7 +15,7 @@ pub(super) struct Form<'n> {
 
 /// The arguments in the order of the parameters.
 #[derive(Debug)]
-pub(super) struct Matched<'a> {
+pub(crate) struct Matched<'a> {
     pub slots: Vec<Option<&'a Expr>>,
     /// What a variadic function takes beyond its parameters.
     pub rest: Vec<&'a Expr>,
@@ -41,7 +41,7 @@ impl Form<'_> {
 }
 
 /// Gives each argument to its parameter.
-pub(super) fn bind<'a>(
+pub(crate) fn bind<'a>(
     form: &Form<'_>,
     call: &Ident,
     span: Span,

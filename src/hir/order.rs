@@ -4,7 +4,7 @@
 const CYCLES: usize = 20;
 
 /// Positions in an order in which each stands after all that it depends on, and the circles among them.
-pub(super) struct Sorted {
+pub(crate) struct Sorted {
     pub order: Vec<usize>,
     /// Each circle as `a, b, c`: a depends on b, b on c, c on a.
     pub cycles: Vec<Vec<usize>>,
@@ -12,7 +12,7 @@ pub(super) struct Sorted {
 
 /// Sorts `0..edges.len()`, where `edges[k]` are the things that `k` depends on. Keeps the given order where it can. Walks with
 /// a stack of its own, because a chain of equations may be as long as the file.
-pub(super) fn sort(edges: &[Vec<usize>]) -> Sorted {
+pub(crate) fn sort(edges: &[Vec<usize>]) -> Sorted {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
@@ -53,7 +53,7 @@ pub(super) fn sort(edges: &[Vec<usize>]) -> Sorted {
 }
 
 /// A circle as text: `h -> z -> h`; the middle of a long one is left out.
-pub(super) fn circle(names: &[&str]) -> String {
+pub(crate) fn circle(names: &[&str]) -> String {
     let mut shown: Vec<&str> = names.to_vec();
     if names.len() > 8 {
         shown = names[..4].to_vec();

@@ -3,48 +3,88 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use super::args::Form;
 use crate::ir::{Pointwise, Reduction};
 
 /// What a built-in function does.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Builtin {
+pub enum Builtin {
     /// A row of the table of elementwise operators.
     Map(Pointwise),
     /// `max` or `min`: elementwise with two arguments, along axes with one.
     Extreme(Pointwise, Reduction),
+    /// `where(cond, a, b)`
     Where,
+    /// `clamp(v, lo, hi)`
     Clamp,
+    /// A sum, a product and the like along axes.
     Reduce(Reduction),
+    /// `mean`
     Mean,
+    /// `softmax`
     Softmax,
+    /// `cumsum`
     CumSum,
+    /// `layer_norm`
     LayerNorm,
+    /// `rms_norm`
     RmsNorm,
+    /// `l2_normalize`
     L2Normalize,
+    /// `matmul`
     MatMul,
+    /// `transpose`
     Transpose,
+    /// `outer`
     Outer,
+    /// `dot`
     Dot,
+    /// `concat`
     Concat,
+    /// `stack`
     Stack,
+    /// `slice`
     Slice,
+    /// `reshape`
     Reshape,
+    /// `rename`
     Rename,
+    /// `eye`
     Eye,
+    /// `zeros`
     Zeros,
+    /// `ones`
     Ones,
+    /// `iota`
     Iota,
+    /// `stop_grad`
     StopGrad,
+    /// `clip_grad`
     ClipGrad,
     /// The step number.
     Time,
-    /// Known, and not compiled yet.
-    Later,
+    /// The law of a mask; it stands nowhere else.
+    Bernoulli,
+    /// What only models have a use for.
+    OfModel(ModelFunction),
+}
+
+/// A function of models.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each is the function of that name")]
+pub enum ModelFunction {
+    Sample,
+    ArgMax,
+    Mse,
+    Mae,
+    Huber,
+    CrossEntropy,
+    BinaryCrossEntropy,
 }
 
 /// What an argument must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Any value.
     Value,
     /// A constant.
@@ -57,17 +97,25 @@ pub(super) enum Kind {
 
 /// A parameter of a function.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Param {
+pub struct Param {
+    /// Its name.
     pub name: &'static str,
+    /// What it must be.
     pub kind: Kind,
+    /// Its value where it is not given.
     pub default: Option<f64>,
+    /// Whether it need not be given.
     pub optional: bool,
 }
 
 /// How a function is called.
 #[derive(Clone, Debug)]
-pub(super) struct Signature {
+pub struct Signature {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
     pub what: Builtin,
+    /// Its parameters.
     pub params: Vec<Param>,
     /// Takes more values after the last parameter.
     pub variadic: bool,
@@ -76,6 +124,17 @@ pub(super) struct Signature {
 }
 
 impl Signature {
+    /// Returns how it is called.
+    pub(crate) fn form(&self) -> Form<'static> {
+        let params = self.params.iter().map(|it| (it.name, it.optional)).collect();
+        Form { name: self.name, params, variadic: self.variadic, over: self.over }
+    }
+
+    /// Returns the parameter of a name.
+    pub fn param(&self, name: &str) -> Option<&Param> {
+        self.params.iter().find(|it| it.name == name)
+    }
+
     /// Whether each element of the result depends on the same element of the arguments only.
     pub fn is_elementwise(&self) -> bool {
         match self.what {
@@ -105,7 +164,8 @@ impl Signature {
             | Builtin::Zeros
             | Builtin::Ones
             | Builtin::Iota
-            | Builtin::Later => false,
+            | Builtin::Bernoulli
+            | Builtin::OfModel(_) => false,
         }
     }
 }
@@ -161,10 +221,11 @@ fn table() -> BTreeMap<&'static str, Signature> {
         if over {
             params[1].optional = true;
         }
-        table.insert(op.name(), Signature { what, params, variadic: false, over });
+        let name = op.name();
+        table.insert(name, Signature { name, what, params, variadic: false, over });
     }
     let mut add = |name: &'static str, what, params: &[Param], variadic, over| {
-        table.insert(name, Signature { what, params: params.to_vec(), variadic, over });
+        table.insert(name, Signature { name, what, params: params.to_vec(), variadic, over });
     };
     let v = value("v");
     add("sum", Builtin::Reduce(Reduction::Sum), &[v], false, true);
@@ -194,26 +255,24 @@ fn table() -> BTreeMap<&'static str, Signature> {
     add("time", Builtin::Time, &[], false, false);
     add("stop_grad", Builtin::StopGrad, &[v], false, false);
     add("clip_grad", Builtin::ClipGrad, &[v, of(Kind::Constant, "limit")], false, false);
-    for name in LATER {
-        add(name, Builtin::Later, &[], true, true);
-    }
+    add("bernoulli", Builtin::Bernoulli, &[of(Kind::Constant, "probability")], false, false);
+    use ModelFunction as Model;
+    let mut add = |name, what, params: &[Param]| {
+        add(name, Builtin::OfModel(what), params, false, false);
+    };
+    let (p, t, logits) = (value("p"), value("t"), value("logits"));
+    add("sample", Model::Sample, &[logits]);
+    add("argmax", Model::ArgMax, &[logits]);
+    add("mse", Model::Mse, &[p, t]);
+    add("mae", Model::Mae, &[p, t]);
+    add("huber", Model::Huber, &[p, t, tuned("delta", 1.0)]);
+    add("cross_entropy", Model::CrossEntropy, &[logits, value("label")]);
+    add("binary_cross_entropy", Model::BinaryCrossEntropy, &[logits, value("target")]);
     table
 }
 
-/// Functions that are known and not compiled yet.
-const LATER: &[&str] = &[
-    "sample",
-    "argmax",
-    "bernoulli",
-    "mse",
-    "mae",
-    "huber",
-    "cross_entropy",
-    "binary_cross_entropy",
-];
-
 /// The functions that only stand after `init`.
-pub(super) const DRAWS: &[&str] = &[
+pub(crate) const DRAWS: &[&str] = &[
     "uniform",
     "normal",
     "truncated_normal",
@@ -228,26 +287,43 @@ pub(super) const DRAWS: &[&str] = &[
 ];
 
 /// The function of this name.
-pub(super) fn find(name: &str) -> Option<&'static Signature> {
+pub(crate) fn find(name: &str) -> Option<&'static Signature> {
     TABLE.get(name)
 }
 
 /// All names of functions, in order.
-pub(super) fn names<'n>() -> impl Iterator<Item = &'n str> {
+pub(crate) fn names<'n>() -> impl Iterator<Item = &'n str> {
     TABLE.keys().copied()
 }
 
 /// Whether an `fn`, an activation or a cell may not be called so.
-pub(super) fn is_taken(name: &str) -> bool {
+pub(crate) fn is_taken(name: &str) -> bool {
     find(name).is_some() || DRAWS.contains(&name)
 }
 
 /// Whether a function can stand for a hyper: it maps a value, and all else has a default or is given by name.
-pub(super) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> {
+pub(crate) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> {
     let signature = find(name)?;
     let op = match signature.what {
         Builtin::Clamp => Pointwise::Clamp,
         what => Pointwise::function(name).filter(|it| what == Builtin::Map(*it))?,
     };
     (op.params()[0] == "v").then_some((op, signature))
+}
+
+/// The parameters of an initialiser, and whether each may be left out; `single` when it has one argument alone.
+pub(crate) fn draw_params(name: &str, single: bool) -> &'static [(&'static str, bool)] {
+    match name {
+        "uniform" if single => &[("a", false)],
+        "uniform" => &[("lo", false), ("hi", false)],
+        // One number by position is the deviation.
+        "normal" if single => &[("std", true)],
+        "normal" => &[("mean", true), ("std", true)],
+        "truncated_normal" => &[("std", false)],
+        "log_uniform" | "linspace" => &[("lo", false), ("hi", false)],
+        "orthogonal" => &[("gain", true)],
+        "identity" => &[("scale", true)],
+        "iota" => &[("n", false)],
+        _ => &[("fan_in", true), ("fan_out", true)],
+    }
 }

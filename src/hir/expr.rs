@@ -1,0 +1,196 @@
+//! Resolved expressions.
+
+use super::builtin::Signature;
+use super::tree::{CellId, DefId, ExprId, FunctionId, LayerId, LocalId};
+use crate::ir::Pointwise;
+use crate::syntax::ast::{self, BinaryOp, Ident};
+use crate::text::Span;
+
+/// An expression.
+#[derive(Debug)]
+pub struct Expr<'a> {
+    /// Which one it is in the program.
+    pub id: ExprId,
+    /// How it is written.
+    pub ast: &'a ast::Expr,
+    /// What it means.
+    pub kind: Kind<'a>,
+}
+
+impl<'a> Expr<'a> {
+    /// Returns the place.
+    pub fn span(&self) -> Span {
+        self.ast.span
+    }
+
+    /// Returns the definition that a bare name, `prev h` or a value of a layer begins with.
+    pub fn def(&self) -> Option<DefId> {
+        match &self.kind {
+            Kind::Def(def) | Kind::Prev(Past::Def(def), _) => Some(*def),
+            Kind::Part(part) | Kind::Prev(Past::Part(part), _) if part.last.is_none() => {
+                Some(part.layer_def)
+            }
+            Kind::Part(_)
+            | Kind::Prev(..)
+            | Kind::Number(_)
+            | Kind::Inf
+            | Kind::Pi
+            | Kind::Local(_)
+            | Kind::Call(_)
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Paren(_)
+            | Kind::Neg(_)
+            | Kind::Index(..)
+            | Kind::Chain(..)
+            | Kind::Binary(..)
+            | Kind::Error(_) => None,
+        }
+    }
+
+    /// Returns the expression without the parentheses around it.
+    pub fn bare(&self) -> &Expr<'a> {
+        let mut expr = self;
+        while let Kind::Paren(inner) = &expr.kind {
+            expr = inner;
+        }
+        expr
+    }
+}
+
+/// The kinds of expressions.
+#[derive(Debug)]
+pub enum Kind<'a> {
+    /// A number, not negative, finite.
+    Number(f64),
+    /// `inf`
+    Inf,
+    /// `pi`
+    Pi,
+    /// A name of the cell.
+    Def(DefId),
+    /// A parameter, or what a loop binds.
+    Local(LocalId),
+    /// A layer, or a value of one.
+    Part(Part<'a>),
+    /// `prev h` or `prev(h, k)`.
+    Prev(Past<'a>, Option<Box<Expr<'a>>>),
+    /// A call, and a draw such as `init orthogonal` without parentheses.
+    Call(Call<'a>),
+    /// An activation as the value of a hyper.
+    Activation(Activation<'a>),
+    /// `[a, b]`: a literal of constants, or a shape as an argument.
+    Array(Vec<Expr<'a>>),
+    /// `(e)`
+    Paren(Box<Expr<'a>>),
+    /// `-e`
+    Neg(Box<Expr<'a>>),
+    /// `e[i]`, an element; a layer of a stack is a `Part`.
+    Index(Box<Expr<'a>>, Box<Expr<'a>>),
+    /// `a + b - c` or `a * b / c`.
+    Chain(Box<Expr<'a>>, Vec<(BinaryOp, Span, Expr<'a>)>),
+    /// `a @ b`, `a ^ b` or a comparison; the span is the operator's.
+    Binary(BinaryOp, Span, Box<Expr<'a>>, Box<Expr<'a>>),
+    /// Wrong, and reported; what could be resolved in it.
+    Error(Vec<Expr<'a>>),
+}
+
+/// Whose past is read.
+#[derive(Debug)]
+pub enum Past<'a> {
+    /// A name of the cell.
+    Def(DefId),
+    /// A layer, or a value of one.
+    Part(Part<'a>),
+}
+
+/// `a`, `a.h`, `a[0].h`: a layer, or a value of one.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// How it is written.
+    pub path: &'a ast::Path,
+    /// The layer.
+    pub layer: LayerId,
+    /// Its definition.
+    pub layer_def: DefId,
+    /// The index before each name after a point.
+    pub indices: Vec<Option<Expr<'a>>>,
+    /// An index after the whole, which picks a layer of a stack.
+    pub last: Option<Box<Expr<'a>>>,
+    /// What it leads to in which cell; none for the layer itself.
+    pub def: Option<(CellId, DefId)>,
+}
+
+/// A call with its arguments in the order of the parameters.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The name as it is written.
+    pub name: &'a Ident,
+    /// What is called.
+    pub callee: Callee,
+    /// One entry for each parameter.
+    pub args: Vec<Option<Expr<'a>>>,
+    /// What a variadic function takes beyond its parameters.
+    pub rest: Vec<Expr<'a>>,
+    /// The axes that it works on.
+    pub over: Option<(Over<'a>, Span)>,
+}
+
+/// What is called.
+#[derive(Clone, Copy, Debug)]
+pub enum Callee {
+    /// A built-in function.
+    Builtin(&'static Signature),
+    /// A function or activation of the program.
+    Function(FunctionId),
+    /// A hyper that is an activation.
+    Hyper(DefId),
+    /// An initialiser, by its name.
+    Draw,
+    /// A form of layouts, by its name.
+    Form,
+}
+
+/// The axes that a function works on.
+#[derive(Debug)]
+pub enum Over<'a> {
+    /// `last`
+    Last,
+    /// `first`
+    First,
+    /// One dim without brackets.
+    Dim(Box<Expr<'a>>),
+    /// Several dims.
+    Dims(Vec<Expr<'a>>),
+}
+
+impl<'a> Over<'a> {
+    /// Lists the dims.
+    pub fn dims(&self) -> &[Expr<'a>] {
+        match self {
+            Over::Last | Over::First => &[],
+            Over::Dim(dim) => std::slice::from_ref(dim),
+            Over::Dims(dims) => dims,
+        }
+    }
+}
+
+/// An activation as the value of a hyper.
+#[derive(Debug)]
+pub struct Activation<'a> {
+    /// The name as it is written.
+    pub name: &'a Ident,
+    /// Which one.
+    pub of: ActivationOf,
+    /// The constants that are given, one entry for each parameter after the value.
+    pub args: Vec<Option<Expr<'a>>>,
+}
+
+/// Which activation.
+#[derive(Clone, Copy, Debug)]
+pub enum ActivationOf {
+    /// A built-in one.
+    Builtin(Pointwise, &'static Signature),
+    /// One of the program.
+    Function(FunctionId),
+}
