@@ -200,7 +200,7 @@ impl<'a> InTime<'a> {
                 let among = |names: &[&str]| names.contains(&&*name.name);
                 let over = args.iter().any(|it| matches!(it, Arg::Over(..)));
                 // Without an axis these go over the only one.
-                if among(&["sum", "mean", "prod", "norm", "logsumexp"]) {
+                if among(&["sum", "mean", "var", "std", "prod", "norm", "logsumexp"]) {
                     return !over;
                 }
                 let given = |it: &Arg| match it {
