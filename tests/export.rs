@@ -2,9 +2,10 @@
 
 use rnnc::Spec;
 use rnnc::export::latex;
+use rnnc::hir;
 use rnnc::ir::dependence::{Phase, phases};
 use rnnc::ir::recurrence;
-use rnnc::syntax::ast::Item;
+use rnnc::text::FileId;
 
 fn class(body: &str) -> String {
     let text = format!(
@@ -66,8 +67,8 @@ fn the_past_of_inputs_is_known_before_the_loop() {
 
 fn equations(body: &str) -> String {
     let spec = Spec::parse(&format!("cell C {{ {body} output h }}")).unwrap();
-    let [Item::Cell(cell)] = spec.tree().items.as_slice() else { panic!("one cell") };
-    let latex = latex::cell(cell);
+    let tree = hir::resolve(spec.program());
+    let latex = latex::cells(&tree, FileId(0)).next().expect("a cell");
     let inner = latex.strip_prefix("\\begin{aligned}\n").unwrap();
     inner.strip_suffix("\n\\end{aligned}").unwrap().to_owned()
 }
@@ -116,16 +117,51 @@ fn scalars_comparisons_and_choices_read_as_in_papers() {
     assert_eq!(equations(body), expected.join(" \\\\\n"));
 }
 
+#[test]
+fn params_do_not_look_like_starts_or_values_of_a_step() {
+    let body = "dims H  input x: [H]  state h: [H] = h0  param h0, h_0, x_t, t, W0, b_1: [H]
+        h = h0 + h_0 * prev h + x_t * x + t - W0 * b_1";
+    let expected = [
+        r"h_{0} &= \mathrm{h0}",
+        r"h_{t} &= \mathrm{h0} + \mathrm{h\_0} \odot h_{t-1} + \mathrm{x\_t} \odot x_{t} + \mathrm{t} - W_{0} \odot b_{1}",
+    ];
+    assert_eq!(equations(body), expected.join(" \\\\\n"));
+}
+
+#[test]
+fn a_minus_after_an_operator_and_a_choice_with_a_power_have_parentheses() {
+    for (value, expected) in [
+        ("x + -a", r"x_{t} + (-a)"),
+        ("x - -a * x", r"x_{t} - (-a \odot x_{t})"),
+        ("x * -a", r"x_{t} \odot (-a)"),
+        ("-a * x + x", r"-a \odot x_{t} + x_{t}"),
+        ("x / -a", r"\frac{x_{t}}{-a}"),
+        ("x ^ -2", r"{x_{t}}^{-2}"),
+        (
+            "where(x > 0, x, a) ^ 2",
+            r"{\left(\begin{cases} x_{t} & \text{if } x_{t} > 0 \\ a & \text{otherwise} \end{cases}\right)}^{2}",
+        ),
+        (
+            "square(where(x > 0, x, a))",
+            r"{\left(\begin{cases} x_{t} & \text{if } x_{t} > 0 \\ a & \text{otherwise} \end{cases}\right)}^{2}",
+        ),
+        ("sum(-x) * a", r"(\sum (-x_{t})) \odot a"),
+        ("var(x) * std(x) * a", r"\mathrm{var}(x_{t}) \, \mathrm{std}(x_{t}) \, a"),
+        ("softcap(x, limit = 3)", r"\mathrm{softcap}(x_{t}, \mathrm{limit} = 3)"),
+    ] {
+        let body = format!("dims H  input x: [H]  param a: [H]  state h: [H]  h = {value}");
+        assert_eq!(equations(&body), format!("h_{{t}} &= {expected}"), "{value}");
+    }
+}
+
 /// Braces, environments and pairs of brackets that grow are closed, in every cell of the library.
 #[test]
 fn what_is_opened_is_closed() {
     for file in rnnc::api::library() {
         let spec = Spec::parse(file.source).unwrap();
-        let cells = spec.tree().items.iter().filter_map(|it| match it {
-            Item::Cell(cell) => Some(latex::cell(cell)),
-            Item::Activation(_) | Item::Function(_) | Item::Use(_) => None,
-        });
-        for text in cells.chain(latex::functions(&spec.tree().items)) {
+        let tree = hir::resolve(spec.program());
+        let cells = latex::cells(&tree, FileId(0));
+        for text in cells.chain(latex::functions(&tree, FileId(0))) {
             let text = text.replace("\\leftarrow", "");
             let count = |what: &str| text.matches(what).count();
             assert_eq!(count("{"), count("}"), "{}: {text}", file.name);

@@ -246,3 +246,39 @@ fn a_file_is_about_the_cell_that_is_no_layer_of_another() {
         assert!(main(file.source).is_some(), "std/{}", file.name);
     }
 }
+
+/// Three steps whose inputs are all equal, then differ: `v` is `p * [1, 2, 4]`.
+const SPREAD: &str = "cell Spread { input x: [] param p: [] let v = stack(p, 2 * p, 4 * p) + x
+    output y = var(v) + 10 * std(v) }";
+
+#[test]
+fn var_and_std_are_biased_and_std_has_slope_0_where_all_are_equal() {
+    let bound = cell(SPREAD);
+    let state = start(&bound, &[]);
+    let feeds = || vec![feed(&[&[0.0], &[7.0]])];
+    // The mean of squares is 7, the square of the mean 49 / 9.
+    let (var, std) = (14.0 / 9.0, (14.0f64 / 9.0).sqrt());
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+    let got = run(&bound, &[3.0], feeds(), None, &state);
+    got.outputs[0].iter().for_each(|it| near(*it, 9.0 * var + 30.0 * std));
+    near(flat(&got.gradients.params[0])[0], 2.0 * (6.0 * var + 10.0 * std));
+    let got = run(&bound, &[0.0], feeds(), None, &state);
+    assert_eq!(got.outputs[0], [0.0, 0.0]);
+    assert_eq!(flat(&got.gradients.params[0]), [0.0]);
+    // Forward mode too.
+    let params = Params::new(vec![ArrayD::zeros(IxDyn(&[]))]);
+    let inputs = Inputs::new(feeds());
+    let call = Call {
+        bound: &bound,
+        params: &params,
+        inputs: &inputs,
+        state: &state,
+        masks: &Masks::Eval,
+    };
+    let run = exec::forward(call, &[]).expect("the data fit");
+    let derived = derive::tangent(bound.cell(), &pointwise::table());
+    let ones = Some(ArrayD::ones(IxDyn(&[])));
+    let direction = exec::Direction { params: vec![ones], inputs: vec![None], starts: vec![] };
+    let tangents = exec::tangent(&run, &derived, &direction).expect("the direction fits");
+    assert_eq!(tangents.outputs[0].iter().copied().collect::<Vec<f64>>(), [0.0, 0.0]);
+}

@@ -178,7 +178,15 @@ fn activation(
         let what = format!("`{param}` of `{}`", it.name.name);
         let found = lower.constant_expr(expr, &Scope::CELL, &what);
         match (found, lower.sink.pop()) {
-            (Some(found), None) => constants.push(found),
+            (Some(found), None) => {
+                if let ActivationOf::Builtin(op, _) = it.of
+                    && op.constant(constants.len() + 1).is_some_and(|it| it.is_positive)
+                    && let Some(fault) = lower.not_positive(&found, &what, expr.span())
+                {
+                    return Err(Box::new(fault));
+                }
+                constants.push(found);
+            }
             (_, Some(fault)) => return Err(Box::new(fault)),
             (None, None) => {
                 // A hyper that is wrong itself; nothing else is silent.

@@ -4,7 +4,7 @@ use super::consts;
 use super::lower::{Lower, Scope};
 use super::show;
 use crate::diag::{Code, Diagnostic};
-use crate::hir::builtin::{Builtin, draw_params};
+use crate::hir::builtin::draw_params;
 use crate::hir::{Call, Callee, Expr, Function, Kind};
 use crate::ir::{Const, Draw, Family, Init, Pointwise, Shape};
 use crate::text::Span;
@@ -128,37 +128,8 @@ impl Inits<'_, '_, '_> {
             Callee::Builtin(signature) => signature,
             Callee::Hyper(_) | Callee::Form => return None,
         };
-        let op = match signature.what {
-            Builtin::Map(op) | Builtin::Extreme(op, _) => Some(op),
-            Builtin::Clamp => Some(Pointwise::Clamp),
-            Builtin::Where => Some(Pointwise::Where),
-            Builtin::Reduce(_)
-            | Builtin::Mean
-            | Builtin::Softmax
-            | Builtin::CumSum
-            | Builtin::LayerNorm
-            | Builtin::RmsNorm
-            | Builtin::L2Normalize
-            | Builtin::MatMul
-            | Builtin::Transpose
-            | Builtin::Outer
-            | Builtin::Dot
-            | Builtin::Concat
-            | Builtin::Stack
-            | Builtin::Slice
-            | Builtin::Reshape
-            | Builtin::Rename
-            | Builtin::Eye
-            | Builtin::Zeros
-            | Builtin::Ones
-            | Builtin::Iota
-            | Builtin::StopGrad
-            | Builtin::ClipGrad
-            | Builtin::Time
-            | Builtin::Bernoulli
-            | Builtin::OfModel(_) => None,
-        };
-        let Some(op) = op.filter(|it| call.args.len() == it.arity()) else {
+        let op = signature.pointwise().filter(|it| call.args.len() == it.arity());
+        let Some(op) = op else {
             let number = match &**name {
                 "zeros" => ": write `0`",
                 "ones" => ": write `1`",
@@ -169,7 +140,16 @@ impl Inits<'_, '_, '_> {
         let mut values = Vec::with_capacity(call.args.len());
         for (param, slot) in signature.params.iter().zip(&call.args) {
             values.push(match (slot, param.default) {
-                (Some(expr), _) => self.expr(expr, locals)?,
+                (Some(expr), _) => {
+                    let init = self.expr(expr, locals)?;
+                    if let (Init::Const(it), true) = (&init, param.is_positive) {
+                        let what = format!("`{}` of `{name}`", param.name);
+                        if let Some(fault) = self.lower.not_positive(it, &what, expr.span()) {
+                            return self.fail(fault);
+                        }
+                    }
+                    init
+                }
                 (None, Some(default)) => Init::Const(Const::Number(default)),
                 (None, None) => return self.bad(span, format!("`{name}` is no initialiser")),
             });

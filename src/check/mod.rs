@@ -140,7 +140,7 @@ fn run(
             if program.is_used(it.ast.span) {
                 checked.used.push(cell);
             } else {
-                sink.extend(lint::lint(it.ast, &cell));
+                sink.extend(lint::lint(it, &cell));
                 if !it.is_inner {
                     outer.push(checked.cells.len());
                 }
@@ -148,10 +148,10 @@ fn run(
             }
         }
     }
-    sink.extend(lint::lint_items(&program.files[0]));
+    sink.extend(lint::lint_items(tree));
     // What an erroneous file needs is not known.
     if !diag::has_errors(sink) {
-        sink.extend(lint::lint_uses(program));
+        sink.extend(lint::lint_uses(tree));
     }
     if let [only] = outer[..] {
         checked.main = Some(only);

@@ -9,8 +9,8 @@ use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
 use crate::api::{self, Spec};
-use crate::syntax::ast;
-use crate::{export, ir};
+use crate::text::FileId;
+use crate::{export, hir, ir};
 
 #[derive(Serialize)]
 struct Listing {
@@ -75,7 +75,7 @@ fn page(files: &[(api::LibraryFile, Spec)]) -> String {
         .filter_map(|(file, spec)| {
             let cell = spec.main()?;
             let (name, group, summary) = (file.name, file.group, summary(&cell.doc));
-            Some(export::page::Entry { name, group, summary, tree: spec.tree(), cell })
+            Some(export::page::Entry { name, group, summary, program: spec.program(), cell })
         })
         .collect();
     export::page::page(api::GROUPS, &entries)
@@ -131,11 +131,9 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
         Source::Text(it) => it.spec().map_err(api::Error::from)?,
         Source::Artifact(artifact) => artifact.spec()?,
     };
-    let functions = spec.program().files.iter().flat_map(|it| export::latex::functions(&it.items));
-    let cells = spec.tree().items.iter().filter_map(|it| match it {
-        ast::Item::Cell(cell) => Some(export::latex::cell(cell)),
-        ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
-    });
-    let all: Vec<String> = functions.chain(cells).collect();
+    let tree = hir::resolve(spec.program());
+    let files = (0..spec.program().files.len()).map(|it| FileId(it as u16));
+    let functions = files.filter_map(|it| export::latex::functions(&tree, it));
+    let all: Vec<String> = functions.chain(export::latex::cells(&tree, FileId(0))).collect();
     ctx.out(&format!("{}\n", all.join("\n\n")))
 }

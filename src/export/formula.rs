@@ -1,7 +1,9 @@
 //! Expressions as LaTeX, as far as KaTeX knows it.
 
-use super::symbol::{InTime, symbol};
-use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Over, Path};
+use super::symbol::{Names, symbol};
+use crate::hir::builtin::Builtin;
+use crate::hir::{Call, Callee, DefId, Expr, Kind, Over, Part, Past};
+use crate::syntax::ast::{Arg, BinaryOp, ExprKind, Ident};
 use crate::syntax::print_expr;
 
 /// How tight an expression binds, so that parentheses stand where the formula needs them: a fraction or a root needs none within.
@@ -11,92 +13,124 @@ enum Level {
     Product,
     Sign,
     Power,
+    /// A choice, whose brace is closed by nothing.
+    Choice,
     Atom,
 }
 
 /// Writes expressions with the names of one scope.
-pub(super) struct Formula<'a> {
-    pub in_time: &'a InTime<'a>,
+pub(super) struct Formula<'n, 'c, 'a> {
+    pub names: &'n Names<'c, 'a>,
 }
 
-impl Formula<'_> {
+impl Formula<'_, '_, '_> {
     /// A whole expression.
-    pub fn expr(&self, expr: &Expr) -> String {
+    pub fn expr(&self, expr: &Expr<'_>) -> String {
         self.level(expr).0
     }
 
     /// A name of this step.
-    pub fn name(&self, name: &str) -> String {
-        symbol(name, self.in_time.holds(name).then_some("t"))
+    pub fn name(&self, def: DefId) -> String {
+        self.names.def(def, "t")
     }
 
-    fn at_least(&self, expr: &Expr, level: Level) -> String {
+    fn at_least(&self, expr: &Expr<'_>, level: Level) -> String {
         match self.level(expr) {
             (text, found) if found >= level => text,
             (text, _) => parenthesised(&text),
         }
     }
 
-    fn level(&self, expr: &Expr) -> (String, Level) {
+    /// What follows an operator: a minus of its own needs parentheses there.
+    fn after(&self, expr: &Expr<'_>, level: Level) -> String {
+        let text = self.at_least(expr, level);
+        if text.starts_with('-') { parenthesised(&text) } else { text }
+    }
+
+    fn level(&self, expr: &Expr<'_>) -> (String, Level) {
         match &expr.kind {
-            ExprKind::Number(_) => number(&print_expr(expr)),
-            ExprKind::Inf => ("\\infty".into(), Level::Atom),
-            ExprKind::Pi => ("\\pi".into(), Level::Atom),
-            ExprKind::Path(path) => (self.path(path, "t"), Level::Atom),
-            ExprKind::Prev(path, steps) => {
+            Kind::Number(_) => number(&print_expr(expr.ast)),
+            Kind::Inf => ("\\infty".into(), Level::Atom),
+            Kind::Pi => ("\\pi".into(), Level::Atom),
+            Kind::Def(def) => (self.name(*def), Level::Atom),
+            Kind::Local(local) => (self.names.local(*local), Level::Atom),
+            Kind::Part(part) => (self.part(part, "t"), Level::Atom),
+            Kind::Prev(past, steps) => {
                 let back =
                     steps.as_ref().map_or("1".to_owned(), |it| self.at_least(it, Level::Sign));
-                (self.path(path, &format!("t-{back}")), Level::Atom)
+                let step = format!("t-{back}");
+                let text = match past {
+                    Past::Def(def) => self.names.def(*def, &step),
+                    Past::Part(part) => self.part(part, &step),
+                };
+                (text, Level::Atom)
             }
-            ExprKind::Call(name, args) => self.call(name, args),
-            ExprKind::Array(items) => (format!("[{}]", self.list(items)), Level::Atom),
-            ExprKind::Paren(inner) => self.level(inner),
-            ExprKind::Neg(_, inner) => {
-                (format!("-{}", self.at_least(inner, Level::Power)), Level::Sign)
+            Kind::Call(call) => self.call(expr, call),
+            Kind::Activation(it) => match &expr.ast.kind {
+                ExprKind::Call(..) => self.named(expr, it.name, it.args.iter().flatten(), None),
+                _ => (symbol(&it.name.name, None), Level::Atom),
+            },
+            Kind::Array(items) | Kind::Error(items) => {
+                (format!("[{}]", self.list(items)), Level::Atom)
             }
-            ExprKind::Index(value, index) => {
-                let value = self.at_least(value, Level::Atom);
-                (format!("{value}{{[{}]}}", self.expr(index)), Level::Atom)
+            Kind::Paren(inner) => self.level(inner),
+            Kind::Neg(inner) => (format!("-{}", self.at_least(inner, Level::Power)), Level::Sign),
+            Kind::Index(value, index) => {
+                (self.element(&self.at_least(value, Level::Atom), index), Level::Atom)
             }
-            ExprKind::Chain(first, rest) => self.chain(first, rest),
-            ExprKind::Binary(op, _, left, right) => self.binary(*op, left, right),
+            Kind::Chain(first, rest) => self.chain(first, rest),
+            Kind::Binary(op, _, left, right) => self.binary(*op, left, right),
         }
     }
 
-    fn list(&self, exprs: &[Expr]) -> String {
+    fn element(&self, value: &str, index: &Expr<'_>) -> String {
+        format!("{value}{{[{}]}}", self.expr(index))
+    }
+
+    fn list(&self, exprs: &[Expr<'_>]) -> String {
         exprs.iter().map(|it| self.expr(it)).collect::<Vec<_>>().join(", ")
     }
 
-    fn path(&self, path: &Path, step: &str) -> String {
-        let changes = self.in_time.holds(&path.head.name);
-        let Some((_, last)) = path.tail.last() else {
-            return symbol(&path.head.name, changes.then_some(step));
+    /// `a[0].h` is h of layer a, written above it.
+    fn part(&self, part: &Part<'_>, step: &str) -> String {
+        let tail = &part.path.tail;
+        let text = match tail.last() {
+            None => self.names.def(part.layer_def, step),
+            Some((_, last)) => {
+                let mut layer = symbol(&part.path.head.name, None);
+                for (idx, (index, (_, name))) in part.indices.iter().zip(tail).enumerate() {
+                    if let Some(index) = index {
+                        layer.push_str(&format!("[{}]", self.expr(index)));
+                    }
+                    if idx + 1 < tail.len() {
+                        layer.push_str(&format!(".{}", symbol(&name.name, None)));
+                    }
+                }
+                format!("{}^{{({layer})}}", symbol(&last.name, Some(step)))
+            }
         };
-        // `a[0].h` is h of layer a, written above it.
-        let mut layer = symbol(&path.head.name, None);
-        for (idx, (index, _)) in path.tail.iter().enumerate() {
-            if let Some(index) = index {
-                layer.push_str(&format!("[{}]", self.expr(index)));
-            }
-            if idx + 1 < path.tail.len() {
-                layer.push_str(&format!(".{}", symbol(&path.tail[idx].1.name, None)));
-            }
+        match &part.last {
+            Some(index) => self.element(&text, index),
+            None => text,
         }
-        format!("{}^{{({layer})}}", symbol(&last.name, changes.then_some(step)))
     }
 
-    fn chain(&self, first: &Expr, rest: &[(BinaryOp, crate::text::Span, Expr)]) -> (String, Level) {
+    fn chain(
+        &self,
+        first: &Expr<'_>,
+        rest: &[(BinaryOp, crate::text::Span, Expr<'_>)],
+    ) -> (String, Level) {
         let sum = rest.iter().all(|it| matches!(it.0, BinaryOp::Add | BinaryOp::Sub));
         if sum {
             let mut text = self.at_least(first, Level::Sum);
             for (op, _, term) in rest {
                 let sign = if *op == BinaryOp::Add { "+" } else { "-" };
-                text = format!("{text} {sign} {}", self.at_least(term, Level::Product));
+                text = format!("{text} {sign} {}", self.after(term, Level::Product));
             }
             return (text, Level::Sum);
         }
         let times = |at: usize| rest.get(at).is_some_and(|it| it.0 == BinaryOp::Mul);
-        let mut text = self.factor(first, times(0));
+        let mut text = self.factor(first, times(0), false);
         let mut fraction = self.expr(first);
         let mut scalar = self.is_scalar(first);
         let mut level = Level::Product;
@@ -107,7 +141,7 @@ impl Formula<'_> {
             } else {
                 // Scalars stand beside what they multiply; elements are multiplied with a sign of their own.
                 let sign = if scalar || self.is_scalar(factor) { "\\," } else { "\\odot" };
-                text = format!("{text} {sign} {}", self.factor(factor, times(at + 1)));
+                text = format!("{text} {sign} {}", self.factor(factor, times(at + 1), true));
                 level = Level::Product;
             }
             scalar = scalar && self.is_scalar(factor);
@@ -117,12 +151,15 @@ impl Formula<'_> {
     }
 
     /// A factor; a sum over an axis would take in all factors that follow it.
-    fn factor(&self, factor: &Expr, followed: bool) -> String {
-        let text = self.at_least(factor, Level::Product);
+    fn factor(&self, factor: &Expr<'_>, followed: bool, follows: bool) -> String {
+        let text = match follows {
+            true => self.after(factor, Level::Product),
+            false => self.at_least(factor, Level::Product),
+        };
         if followed && text.starts_with("\\sum") { parenthesised(&text) } else { text }
     }
 
-    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> (String, Level) {
+    fn binary(&self, op: BinaryOp, left: &Expr<'_>, right: &Expr<'_>) -> (String, Level) {
         match op {
             BinaryOp::MatMul => {
                 let (left, right) =
@@ -148,7 +185,7 @@ impl Formula<'_> {
         }
     }
 
-    fn relation(&self, op: BinaryOp, left: &Expr, right: &Expr) -> String {
+    fn relation(&self, op: BinaryOp, left: &Expr<'_>, right: &Expr<'_>) -> String {
         let sign = match op.symbol() {
             "<=" => "\\le",
             ">=" => "\\ge",
@@ -160,8 +197,8 @@ impl Formula<'_> {
     }
 
     /// What decides a choice: a comparison needs no bracket there.
-    fn condition(&self, expr: &Expr) -> String {
-        if let ExprKind::Binary(op, _, left, right) = &bare(expr).kind
+    fn condition(&self, expr: &Expr<'_>) -> String {
+        if let Kind::Binary(op, _, left, right) = &expr.bare().kind
             && !matches!(op, BinaryOp::MatMul | BinaryOp::Pow)
         {
             return self.relation(*op, left, right);
@@ -170,37 +207,38 @@ impl Formula<'_> {
     }
 
     /// The rows of a choice; a choice in its last row has rows of its own.
-    fn choices(&self, cond: &Expr, yes: &Expr, no: &Expr) -> String {
+    fn choices(&self, [cond, yes, no]: [&Expr<'_>; 3]) -> String {
         let first = format!("{} & \\text{{if }} {}", self.expr(yes), self.condition(cond));
-        let rest = if let ExprKind::Call(name, args) = &bare(no).kind
-            && &*name.name == "where"
-            && let [Arg::Positional(cond), Arg::Positional(yes), Arg::Positional(no)] =
-                args.as_slice()
-        {
-            self.choices(cond, yes, no)
-        } else {
-            format!("{} & \\text{{otherwise}}", self.expr(no))
+        let inner = match &no.bare().kind {
+            Kind::Call(call) => choice(call),
+            _ => None,
+        };
+        let rest = match inner {
+            Some(inner) => self.choices(inner),
+            None => format!("{} & \\text{{otherwise}}", self.expr(no)),
         };
         format!("{first} \\\\ {rest}")
     }
 
     /// Whether a value is one number, as far as the text tells.
-    fn is_scalar(&self, expr: &Expr) -> bool {
-        self.in_time.is_scalar(expr)
+    fn is_scalar(&self, expr: &Expr<'_>) -> bool {
+        self.names.is_scalar(expr)
     }
 
     /// A call: what has a notation of its own gets it, all else its name.
-    fn call(&self, name: &Ident, args: &[Arg]) -> (String, Level) {
-        let values: Vec<&Expr> = args
-            .iter()
-            .filter_map(|it| match it {
-                Arg::Positional(it) => Some(it),
-                Arg::Named(..) | Arg::Over(..) => None,
-            })
-            .collect();
-        let plain = values.len() == args.len();
+    fn call(&self, expr: &Expr<'_>, call: &Call<'_>) -> (String, Level) {
+        let values: Vec<&Expr<'_>> = call.args.iter().flatten().chain(&call.rest).collect();
+        let plain = call.over.is_none();
         let atom = |text: String| (text, Level::Atom);
-        match (&*name.name, values.as_slice()) {
+        let name = match call.callee {
+            Callee::Builtin(it) => it.name,
+            Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => "",
+        };
+        if let Some(parts) = choice(call) {
+            let text = format!("\\begin{{cases}} {} \\end{{cases}}", self.choices(parts));
+            return (text, Level::Choice);
+        }
+        match (name, values.as_slice()) {
             ("sqrt", [v]) => atom(format!("\\sqrt{{{}}}", self.expr(v))),
             ("abs", [v]) => atom(format!("\\left|{}\\right|", self.expr(v))),
             ("norm", [v]) if plain => atom(format!("\\left\\lVert {}\\right\\rVert", self.expr(v))),
@@ -225,9 +263,6 @@ impl Formula<'_> {
                 let parts: Vec<String> = parts.iter().map(|it| self.expr(it)).collect();
                 atom(format!("\\left[{}\\right]", parts.join(";\\, ")))
             }
-            ("where", [cond, a, b]) => {
-                atom(format!("\\begin{{cases}} {} \\end{{cases}}", self.choices(cond, a, b)))
-            }
             ("slice", [v, from, to]) if plain => {
                 let v = self.at_least(v, Level::Atom);
                 atom(format!("{v}{{[{}\\,{{:}}\\,{}]}}", self.expr(from), self.expr(to)))
@@ -239,34 +274,63 @@ impl Formula<'_> {
             ("ones", _) => atom("\\mathbf{1}".into()),
             ("time", []) => atom("t".into()),
             ("sum", [v]) => {
-                let over = args.iter().find_map(|it| self.over(it)).unwrap_or_default();
-                (format!("\\sum{over} {}", self.at_least(v, Level::Product)), Level::Product)
+                let over = call.over.as_ref().map(|it| self.over(&it.0)).unwrap_or_default();
+                (format!("\\sum{over} {}", self.after(v, Level::Product)), Level::Product)
             }
-            (function, _) => {
-                let over = args.iter().find_map(|it| self.over(it)).unwrap_or_default();
-                let given = args.iter().filter_map(|it| match it {
-                    Arg::Positional(it) => Some(self.expr(it)),
-                    Arg::Named(name, it) => {
-                        Some(format!("{} = {}", symbol(&name.name, None), self.expr(it)))
-                    }
-                    Arg::Over(..) => None,
-                });
-                let given = given.collect::<Vec<_>>().join(", ");
-                atom(format!("{}{over}{}", operator(function), parenthesised(&given)))
+            (_, _) => {
+                let over = call.over.as_ref().map(|it| &it.0);
+                self.named(expr, call.name, values.into_iter(), over)
             }
         }
     }
 
-    /// `over D` as what stands below the function.
-    fn over(&self, arg: &Arg) -> Option<String> {
-        let Arg::Over(over, _) = arg else { return None };
+    /// A function by its name, with its arguments as they are written.
+    fn named<'e, 'a: 'e>(
+        &self,
+        expr: &Expr<'_>,
+        name: &Ident,
+        values: impl Iterator<Item = &'e Expr<'a>>,
+        over: Option<&Over<'_>>,
+    ) -> (String, Level) {
+        let ExprKind::Call(_, args) = &expr.ast.kind else {
+            return (operator(&name.name), Level::Atom);
+        };
+        let mut values: Vec<&Expr<'_>> = values.collect();
+        values.sort_by_key(|it| it.span().start);
+        let given = values.into_iter().map(|value| {
+            let name = args.iter().find_map(|it| match it {
+                Arg::Named(name, it) if std::ptr::eq(it, value.ast) => Some(name),
+                Arg::Named(..) | Arg::Positional(_) | Arg::Over(..) => None,
+            });
+            match name {
+                Some(name) => format!("{} = {}", symbol(&name.name, None), self.expr(value)),
+                None => self.expr(value),
+            }
+        });
+        let given = given.collect::<Vec<_>>().join(", ");
+        let over = over.map(|it| self.over(it)).unwrap_or_default();
+        (format!("{}{over}{}", operator(&name.name), parenthesised(&given)), Level::Atom)
+    }
+
+    /// `over D` as what is below the function.
+    fn over(&self, over: &Over<'_>) -> String {
         let text = match over {
             Over::Last => "\\text{last}".to_owned(),
             Over::First => "\\text{first}".to_owned(),
             Over::Dim(dim) => self.expr(dim),
             Over::Dims(dims) => self.list(dims),
         };
-        Some(format!("_{{{text}}}"))
+        format!("_{{{text}}}")
+    }
+}
+
+/// The condition and both branches of `where`.
+fn choice<'e, 'a>(call: &'e Call<'a>) -> Option<[&'e Expr<'a>; 3]> {
+    match (call.callee, call.args.as_slice()) {
+        (Callee::Builtin(it), [Some(cond), Some(yes), Some(no)]) if it.what == Builtin::Where => {
+            Some([cond, yes, no])
+        }
+        (_, _) => None,
     }
 }
 
@@ -282,14 +346,6 @@ fn operator(name: &str) -> String {
         "tanh" | "exp" | "log" | "sin" | "cos" | "max" | "min" => format!("\\{name}"),
         _ => format!("\\mathrm{{{}}}", name.replace('_', "\\_")),
     }
-}
-
-/// Without the parentheses around it.
-fn bare(mut expr: &Expr) -> &Expr {
-    while let ExprKind::Paren(inner) = &expr.kind {
-        expr = inner;
-    }
-    expr
 }
 
 /// A number; one with an exponent as a power of ten.

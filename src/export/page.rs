@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::latex;
+use crate::hir::{self, Program};
 use crate::ir::{self, recurrence};
-use crate::syntax::ast::{self, Item};
+use crate::text::FileId;
 
 /// One file of the library, checked.
 pub struct Entry<'a> {
@@ -14,8 +15,8 @@ pub struct Entry<'a> {
     pub group: &'a str,
     /// The first sentence of its documentation.
     pub summary: String,
-    /// The tree.
-    pub tree: &'a ast::File,
+    /// The file and what it uses.
+    pub program: &'a Program,
     /// The cell that the file is about.
     pub cell: &'a ir::Cell,
 }
@@ -50,17 +51,10 @@ pub fn page(groups: &[(&str, &str)], entries: &[Entry<'_>]) -> String {
 fn entry(page: &mut String, it: &Entry<'_>) {
     // The heading `std/gru` has the anchor `stdgru`.
     let _ = write!(page, "\n### std/{}\n\n{}\n", it.name, it.cell.doc.join("\n").trim());
-    let mut display = |text: &str| {
+    let tree = hir::resolve(it.program);
+    let functions = latex::functions(&tree, FileId(0));
+    for text in functions.into_iter().chain(latex::cells(&tree, FileId(0))) {
         let _ = write!(page, "\n```math\n{text}\n```\n");
-    };
-    if let Some(functions) = latex::functions(&it.tree.items) {
-        display(&functions);
-    }
-    for item in &it.tree.items {
-        match item {
-            Item::Cell(cell) => display(&latex::cell(cell)),
-            Item::Activation(_) | Item::Function(_) | Item::Use(_) => {}
-        }
     }
     let states = it.cell.carries.iter().filter(|it| it.is_state);
     let states = shaped(states.map(|it| (&*it.name, &it.shape)));

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::syntax::ast::{
-    Activation, Arg, BinaryOp, Cell, DeclKind, Expr, ExprKind, Ident, OutputDecl, Role, Scope,
-    TypeKind, Value,
+use crate::hir::builtin::Builtin;
+use crate::hir::{
+    Callee, Cell, DefId, DefKind, Expr, Function, Kind, Local, LocalId, Past, Type, Value,
+    ValueKind, walk,
 };
+use crate::syntax::ast::{BinaryOp, Scope};
+use crate::text::id::{Id, IdVec};
 
 const GREEK: &[&str] = &[
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
@@ -13,91 +16,73 @@ const GREEK: &[&str] = &[
     "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
 ];
 
-/// What a cell's names tell about their values.
-pub(super) struct InTime<'a> {
-    /// Those whose values belong to a step.
-    steps: BTreeSet<&'a str>,
+/// The names that a formula may read, and what they tell about their values.
+pub(super) struct Names<'c, 'a> {
+    cell: Option<&'c Cell<'a>>,
+    locals: &'c IdVec<LocalId, Local<'a>>,
+    /// The names of the cell whose values belong to a step.
+    steps: BTreeSet<DefId>,
     /// Those that are one number.
-    scalars: BTreeSet<&'a str>,
+    scalars: BTreeSet<DefId>,
+    /// Whether the parameters but the first are numbers: the constants of an activation.
+    constants: bool,
 }
 
-impl<'a> InTime<'a> {
-    /// Those that functions see: none.
-    pub fn none() -> InTime<'a> {
-        InTime { steps: BTreeSet::new(), scalars: BTreeSet::new() }
+impl<'c, 'a> Names<'c, 'a> {
+    /// Those of a function: its parameters.
+    pub fn of_function(function: &'c Function<'a>) -> Names<'c, 'a> {
+        Names {
+            cell: None,
+            locals: &function.params,
+            steps: BTreeSet::new(),
+            scalars: BTreeSet::new(),
+            constants: function.is_activation(),
+        }
     }
 
-    /// Those that an activation sees: its constants.
-    pub fn of_activation(it: &'a Activation) -> InTime<'a> {
-        let scalars = it.constants.iter().map(|(name, _)| &*name.name).collect();
-        InTime { steps: BTreeSet::new(), scalars }
+    /// Those of a cell.
+    pub fn of(cell: &'c Cell<'a>) -> Names<'c, 'a> {
+        let (steps, scalars) = (BTreeSet::new(), BTreeSet::new());
+        let mut names =
+            Names { cell: Some(cell), locals: &cell.locals, steps, scalars, constants: false };
+        names.find_steps(cell);
+        names.find_scalars(cell);
+        names
     }
 
-    /// Those of a cell: inputs, states, outputs, layers, masks drawn per step, and what is computed of them.
-    pub fn of(cell: &'a Cell) -> InTime<'a> {
-        let mut names: BTreeSet<&'a str> = BTreeSet::new();
-        let mut add = |name: &'a Ident| names.insert(&name.name);
-        for decl in &cell.decls {
-            match &decl.kind {
-                DeclKind::Group(role, groups) => {
-                    for group in groups {
-                        let changes = match role {
-                            Role::Input | Role::State | Role::Target | Role::Feedback => true,
-                            Role::Mask => matches!(group.per, Some((Scope::Step, _))),
-                            Role::Param | Role::Const => false,
-                        };
-                        if changes {
-                            group.names.iter().for_each(|it| _ = add(it));
-                        }
-                    }
+    /// Inputs, states, outputs, layers and masks drawn per step, and what is computed of them: gates and lets that
+    /// are computed of params alone are the same in every step.
+    fn find_steps(&mut self, cell: &'c Cell<'a>) {
+        for (def, it) in cell.defs.pairs() {
+            let changes = match it.kind {
+                DefKind::Input
+                | DefKind::State
+                | DefKind::Target
+                | DefKind::Feedback
+                | DefKind::Layer(_)
+                | DefKind::Value(ValueKind::Output) => true,
+                DefKind::Mask => {
+                    let per = cell.group(def).and_then(|it| it.ast.per);
+                    matches!(per, Some((Scope::Step, _)))
                 }
-                DeclKind::Update(name, _) => _ = add(name),
-                DeclKind::Layer(layer) => _ = add(&layer.name),
-                DeclKind::Output(list) => {
-                    for it in list {
-                        match it {
-                            OutputDecl::Named(name, _) => _ = add(name),
-                            OutputDecl::Path(_) => {}
-                        }
-                    }
-                }
-                DeclKind::Value(..)
-                | DeclKind::Tuple(..)
-                | DeclKind::Dims(_)
-                | DeclKind::Hyper(_)
-                | DeclKind::Loss { .. }
-                | DeclKind::Layout(_) => {}
+                DefKind::Dim(_)
+                | DefKind::Hyper(_)
+                | DefKind::Param { .. }
+                | DefKind::Computed
+                | DefKind::Value(ValueKind::Gate | ValueKind::Let)
+                | DefKind::Error => false,
+            };
+            if changes {
+                self.steps.insert(def);
             }
         }
-        let mut all = InTime { steps: names, scalars: BTreeSet::new() };
-        all.find_steps(cell);
-        all.find_scalars(cell);
-        all
-    }
-
-    /// Gates and lets, unless they are computed of params alone: those are the same in every step.
-    fn find_steps(&mut self, cell: &'a Cell) {
-        // Equations stand in any order.
+        // Equations are in any order.
         loop {
             let before = self.steps.len();
-            for decl in &cell.decls {
-                match &decl.kind {
-                    DeclKind::Value(_, name, value) if self.changes(value) => {
-                        self.steps.insert(&name.name);
-                    }
-                    DeclKind::Tuple(names, value) if self.changes(value) => {
-                        self.steps.extend(names.iter().map(|it| &*it.name));
-                    }
-                    DeclKind::Value(..)
-                    | DeclKind::Tuple(..)
-                    | DeclKind::Group(..)
-                    | DeclKind::Update(..)
-                    | DeclKind::Output(_)
-                    | DeclKind::Layer(_)
-                    | DeclKind::Dims(_)
-                    | DeclKind::Hyper(_)
-                    | DeclKind::Loss { .. }
-                    | DeclKind::Layout(_) => {}
+            for equation in &cell.equations {
+                let is_value = |it: &DefId| matches!(cell.defs[*it].kind, DefKind::Value(_));
+                if equation.targets.iter().all(is_value) && self.changes(&equation.value) {
+                    self.steps.extend(&equation.targets);
                 }
             }
             if self.steps.len() == before {
@@ -106,112 +91,114 @@ impl<'a> InTime<'a> {
         }
     }
 
-    fn changes(&self, value: &Value) -> bool {
-        match value {
-            Value::Expr(expr) => self.reads_step(expr),
-            Value::Fold(fold) => {
-                let mut ends = fold.starts.iter().chain(&fold.results);
-                ends.any(|it| self.reads_step(it))
-                    || fold.body.iter().any(|it| self.changes(&it.value))
-            }
-        }
-    }
-
-    fn reads_step(&self, expr: &Expr) -> bool {
-        match &expr.kind {
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => false,
-            ExprKind::Path(path) => self.holds(&path.head.name),
-            ExprKind::Prev(..) => true,
-            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.reads_step(inner),
-            ExprKind::Chain(first, rest) => {
-                self.reads_step(first) || rest.iter().any(|it| self.reads_step(&it.2))
-            }
-            ExprKind::Binary(_, _, a, b) | ExprKind::Index(a, b) => {
-                self.reads_step(a) || self.reads_step(b)
-            }
-            ExprKind::Array(items) => items.iter().any(|it| self.reads_step(it)),
-            ExprKind::Call(name, args) => {
-                let given = |it: &Arg| match it {
-                    Arg::Positional(it) | Arg::Named(_, it) => self.reads_step(it),
-                    Arg::Over(..) => false,
-                };
-                &*name.name == "time" || args.iter().any(given)
-            }
-        }
+    fn changes(&self, value: &Value<'_>) -> bool {
+        let mut changes = false;
+        walk::value(value, &mut |it| {
+            changes |= match &it.kind {
+                Kind::Def(def) => self.steps.contains(def),
+                Kind::Part(_) | Kind::Prev(..) => true,
+                Kind::Call(call) => match call.callee {
+                    Callee::Builtin(it) => it.what == Builtin::Time,
+                    Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => false,
+                },
+                _ => false,
+            };
+        });
+        changes
     }
 
     /// Dims, numbers that are set, what is declared without axes, and what is computed of these alone.
-    fn find_scalars(&mut self, cell: &'a Cell) {
-        for decl in &cell.decls {
-            match &decl.kind {
-                DeclKind::Group(_, groups) => {
-                    let without_axes = groups
-                        .iter()
-                        .filter(|it| matches!(&it.type_.kind, TypeKind::Real(it) if it.is_empty()));
-                    self.scalars.extend(without_axes.flat_map(|it| &it.names).map(|it| &*it.name));
-                }
-                DeclKind::Dims(dims) => self.scalars.extend(dims.iter().map(|it| &*it.name.name)),
-                DeclKind::Hyper(all) => self.scalars.extend(all.iter().map(|it| &*it.name.name)),
-                DeclKind::Value(..)
-                | DeclKind::Tuple(..)
-                | DeclKind::Update(..)
-                | DeclKind::Output(_)
-                | DeclKind::Layer(_)
-                | DeclKind::Layout(_)
-                | DeclKind::Loss { .. } => {}
+    fn find_scalars(&mut self, cell: &'c Cell<'a>) {
+        let set = cell.defs_of(|it| matches!(it, DefKind::Dim(_) | DefKind::Hyper(_)));
+        self.scalars.extend(set.map(|it| it.0));
+        for group in &cell.groups {
+            if matches!(&group.type_, Type::Real(axes) if axes.is_empty()) {
+                self.scalars.extend(&group.defs);
             }
         }
-        // Equations stand in any order.
+        // Equations are in any order.
         loop {
-            let found = cell.decls.iter().find_map(|it| match &it.kind {
-                DeclKind::Value(_, name, Value::Expr(value))
-                    if !self.scalars.contains(&*name.name) && self.is_scalar(value) =>
+            let before = self.scalars.len();
+            for equation in &cell.equations {
+                if let (Value::Expr(value), [target]) = (&equation.value, &equation.targets[..])
+                    && let DefKind::Value(ValueKind::Gate | ValueKind::Let) =
+                        cell.defs[*target].kind
+                    && self.is_scalar(value)
                 {
-                    Some(&*name.name)
+                    self.scalars.insert(*target);
                 }
-                _ => None,
-            });
-            match found {
-                Some(name) => _ = self.scalars.insert(name),
-                None => break,
+            }
+            if self.scalars.len() == before {
+                break;
             }
         }
-    }
-
-    pub fn holds(&self, name: &str) -> bool {
-        self.steps.contains(name)
     }
 
     /// Whether a value is one number, as far as the text tells: of a function, where all that it is given is.
-    pub fn is_scalar(&self, expr: &Expr) -> bool {
+    pub fn is_scalar(&self, expr: &Expr<'_>) -> bool {
         match &expr.kind {
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => true,
-            ExprKind::Path(path) | ExprKind::Prev(path, _) => {
-                path.tail.is_empty() && self.scalars.contains(&*path.head.name)
-            }
-            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.is_scalar(inner),
-            ExprKind::Chain(first, rest) => {
+            Kind::Number(_) | Kind::Inf | Kind::Pi => true,
+            Kind::Def(def) | Kind::Prev(Past::Def(def), _) => self.scalars.contains(def),
+            Kind::Local(local) => self.constants && local.idx() > 0,
+            Kind::Paren(inner) | Kind::Neg(inner) => self.is_scalar(inner),
+            Kind::Chain(first, rest) => {
                 self.is_scalar(first) && rest.iter().all(|it| self.is_scalar(&it.2))
             }
-            ExprKind::Binary(op, _, left, right) => {
+            Kind::Binary(op, _, left, right) => {
                 *op != BinaryOp::MatMul && self.is_scalar(left) && self.is_scalar(right)
             }
-            ExprKind::Call(name, args) => {
-                let among = |names: &[&str]| names.contains(&&*name.name);
-                let over = args.iter().any(|it| matches!(it, Arg::Over(..)));
-                // Without an axis these go over the only one.
-                if among(&["sum", "mean", "prod", "norm", "logsumexp"]) {
-                    return !over;
+            Kind::Call(call) => {
+                let given = || call.args.iter().flatten().chain(&call.rest);
+                match call.callee {
+                    Callee::Builtin(it) => match it.what {
+                        // Without an axis these go over the only one.
+                        Builtin::Along(along) if along.reduces() => call.over.is_none(),
+                        Builtin::Zeros
+                        | Builtin::Ones
+                        | Builtin::Iota
+                        | Builtin::Eye
+                        | Builtin::Stack
+                        | Builtin::Concat => false,
+                        _ => given().all(|it| self.is_scalar(it)),
+                    },
+                    Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => {
+                        given().all(|it| self.is_scalar(it))
+                    }
                 }
-                let given = |it: &Arg| match it {
-                    Arg::Positional(it) | Arg::Named(_, it) => self.is_scalar(it),
-                    Arg::Over(..) => false,
-                };
-                !among(&["zeros", "ones", "iota", "eye", "stack", "concat"])
-                    && args.iter().all(given)
             }
-            ExprKind::Array(_) | ExprKind::Index(..) => false,
+            Kind::Prev(Past::Part(_), _)
+            | Kind::Part(_)
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Index(..)
+            | Kind::Error(_) => false,
         }
+    }
+
+    /// A name of the cell in this step, or `step`.
+    pub fn def(&self, def: DefId, step: &str) -> String {
+        let Some(cell) = self.cell else { return String::new() };
+        let name = &cell.defs[def].name.name;
+        if self.steps.contains(&def) { symbol(name, Some(step)) } else { self.fixed(name) }
+    }
+
+    /// A parameter, or what a loop binds.
+    pub fn local(&self, local: LocalId) -> String {
+        self.fixed(&self.locals[local].name.name)
+    }
+
+    /// A name whose value belongs to no step. One that would look as if it did, such as `x_t`, or `h0` beside a
+    /// state `h`, is written as in the source.
+    fn fixed(&self, name: &str) -> String {
+        let Some(cell) = self.cell else { return symbol(name, None) };
+        let stem = |ends: &[&str]| {
+            let stem = ends.iter().find_map(|it| name.strip_suffix(it));
+            stem.is_some_and(|it| cell.find(it).is_some_and(|it| self.steps.contains(&it)))
+        };
+        if name == "t" || name.ends_with("_t") || stem(&["_0", "0"]) {
+            return format!("\\mathrm{{{}}}", name.replace('_', "\\_"));
+        }
+        symbol(name, None)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::args::Form;
+use crate::ir::pointwise::Constant;
 use crate::ir::{Pointwise, Reduction};
 
 /// What a built-in function does.
@@ -17,20 +18,8 @@ pub enum Builtin {
     Where,
     /// `clamp(v, lo, hi)`
     Clamp,
-    /// A sum, a product and the like along axes.
-    Reduce(Reduction),
-    /// `mean`
-    Mean,
-    /// `softmax`
-    Softmax,
-    /// `cumsum`
-    CumSum,
-    /// `layer_norm`
-    LayerNorm,
-    /// `rms_norm`
-    RmsNorm,
-    /// `l2_normalize`
-    L2Normalize,
+    /// Along axes of the first argument.
+    Along(Along),
     /// `matmul`
     MatMul,
     /// `transpose`
@@ -82,6 +71,36 @@ pub enum ModelFunction {
     BinaryCrossEntropy,
 }
 
+/// A function along axes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each is the function of that name")]
+pub enum Along {
+    /// A sum, a product and the like.
+    Reduce(Reduction),
+    Mean,
+    Var,
+    Std,
+    Softmax,
+    CumSum,
+    LayerNorm,
+    RmsNorm,
+    L2Normalize,
+}
+
+impl Along {
+    /// Returns whether the axes disappear.
+    pub fn reduces(self) -> bool {
+        match self {
+            Along::Reduce(_) | Along::Mean | Along::Var | Along::Std => true,
+            Along::Softmax
+            | Along::CumSum
+            | Along::LayerNorm
+            | Along::RmsNorm
+            | Along::L2Normalize => false,
+        }
+    }
+}
+
 /// What an argument must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -106,6 +125,8 @@ pub struct Param {
     pub default: Option<f64>,
     /// Whether it need not be given.
     pub optional: bool,
+    /// Whether a constant must be above 0.
+    pub is_positive: bool,
 }
 
 /// How a function is called.
@@ -135,22 +156,14 @@ impl Signature {
         self.params.iter().find(|it| it.name == name)
     }
 
-    /// Whether each element of the result depends on the same element of the arguments only.
-    pub fn is_elementwise(&self) -> bool {
+    /// Returns the elementwise operator that it is with all its arguments.
+    pub fn pointwise(&self) -> Option<Pointwise> {
         match self.what {
-            Builtin::Map(_) | Builtin::Where | Builtin::Clamp => true,
-            Builtin::StopGrad | Builtin::ClipGrad => true,
-            // It stands in no function at all, and who writes it there is told so.
-            Builtin::Time => true,
             // With two arguments; who calls it with one is told.
-            Builtin::Extreme(..) => true,
-            Builtin::Reduce(_)
-            | Builtin::Mean
-            | Builtin::Softmax
-            | Builtin::CumSum
-            | Builtin::LayerNorm
-            | Builtin::RmsNorm
-            | Builtin::L2Normalize
+            Builtin::Map(op) | Builtin::Extreme(op, _) => Some(op),
+            Builtin::Where => Some(Pointwise::Where),
+            Builtin::Clamp => Some(Pointwise::Clamp),
+            Builtin::Along(_)
             | Builtin::MatMul
             | Builtin::Transpose
             | Builtin::Outer
@@ -164,36 +177,38 @@ impl Signature {
             | Builtin::Zeros
             | Builtin::Ones
             | Builtin::Iota
+            | Builtin::StopGrad
+            | Builtin::ClipGrad
+            | Builtin::Time
             | Builtin::Bernoulli
-            | Builtin::OfModel(_) => false,
+            | Builtin::OfModel(_) => None,
         }
+    }
+
+    /// Returns whether each element of the result depends on the same element of the arguments only.
+    pub fn is_elementwise(&self) -> bool {
+        // The step number is in no function at all, and who writes it there is told so.
+        let passes = matches!(self.what, Builtin::StopGrad | Builtin::ClipGrad | Builtin::Time);
+        passes || self.pointwise().is_some()
     }
 }
 
-fn value(name: &'static str) -> Param {
-    Param { name, kind: Kind::Value, default: None, optional: false }
+fn of(kind: Kind, name: &'static str) -> Param {
+    Param { name, kind, default: None, optional: false, is_positive: false }
 }
 
-fn of(kind: Kind, name: &'static str) -> Param {
-    Param { name, kind, default: None, optional: false }
+fn value(name: &'static str) -> Param {
+    of(Kind::Value, name)
 }
 
 /// A constant with a default.
 fn tuned(name: &'static str, default: f64) -> Param {
-    Param { name, kind: Kind::Constant, default: Some(default), optional: true }
+    Param { default: Some(default), optional: true, ..of(Kind::Constant, name) }
 }
 
-/// The constants of elementwise operators. Their table knows no derivative by these operands.
-fn pointwise_default(op: Pointwise, name: &str) -> Option<f64> {
-    const DEFAULTS: &[(Pointwise, &str, f64)] = &[
-        (Pointwise::LeakyRelu, "slope", 0.01),
-        (Pointwise::Elu, "alpha", 1.0),
-        (Pointwise::Isru, "alpha", 1.0),
-        (Pointwise::Isrlu, "alpha", 1.0),
-        (Pointwise::HardSigmoid, "slope", 1.0 / 6.0),
-        (Pointwise::HardSigmoid, "offset", 0.5),
-    ];
-    DEFAULTS.iter().find(|it| it.0 == op && it.1 == name).map(|it| it.2)
+/// A constant above 0.
+fn positive(name: &'static str) -> Param {
+    Param { is_positive: true, ..of(Kind::Constant, name) }
 }
 
 static TABLE: LazyLock<BTreeMap<&'static str, Signature>> = LazyLock::new(table);
@@ -201,8 +216,11 @@ static TABLE: LazyLock<BTreeMap<&'static str, Signature>> = LazyLock::new(table)
 fn table() -> BTreeMap<&'static str, Signature> {
     let mut table = BTreeMap::new();
     for op in Pointwise::ALL.iter().copied().filter(|it| Pointwise::function(it.name()).is_some()) {
-        let params = op.params().iter().map(|name| match pointwise_default(op, name) {
-            Some(default) => tuned(name, default),
+        let params = op.params().iter().enumerate().map(|(at, name)| match op.constant(at) {
+            Some(Constant { default: Some(default), .. }) => tuned(name, default),
+            Some(Constant { default: None, is_positive }) => {
+                Param { is_positive, ..of(Kind::Constant, name) }
+            }
             None => value(name),
         });
         let what = if op == Pointwise::Where {
@@ -228,16 +246,26 @@ fn table() -> BTreeMap<&'static str, Signature> {
         table.insert(name, Signature { name, what, params: params.to_vec(), variadic, over });
     };
     let v = value("v");
-    add("sum", Builtin::Reduce(Reduction::Sum), &[v], false, true);
-    add("prod", Builtin::Reduce(Reduction::Product), &[v], false, true);
-    add("norm", Builtin::Reduce(Reduction::Norm), &[v], false, true);
-    add("logsumexp", Builtin::Reduce(Reduction::LogSumExp), &[v], false, true);
-    add("mean", Builtin::Mean, &[v], false, true);
-    add("softmax", Builtin::Softmax, &[v], false, true);
-    add("cumsum", Builtin::CumSum, &[v], false, true);
-    add("layer_norm", Builtin::LayerNorm, &[v, tuned("eps", 1e-5)], false, true);
-    add("rms_norm", Builtin::RmsNorm, &[v, tuned("eps", 1e-5)], false, true);
-    add("l2_normalize", Builtin::L2Normalize, &[v, tuned("eps", 1e-12)], false, true);
+    for (name, what) in [
+        (Reduction::Sum.name(), Along::Reduce(Reduction::Sum)),
+        (Reduction::Product.name(), Along::Reduce(Reduction::Product)),
+        (Reduction::Norm.name(), Along::Reduce(Reduction::Norm)),
+        (Reduction::LogSumExp.name(), Along::Reduce(Reduction::LogSumExp)),
+        ("mean", Along::Mean),
+        ("var", Along::Var),
+        ("std", Along::Std),
+        ("softmax", Along::Softmax),
+        ("cumsum", Along::CumSum),
+    ] {
+        add(name, Builtin::Along(what), &[v], false, true);
+    }
+    for (name, what, eps) in [
+        ("layer_norm", Along::LayerNorm, 1e-5),
+        ("rms_norm", Along::RmsNorm, 1e-5),
+        ("l2_normalize", Along::L2Normalize, 1e-12),
+    ] {
+        add(name, Builtin::Along(what), &[v, tuned("eps", eps)], false, true);
+    }
     add("matmul", Builtin::MatMul, &[value("a"), value("b")], false, false);
     add("transpose", Builtin::Transpose, &[value("m")], false, false);
     add("outer", Builtin::Outer, &[value("a"), value("b")], false, false);
@@ -254,7 +282,7 @@ fn table() -> BTreeMap<&'static str, Signature> {
     add("iota", Builtin::Iota, &[of(Kind::Size, "n")], false, false);
     add("time", Builtin::Time, &[], false, false);
     add("stop_grad", Builtin::StopGrad, &[v], false, false);
-    add("clip_grad", Builtin::ClipGrad, &[v, of(Kind::Constant, "limit")], false, false);
+    add("clip_grad", Builtin::ClipGrad, &[v, positive("limit")], false, false);
     add("bernoulli", Builtin::Bernoulli, &[of(Kind::Constant, "probability")], false, false);
     use ModelFunction as Model;
     let mut add = |name, what, params: &[Param]| {

@@ -284,6 +284,12 @@ impl DefKind {
         }
     }
 
+    /// Returns the kind without its article.
+    pub fn noun(self) -> &'static str {
+        let article = self.article();
+        article.split_once(' ').map_or(article, |it| it.1)
+    }
+
     /// Returns whether its value is declared to be carried from step to step: a state or a feedback.
     pub fn is_carried(self) -> bool {
         matches!(self, DefKind::State | DefKind::Feedback)

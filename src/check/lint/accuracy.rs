@@ -3,162 +3,99 @@
 //! The tree is asked and not the graph, because the fix is an edit of what the author wrote. A name of a `let` is looked
 //! through once, so `log(s)` with `let s = sigmoid(v)` is found too, but then without an edit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::walk::{self, Read};
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::syntax::ast::{
-    Arg, BinaryOp, Cell, DeclKind, Expr, ExprKind, Fold, Ident, OutputDecl, Value,
+use crate::hir::builtin::Builtin;
+use crate::hir::{
+    Callee, Cell, DefKind, Expr, Fold, Function, Kind, LocalId, LocalKind, Right, Value, ValueKind,
+    walk,
 };
-use crate::text::{Name, Span};
+use crate::syntax::ast::{BinaryOp, ExprKind};
+use crate::text::Span;
+use crate::text::id::Id;
 
 /// Finds lossy expressions in the equations of a cell. Constants and initialisers are computed once, in f64, and left alone.
-pub(super) fn of_cell(cell: &Cell) -> Vec<Diagnostic> {
-    let mut accuracy = Accuracy::default();
-    for decl in &cell.decls {
-        match &decl.kind {
-            DeclKind::Dims(dims) => {
-                accuracy.constants.extend(dims.iter().map(|it| it.name.name.clone()));
-            }
-            DeclKind::Hyper(hypers) => {
-                accuracy.constants.extend(hypers.iter().map(|it| it.name.name.clone()));
-            }
-            DeclKind::Value(_, name, Value::Expr(expr)) => {
-                accuracy.lets.insert(name.name.clone(), expr);
-            }
-            DeclKind::Value(_, _, Value::Fold(_))
-            | DeclKind::Group(..)
-            | DeclKind::Tuple(..)
-            | DeclKind::Update(..)
-            | DeclKind::Output(_)
-            | DeclKind::Layer(_)
-            | DeclKind::Loss { .. }
-            | DeclKind::Layout(_) => {}
-        }
+pub(super) fn of_cell(cell: &Cell<'_>) -> Vec<Diagnostic> {
+    let mut accuracy = Accuracy { cell: Some(cell), ..Accuracy::default() };
+    cell.equations.iter().for_each(|it| accuracy.value(&it.value));
+    for layer in &cell.layers {
+        layer.args.iter().for_each(|it| accuracy.expr(&it.value));
     }
-    for decl in &cell.decls {
-        match &decl.kind {
-            DeclKind::Value(_, _, value)
-            | DeclKind::Tuple(_, value)
-            | DeclKind::Update(_, value) => accuracy.value(value),
-            DeclKind::Output(outputs) => {
-                for output in outputs {
-                    match output {
-                        OutputDecl::Path(_) => {}
-                        OutputDecl::Named(_, expr) => accuracy.expr(expr),
-                    }
-                }
-            }
-            DeclKind::Layer(layer) => layer.args.iter().for_each(|it| accuracy.expr(&it.value)),
-            DeclKind::Loss { value, at_last: _ } => accuracy.expr(value),
-            DeclKind::Dims(_) | DeclKind::Hyper(_) | DeclKind::Group(..) | DeclKind::Layout(_) => {}
-        }
-    }
+    cell.losses.iter().for_each(|it| accuracy.expr(&it.value));
     accuracy.found
 }
 
-/// Finds lossy expressions in the body of a function or activation; `constants` are names that are known before a run.
-pub(super) fn of_body<'a>(
-    body: &'a Expr,
-    constants: impl Iterator<Item = &'a Ident>,
-) -> Vec<Diagnostic> {
-    let constants = constants.map(|it| it.name.clone()).collect();
-    let mut accuracy = Accuracy { constants, ..Accuracy::default() };
-    accuracy.expr(body);
+/// Finds lossy expressions in the body of a function or activation.
+pub(super) fn of_function(function: &Function<'_>) -> Vec<Diagnostic> {
+    let is_activation = function.is_activation();
+    let mut accuracy = Accuracy { is_activation, ..Accuracy::default() };
+    accuracy.expr(&function.body);
+    function.derivative.iter().for_each(|it| accuracy.expr(it));
     accuracy.found
 }
 
 #[derive(Default)]
-struct Accuracy<'a> {
-    /// What the names of gates and lets stand for where we are.
-    lets: BTreeMap<Name, &'a Expr>,
-    /// Dims, hypers and loop variables.
-    constants: BTreeSet<Name>,
+struct Accuracy<'e, 'a> {
+    /// The cell whose names are meant.
+    cell: Option<&'e Cell<'a>>,
+    /// Whether it is the body of an activation, whose parameters but the first are constants.
+    is_activation: bool,
+    /// What the gates and lets of loops are.
+    lets: BTreeMap<LocalId, &'e Expr<'a>>,
     found: Vec<Diagnostic>,
 }
 
-impl<'a> Accuracy<'a> {
-    fn value(&mut self, value: &'a Value) {
+impl<'e, 'a> Accuracy<'e, 'a> {
+    fn value(&mut self, value: &'e Value<'a>) {
         match value {
             Value::Expr(expr) => self.expr(expr),
             Value::Fold(fold) => self.fold(fold),
+            Value::Layer(_) | Value::OfGroup(_) | Value::Error(_) => {}
         }
     }
 
-    fn fold(&mut self, fold: &'a Fold) {
+    fn fold(&mut self, fold: &'e Fold<'a>) {
         fold.starts.iter().for_each(|it| self.expr(it));
-        let outside = (self.lets.clone(), self.constants.clone());
-        for name in &fold.accumulators {
-            self.lets.remove(&name.name);
-        }
-        self.constants.insert(fold.variable.name.clone());
         for it in &fold.body {
             if let (Value::Expr(expr), [name]) = (&it.value, it.names.as_slice()) {
-                self.lets.insert(name.name.clone(), expr);
+                self.lets.insert(*name, expr);
             }
         }
         fold.body.iter().for_each(|it| self.value(&it.value));
         fold.results.iter().for_each(|it| self.expr(it));
-        (self.lets, self.constants) = outside;
     }
 
-    fn expr(&mut self, expr: &'a Expr) {
-        self.look(expr);
-        match &expr.kind {
-            ExprKind::Number(_)
-            | ExprKind::Inf
-            | ExprKind::Pi
-            | ExprKind::Path(_)
-            | ExprKind::Prev(..) => {}
-            ExprKind::Call(_, args) => {
-                for arg in args {
-                    match arg {
-                        Arg::Positional(value) | Arg::Named(_, value) => self.expr(value),
-                        Arg::Over(..) => {}
-                    }
-                }
-            }
-            ExprKind::Array(items) => items.iter().for_each(|it| self.expr(it)),
-            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.expr(inner),
-            ExprKind::Index(left, right) | ExprKind::Binary(_, _, left, right) => {
-                self.expr(left);
-                self.expr(right);
-            }
-            ExprKind::Chain(first, rest) => {
-                self.expr(first);
-                rest.iter().for_each(|(_, _, it)| self.expr(it));
-            }
-        }
+    fn expr(&mut self, expr: &'e Expr<'a>) {
+        walk::expr(expr, &mut |it| self.look(it));
     }
 
-    fn look(&mut self, expr: &'a Expr) {
-        if let ExprKind::Chain(first, rest) = &expr.kind {
+    fn look(&mut self, expr: &'e Expr<'a>) {
+        if let Kind::Chain(first, rest) = &expr.kind {
             return self.exp_minus_one(first, rest);
         }
-        let ExprKind::Call(name, args) = &expr.kind else { return };
-        let [Arg::Positional(arg)] = args.as_slice() else { return };
-        match &*name.name {
-            "log" => self.log(expr, arg),
-            "sqrt" => self.sqrt(expr, arg),
-            "log1p" => {
-                if let Some((v, [])) = call(arg, "exp") {
-                    let edits = around(expr, v, "softplus(");
-                    self.report(expr, None, "log1p(exp(v))", "softplus(v)", edits);
-                }
-            }
-            _ => {}
+        let Kind::Call(_) = expr.kind else { return };
+        if let Some((arg, true)) = call(expr, "log") {
+            self.log(expr, arg);
+        } else if let Some((arg, true)) = call(expr, "sqrt") {
+            self.sqrt(expr, arg);
+        } else if let Some((arg, true)) = call(expr, "log1p")
+            && let Some((v, true)) = call(arg, "exp")
+        {
+            let edits = around(expr, v, "softplus(");
+            self.report(expr, None, "log1p(exp(v))", "softplus(v)", edits);
         }
     }
 
-    fn log(&mut self, whole: &Expr, arg: &'a Expr) {
+    fn log(&mut self, whole: &Expr<'_>, arg: &'e Expr<'a>) {
         let (inner, via) = self.through(arg);
-        if let Some((v, [])) = call(inner, "sigmoid") {
+        if let Some((v, true)) = call(inner, "sigmoid") {
             let edits = around(whole, v, "log_sigmoid(");
             return self.report(whole, via, "log(sigmoid(v))", "log_sigmoid(v)", edits);
         }
-        if let Some((v, over)) = call(inner, "softmax") {
-            let edits = match (simple(v), over) {
-                (Some(v), []) => vec![(whole.span, format!("({v} - logsumexp({v}))"))],
+        if let Some((v, alone)) = call(inner, "softmax") {
+            let edits = match (simple(v), alone) {
+                (Some(v), true) => vec![(whole.span(), format!("({v} - logsumexp({v}))"))],
                 _ => Vec::new(),
             };
             return self.report(whole, via, "log(softmax(v))", "v - logsumexp(v)", edits);
@@ -167,22 +104,22 @@ impl<'a> Accuracy<'a> {
             return;
         }
         if let Some((powers, _)) = call(inner, "sum")
-            && let Some((v, [])) = call(powers, "exp")
+            && let Some((v, true)) = call(powers, "exp")
         {
             let edits = inside(whole, inner, powers, v, "logsumexp(");
             return self.report(whole, None, "log(sum(exp(v)))", "logsumexp(v)", edits);
         }
-        let ExprKind::Chain(first, rest) = &inner.kind else { return };
+        let Kind::Chain(first, rest) = &inner.kind else { return };
         let [(op @ (BinaryOp::Add | BinaryOp::Sub), _, second)] = rest.as_slice() else {
             return self.log_of_sum(whole, first, rest);
         };
-        if let (Some((a, [])), Some((b, []))) = (call(first, "exp"), call(second, "exp"))
+        if let (Some((a, true)), Some((b, true))) = (call(first, "exp"), call(second, "exp"))
             && *op == BinaryOp::Add
         {
             let edits = vec![
-                (between(whole.span.before(), a.span), "logaddexp(".to_string()),
-                (between(a.span.after(), b.span), ", ".to_string()),
-                (between(b.span.after(), whole.span.after()), ")".to_string()),
+                (between(whole.span().before(), a.span()), "logaddexp(".to_string()),
+                (between(a.span().after(), b.span()), ", ".to_string()),
+                (between(b.span().after(), whole.span().after()), ")".to_string()),
             ];
             return self.report(whole, None, "log(exp(a) + exp(b))", "logaddexp(a, b)", edits);
         }
@@ -197,7 +134,7 @@ impl<'a> Accuracy<'a> {
         if self.is_constant(term) {
             return;
         }
-        if let (Some((v, [])), true) = (call(term, "exp"), adds) {
+        if let (Some((v, true)), true) = (call(term, "exp"), adds) {
             let edits = around(whole, v, "softplus(");
             self.report(whole, None, "log(1 + exp(v))", "softplus(v)", edits);
         } else if adds {
@@ -210,10 +147,15 @@ impl<'a> Accuracy<'a> {
     }
 
     /// A logarithm of three terms or more.
-    fn log_of_sum(&mut self, whole: &Expr, first: &'a Expr, rest: &'a [(BinaryOp, Span, Expr)]) {
+    fn log_of_sum(
+        &mut self,
+        whole: &Expr<'_>,
+        first: &Expr<'_>,
+        rest: &[(BinaryOp, Span, Expr<'_>)],
+    ) {
         let adds = rest.iter().all(|(op, _, _)| *op == BinaryOp::Add);
         let terms = || std::iter::once(first).chain(rest.iter().map(|(_, _, it)| it));
-        if adds && terms().all(|it| matches!(call(it, "exp"), Some((_, [])))) {
+        if adds && terms().all(|it| matches!(call(it, "exp"), Some((_, true)))) {
             self.report(
                 whole,
                 None,
@@ -229,17 +171,17 @@ impl<'a> Accuracy<'a> {
         }
     }
 
-    fn sqrt(&mut self, whole: &Expr, arg: &'a Expr) {
-        let inner = walk::bare(arg);
+    fn sqrt(&mut self, whole: &Expr<'_>, arg: &'e Expr<'a>) {
+        let inner = arg.bare();
         let Some((powers, _)) = call(inner, "sum") else { return };
-        let square = walk::bare(powers);
-        let v = if let Some((v, [])) = call(square, "square") {
+        let square = powers.bare();
+        let v = if let Some((v, true)) = call(square, "square") {
             v
-        } else if let ExprKind::Binary(BinaryOp::Pow, _, v, power) = &square.kind
-            && let ExprKind::Number(2.0) = walk::bare(power).kind
+        } else if let Kind::Binary(BinaryOp::Pow, _, v, power) = &square.kind
+            && let Kind::Number(2.0) = power.bare().kind
         {
             v
-        } else if let ExprKind::Chain(v, rest) = &square.kind
+        } else if let Kind::Chain(v, rest) = &square.kind
             && let [(BinaryOp::Mul, _, w)] = rest.as_slice()
             && simple(v).is_some()
             && simple(v) == simple(w)
@@ -252,7 +194,7 @@ impl<'a> Accuracy<'a> {
         self.report(whole, None, "sqrt(sum(square(v)))", "norm(v)", edits);
     }
 
-    fn exp_minus_one(&mut self, first: &'a Expr, rest: &'a [(BinaryOp, Span, Expr)]) {
+    fn exp_minus_one(&mut self, first: &Expr<'_>, rest: &[(BinaryOp, Span, Expr<'_>)]) {
         if !rest.iter().all(|(op, _, _)| matches!(op, BinaryOp::Add | BinaryOp::Sub)) {
             return;
         }
@@ -261,51 +203,74 @@ impl<'a> Accuracy<'a> {
             .collect();
         for pair in terms.windows(2) {
             let [(sign, power), (other, one)] = *pair else { continue };
-            let Some((v, [])) = call(power, "exp") else { continue };
+            let Some((v, true)) = call(power, "exp") else { continue };
             if sign == other || !is_one(one) || self.is_constant(v) {
                 continue;
             }
-            let whole = Span { end: one.span.end, ..power.span };
+            let whole = Span { end: one.span().end, ..power.span() };
             let edits = vec![
-                (between(power.span.before(), v.span), "expm1(".to_string()),
-                (between(v.span.after(), one.span.after()), ")".to_string()),
+                (between(power.span().before(), v.span()), "expm1(".to_string()),
+                (between(v.span().after(), one.span().after()), ")".to_string()),
             ];
             self.report_at(whole, None, "exp(v) - 1", "expm1(v)", edits);
         }
     }
 
-    /// The expression that a name of a `let` stands for, and the place where that is written.
-    fn through(&self, expr: &'a Expr) -> (&'a Expr, Option<Span>) {
-        let expr = walk::bare(expr);
-        if let ExprKind::Path(path) = &expr.kind
-            && path.tail.is_empty()
-            && let Some(meant) = self.lets.get(&path.head.name)
-        {
-            return (walk::bare(meant), Some(meant.span));
+    /// The expression that a name of a gate or `let` is, and the place where that is written.
+    fn through(&self, expr: &'e Expr<'a>) -> (&'e Expr<'a>, Option<Span>) {
+        let expr = expr.bare();
+        let meant = match (&expr.kind, self.cell) {
+            (Kind::Local(local), _) => self.lets.get(local).copied(),
+            (Kind::Def(def), Some(cell)) => {
+                match (cell.defs[*def].kind, cell.defs[*def].equation) {
+                    (DefKind::Value(ValueKind::Gate | ValueKind::Let), Some(equation)) => {
+                        match cell.right(equation) {
+                            Right::Expr(expr) => Some(expr),
+                            Right::Fold(_) | Right::Layer(_) | Right::Error => None,
+                        }
+                    }
+                    (_, _) => None,
+                }
+            }
+            (_, _) => None,
+        };
+        match meant {
+            Some(meant) => (meant.bare(), Some(meant.span())),
+            None => (expr, None),
         }
-        (expr, None)
     }
 
     /// Whether the expression is a number before anything runs.
-    fn is_constant(&self, expr: &Expr) -> bool {
+    fn is_constant(&self, expr: &Expr<'_>) -> bool {
         let mut constant = true;
-        walk::names(expr, &mut |name, read| match read {
-            Read::Now => constant &= self.constants.contains(&name.name),
-            Read::Before => constant = false,
-            Read::Call => constant &= &*name.name != "time",
+        walk::expr(expr, &mut |it| match (&it.kind, self.cell) {
+            (Kind::Def(def), Some(cell)) => {
+                constant &= matches!(cell.defs[*def].kind, DefKind::Dim(_) | DefKind::Hyper(_));
+            }
+            (Kind::Local(local), Some(cell)) => {
+                constant &= cell.locals[*local].kind == LocalKind::Variable;
+            }
+            (Kind::Local(local), None) => constant &= self.is_activation && local.idx() > 0,
+            (Kind::Prev(..) | Kind::Part(_) | Kind::Def(_), _) => constant = false,
+            (Kind::Call(call), _) => {
+                let time =
+                    |it: Callee| matches!(it, Callee::Builtin(it) if it.what == Builtin::Time);
+                constant &= !time(call.callee);
+            }
+            (_, _) => {}
         });
         constant
     }
 
     fn report(
         &mut self,
-        whole: &Expr,
+        whole: &Expr<'_>,
         via: Option<Span>,
         lossy: &str,
         better: &str,
         edits: Vec<(Span, String)>,
     ) {
-        self.report_at(whole.span, via, lossy, better, edits);
+        self.report_at(whole.span(), via, lossy, better, edits);
     }
 
     fn report_at(
@@ -330,25 +295,25 @@ impl<'a> Accuracy<'a> {
     }
 }
 
-/// The first argument and the others of a call of this name.
-fn call<'e>(expr: &'e Expr, wanted: &str) -> Option<(&'e Expr, &'e [Arg])> {
-    let ExprKind::Call(name, args) = &walk::bare(expr).kind else { return None };
-    let Some((Arg::Positional(value), rest)) = args.split_first() else { return None };
-    (&*name.name == wanted).then_some((value, rest))
+/// The first argument of a call of this built-in function, and whether it is the only one.
+fn call<'e, 'a>(expr: &'e Expr<'a>, wanted: &str) -> Option<(&'e Expr<'a>, bool)> {
+    let Kind::Call(call) = &expr.bare().kind else { return None };
+    let Callee::Builtin(signature) = call.callee else { return None };
+    let (first, others) = call.args.split_first()?;
+    let alone = others.iter().all(Option::is_none) && call.rest.is_empty() && call.over.is_none();
+    (signature.name == wanted).then_some((first.as_ref()?, alone))
 }
 
-fn is_one(expr: &Expr) -> bool {
-    matches!(walk::bare(expr).kind, ExprKind::Number(1.0))
+fn is_one(expr: &Expr<'_>) -> bool {
+    matches!(expr.bare().kind, Kind::Number(1.0))
 }
 
 /// The text of a plain name or its old value.
-fn simple(expr: &Expr) -> Option<String> {
-    let (path, prev) = if let ExprKind::Path(path) = &walk::bare(expr).kind {
-        (path, "")
-    } else if let ExprKind::Prev(path, None) = &walk::bare(expr).kind {
-        (path, "prev ")
-    } else {
-        return None;
+fn simple(expr: &Expr<'_>) -> Option<String> {
+    let (path, prev) = match &expr.bare().ast.kind {
+        ExprKind::Path(path) => (path, ""),
+        ExprKind::Prev(path, None) => (path, "prev "),
+        _ => return None,
     };
     path.tail.is_empty().then(|| format!("{prev}{}", path.head.name))
 }
@@ -359,18 +324,24 @@ fn between(from: Span, to: Span) -> Span {
 }
 
 /// Puts `start` for all that stands before `v` in `whole`, and one parenthesis for all that follows.
-fn around(whole: &Expr, v: &Expr, start: &str) -> Vec<(Span, String)> {
+fn around(whole: &Expr<'_>, v: &Expr<'_>, start: &str) -> Vec<(Span, String)> {
     vec![
-        (between(whole.span.before(), v.span), start.to_string()),
-        (between(v.span.after(), whole.span.after()), ")".to_string()),
+        (between(whole.span().before(), v.span()), start.to_string()),
+        (between(v.span().after(), whole.span().after()), ")".to_string()),
     ]
 }
 
 /// For `outer(sum(inner(v) over D))`: `start` and `v`, then what follows in the call of `sum`, which keeps its parenthesis.
-fn inside(whole: &Expr, sum: &Expr, arg: &Expr, v: &Expr, start: &str) -> Vec<(Span, String)> {
+fn inside(
+    whole: &Expr<'_>,
+    sum: &Expr<'_>,
+    arg: &Expr<'_>,
+    v: &Expr<'_>,
+    start: &str,
+) -> Vec<(Span, String)> {
     vec![
-        (between(whole.span.before(), v.span), start.to_string()),
-        (between(v.span.after(), arg.span.after()), String::new()),
-        (between(sum.span.after(), whole.span.after()), String::new()),
+        (between(whole.span().before(), v.span()), start.to_string()),
+        (between(v.span().after(), arg.span().after()), String::new()),
+        (between(sum.span().after(), whole.span().after()), String::new()),
     ]
 }

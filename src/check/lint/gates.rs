@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use super::written;
 use crate::check::range;
 use crate::diag::{Applicability, Code, Diagnostic};
+use crate::hir::Cell;
 use crate::ir::pointwise::{Interval, Syntax, closed};
 use crate::ir::{self, Along, Gradient, Indexed, Leaf, Literal, Move, NodeId, Op, ValueKind};
-use crate::syntax::ast;
 use crate::text::{Name, Span};
 
 /// So many lines of a derivation are shown.
 const LINES: usize = 5;
 
 /// Finds the gates that cannot be shown to lie in [0, 1].
-pub(super) fn outside(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
+pub(super) fn outside(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     let gates: Vec<&ir::NamedValue> =
         cell.values.iter().filter(|it| it.kind == ValueKind::Gate).collect();
     if gates.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn outside(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
     let wanted: Vec<NodeId> = gates.iter().map(|it| it.node).collect();
     let ranges = range::infer(cell, &wanted).nodes;
     let view = View { cell, ranges: &ranges };
-    let written = written::gates(ast);
+    let written = written::gates(source);
     // A gate in a loop is many nodes; one message is enough.
     let mut seen: BTreeSet<Span> = BTreeSet::new();
     let mut found = Vec::new();

@@ -1,65 +1,38 @@
 //! Functions and activations: those that no cell uses, and what is lossy in them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::accuracy;
-use super::walk::{self, Read};
 use crate::diag::{Code, Diagnostic};
-use crate::syntax::ast::{
-    Activation, Cell, DeclKind, Expr, File, Function, Ident, Item, LayerDecl, OutputDecl,
-};
-use crate::text::Name;
+use crate::hir::{ActivationOf, Callee, Expr, Function, FunctionId, Kind, LocalId, Tree, walk};
 
-/// Finds what is wrong with the functions and activations of a file.
-pub(super) fn lint(file: &File) -> Vec<Diagnostic> {
+/// Finds what is wrong with the functions and activations of the first file.
+pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let own = |it: &Function<'_>| !tree.program.is_used(it.name().span);
     let mut found = Vec::new();
-    let mut bodies: BTreeMap<Name, Vec<&Expr>> = BTreeMap::new();
-    let mut open: Vec<Name> = Vec::new();
-    let mut cells = false;
-    for item in &file.items {
-        match item {
-            Item::Cell(cell) => {
-                cells = true;
-                cell_exprs(cell, &mut |expr| mentions(expr, &mut open));
-            }
-            Item::Activation(it) => {
-                let Activation { name, value: _, constants, body, derivative, doc: _, span: _ } =
-                    it;
-                let all = std::iter::once(body).chain(derivative);
-                for body in all.clone() {
-                    found.extend(accuracy::of_body(body, constants.iter().map(|(name, _)| name)));
-                }
-                let all = all.chain(constants.iter().map(|(_, default)| default)).collect();
-                bodies.insert(name.name.clone(), all);
-            }
-            Item::Function(it) => {
-                let Function { name, params, body, doc: _, span: _ } = it;
-                found.extend(accuracy::of_body(body, std::iter::empty()));
-                found.extend(unused_params(name, params, body));
-                bodies.insert(name.name.clone(), vec![body]);
-            }
-            Item::Use(_) => {}
+    for function in tree.functions.iter().filter(|it| own(it)) {
+        found.extend(accuracy::of_function(function));
+        if !function.is_activation() {
+            found.extend(unused_params(function));
         }
     }
     // A file without cells is a library; whoever uses it decides what is used.
-    if !cells {
+    let mut open: Vec<FunctionId> = Vec::new();
+    let mut cells = tree.cells.iter().filter(|it| !tree.program.is_used(it.ast.span)).peekable();
+    if cells.peek().is_none() {
         return found;
     }
-    let mut used: BTreeSet<Name> = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if let Some(all) = bodies.get(&name)
-            && used.insert(name)
-        {
-            all.iter().for_each(|it| mentions(it, &mut open));
+    cells.for_each(|it| walk::cell(it, &mut |it| open.extend(function_of(it))));
+    let mut used: BTreeSet<FunctionId> = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if used.insert(id) {
+            walk::function(&tree.functions[id], &mut |it| open.extend(function_of(it)));
         }
     }
-    for item in &file.items {
-        let (what, name) = match item {
-            Item::Cell(_) | Item::Use(_) => continue,
-            Item::Activation(it) => ("activation", &it.name),
-            Item::Function(it) => ("fn", &it.name),
-        };
-        if !used.contains(&name.name) {
+    for (id, function) in tree.functions.pairs() {
+        if own(function) && !used.contains(&id) {
+            let what = if function.is_activation() { "activation" } else { "fn" };
+            let name = function.name();
             let message = format!("{what} `{}` is never used", name.name);
             found.push(
                 Diagnostic::new(Code::UnusedName, name.span, message)
@@ -70,55 +43,46 @@ pub(super) fn lint(file: &File) -> Vec<Diagnostic> {
     found
 }
 
-fn unused_params(function: &Ident, params: &[Ident], body: &Expr) -> Vec<Diagnostic> {
-    let mut read = BTreeSet::new();
-    walk::names(body, &mut |name, how| {
-        if how != Read::Call {
-            read.insert(name.name.clone());
+fn unused_params(function: &Function<'_>) -> Vec<Diagnostic> {
+    let mut read: BTreeSet<LocalId> = BTreeSet::new();
+    walk::expr(&function.body, &mut |it| {
+        if let Kind::Local(local) = it.kind {
+            read.insert(local);
         }
     });
-    params
-        .iter()
-        .filter(|it| !read.contains(&it.name))
-        .map(|it| {
-            let message = format!("`{}` of `{}` is never used", it.name, function.name);
-            Diagnostic::new(Code::UnusedName, it.span, message).at("the body does not read it")
+    (function.params.pairs().filter(|it| !read.contains(&it.0)))
+        .map(|(_, param)| {
+            let (param, name) = (param.name, &function.name().name);
+            let message = format!("`{}` of `{name}` is never used", param.name);
+            Diagnostic::new(Code::UnusedName, param.span, message).at("the body does not read it")
         })
         .collect()
 }
 
-/// Functions are known by their calls; an activation may also be given by its bare name.
-pub(super) fn mentions(expr: &Expr, names: &mut Vec<Name>) {
-    walk::names(expr, &mut |name, read| match read {
-        Read::Call | Read::Now => names.push(name.name.clone()),
-        Read::Before => {}
-    });
-}
-
-pub(super) fn cell_exprs<'a>(cell: &'a Cell, see: &mut dyn FnMut(&'a Expr)) {
-    for decl in &cell.decls {
-        match &decl.kind {
-            DeclKind::Hyper(hypers) => hypers.iter().for_each(|it| see(&it.value)),
-            DeclKind::Group(_, groups) => {
-                groups.iter().flat_map(|it| it.value.iter().chain(&it.init)).for_each(&mut *see);
-            }
-            DeclKind::Value(_, _, value)
-            | DeclKind::Tuple(_, value)
-            | DeclKind::Update(_, value) => walk::value_exprs(value, see),
-            DeclKind::Output(outputs) => {
-                for output in outputs {
-                    match output {
-                        OutputDecl::Path(_) => {}
-                        OutputDecl::Named(_, expr) => see(expr),
-                    }
-                }
-            }
-            DeclKind::Layer(layer) => {
-                let LayerDecl { args, count, name: _, cell: _, shares: _, backward: _ } = &**layer;
-                args.iter().map(|it| &it.value).chain(count).for_each(&mut *see);
-            }
-            DeclKind::Loss { value, at_last: _ } => see(value),
-            DeclKind::Dims(_) | DeclKind::Layout(_) => {}
-        }
+/// The function or activation of the program that an expression itself calls, or is.
+pub(super) fn function_of(expr: &Expr<'_>) -> Option<FunctionId> {
+    match &expr.kind {
+        Kind::Call(call) => match call.callee {
+            Callee::Function(id) => Some(id),
+            Callee::Builtin(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => None,
+        },
+        Kind::Activation(it) => match it.of {
+            ActivationOf::Function(id) => Some(id),
+            ActivationOf::Builtin(..) => None,
+        },
+        Kind::Number(_)
+        | Kind::Inf
+        | Kind::Pi
+        | Kind::Def(_)
+        | Kind::Local(_)
+        | Kind::Part(_)
+        | Kind::Prev(..)
+        | Kind::Array(_)
+        | Kind::Paren(_)
+        | Kind::Neg(_)
+        | Kind::Index(..)
+        | Kind::Chain(..)
+        | Kind::Binary(..)
+        | Kind::Error(_) => None,
     }
 }

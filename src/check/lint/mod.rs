@@ -11,32 +11,30 @@ mod params;
 mod tests;
 mod usage;
 mod uses;
-mod walk;
 mod written;
 
 pub(super) use params::only_added;
 
-use super::Program;
 use crate::diag::Diagnostic;
+use crate::hir::{Cell, Tree};
 use crate::ir;
-use crate::syntax::ast;
 
-/// All warnings about one cell; `cell` is the checked form of `ast`.
-pub(super) fn lint(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
-    let mut found = usage::unused(ast);
-    found.extend(accuracy::of_cell(ast));
-    found.extend(gates::outside(ast, cell));
-    found.extend(params::only_sums(ast, cell));
-    found.extend(params::zero_gradients(ast, cell));
+/// All warnings about one cell; `cell` is the checked form of `source`.
+pub(super) fn lint(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
+    let mut found = usage::unused(source);
+    found.extend(accuracy::of_cell(source));
+    found.extend(gates::outside(source, cell));
+    found.extend(params::only_sums(source, cell));
+    found.extend(params::zero_gradients(source, cell));
     found
 }
 
 /// All warnings about the functions and activations of a file.
-pub(super) fn lint_items(file: &ast::File) -> Vec<Diagnostic> {
-    items::lint(file)
+pub(super) fn lint_items(tree: &Tree<'_>) -> Vec<Diagnostic> {
+    items::lint(tree)
 }
 
 /// All warnings about what a file without errors uses.
-pub(super) fn lint_uses(program: &Program) -> Vec<Diagnostic> {
-    uses::lint(program)
+pub(super) fn lint_uses(tree: &Tree<'_>) -> Vec<Diagnostic> {
+    uses::lint(tree)
 }

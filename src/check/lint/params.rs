@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::written;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::Cell;
 use crate::ir::{self, Gradient, Graph, Leaf, Move, Node, NodeId, Op, Pointwise, Start};
-use crate::syntax::ast::{Cell, Ident};
+use crate::syntax::ast::Ident;
 
 /// W0603: parameters of one shape that are only ever added to each other.
-pub(super) fn only_sums(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
+pub(super) fn only_sums(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     let mut groups: BTreeMap<(String, Vec<Use>), Vec<usize>> = BTreeMap::new();
     for (param, uses) in uses(cell).into_iter().enumerate() {
         if let Some(uses) = uses
@@ -21,7 +22,7 @@ pub(super) fn only_sums(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for ((_, uses), params) in groups {
         let written: Vec<&Ident> =
-            params.iter().filter_map(|it| written::param(ast, &cell.params[*it].name)).collect();
+            params.iter().filter_map(|it| written::param(source, &cell.params[*it].name)).collect();
         let [first, others @ .., last] = written.as_slice() else { continue };
         if cell.layouts.iter().any(|it| keeps_apart(it, &params)) {
             continue;
@@ -163,7 +164,7 @@ fn into_sum<'a>(user: &'a Node, user_id: NodeId, value: NodeId) -> Option<Step<'
 }
 
 /// W0605: parameters that matter for the results, and whose derivative is 0 everywhere.
-pub(super) fn zero_gradients(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
+pub(super) fn zero_gradients(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     let table = ir::pointwise::table();
     let sloped = |node: &Node, arg: usize| node.op.passes(arg, &table);
     let starts: Vec<NodeId> = cell.carries.iter().filter_map(start_node).collect();
@@ -187,7 +188,7 @@ pub(super) fn zero_gradients(ast: &Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
         if !param.trained || !read[idx] || trained[idx] {
             continue;
         }
-        let Some(ident) = written::param(ast, &param.name) else { continue };
+        let Some(ident) = written::param(source, &param.name) else { continue };
         let message = format!("the gradient of `{}` is zero for every input", param.name);
         let mut diagnostic = Diagnostic::new(Code::ZeroGradient, ident.span, message)
             .at("training never changes it");

@@ -3,35 +3,32 @@
 //! A name is needed when an output, a new state or a loss can be traced back to it in the source. The source is asked and
 //! not the graph, because a setting may switch a branch off (`where(use_bias, b, 0)`) without making its names useless.
 
-use std::collections::BTreeMap;
-
-use super::walk::{self, Read};
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::syntax::ast::{
-    Cell, Decl, DeclKind, DimKind, Expr, ExprKind, Group, Ident, LayoutDecl, OutputDecl, Role,
-    TypeKind, Value, ValueRole,
+use crate::hir::{
+    Callee, Cell, DefId, DefKind, DimKind, Expr, Fold, Kind, LocalId, LocalKind, Output, Part,
+    Past, Type, Value, ValueKind, walk,
 };
-use crate::text::{Name, Span};
+use crate::syntax::ast::{self, DeclKind, Group, Ident, ValueRole};
+use crate::text::Span;
+use crate::text::id::Id;
 
-/// What a name stands for.
+/// What a name is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Dim,
-    Hyper,
-    Group(Role),
-    Value(ValueRole),
-    /// One of the names of `let (u, v) = ..`; the number is that of the definition of them all.
-    Part(usize),
-    Output,
-    Layer,
-    /// An accumulator, a loop variable or a loop as a whole: never reported.
-    Inner,
+enum Name {
+    /// A name of the cell.
+    Def(DefKind),
+    /// What a loop binds.
+    Local(LocalKind),
+    /// A loop with several values as a whole, or what outputs and losses read.
+    Whole,
 }
 
 /// One definition and what it reads.
 struct Def<'a> {
     ident: Option<&'a Ident>,
-    kind: Kind,
+    kind: Name,
+    /// The loop that gives it together with others.
+    whole: Option<usize>,
     reads: Vec<usize>,
     /// Whether an output, state or loss needs it.
     live: bool,
@@ -41,253 +38,171 @@ struct Def<'a> {
     read_before: bool,
 }
 
-type Scope = BTreeMap<Name, usize>;
-
-struct Usage<'a> {
+/// The names of the cell by their ids, those of its loops after them, then loops as a whole.
+struct Usage<'c, 'a> {
+    cell: &'c Cell<'a>,
     defs: Vec<Def<'a>>,
-    scopes: Vec<Scope>,
 }
 
 /// Finds the names of a cell that nothing needs.
-pub(super) fn unused(cell: &Cell) -> Vec<Diagnostic> {
-    let mut usage = Usage { defs: Vec::new(), scopes: vec![Scope::new()] };
-    usage.declare(cell);
-    usage.resolve(cell);
+pub(super) fn unused(cell: &Cell<'_>) -> Vec<Diagnostic> {
+    let mut usage = Usage { cell, defs: Vec::new() };
+    cell.defs.iter().for_each(|it| _ = usage.define(Some(it.name), Name::Def(it.kind)));
+    cell.locals.iter().for_each(|it| _ = usage.define(Some(it.name), Name::Local(it.kind)));
+    usage.read_all();
     usage.spread();
     let mut found = usage.report();
-    found.extend(usage.states_without_past(cell));
+    found.extend(usage.states_without_past());
     found
 }
 
-impl<'a> Usage<'a> {
-    fn define(&mut self, ident: Option<&'a Ident>, kind: Kind) -> usize {
+impl<'a> Usage<'_, 'a> {
+    fn define(&mut self, ident: Option<&'a Ident>, kind: Name) -> usize {
         let live = match kind {
-            Kind::Output | Kind::Group(Role::State | Role::Feedback) => true,
-            Kind::Dim
-            | Kind::Hyper
-            | Kind::Value(_)
-            | Kind::Part(_)
-            | Kind::Layer
-            | Kind::Inner => false,
-            Kind::Group(Role::Input | Role::Param | Role::Const | Role::Mask | Role::Target) => {
-                false
+            Name::Def(it) => {
+                matches!(it, DefKind::Value(ValueKind::Output) | DefKind::State | DefKind::Feedback)
             }
+            Name::Local(_) | Name::Whole => false,
         };
-        self.defs.push(Def {
-            ident,
-            kind,
-            reads: Vec::new(),
-            live,
-            read: false,
-            read_before: false,
-        });
-        let idx = self.defs.len() - 1;
-        if let (Some(ident), Some(scope)) = (ident, self.scopes.last_mut()) {
-            scope.entry(ident.name.clone()).or_insert(idx);
-        }
-        idx
+        let (reads, whole) = (Vec::new(), None);
+        self.defs.push(Def { ident, kind, whole, reads, live, read: false, read_before: false });
+        self.defs.len() - 1
     }
 
-    /// Enters the names of `let (u, v) = ..`, each of which needs all that the definition reads.
-    fn define_parts(&mut self, names: &'a [Ident]) {
-        let whole = self.define(None, Kind::Inner);
+    fn local(&self, local: LocalId) -> usize {
+        self.cell.defs.len() + local.idx()
+    }
+
+    /// What reads the right side of a definition of these names: of several a definition of them all, which
+    /// each of them needs.
+    fn reader_of(&mut self, names: Vec<usize>) -> usize {
+        if let [only] = names[..] {
+            return only;
+        }
+        let whole = self.define(None, Name::Whole);
         for name in names {
-            let part = self.define(Some(name), Kind::Part(whole));
-            self.defs[part].reads.push(whole);
+            self.defs[name].reads.push(whole);
+            self.defs[name].whole = Some(whole);
         }
+        whole
     }
 
-    /// What reads the right side of the definition of these names.
-    fn defined(&self, names: &[Ident]) -> Option<usize> {
-        let first = self.find(&names.first()?.name)?;
-        let Kind::Part(whole) = self.defs[first].kind else { return Some(first) };
-        Some(whole)
-    }
-
-    /// Enters every name of the cell before any is looked up, since equations stand in any order.
-    fn declare(&mut self, cell: &'a Cell) {
-        for decl in &cell.decls {
-            match &decl.kind {
-                DeclKind::Dims(dims) => {
-                    for it in dims {
-                        self.define(Some(&it.name), Kind::Dim);
-                    }
-                }
-                DeclKind::Hyper(hypers) => {
-                    for it in hypers {
-                        self.define(Some(&it.name), Kind::Hyper);
-                    }
-                }
-                DeclKind::Group(role, groups) => {
-                    for name in groups.iter().flat_map(|it| &it.names) {
-                        self.define(Some(name), Kind::Group(*role));
-                    }
-                }
-                DeclKind::Value(role, name, _) => {
-                    self.define(Some(name), Kind::Value(*role));
-                }
-                DeclKind::Tuple(names, _) => {
-                    self.define_parts(names);
-                }
-                DeclKind::Layer(layer) => {
-                    self.define(Some(&layer.name), Kind::Layer);
-                }
-                DeclKind::Output(outputs) => {
-                    for output in outputs {
-                        if let OutputDecl::Named(name, _) = output {
-                            self.define(Some(name), Kind::Output);
-                        }
-                    }
-                }
-                DeclKind::Update(..) | DeclKind::Loss { .. } | DeclKind::Layout(_) => {}
-            }
-        }
-    }
-
-    fn resolve(&mut self, cell: &'a Cell) {
+    fn read_all(&mut self) {
+        let cell = self.cell;
         // What outputs and losses read is needed; both read through this definition.
-        let root = self.define(None, Kind::Inner);
+        let root = self.define(None, Name::Whole);
         self.defs[root].live = true;
-        for decl in &cell.decls {
-            match &decl.kind {
-                DeclKind::Dims(dims) => {
-                    for dim in dims {
-                        let by = self.find(&dim.name.name);
-                        match &dim.kind {
-                            DimKind::Free => {}
-                            DimKind::Equals(expr) => self.expr(expr, by),
-                            DimKind::Like(name) => self.name(name, Read::Now, by),
-                        }
-                    }
-                }
-                DeclKind::Hyper(hypers) => {
-                    for hyper in hypers {
-                        let by = self.find(&hyper.name.name);
-                        self.expr(&hyper.value, by);
-                    }
-                }
-                DeclKind::Group(_, groups) => groups.iter().for_each(|it| self.group(it)),
-                DeclKind::Value(_, name, value) | DeclKind::Update(name, value) => {
-                    let by = self.find(&name.name);
-                    self.value(value, by);
-                }
-                DeclKind::Tuple(names, value) => {
-                    let by = self.defined(names);
-                    self.value(value, by);
-                }
-                DeclKind::Output(outputs) => {
-                    for output in outputs {
-                        match output {
-                            OutputDecl::Path(path) => {
-                                walk::path_names(path, Read::Now, &mut |name, read| {
-                                    self.name(name, read, Some(root));
-                                });
-                            }
-                            OutputDecl::Named(_, expr) => self.expr(expr, Some(root)),
-                        }
-                    }
-                }
-                DeclKind::Layer(layer) => {
-                    let by = self.find(&layer.name.name);
-                    layer.args.iter().for_each(|it| self.expr(&it.value, by));
-                    if let Some(count) = &layer.count {
-                        self.expr(count, by);
-                    }
-                    if let Some(other) = &layer.shares {
-                        self.name(other, Read::Now, by);
-                    }
-                }
-                DeclKind::Loss { value, at_last: _ } => self.expr(value, Some(root)),
-                DeclKind::Layout(layout) => self.stored(layout, root),
+        for dim in &cell.dims {
+            match &dim.kind {
+                DimKind::Free | DimKind::Like(None) => {}
+                DimKind::Equals(expr) => self.expr(expr, dim.def.idx()),
+                DimKind::Like(Some(other)) => self.read(other.idx(), dim.def.idx()),
             }
         }
-    }
-
-    /// A layout says where weights are stored, not what they are for; but a const may be there only
-    /// because another framework stores it.
-    fn stored(&mut self, layout: &'a LayoutDecl, root: usize) {
-        for (_, value) in &layout.rows {
-            walk::names(value, &mut |name, _| {
-                let found = self.find(&name.name);
-                if let Some(def) =
-                    found.filter(|it| self.defs[*it].kind == Kind::Group(Role::Const))
+        for hyper in &cell.hypers {
+            self.expr(&hyper.value, hyper.def.idx());
+        }
+        for group in &cell.groups {
+            for by in group.defs.iter().map(|it| it.idx()) {
+                match &group.type_ {
+                    Type::Real(dims) => dims.iter().for_each(|it| self.expr(it, by)),
+                    Type::Index(below) => self.expr(below, by),
+                }
+                group.value.iter().chain(&group.init).for_each(|it| self.expr(it, by));
+                group.teacher.iter().for_each(|it| self.read(it.idx(), by));
+            }
+        }
+        for equation in &cell.equations {
+            let by = self.reader_of(equation.targets.iter().map(|it| it.idx()).collect());
+            self.value(&equation.value, by);
+        }
+        for layer in &cell.layers {
+            let by = layer.def.idx();
+            layer.args.iter().for_each(|it| self.expr(&it.value, by));
+            layer.count.iter().for_each(|it| self.expr(it, by));
+            layer.shares.iter().for_each(|it| self.read(cell.layers[*it].def.idx(), by));
+        }
+        for output in &cell.outputs {
+            match output {
+                Output::Def(def) => self.read(def.idx(), root),
+                Output::Part(part) => self.part(part, root),
+            }
+        }
+        cell.losses.iter().for_each(|it| self.expr(&it.value, root));
+        // A layout says where weights are stored, not what they are for; but a const may be there only
+        // because another framework stores it.
+        for row in cell.layouts.iter().flat_map(|it| &it.rows) {
+            walk::expr(row, &mut |it| {
+                if let Kind::Def(def) = it.kind
+                    && let DefKind::Param { trained: false } | DefKind::Computed =
+                        cell.defs[def].kind
                 {
-                    self.defs[root].reads.push(def);
+                    self.defs[root].reads.push(def.idx());
                 }
             });
         }
     }
 
-    fn group(&mut self, group: &'a Group) {
-        let Group { names, type_, value, init, per: _, teacher, span: _ } = group;
-        for name in names {
-            let by = self.find(&name.name);
-            match &type_.kind {
-                TypeKind::Real(dims) => dims.iter().for_each(|it| self.expr(it, by)),
-                TypeKind::Index(dim) => self.expr(dim, by),
-            }
-            for expr in value.iter().chain(init) {
-                self.expr(expr, by);
-            }
-            if let Some(teacher) = teacher {
-                self.name(teacher, Read::Now, by);
-            }
+    fn value(&mut self, value: &Value<'_>, by: usize) {
+        match value {
+            Value::Expr(expr) => self.expr(expr, by),
+            Value::Fold(fold) => self.fold(fold, by),
+            // These are read with their group or layer.
+            Value::Layer(_) | Value::OfGroup(_) => {}
+            Value::Error(items) => items.iter().for_each(|it| self.expr(it, by)),
         }
     }
 
-    fn value(&mut self, value: &'a Value, by: Option<usize>) {
-        let fold = match value {
-            Value::Expr(expr) => return self.expr(expr, by),
-            Value::Fold(fold) => fold,
-        };
-        for expr in fold.starts.iter().chain([&fold.from, &fold.to]) {
-            self.expr(expr, by);
-        }
-        self.scopes.push(Scope::new());
-        for name in fold.accumulators.iter().chain([&fold.variable]) {
-            self.define(Some(name), Kind::Inner);
-        }
+    fn fold(&mut self, fold: &Fold<'_>, by: usize) {
+        fold.starts.iter().chain([&fold.from, &fold.to]).for_each(|it| self.expr(it, by));
         for it in &fold.body {
-            match it.names.as_slice() {
-                [only] => {
-                    self.define(Some(only), Kind::Value(it.role));
-                }
-                several => self.define_parts(several),
-            }
-        }
-        for it in &fold.body {
-            let by = self.defined(&it.names);
+            let by = self.reader_of(it.names.iter().map(|it| self.local(*it)).collect());
             self.value(&it.value, by);
         }
         fold.results.iter().for_each(|it| self.expr(it, by));
-        self.scopes.pop();
     }
 
-    fn expr(&mut self, expr: &'a Expr, by: Option<usize>) {
-        walk::names(expr, &mut |name, read| self.name(name, read, by));
+    fn part(&mut self, part: &Part<'_>, by: usize) {
+        self.read(part.layer_def.idx(), by);
+        part.indices.iter().flatten().for_each(|it| self.expr(it, by));
+        part.last.iter().for_each(|it| self.expr(it, by));
     }
 
-    fn name(&mut self, name: &Ident, read: Read, by: Option<usize>) {
-        let found = match read {
-            // Only names of the cell have a past; an accumulator may bear one of them.
-            Read::Before => self.scopes[0].get(&name.name).copied(),
-            Read::Now | Read::Call => self.find(&name.name),
-        };
-        let Some(idx) = found else { return };
-        // A call means a hyper that is an activation, or a function; functions have a name space of their own.
-        if read == Read::Call && self.defs[idx].kind != Kind::Hyper {
-            return;
-        }
-        let def = &mut self.defs[idx];
-        def.read |= by != Some(idx);
-        def.read_before |= read == Read::Before;
-        if let Some(by) = by {
-            self.defs[by].reads.push(idx);
-        }
+    fn expr(&mut self, expr: &Expr<'_>, by: usize) {
+        walk::expr(expr, &mut |it| match &it.kind {
+            Kind::Def(def) => self.read(def.idx(), by),
+            Kind::Local(local) => self.read(self.local(*local), by),
+            Kind::Part(part) => self.read(part.layer_def.idx(), by),
+            Kind::Prev(past, _) => {
+                let def = match past {
+                    Past::Def(def) => *def,
+                    Past::Part(part) => part.layer_def,
+                };
+                self.read(def.idx(), by);
+                self.defs[def.idx()].read_before = true;
+            }
+            Kind::Call(call) => {
+                if let Callee::Hyper(def) = call.callee {
+                    self.read(def.idx(), by);
+                }
+            }
+            Kind::Number(_)
+            | Kind::Inf
+            | Kind::Pi
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Paren(_)
+            | Kind::Neg(_)
+            | Kind::Index(..)
+            | Kind::Chain(..)
+            | Kind::Binary(..)
+            | Kind::Error(_) => {}
+        });
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
-        self.scopes.iter().rev().find_map(|it| it.get(name)).copied()
+    fn read(&mut self, idx: usize, by: usize) {
+        self.defs[idx].read |= by != idx;
+        self.defs[by].reads.push(idx);
     }
 
     /// Marks everything that a needed name reads.
@@ -308,31 +223,40 @@ impl<'a> Usage<'a> {
         let mut found = Vec::new();
         for (idx, def) in self.defs.iter().enumerate() {
             let Some(ident) = def.ident else { continue };
-            let (code, what) = match def.kind {
-                Kind::Dim => (Code::UnusedName, "dim"),
-                Kind::Hyper => (Code::UnusedName, "hyper"),
-                Kind::Group(Role::Param) => (Code::UnusedParam, "parameter"),
-                Kind::Group(
-                    role @ (Role::Input
-                    | Role::Const
-                    | Role::Mask
-                    | Role::Target
-                    | Role::State
-                    | Role::Feedback),
-                ) => (Code::UnusedName, role.keyword()),
-                Kind::Value(ValueRole::Gate) => (Code::UnusedName, "gate"),
-                Kind::Value(ValueRole::Let) | Kind::Part(_) => (Code::UnusedName, "let"),
-                Kind::Layer => (Code::UnusedName, "layer"),
-                Kind::Output | Kind::Inner => continue,
+            let value = |role| match role {
+                ValueRole::Gate => (Code::UnusedName, "gate"),
+                ValueRole::Let => (Code::UnusedName, "let"),
             };
-            let used = match def.kind {
+            let (code, what) = match def.kind {
+                Name::Def(kind) => match kind {
+                    DefKind::Dim(_) => (Code::UnusedName, "dim"),
+                    DefKind::Param { trained: true } => (Code::UnusedParam, "parameter"),
+                    DefKind::Value(ValueKind::Gate) => value(ValueRole::Gate),
+                    DefKind::Value(ValueKind::Let) => value(ValueRole::Let),
+                    DefKind::Hyper(_)
+                    | DefKind::Input
+                    | DefKind::Param { trained: false }
+                    | DefKind::Computed
+                    | DefKind::Mask
+                    | DefKind::Layer(_)
+                    | DefKind::Target => (Code::UnusedName, kind.noun()),
+                    DefKind::State
+                    | DefKind::Feedback
+                    | DefKind::Value(ValueKind::Output)
+                    | DefKind::Error => continue,
+                },
+                Name::Local(LocalKind::Value(role)) => value(role),
+                Name::Local(
+                    LocalKind::Parameter | LocalKind::Variable | LocalKind::Accumulator,
+                )
+                | Name::Whole => continue,
+            };
+            let used = match (def.kind, def.whole) {
                 // Shapes and initialisers read dims and hypers, of unused names too.
-                Kind::Dim | Kind::Hyper => def.read,
+                (Name::Def(DefKind::Dim(_) | DefKind::Hyper(_)), _) => def.read,
                 // A loop gives all its results; one that is needed keeps the others.
-                Kind::Part(whole) => self.defs[whole].live,
-                Kind::Group(_) | Kind::Value(_) | Kind::Output | Kind::Layer | Kind::Inner => {
-                    def.live
-                }
+                (_, Some(whole)) => self.defs[whole].live,
+                (_, None) => def.live,
             };
             if used {
                 continue;
@@ -346,12 +270,9 @@ impl<'a> Usage<'a> {
                     format!("only `{}` reads it, which is never used itself", reader.name),
                 ),
                 None => diagnostic.at(match def.kind {
-                    Kind::Dim => "stands in no shape and no expression",
-                    Kind::Hyper => "stands in no expression",
-                    Kind::Group(_) | Kind::Value(_) | Kind::Part(_) | Kind::Layer => {
-                        "no equation reads it"
-                    }
-                    Kind::Output | Kind::Inner => "",
+                    Name::Def(DefKind::Dim(_)) => "stands in no shape and no expression",
+                    Name::Def(DefKind::Hyper(_)) => "stands in no expression",
+                    Name::Def(_) | Name::Local(_) | Name::Whole => "no equation reads it",
                 }),
             };
             found.push(diagnostic);
@@ -380,35 +301,24 @@ impl<'a> Usage<'a> {
     }
 
     /// W0606: states whose old value nobody asks for.
-    fn states_without_past(&self, cell: &Cell) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        for decl in &cell.decls {
-            let DeclKind::Group(Role::State, groups) = &decl.kind else { continue };
-            for (at, group) in groups.iter().enumerate() {
-                for (idx, name) in group.names.iter().enumerate() {
-                    let known = self.find(&name.name).map(|it| &self.defs[it]);
-                    if known.is_none_or(|it| it.read_before) {
-                        continue;
-                    }
-                    found.push(never_read_with_prev(cell, decl, groups, at, idx));
-                }
-            }
-        }
-        found
+    fn states_without_past(&self) -> Vec<Diagnostic> {
+        let states = self.cell.defs_of(|it| it == DefKind::State);
+        let unread = states.filter(|it| !self.defs[it.0.idx()].read_before);
+        unread.filter_map(|(def, _)| never_read_with_prev(self.cell, def)).collect()
     }
 }
 
-fn never_read_with_prev(
-    cell: &Cell,
-    decl: &Decl,
-    groups: &[Group],
-    at: usize,
-    idx: usize,
-) -> Diagnostic {
-    let name = &groups[at].names[idx];
-    let update = cell.decls.iter().find_map(|it| {
-        let DeclKind::Update(target, _) = &it.kind else { return None };
-        (target.name == name.name).then_some(target)
+fn never_read_with_prev(cell: &Cell<'_>, def: DefId) -> Option<Diagnostic> {
+    let (name, group) = (cell.defs[def].name, cell.group(def)?);
+    let DeclKind::Group(_, groups) = &group.decl.kind else { return None };
+    let at = groups.iter().position(|it| std::ptr::eq(it, group.ast))?;
+    let idx = group.defs.iter().position(|it| *it == def)?;
+    let update = cell.defs[def].equation.and_then(|equation| {
+        let right = cell.right_span(equation);
+        cell.ast.decls.iter().find_map(|it| match &it.kind {
+            DeclKind::Update(target, value) if starts_at(value) == right => Some(target),
+            _ => None,
+        })
     });
     let diagnostic = Diagnostic::new(
         Code::NeverReadWithPrev,
@@ -416,27 +326,34 @@ fn never_read_with_prev(
         format!("state `{0}` is never read with `prev`; write `let`", name.name),
     )
     .at("carried from step to step, and nothing reads the old value");
-    let Some(target) = update else { return diagnostic };
+    let Some(target) = update else { return Some(diagnostic) };
     let diagnostic =
         diagnostic.label(target.span, "its new value, which needs no state").help(format!(
             "drop the state and write `let {} = ..`, or did you mean `prev {0}` somewhere?",
             name.name
         ));
     // A start that reads params would leave them unused; then a person must look.
-    let plain = (groups[at].value.as_ref())
-        .is_none_or(|it| matches!(walk::bare(it).kind, ExprKind::Number(_)));
+    let plain = group.value.as_ref().is_none_or(|it| matches!(it.bare().kind, Kind::Number(_)));
     if !plain {
-        return diagnostic;
+        return Some(diagnostic);
     }
-    let without = removal(decl, groups, at, idx);
-    diagnostic.fixes(
+    let without = removal(group.decl, groups, at, idx);
+    Some(diagnostic.fixes(
         Applicability::Maybe,
         vec![(without, String::new()), (target.span.before(), "let ".to_string())],
-    )
+    ))
+}
+
+/// The place of a right side: of a loop the first value that it yields.
+fn starts_at(value: &ast::Value) -> Span {
+    match value {
+        ast::Value::Expr(expr) => expr.span,
+        ast::Value::Fold(fold) => fold.results[0].span,
+    }
 }
 
 /// The text that declares one name of a statement of groups, with the comma that it leaves over.
-fn removal(decl: &Decl, groups: &[Group], at: usize, idx: usize) -> Span {
+fn removal(decl: &ast::Decl, groups: &[Group], at: usize, idx: usize) -> Span {
     let names = &groups[at].names;
     if names.len() > 1 {
         return match idx {

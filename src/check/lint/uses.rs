@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Program;
-use super::items::{cell_exprs, mentions};
+use super::items::function_of;
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::syntax::ast::{DeclKind, Item, Use};
-use crate::text::{FileId, Name};
+use crate::hir::{CellId, Expr, FunctionId, Program, Tree, walk};
+use crate::syntax::ast::Use;
+use crate::text::{FileId, Span};
 
 /// Finds what the first file uses twice, or without need.
-pub(super) fn lint(program: &Program) -> Vec<Diagnostic> {
+pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
+    let program = tree.program;
     let main = &program.files[0];
     let mut found = Vec::new();
     let mut first: BTreeMap<FileId, &Use> = BTreeMap::new();
     // A file without cells may gather what others use.
-    let gathers = !main.items.iter().any(|it| matches!(it, Item::Cell(_)));
-    let needed = if gathers { BTreeSet::new() } else { needed(program) };
+    let gathers = tree.cells.iter().all(|it| program.is_used(it.ast.span));
+    let needed = if gathers { BTreeSet::new() } else { needed(tree) };
     for (item, target) in main.uses().zip(&program.uses[0]) {
         let Some(target) = *target else { continue };
         if let Some(before) = first.get(&target) {
@@ -49,48 +50,37 @@ fn reached(program: &Program, from: FileId) -> BTreeSet<FileId> {
 }
 
 /// The files that define what the items of the first file name, directly or through others.
-fn needed(program: &Program) -> BTreeSet<FileId> {
-    let mut definitions: BTreeMap<&Name, (FileId, &Item)> = BTreeMap::new();
-    for item in program.files.iter().flat_map(|it| &it.items) {
-        let name = match item {
-            Item::Cell(it) => &it.name,
-            Item::Activation(it) => &it.name,
-            Item::Function(it) => &it.name,
-            Item::Use(_) => continue,
-        };
-        definitions.insert(&name.name, (name.span.file, item));
-    }
-    let mut open: Vec<Name> = Vec::new();
-    program.files[0].items.iter().for_each(|it| names_in(it, &mut open));
-    let mut seen: BTreeSet<Name> = BTreeSet::new();
+fn needed(tree: &Tree<'_>) -> BTreeSet<FileId> {
+    let own = |span: Span| !tree.program.is_used(span);
+    let cells = tree.cells.pairs().filter(|it| own(it.1.ast.span)).map(|it| Item::Cell(it.0));
+    let functions = tree.functions.pairs().filter(|it| own(it.1.name().span));
+    let mut open: Vec<Item> = cells.chain(functions.map(|it| Item::Function(it.0))).collect();
+    let mut seen: BTreeSet<Item> = BTreeSet::new();
     let mut files = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        let Some((file, item)) = definitions.get(&name) else { continue };
-        if seen.insert(name) {
-            files.insert(*file);
-            names_in(item, &mut open);
+    while let Some(item) = open.pop() {
+        if !seen.insert(item) {
+            continue;
+        }
+        let mut calls = |it: &Expr<'_>| open.extend(function_of(it).map(Item::Function));
+        match item {
+            Item::Cell(id) => {
+                let cell = &tree.cells[id];
+                files.insert(cell.ast.span.file);
+                walk::cell(cell, &mut calls);
+                open.extend(cell.layers.iter().filter_map(|it| it.cell).map(Item::Cell));
+            }
+            Item::Function(id) => {
+                files.insert(tree.functions[id].name().span.file);
+                walk::function(&tree.functions[id], &mut calls);
+            }
         }
     }
     files
 }
 
-/// What an item calls, names or has as a layer.
-fn names_in(item: &Item, names: &mut Vec<Name>) {
-    match item {
-        Item::Cell(cell) => {
-            cell_exprs(cell, &mut |it| mentions(it, names));
-            for decl in &cell.decls {
-                if let DeclKind::Layer(layer) = &decl.kind {
-                    names.push(layer.cell.name.clone());
-                }
-            }
-        }
-        Item::Activation(it) => {
-            mentions(&it.body, names);
-            it.derivative.iter().for_each(|it| mentions(it, names));
-            it.constants.iter().for_each(|(_, it)| mentions(it, names));
-        }
-        Item::Function(it) => mentions(&it.body, names),
-        Item::Use(_) => {}
-    }
+/// What an item names: a layer's cell, or what it calls.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Cell(CellId),
+    Function(FunctionId),
 }

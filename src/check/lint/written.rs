@@ -1,6 +1,7 @@
-//! Where the names of a checked cell stand in its source.
+//! Where the gates of a checked cell are in its source.
 
-use crate::syntax::ast::{Cell, DeclKind, Ident, Role, Value, ValueRole};
+use crate::hir::{Cell, DefKind, Value, ValueKind};
+use crate::syntax::ast::{Ident, ValueRole};
 use crate::text::{Name, Span};
 
 /// A gate where it is declared.
@@ -10,21 +11,19 @@ pub(super) struct Gate<'a> {
     /// The word `gate`, outside loops.
     pub keyword: Option<Span>,
     /// The whole statement, outside loops.
-    statement: Span,
-    /// Whether it stands in a loop, where it is many values.
-    inner: bool,
+    statement: Option<Span>,
 }
 
 impl Gate<'_> {
     /// Whether a value of the checked cell comes from this declaration. Names in loops carry the turn: `n[2]`.
     pub(super) fn is(&self, name: &Name, span: Span) -> bool {
-        if self.inner {
+        let Some(statement) = self.statement else {
             let base = name.split('[').next().unwrap_or(name);
             let last = base.rsplit('.').next().unwrap_or(base);
             return last == &*self.ident.name
                 && (span == self.ident.span || holds(span, self.ident.span));
-        }
-        *name == self.ident.name && (span == self.ident.span || span == self.statement)
+        };
+        *name == self.ident.name && (span == self.ident.span || span == statement)
     }
 }
 
@@ -33,75 +32,33 @@ fn holds(outer: Span, inner: Span) -> bool {
 }
 
 /// All gates of a cell, those of loops too.
-pub(super) fn gates(cell: &Cell) -> Vec<Gate<'_>> {
+pub(super) fn gates<'a>(cell: &Cell<'a>) -> Vec<Gate<'a>> {
     let mut found = Vec::new();
-    for decl in &cell.decls {
-        match &decl.kind {
-            DeclKind::Value(role, ident, value) => {
-                if *role == ValueRole::Gate {
-                    let word = "gate".len() as u32;
-                    let keyword = Span { end: decl.span.start + word, ..decl.span };
-                    // A documentation comment before the statement may or may not be part of its span.
-                    let keyword =
-                        (keyword.end < ident.span.start && decl.doc.is_none()).then_some(keyword);
-                    found.push(Gate { ident, keyword, statement: decl.span, inner: false });
-                }
-                loops(value, &mut found);
-            }
-            DeclKind::Tuple(_, value) | DeclKind::Update(_, value) => loops(value, &mut found),
-            DeclKind::Dims(_)
-            | DeclKind::Hyper(_)
-            | DeclKind::Group(..)
-            | DeclKind::Output(_)
-            | DeclKind::Layer(_)
-            | DeclKind::Loss { .. }
-            | DeclKind::Layout(_) => {}
-        }
+    for (_, def) in cell.defs_of(|it| it == DefKind::Value(ValueKind::Gate)) {
+        let Some(decl) = def.decl else { continue };
+        let word = "gate".len() as u32;
+        let keyword = Span { end: decl.span.start + word, ..decl.span };
+        // A documentation comment before the statement may or may not be part of its span.
+        let keyword = (keyword.end < def.name.span.start && decl.doc.is_none()).then_some(keyword);
+        found.push(Gate { ident: def.name, keyword, statement: Some(decl.span) });
     }
+    cell.equations.iter().for_each(|it| loops(cell, &it.value, &mut found));
     found
 }
 
-fn loops<'a>(value: &'a Value, found: &mut Vec<Gate<'a>>) {
+fn loops<'a>(cell: &Cell<'a>, value: &Value<'a>, found: &mut Vec<Gate<'a>>) {
     let Value::Fold(fold) = value else { return };
     for it in &fold.body {
         if it.role == ValueRole::Gate {
-            found.extend(it.names.iter().map(|ident| Gate {
-                ident,
-                keyword: None,
-                statement: ident.span,
-                inner: true,
-            }));
+            let names = it.names.iter().map(|it| cell.locals[*it].name);
+            found.extend(names.map(|ident| Gate { ident, keyword: None, statement: None }));
         }
-        loops(&it.value, found);
+        loops(cell, &it.value, found);
     }
 }
 
 /// The place of a param's name, if this cell declares it itself.
-pub(super) fn param<'a>(cell: &'a Cell, name: &str) -> Option<&'a Ident> {
-    cell.decls
-        .iter()
-        .filter_map(|it| match &it.kind {
-            DeclKind::Group(Role::Param, groups) => Some(groups),
-            DeclKind::Group(
-                Role::Input
-                | Role::State
-                | Role::Const
-                | Role::Mask
-                | Role::Target
-                | Role::Feedback,
-                _,
-            )
-            | DeclKind::Dims(_)
-            | DeclKind::Hyper(_)
-            | DeclKind::Value(..)
-            | DeclKind::Tuple(..)
-            | DeclKind::Update(..)
-            | DeclKind::Output(_)
-            | DeclKind::Layer(_)
-            | DeclKind::Loss { .. }
-            | DeclKind::Layout(_) => None,
-        })
-        .flatten()
-        .flat_map(|it| &it.names)
-        .find(|it| &*it.name == name)
+pub(super) fn param<'a>(cell: &Cell<'a>, name: &str) -> Option<&'a Ident> {
+    let def = &cell.defs[cell.find(name)?];
+    (def.kind == DefKind::Param { trained: true }).then_some(def.name)
 }

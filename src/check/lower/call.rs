@@ -1,12 +1,12 @@
 //! Calls: built-in functions, and the functions and activations of the file, which are put in their place.
 
 use super::matmul::Product;
-use super::reduce::{self, Along};
+use super::reduce;
 use super::{Lower, Operand, Scope, Value};
 use crate::check::consts::Activation;
 use crate::check::show::{self, Shown};
 use crate::diag::{Code, Diagnostic, Label};
-use crate::hir::builtin::{self, Builtin, Signature};
+use crate::hir::builtin::{self, Along, Builtin, Signature};
 use crate::hir::{ActivationOf, Call, Callee, DefId, Expr, Function, LocalId};
 use crate::ir::{Const, Gradient, Literal, NodeId, Op, Pointwise, Shape};
 use crate::text::Span;
@@ -172,36 +172,6 @@ impl Lower<'_, '_> {
         let slots = &call.args[..];
         let Some(Some(first)) = slots.first() else { return self.poison() };
         let second = slots.get(1).and_then(Option::as_ref);
-        let along = |what: Builtin| match what {
-            Builtin::Reduce(it) | Builtin::Extreme(_, it) => Some(Along::Reduce(it)),
-            Builtin::Mean => Some(Along::Mean),
-            Builtin::Softmax => Some(Along::Softmax),
-            Builtin::CumSum => Some(Along::CumSum),
-            Builtin::LayerNorm => Some(Along::LayerNorm),
-            Builtin::RmsNorm => Some(Along::RmsNorm),
-            Builtin::L2Normalize => Some(Along::L2Normalize),
-            Builtin::Map(_)
-            | Builtin::Where
-            | Builtin::Clamp
-            | Builtin::MatMul
-            | Builtin::Transpose
-            | Builtin::Outer
-            | Builtin::Dot
-            | Builtin::Concat
-            | Builtin::Stack
-            | Builtin::Slice
-            | Builtin::Reshape
-            | Builtin::Rename
-            | Builtin::Eye
-            | Builtin::Zeros
-            | Builtin::Ones
-            | Builtin::Iota
-            | Builtin::StopGrad
-            | Builtin::ClipGrad
-            | Builtin::Time
-            | Builtin::Bernoulli
-            | Builtin::OfModel(_) => None,
-        };
         match signature.what {
             Builtin::Map(op) => self.elementwise(op, signature, slots, span, scope),
             Builtin::Clamp => self.clamp(slots, span, scope),
@@ -212,14 +182,12 @@ impl Lower<'_, '_> {
                 [Some(cond), Some(yes), Some(no)] => self.select([cond, yes, no], span, scope),
                 [..] => self.poison(),
             },
-            Builtin::Extreme(..)
-            | Builtin::Reduce(_)
-            | Builtin::Mean
-            | Builtin::Softmax
-            | Builtin::CumSum
-            | Builtin::LayerNorm
-            | Builtin::RmsNorm
-            | Builtin::L2Normalize => {
+            Builtin::Extreme(_, it) => {
+                let operand = self.operand(first, scope);
+                let axes = reduce::Call { name, over: call.over.as_ref(), span };
+                self.along(axes, Along::Reduce(it), &operand, None, scope)
+            }
+            Builtin::Along(along) => {
                 let operand = self.operand(first, scope);
                 let eps = match signature.params.get(1).and_then(|it| it.default) {
                     Some(default) => match self.eps(name, second, default, scope) {
@@ -228,9 +196,8 @@ impl Lower<'_, '_> {
                     },
                     None => None,
                 };
-                let Some(kind) = along(signature.what) else { return self.poison() };
-                let along = reduce::Call { name, over: call.over.as_ref(), span };
-                self.along(along, kind, &operand, eps, scope)
+                let axes = reduce::Call { name, over: call.over.as_ref(), span };
+                self.along(axes, along, &operand, eps, scope)
             }
             Builtin::MatMul => self.product_of(Product::MatMul, first, second, span, scope),
             Builtin::Outer => self.product_of(Product::Outer, first, second, span, scope),
@@ -276,20 +243,9 @@ impl Lower<'_, '_> {
             }
             Builtin::ClipGrad => {
                 let operand = self.operand(first, scope);
-                let limit =
-                    second.and_then(|it| self.constant_expr(it, scope, "the limit of `clip_grad`"));
+                let what = "the limit of `clip_grad`";
+                let limit = second.and_then(|it| self.positive(it, what, scope));
                 let Some(limit) = limit else { return self.poison() };
-                if let (Some(value), Some(expr)) = (self.hypers.numbers.value(&limit), second)
-                    && (value.is_nan() || value <= 0.0)
-                {
-                    let text = show::number(value);
-                    let message = format!("the limit of `clip_grad` is positive, not {text}");
-                    return self.fail(Diagnostic::new(
-                        Code::ConstantOutOfRange,
-                        expr.span(),
-                        message,
-                    ));
-                }
                 self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand, span)
             }
             Builtin::Time | Builtin::Bernoulli | Builtin::OfModel(_) => self.poison(),
@@ -326,6 +282,31 @@ impl Lower<'_, '_> {
         Value::Node(self.add(op, vec![node], shape, span))
     }
 
+    /// A constant above 0; `None` after a report.
+    fn positive(&mut self, expr: &Expr<'_>, what: &str, scope: &Scope<'_>) -> Option<Const> {
+        let constant = self.constant_expr(expr, scope, what)?;
+        match self.not_positive(&constant, what, expr.span()) {
+            Some(fault) => {
+                self.fail(fault);
+                None
+            }
+            None => Some(constant),
+        }
+    }
+
+    /// The report on a constant that must be above 0 and is not.
+    pub(in crate::check) fn not_positive(
+        &self,
+        constant: &Const,
+        what: &str,
+        span: Span,
+    ) -> Option<Diagnostic> {
+        let value = self.hypers.numbers.value(constant)?;
+        let message = format!("{what} is positive, not {}", show::number(value));
+        let fault = Diagnostic::new(Code::ConstantOutOfRange, span, message);
+        (value.is_nan() || value <= 0.0).then_some(fault)
+    }
+
     fn eps(
         &mut self,
         name: &str,
@@ -360,7 +341,11 @@ impl Lower<'_, '_> {
             let operand = match (slot, param.kind, param.default) {
                 (Some(expr), builtin::Kind::Constant, _) => {
                     let what = format!("`{}` of `{}`", param.name, signature.name);
-                    let value = match self.constant_expr(expr, scope, &what) {
+                    let constant = match param.is_positive {
+                        true => self.positive(expr, &what, scope),
+                        false => self.constant_expr(expr, scope, &what),
+                    };
+                    let value = match constant {
                         Some(constant) => Value::Constant(constant, 1),
                         None => self.poison(),
                     };

@@ -3,21 +3,10 @@
 use super::{Lower, Operand, Scope, Value};
 use crate::check::show;
 use crate::diag::{Code, Diagnostic};
+use crate::hir::builtin::Along;
 use crate::hir::{Expr, Over};
 use crate::ir::{self, Const, Dim, Literal, NodeId, Op, Pointwise, Reduction, Shape};
 use crate::text::Span;
-
-/// A function along axes.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Along {
-    Reduce(Reduction),
-    Mean,
-    Softmax,
-    CumSum,
-    LayerNorm,
-    RmsNorm,
-    L2Normalize,
-}
 
 /// How a function along axes is called.
 #[derive(Clone, Copy)]
@@ -45,7 +34,7 @@ impl Lower<'_, '_> {
         eps: Option<Const>,
         scope: &Scope<'_>,
     ) -> Value {
-        let Call { name, over: _, span } = call;
+        let span = call.span;
         let Some(shape) = self.numeric(operand) else { return self.poison() };
         let Some(axes) = self.axes(call, operand, &shape, scope) else {
             return self.poison();
@@ -55,45 +44,65 @@ impl Lower<'_, '_> {
         let left = Shape(kept.map(|it| shape.axes()[it].clone()).collect());
         let it = Reduced { axes: &axes, shape, left, span };
         let eps = eps.unwrap_or(Const::Number(0.0));
-        let result = match kind {
-            Along::Reduce(reduction) => self.reduce(reduction, &it, node),
-            Along::Mean => match self.mean(&it, node) {
-                Some(mean) => mean,
-                None => return self.poison(),
-            },
+        let Some(result) = self.along_axes(call, kind, &it, node, eps) else {
+            return self.poison();
+        };
+        Value::Node(result)
+    }
+
+    /// A function along the axes of a value; `None` after a report.
+    fn along_axes(
+        &mut self,
+        call: Call<'_>,
+        kind: Along,
+        it: &Reduced<'_>,
+        node: NodeId,
+        eps: Const,
+    ) -> Option<NodeId> {
+        let Call { name, over: _, span } = call;
+        Some(match kind {
+            Along::Reduce(reduction) => self.reduce(reduction, it, node),
+            Along::Mean => self.mean(it, node)?,
+            Along::Var => {
+                let centred = self.centred(it, node)?;
+                let square = self.map(Pointwise::Square, &[centred], span);
+                self.mean(it, square)?
+            }
+            // By the norm, whose slope at 0 is 0.
+            Along::Std => {
+                let centred = self.centred(it, node)?;
+                let norm = self.reduce(Reduction::Norm, it, centred);
+                let count = Const::Size(self.n_elements(it)?);
+                let root = Const::Apply(Pointwise::Sqrt, vec![count]);
+                let root = self.scalar(root, &it.left, span);
+                self.map(Pointwise::Div, &[norm, root], span)
+            }
             Along::Softmax => {
-                self.add(ir::Along::Softmax(axes.clone()), vec![node], it.shape.clone(), span)
+                let op = ir::Along::Softmax(it.axes.to_vec());
+                self.add(op, vec![node], it.shape.clone(), span)
             }
             Along::CumSum => {
-                let [axis] = axes[..] else {
+                let [axis] = it.axes[..] else {
                     let message = format!("`{name}` runs along one axis");
-                    return self.fail(Diagnostic::new(Code::BadReduction, span, message));
+                    self.fail(Diagnostic::new(Code::BadReduction, span, message));
+                    return None;
                 };
-                let op = Op::Along(ir::Along::CumSum { axis, reverse: false });
+                let op = ir::Along::CumSum { axis, reverse: false };
                 self.add(op, vec![node], it.shape.clone(), span)
             }
             Along::LayerNorm => {
-                let Some(mean) = self.mean(&it, node) else { return self.poison() };
-                let mean = self.restore(&it, mean);
-                let centred = self.map(Pointwise::Sub, &[node, mean], span);
-                match self.over_root(&it, centred, eps) {
-                    Some(normed) => normed,
-                    None => return self.poison(),
-                }
+                let centred = self.centred(it, node)?;
+                self.over_root(it, centred, eps)?
             }
-            Along::RmsNorm => match self.over_root(&it, node, eps) {
-                Some(normed) => normed,
-                None => return self.poison(),
-            },
+            Along::RmsNorm => self.over_root(it, node, eps)?,
             Along::L2Normalize => {
-                let norm = self.reduce(Reduction::Norm, &it, node);
+                let norm = self.reduce(Reduction::Norm, it, node);
                 let eps = self.scalar(eps, &it.left, span);
                 let bounded = self.map(Pointwise::Max, &[norm, eps], span);
-                let bounded = self.restore(&it, bounded);
+                let bounded = self.restore(it, bounded);
                 self.map(Pointwise::Div, &[node, bounded], span)
             }
-        };
-        Value::Node(result)
+        })
     }
 
     pub(super) fn map(&mut self, op: Pointwise, args: &[NodeId], span: Span) -> NodeId {
@@ -112,20 +121,30 @@ impl Lower<'_, '_> {
         self.add(op, vec![node], it.left.clone(), it.span)
     }
 
-    /// The mean along the axes; `None` after a report.
-    fn mean(&mut self, it: &Reduced<'_>, node: NodeId) -> Option<NodeId> {
-        let count = it
-            .axes
-            .iter()
-            .try_fold(Dim::number(1), |product, axis| product.mul(&it.shape.axes()[*axis]));
-        let Ok(count) = count else {
+    /// The number of elements along the axes; `None` after a report.
+    fn n_elements(&mut self, it: &Reduced<'_>) -> Option<Dim> {
+        let sizes = it.axes.iter().map(|axis| &it.shape.axes()[*axis]);
+        let count = sizes.into_iter().try_fold(Dim::number(1), |product, it| product.mul(it));
+        if count.is_err() {
             let message = format!("the number of elements of `{}` is too large", it.shape);
             self.fail(Diagnostic::new(Code::TooLarge, it.span, message));
-            return None;
-        };
+        }
+        count.ok()
+    }
+
+    /// The mean along the axes; `None` after a report.
+    fn mean(&mut self, it: &Reduced<'_>, node: NodeId) -> Option<NodeId> {
+        let count = self.n_elements(it)?;
         let sum = self.reduce(Reduction::Sum, it, node);
         let count = self.scalar(Const::Size(count), &it.left, it.span);
         Some(self.map(Pointwise::Div, &[sum, count], it.span))
+    }
+
+    /// A value less its mean.
+    fn centred(&mut self, it: &Reduced<'_>, node: NodeId) -> Option<NodeId> {
+        let mean = self.mean(it, node)?;
+        let mean = self.restore(it, mean);
+        Some(self.map(Pointwise::Sub, &[node, mean], it.span))
     }
 
     /// `v / sqrt(mean(v^2) + eps)`

@@ -2,7 +2,7 @@
 
 use super::super::hand::NOWHERE;
 use super::*;
-use crate::ir::{Dim, Leaf, Shape};
+use crate::ir::{Dim, Gradient, Leaf, Linearity, Shape};
 
 fn shape_of(sizes: &[i64]) -> Shape {
     Shape(sizes.iter().map(|it| Dim::number(*it)).collect())
@@ -123,4 +123,104 @@ fn elements_move_where_the_operator_says() {
     assert_eq!(apply(Op::Literal(Literal::Eye), &[], &[2, 2]), [1.0, 0.0, 0.0, 1.0]);
     assert_eq!(apply(Op::Literal(Literal::Iota), &[], &[3]), [0.0, 1.0, 2.0]);
     assert_eq!(apply(Op::Map(Pointwise::Where), &[one, one, one], &[]), [1.0]);
+}
+
+/// Operators with operands of these shapes: of each kind one, and every row of the table.
+fn operators() -> Vec<(Op, Vec<&'static [i64]>, Vec<i64>)> {
+    let (m, v, s): (&[i64], &[i64], &[i64]) = (&[2, 3], &[3], &[]);
+    let labels = Contract { left: vec![0, 1], right: vec![1], result: vec![0] };
+    let (from, to) = (Dim::number(1), Dim::number(3));
+    let mut all: Vec<(Op, Vec<&[i64]>, Vec<i64>)> = vec![
+        (labels.into(), vec![m, v], vec![2]),
+        (Along::Softmax(vec![1]).into(), vec![m], m.to_vec()),
+        (Along::CumSum { axis: 1, reverse: false }.into(), vec![m], m.to_vec()),
+        (Along::CumSum { axis: 0, reverse: true }.into(), vec![m], m.to_vec()),
+        (Along::ProductOfOthers(vec![1]).into(), vec![m], m.to_vec()),
+        (Move::Expand(vec![1]).into(), vec![v], m.to_vec()),
+        (Move::Permute(vec![1, 0]).into(), vec![m], vec![3, 2]),
+        (Move::Permute(vec![0, 1]).into(), vec![m], m.to_vec()),
+        (Move::Concat(0).into(), vec![m, m], vec![4, 3]),
+        (Move::Stack.into(), vec![v, v], m.to_vec()),
+        (Move::Slice { axis: 1, from: from.clone(), to }.into(), vec![m], vec![2, 2]),
+        (Move::Pad { axis: 0, before: from.clone(), after: from.clone() }.into(), vec![v], vec![5]),
+        (Move::Reshape.into(), vec![m], vec![6]),
+        (Move::Pick(from.clone()).into(), vec![m], v.to_vec()),
+        (Move::Place(from).into(), vec![v], m.to_vec()),
+        (Indexed::Lookup.into(), vec![m, s], v.to_vec()),
+        (Indexed::Scatter.into(), vec![v, s], m.to_vec()),
+        (Gradient::Guard.into(), vec![v, v], v.to_vec()),
+        (Gradient::Declared.into(), vec![v, v, v], v.to_vec()),
+        (Gradient::StopGrad.into(), vec![v], v.to_vec()),
+        (Gradient::ClipGrad(Const::Number(1.0)).into(), vec![v], v.to_vec()),
+    ];
+    for reduction in Reduction::ALL {
+        all.push((Along::Reduce(reduction, vec![1]).into(), vec![m], vec![2]));
+    }
+    for op in Pointwise::ALL {
+        all.push((Op::Map(*op), vec![v; op.arity()], v.to_vec()));
+    }
+    all
+}
+
+/// Numbers of both signs; a scalar is an index.
+fn numbers(shape: &[i64], seed: usize) -> Vec<f64> {
+    let count = shape.iter().product::<i64>() as usize;
+    let number = |it: usize| ((it * 7 + seed * 5) % 11) as f64 * 0.7 - 2.95;
+    if shape.is_empty() { vec![1.0] } else { (0..count).map(number).collect() }
+}
+
+/// Facts of operators against their values.
+#[test]
+fn what_is_called_linear_is_linear_and_what_hands_on_is_its_operand() {
+    for (op, shapes, result) in operators() {
+        let given = |seed: usize| -> Vec<Vec<f64>> {
+            (shapes.iter().enumerate()).map(|(at, it)| numbers(it, seed * 3 + at)).collect()
+        };
+        let value = |args: &[Vec<f64>]| {
+            let args: Vec<(&[i64], &[f64])> =
+                shapes.iter().zip(args).map(|(shape, it)| (*shape, &it[..])).collect();
+            apply(op.clone(), &args, &result)
+        };
+        let held = given(0);
+        for position in op.hands_on().into_iter().chain(op.shares()) {
+            assert_eq!(value(&held), held[position], "{op:?}");
+        }
+        for chosen in 1..1usize << shapes.len() {
+            let varies: Vec<bool> = (0..shapes.len()).map(|it| chosen >> it & 1 == 1).collect();
+            let at = |change: &dyn Fn(usize, usize) -> f64| {
+                let mut args = held.clone();
+                for (position, arg) in args.iter_mut().enumerate().filter(|it| varies[it.0]) {
+                    arg.iter_mut().enumerate().for_each(|(at, it)| *it = change(position, at));
+                }
+                value(&args)
+            };
+            let (a, b) = (given(1), given(2));
+            let sum = at(&|p, it| a[p][it] + b[p][it]);
+            let (of_a, of_b) = (at(&|p, it| a[p][it]), at(&|p, it| b[p][it]));
+            let of_none = at(&|_, _| 0.0);
+            let near = |rest: f64| {
+                (0..sum.len()).all(|it| {
+                    let parts = of_a[it] + of_b[it] - rest * of_none[it];
+                    (sum[it] - parts).abs() < 1e-9
+                })
+            };
+            let found = match (near(0.0), near(1.0)) {
+                (true, _) => Linearity::Linear,
+                (false, true) => Linearity::Affine,
+                (false, false) => Linearity::Nonlinear,
+            };
+            let told = op.linearity(&varies);
+            // Rows of the table, and what does not matter at all, may be called less than they are.
+            let may_be_less = matches!(op, Op::Map(_) | Op::Gradient(_));
+            let sound = match told {
+                Linearity::Linear => found == Linearity::Linear,
+                Linearity::Affine => found != Linearity::Nonlinear,
+                Linearity::Nonlinear => true,
+            };
+            assert!(
+                sound && (may_be_less || told == found),
+                "{op:?} {varies:?}: {told:?}, {found:?}"
+            );
+        }
+    }
 }

@@ -275,6 +275,9 @@ pub(super) unsafe fn apply<S: Simd>(
                 let y = math::tanh::<S>(S::mul(v, S::splat(2.0 / 3.0)));
                 S::mul(S::splat(1.7159), y)
             }),
+            Pointwise::Softcap => {
+                many!(|v, limit| S::mul(limit, math::tanh::<S>(S::div(v, limit))))
+            }
             Pointwise::LeakyRelu => {
                 few!(|v, slope| S::if_less(S::splat(0.0), v, v, S::mul(slope, v)))
             }

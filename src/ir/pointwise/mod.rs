@@ -78,8 +78,32 @@ pub struct Row {
     pub smooth: Smooth,
 }
 
+/// A parameter of an elementwise operator that takes a constant; the table has no derivative by it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Constant {
+    /// Its value where it is not given; it must be given where there is none.
+    pub default: Option<f64>,
+    /// Whether it must be above 0.
+    pub is_positive: bool,
+}
+
+/// What is written after the name of a parameter: nothing for a value, `= 0.5` for a constant with a default,
+/// `: positive` for one that must be given.
+macro_rules! constant {
+    () => {
+        None
+    };
+    (= $default:tt) => {
+        Some(Constant { default: Some($default), is_positive: false })
+    };
+    (: positive) => {
+        Some(Constant { default: None, is_positive: true })
+    };
+}
+
 macro_rules! pointwise {
-    ($($(#[$doc:meta])* $name:ident, $text:literal ($($arg:ident),+), $syntax:expr;
+    ($($(#[$doc:meta])* $name:ident, $text:literal
+        ($($arg:ident $(= $default:tt)? $(: $bound:ident)?),+), $syntax:expr;
         $value:expr;
         [$($slope:expr),*];
         $range:expr, [$($sample:expr),*], $smooth:expr;)*) => {
@@ -99,6 +123,15 @@ macro_rules! pointwise {
             /// The names of its parameters, the value first.
             pub fn params(self) -> &'static [&'static str] {
                 match self { $(Pointwise::$name => &[$(stringify!($arg)),+],)* }
+            }
+
+            /// What the parameter at this position must be, where it takes a constant.
+            pub fn constant(self, position: usize) -> Option<Constant> {
+                match self {
+                    $(Pointwise::$name => {
+                        [$(constant!($(= $default)? $(: $bound)?)),+].get(position).copied().flatten()
+                    })*
+                }
             }
 
             /// How it is written.
@@ -420,18 +453,23 @@ pointwise! {
         c::<F>(1.7159) * (c::<F>(2.0 / 3.0) * v).tanh();
         [Some(|v| 1.7159 * 2.0 / 3.0 * (1.0 - v.f(Pointwise::Square, v.y() / 1.7159)))];
         |_| open(-1.7159, 1.7159), [REAL], Everywhere;
+    /// limit * tanh(v / limit): v near 0, held between -limit and limit.
+    Softcap, "softcap"(v, limit: positive), Function;
+        limit * (v / limit).tanh();
+        [Some(|v| 1.0 - v.f(Pointwise::Square, v.y() / v.b()))];
+        |r| open(-r[1].hi, r[1].hi), [REAL, (0.5, 2.0)], Everywhere;
     /// v for v > 0, else slope * v.
-    LeakyRelu, "leaky_relu"(v, slope), Function;
+    LeakyRelu, "leaky_relu"(v, slope = 0.01), Function;
         if v > F::zero() { v } else { slope * v };
         [Some(|v| v.select(v.is(Pointwise::Greater, v.a(), 0.0), 1.0, v.b()))];
         |_| ANY, [REAL, (0.1, 0.3)], Kinks(|a| a[0].abs());
     /// v for v > 0, else alpha * (exp(v) - 1).
-    Elu, "elu"(v, alpha), Function;
+    Elu, "elu"(v, alpha = 1.0), Function;
         if v > F::zero() { v } else { alpha * v.exp_m1() };
         [Some(|v| v.select(v.is(Pointwise::Greater, v.a(), 0.0), 1.0, v.y() + v.b()))];
         |_| ANY, [REAL, (0.5, 2.0)], Kinks(|a| a[0].abs());
     /// v / sqrt(1 + alpha v^2)
-    Isru, "isru"(v, alpha), Function;
+    Isru, "isru"(v, alpha = 1.0), Function;
         v / (F::one() + alpha * v * v).sqrt();
         [Some(|v| {
             let root = v.f(Pointwise::Rsqrt, 1.0 + v.b() * (v.a() * v.a()));
@@ -439,7 +477,7 @@ pointwise! {
         })];
         |r| if r[1].lo > 0.0 { open(-r[1].lo.sqrt().recip(), r[1].lo.sqrt().recip()) } else { ANY }, [REAL, (0.5, 2.0)], Everywhere;
     /// v / sqrt(1 + alpha v^2) for v < 0, else v.
-    Isrlu, "isrlu"(v, alpha), Function;
+    Isrlu, "isrlu"(v, alpha = 1.0), Function;
         if v < F::zero() { v / (F::one() + alpha * v * v).sqrt() } else { v };
         [Some(|v| {
             let root = v.f(Pointwise::Rsqrt, 1.0 + v.b() * (v.a() * v.a()));
@@ -447,7 +485,7 @@ pointwise! {
         })];
         |_| ANY, [REAL, (0.5, 2.0)], Kinks(|a| a[0].abs());
     /// slope * v + offset, cut to 0..1, with derivative 0 at the knees.
-    HardSigmoid, "hard_sigmoid"(v, slope, offset), Function;
+    HardSigmoid, "hard_sigmoid"(v, slope = (1.0 / 6.0), offset = 0.5), Function;
         {
             let line = slope * v + offset;
             if line < F::zero() { F::zero() } else if line > F::one() { F::one() } else { line }

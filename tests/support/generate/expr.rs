@@ -32,6 +32,7 @@ const ONE: &[&str] = &[
     "isrlu(A)",
     "hard_sigmoid(4 * A)",
     "lecun_tanh(A)",
+    "softcap(2 * A, 1.5)",
     "act(A)",
     "own(A)",
     "own(A, k = 3)",
@@ -134,7 +135,8 @@ impl Grower<'_, '_> {
     }
 
     fn number(&mut self, next: usize) -> String {
-        const REDUCTIONS: &[&str] = &["sum", "mean", "max", "min", "norm", "logsumexp", "prod"];
+        const REDUCTIONS: &[&str] =
+            &["sum", "mean", "max", "min", "norm", "logsumexp", "prod", "var", "std"];
         let axis = *self.tape.choose(DIMS);
         match self.tape.pick(7) {
             0 | 1 => format!("{}({})", self.tape.choose(REDUCTIONS), self.expr(&[axis], next)),
