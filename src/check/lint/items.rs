@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::accuracy;
 use crate::diag::{Code, Diagnostic};
-use crate::hir::{ActivationOf, Callee, Expr, Function, FunctionId, Kind, LocalId, Tree, walk};
+use crate::hir::{ActivationOf, Callee, Expr, Function, FunctionId, Kind, Target, Tree, walk};
+use crate::syntax::ast::ExprKind;
 
 /// Finds what is wrong with the functions and activations of the first file.
 pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
@@ -22,11 +23,11 @@ pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
     if cells.peek().is_none() {
         return found;
     }
-    cells.for_each(|it| walk::cell(it, &mut |it| open.extend(function_of(it))));
+    cells.for_each(|it| walk::cell(it, &mut |it| open.extend(function_of(tree, it))));
     let mut used: BTreeSet<FunctionId> = BTreeSet::new();
     while let Some(id) = open.pop() {
         if used.insert(id) {
-            walk::function(&tree.functions[id], &mut |it| open.extend(function_of(it)));
+            walk::function(&tree.functions[id], &mut |it| open.extend(function_of(tree, it)));
         }
     }
     for (id, function) in tree.functions.pairs() {
@@ -44,14 +45,15 @@ pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
 }
 
 fn unused_params(function: &Function<'_>) -> Vec<Diagnostic> {
-    let mut read: BTreeSet<LocalId> = BTreeSet::new();
+    // By name, for two parameters of one name are an error of its own.
+    let mut read = BTreeSet::new();
     walk::expr(&function.body, &mut |it| {
         if let Kind::Local(local) = it.kind {
-            read.insert(local);
+            read.insert(&function.params[local].name.name);
         }
     });
-    (function.params.pairs().filter(|it| !read.contains(&it.0)))
-        .map(|(_, param)| {
+    (function.params.iter().filter(|it| !read.contains(&it.name.name)))
+        .map(|param| {
             let (param, name) = (param.name, &function.name().name);
             let message = format!("`{}` of `{name}` is never used", param.name);
             Diagnostic::new(Code::UnusedName, param.span, message).at("the body does not read it")
@@ -60,7 +62,7 @@ fn unused_params(function: &Function<'_>) -> Vec<Diagnostic> {
 }
 
 /// The function or activation of the program that an expression itself calls, or is.
-pub(super) fn function_of(expr: &Expr<'_>) -> Option<FunctionId> {
+pub(super) fn function_of(tree: &Tree<'_>, expr: &Expr<'_>) -> Option<FunctionId> {
     match &expr.kind {
         Kind::Call(call) => match call.callee {
             Callee::Function(id) => Some(id),
@@ -70,6 +72,14 @@ pub(super) fn function_of(expr: &Expr<'_>) -> Option<FunctionId> {
             ActivationOf::Function(id) => Some(id),
             ActivationOf::Builtin(..) => None,
         },
+        // A call with wrong arguments is one all the same.
+        Kind::Error(_) => {
+            let ExprKind::Call(name, _) = &expr.ast.kind else { return None };
+            match tree.references.at(name.span.file, name.span.start)?.target {
+                Target::Function(id) => Some(id),
+                _ => None,
+            }
+        }
         Kind::Number(_)
         | Kind::Inf
         | Kind::Pi
@@ -82,7 +92,6 @@ pub(super) fn function_of(expr: &Expr<'_>) -> Option<FunctionId> {
         | Kind::Neg(_)
         | Kind::Index(..)
         | Kind::Chain(..)
-        | Kind::Binary(..)
-        | Kind::Error(_) => None,
+        | Kind::Binary(..) => None,
     }
 }

@@ -61,7 +61,7 @@ fn needed(tree: &Tree<'_>) -> BTreeSet<FileId> {
         if !seen.insert(item) {
             continue;
         }
-        let mut calls = |it: &Expr<'_>| open.extend(function_of(it).map(Item::Function));
+        let mut calls = |it: &Expr<'_>| open.extend(function_of(tree, it).map(Item::Function));
         match item {
             Item::Cell(id) => {
                 let cell = &tree.cells[id];
