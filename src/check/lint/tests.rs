@@ -2,7 +2,8 @@
 
 use crate::check::Program;
 use crate::diag::Diagnostic;
-use crate::syntax::ast::{File, Item};
+use crate::hir;
+use crate::syntax::ast::File;
 use crate::syntax::parse;
 use crate::text::{FileId, SourceFile};
 
@@ -13,13 +14,12 @@ fn tree(text: &str) -> File {
 }
 
 fn found(text: &str) -> Vec<Diagnostic> {
-    let file = tree(text);
-    let mut found = super::lint_items(&file);
-    for item in &file.items {
-        if let Item::Cell(cell) = item {
-            found.extend(super::usage::unused(cell));
-            found.extend(super::accuracy::of_cell(cell));
-        }
+    let program = Program::single(tree(text));
+    let tree = hir::resolve(&program);
+    let mut found = super::lint_items(&tree);
+    for cell in tree.cells.iter() {
+        found.extend(super::usage::unused(cell));
+        found.extend(super::accuracy::of_cell(cell));
     }
     crate::diag::sort(&mut found);
     found

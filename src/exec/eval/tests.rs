@@ -125,12 +125,15 @@ fn elements_move_where_the_operator_says() {
     assert_eq!(apply(Op::Map(Pointwise::Where), &[one, one, one], &[]), [1.0]);
 }
 
+/// An operator, the shapes of its operands and that of its result.
+type Sample = (Op, Vec<&'static [i64]>, Vec<i64>);
+
 /// Operators with operands of these shapes: of each kind one, and every row of the table.
-fn operators() -> Vec<(Op, Vec<&'static [i64]>, Vec<i64>)> {
+fn operators() -> Vec<Sample> {
     let (m, v, s): (&[i64], &[i64], &[i64]) = (&[2, 3], &[3], &[]);
     let labels = Contract { left: vec![0, 1], right: vec![1], result: vec![0] };
     let (from, to) = (Dim::number(1), Dim::number(3));
-    let mut all: Vec<(Op, Vec<&[i64]>, Vec<i64>)> = vec![
+    let mut all: Vec<Sample> = vec![
         (labels.into(), vec![m, v], vec![2]),
         (Along::Softmax(vec![1]).into(), vec![m], m.to_vec()),
         (Along::CumSum { axis: 1, reverse: false }.into(), vec![m], m.to_vec()),
