@@ -44,7 +44,7 @@ fn measure(
     let bound = cell.bind([("I", i as i64), ("H", h as i64)])?;
     let mut options = EngineOptions::default();
     options.threads = 1;
-    let engine = bound.engine(options);
+    let engine = bound.engine(options).unwrap();
     let mut params = bound.init::<f32>(1)?;
     let mut at = 0.0f32;
     let x = ArrayD::from_shape_simple_fn(IxDyn(&[t, b, i]), || {

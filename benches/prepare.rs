@@ -63,7 +63,7 @@ fn best(source: &str, runs: usize) -> Result<[f64; 4], Box<dyn Error>> {
         let bind = begin.elapsed().as_secs_f64() - check;
         let mut options = EngineOptions::default();
         options.threads = 1;
-        let engine = bound.engine(options);
+        let engine = bound.engine(options)?;
         let all = begin.elapsed().as_secs_f64();
         drop(engine);
         if best.is_none_or(|it| all < it[3]) {

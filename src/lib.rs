@@ -18,7 +18,7 @@
 //! let spec = rnnc::Spec::parse(source)?;                          // all diagnostics are in the error
 //! let cell = spec.cell("Elman")?.bind([("I", 3), ("H", 4)])?;     // sizes are fixed
 //! let params = cell.init::<f32>(0)?;
-//! let engine = cell.engine(EngineOptions::default());
+//! let engine = cell.engine(EngineOptions::default())?;
 //!
 //! // 10 steps of a batch of 2; the state starts as the cell says.
 //! let inputs = Inputs::new(vec![Some(Feed::Batch(ArrayD::ones(vec![10, 2, 3])))]);

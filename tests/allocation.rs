@@ -84,7 +84,7 @@ fn inputs(bound: &Bound, steps: usize, batch: usize, lengths: Option<Vec<usize>>
 fn engine(bound: &Bound, threads: usize) -> exec::Engine {
     let mut options = EngineOptions::default();
     options.threads = threads;
-    bound.engine(options)
+    bound.engine(options).unwrap()
 }
 
 /// The counter sees all threads: so there is one test, and what is measured runs alone.

@@ -48,7 +48,7 @@ impl Case {
         let mut options = EngineOptions::default();
         // The allocator counts for each thread.
         (options.threads, options.memory) = (1, memory);
-        let engine = self.bound.engine(options);
+        let engine = self.bound.engine(options).unwrap();
         let cell = self.bound.cell();
         let ones = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let go = |inputs: &Inputs<f32>| {
@@ -99,11 +99,11 @@ fn what_does_not_fit_says_what_would() {
     let case = Case::new("lstm", None);
     let mut options = EngineOptions::default();
     options.memory = Some(1000);
-    let engine = case.bound.engine(options);
+    let engine = case.bound.engine(options).unwrap();
     let fault = engine.forward(&case.params, &case.inputs, &case.state).unwrap_err();
     let rnnc::exec::RunError::Memory { least, limit: 1000 } = fault else { panic!("{fault}") };
     let mut options = EngineOptions::default();
     options.memory = Some(least);
-    let engine = case.bound.engine(options);
+    let engine = case.bound.engine(options).unwrap();
     assert!(engine.forward(&case.params, &case.inputs, &case.state).unwrap().segments() > 1);
 }

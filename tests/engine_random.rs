@@ -54,7 +54,7 @@ fn inputs<F: Real>(bound: &Bound) -> Inputs<F> {
 fn results<F: Real>(bound: &Bound, options: EngineOptions) -> Option<Vec<(String, ArrayD<f64>)>> {
     let cell = bound.cell();
     let kind = options.kind;
-    let engine = bound.engine(options);
+    let engine = bound.engine(options).unwrap();
     assert_eq!(engine.kind(), kind);
     let params = bound.init::<f64>(1).expect("params are drawn");
     let params = Params::new(params.arrays().iter().map(|it| it.mapv(F::of)).collect());

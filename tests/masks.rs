@@ -255,7 +255,7 @@ fn a_permuted_batch_with_permuted_bits_gives_permuted_results() {
 fn chunks_and_single_steps_are_the_whole_run() {
     let setting = Setting::new(ALL, SIZES, 8, 2);
     let whole = setting.outputs(&Masks::train(4));
-    let engine = setting.bound.engine(EngineOptions::default());
+    let engine = setting.bound.engine(EngineOptions::default()).unwrap();
     for chunk in [1, 3, 8] {
         let mut state = setting.state.clone();
         let mut masks = Masks::train(4);

@@ -1,10 +1,15 @@
 //! Every row of the table of elementwise operators: slopes against central differences, ranges
 //! against values. A new row is picked up by itself.
 
+use std::collections::BTreeMap;
+
 use ndarray::{ArrayD, IxDyn};
-use rnnc::exec::{Value, eval, shapes};
-use rnnc::ir::pointwise::{Interval, Row, Smooth, closed, table, write_slope};
-use rnnc::ir::{Const, Env, Graph, Leaf, Node, NodeId, Op, Pointwise, Shape};
+use rnnc::exec::{
+    Bound, Call, Direction, EngineKind, EngineOptions, Feed, InitialState, Inputs, Masks, Params,
+    Upstream, Value, eval, shapes,
+};
+use rnnc::ir::pointwise::{Interval, Row, Smooth, Syntax, closed, table, write_slope};
+use rnnc::ir::{Const, Env, Graph, Leaf, Node, NodeId, Op, Pointwise, Real, Shape};
 use rnnc::text::{FileId, Span};
 
 const NOWHERE: Span = Span { file: FileId(0), start: 0, end: 0 };
@@ -199,5 +204,196 @@ fn constants_are_evaluated_as_values_are() {
         let point = sample(&row, &mut numbers);
         let args = point.iter().map(|it| Const::Number(*it)).collect();
         assert_eq!(Const::Apply(row.op, args).as_number(), Some(row.op.eval(&point)));
+    }
+}
+
+/// A cell of scalars, and what an engine gives for one step of it.
+struct Scalars {
+    bound: Bound,
+}
+
+impl Scalars {
+    fn new(body: &str) -> Scalars {
+        let source = format!("cell Scalars {{\n{body}\n}}");
+        let spec = rnnc::Spec::parse(&source).unwrap_or_else(|it| panic!("{source}\n{it}"));
+        Scalars { bound: spec.configure(None, &[]).unwrap().bind([]).unwrap() }
+    }
+
+    /// The outputs at the last step, and the gradients of the inputs at the first one for an adjoint
+    /// of 1 of the output at this position, beside the tangents of that output for each input.
+    fn run<F: Real>(
+        &self,
+        kind: EngineKind,
+        inputs: &[f64],
+        output: usize,
+        steps: usize,
+    ) -> [Vec<f64>; 3] {
+        let (bound, cell) = (&self.bound, self.bound.cell());
+        let scalar = |value: f64| ArrayD::from_elem(IxDyn(&[steps, 1]), F::of(value));
+        let inputs = Inputs::new(inputs.iter().map(|it| Some(Feed::Batch(scalar(*it)))).collect());
+        let params = Params::new(Vec::new());
+        let state = InitialState::declared(cell.carries.len());
+        let mut options = EngineOptions::default();
+        options.kind = kind;
+        let engine = bound.engine(options).unwrap();
+        let run = engine.forward(&params, &inputs, &state).unwrap();
+        let adjoint = |it: usize| (it == output).then(|| scalar(1.0));
+        let upstream = Upstream {
+            outputs: (0..cell.outputs.len()).map(adjoint).collect(),
+            states: vec![None; cell.carries.len()],
+        };
+        let gradients = engine.backward(&run, &upstream).unwrap();
+        let first = |it: &Option<ArrayD<F>>| it.as_ref().map_or(0.0, |it| it[[0, 0]].to_f64());
+        let gradients = gradients.inputs.iter().map(first).collect();
+        let masks = Masks::Eval;
+        let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &masks };
+        let plain = rnnc::exec::forward(call, &[]).unwrap();
+        let derived = rnnc::derive::tangent(cell, &table());
+        let tangent = |input: usize| {
+            let moves = |it: usize| (it == input).then(|| scalar(1.0));
+            let direction = Direction {
+                params: Vec::new(),
+                inputs: (0..cell.inputs.len()).map(moves).collect(),
+                starts: vec![None; cell.carries.len()],
+            };
+            let tangents = rnnc::exec::tangent(&plain, &derived, &direction).unwrap();
+            tangents.outputs[output][[steps - 1, 0]].to_f64()
+        };
+        let tangents = (0..cell.inputs.len()).map(tangent).collect();
+        let outputs = run.outputs.iter().map(|it| it[[steps - 1, 0]].to_f64()).collect();
+        [outputs, gradients, tangents]
+    }
+
+    /// The same in single precision by both engines, and in double precision.
+    fn all(&self, inputs: &[f64], output: usize, steps: usize) -> [[Vec<f64>; 3]; 3] {
+        [
+            self.run::<f32>(EngineKind::Fast, inputs, output, steps),
+            self.run::<f32>(EngineKind::Reference, inputs, output, steps),
+            self.run::<f64>(EngineKind::Reference, inputs, output, steps),
+        ]
+    }
+}
+
+/// Every row of the table, wherever its slope is exactly 0, before a root of 0: the derivative is 0
+/// and not 0 times infinity.
+#[test]
+fn a_slope_of_0_before_an_infinite_one_gives_0() {
+    const AT: [f64; 15] =
+        [0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 6.0, -6.0, 40.0, -40.0, 150.0, -150.0, 1e4, -1e4];
+    let mut found = BTreeMap::new();
+    for row in table() {
+        let name = row.op.name();
+        let names = ["a", "b", "c"];
+        let arity = row.op.arity();
+        let args: Vec<String> = (0..arity)
+            .map(|it| match (row.op, row.slopes[it], row.syntax) {
+                (Pointwise::Where, None, _) => "a > 0".to_owned(),
+                (_, None, Syntax::Function) if arity > 1 => format!("{:?}", row.sample[it].0),
+                (..) => names[it].to_owned(),
+            })
+            .collect();
+        let text = match row.syntax {
+            Syntax::Infix(op) => format!("a {op} b"),
+            Syntax::Prefix(op) => format!("{op}a"),
+            Syntax::Function => format!("{name}({})", args.join(", ")),
+        };
+        let body = format!(
+            "  input a, b, c, t: []\n  let z = {text}\n  output y = sqrt(z - t), z, u = a + b + c"
+        );
+        let scalars = Scalars::new(&body);
+        for position in (0..arity).filter(|it| row.slopes[*it].is_some()) {
+            for at in AT {
+                let mut inputs = [0.3, 0.7, 0.6, 0.0];
+                inputs[position] = at;
+                // Of two operands, equal ones and others.
+                for other in [inputs[(position + 1) % 3], at] {
+                    inputs[(position + 1) % 3] = other;
+                    for (engine, [outputs, slopes, _]) in
+                        scalars.all(&inputs, 1, 1).into_iter().enumerate()
+                    {
+                        if slopes[position] != 0.0 || !outputs[1].is_finite() {
+                            continue;
+                        }
+                        let mut inputs = inputs;
+                        inputs[3] = outputs[1];
+                        let [outputs, gradients, tangents] =
+                            scalars.all(&inputs, 0, 1)[engine].clone();
+                        if outputs[0] != 0.0 {
+                            continue;
+                        }
+                        let what = format!("{name} at {inputs:?}, engine {engine}");
+                        assert_eq!(gradients[position], 0.0, "{what}");
+                        assert_eq!(tangents[position], 0.0, "{what}");
+                        // The root itself is infinitely steep there.
+                        assert_eq!(gradients[3], f64::NEG_INFINITY, "{what}");
+                        *found.entry((name, engine)).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+    }
+    for name in [
+        "mul",
+        "pow",
+        "square",
+        "abs",
+        "where",
+        "max",
+        "min",
+        "clamp",
+        "relu",
+        "hard_tanh",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "cos",
+        "gelu",
+        "softplus",
+        "exp",
+        "sign",
+        "step",
+    ] {
+        let row = table().into_iter().find(|it| it.op.name() == name).unwrap();
+        for engine in (0..3).filter(|_| row.slopes.iter().any(Option::is_some)) {
+            assert!(found.contains_key(&(name, engine)), "{name}, engine {engine}: {found:?}");
+        }
+    }
+}
+
+/// The zero may come after the infinite slope, or a step later.
+#[test]
+fn an_infinite_slope_before_one_of_0_gives_0() {
+    for (body, steps) in [
+        ("output y = relu(sqrt(a) - 1)", 1),
+        ("output y = square(sqrt(a))", 1),
+        ("output y = sqrt(relu(a - 1))", 1),
+        ("output y = sqrt(square(a) + relu(-a))", 1),
+        ("output y = exp(2 * log(a))", 1),
+        ("output y = max(sqrt(a), 1)", 1),
+        ("output y = clamp(sqrt(a), 0.5, 1)", 1),
+        ("state h: []\n  h = square(a)\n  output y = sqrt(prev h)", 2),
+        ("state h: []\n  h = sqrt(a)\n  output y = square(prev h)", 2),
+    ] {
+        let scalars = Scalars::new(&format!("  input a: []\n  {body}"));
+        for [outputs, gradients, tangents] in scalars.all(&[0.0], 0, steps) {
+            assert!(outputs[0].is_finite());
+            assert_eq!((gradients[0], tangents[0]), (0.0, 0.0), "{body}");
+        }
+    }
+}
+
+/// What has a range without 0 is not guarded: training costs what it did.
+#[test]
+fn nothing_is_guarded_where_nothing_is_infinite() {
+    let guards = |name: &str| {
+        let spec = rnnc::Spec::parse(rnnc::api::library_file(name).unwrap().source).unwrap();
+        let adjoint = rnnc::derive::adjoint(spec.main().unwrap(), &table());
+        let choices = adjoint.graph.nodes().iter();
+        choices.filter(|it| it.op == Op::Map(Pointwise::Where)).count()
+    };
+    for name in ["lstm", "gru", "mamba", "xlstm_mlstm", "ln_lstm"] {
+        if rnnc::api::library_file(name).is_some() {
+            assert_eq!(guards(name), 0, "std/{name}");
+        }
     }
 }

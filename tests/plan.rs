@@ -118,7 +118,7 @@ fn what_is_the_same_for_a_sequence_is_computed() {
     let state = InitialState::declared(1);
     let masks = Masks::train(3);
     let [plain, fast] =
-        [EngineOptions::reference(), EngineOptions::default()].map(|it| bound.engine(it));
+        [EngineOptions::reference(), EngineOptions::default()].map(|it| bound.engine(it).unwrap());
     let expected = plain.forward_with(&params, &inputs, &state, &masks).unwrap();
     let run = fast.forward_with(&params, &inputs, &state, &masks).unwrap();
     let close =

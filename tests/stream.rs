@@ -85,7 +85,7 @@ fn check(name: &str, engine: &Engine, batch: usize) {
 fn engine(bound: &Bound, threads: usize) -> Engine {
     let mut options = EngineOptions::default();
     options.threads = threads;
-    bound.engine(options)
+    bound.engine(options).unwrap()
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn steps_are_a_run_where_threads_share_them() {
 #[test]
 fn the_interpreter_has_streams_too() {
     for name in ["gru", "lstm", "mingru"] {
-        check(name, &library(name, 4).engine(EngineOptions::reference()), 2);
+        check(name, &library(name, 4).engine(EngineOptions::reference()).unwrap(), 2);
     }
 }
 
@@ -163,7 +163,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(engine.states(&mut stream).unwrap(), before);
     engine.step(&params, &[good.view()], &mut stream).unwrap();
 
-    for engine in [engine, bound.engine(EngineOptions::reference())] {
+    for engine in [engine, bound.engine(EngineOptions::reference()).unwrap()] {
         let starts =
             [vec![], vec![Some(waves(&[3, 4]))], vec![Some(waves(&[2, 5]))], vec![None; 2]];
         for start in starts {
@@ -185,7 +185,7 @@ fn a_stream_goes_on_in_its_engine_alone() {
         let told = told(engine.step(params, &[x.view()], &mut stream));
         assert!(told.contains("another engine"), "{told}");
     }
-    let plain = gru.engine(EngineOptions::reference());
+    let plain = gru.engine(EngineOptions::reference()).unwrap();
     assert!(plain.step(&params[0], &[x.view()], &mut stream).is_err());
     let mut other = plain.stream(&params[0], &InitialState::declared(1), 2).unwrap();
     assert!(engines[0].step(&params[0], &[x.view()], &mut other).is_ok());

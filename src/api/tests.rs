@@ -11,7 +11,7 @@ use crate::text::work;
 fn prepare(family: &str, equations: usize) -> Engine {
     let spec = Spec::parse(&large::source(family, equations)).expect(family);
     let bound = spec.configure(None, &[]).expect(family).bind([]).expect(family);
-    let engine = bound.engine(EngineOptions::default());
+    let engine = bound.engine(EngineOptions::default()).expect(family);
     assert_eq!(engine.kind(), EngineKind::Fast, "{family}");
     engine
 }

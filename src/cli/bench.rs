@@ -159,7 +159,7 @@ impl Case {
 fn compare(bound: &Bound, (batch, steps): (usize, usize), threads: usize) -> Result<f64, CliError> {
     let case = Case::new(bound, batch, steps)?;
     let results = |options: EngineOptions| -> Result<[Vec<ArrayD<f32>>; 2], CliError> {
-        let engine = bound.engine(options);
+        let engine = bound.engine(options)?;
         let run = engine.forward(&case.params, &case.inputs, &case.state)?;
         let Gradients { params, inputs, starts, flow: _ } =
             engine.backward(&run, &case.upstream)?;
@@ -199,7 +199,7 @@ impl Times {
         let stream = Case::new(bound, 1, 1)?;
         let threads = threads(args);
         let memory = args.memory;
-        let engine = bound.engine(EngineOptions { threads, memory, ..EngineOptions::default() });
+        let engine = bound.engine(EngineOptions { threads, memory, ..EngineOptions::default() })?;
         let mut segments = 1;
         let mut probe = Probe::new(Path::best(), threads);
         let mut machine = Machine::default();
@@ -217,10 +217,10 @@ impl Times {
             let begin = Instant::now();
             let run = engine.forward(&case.params, &case.inputs, &case.state)?;
             let now_forward = begin.elapsed().as_secs_f64();
-            if run.kept_bytes().is_none() {
-                let message = "the results are not finite, so that the interpreter computes them: \
-                               nothing is timed";
-                return Err(CliError::Fit { code: Code::NotFinite, message: message.to_owned() });
+            if let Some(it) = &run.not_finite {
+                // Naming it takes time, too.
+                let message = format!("{it}: nothing is timed");
+                return Err(CliError::Fit { code: Code::NotFinite, message });
             }
             segments = run.segments();
             let gradients = engine.backward(&run, &case.upstream)?;

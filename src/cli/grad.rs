@@ -10,7 +10,7 @@ use super::feed::{self, Prepared};
 use super::output::{self, Layout, Named};
 use crate::data::{self, Real32or64};
 use crate::diag::Code;
-use crate::exec::{self, Gradients, Upstream};
+use crate::exec::{self, EngineKind, Gradients, NotFinite, Upstream};
 use crate::ir::{self, Real};
 
 /// The gradients as JSON: their norms.
@@ -19,6 +19,7 @@ struct Report {
     version: u32,
     cell: String,
     dtype: &'static str,
+    engine: EngineKind,
     steps: usize,
     batch: usize,
     gradients: Vec<Norm>,
@@ -59,7 +60,7 @@ fn grad_in<F: Real + Real32or64>(
 ) -> Result<(), CliError> {
     let bound = &prepared.bound;
     let cell = bound.cell();
-    let engine = prepared.engine(&args.data, Vec::new());
+    let engine = prepared.engine(ctx, &args.data, Vec::new(), args.flow.is_some())?;
     ctx.lap("derive");
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
@@ -75,7 +76,10 @@ fn grad_in<F: Real + Real32or64>(
     let upstream = upstream(ctx, args, prepared, steps, batch)?;
     let gradients = engine.backward(&run, &upstream)?;
     ctx.lap("backward");
-    let not_finite = exec::check_gradients(bound, &gradients);
+    let not_finite = match exec::check_gradients(bound, &gradients) {
+        Some(found) => Some(told(found, engine.first_not_finite(&run, &upstream)?)),
+        None => None,
+    };
     if let Some(path) = &args.flow {
         ctx.write(path, &flow(cell, &gradients))?;
     }
@@ -85,7 +89,15 @@ fn grad_in<F: Real + Real32or64>(
     let dtype = <F as Real>::NAME;
     if args.data.json {
         let cell = cell.name.to_string();
-        ctx.json(&Report { version: 1, cell, dtype, steps, batch, gradients: norms })?;
+        ctx.json(&Report {
+            version: 1,
+            cell,
+            dtype,
+            engine: run.engine(),
+            steps,
+            batch,
+            gradients: norms,
+        })?;
     } else {
         ctx.line(&feed::title(bound, steps, batch, dtype))?;
         ctx.out(&table(&norms))?;
@@ -97,7 +109,16 @@ fn grad_in<F: Real + Real32or64>(
     if args.data.timings {
         ctx.show_timings();
     }
-    not_finite.map_or(Ok(()), |it| Err(it.into()))
+    not_finite.map_or(Ok(()), Err)
+}
+
+/// A gradient that is not finite, and where it begins.
+fn told(found: NotFinite, first: Option<NotFinite>) -> CliError {
+    let message = match first {
+        Some(first) => format!("{first}, so {found}"),
+        None => found.to_string(),
+    };
+    CliError::Fit { code: Code::NotFinite, message }
 }
 
 /// The adjoints that were given, by output and by carried value.
@@ -194,11 +215,9 @@ fn flow<F: Real + Real32or64>(cell: &ir::Cell, gradients: &Gradients<F>) -> Vec<
         .filter_map(|(carry, flow)| Some((&*carry.name, flow.as_ref()?)))
         .collect();
     let rows = columns.first().map_or(0, |(_, flow)| flow.len());
-    let table = Array2::from_shape_fn((rows, columns.len() + 1), |(row, column)| match column {
-        0 => F::of(row as f64),
-        _ => columns[column - 1].1[row],
-    });
+    let table =
+        Array2::from_shape_fn((rows, columns.len()), |(row, column)| columns[column].1[row]);
     let names = columns.iter().map(|(name, _)| (*name).to_owned());
     let header: Vec<String> = std::iter::once("step".to_owned()).chain(names).collect();
-    data::write_csv(Some(&header), &table.view())
+    data::write_csv_numbered(&header, &table.view())
 }

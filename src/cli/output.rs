@@ -101,12 +101,62 @@ fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Err
     serializer.collect_seq(values.iter().map(|it| One(Some(*it))))
 }
 
+/// The steps of the sequences of arrays over time.
+#[derive(Clone, Copy)]
+pub struct Steps<'l> {
+    /// How many steps each sequence has.
+    pub lengths: &'l [usize],
+    /// Which axes arrays have.
+    pub layout: Layout,
+}
+
+impl Steps<'_> {
+    /// For each row of an array of this shape, a row being the numbers of one step of one sequence,
+    /// which step it is and of which sequence.
+    fn rows(&self, shape: &[usize]) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (steps, batch) = match (self.layout.single, self.layout.batch_first) {
+            (true, _) => (shape[0], 1),
+            (false, false) => (shape[0], shape[1]),
+            (false, true) => (shape[1], shape[0]),
+        };
+        let batch_first = self.layout.batch_first;
+        (0..steps * batch).map(move |row| match batch_first {
+            false => (row / batch, row % batch),
+            true => (row % steps, row / steps),
+        })
+    }
+
+    /// The numbers of an array that are values and no padding, and those of the last step of the last
+    /// sequence that has any.
+    fn values(&self, shape: &[usize], all: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+        let count: usize = self.rows(shape).count();
+        let n = all.len() / count.max(1);
+        let last = self.lengths.iter().rposition(|it| *it > 0);
+        let last = last.map(|sequence| (self.lengths[sequence] - 1, sequence));
+        let (mut values, mut of_last) = (Vec::new(), Vec::new());
+        for (row, (step, sequence)) in self.rows(shape).enumerate() {
+            if step < self.lengths[sequence] {
+                values.extend(&all[row * n..(row + 1) * n]);
+            }
+            if Some((step, sequence)) == last {
+                of_last = all[row * n..(row + 1) * n].to_vec();
+            }
+        }
+        (values, of_last)
+    }
+}
+
 impl Summary {
-    /// Summarizes an array. The last values do not reach back over the beginning of the last axis,
-    /// so that a vector of three shows the three numbers of its last step and not a fourth of the
-    /// step before.
-    pub fn of<F: Real>(it: &Named<F>) -> Summary {
+    /// Summarizes an array; one over time as far as its sequences go. The last values are those of the
+    /// last step of the last sequence, and do not reach back over the beginning of the last axis, so
+    /// that a vector of three shows the three numbers of its last step and not a fourth of the step
+    /// before.
+    pub fn of<F: Real>(it: &Named<F>, steps: Option<Steps<'_>>) -> Summary {
         let values: Vec<f64> = it.array.iter().map(|it| Real::to_f64(*it)).collect();
+        let (values, of_last) = match steps {
+            Some(steps) => steps.values(it.array.shape(), values),
+            None => (values.clone(), values),
+        };
         let count = values.len() as f64;
         let last = it.array.shape().last().map_or(1, |it| LAST.min(*it));
         // Comparisons with a NaN are false, so it must be said that it wins.
@@ -120,7 +170,7 @@ impl Summary {
             min: pick(|a, b| a < b),
             mean: (!values.is_empty()).then(|| values.iter().sum::<f64>() / count),
             max: pick(|a, b| a > b),
-            last: values[values.len().saturating_sub(last)..].to_vec(),
+            last: of_last[of_last.len().saturating_sub(last)..].to_vec(),
         }
     }
 }
@@ -291,7 +341,7 @@ mod tests {
     fn a_nan_is_the_least_and_the_greatest() {
         for values in [[1.0, f64::NAN, 2.0], [f64::NAN, 1.0, 2.0], [1.0, 2.0, f64::NAN]] {
             let array = ndarray::arr1(&values).into_dyn();
-            let summary = Summary::of(&Named { name: "y".to_owned(), array });
+            let summary = Summary::of(&Named { name: "y".to_owned(), array }, None);
             assert!(summary.min.unwrap().is_nan() && summary.max.unwrap().is_nan());
         }
     }
@@ -299,9 +349,33 @@ mod tests {
     #[test]
     fn nothing_is_said_about_no_values() {
         let array = ArrayD::<f32>::zeros(vec![0, 3]);
-        let summary = Summary::of(&Named { name: "y".to_owned(), array });
+        let summary = Summary::of(&Named { name: "y".to_owned(), array }, None);
         let json = serde_json::to_value(&summary).unwrap();
         assert!(json["min"].is_null() && json["mean"].is_null());
         assert!(table(&[summary]).contains(" - "));
+    }
+
+    /// `[T, B]` of sequences of 3, 1 and 0 steps, where padding would be the least and the last.
+    #[test]
+    fn padding_is_no_value() {
+        let lengths = [3, 1, 0];
+        let array = ndarray::arr2(&[[5.0, 7.0, 0.0], [6.0, 0.0, 0.0], [9.0, 0.0, 0.0]]);
+        for batch_first in [false, true] {
+            let layout = Layout { single: false, batch_first };
+            let array = layout.over_time(array.clone().into_dyn());
+            let named = Named { name: "y".to_owned(), array };
+            let summary = Summary::of(&named, Some(Steps { lengths: &lengths, layout }));
+            assert_eq!((summary.min, summary.max), (Some(5.0), Some(9.0)));
+            assert_eq!((summary.mean, summary.last), (Some(27.0 / 4.0), vec![7.0]));
+        }
+        let layout = Layout { single: true, batch_first: false };
+        let array = ndarray::arr2(&[[1.0, 2.0], [3.0, 4.0], [0.0, 0.0]]).into_dyn();
+        let named = Named { name: "y".to_owned(), array };
+        for (lengths, last) in [([2], vec![3.0, 4.0]), ([1], vec![1.0, 2.0])] {
+            let summary = Summary::of(&named, Some(Steps { lengths: &lengths, layout }));
+            assert_eq!(summary.last, last);
+        }
+        let summary = Summary::of(&named, Some(Steps { lengths: &[0], layout }));
+        assert_eq!((summary.min, summary.last), (None, vec![]));
     }
 }

@@ -9,11 +9,11 @@ use super::args::{FloatType, RunArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, Prepared};
-use super::output::{self, Format, Named, Summary};
+use super::output::{self, Format, Named, Steps, Summary};
 use crate::data::Real32or64;
 use crate::diag::Code;
-use crate::exec::{NotFinite, RunError};
-use crate::ir::{self, Real};
+use crate::exec::{EngineKind, NotFinite, RunError};
+use crate::ir::{self, Real, Scope};
 use crate::text::Name;
 
 /// The results as JSON.
@@ -22,6 +22,7 @@ struct Report {
     version: u32,
     cell: String,
     dtype: &'static str,
+    engine: EngineKind,
     steps: usize,
     batch: usize,
     sizes: BTreeMap<String, i64>,
@@ -58,13 +59,15 @@ fn run_in<F: Real + Real32or64>(
     };
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
-    let engine = prepared.engine(&args.data, traces.clone());
+    let engine = prepared.engine(ctx, &args.data, traces.clone(), false)?;
     let run = engine.infer_with(&params, &inputs, &state, &masks)?;
     ctx.lap("forward");
     if args.data.memory.is_some() {
         feed::note_segments(ctx, run.segments());
     }
 
+    let run_by = run.engine();
+    let lengths = run.lengths().to_vec();
     let (steps, batch, not_finite) = (run.steps(), run.batch(), run.not_finite.clone());
     let masks = cell.masks.iter().zip(run.masks());
     let masks: Vec<Named<F>> = masks
@@ -85,31 +88,43 @@ fn run_in<F: Real + Real32or64>(
         .map(|(it, array)| Named { name: it.name.to_string(), array: layout.per_sequence(array) })
         .collect();
 
-    let summaries = |all: &[Named<F>]| all.iter().map(Summary::of).collect::<Vec<_>>();
+    // Where all sequences have all steps nothing is padding.
+    let is_ragged = lengths.iter().any(|it| *it < steps);
+    let by_step = is_ragged.then_some(Steps { lengths: &lengths, layout });
+    let summaries = |all: &[Named<F>], steps: Option<Steps<'_>>| {
+        all.iter().map(|it| Summary::of(it, steps)).collect::<Vec<_>>()
+    };
+    let (outputs_told, states_told) = (summaries(&outputs, by_step), summaries(&states, None));
+    let masks_told = masks
+        .iter()
+        .zip(&cell.masks)
+        .map(|(it, mask)| Summary::of(it, by_step.filter(|_| mask.scope == Scope::Step)));
+    let masks_told: Vec<Summary> = masks_told.collect();
     let (dtype, sizes) = (<F as Real>::NAME, bound.env());
     if args.data.json {
         ctx.json(&Report {
             version: 1,
             cell: cell.name.to_string(),
             dtype,
+            engine: run_by,
             steps,
             batch,
             sizes: sizes.sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect(),
-            outputs: summaries(&outputs),
-            states: summaries(&states),
-            masks: summaries(&masks),
+            outputs: outputs_told,
+            states: states_told,
+            masks: masks_told,
         })?;
     } else {
         ctx.line(&feed::title(bound, steps, batch, dtype))?;
         ctx.line("outputs")?;
-        ctx.out(&output::table(&summaries(&outputs)))?;
+        ctx.out(&output::table(&outputs_told))?;
         if !states.is_empty() {
             ctx.line("final states")?;
-            ctx.out(&output::table(&summaries(&states)))?;
+            ctx.out(&output::table(&states_told))?;
         }
         if !masks.is_empty() {
             ctx.line("masks")?;
-            ctx.out(&output::table(&summaries(&masks)))?;
+            ctx.out(&output::table(&masks_told))?;
         }
     }
     if let Some((path, format)) = format {

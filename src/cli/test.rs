@@ -185,7 +185,7 @@ fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
     inputs.steps = Some(demo::STEPS);
     inputs.batch = Some(1);
     let state = InitialState::declared(cell.carries.len());
-    let engine = bound.engine(EngineOptions::reference());
+    let engine = bound.engine(EngineOptions::reference())?;
     let run = engine.forward(&params, &inputs, &state)?;
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
     let gradients = engine.backward(&run, &upstream)?;

@@ -110,6 +110,20 @@ pub fn write_csv<F: Real32or64>(header: Option<&[String]>, rows: &ArrayView2<'_,
     bytes
 }
 
+/// As [`write_csv`], with the number of each row, from 0, before its cells.
+pub fn write_csv_numbered<F: Real32or64>(header: &[String], rows: &ArrayView2<'_, F>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_line(&mut bytes, &header.iter().map(|it| quoted(it)).collect::<Vec<String>>());
+    for (number, row) in rows.rows().into_iter().enumerate() {
+        let cells = row.iter().map(|it| it.text());
+        push_line(
+            &mut bytes,
+            &std::iter::once(number.to_string()).chain(cells).collect::<Vec<_>>(),
+        );
+    }
+    bytes
+}
+
 fn push_line(bytes: &mut Vec<u8>, cells: &[String]) {
     bytes.extend_from_slice(cells.join(",").as_bytes());
     bytes.push(b'\n');

@@ -20,7 +20,7 @@ mod safetensors;
 mod safetensors_header;
 mod write;
 
-pub use csv::{Table, read_csv, read_csv_columns, write_csv};
+pub use csv::{Table, read_csv, read_csv_columns, write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};
 pub use error::{CsvFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};

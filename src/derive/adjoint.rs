@@ -1,6 +1,5 @@
 //! Reverse mode: one backward step, as a graph.
 
-use super::active::varying;
 use super::build::Builder;
 use super::names::{Names, hints, spoken};
 use super::rules::pull;
@@ -18,6 +17,9 @@ pub struct Adjoint {
     pub graph: Graph,
     /// The adjoint of each old carried value.
     pub carries: Vec<Option<NodeId>>,
+    /// The adjoint of each new carried value, all that comes to it: from the next step, from
+    /// outputs and from the step itself.
+    pub nexts: Vec<Option<NodeId>>,
     /// The adjoint of each input.
     pub inputs: Vec<Option<NodeId>>,
     /// The step's share in the gradient of each param.
@@ -56,17 +58,19 @@ pub fn adjoint(cell: &Cell, table: &[Row]) -> Adjoint {
     for (idx, output) in cell.outputs.iter().enumerate() {
         seeds.push((output.node, Op::Leaf(Leaf::OutputAdjoint(idx))));
     }
-    let step = backward(cell, &cell.step, table, &seeds);
+    let nexts: Vec<NodeId> = cell.carries.iter().map(|it| it.next).collect();
+    let step = backward(cell, &cell.step, table, &seeds, &nexts);
     let starts: Vec<(NodeId, Op)> = (cell.carries.iter().enumerate())
         .filter_map(|(idx, carry)| match carry.start {
             Start::Node(id) => Some((id, Op::Leaf(Leaf::CarryAdjoint(idx)))),
             Start::SameAs(_) => None,
         })
         .collect();
-    let start = backward(cell, &cell.start, table, &starts);
+    let start = backward(cell, &cell.start, table, &starts, &[]);
     Adjoint {
         graph: step.graph,
         carries: step.carries,
+        nexts: step.asked,
         inputs: step.inputs,
         params: step.params,
         values: step.values,
@@ -80,9 +84,18 @@ pub fn adjoint(cell: &Cell, table: &[Row]) -> Adjoint {
     }
 }
 
-/// The adjoints of the leaves of one graph.
+impl Adjoint {
+    /// The same without [`Adjoint::nexts`], which no gradient needs.
+    pub fn without_nexts(mut self) -> Adjoint {
+        self.nexts.fill(None);
+        self
+    }
+}
+
+/// The adjoints of the leaves of one graph, and of nodes that were asked for.
 struct Backward {
     graph: Graph,
+    asked: Vec<Option<NodeId>>,
     carries: Vec<Option<NodeId>>,
     inputs: Vec<Option<NodeId>>,
     params: Vec<Option<NodeId>>,
@@ -90,11 +103,17 @@ struct Backward {
     param_names: Vec<Option<Name>>,
 }
 
-fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)]) -> Backward {
-    let varies = varying(cell, forward, table);
+fn backward(
+    cell: &Cell,
+    forward: &Graph,
+    table: &[Row],
+    seeds: &[(NodeId, Op)],
+    asked: &[NodeId],
+) -> Backward {
     let hints = hints(forward);
     let mut names = Names::of(cell);
-    let mut b = Builder::new(forward);
+    let mut b = Builder::new(cell, forward, table);
+    let varies = b.varies.clone();
     let mut terms: Vec<Vec<NodeId>> = vec![Vec::new(); forward.nodes().len()];
     for (id, op) in seeds {
         if varies[id.idx()] {
@@ -107,11 +126,13 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
     let mut inputs = vec![Vec::new(); cell.inputs.len()];
     let mut params = vec![Vec::new(); cell.params.len()];
     let mut values: Vec<(Name, NodeId)> = Vec::new();
+    let mut adjoints = vec![None; forward.nodes().len()];
     for id in forward.ids().rev() {
         if !varies[id.idx()] {
             continue;
         }
         let Some(d) = b.sum(&std::mem::take(&mut terms[id.idx()])) else { continue };
+        adjoints[id.idx()] = Some(d);
         let node = forward.node(id);
         match node.op.source() {
             Some(Source::Carry(idx)) => carries[idx].push(d),
@@ -148,7 +169,8 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
         .map(|(sum, param)| sum.map(|_| names.fresh(format!("d_{}", param.name))))
         .collect();
 
-    let roots = [&carries, &inputs, &params].into_iter().flatten().flatten().copied();
+    let asked: Vec<Option<NodeId>> = asked.iter().map(|it| adjoints[it.idx()]).collect();
+    let roots = [&carries, &asked, &inputs, &params].into_iter().flatten().flatten().copied();
     let (graph, map) = sweep(b.graph, roots);
     let moved = |all: Vec<Option<NodeId>>| -> Vec<Option<NodeId>> {
         all.into_iter().map(|it| it.and_then(|it| map[it.idx()])).collect()
@@ -156,6 +178,7 @@ fn backward(cell: &Cell, forward: &Graph, table: &[Row], seeds: &[(NodeId, Op)])
     let values = values.into_iter().filter_map(|(name, id)| Some((name, map[id.idx()]?))).collect();
     Backward {
         graph,
+        asked: moved(asked),
         carries: moved(carries),
         inputs: moved(inputs),
         params: moved(params),

@@ -1,9 +1,11 @@
 //! Writing derived graphs: leaves that read the forward graph, and formulas that come out as a
 //! person would write them.
 
-use crate::ir::pointwise::{Slope, write_slope};
+use super::active::varying;
+use super::infinite::Infinite;
+use crate::ir::pointwise::{Row, Slope, write_slope};
 use crate::ir::{
-    Along, Const, Graph, Leaf, Literal, Move, Node, NodeId, Op, Pointwise, Reduction, Shape,
+    Along, Cell, Const, Graph, Leaf, Literal, Move, Node, NodeId, Op, Pointwise, Reduction, Shape,
 };
 use crate::text::Span;
 
@@ -13,13 +15,21 @@ pub(super) struct Builder<'f> {
     pub forward: &'f Graph,
     /// The derived graph.
     pub graph: Graph,
+    /// Which forward nodes have a derivative.
+    pub varies: Vec<bool>,
+    /// Where derivatives may be infinite.
+    pub infinite: Infinite,
     /// The derived node that has the value of a forward node.
     kept: Vec<Option<NodeId>>,
 }
 
 impl<'f> Builder<'f> {
-    pub fn new(forward: &'f Graph) -> Builder<'f> {
-        Builder { forward, graph: Graph::default(), kept: vec![None; forward.nodes().len()] }
+    /// For a graph of a cell.
+    pub fn new(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Builder<'f> {
+        let varies = varying(cell, forward, table);
+        let infinite = Infinite::of(cell, forward, &varies, table);
+        let kept = vec![None; forward.nodes().len()];
+        Builder { forward, graph: Graph::default(), varies, infinite, kept }
     }
 
     /// The value that a forward node had. Leaves and constants stand for themselves, and so does a
@@ -96,17 +106,63 @@ impl<'f> Builder<'f> {
         }
     }
 
+    /// `d` times a slope, exactly 0 where one of them is and the other may be infinite: `may_be` says
+    /// which, `d` first.
+    pub fn chain(&mut self, d: NodeId, slope: NodeId, may_be: [bool; 2]) -> NodeId {
+        let product = if may_be[0] && self.may_vanish(slope) {
+            let product = self.map(Pointwise::Mul, &[d, slope]);
+            self.where_taken(slope, product, true)
+        } else {
+            self.times(d, slope)
+        };
+        if may_be[1] { self.where_taken(d, product, true) } else { product }
+    }
+
+    /// Whether a slope may be 0 where it is multiplied with; where it selects it may.
+    fn may_vanish(&self, slope: NodeId) -> bool {
+        if let Some(number) = self.as_number(slope) {
+            return number == 0.0;
+        }
+        let node = self.graph.node(slope);
+        match &node.op {
+            Op::Map(Pointwise::Neg | Pointwise::Div) => self.may_vanish(node.args[0]),
+            _ => !self.selects(slope),
+        }
+    }
+
+    /// Whether a slope is that of a piece, and 0 on others.
+    fn selects(&self, slope: NodeId) -> bool {
+        let node = self.graph.node(slope);
+        match (&node.op, &node.args[..]) {
+            (Op::Map(op), _) if op.is_truth() => true,
+            (Op::Map(Pointwise::Mul), [a, b]) => self.selects(*a) || self.selects(*b),
+            (Op::Map(Pointwise::Neg | Pointwise::Div), [a, ..]) => self.selects(*a),
+            (Op::Map(Pointwise::Where), [_, a, b]) => {
+                [a, b].iter().any(|it| self.as_number(**it) == Some(0.0) || self.selects(**it))
+            }
+            _ => false,
+        }
+    }
+
     /// `d` times a slope, written without needless factors and parentheses: `d * z * (1 - z)`,
-    /// `2 * d * x`, `-d`, `d / b`.
+    /// `2 * d * x`, `-d`, `d / b`, and `where(x > 0, d, 0)` where the slope is that of a piece: an
+    /// infinite `d` times 0 would be a NaN.
     pub fn times(&mut self, d: NodeId, slope: NodeId) -> NodeId {
         match self.as_number(slope) {
+            Some(0.0) => return slope,
             Some(1.0) => return d,
             Some(-1.0) => return self.neg(d),
             Some(_) => return self.map(Pointwise::Mul, &[slope, d]),
             None => {}
         }
+        let selects = self.selects(slope);
         let node = self.graph.node(slope);
         match (&node.op, node.args.as_slice()) {
+            (Op::Map(op), _) if op.is_truth() => self.where_taken(slope, d, true),
+            (Op::Map(Pointwise::Where), &[cond, yes, no]) if selects => {
+                let (yes, no) = (self.times(d, yes), self.times(d, no));
+                self.map(Pointwise::Where, &[cond, yes, no])
+            }
             (Op::Map(Pointwise::Mul), &[left, right]) => {
                 let first = self.times(d, left);
                 self.times(first, right)

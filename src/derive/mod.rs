@@ -8,6 +8,7 @@ mod active;
 mod adjoint;
 mod build;
 mod decide;
+mod infinite;
 mod names;
 mod print;
 mod rules;

@@ -34,7 +34,8 @@ pub(super) fn pull(
                 if let Some(slope) = row(table, *op).and_then(|it| it.slopes[position]) {
                     let slope = b.slope(id, slope);
                     if b.as_number(slope) != Some(0.0) {
-                        all.push((position, b.times(d, slope)));
+                        let may_be = [b.infinite.adjoint(id), b.infinite.slope(id, position)];
+                        all.push((position, b.chain(d, slope, may_be)));
                     }
                 }
             }
@@ -100,7 +101,7 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
         Op::Along(Along::Reduce(reduction, axes)) => {
             let slope = reduction_slope(b, *reduction, axes, id, x);
             let spread = b.expand_along(d, axes, &shape);
-            b.map(Pointwise::Mul, &[spread, slope])
+            b.chain(spread, slope, [b.infinite.adjoint(id), false])
         }
         Op::Along(Along::Softmax(axes)) => {
             let y = b.value(id);
@@ -145,7 +146,7 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
         }
         Op::Gradient(Gradient::Declared) => {
             let slope = b.value(node.args[2]);
-            b.times(d, slope)
+            b.chain(d, slope, [b.infinite.adjoint(id), false])
         }
         Op::Gradient(Gradient::ClipGrad(limit)) => {
             let low = Const::Apply(Pointwise::Neg, vec![limit.clone()]);

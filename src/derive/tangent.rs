@@ -1,6 +1,6 @@
 //! Forward mode: how fast each value of a step moves, as a graph.
 
-use super::active::{row, varying};
+use super::active::row;
 use super::build::Builder;
 use super::names::{Names, spoken};
 use super::rules::{contract, reduction_slope};
@@ -65,13 +65,12 @@ type Pushed<'f> = (Builder<'f>, Vec<Option<NodeId>>, Vec<(Name, NodeId)>);
 
 /// The tangent of each node that varies.
 fn push<'f>(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Pushed<'f> {
-    let varies = varying(cell, forward, table);
     let mut names = Names::of(cell);
     let mut values = Vec::new();
-    let mut b = Builder::new(forward);
+    let mut b = Builder::new(cell, forward, table);
     let mut tangents: Vec<Option<NodeId>> = vec![None; forward.nodes().len()];
     for id in forward.ids() {
-        if !varies[id.idx()] {
+        if !b.varies[id.idx()] {
             continue;
         }
         let node = forward.node(id);
@@ -126,7 +125,9 @@ fn of_node(
                 if let (Some(t), Some(slope)) = (moves(position), slope) {
                     let slope = b.slope(id, slope);
                     if b.as_number(slope) != Some(0.0) {
-                        terms.push(b.times(t, slope));
+                        let comes = b.infinite.tangent(node.args[position]);
+                        let may_be = [comes, b.infinite.slope(id, position)];
+                        terms.push(b.chain(t, slope, may_be));
                     }
                 }
             }
@@ -148,7 +149,7 @@ fn of_node(
         Op::Along(Along::Reduce(reduction, axes)) if *reduction != Reduction::Sum => {
             let t = moves(0)?;
             let slope = reduction_slope(b, *reduction, axes, id, node.args[0]);
-            let product = b.map(Pointwise::Mul, &[t, slope]);
+            let product = b.chain(t, slope, [b.infinite.tangent(node.args[0]), false]);
             Some(b.reduce_sum(product, axes))
         }
         Op::Along(Along::Softmax(axes)) => {
@@ -185,7 +186,7 @@ fn of_node(
         Op::Gradient(Gradient::Declared) => {
             let t = moves(1)?;
             let slope = b.value(node.args[2]);
-            Some(b.times(t, slope))
+            Some(b.chain(t, slope, [b.infinite.tangent(node.args[1]), false]))
         }
         Op::Move(_) | Op::Along(Along::Reduce(..) | Along::CumSum { .. }) => {
             let t = moves(0)?;

@@ -16,7 +16,8 @@ pub fn verify_adjoint(cell: &Cell, adjoint: &Adjoint) -> Result<(), String> {
     let carries = cell.carries.iter().map(|it| &it.shape);
     let inputs = cell.inputs.iter().map(|it| &it.shape);
     let params = cell.params.iter().map(|it| &it.shape);
-    roots("carried value", graph, &adjoint.carries, carries)?;
+    roots("carried value", graph, &adjoint.carries, carries.clone())?;
+    roots("new carried value", graph, &adjoint.nexts, carries)?;
     roots("input", graph, &adjoint.inputs, inputs)?;
     roots("param", graph, &adjoint.params, params.clone())?;
     roots("param of the start", &start.graph, &start.params, params)?;

@@ -149,7 +149,8 @@ pub struct Gradients<F> {
     /// other.
     pub starts: Vec<Option<ArrayD<F>>>,
     /// For each real carried value, the Euclidean norm of its adjoint over the batch before each
-    /// step and after the last: T + 1 numbers.
+    /// step and after the last: T + 1 numbers. It is the whole adjoint, what outputs and other values
+    /// of its step give it too. Nothing where [`super::EngineOptions::flow`] did not ask for it.
     pub flow: Vec<Option<Vec<F>>>,
 }
 

@@ -1,12 +1,14 @@
 //! The way into running for programs: an engine for a cell with its sizes.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
+use serde::Serialize;
 
 use super::arrays::{Feed, Gradients, InitialState, Inputs, Params, Upstream};
 use super::bind::{Bound, MAX_BYTES};
+use super::eval::Value;
 use super::fast::{self, Fast};
 use super::init::{InitError, init};
 use super::kernels::Path;
@@ -18,7 +20,8 @@ use crate::plan::pipeline::{self, Graphs};
 use crate::text::Name;
 
 /// What computes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EngineKind {
     /// The plain interpreter.
     Reference,
@@ -38,11 +41,13 @@ pub struct EngineOptions {
     /// How many threads the fast engine may use; 0 for as many as the processor runs at once.
     /// Results are the same, bit by bit, for any number.
     pub threads: usize,
+    /// Whether backward gives the norms of the states' adjoints, [`Gradients::flow`].
+    pub flow: bool,
     /// How many bytes a run of the fast engine may hold beside what it is given, its results and what
     /// has the size of params. Where what forward keeps for backward would take more, forward keeps
     /// the carried values at some steps alone, and backward runs the steps between them again.
-    /// Outputs are the same, bit by bit; gradients are sums in another order. The interpreter, which
-    /// also looks for the first number that is not finite, takes what it needs.
+    /// Outputs are the same, bit by bit; gradients are sums in another order. The interpreter takes
+    /// what it needs.
     pub memory: Option<u64>,
 }
 
@@ -53,9 +58,9 @@ impl EngineOptions {
     }
 }
 
-/// Runs a cell forward and backward, any number of times. It holds the derived backward step; the fast
-/// engine also keeps packed weights, memory of a few runs and threads for later runs, until it is
-/// dropped.
+/// Runs a cell forward and backward, any number of times. The fast engine keeps packed weights, memory
+/// of a few runs and threads for later runs, until it is dropped; the interpreter the derived backward
+/// step.
 #[derive(Clone, Debug)]
 pub struct Engine {
     bound: Bound,
@@ -74,7 +79,10 @@ pub struct Run<'a, F> {
     pub states: Vec<ArrayD<F>>,
     /// Each named value that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
     pub traces: Vec<ArrayD<F>>,
-    /// The first NaN of a named value or infinity of an output.
+    /// The first NaN of a named value or infinity of an output. The fast engine looks where outputs,
+    /// traces or last carried values are not finite, and finds the first step at which an output, a
+    /// trace, an input or a carried value is at fault; a NaN that a step keeps to itself, as one that
+    /// `where` does not select, is no fault then.
     pub not_finite: Option<NotFinite>,
     kept: Kept<'a, F>,
 }
@@ -124,6 +132,14 @@ struct RunSize {
 }
 
 impl<F: Real> Run<'_, F> {
+    /// What computed: the interpreter also where the fast engine was asked for and the type is f64.
+    pub fn engine(&self) -> EngineKind {
+        match &self.kept {
+            Kept::Plain(_) => EngineKind::Reference,
+            Kept::Fast(..) => EngineKind::Fast,
+        }
+    }
+
     /// T, the number of steps of the longest possible sequence.
     pub fn steps(&self) -> usize {
         match &self.kept {
@@ -199,68 +215,49 @@ impl Bound {
     }
 
     /// An engine for this cell.
-    pub fn engine(&self, options: EngineOptions) -> Engine {
+    ///
+    /// # Errors
+    ///
+    /// When the cell has no value of a name in [`EngineOptions::traces`]; and where the fast engine
+    /// is asked for and cannot run the cell, which is a fault of its compiler.
+    pub fn engine(&self, options: EngineOptions) -> Result<Engine, RunError> {
+        let EngineOptions { traces, threads, memory, flow, .. } = &options;
+        let cell = self.cell();
+        let unknown = |it: &&Name| !cell.values.iter().any(|value| value.name == **it);
+        if let Some(name) = traces.iter().find(unknown) {
+            return Err(RunError::unknown_value(cell, name));
+        }
         let fast = match options.kind {
             EngineKind::Reference => None,
             EngineKind::Fast => {
-                let fast = Fast::new(self, &options.traces, Path::best(), options.threads);
-                fast.map(|it| Arc::new(it.within(options.memory)))
+                let fast = Fast::with(self, traces, *flow, Path::best(), *threads)?;
+                Some(Arc::new(fast.within(*memory)))
             }
         };
-        Engine { bound: self.clone(), adjoint: OnceLock::new(), options, fast }
+        Ok(Engine { bound: self.clone(), adjoint: OnceLock::new(), options, fast })
     }
 }
 
-/// A run of the fast engine, where the numbers are f32 and all is finite.
-fn fast_run<'a, F: Real>(
-    fast: &'a Fast,
-    params: &'a Params<F>,
-    inputs: &'a Inputs<F>,
-    state: &'a InitialState<F>,
-    masks: &'a Masks<F>,
-    keeps: bool,
-) -> Option<Result<Run<'a, F>, RunError>> {
-    let call = Call {
-        bound: fast.bound(),
-        params: same_ref(params)?,
-        inputs: same_ref(inputs)?,
-        state: same_ref(state)?,
-        masks: same_ref(masks)?,
-    };
-    let mut run = match fast.forward(call, keeps)? {
-        Ok(run) => run,
-        Err(fault) => return Some(Err(fault)),
-    };
-    if !run.is_finite {
-        fast.end(run);
-        return None;
-    }
-    let size = RunSize {
-        steps: run.steps(),
-        batch: run.batch(),
-        lengths: run.lengths().to_vec(),
-        segments: run.segments(),
-    };
-    let taken = [
-        std::mem::take(&mut run.outputs),
-        std::mem::take(&mut run.states),
-        std::mem::take(&mut run.traces),
-        run.masks().to_vec(),
-    ];
-    let [outputs, states, traces, masks] = same::<_, [Vec<ArrayD<F>>; 4]>(taken)?;
-    let held = Held { engine: fast, run: Some(Box::new(Mutex::new(run))) };
-    Some(Ok(Run { outputs, states, traces, not_finite: None, kept: Kept::Fast(held, size, masks) }))
+/// A call in f32, which the fast engine takes; `None` in another type.
+fn in_f32<'a, F: Real>(bound: &'a Bound, call: Call<'a, F>) -> Option<Call<'a, f32>> {
+    Some(Call {
+        bound,
+        params: same_ref(call.params)?,
+        inputs: same_ref(call.inputs)?,
+        state: same_ref(call.state)?,
+        masks: same_ref(call.masks)?,
+    })
 }
 
 impl Engine {
-    /// What computes runs in f32 whose results are finite.
+    /// What computes runs in f32; those in f64 are the interpreter's.
     pub fn kind(&self) -> EngineKind {
         if self.fast.is_some() { EngineKind::Fast } else { EngineKind::Reference }
     }
 
     fn adjoint(&self) -> &Adjoint {
         self.adjoint.get_or_init(|| {
-            let graphs = Graphs::new(self.bound.cell(), &Env::default(), &[]);
+            let graphs = Graphs::new(self.bound.cell(), &Env::default(), &[]).with_flow(true);
             graphs.run(pipeline::PLAIN).training().1
         })
     }
@@ -322,14 +319,13 @@ impl Engine {
         masks: &'a Masks<F>,
         keeps: bool,
     ) -> Result<Run<'a, F>, RunError> {
-        let fast = self.fast.as_deref();
-        // Where something is not finite the interpreter finds out what, and where first.
-        if let Some(run) = fast.and_then(|it| fast_run(it, params, inputs, state, masks, keeps)) {
-            return run;
-        }
-        let traces = &self.options.traces;
         let call = Call { bound: &self.bound, params, inputs, state, masks };
-        let mut run = reference::forward(call, traces)?;
+        if let Some(fast) = &self.fast
+            && let Some(call) = in_f32(fast.bound(), call)
+        {
+            return self.fast_run(fast, fast.forward(call, keeps)?);
+        }
+        let mut run = reference::forward(call, &self.options.traces)?;
         Ok(Run {
             outputs: std::mem::take(&mut run.outputs),
             states: std::mem::take(&mut run.states),
@@ -339,6 +335,38 @@ impl Engine {
         })
     }
 
+    /// A run of the fast engine as one in `F`, which is f32.
+    fn fast_run<'a, F: Real>(
+        &self,
+        engine: &'a Fast,
+        mut run: fast::Run<'a>,
+    ) -> Result<Run<'a, F>, RunError> {
+        let size = RunSize {
+            steps: run.steps(),
+            batch: run.batch(),
+            lengths: run.lengths().to_vec(),
+            segments: run.segments(),
+        };
+        let not_finite = run.suspect.take().map(|it| {
+            let before: Vec<Value<f32>> = it.before.into_iter().map(ArrayD::into_shared).collect();
+            let again =
+                reference::look_again(&self.bound, run.given(), &before, it.step, it.sequence);
+            // Another order of sums may be finite.
+            again.unwrap_or(it.seen)
+        });
+        let taken = [
+            std::mem::take(&mut run.outputs),
+            std::mem::take(&mut run.states),
+            std::mem::take(&mut run.traces),
+            run.masks().to_vec(),
+        ];
+        let held = Held { engine, run: Some(Box::new(Mutex::new(run))) };
+        let other = || RunError::Data(OTHER_ENGINE.to_owned());
+        let [outputs, states, traces, masks] =
+            same::<_, [Vec<ArrayD<F>>; 4]>(taken).ok_or_else(other)?;
+        Ok(Run { outputs, states, traces, not_finite, kept: Kept::Fast(held, size, masks) })
+    }
+
     /// Back-propagates through time: the gradients of params, given inputs and starts.
     pub fn backward<F: Real>(
         &self,
@@ -346,18 +374,61 @@ impl Engine {
         upstream: &Upstream<F>,
     ) -> Result<Gradients<F>, RunError> {
         match (&run.kept, &self.fast) {
-            (Kept::Plain(run), _) => reference::backward(run, self.adjoint(), upstream),
+            (Kept::Plain(run), _) => {
+                let mut gradients = reference::backward(run, self.adjoint(), upstream)?;
+                if !self.options.flow {
+                    gradients.flow = Vec::new();
+                }
+                Ok(gradients)
+            }
             (Kept::Fast(held, ..), Some(fast)) => {
                 let other = || RunError::Data(OTHER_ENGINE.to_owned());
-                let run = held.run.as_ref().filter(|_| std::ptr::eq(held.engine, &**fast));
-                // After a panic nobody knows what is left of the rows that forward kept.
-                let lost = |_| RunError::Data("a backward run of this run panicked".to_owned());
-                let mut run = run.ok_or_else(other)?.lock().map_err(lost)?;
+                let mut run = self.own(held)?;
                 let gradients = fast.backward(&mut run, same_ref(upstream).ok_or_else(other)?)?;
                 same(gradients).ok_or_else(other)
             }
             (Kept::Fast(..), None) => Err(RunError::Data(OTHER_ENGINE.to_owned())),
         }
+    }
+
+    /// Where gradients begin not to be finite on the way from the last step to the first: the first
+    /// such adjoint of the latest step, called by the equation that it is of. For a run whose gradients
+    /// [`super::check_gradients`] complains about; it costs another backward run.
+    pub fn first_not_finite<F: Real>(
+        &self,
+        run: &Run<'_, F>,
+        upstream: &Upstream<F>,
+    ) -> Result<Option<NotFinite>, RunError> {
+        let other = || RunError::Data(OTHER_ENGINE.to_owned());
+        let (fast, mut held) = match (&run.kept, &self.fast) {
+            (Kept::Plain(run), _) => {
+                return reference::first_not_finite(run, self.adjoint(), upstream);
+            }
+            (Kept::Fast(held, ..), Some(fast)) => (fast, self.own(held)?),
+            (Kept::Fast(..), None) => return Err(other()),
+        };
+        let upstream = same_ref(upstream).ok_or_else(other)?;
+        let Some(blame) = fast.blame(&mut held, upstream)? else { return Ok(None) };
+        let shared = |all: Vec<ArrayD<f32>>| -> Vec<Value<f32>> {
+            all.into_iter().map(ArrayD::into_shared).collect()
+        };
+        let (before, adjoints) = (shared(blame.before), shared(blame.adjoints));
+        let at = reference::At {
+            time: blame.step,
+            sequence: blame.sequence,
+            before: &before,
+            adjoints: &adjoints,
+        };
+        reference::look_back(&self.bound, self.adjoint(), held.given(), upstream, &at)
+    }
+
+    /// A run of this engine, for a backward run.
+    fn own<'r, 'a>(&self, held: &'r Held<'a>) -> Result<MutexGuard<'r, fast::Run<'a>>, RunError> {
+        let own = self.fast.as_ref().is_some_and(|it| std::ptr::eq(held.engine, &**it));
+        let run = held.run.as_ref().filter(|_| own);
+        let run = run.ok_or_else(|| RunError::Data(OTHER_ENGINE.to_owned()))?;
+        // After a panic nobody knows what is left of the rows that forward kept.
+        run.lock().map_err(|_| RunError::Data("a backward run of this run panicked".to_owned()))
     }
 
     /// Begins sequences that come step by step: a batch of them, from these starts. All inputs are
@@ -385,21 +456,13 @@ impl Engine {
             ArrayD::zeros(IxDyn(&whole))
         });
         let outputs = outputs.collect();
-        let fast = self.fast.as_deref().and_then(|fast| {
-            let call = Call {
-                bound: fast.bound(),
-                params: same_ref(params)?,
-                inputs: same_ref(&inputs)?,
-                state: same_ref(state)?,
-                masks: &Masks::Eval,
-            };
-            fast.stream(call)
-        });
-        let held = match fast {
-            Some(stream) => Streamed::Fast(Box::new(stream?)),
+        let (inputs, masks) = (&inputs, &Masks::Eval);
+        let call = Call { bound: &self.bound, params, inputs, state, masks };
+        let fast = self.fast.as_deref();
+        let held = match fast.and_then(|it| Some((it, in_f32(it.bound(), call)?))) {
+            Some((fast, call)) => Streamed::Fast(Box::new(fast.stream(call)?)),
             None => {
-                let (bound, masks, inputs) = (&self.bound, &Masks::Eval, &inputs);
-                reference::Given::check(Call { bound, params, inputs, state, masks })?;
+                reference::Given::check(call)?;
                 Streamed::Plain(state.clone())
             }
         };
@@ -519,7 +582,7 @@ mod tests {
         for (options, derives) in
             [(EngineOptions::default(), false), (EngineOptions::reference(), true)]
         {
-            let engine = bound.engine(options);
+            let engine = bound.engine(options).unwrap();
             let params = bound.init::<f32>(1).unwrap();
             let shape = [&[2, 1], &bound.input_shapes()[0][..]].concat();
             let inputs = Inputs::new(vec![Some(Feed::Batch(ArrayD::zeros(IxDyn(&shape))))]);

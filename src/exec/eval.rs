@@ -80,6 +80,8 @@ impl<'g, F: Real> Program<'g, F> {
 
     /// All values, with these leaves.
     pub fn run(&self, leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>) -> Vec<Value<F>> {
+        #[cfg(test)]
+        RUNS.with(|it| it.set(it.get() + 1));
         let mut values: Vec<Value<F>> = Vec::with_capacity(self.known.len());
         for id in self.graph.ids() {
             let value = match &self.known[id.idx()] {
@@ -95,6 +97,12 @@ impl<'g, F: Real> Program<'g, F> {
         }
         values
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many steps this thread has interpreted.
+    pub(crate) static RUNS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Zeros.

@@ -21,6 +21,7 @@ pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tange
 pub use bind::{BindError, Bound, bind, known, shapes};
 pub use engine::{Engine, EngineKind, EngineOptions};
 pub use eval::{Program, Value, eval};
+pub use fast::EngineError;
 pub use init::{InitError, init, init_param};
 pub use masks::{Masks, Training};
 pub use reference::{

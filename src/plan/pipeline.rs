@@ -34,6 +34,8 @@ pub struct Graphs {
     pub tangent: Option<Tangent>,
     env: Env,
     traces: Vec<Name>,
+    /// Whether the whole adjoints of carried values are asked for.
+    flow: bool,
 }
 
 /// One of the graphs.
@@ -88,7 +90,10 @@ const ADJOINT: Pass = Pass {
     name: "adjoint",
     what: "derives one step backward",
     part: Part::Backward,
-    run: |it| it.adjoint = Some(derive::adjoint(&it.cell, &pointwise::table())),
+    run: |it| {
+        let adjoint = derive::adjoint(&it.cell, &pointwise::table());
+        it.adjoint = Some(if it.flow { adjoint } else { adjoint.without_nexts() });
+    },
 };
 
 const SIMPLIFY_ADJOINT: Pass = Pass {
@@ -165,7 +170,12 @@ impl Graphs {
     /// `traces` are named values that passes must leave in the step.
     pub fn new(cell: &Cell, env: &Env, traces: &[Name]) -> Graphs {
         let (cell, env, traces) = (cell.clone(), env.clone(), traces.to_vec());
-        Graphs { cell, adjoint: None, tangent: None, env, traces }
+        Graphs { cell, adjoint: None, tangent: None, env, traces, flow: false }
+    }
+
+    /// The same; with `flow` passes leave the whole adjoints of carried values in the backward step.
+    pub fn with_flow(self, flow: bool) -> Graphs {
+        Graphs { flow, ..self }
     }
 
     /// Runs passes, one after the other.

@@ -59,6 +59,7 @@ pub(super) fn adjoint(cell: &Cell, adjoint: &Adjoint) -> Adjoint {
     let values = adjoint.values.iter();
     Adjoint {
         carries: moved(&adjoint.carries),
+        nexts: moved(&adjoint.nexts),
         inputs: moved(&adjoint.inputs),
         params: moved(&adjoint.params),
         values: values.filter_map(|(name, it)| Some((name.clone(), map[it.idx()]?))).collect(),

@@ -120,8 +120,8 @@ pub(super) fn backward_flow<'a>(
         wanted: vec![false; once.len()],
         once,
     };
-    let inputs = adjoint.inputs.iter().flatten();
-    inputs.chain(summed).for_each(|it| flow.wanted[it.idx()] = true);
+    let roots = adjoint.inputs.iter().chain(&adjoint.nexts).flatten();
+    roots.chain(summed).for_each(|it| flow.wanted[it.idx()] = true);
     flow
 }
 

@@ -353,7 +353,7 @@ fn json_is_versioned_and_says_what_the_text_says() {
     let run = scratch.rnnc(&format!("{RUN} --input x=x.npy --json")).expect(0).json();
     assert_eq!(run["version"], 1);
     assert_eq!(run["cell"], "Pair");
-    assert_eq!(run["dtype"], "f64");
+    assert_eq!((&run["dtype"], &run["engine"]), (&"f64".into(), &"reference".into()));
     assert_eq!((&run["steps"], &run["batch"]), (&T.into(), &B.into()));
     assert_eq!(run["sizes"]["H"], 4);
     assert_eq!(run["outputs"][0]["name"], "h");

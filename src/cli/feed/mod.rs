@@ -41,13 +41,31 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// What runs the cell and gives these values beside its outputs.
-    pub fn engine(&self, args: &DataArgs, traces: Vec<Name>) -> Engine {
-        let mut options = EngineOptions { traces, ..EngineOptions::default() };
+    /// What runs the cell and gives these values beside its outputs. Says what of the options has no
+    /// effect on the engine that runs.
+    pub fn engine(
+        &self,
+        ctx: &Context,
+        args: &DataArgs,
+        traces: Vec<Name>,
+        flow: bool,
+    ) -> Result<Engine, CliError> {
+        let on_interpreter = match (args.engine, args.dtype) {
+            (EngineChoice::Fast, FloatType::F32) => false,
+            (EngineChoice::Fast, FloatType::F64) => {
+                ctx.note("f64 runs on the interpreter, the fast engine computes in f32");
+                true
+            }
+            (EngineChoice::Reference, FloatType::F32 | FloatType::F64) => true,
+        };
+        if on_interpreter && args.threads.is_some() {
+            ctx.note("--threads has no effect: the interpreter runs on one thread");
+        }
+        let mut options = EngineOptions { traces, flow, ..EngineOptions::default() };
         options.threads = args.threads.map_or(0, usize::from);
         options.memory = args.memory;
         options.kind = args.engine.kind();
-        self.bound.engine(options)
+        Ok(self.bound.engine(options)?)
     }
 
     /// The inputs of the run.

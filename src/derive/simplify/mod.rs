@@ -231,13 +231,14 @@ pub(super) fn start_roots(cell: &Cell) -> Vec<NodeId> {
 impl Adjoint {
     /// The same adjoints with less work.
     pub fn simplified(&self) -> Adjoint {
-        let all = [&self.carries, &self.inputs, &self.params];
+        let all = [&self.carries, &self.nexts, &self.inputs, &self.params];
         let roots: Vec<NodeId> = all.into_iter().flatten().flatten().copied().collect();
         let step = simplify_derived(&self.graph, &roots);
         let start_roots: Vec<NodeId> = self.start.params.iter().flatten().copied().collect();
         let start = simplify_derived(&self.start.graph, &start_roots);
         Adjoint {
             carries: moved(&self.carries, &step),
+            nexts: moved(&self.nexts, &step),
             inputs: moved(&self.inputs, &step),
             params: moved(&self.params, &step),
             values: moved_values(&self.values, &step),

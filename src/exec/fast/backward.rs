@@ -5,14 +5,15 @@ use std::sync::Arc;
 use ndarray::{ArrayD, ArrayViewD, Axis};
 
 use super::compile::{Backward, Compiled};
+use super::finite::blame;
 use super::forward::{Machine, Run, from_step, steps};
 use super::gradients::{Target, param_gradients};
 use super::places::FIXED;
-use super::rows::{fill, is_plain, norms, pack, squares, unpack};
+use super::rows::{fill, is_plain, norm, norms, pack, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
 use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
-use crate::exec::reference::{Checked, Given, RunError, finish_starts, zero_gradients};
+use crate::exec::reference::{Checked, RunError, finish_starts, zero_gradients};
 
 /// What comes back to the rows of a run, or of a segment of one.
 pub(super) struct Back<'b> {
@@ -42,7 +43,7 @@ pub(super) fn backward(
 ) -> Result<Gradients<f32>, RunError> {
     let compiled = Arc::clone(&run.compiled);
     let program = backward_of(&compiled)?;
-    let mut gradients = zeros(&run.given);
+    let mut gradients = zeros(run);
     let checked = Checked::new(&run.given, upstream)?;
     let states = &upstream.states;
     let back = Back { weights, upstream, checked: &checked, states, adds: false };
@@ -59,10 +60,12 @@ pub(super) fn backward_of(compiled: &Compiled) -> Result<&Backward, RunError> {
 }
 
 /// Gradients without anything in them yet.
-pub(super) fn zeros(given: &Given<'_, f32>) -> Gradients<f32> {
-    let mut gradients = zero_gradients(given);
-    let flow = |it: &Option<ArrayD<f32>>| it.as_ref().map(|_| vec![0.0; given.steps + 1]);
-    gradients.flow = gradients.starts.iter().map(flow).collect();
+pub(super) fn zeros(run: &Run<'_>) -> Gradients<f32> {
+    let mut gradients = zero_gradients(&run.given);
+    if run.flow {
+        let flow = |it: &Option<ArrayD<f32>>| it.as_ref().map(|_| vec![0.0; run.given.steps + 1]);
+        gradients.flow = gradients.starts.iter().map(flow).collect();
+    }
     gradients
 }
 
@@ -71,7 +74,7 @@ pub(super) fn finish(run: &Run<'_>, gradients: &mut Gradients<f32>) -> Result<()
     for (flow, start) in gradients.flow.iter_mut().zip(&gradients.starts) {
         // Sequences without a step count before the first one.
         if let (Some(flow), Some(start)) = (flow, start) {
-            flow[0] = start.as_slice().map_or(0.0, squares).sqrt();
+            flow[0] = start.as_slice().map_or(0.0, norm);
         }
     }
     finish_starts(&run.given, &run.compiled.plan.adjoint, gradients)
@@ -127,11 +130,13 @@ pub(super) fn rows(
         let now = run.begin..run.begin + run.given.steps;
         unpack(&frame, place, batch, steps(gradient, now), machine.team);
     }
+    let found = run.looks.then(|| blame(run, program, [&forward, &frame])).flatten();
     starts(run, program, back, &frame, &mut gradients.starts);
     flow(run, program, &frame, &mut gradients.flow, machine);
     drop(frame);
     drop(forward);
     run.memory = forward_memory;
+    run.blame = found;
     Ok(())
 }
 
@@ -204,7 +209,7 @@ fn starts(
     }
 }
 
-/// The norm of the adjoint of each carried value after each step of the run.
+/// The norm of all that comes to each carried value after each step of the run.
 fn flow(
     run: &Run<'_>,
     program: &Backward,
@@ -212,14 +217,14 @@ fn flow(
     flow: &mut [Option<Vec<f32>>],
     machine: Machine<'_>,
 ) {
-    let packing = &run.packing;
-    for (norms_of, buffer) in flow.iter_mut().zip(&program.carries) {
+    let nexts = &run.compiled.plan.adjoint.nexts;
+    for (carry, norms_of) in flow.iter_mut().enumerate() {
         let Some(norms_of) = norms_of else { continue };
-        let n = frame.width(*buffer);
-        let place = Place { buffer: *buffer, offset: 0, rows: Rows::New };
-        let row = |t: usize| (frame.offset(place, t, 0), packing.active()[t] * n);
-        let rows: Vec<(usize, usize)> = (0..packing.steps()).map(row).collect();
-        let now = &mut norms_of[run.begin + 1..run.begin + 1 + rows.len()];
-        norms(frame.data(*buffer), &rows, now, machine.team);
+        // A value that does not vary has what comes from the next step.
+        let of_next = nexts[carry].and_then(|it| program.places[it.idx()]);
+        let buffer = program.carries[carry];
+        let place = of_next.unwrap_or(Place { buffer, offset: 0, rows: Rows::New });
+        let now = &mut norms_of[run.begin + 1..run.begin + 1 + run.packing.steps()];
+        norms(frame, place, frame.width(buffer), now, machine.team);
     }
 }

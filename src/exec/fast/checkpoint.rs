@@ -189,6 +189,7 @@ pub(super) fn forward<'a>(
     let mut starts: Vec<InitialState<f32>> = Vec::new();
     let segments = segments(run.packing.steps(), length);
     let count = segments.len();
+    let mut suspect = None;
     for (number, segment) in segments.enumerate() {
         let given = part(&run.given, starts.last(), &segment);
         let memory = std::mem::take(&mut run.memory);
@@ -196,6 +197,10 @@ pub(super) fn forward<'a>(
         let mut now = Run::new(given, compiled, weights, memory, segment.start);
         now.compute(&mut work, machine);
         now.gather(traces, &mut results, machine);
+        // The next segment takes the memory of these rows.
+        if suspect.is_none() {
+            suspect = now.look(&results, traces, machine);
+        }
         run.memory = now.memory;
         if number + 1 < count {
             if run.compiled.backward.is_none() {
@@ -205,7 +210,8 @@ pub(super) fn forward<'a>(
             starts.push(InitialState(states.into_iter().map(Some).collect()));
         }
     }
-    run.take_results(results, machine);
+    run.suspect = suspect.filter(|_| !run.is_finite(&results, machine));
+    run.take_results(results);
     run.checkpoints = Some(Checkpoints { length, count, starts, ready: Some(count - 1) });
     Ok(run)
 }
@@ -221,7 +227,7 @@ pub(super) fn backward(
     let compiled = Arc::clone(&run.compiled);
     let program = backward::backward_of(&compiled)?;
     let checked = Checked::new(&run.given, upstream)?;
-    let mut gradients = backward::zeros(&run.given);
+    let mut gradients = backward::zeros(run);
     let Some(Checkpoints { length, count: _, starts, ready }) = &mut run.checkpoints else {
         return Ok(gradients);
     };
@@ -242,8 +248,9 @@ pub(super) fn backward(
         }
         let states_now = &states;
         let back = Back { weights, upstream, checked: &checked, states: states_now, adds: true };
+        now.looks = run.looks && run.blame.is_none();
         backward::rows(&mut now, &back, memory, &mut work, &mut gradients, machine)?;
-        run.memory = now.memory;
+        (run.memory, run.blame) = (now.memory, run.blame.take().or(now.blame));
         if number > 0 {
             // What comes to the beginning of a segment comes to the end of the one before.
             let zeros = |it: &Option<ArrayD<f32>>| Some(ArrayD::zeros(it.as_ref()?.raw_dim()));

@@ -1,10 +1,11 @@
 //! Plans as programs, once for the sizes of a cell: neither the batch nor the steps matter.
 
 use super::emit::Emitter;
+use super::error::EngineError;
 use super::places::{FIXED, Places};
 use super::weights::Needs;
-use crate::exec::bind::{BindError, Bound, shapes};
-use crate::exec::kernels::machine::{Columns, Extent, Outer, Place, Program, Rows};
+use crate::exec::bind::{Bound, shapes};
+use crate::exec::kernels::machine::{Columns, Extent, Outer, Place, Program, Rows, Unsound};
 use crate::ir::{Graph, Leaf, NodeId, Op};
 use crate::plan::{self, Plan, Sum};
 
@@ -73,22 +74,22 @@ impl Compiled {
         plan: Plan,
         traced: &[NodeId],
         keeps: bool,
-    ) -> Result<Option<Compiled>, BindError> {
+    ) -> Result<Compiled, EngineError> {
         let kept = if keeps { plan.kept.clone() } else { Vec::new() };
         let wanted: Vec<NodeId> = kept.iter().chain(traced).copied().collect();
-        let Some(forward) = forward(bound, &plan, &wanted) else { return Ok(None) };
-        let backward = match keeps {
-            false => None,
-            true => match backward(bound, &plan, &forward)? {
-                None => return Ok(None),
-                backward => backward,
-            },
-        };
-        Ok(Some(Compiled { plan, forward, backward }))
+        let forward = forward(bound, &plan, &wanted)?;
+        let backward = keeps.then(|| backward(bound, &plan, &forward)).transpose()?;
+        Ok(Compiled { plan, forward, backward })
     }
 }
 
-fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Option<Forward> {
+/// What is wrong with a program, told by the node whose value stands where it goes wrong.
+fn unsound(graph: &Graph, places: &[Option<Place>], fault: Unsound) -> EngineError {
+    let at_fault = |it: &NodeId| fault.target.is_some() && places[it.idx()] == fault.target;
+    EngineError::new(graph, graph.ids().find(at_fault), fault.reason)
+}
+
+fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Result<Forward, EngineError> {
     let cell = bound.cell();
     let graph = &cell.step;
     let pass = &plan.forward;
@@ -131,9 +132,10 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Option<Forward> {
     }
     let once = wanted.iter().copied().filter(|it| pass.once[it.idx()]);
     let needs = Needs { fixed: places.fixed.clone(), fillings, others: once.collect() };
-    let known = graph.ids().map(|it| places.known(it)).collect();
-    let program = Program::new(places.buffers, packs, parts, false)?;
-    Some(Forward { program, needs, places: known, inputs, masks, carries })
+    let known: Vec<Option<Place>> = graph.ids().map(|it| places.known(it)).collect();
+    let program = Program::new(places.buffers, packs, parts, false);
+    let program = program.map_err(|it| unsound(graph, &known, it))?;
+    Ok(Forward { program, needs, places: known, inputs, masks, carries })
 }
 
 /// For each carried value the node that gives its next row and where that row is. A node that is
@@ -160,14 +162,15 @@ fn next_rows(
     all
 }
 
-fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Backward>, BindError> {
+fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Backward, EngineError> {
     let cell = bound.cell();
     let adjoint = &plan.adjoint;
     let graph = &adjoint.graph;
     let pass = &plan.backward;
-    let shapes = shapes(graph, bound.env())?;
+    let shapes = shapes(graph, bound.env()).map_err(|it| EngineError::new(graph, None, it))?;
     let summed = plan::row_operands(graph, &plan.sums);
-    let roots = || adjoint.inputs.iter().chain(&adjoint.carries).flatten().copied();
+    let asked = || adjoint.inputs.iter().chain(&adjoint.nexts).flatten().copied();
+    let roots = || asked().chain(adjoint.carries.iter().flatten().copied());
     let mut read = roots().chain(summed.iter().copied());
     let mut places = Places::new(graph, &shapes, bound.env(), pass, &mut read);
     let carries: Vec<usize> = bound
@@ -204,8 +207,12 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
         };
         if let Some(place) = of_forward {
             if place.buffer == FIXED {
-                // What is the same for all rows stands among our own fixed values.
-                return Ok(None);
+                let reason = "backward reads it row by row, and forward has one for all rows";
+                let (graph, id) = match op {
+                    Op::Leaf(Leaf::Forward(of)) => (&cell.step, *of),
+                    _ => (graph, id),
+                };
+                return Err(EngineError::new(graph, Some(id), reason));
             }
             let buffer = *lent_as[place.buffer].get_or_insert_with(|| {
                 let own = forward.program.buffers()[place.buffer];
@@ -238,15 +245,16 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Option<Back
     let mut emitter = Emitter::new(&mut places, next);
     let parts = emitter.stages(&pass.stages);
     let (packs, fillings) = (emitter.packs, emitter.fillings);
-    for id in summed.iter().copied().chain(adjoint.inputs.iter().flatten().copied()) {
+    for id in summed.iter().copied().chain(asked()) {
         places.place(id);
     }
     let sums = graph.ids().map(|id| row_sum(&mut places, graph, plan, id)).collect();
     let needs = Needs { fixed: places.fixed.clone(), fillings, others: once_in_sums(graph, plan) };
-    let known = graph.ids().map(|it| places.known(it)).collect();
-    let Some(program) = Program::new(places.buffers, packs, parts, true) else { return Ok(None) };
+    let known: Vec<Option<Place>> = graph.ids().map(|it| places.known(it)).collect();
+    let program = Program::new(places.buffers, packs, parts, true);
+    let program = program.map_err(|it| unsound(graph, &known, it))?;
     let kept = apart(read_before);
-    Ok(Some(Backward { kept, program, needs, shapes, places: known, lent, outputs, carries, sums }))
+    Ok(Backward { kept, program, needs, shapes, places: known, lent, outputs, carries, sums })
 }
 
 /// The same numbers, each once.

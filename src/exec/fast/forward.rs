@@ -7,6 +7,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
 use super::checkpoint::Checkpoints;
 use super::compile::{Compiled, Forward, Kept};
+use super::finite::{Blame, Suspect, suspect};
 use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
@@ -25,8 +26,14 @@ pub(crate) struct Run<'a> {
     pub states: Vec<ArrayD<f32>>,
     /// Each node that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
     pub traces: Vec<ArrayD<f32>>,
-    /// Whether no NaN and no infinity stands in the results.
-    pub is_finite: bool,
+    /// Where something is first not finite; `None` where no NaN and no infinity stands in the
+    /// results.
+    pub suspect: Option<Suspect>,
+    /// Whether backward gives norms.
+    pub(super) flow: bool,
+    /// Whether backward looks for what is not finite, and what it found.
+    pub(super) looks: bool,
+    pub(super) blame: Option<Blame>,
     pub(super) compiled: Arc<Compiled>,
     pub(super) given: Given<'a, f32>,
     /// The step of the given arrays that is the first one here: in a segment of a run all steps
@@ -63,14 +70,17 @@ pub(super) fn forward<'a>(
     run.compute(&mut work, machine);
     let mut results = Results::zeros(&run.given, traces)?;
     run.gather(traces, &mut results, machine);
-    run.take_results(results, machine);
+    if !run.is_finite(&results, machine) {
+        run.suspect = run.look(&results, traces, machine);
+    }
+    run.take_results(results);
     Ok(run)
 }
 
 /// The arrays of a run over all of its steps.
 pub(super) struct Results {
-    outputs: Vec<ArrayD<f32>>,
-    traces: Vec<ArrayD<f32>>,
+    pub outputs: Vec<ArrayD<f32>>,
+    pub traces: Vec<ArrayD<f32>>,
     /// The carried values after the last step so far.
     pub states: Vec<ArrayD<f32>>,
 }
@@ -175,7 +185,10 @@ impl<'a> Run<'a> {
             outputs: Vec::new(),
             states: Vec::new(),
             traces: Vec::new(),
-            is_finite: true,
+            suspect: None,
+            flow: false,
+            looks: false,
+            blame: None,
             compiled,
             given,
             begin,
@@ -234,9 +247,28 @@ impl<'a> Run<'a> {
     }
 
     /// Makes results those of the run.
-    pub(super) fn take_results(&mut self, results: Results, machine: Machine<'_>) {
+    pub(super) fn take_results(&mut self, results: Results) {
         let Results { outputs, traces, states } = results;
         (self.outputs, self.traces, self.states) = (outputs, traces, states);
+    }
+
+    /// Looks where something is first not finite, in the rows that were computed.
+    pub(super) fn look(
+        &mut self,
+        results: &Results,
+        traces: &[NodeId],
+        machine: Machine<'_>,
+    ) -> Option<Suspect> {
+        let mut memory = std::mem::take(&mut self.memory);
+        let frame = self.frame(&mut memory, machine.team);
+        let found = suspect(self, &frame, results, traces);
+        drop(frame);
+        self.memory = memory;
+        found
+    }
+
+    /// Whether all results of all steps are finite.
+    pub(super) fn is_finite(&self, results: &Results, machine: Machine<'_>) -> bool {
         let all = |it: &ArrayD<f32>| it.as_slice().is_some_and(|it| is_finite(it, machine.team));
         // A sequence without steps keeps its start, which may be infinite.
         let lengths = &self.given.lengths;
@@ -247,8 +279,8 @@ impl<'a> Run<'a> {
                 rows.flat_map(|it| it.0.into_iter()).all(|it| it.is_finite())
             }
         };
-        self.is_finite =
-            self.outputs.iter().chain(&self.traces).all(all) && self.states.iter().all(moved);
+        let over_time = results.outputs.iter().chain(&results.traces);
+        over_time.clone().all(all) && results.states.iter().all(moved)
     }
 
     /// The memory of the run as the forward program has it.
@@ -279,6 +311,11 @@ impl<'a> Run<'a> {
         let own = |it: &&Kept| buffers[it.buffer].own && !program.carries.contains(&it.buffer);
         let values = backward.kept.iter().filter(own).map(|it| it.n * self.packing.rows());
         carried.chain(values).sum::<usize>() * size_of::<f32>()
+    }
+
+    /// What the run was given.
+    pub fn given(&self) -> &Given<'a, f32> {
+        &self.given
     }
 
     /// T.

@@ -202,14 +202,19 @@ impl Sums<'_> {
         }
         frame.sums(machine.path, &mut jobs, machine.team);
         drop(jobs);
-        let ids: Vec<NodeId> = wanted.iter().map(|it| it.0).collect();
-        for (id, numbers) in ids.into_iter().zip(targets) {
-            let value = self.shaped(id, numbers);
-            self.known.insert(id, value);
-        }
+        let found = wanted.iter().zip(targets).map(|((id, sum), numbers)| {
+            let value = match sum {
+                RowSum::Outer(_) => self.shaped(*id, numbers),
+                // The rows are values of the node, also of a product that shares axes.
+                RowSum::Columns(_) => array(&self.program.shapes[id.idx()], numbers),
+            };
+            (*id, value)
+        });
+        let found: Vec<(NodeId, Value<f32>)> = found.collect();
+        self.known.extend(found);
     }
 
-    /// A sum in the shape of its node.
+    /// A sum of products of two values in the shape of its node.
     fn shaped(&self, id: NodeId, numbers: Vec<f32>) -> Value<f32> {
         let shape = &self.program.shapes[id.idx()];
         let Some(order) = self.turned(id) else { return array(shape, numbers) };

@@ -8,6 +8,8 @@ mod checkpoint;
 mod compile;
 mod elementwise;
 mod emit;
+mod error;
+mod finite;
 mod forward;
 mod gradients;
 mod places;
@@ -19,6 +21,8 @@ mod weights;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub use error::EngineError;
+pub(crate) use finite::Blame;
 pub(crate) use forward::Run;
 pub(crate) use stream::Stream;
 
@@ -66,6 +70,8 @@ pub(crate) struct Fast {
     stamp: u64,
     bound: Bound,
     adjoint: Adjoint,
+    /// Whether backward gives norms.
+    flow: bool,
     traced: Vec<NodeId>,
     path: Path,
     threads: usize,
@@ -86,17 +92,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Fast {
-    /// An engine; `None` where a plan does not fit what was asked for.
-    pub fn new(bound: &Bound, traces: &[Name], path: Path, threads: usize) -> Option<Fast> {
-        let graphs = Graphs::new(bound.cell(), bound.env(), traces).run(pipeline::FAST);
-        let (cell, adjoint) = graphs.training();
-        let node = |name: &Name| cell.values.iter().find(|it| it.name == *name).map(|it| it.node);
-        let traced = traces.iter().map(node).collect::<Option<Vec<NodeId>>>()?;
-        let bound = bound.with(&cell).ok()?;
+    /// An engine that gives these named values of the cell beside its outputs and, with `flow`, the
+    /// norms of the states' adjoints beside gradients.
+    ///
+    /// # Errors
+    ///
+    /// When the cell has no value of such a name, or a plan does not fit the machine.
+    pub fn with(
+        bound: &Bound,
+        traces: &[Name],
+        flow: bool,
+        path: Path,
+        threads: usize,
+    ) -> Result<Fast, RunError> {
+        let graphs = Graphs::new(bound.cell(), bound.env(), traces).with_flow(flow);
+        let (cell, adjoint) = graphs.run(pipeline::FAST).training();
+        let node = |name: &Name| {
+            let value = cell.values.iter().find(|it| it.name == *name);
+            value.map(|it| it.node).ok_or_else(|| RunError::unknown_value(&cell, name))
+        };
+        let traced = traces.iter().map(node).collect::<Result<Vec<NodeId>, RunError>>()?;
+        let bound = bound.with(&cell).map_err(|it| EngineError::new(&cell.step, None, it))?;
         let fast = Fast {
             stamp: fresh(),
             bound,
             adjoint,
+            flow,
             traced,
             path,
             threads,
@@ -107,7 +128,17 @@ impl Fast {
         };
         // All inputs given is what mostly comes.
         fast.prepare(Key { fixed: fast.streamed(), keeps: true })?;
-        Some(fast)
+        Ok(fast)
+    }
+
+    #[cfg(test)]
+    pub fn new(
+        bound: &Bound,
+        traces: &[Name],
+        path: Path,
+        threads: usize,
+    ) -> Result<Fast, RunError> {
+        Fast::with(bound, traces, false, path, threads)
     }
 
     /// The same engine, whose runs hold so many bytes at most.
@@ -126,10 +157,10 @@ impl Fast {
     }
 
     /// The programs for what is given.
-    fn prepare(&self, key: Key) -> Option<Arc<Prepared>> {
+    fn prepare(&self, key: Key) -> Result<Arc<Prepared>, EngineError> {
         let mut all = lock(&self.prepared);
         if let Some(known) = all.iter().find(|it| it.key == key) {
-            return Some(Arc::clone(known));
+            return Ok(Arc::clone(known));
         }
         let plan = Plan::of(self.bound.cell(), &self.adjoint, &key.fixed, &self.traced);
         let plan = if key.keeps {
@@ -138,7 +169,7 @@ impl Fast {
             let forward = plan::forward(self.bound.cell(), &key.fixed, &self.traced);
             Plan { forward, ..plan }
         };
-        let compiled = Compiled::new(&self.bound, plan, &self.traced, key.keeps).ok()??;
+        let compiled = Compiled::new(&self.bound, plan, &self.traced, key.keeps)?;
         let prepared = Arc::new(Prepared {
             key,
             compiled: Arc::new(compiled),
@@ -146,51 +177,38 @@ impl Fast {
             backward: Mutex::default(),
         });
         all.push(Arc::clone(&prepared));
-        Some(prepared)
+        Ok(prepared)
     }
 
-    fn prepare_for(&self, call: &Call<'_, f32>, keeps: bool) -> Option<Arc<Prepared>> {
+    fn prepare_for(&self, call: &Call<'_, f32>, keeps: bool) -> Result<Arc<Prepared>, EngineError> {
         let inputs = call.inputs.feeds.iter().map(Option::is_none).collect();
         let masks = matches!(call.masks, super::Masks::Eval);
         self.prepare(Key { fixed: Fixed { inputs, masks }, keeps })
     }
 
-    /// Runs T steps of a batch; `None` where the engine has no program for it.
-    pub fn forward<'a>(
-        &self,
-        call: Call<'a, f32>,
-        keeps: bool,
-    ) -> Option<Result<Run<'a>, RunError>> {
-        let given = match Given::check(call) {
-            Ok(given) => given,
-            Err(fault) => return Some(Err(fault)),
-        };
+    /// Runs T steps of a batch.
+    pub fn forward<'a>(&self, call: Call<'a, f32>, keeps: bool) -> Result<Run<'a>, RunError> {
+        let given = Given::check(call)?;
         let prepared = self.prepare_for(&call, keeps)?;
         let weights = self.forward_weights(&prepared, &given);
         let compiled = Arc::clone(&prepared.compiled);
-        let need = match self.divide(&given, &compiled) {
-            Ok(need) => need,
-            Err(fault) => return Some(Err(fault)),
-        };
+        let need = self.divide(&given, &compiled)?;
         let memory = self.take_for(need.map(|it| it.forward));
         let (traced, machine) = (&self.traced, self.machine());
         let length = need.map(|it| it.length);
-        Some(match length.filter(|it| given.lengths.iter().any(|all| all > it)) {
+        match length.filter(|it| given.lengths.iter().any(|all| all > it)) {
             None => forward::forward(given, compiled, weights, memory, traced, machine),
             Some(it) => checkpoint::forward(given, compiled, weights, memory, traced, machine, it),
-        })
+        }
     }
 
     /// What steps of a batch need, one at a time, from the starts of a call of one step.
-    pub fn stream(&self, call: Call<'_, f32>) -> Option<Result<Stream, RunError>> {
-        let given = match Given::check(call) {
-            Ok(given) => given,
-            Err(fault) => return Some(Err(fault)),
-        };
+    pub fn stream(&self, call: Call<'_, f32>) -> Result<Stream, RunError> {
+        let given = Given::check(call)?;
         let prepared = self.prepare_for(&call, false)?;
         let weights = self.forward_weights(&prepared, &given);
         let compiled = Arc::clone(&prepared.compiled);
-        Some(Ok(Stream::new(self.stamp, &given, compiled, weights, self.machine())))
+        Ok(Stream::new(self.stamp, &given, compiled, weights, self.machine()))
     }
 
     /// Whether a stream is one of this engine.
@@ -209,8 +227,7 @@ impl Fast {
     ) -> Result<(), RunError> {
         if stream.stamp() != params.stamp() {
             let key = Key { fixed: self.streamed(), keeps: false };
-            let none = || RunError::Data("the engine has no program for a step".to_owned());
-            let prepared = self.prepare(key).ok_or_else(none)?;
+            let prepared = self.prepare(key)?;
             // What a step of zeros would be given says what is the same for all steps.
             let shapes = self.bound.input_shapes().iter();
             let feeds = shapes.map(|it| {
@@ -248,6 +265,7 @@ impl Fast {
         let weights = self.backward_weights(run);
         let need = self.divide(&run.given, &run.compiled)?;
         let mut memory = self.take_for(need.map(|it| it.backward));
+        run.flow = self.flow;
         let backward = match run.checkpoints {
             None => backward::backward,
             Some(_) => checkpoint::backward,
@@ -255,6 +273,18 @@ impl Fast {
         let gradients = backward(run, &weights, &mut memory, upstream, self.machine());
         self.give(memory);
         gradients
+    }
+
+    /// The last step at which an adjoint is not finite: computes the gradients of a run once more.
+    pub fn blame(
+        &self,
+        run: &mut Run<'_>,
+        upstream: &Upstream<f32>,
+    ) -> Result<Option<Blame>, RunError> {
+        (run.looks, run.blame) = (true, None);
+        let done = self.backward(run, upstream);
+        run.looks = false;
+        done.map(|_| run.blame.take())
     }
 
     /// Takes back the memory of a run that is over.

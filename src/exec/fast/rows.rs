@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use crate::exec::kernels::machine::{Frame, Packing, Place};
+use crate::exec::kernels::machine::{Frame, Packing, Place, Rows};
 use crate::exec::kernels::{Part, Team};
 
 /// Writes a row.
@@ -84,7 +84,7 @@ pub(super) fn unpack(
     if let Some(batch) = batch
         && is_plain(packing, batch)
         && width == n
-        && place.rows != crate::exec::kernels::machine::Rows::Fixed
+        && place.rows != Rows::Fixed
     {
         let first = frame.offset(place, 0, 0);
         let rows = n * packing.rows();
@@ -128,32 +128,42 @@ pub(super) fn is_finite(all: &[f32], team: &Team) -> bool {
     finite.into_inner()
 }
 
-/// The first of some numbers, and how many.
-pub(super) type Span = (usize, usize);
-
-/// The norms of rows, so many numbers each.
-pub(super) fn norms(all: &[f32], rows: &[Span], norms: &mut [f32], team: &Team) {
-    let mut norms = Some(norms);
-    let len: usize = rows.iter().map(|it| it.1).sum();
-    let steps = rows.len().max(1);
-    let pieces = |size: usize| -> Vec<(&mut [f32], &[Span])> {
-        let size = (size * steps).div_ceil(len.max(1)).max(1);
-        norms.take().into_iter().flat_map(|it| it.chunks_mut(size)).zip(rows.chunks(size)).collect()
+/// The norm of all rows of each step, of so many numbers of each row.
+pub(super) fn norms(frame: &Frame<'_>, place: Place, n: usize, norms: &mut [f32], team: &Team) {
+    let (data, width, packing) =
+        (frame.data(place.buffer), frame.width(place.buffer), frame.packing());
+    let firsts: Vec<usize> = (0..packing.steps()).map(|t| frame.offset(place, t, 0)).collect();
+    let next = if place.rows == Rows::Fixed { 0 } else { width };
+    let of_step = |t: usize| {
+        let rows = (0..packing.active()[t]).map(|it| firsts[t] + it * next);
+        rows.map(|first| squares(&data[first..first + n])).sum::<f64>().sqrt() as f32
     };
-    in_pieces(team, len, pieces, &|(norms, rows)| {
-        for (norm, (first, len)) in norms.iter_mut().zip(rows.iter()) {
-            *norm = squares(&all[*first..first + len]).sqrt();
-        }
+    let mut norms = Some(norms);
+    let steps = packing.steps().max(1);
+    let pieces = |size: usize| -> Vec<(usize, &mut [f32])> {
+        let size = (size * steps).div_ceil(n * packing.rows() + 1).max(1);
+        let pieces = norms.take().into_iter().flat_map(|it| it.chunks_mut(size));
+        pieces.enumerate().map(|(at, it)| (at * size, it)).collect()
+    };
+    in_pieces(team, n * packing.rows(), pieces, &|(first, norms)| {
+        norms.iter_mut().zip(*first..).for_each(|(norm, t)| *norm = of_step(t));
     });
 }
 
-/// The sum of squares, in the order of sixteen sums.
-pub(super) fn squares(all: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let chunks = all.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().map(|it| it * it).sum();
+/// The Euclidean norm.
+pub(super) fn norm(all: &[f32]) -> f32 {
+    squares(all).sqrt() as f32
+}
+
+/// The sum of squares in double precision, where no square of a number in single precision is 0 or
+/// infinite; in the order of eight sums.
+fn squares(all: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let square = |it: &f32| f64::from(*it) * f64::from(*it);
+    let chunks = all.chunks_exact(8);
+    let rest: f64 = chunks.remainder().iter().map(square).sum();
     for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, it)| *sum += it * it);
+        sums.iter_mut().zip(chunk).for_each(|(sum, it)| *sum += square(it));
     }
-    sums.iter().sum::<f32>() + rest
+    sums.iter().sum::<f64>() + rest
 }

@@ -159,7 +159,7 @@ fn expected<F: Real>(bound: &Bound, case: &Case<F>, traces: &[Name]) -> Results<
 pub(super) fn found(fast: &Fast, case: &Case<f32>, keeps: bool) -> Results<f32> {
     let Case { params, inputs, state, masks, upstream } = case;
     let call = Call { bound: fast.bound(), params, inputs, state, masks };
-    let mut run = fast.forward(call, keeps).expect("a program").unwrap();
+    let mut run = fast.forward(call, keeps).unwrap();
     let mut all = named("output", &run.outputs);
     all.extend(named("state", &run.states));
     all.extend(named("trace", &run.traces));
@@ -182,7 +182,8 @@ fn compare(name: &str, bound: &Bound, case: &Case<f32>, paths: &[Path]) {
     let exact = expected(bound, &case.exact(), &names);
     for path in paths {
         for traces in [&names[..], &[]] {
-            let engine = |threads: usize| Fast::new(bound, traces, *path, threads).expect(name);
+            let engine =
+                |threads: usize| Fast::with(bound, traces, true, *path, threads).expect(name);
             let fast = engine(1);
             for keeps in [false, true] {
                 let results = found(&fast, case, keeps);
@@ -285,6 +286,144 @@ fn any_number_of_threads_gives_the_same_bits() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A cell of these lines, whose dims are set.
+fn own(lines: &str, sizes: &[(&str, i64)]) -> Bound {
+    let cell = crate::Spec::parse(&format!("cell Own {{\n{lines}\n}}")).unwrap();
+    cell.configure(None, &[]).unwrap().bind(sizes.iter().copied()).unwrap()
+}
+
+/// Products that share axes are summed over rows as they are; their axes may stand in any order.
+#[test]
+fn gradients_of_products_that_share_several_axes() {
+    let spec = |first: &str, second: &str, sum: &str| {
+        format!(
+            "  dims A, B, C, R, T, Q
+  input v: [A, B, C]
+  param G: [2, Q, B * T], F: [2, R, T, C]
+  let one = {first}
+  let two = {second}
+  output y = {sum}"
+        )
+    };
+    let chain = |at: usize| format!("transpose(reshape(transpose(F[{at}] @ v), [A, B * T, R]))");
+    let plain = |at: usize| format!("reshape(F[{at}] @ v, [A, B * T, R])");
+    let sizes = [("A", 3), ("B", 2), ("C", 4), ("R", 5), ("T", 3), ("Q", 2)];
+    for (first, second, sum) in [
+        (chain(0), chain(1), "G[0] @ one + G[1] @ two"),
+        (chain(0), chain(0), "(G[0] @ one) * (G[1] @ two)"),
+        (chain(1), chain(0), "tanh(G[1] @ one) - G[1] @ two"),
+        (plain(0), plain(1), "G[0] @ transpose(one) + G[1] @ transpose(two)"),
+        (plain(0), chain(1), "transpose(G[0] @ transpose(one)) - transpose(G[0] @ two)"),
+    ] {
+        let bound = own(&spec(&first, &second, sum), &sizes);
+        for lengths in [None, Some(vec![4, 0, 5])] {
+            compare(sum, &bound, &Case::new(&bound, 5, 3, lengths), &Path::available());
+        }
+    }
+}
+
+/// The programs for all that may be given and left out, in training and in evaluation.
+#[test]
+fn every_cell_of_the_library_has_every_program() {
+    every_cell(|_, name, cell| {
+        let bound = sized(cell, 3).expect("sizes that fit");
+        let fast = Fast::new(&bound, &[], Path::best(), 1).expect(name);
+        let has_default = |it: &crate::ir::Input| it.default.is_some();
+        for left_out in [false, true] {
+            let inputs = bound.cell().inputs.iter();
+            let inputs: Vec<bool> = inputs.map(|it| left_out && has_default(it)).collect();
+            for (masks, keeps) in [(false, false), (false, true), (true, false), (true, true)] {
+                let fixed = Fixed { inputs: inputs.clone(), masks };
+                fast.prepare(Key { fixed, keeps }).expect(name);
+            }
+        }
+    });
+}
+
+/// What no cell draws: plans that are spoilt on their way to a program.
+#[test]
+fn a_plan_that_does_not_fit_is_an_error_that_names_the_value() {
+    let bound = own(
+        "  dims N
+  input x: [N], s: []
+  param p: [N]
+  let q = tanh(p)
+  let wide = sigmoid(x) * q
+  let narrow = exp(s)
+  output wide, narrow",
+        &[("N", 5)],
+    );
+    let fast = Fast::new(&bound, &[], Path::best(), 1).unwrap();
+    let plan = || Plan::of(fast.bound.cell(), &fast.adjoint, &fast.streamed(), &[]);
+    assert!(Compiled::new(&fast.bound, plan(), &[], true).is_ok());
+    let fault = |plan| Compiled::new(&fast.bound, plan, &[], true).unwrap_err();
+    let ends_well = |fault: &EngineError| {
+        assert!(fault.to_string().ends_with("--engine reference"), "{fault}");
+        assert!(RunError::from(fault.clone()).to_string().ends_with("--engine reference"));
+    };
+
+    // A value of five numbers among those of one: it is written beyond its rows.
+    let mut spoilt = plan();
+    let tasks = |spoilt: &mut Plan| {
+        let stage = spoilt.forward.stages.iter().position(|it| !it.tasks.is_empty()).unwrap();
+        std::mem::take(&mut spoilt.forward.stages[stage].tasks)
+    };
+    let all: Vec<NodeId> = tasks(&mut spoilt).iter().flat_map(plan::Task::nodes).collect();
+    let stage = spoilt.forward.stages.iter().position(|it| it.tasks.is_empty()).unwrap();
+    spoilt.forward.stages[stage].tasks = vec![plan::Task::Elementwise(all)];
+    let found = fault(spoilt);
+    assert!(["`wide`", "`narrow`", "a value of `sigmoid`"].contains(&&*found.what), "{found}");
+    assert!(found.span.is_some());
+    ends_well(&found);
+
+    // What is the same for all rows, read row by row.
+    let mut spoilt = plan();
+    let graph = &spoilt.adjoint.graph;
+    let of_q = |it: &NodeId| {
+        let op = &graph.node(*it).op;
+        matches!(op, Op::Leaf(Leaf::Forward(of)) if fast.bound.cell().step.node(*of).name.as_deref() == Some("q"))
+    };
+    let leaf = graph.ids().find(of_q).expect("backward reads q");
+    spoilt.backward.once[leaf.idx()] = false;
+    let found = fault(spoilt);
+    assert_eq!(found.what, "`q`");
+    ends_well(&found);
+}
+
+/// One step of one sequence is interpreted, and backward goes on in the fast engine.
+#[test]
+fn what_is_not_finite_takes_one_step_of_the_interpreter() {
+    let spec = crate::Spec::parse(crate::api::library_file("lstm").unwrap().source).unwrap();
+    let bound = sized(spec.cells().last().unwrap(), 4).unwrap();
+    let mut case = Case::new(&bound, 9, 3, Some(vec![9, 4, 9]));
+    let spoil = |case: &mut Case<f32>, at: [usize; 3]| {
+        if let Some(Feed::Batch(x)) = &mut case.inputs.feeds[0] {
+            x[at] = f32::NAN;
+        }
+    };
+    // Padding is not read.
+    spoil(&mut case, [5, 1, 0]);
+    for (spoilt, steps) in [(false, 0), (true, 1)] {
+        if spoilt {
+            spoil(&mut case, [6, 2, 1]);
+        }
+        for memory in [None, Some(1 << 15)] {
+            let options = exec::EngineOptions { memory, ..exec::EngineOptions::default() };
+            let engine = bound.engine(options).unwrap();
+            let before = exec::eval::RUNS.get();
+            let run = engine.forward(&case.params, &case.inputs, &case.state).unwrap();
+            assert_eq!(run.segments() > 1, memory.is_some());
+            let found = run.not_finite.as_ref().map(ToString::to_string);
+            let expected = "`x` is NaN at step 6, sequence 2, unit [1]".to_owned();
+            assert_eq!(found, spoilt.then_some(expected));
+            assert_eq!(run.engine(), exec::EngineKind::Fast);
+            let gradients = engine.backward(&run, &case.upstream).unwrap();
+            assert_eq!(gradients.params[0].as_ref().unwrap()[[0, 1]].is_nan(), spoilt);
+            assert_eq!(exec::eval::RUNS.get() - before, steps);
         }
     }
 }

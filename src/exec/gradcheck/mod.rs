@@ -202,7 +202,7 @@ impl Derived {
         let tangent = derive::tangent(&cell, &pointwise::table());
         // Another number of threads gives the same bits.
         let options = EngineOptions { threads: 1, ..EngineOptions::default() };
-        let engine = (engine == EngineKind::Fast).then(|| bound.engine(options));
+        let engine = (engine == EngineKind::Fast).then(|| bound.engine(options)).transpose()?;
         Ok(Derived { bound: bound.with(&cell)?, adjoint, tangent, engine })
     }
 }

@@ -5,7 +5,8 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use super::super::arrays::{Feed, Gradients, Upstream};
 use super::super::bind::{Bound, shapes};
 use super::super::eval::{Program, Value, eval, zeros};
-use super::given::{Given, at};
+use super::finite::{self, NotFinite};
+use super::given::Given;
 use super::{Run, RunError};
 use crate::derive::Adjoint;
 use crate::ir::{Leaf, Node, NodeId, Op, Real, Start};
@@ -23,35 +24,18 @@ pub fn backward<F: Real>(
     let cell = bound.cell();
     let upstream = Checked::new(given, upstream)?;
     let graph_shapes = shapes(&adjoint.graph, bound.env())?;
-    let program = Program::new(&adjoint.graph, &graph_shapes, bound.env(), &mut |_, node| {
-        if let Op::Leaf(Leaf::Forward(of)) = node.op {
-            run.step.known(of).cloned()
-        } else {
-            given.fixed(&node.op)
-        }
-    });
+    let program = backward_program(given, bound, &run.step, (adjoint, &graph_shapes));
 
     let real: Vec<bool> = cell.carries.iter().map(|it| it.is_real()).collect();
     let mut gradients = zero_gradients(given);
-    let mut flow = vec![vec![F::zero(); given.steps + 1]; cell.carries.len()];
+    let mut flow = vec![vec![Norm::default(); given.steps + 1]; cell.carries.len()];
     for (sequence, past) in run.past.iter().enumerate() {
         let length = given.lengths[sequence];
         let mut adjoints: Vec<Value<F>> =
             (0..cell.carries.len()).map(|it| upstream.state(it, sequence)).collect();
-        add_squares(&mut flow, &adjoints, length);
         for time in (0..length).rev() {
-            let values = run.values(sequence, time, &past[time]);
-            let step = program.run(&mut |_, node| {
-                if let Op::Leaf(Leaf::Forward(of)) = node.op {
-                    values[of.idx()].clone()
-                } else if let Op::Leaf(Leaf::OutputAdjoint(output)) = node.op {
-                    upstream.output(output, time, sequence)
-                } else if let Op::Leaf(Leaf::CarryAdjoint(carry)) = node.op {
-                    adjoints[carry].clone()
-                } else {
-                    run.leaf(node, sequence, time, &past[time])
-                }
-            });
+            let at = At { time, sequence, before: &past[time], adjoints: &adjoints };
+            let step = back(given, [&run.step, &program], &upstream, &at);
             for (sum, root) in gradients.params.iter_mut().zip(&adjoint.params) {
                 if let (Some(sum), Some(root)) = (sum, root) {
                     *sum += &step[root.idx()];
@@ -68,13 +52,19 @@ pub fn backward<F: Real>(
                     Feed::Shared(_) => now += &step[root.idx()],
                 }
             }
+            for (carry, root) in adjoint.nexts.iter().enumerate() {
+                let whole = root.map_or(&adjoints[carry], |it| &step[it.idx()]);
+                flow[carry][time + 1].add(whole);
+            }
             for (carry, root) in adjoint.carries.iter().enumerate() {
                 adjoints[carry] = match root {
                     Some(root) => step[root.idx()].clone(),
                     None => zeros(&bound.carry_shapes()[carry]),
                 };
             }
-            add_squares(&mut flow, &adjoints, time);
+        }
+        for (flow, adjoint) in flow.iter_mut().zip(&adjoints) {
+            flow[0].add(adjoint);
         }
         for (start, adjoint) in gradients.starts.iter_mut().zip(&adjoints) {
             if let Some(start) = start {
@@ -83,9 +73,103 @@ pub fn backward<F: Real>(
         }
     }
     finish_starts(given, adjoint, &mut gradients)?;
-    let flow = flow.into_iter().map(|it| it.into_iter().map(F::sqrt).collect());
+    let flow = flow.into_iter().map(|it| it.iter().map(Norm::value).collect());
     gradients.flow = flow.zip(real).map(|(it, real)| real.then_some(it)).collect();
     Ok(gradients)
+}
+
+/// A step on the way back: which it is, the carried values before it and the adjoints of those after it.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a, F> {
+    pub(crate) time: usize,
+    pub(crate) sequence: usize,
+    pub(crate) before: &'a [Value<F>],
+    pub(crate) adjoints: &'a [Value<F>],
+}
+
+/// The values of the backward step at one step; `programs` are those of the step forward and back.
+fn back<F: Real>(
+    given: &Given<'_, F>,
+    programs: [&Program<'_, F>; 2],
+    upstream: &Checked<'_, F>,
+    at: &At<'_, F>,
+) -> Vec<Value<F>> {
+    let At { time, sequence, before, adjoints } = *at;
+    let leaf = |node: &Node| given.leaf(node, sequence, time, before);
+    let values = programs[0].run(&mut |_, node| leaf(node));
+    programs[1].run(&mut |_, node| match node.op {
+        Op::Leaf(Leaf::Forward(of)) => values[of.idx()].clone(),
+        Op::Leaf(Leaf::OutputAdjoint(output)) => upstream.output(output, time, sequence),
+        Op::Leaf(Leaf::CarryAdjoint(carry)) => adjoints[carry].clone(),
+        _ => leaf(node),
+    })
+}
+
+/// The backward step, with all that does not vary.
+fn backward_program<'p, F: Real>(
+    given: &Given<'_, F>,
+    bound: &'p Bound,
+    step: &Program<'_, F>,
+    (adjoint, shapes): (&'p Adjoint, &'p [Vec<usize>]),
+) -> Program<'p, F> {
+    Program::new(&adjoint.graph, shapes, bound.env(), &mut |_, node| match node.op {
+        Op::Leaf(Leaf::Forward(of)) => step.known(of).cloned(),
+        _ => given.fixed(&node.op),
+    })
+}
+
+/// The first adjoint that is not finite at a step, by the equation that it is of. `given` may be that of another graph
+/// than that of `bound`, whose adjoint this is.
+pub(crate) fn look_back<F: Real>(
+    bound: &Bound,
+    adjoint: &Adjoint,
+    given: &Given<'_, F>,
+    upstream: &Upstream<F>,
+    at: &At<'_, F>,
+) -> Result<Option<NotFinite>, RunError> {
+    let upstream = Checked::new(given, upstream)?;
+    let sizes = shapes(&adjoint.graph, bound.env())?;
+    let fixed = &mut |_, node: &Node| given.fixed(&node.op);
+    let step = Program::new(&bound.cell().step, bound.step_shapes(), bound.env(), fixed);
+    let program = backward_program(given, bound, &step, (adjoint, &sizes));
+    let values = back(given, [&step, &program], &upstream, at);
+    Ok(finite::adjoint(bound.cell(), adjoint, &values, at.time, at.sequence))
+}
+
+/// The first adjoint of a run that is not finite, on the way from the last step to the first.
+pub(crate) fn first_not_finite<F: Real>(
+    run: &Run<'_, F>,
+    adjoint: &Adjoint,
+    upstream: &Upstream<F>,
+) -> Result<Option<NotFinite>, RunError> {
+    let given = &run.given;
+    let (bound, cell) = (given.bound, given.bound.cell());
+    let upstream = Checked::new(given, upstream)?;
+    let sizes = shapes(&adjoint.graph, bound.env())?;
+    let program = backward_program(given, bound, &run.step, (adjoint, &sizes));
+    let mut found: Option<NotFinite> = None;
+    for (sequence, past) in run.past.iter().enumerate() {
+        let mut adjoints: Vec<Value<F>> =
+            (0..cell.carries.len()).map(|it| upstream.state(it, sequence)).collect();
+        for time in (0..given.lengths[sequence]).rev() {
+            // Of two sequences at one step the first one.
+            if found.as_ref().is_some_and(|it| it.place.step >= Some(time)) {
+                break;
+            }
+            let at = At { time, sequence, before: &past[time], adjoints: &adjoints };
+            let step = back(given, [&run.step, &program], &upstream, &at);
+            if let Some(it) = finite::adjoint(cell, adjoint, &step, time, sequence) {
+                found = Some(it);
+                break;
+            }
+            let next = |(carry, root): (usize, &Option<NodeId>)| match root {
+                Some(root) => step[root.idx()].clone(),
+                None => zeros(&bound.carry_shapes()[carry]),
+            };
+            adjoints = adjoint.carries.iter().enumerate().map(next).collect();
+        }
+    }
+    Ok(found)
 }
 
 /// The gradients of a run, all 0.
@@ -114,11 +198,27 @@ pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Gradients<F> {
     }
 }
 
-fn add_squares<F: Real>(flow: &mut [Vec<F>], adjoints: &[Value<F>], boundary: usize) {
-    for (flow, adjoint) in flow.iter_mut().zip(adjoints) {
-        for it in adjoint {
-            flow[boundary] += *it * *it;
+/// A Euclidean norm, as a multiple of the largest number so far: no square is too small or too large.
+#[derive(Clone, Copy, Default)]
+struct Norm {
+    largest: f64,
+    squares: f64,
+}
+
+impl Norm {
+    fn add<F: Real>(&mut self, values: &Value<F>) {
+        for it in values.iter().map(|it| Real::to_f64(*it).abs()).filter(|it| *it != 0.0) {
+            if it > self.largest {
+                self.squares *= (self.largest / it).powi(2);
+                self.largest = it;
+            }
+            // Also of two infinities, whose quotient is none.
+            self.squares += if it == self.largest { 1.0 } else { (it / self.largest).powi(2) };
         }
+    }
+
+    fn value<F: Real>(&self) -> F {
+        F::of(self.largest * self.squares.sqrt())
     }
 }
 
@@ -267,31 +367,6 @@ impl<'u, F: Real> Checked<'u, F> {
 }
 
 impl<F: Real> Run<'_, F> {
-    /// A leaf of the step graph at one step of one sequence; derived graphs may read it too.
-    pub(crate) fn leaf(
-        &self,
-        node: &Node,
-        sequence: usize,
-        time: usize,
-        before: &[Value<F>],
-    ) -> Value<F> {
-        if let Op::Leaf(Leaf::Input(input)) = node.op {
-            match &self.given.inputs.feeds[input] {
-                Some(feed) => at(feed, feed.array(), time, sequence),
-                None => unreachable!("an input that is not given has its default, which is fixed"),
-            }
-        } else if let Op::Leaf(Leaf::Carry(carry)) = node.op {
-            before[carry].clone()
-        } else if let Op::Leaf(Leaf::Mask(mask)) = node.op {
-            self.given.mask(mask, time, sequence)
-        } else {
-            unreachable!(
-                "a graph reads inputs, masks, carried values and what is fixed: {:?}",
-                node.op
-            )
-        }
-    }
-
     /// The value of a node of the step graph that does not vary, if it does not.
     pub(crate) fn known(&self, node: NodeId) -> Option<Value<F>> {
         self.step.known(node).cloned()

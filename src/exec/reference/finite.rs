@@ -6,9 +6,11 @@ use ndarray::ArrayD;
 
 use super::super::arrays::Gradients;
 use super::super::bind::Bound;
-use super::super::eval::Value;
+use super::super::eval::{Program, Value};
+use super::given::Given;
+use crate::derive::Adjoint;
 use crate::diag::Code;
-use crate::ir::{Cell, Real};
+use crate::ir::{Cell, Real, ValueKind};
 use crate::text::Name;
 
 /// A NaN, or an infinity where there must be none.
@@ -53,6 +55,24 @@ impl NotFinite {
     pub fn code(&self) -> Code {
         Code::NotFinite
     }
+
+    /// What stands at a position of a value of this shape, at one step of one sequence.
+    pub(crate) fn at_step(
+        name: &str,
+        value: f64,
+        step: usize,
+        sequence: usize,
+        position: usize,
+        shape: &[usize],
+    ) -> NotFinite {
+        let mut rest = position;
+        let mut unit = vec![0; shape.len()];
+        for (at, size) in unit.iter_mut().zip(shape).rev() {
+            (*at, rest) = (rest % size.max(&1), rest / size.max(&1));
+        }
+        let place = Place { step: Some(step), sequence: Some(sequence), unit };
+        NotFinite { name: format!("`{name}`"), value, place }
+    }
 }
 
 /// The first element that `wrong` finds, with its position.
@@ -87,6 +107,53 @@ pub(super) fn look<F: Real>(
             return;
         }
     }
+}
+
+/// What is first not finite at one step of one sequence, which is computed again from the carried values before it.
+/// `given` is what a run was given, also one whose graph is another than that of `bound`.
+pub(crate) fn look_again<F: Real>(
+    bound: &Bound,
+    given: &Given<'_, F>,
+    before: &[Value<F>],
+    step: usize,
+    sequence: usize,
+) -> Option<NotFinite> {
+    let graph = &bound.cell().step;
+    let program =
+        Program::new(graph, bound.step_shapes(), bound.env(), &mut |_, node| given.fixed(&node.op));
+    let values = program.run(&mut |_, node| given.leaf(node, sequence, step, before));
+    let mut found = None;
+    look(&mut found, bound.cell(), &values, step, sequence);
+    found
+}
+
+/// The first adjoint that is not finite among the values of a backward step, called by the equation that it is of.
+pub(super) fn adjoint<F: Real>(
+    cell: &Cell,
+    adjoint: &Adjoint,
+    values: &[Value<F>],
+    step: usize,
+    sequence: usize,
+) -> Option<NotFinite> {
+    let named = adjoint.values.iter().map(|(name, node)| (Some(name), *node));
+    let roots = adjoint.carries.iter().chain(&adjoint.inputs).chain(&adjoint.params).flatten();
+    let all = named.chain(roots.map(|it| (None, *it)));
+    let mut found = all.filter_map(|(name, node)| {
+        Some((name, node, first(&values[node.idx()], |it| !it.is_finite())?))
+    });
+    let (name, node, (unit, value)) = found.next()?;
+    // The declared name before it, as names come before what they are.
+    let span = adjoint.graph.node(node).span;
+    let before = cell.values.iter().filter(|it| {
+        it.kind != ValueKind::Input && it.span.file == span.file && it.span.start <= span.start
+    });
+    let name = match (before.max_by_key(|it| it.span.start), name) {
+        (Some(equation), _) => format!("the adjoint in the equation of `{}`", equation.name),
+        (None, Some(name)) => format!("`{name}`"),
+        (None, None) => "an adjoint".to_owned(),
+    };
+    let place = Place { step: Some(step), sequence: Some(sequence), unit };
+    Some(NotFinite { name, value, place })
 }
 
 /// How the leading axes of a gradient are to be read.

@@ -7,10 +7,11 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use super::super::arrays::{Feed, InitialState, Inputs, Params};
 use super::super::bind::{BindError, Bound, MAX_BYTES, extent};
 use super::super::eval::{Value, eval};
+use super::super::fast::EngineError;
 use super::super::masks::{self, Extents};
 use super::{Call, Place};
 use crate::diag::Code;
-use crate::ir::{Cell, Leaf, Op, Real, Scope, Start};
+use crate::ir::{Cell, Leaf, Node, Op, Real, Scope, Start};
 use crate::text::Name;
 
 /// Step numbers up to this are exact in double precision.
@@ -74,6 +75,9 @@ pub enum RunError {
     /// A derived graph that does not fit the sizes.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A cell that the fast engine cannot run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A name that is asked for and that the cell does not have.
     #[error("cell `{cell}` has no named value `{name}`; it has {known}")]
     UnknownValue {
@@ -96,7 +100,7 @@ impl RunError {
             RunError::Lengths(_) => Code::BadLengths,
             RunError::TooLarge { .. } | RunError::Memory { .. } => Code::SizesTooLarge,
             RunError::Bind(fault) => fault.code(),
-            RunError::UnknownValue { .. } => Code::BadSetting,
+            RunError::Engine(_) | RunError::UnknownValue { .. } => Code::BadSetting,
         }
     }
 
@@ -262,6 +266,28 @@ impl<'a, F: Real> Given<'a, F> {
         match &self.inputs.feeds[input] {
             Some(feed) => at(feed, feed.array(), time, sequence),
             None => unreachable!("an input that is not given has its default, which is fixed"),
+        }
+    }
+
+    /// A leaf of the step graph at one step of one sequence; derived graphs may read it too.
+    pub(crate) fn leaf(
+        &self,
+        node: &Node,
+        sequence: usize,
+        time: usize,
+        before: &[Value<F>],
+    ) -> Value<F> {
+        if let Op::Leaf(Leaf::Input(input)) = node.op {
+            self.input(input, time, sequence)
+        } else if let Op::Leaf(Leaf::Carry(carry)) = node.op {
+            before[carry].clone()
+        } else if let Op::Leaf(Leaf::Mask(mask)) = node.op {
+            self.mask(mask, time, sequence)
+        } else {
+            unreachable!(
+                "a graph reads inputs, masks, carried values and what is fixed: {:?}",
+                node.op
+            )
         }
     }
 

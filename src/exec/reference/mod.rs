@@ -12,7 +12,10 @@ mod tangent;
 use ndarray::{ArrayD, Axis, IxDyn};
 
 pub use backward::backward;
-pub(crate) use backward::{Checked, finish_starts, zero_gradients};
+pub(crate) use backward::{
+    At, Checked, finish_starts, first_not_finite, look_back, zero_gradients,
+};
+pub(crate) use finite::look_again;
 pub use finite::{NotFinite, Place, check_gradients};
 pub(crate) use given::Given;
 pub use given::RunError;
@@ -144,7 +147,7 @@ impl<F: Real> Run<'_, F> {
         time: usize,
         before: &[Value<F>],
     ) -> Vec<Value<F>> {
-        self.step.run(&mut |_, node| self.leaf(node, sequence, time, before))
+        self.step.run(&mut |_, node| self.given.leaf(node, sequence, time, before))
     }
 }
 

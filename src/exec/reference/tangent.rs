@@ -88,7 +88,7 @@ pub fn tangent<F: Real>(
                         (Some(_), None) | (None, _) => zeros(&bound.input_shapes()[input]),
                     }
                 } else {
-                    run.leaf(node, sequence, time, before)
+                    given.leaf(node, sequence, time, before)
                 }
             });
             for (all, root) in tangents.outputs.iter_mut().zip(&derived.outputs) {

@@ -254,7 +254,8 @@ pointwise! {
         a.powf(b);
         // At b = 0 the derivative is 0, also where a is 0 and a ^ -1 is not finite.
         [Some(|v| v.select(v.is(Pointwise::Equal, v.b(), 0.0), 0.0, v.b() * v.pow(v.a(), v.b() - 1.0))),
-         Some(|v| v.y() * v.f(Pointwise::Log, v.a()))];
+         // And where the power is 0: not 0 times the logarithm of 0.
+         Some(|v| v.select(v.is(Pointwise::Equal, v.y(), 0.0), 0.0, v.y() * v.f(Pointwise::Log, v.a())))];
         |r| if r[0].lo >= 0.0 { corners(r[0], r[1], f64::powf) } else { ANY },
         [POSITIVE, REAL], Everywhere;
     /// `-v`

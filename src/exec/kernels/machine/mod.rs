@@ -201,6 +201,15 @@ pub struct PackSize {
     pub columns: usize,
 }
 
+/// Why code is no program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unsound {
+    /// Where the instruction at fault writes; `None` where no single one is.
+    pub target: Option<Place>,
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
 /// Code whose places were checked.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -214,23 +223,27 @@ pub struct Program {
 }
 
 impl Program {
-    /// Checks code; `None` where a place leaves its buffer, something is written that is lent, an
-    /// instruction writes what it reads elsewhere, or the number of operands is wrong.
+    /// Checks code. It is unsound where a place leaves its buffer, something is written that is
+    /// lent, an instruction writes what it reads elsewhere, or the number of operands is wrong.
     pub fn new(
         buffers: Vec<Buffer>,
         packs: Vec<PackSize>,
         parts: Vec<Part>,
         backward: bool,
-    ) -> Option<Program> {
-        let sound = parts.iter().all(|part| {
+    ) -> Result<Program, Unsound> {
+        for part in &parts {
             let checker = Checker { buffers: &buffers, packs: &packs, is_loop: part.is_loop };
-            part.code.iter().all(|it| checker.is_sound(it)) && writes_one_way(part)
-        });
-        if !sound {
-            return None;
+            if let Some(code) = part.code.iter().find(|it| !checker.is_sound(it)) {
+                let reason = "an instruction leaves its rows, or writes what is read elsewhere";
+                return Err(Unsound { target: code.targets().first().copied(), reason });
+            }
+            if !writes_one_way(part) {
+                let reason = "a loop writes the rows before and after a step";
+                return Err(Unsound { target: None, reason });
+            }
         }
         let splits = parts.iter().map(|it| split::Split::of(it, &packs)).collect();
-        Some(Program { buffers, packs, parts, splits, backward })
+        Ok(Program { buffers, packs, parts, splits, backward })
     }
 
     /// The buffers.

@@ -37,8 +37,20 @@ fn taken(code: Code) -> [bool; 2] {
     [true, false].map(|is_loop| {
         let packs = vec![PackSize { depths: vec![4, 2], columns: 4 }];
         let part = Part { is_loop, code: vec![code.clone()] };
-        Program::new(buffers(), packs, vec![part], false).is_some()
+        Program::new(buffers(), packs, vec![part], false).is_ok()
     })
+}
+
+#[test]
+fn an_instruction_at_fault_is_told_by_where_it_writes() {
+    let part = |code| Part { is_loop: true, code };
+    let good = Code::Copy { from: LENT, to: EACH, n: WIDTH };
+    let bad = Code::Copy { from: LENT, to: LOCAL, n: WIDTH + 1 };
+    let fault = Program::new(buffers(), Vec::new(), vec![part(vec![good, bad])], false);
+    assert_eq!(fault.unwrap_err().target, Some(LOCAL));
+    let both = [OLD, NEW].map(|to| Code::Copy { from: LENT, to, n: 1 });
+    let fault = Program::new(buffers(), Vec::new(), vec![part(both.to_vec())], false);
+    assert_eq!(fault.unwrap_err().target, None);
 }
 
 const BOTH: [bool; 2] = [true; 2];

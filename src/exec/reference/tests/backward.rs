@@ -166,9 +166,9 @@ fn the_flow_is_the_norm_of_the_adjoint_at_each_step() {
     let all = gradients(&bound, &batch(4, 2), &declared(), &ones());
     let flow = all.flow[0].as_ref().unwrap();
     assert_eq!(flow.len(), 5);
-    // After the last step nothing comes from outside, before the first it is the gradient of the
+    // After the last step there is what outputs give, before the first it is the gradient of the
     // start.
-    assert_eq!(flow[4], 0.0);
+    assert!(flow[4] > 0.0);
     let mut start = all.starts[0].clone().unwrap();
     // The start of `h` also has what comes through `h.2`, which starts as `h`.
     start -= all.starts[1].as_ref().unwrap();
