@@ -151,6 +151,9 @@ fn static_types(tree: &Tree<'_>, recorder: &Recorder) {
 
 fn sizes(call: &hir::Call<'_>, size: &dyn Fn(&Expr<'_>)) {
     call.over.iter().flat_map(|it| it.0.dims()).for_each(size);
+    if let hir::Callee::Form = call.callee {
+        call.rest.iter().filter(|it| matches!(it.kind, Kind::Array(_))).for_each(size);
+    }
     let hir::Callee::Builtin(signature) = call.callee else { return };
     for (param, arg) in signature.params.iter().zip(&call.args) {
         if let (hir::builtin::Kind::Size | hir::builtin::Kind::Shape, Some(arg)) = (param.kind, arg)

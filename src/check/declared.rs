@@ -58,7 +58,9 @@ impl<'a> Declared<'a> {
             shapes.extend(shape.iter().map(|it| (group.ast.type_.span, it.clone())));
             for def in &group.defs {
                 declared.shapes[*def].clone_from(&shape);
-                declared.below[*def].clone_from(&below);
+                if declared.kind(*def).is_given() || declared.kind(*def) == DefKind::Feedback {
+                    declared.below[*def].clone_from(&below);
+                }
             }
         }
         let number = |slots: &mut IdVec<DefId, usize>, all: &mut dyn Iterator<Item = DefId>| {

@@ -226,7 +226,7 @@ fn function<'a>(known: &Known<'a>, id: FunctionId, shared: &mut Shared) -> Funct
         }
     }
     for name in names {
-        resolver.bind(Local { name, kind: LocalKind::Parameter });
+        resolver.bind(Local { name, kind: LocalKind::Parameter, defines: None });
     }
     resolver.place = Place::Body;
     let (body, derivative) = match ast {

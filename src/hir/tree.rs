@@ -465,6 +465,8 @@ pub struct Local<'a> {
     pub name: &'a Ident,
     /// What it is.
     pub kind: LocalKind,
+    /// Of an accumulator that bears the name of what its loop defines: that.
+    pub defines: Option<DefId>,
 }
 
 /// What a local is.

@@ -112,7 +112,7 @@ impl Lower<'_, '_> {
     /// The body of a function with its parameters bound. Reports from within say which call they come from.
     fn body(&mut self, body: &Expr<'_>, locals: &[(LocalId, Value)], call: Span) -> Value {
         let before = self.sink.len();
-        let value = self.expr(body, &Scope { locals });
+        let value = self.expr(body, &Scope { locals, in_function: true });
         for fault in &mut self.sink[before..] {
             // The innermost call and the outermost one; those between say little.
             let mut calls = fault.labels.iter_mut().filter(|it| it.message == IN_CALL).skip(1);

@@ -74,7 +74,7 @@ impl Lower<'_, '_> {
                 turns: format!("{}[{turn}]", place.turns),
             };
             self.body_values(fold, order, &mut locals, &here);
-            let inside = Scope { locals: &locals };
+            let inside = Scope { locals: &locals, ..*scope };
             let mut results = Vec::with_capacity(carried.len());
             for (idx, result) in fold.results.iter().enumerate() {
                 let value = self.expr(result, &inside);
@@ -108,7 +108,7 @@ impl Lower<'_, '_> {
         let first = self.inner.get(&place.equation).map_or(0, Vec::len);
         for idx in order {
             let Inner { role, names, value } = &fold.body[*idx];
-            let scope = Scope { locals: &*locals };
+            let scope = Scope { locals: &*locals, in_function: false };
             let (values, span) = match value {
                 hir::Value::Expr(expr) => (vec![self.expr(expr, &scope)], expr.span()),
                 hir::Value::Fold(inner) => {

@@ -80,11 +80,13 @@ pub(super) enum Phase {
 pub(super) struct Scope<'s> {
     /// The latest of one loop variable hides those of earlier iterations.
     pub locals: &'s [(LocalId, Value)],
+    /// Whether they are parameters of a function, not names of a loop of the cell.
+    pub in_function: bool,
 }
 
 impl Scope<'_> {
     /// The scope of an equation.
-    pub const CELL: Scope<'static> = Scope { locals: &[] };
+    pub const CELL: Scope<'static> = Scope { locals: &[], in_function: false };
 
     fn local(&self, local: LocalId) -> Option<&Value> {
         self.locals.iter().rev().find(|it| it.0 == local).map(|it| &it.1)
@@ -395,7 +397,11 @@ impl<'c, 'a> Lower<'c, 'a> {
     /// An expression with what messages need of it.
     fn operand<'e>(&mut self, expr: &Expr<'e>, scope: &Scope<'_>) -> Operand<'e> {
         let value = self.expr(expr, scope);
-        Operand { shown: Shown::from(expr.ast), def: expr.def(), value }
+        let def = match expr.kind {
+            Kind::Local(local) if !scope.in_function => self.names.cell.locals[local].defines,
+            _ => expr.def().filter(|_| !scope.in_function),
+        };
+        Operand { shown: Shown::from(expr.ast), def, value }
     }
 
     fn chain(

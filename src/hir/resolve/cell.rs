@@ -137,6 +137,11 @@ impl<'a> Resolver<'_, 'a> {
         let mut groups = IdVec::new();
         for source in &names.groups {
             let name = &source.ast.names[0].name;
+            if let (Role::Mask, Some(law)) = (source.role, &source.ast.value)
+                && let ExprKind::Call(called, _) = &law.kind
+            {
+                self.refer(called.span, Target::Builtin("bernoulli"));
+            }
             let type_ = match &source.ast.type_.kind {
                 TypeKind::Real(axes) => Type::Real(axes.iter().map(|it| self.size(it)).collect()),
                 TypeKind::Index(below) => Type::Index(self.size(below)),

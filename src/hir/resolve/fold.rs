@@ -41,7 +41,10 @@ impl<'a> Resolver<'_, 'a> {
         let (outside, before) = (self.scope.len(), self.shared.sink.len());
         let mut inner = |name: &'a Ident, kind| {
             self.check_taken(name, kind, outside, defines);
-            self.bind(Local { name, kind })
+            let own =
+                kind == LocalKind::Accumulator && defines.iter().any(|it| it.name == name.name);
+            let defines = own.then(|| self.find(&name.name)).flatten().map(|it| it.0);
+            self.bind(Local { name, kind, defines })
         };
         let accumulators: Vec<LocalId> =
             ast.accumulators.iter().map(|it| inner(it, LocalKind::Accumulator)).collect();

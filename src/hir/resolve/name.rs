@@ -382,7 +382,7 @@ impl<'a> Resolver<'_, 'a> {
         true
     }
 
-    /// `time()`, which only an equation of the step may read; whether it does.
+    /// Reports a `time()` that is no part of an equation of the step; whether it has a value all the same.
     pub(super) fn may_read_time(&mut self, span: Span) -> bool {
         let message = match &self.place {
             Place::Step | Place::Loss => {
@@ -403,7 +403,7 @@ impl<'a> Resolver<'_, 'a> {
                 let message = "a function cannot read `time()`, which the cell carries";
                 let fault = Diagnostic::new(Code::BadPrev, span, message);
                 self.report(fault.help("give it the step number as an argument: `f(time())`"));
-                return false;
+                return true;
             }
         };
         self.report(Diagnostic::new(Code::NotConstant, span, message));
