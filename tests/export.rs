@@ -145,7 +145,7 @@ fn a_minus_after_an_operator_and_a_choice_with_a_power_have_parentheses() {
             "square(where(x > 0, x, a))",
             r"{\left(\begin{cases} x_{t} & \text{if } x_{t} > 0 \\ a & \text{otherwise} \end{cases}\right)}^{2}",
         ),
-        ("sum(-x) * a", r"(\sum (-x_{t})) \odot a"),
+        ("sum(-x) * a", r"(\sum (-x_{t})) \, a"),
         ("var(x) * std(x) * a", r"\mathrm{var}(x_{t}) \, \mathrm{std}(x_{t}) \, a"),
         ("softcap(x, limit = 3)", r"\mathrm{softcap}(x_{t}, \mathrm{limit} = 3)"),
     ] {
