@@ -50,6 +50,7 @@ pub mod derive;
 pub mod diag;
 pub mod exec;
 pub mod export;
+pub mod graph;
 pub mod hir;
 pub mod ir;
 pub mod plan;

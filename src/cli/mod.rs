@@ -14,6 +14,7 @@ mod explain;
 mod feed;
 mod grad;
 mod gradcheck;
+mod graph;
 mod init;
 mod later;
 mod library;
@@ -83,6 +84,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Init(args) => init::init(ctx, args),
         Command::List(args) => library::list(ctx, args),
         Command::Show(args) => library::show(ctx, args),
+        Command::Graph(args) => graph::graph(ctx, args),
         Command::Explain(args) => explain::explain(ctx, args),
         Command::Compile(args) => compile::compile(ctx, args),
         Command::Test(args) => test::test(ctx, args),

@@ -1,0 +1,218 @@
+//! What a drawing shows, without places: boxes and what each reads.
+
+use super::text::Rich;
+use crate::text::Span;
+
+/// One picture: the nodes of a cell's step.
+#[derive(Clone, Debug)]
+pub struct Diagram {
+    /// The cell.
+    pub name: String,
+    /// What stands above the frame.
+    pub title: String,
+    /// The nodes; what is read may come later than its reader.
+    pub nodes: Vec<Node>,
+    /// How many states are rails.
+    pub rails: usize,
+    /// The equations in words, for those who hear the drawing.
+    pub words: Vec<String>,
+    /// Whether time runs against the eye: adjoints enter from the right.
+    pub is_backward: bool,
+}
+
+/// A value that something reads: a node, and which of its values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Source {
+    /// The node.
+    pub node: usize,
+    /// Which of its results, in the order of [`Node::ports`].
+    pub port: usize,
+}
+
+/// One line into a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Read {
+    /// Where it comes from.
+    pub from: Source,
+    /// Whether it is subtracted where others are added.
+    pub is_minus: bool,
+    /// The place within an opened layer that it leads to.
+    pub to: Option<usize>,
+    /// Whether it is the straight path of a state.
+    pub is_rail: bool,
+}
+
+/// What a node is drawn as.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A box with a head and lines.
+    Box(Paint),
+    /// A circle, or a pill when something stands beside the sign.
+    Operator,
+    /// A grey pill that only moves elements.
+    Move,
+    /// A value that enters or leaves at the frame.
+    Pin(Pin),
+    /// A closed layer with its states.
+    Layer(Vec<String>),
+    /// An opened layer: its step in a frame.
+    Frame(Box<Diagram>),
+}
+
+/// The colour of a box.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Paint {
+    /// Between 0 and 1.
+    Gate,
+    /// Not linear.
+    Activation,
+    /// Sums of products.
+    Linear,
+}
+
+/// What enters or leaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pin {
+    /// A value of steps before, with how many steps back.
+    Old(Vec<u32>),
+    /// A value of this step from outside.
+    Input,
+    /// Random bits.
+    Mask,
+    /// What a model is trained on.
+    Target,
+    /// What a model is given of its own past outputs.
+    Feedback,
+    /// A new state, and whether it is returned too.
+    New {
+        /// Whether the cell returns it.
+        is_output: bool,
+    },
+    /// What the cell returns.
+    Output,
+}
+
+impl Pin {
+    /// Whether it stands on the side where the step begins.
+    pub fn is_given(&self) -> bool {
+        match self {
+            Pin::Old(_) | Pin::Input | Pin::Mask | Pin::Target | Pin::Feedback => true,
+            Pin::New { .. } | Pin::Output => false,
+        }
+    }
+
+    /// Whether the line goes from one step to another.
+    pub fn is_dashed(&self) -> bool {
+        match self {
+            Pin::Old(_) | Pin::Feedback | Pin::New { .. } => true,
+            Pin::Input | Pin::Mask | Pin::Target | Pin::Output => false,
+        }
+    }
+
+    /// What machines call it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Pin::Old(_) => "old",
+            Pin::Input => "input",
+            Pin::Mask => "mask",
+            Pin::Target => "target",
+            Pin::Feedback => "feedback",
+            Pin::New { .. } => "new",
+            Pin::Output => "output",
+        }
+    }
+}
+
+/// One thing that is drawn.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// As what.
+    pub kind: Kind,
+    /// The user's name for its value.
+    pub name: Option<String>,
+    /// The function or sign that it applies.
+    pub function: Option<String>,
+    /// What stands first in a box, or in an operator; the label of a pin.
+    pub head: Rich,
+    /// What stands below.
+    pub lines: Vec<Rich>,
+    /// The shape of its value, where it is known and has a name.
+    pub shape: String,
+    /// What a pointer over it tells.
+    pub note: String,
+    /// What it reads, each source once.
+    pub reads: Vec<Read>,
+    /// Whether the order of what it reads says which operand is which.
+    pub is_ordered: bool,
+    /// The names of its results; one without a name unless it is a layer.
+    pub ports: Vec<String>,
+    /// The rail that it stands on.
+    pub rail: Option<usize>,
+    /// Where it is written.
+    pub span: Option<Span>,
+}
+
+impl Node {
+    /// A node of this kind, without anything.
+    pub fn new(kind: Kind) -> Node {
+        Node {
+            kind,
+            name: None,
+            function: None,
+            head: Rich::default(),
+            lines: Vec::new(),
+            shape: String::new(),
+            note: String::new(),
+            reads: Vec::new(),
+            is_ordered: false,
+            ports: vec![String::new()],
+            rail: None,
+            span: None,
+        }
+    }
+
+    /// Reads a value, unless it does so already.
+    pub fn read(&mut self, from: Source) {
+        if self.reads.iter().all(|it| it.from != from) {
+            self.reads.push(Read { from, is_minus: false, to: None, is_rail: false });
+        }
+    }
+
+    /// The word for its kind.
+    pub fn word(&self) -> &'static str {
+        match &self.kind {
+            Kind::Box(Paint::Gate) => "gate",
+            Kind::Box(Paint::Activation) => "activation",
+            Kind::Box(Paint::Linear) => "sum",
+            Kind::Operator => "operator",
+            Kind::Move => "move",
+            Kind::Pin(pin) => pin.word(),
+            Kind::Layer(_) | Kind::Frame(_) => "layer",
+        }
+    }
+}
+
+impl Diagram {
+    /// How many boxes and circles there are, those of opened layers too.
+    pub fn size(&self) -> usize {
+        let own = |it: &Node| match &it.kind {
+            Kind::Frame(inner) => 1 + inner.size(),
+            Kind::Pin(_) => 0,
+            Kind::Box(_) | Kind::Operator | Kind::Move | Kind::Layer(_) => 1,
+        };
+        self.nodes.iter().map(own).sum()
+    }
+
+    /// Makes nodes that lie on the path of a state a rail.
+    pub fn mark_rail(&mut self, path: &[usize]) {
+        let rail = self.rails;
+        for (at, node) in path.iter().enumerate() {
+            let before = at.checked_sub(1).map(|it| path[it]);
+            self.nodes[*node].rail = Some(rail);
+            for read in &mut self.nodes[*node].reads {
+                read.is_rail = Some(read.from.node) == before;
+            }
+        }
+        self.rails += 1;
+    }
+}
