@@ -2,6 +2,10 @@
 
 use rnnc::Spec;
 use rnnc::export::latex;
+use rnnc::graph::picture::picture;
+use rnnc::graph::read::Library;
+use rnnc::graph::svg::{Theme, svg};
+use rnnc::graph::{self, Detail, LEGEND};
 use rnnc::hir;
 use rnnc::ir::dependence::{Phase, phases};
 use rnnc::ir::recurrence;
@@ -176,6 +180,68 @@ fn what_is_opened_is_closed() {
             assert!(text.lines().all(aligned), "{}: {text}", file.name);
         }
     }
+}
+
+/// Drawings of more bytes than this are named.
+const LARGE: usize = 20_000;
+const LARGE_DRAWINGS: &[&str] = &[];
+
+/// `docs/cells/` holds the drawing of every cell of the library, and nothing else.
+/// `RNNC_DOCS=update cargo test --test export` writes them.
+#[test]
+fn the_drawings_of_the_library_are_not_stale() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cells");
+    let mut faults = Vec::new();
+    let mut names = Vec::new();
+    for file in rnnc::api::library() {
+        let spec = Spec::parse(file.source).unwrap();
+        let now = drawing(&spec);
+        let name = format!("{}.svg", file.name);
+        let is_stale = is_stale(&folder.join(&name), &now);
+        if is_stale {
+            faults.push(format!("docs/cells/{name} is stale"));
+        }
+        if (now.len() > LARGE) != LARGE_DRAWINGS.contains(&file.name) {
+            faults.push(format!("docs/cells/{name} has {} bytes", now.len()));
+        }
+        names.push(name);
+    }
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !names.contains(&name) {
+            faults.push(format!("docs/cells/{name} is of no cell"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The first example of the README has its drawing beside it.
+#[test]
+fn the_drawing_of_the_readme_is_not_stale() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let example = page.split("```rnn\n").nth(1).unwrap().split("```").next().unwrap();
+    let now = drawing(&Spec::parse(example).unwrap());
+    assert!(!is_stale(&root.join("docs/leaky.svg"), &now));
+    assert!(page.contains("](docs/leaky.svg)"));
+}
+
+/// What `rnnc graph` writes for the cell that a spec is about.
+fn drawing(spec: &Spec) -> String {
+    let (files, cells) = (spec.program().files.iter(), spec.cells().iter());
+    let cells = cells.chain(spec.used_cells()).collect();
+    let library = Library { files: files.collect(), cells, open: &|_| false };
+    let diagram = graph::draw(&library, spec.main().unwrap(), Detail::Equations, false);
+    svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true)
+}
+
+/// Whether a generated file differs; with `RNNC_DOCS=update` it is written first.
+fn is_stale(path: &std::path::Path, now: &str) -> bool {
+    if std::env::var_os("RNNC_DOCS").is_some_and(|it| it == "update") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, now).unwrap();
+    }
+    std::fs::read_to_string(path).unwrap_or_default() != now
 }
 
 /// `docs/cells.md` is what `rnnc list --markdown` prints. `RNNC_DOCS=update cargo test --test export` writes it.

@@ -111,7 +111,7 @@ fn every_definition_has_exactly_one_box() {
         faults.extend(repeated.map(|it| format!("{}: {} has {} boxes", file.name, it.0, it.1)));
         for value in &cell.ir().values {
             let name = &*value.name;
-            let is_turn = name.contains('[');
+            let is_turn = name.contains(['[', '.']);
             let is_given = cell.ir().input(name).is_some();
             if !is_turn && !is_given && !boxes.contains_key(name) {
                 faults.push(format!("{}: {name} has no box", file.name));
@@ -259,6 +259,45 @@ fn signs_stand_where_they_belong() {
     snapshot("signs", &draw(&spec, &cell, Detail::Equations, false, &[]));
 }
 
+/// What one reads of another may go on for as long as it likes.
+#[test]
+fn a_long_chain_needs_no_deep_stack() {
+    let mut text = "cell Chain { dims H input x: [H] state h: [H] let v0 = x".to_owned();
+    for at in 1..20_000 {
+        text.push_str(&format!("\n let v{at} = tanh(v{})", at - 1));
+    }
+    text.push_str("\n h = prev h + v19999 output h }");
+    let (spec, cell) = parsed(&text);
+    for detail in [Detail::Equations, Detail::Operators] {
+        assert!(draw(&spec, &cell, detail, false, &[]).size() >= 20_000);
+    }
+    assert!(draw(&spec, &cell, Detail::Equations, true, &[]).size() >= 20_000);
+}
+
+/// A model as far as its tree says: targets, a feedback that is no straight path, the loss.
+#[test]
+fn a_model_shows_what_it_is_trained_on() {
+    let text = "model Forecast {
+      dims I, H
+      input x: [I]
+      target load: [1]
+      feedback y: [1] = 0 teacher load
+      state h: [H]
+      param W: [H, I], U: [H, H], v: [H, 1], R: [1, H]
+      h = prev h + tanh(W @ x + v @ prev y)
+      y = R @ h + prev y
+      loss mse(y, load)
+    }";
+    let source = rnnc::text::SourceFile::new("model.rnn", text);
+    let (tree, faults) = rnnc::syntax::parse(&source, rnnc::text::FileId(0));
+    assert!(faults.is_empty(), "{faults:?}");
+    let library = Library { files: vec![&tree], cells: Vec::new(), open: &|_| false };
+    let model = library.tree("Forecast").unwrap();
+    let diagram = graph::equations::diagram(&graph::read::sketch(&library, model, None));
+    assert_eq!(diagram.rails, 1);
+    snapshot("model", &diagram);
+}
+
 /// The straight path of the memory survives backward; the hidden state has none.
 #[test]
 fn a_straight_path_is_straight_backward_too() {
@@ -325,9 +364,24 @@ fn the_measure_sees_faults() {
     };
     assert_eq!(problems(&diagram, &good), [""; 0]);
     let (r, z) = (at(&good, "r"), at(&good, "z"));
+    let (x, h) = (at(&good, "input-x"), at(&good, "old-h"));
     seen(&|it| it.nodes[r].rect = it.nodes[z].rect, "overlap");
     seen(&|it| it.nodes[r].labels[0].y = it.nodes[z].labels[0].y, "out of its box");
     seen(&|it| it.width = 300, "cut off");
-    seen(&|it| _ = it.lines.iter_mut().for_each(|it| _ = it.tips.pop()), "arrives");
-    seen(&|it| it.lines.iter_mut().for_each(|it| it.pieces.truncate(1)), "joined");
+    seen(&|it| it.lines.iter_mut().for_each(|it| it.tips.truncate(1)), "arrives");
+    let exchanged = |it: &mut Picture| {
+        let (from, to) = (it.nodes[x].rect.y, it.nodes[h].rect.y);
+        assert!(from != to);
+        let lines = it.lines.iter_mut().filter(|it| it.source == (x, 0) && !it.is_dashed);
+        for piece in lines.flat_map(|it| &mut it.pieces) {
+            piece.from.1 += to - from;
+            piece.to.1 += to - from;
+        }
+    };
+    seen(&exchanged, "run into each other");
+    let without = |it: &mut Picture| {
+        let long = it.lines.iter_mut().filter(|it| it.pieces.len() > 2);
+        long.for_each(|it| _ = it.pieces.remove(1));
+    };
+    seen(&without, "joined");
 }

@@ -20,11 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &["text", "diag"]),
     ("api", &["text", "diag", "syntax", "ir", "hir", "check", "derive", "exec", "data"]),
     ("export", &["text", "diag", "syntax", "ir", "hir"]),
+    ("graph", &["text", "syntax", "ir", "derive"]),
     (
         "cli",
         &[
             "text", "diag", "syntax", "ir", "hir", "check", "derive", "plan", "exec", "data",
-            "api", "export",
+            "api", "export", "graph",
         ],
     ),
 ];

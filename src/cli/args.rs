@@ -173,7 +173,8 @@ impl Emit {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  rnnc compile std/gru\n  rnnc compile std/lstm --emit backward\n  \
-    rnnc compile my.rnn --set act=relu -o my.ron"
+    rnnc compile my.rnn --set act=relu -o my.ron\n\n\
+    `rnnc graph` draws what a cell is."
 )]
 pub struct CompileArgs {
     #[command(flatten)]
@@ -513,7 +514,8 @@ pub struct ListArgs {
 
 /// `rnnc show`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc show std/gru\n  rnnc show std/gru > my_gru.rnn")]
+#[command(after_help = "Examples:\n  rnnc show std/gru\n  rnnc show std/gru > my_gru.rnn\n\n\
+    `rnnc graph std/gru -o gru.svg` draws it.")]
 pub struct ShowArgs {
     /// std/NAME, or an artifact to see the source in it
     pub name: OsString,

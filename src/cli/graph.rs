@@ -30,6 +30,15 @@ pub fn graph(ctx: &mut Context, args: &GraphArgs) -> Result<(), CliError> {
         );
         return Err(CliError::Usage(message));
     }
+    if args.output.as_ref().is_some_and(|it| it.as_os_str() == args.cell.spec) {
+        let message = "-o names the spec itself, which is never overwritten";
+        return Err(CliError::Usage(message.to_owned()));
+    }
+    let plain = args.level == GraphLevel::Equations && !args.backward;
+    if !args.open.is_empty() && !plain {
+        let message = "--open is for the forward step at the level of equations";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     let loaded = load::load(ctx, &args.cell)?;
     let cell = load::choose(ctx, &loaded)?;
     check_open(args, &loaded)?;

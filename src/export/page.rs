@@ -28,7 +28,8 @@ const HEAD: &str = "# The library
 Every cell is a file of a few lines: `rnnc show std/gru` prints one, `rnnc run std/gru` runs it. Values carry their step:
 $h_{t-1}$ is what the file calls `prev h`. $\\odot$ multiplies element by element; a matrix beside a vector is a product; a
 comparison in brackets is 1 where it holds and else 0. The class of a recurrence says how its loop over time can run: `linear, elementwise` as a scan, `elementwise` with every unit by
-itself, `dense` with a product at every step (at depth 2 the second product waits for the first).
+itself, `dense` with a product at every step (at depth 2 the second product waits for the first). The drawings are
+those of `rnnc graph`: a thick line is a state whose old value reaches the new one through sums and products alone.
 ";
 
 /// The page: for each group its cells in a table, then each with its equations.
@@ -51,6 +52,7 @@ pub fn page(groups: &[(&str, &str)], entries: &[Entry<'_>]) -> String {
 fn entry(page: &mut String, it: &Entry<'_>) {
     // The heading `std/gru` has the anchor `stdgru`.
     let _ = write!(page, "\n### std/{}\n\n{}\n", it.name, it.cell.doc.join("\n").trim());
+    let _ = write!(page, "\n![One step of std/{0}](cells/{0}.svg)\n", it.name);
     let tree = hir::resolve(it.program);
     let functions = latex::functions(&tree, FileId(0));
     for text in functions.into_iter().chain(latex::cells(&tree, FileId(0))) {

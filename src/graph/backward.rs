@@ -11,7 +11,7 @@ use super::text::{self, Rich};
 use super::written::{leaf_text, operator, rich};
 use crate::derive;
 use crate::ir::print::{Coin, Formulas, Text, formulas};
-use crate::ir::{Cell, Graph, NodeId, Op, Pointwise, pointwise};
+use crate::ir::{Cell, Gradient, Graph, Leaf, Literal, Move, NodeId, Op, Pointwise, pointwise};
 
 /// The backward step of a cell.
 pub fn sketch(cell: &Cell) -> Sketch {
@@ -20,14 +20,14 @@ pub fn sketch(cell: &Cell) -> Sketch {
     let graph = &adjoint.graph;
     let reads: Vec<NodeId> = (graph.nodes().iter())
         .filter_map(|it| match it.op {
-            Op::Forward(of) => Some(of),
+            Op::Leaf(Leaf::Forward(of)) => Some(of),
             _ => None,
         })
         .collect();
     let kept = formulas(&forward, &forward.step, Coin::Only(&reads), "k");
     let mut changes: Vec<bool> = Vec::new();
     for node in graph.nodes() {
-        let leaf = matches!(node.op, Op::OutputAdjoint(_) | Op::CarryAdjoint(_));
+        let leaf = matches!(node.op, Op::Leaf(Leaf::OutputAdjoint(_) | Leaf::CarryAdjoint(_)));
         changes.push(leaf || node.args.iter().any(|it| changes[it.idx()]));
     }
     let mut names: BTreeMap<NodeId, String> = BTreeMap::new();
@@ -72,7 +72,7 @@ pub fn sketch(cell: &Cell) -> Sketch {
         if let Some(root) = root {
             let value = backward.value(*root);
             let shape = input.shape.to_string();
-            backward.sketch.outputs.push((format!("d_{}", input.name), shape, value));
+            backward.sketch.results.push((format!("d_{}", input.name), shape, value));
         }
     }
     for (root, name) in adjoint.params.iter().zip(&adjoint.param_names) {
@@ -160,11 +160,11 @@ impl Backward<'_> {
         let node = self.graph.node(id);
         match (&node.op, self.names.get(&id)) {
             (_, Some(name)) => Text::primary(name),
-            (Op::Forward(of), None) => self.kept.operand(*of),
-            (Op::CarryAdjoint(idx), None) => {
+            (Op::Leaf(Leaf::Forward(of)), None) => self.kept.operand(*of),
+            (Op::Leaf(Leaf::CarryAdjoint(idx)), None) => {
                 Text::primary(format!("d_next_{}", self.cell.carries[*idx].name))
             }
-            (Op::OutputAdjoint(idx), None) => {
+            (Op::Leaf(Leaf::OutputAdjoint(idx)), None) => {
                 Text::primary(format!("d_out_{}", self.cell.outputs[*idx].name))
             }
             (op, None) if op.is_leaf() => leaf_text(self.cell, op),
@@ -177,8 +177,8 @@ impl Backward<'_> {
     fn fixed_text(&self, id: NodeId) -> Text {
         let node = self.graph.node(id);
         match &node.op {
-            Op::Forward(of) => self.kept.operand(*of),
-            Op::Expand(_) => self.fixed_text(node.args[0]),
+            Op::Leaf(Leaf::Forward(of)) => self.kept.operand(*of),
+            Op::Move(Move::Expand(_)) => self.fixed_text(node.args[0]),
             op if op.is_leaf() => leaf_text(self.cell, op),
             _ => {
                 let text = operator(self.graph, id, &|it| self.fixed_text(it));
@@ -193,13 +193,13 @@ impl Backward<'_> {
 
     fn pin(&mut self, op: &Op) -> Value {
         let (key, pin, name, shape, note) = match op {
-            Op::CarryAdjoint(idx) => {
+            Op::Leaf(Leaf::CarryAdjoint(idx)) => {
                 let it = &self.cell.carries[*idx];
                 let name = format!("d_next_{}", it.name);
                 let note = format!("adjoint of {}, from the next step", it.name);
                 (format!("next {idx}"), Pin::Old(vec![1]), name, it.shape.to_string(), note)
             }
-            Op::OutputAdjoint(idx) => {
+            Op::Leaf(Leaf::OutputAdjoint(idx)) => {
                 let it = &self.cell.outputs[*idx];
                 let shape = self.cell.step.shape(it.node).to_string();
                 let note = format!("adjoint of {}, from output {}", it.name, it.name);
@@ -241,7 +241,7 @@ impl Backward<'_> {
 
     fn make(&mut self, id: NodeId) -> ExprId {
         let node = self.graph.node(id);
-        if matches!(node.op, Op::CarryAdjoint(_) | Op::OutputAdjoint(_)) {
+        if matches!(node.op, Op::Leaf(Leaf::CarryAdjoint(_) | Leaf::OutputAdjoint(_))) {
             let value = self.pin(&node.op);
             return self.sketch.push(Expr::Value(value), "");
         }
@@ -251,24 +251,24 @@ impl Backward<'_> {
         let args: Vec<ExprId> = node.args.iter().map(|it| self.operand(*it)).collect();
         let note = operator(self.graph, id, &|it| self.spoken(it));
         let drawn = match &node.op {
-            Op::Expand(_) | Op::Declared => return args[0],
-            Op::Guard => return args[1],
+            Op::Move(Move::Expand(_)) | Op::Gradient(Gradient::Declared) => return args[0],
+            Op::Gradient(Gradient::Guard) => return args[1],
             Op::Map(Pointwise::Add) => Expr::Sum(vec![(false, args[0]), (false, args[1])]),
             Op::Map(Pointwise::Sub) => Expr::Sum(vec![(false, args[0]), (true, args[1])]),
             Op::Map(Pointwise::Neg) => Expr::Sum(vec![(true, args[0])]),
             Op::Map(Pointwise::Mul) => Expr::Product(args),
             Op::Map(Pointwise::Div) => Expr::Quotient(args[0], args[1]),
             Op::Map(op) => Expr::Call(op.name().to_owned(), args, Rich::default()),
-            Op::Reshape => {
+            Op::Move(Move::Reshape) => {
                 let shape = text::shape(&node.shape.to_string());
                 Expr::Move(Rich::plain(shape), args[0])
             }
-            Op::Permute(_) => Expr::Move(Rich::plain("transpose"), args[0]),
-            Op::Slice { from, to, .. } => {
+            Op::Move(Move::Permute(_)) => Expr::Move(Rich::plain("□ᵀ"), args[0]),
+            Op::Move(Move::Slice { from, to, .. }) => {
                 Expr::Move(Rich::plain(text::shape(&format!("[{from} … {to}]"))), args[0])
             }
-            Op::Concat(_) => Expr::Gather("concat".to_owned(), args),
-            Op::Stack => Expr::Gather("stack".to_owned(), args),
+            Op::Move(Move::Concat(_)) => Expr::Gather("concat".to_owned(), args),
+            Op::Move(Move::Stack) => Expr::Gather("stack".to_owned(), args),
             _ => {
                 // What is linear in one value: a product with what is kept, a sum along an axis.
                 let by_line: Vec<usize> =
@@ -343,7 +343,7 @@ impl Backward<'_> {
 
     fn fixed(&mut self, id: NodeId) -> ExprId {
         let text = self.fixed_text(id).text;
-        let is_scalar = matches!(self.graph.node(id).op, Op::Constant(_))
+        let is_scalar = matches!(self.graph.node(id).op, Op::Literal(Literal::Scalar(_)))
             || text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
         let reads = self.once_of(&text);
         let fixed = Fixed { text: rich(&text), level: Level::Atom, is_scalar, reads };

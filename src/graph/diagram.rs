@@ -90,6 +90,8 @@ pub enum Pin {
     },
     /// What the cell returns.
     Output,
+    /// What else is read of an opened layer, or comes out of a backward step.
+    Result,
 }
 
 impl Pin {
@@ -97,7 +99,7 @@ impl Pin {
     pub fn is_given(&self) -> bool {
         match self {
             Pin::Old(_) | Pin::Input | Pin::Mask | Pin::Target | Pin::Feedback => true,
-            Pin::New { .. } | Pin::Output => false,
+            Pin::New { .. } | Pin::Output | Pin::Result => false,
         }
     }
 
@@ -105,7 +107,7 @@ impl Pin {
     pub fn is_dashed(&self) -> bool {
         match self {
             Pin::Old(_) | Pin::Feedback | Pin::New { .. } => true,
-            Pin::Input | Pin::Mask | Pin::Target | Pin::Output => false,
+            Pin::Input | Pin::Mask | Pin::Target | Pin::Output | Pin::Result => false,
         }
     }
 
@@ -119,6 +121,7 @@ impl Pin {
             Pin::Feedback => "feedback",
             Pin::New { .. } => "new",
             Pin::Output => "output",
+            Pin::Result => "result",
         }
     }
 }

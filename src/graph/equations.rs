@@ -5,6 +5,7 @@
 //! line comes in at the square.
 
 use super::diagram::{Diagram, Kind, Node, Paint, Pin, Source};
+use super::order;
 use super::picture::{BODY, WRAP};
 use super::rails;
 use super::sketch::{Expr, ExprId, Matrix, Sketch, Value};
@@ -89,8 +90,10 @@ impl Builder<'_> {
                 self.paths[rail].1.push(pin);
             }
         }
-        (0..self.sketch.defs.len()).for_each(|it| _ = self.def(it));
-        (0..self.sketch.layers.len()).for_each(|it| _ = self.layer(it));
+        // What is read comes before its reader, so that no chain of names needs a deep stack.
+        for value in order::of(self.sketch) {
+            self.value(&value);
+        }
         for (at, state) in self.sketch.states.iter().enumerate() {
             let from = self.value(&state.next);
             let pin = Pin::New { is_output: state.is_output };
@@ -104,12 +107,11 @@ impl Builder<'_> {
             let from = self.value(value);
             self.end(Pin::Output, name, shape, from, format!("output {name}"));
         }
-        self.gradients();
-        if let Some(loss) = self.sketch.loss {
-            let node = self.call("loss", &[loss], &Rich::default());
-            let node = self.push(node, loss);
-            self.nodes[node.node].head = Rich::plain("loss");
+        for (name, shape, value) in &self.sketch.results {
+            let from = self.value(value);
+            self.end(Pin::Result, name, shape, from, name.clone());
         }
+        self.gradients();
     }
 
     /// What each param gets: a box for those that read the same values.
@@ -286,7 +288,7 @@ impl Builder<'_> {
                 let def = inner.defs.iter().position(|it| it.name == *port);
                 if let (false, Some(def)) = (known, def) {
                     let shape = inner.defs[def].shape.clone();
-                    inner.outputs.push((port.clone(), shape, Value::Def(def)));
+                    inner.results.push((port.clone(), shape, Value::Def(def)));
                 }
             }
             for (name, is_old, _) in &layer.args {
@@ -427,6 +429,9 @@ impl Builder<'_> {
             Expr::Power(a, b) => match (sketch.fixed(*a), sketch.fixed(*b)) {
                 (None, None) => self.operator("^", Rich::default(), &[*a, *b], true),
                 (_, Some(_)) if self.is_simple(id) => self.boxed(None, &[id], &Rich::default()),
+                (None, Some(it)) if it.text.letters() == "2" => {
+                    self.written(Rich::plain("□²"), &it.reads, &[*a])
+                }
                 (None, Some(it)) => {
                     let text = Rich::plain("□ ^ ").then(&it.text);
                     self.written(text, &it.reads, &[*a])

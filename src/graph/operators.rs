@@ -9,16 +9,16 @@ use super::text::{self, Rich};
 use super::written::{leaf_text, old, operator, rich};
 use crate::derive;
 use crate::ir::print::{Coin, Formulas, Text, formulas};
-use crate::ir::{Cell, Graph, NodeId, Op, Pointwise, pointwise};
+use crate::ir::{Cell, Gradient, Graph, Leaf, Move, NodeId, Op, Pointwise, pointwise};
 
 /// One step.
 pub fn diagram(cell: &Cell) -> Diagram {
     let mut drawn = Drawn::new(cell, &cell.step, None);
     for idx in 0..cell.inputs.len() {
-        drawn.leaf(&Op::Input(idx));
+        drawn.leaf(&Op::Leaf(Leaf::Input(idx)));
     }
     for idx in 0..cell.masks.len() {
-        drawn.leaf(&Op::Mask(idx));
+        drawn.leaf(&Op::Leaf(Leaf::Mask(idx)));
     }
     let mut rails = Vec::new();
     for (idx, carry) in cell.carries.iter().enumerate().filter(|it| it.1.is_state) {
@@ -27,7 +27,7 @@ pub fn diagram(cell: &Cell) -> Diagram {
         let note = format!("new {}, carried to the next step", carry.name);
         let shape = carry.shape.to_string();
         let pin = drawn.end(Pin::New { is_output }, &carry.name, "t", &shape, from, note);
-        rails.push((Op::Carry(idx), carry.next, pin));
+        rails.push((Op::Leaf(Leaf::Carry(idx)), carry.next, pin));
     }
     for output in &cell.outputs {
         let is_state = cell.carries.iter().any(|it| it.is_state && it.name == output.name);
@@ -49,7 +49,7 @@ pub fn backward(cell: &Cell) -> Diagram {
     let adjoint = derive::adjoint(&forward, &pointwise::table()).simplified();
     let reads: Vec<NodeId> = (adjoint.graph.nodes().iter())
         .filter_map(|it| match it.op {
-            Op::Forward(of) => Some(of),
+            Op::Leaf(Leaf::Forward(of)) => Some(of),
             _ => None,
         })
         .collect();
@@ -63,14 +63,14 @@ pub fn backward(cell: &Cell) -> Diagram {
         let note = format!("adjoint of {} as the step before left it", carry.name);
         let shape = carry.shape.to_string();
         let pin = drawn.end(Pin::New { is_output: false }, &name, "", &shape, from, note);
-        rails.push((Op::CarryAdjoint(idx), *root, pin));
+        rails.push((Op::Leaf(Leaf::CarryAdjoint(idx)), *root, pin));
     }
     for (input, root) in forward.inputs.iter().zip(&adjoint.inputs) {
         if let Some(root) = root {
             let from = drawn.node(*root);
             let name = format!("d_{}", input.name);
             let note = format!("adjoint of {}", input.name);
-            drawn.end(Pin::Output, &name, "", &input.shape.to_string(), from, note);
+            drawn.end(Pin::Result, &name, "", &input.shape.to_string(), from, note);
         }
     }
     for (at, root) in adjoint.params.iter().enumerate() {
@@ -78,7 +78,7 @@ pub fn backward(cell: &Cell) -> Diagram {
             let from = drawn.node(*root);
             let shape = forward.params[at].shape.to_string();
             let note = format!("gradient of {}", forward.params[at].name);
-            drawn.end(Pin::Output, name, "", &shape, from, note);
+            drawn.end(Pin::Result, name, "", &shape, from, note);
         }
     }
     let mut diagram = drawn.finish(&cell.name, format!("{}, one step backward", cell.name), &rails);
@@ -106,8 +106,8 @@ impl<'a> Drawn<'a> {
         let mut changes: Vec<bool> = Vec::new();
         for node in graph.nodes() {
             let leaf = match &node.op {
-                Op::Input(_) | Op::Carry(_) | Op::Mask(_) => kept.is_none(),
-                Op::OutputAdjoint(_) | Op::CarryAdjoint(_) | Op::Tangent(_) => true,
+                Op::Leaf(Leaf::Input(_) | Leaf::Carry(_) | Leaf::Mask(_)) => kept.is_none(),
+                Op::Leaf(Leaf::OutputAdjoint(_) | Leaf::CarryAdjoint(_) | Leaf::Tangent(_)) => true,
                 _ => false,
             };
             changes.push(leaf || node.args.iter().any(|it| changes[it.idx()]));
@@ -131,8 +131,8 @@ impl<'a> Drawn<'a> {
         loop {
             let node = self.graph.node(id);
             id = match &node.op {
-                Op::Expand(_) | Op::Declared => node.args[0],
-                Op::Guard => node.args[1],
+                Op::Move(Move::Expand(_)) | Op::Gradient(Gradient::Declared) => node.args[0],
+                Op::Gradient(Gradient::Guard) => node.args[1],
                 _ if self.is_text(id) => return None,
                 _ => return Some(id),
             };
@@ -143,10 +143,10 @@ impl<'a> Drawn<'a> {
     fn is_text(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
         match &node.op {
-            Op::Param(_) | Op::Constant(_) | Op::Array(_) | Op::Eye | Op::Iota => true,
-            Op::Forward(_) => true,
-            Op::Expand(_) | Op::Pick(_) => self.is_text(node.args[0]),
-            Op::Input(_) | Op::Carry(_) | Op::Mask(_) => self.kept.is_some(),
+            Op::Leaf(Leaf::Param(_)) | Op::Literal(_) => true,
+            Op::Leaf(Leaf::Forward(_)) => true,
+            Op::Move(Move::Expand(_) | Move::Pick(_)) => self.is_text(node.args[0]),
+            Op::Leaf(Leaf::Input(_) | Leaf::Carry(_) | Leaf::Mask(_)) => self.kept.is_some(),
             _ => self.kept.is_some() && !self.changes[id.idx()],
         }
     }
@@ -155,8 +155,8 @@ impl<'a> Drawn<'a> {
     fn text(&self, id: NodeId) -> Text {
         let node = self.graph.node(id);
         match (&node.op, self.kept) {
-            (Op::Forward(of), Some(kept)) => kept.operand(*of),
-            (Op::Expand(_), _) => self.text(node.args[0]),
+            (Op::Leaf(Leaf::Forward(of)), Some(kept)) => kept.operand(*of),
+            (Op::Move(Move::Expand(_)), _) => self.text(node.args[0]),
             (op, _) if op.is_leaf() => leaf_text(self.cell, op),
             (_, _) => {
                 let text = operator(self.graph, id, &|it| self.text(it));
@@ -172,26 +172,26 @@ impl<'a> Drawn<'a> {
             return *node;
         }
         let (pin, name, step, shape) = match op {
-            Op::Input(idx) => {
+            Op::Leaf(Leaf::Input(idx)) => {
                 let it = &self.cell.inputs[*idx];
                 (Pin::Input, it.name.to_string(), "t".to_owned(), it.shape.to_string())
             }
-            Op::Mask(idx) => {
+            Op::Leaf(Leaf::Mask(idx)) => {
                 let it = &self.cell.masks[*idx];
                 (Pin::Mask, it.name.to_string(), "t".to_owned(), it.shape.to_string())
             }
-            Op::Carry(idx) => {
+            Op::Leaf(Leaf::Carry(idx)) => {
                 let (name, back) = old(self.cell, *idx);
                 let step = if back == 0 { "t".to_owned() } else { format!("t−{back}") };
                 let shape = self.cell.carries[*idx].shape.to_string();
                 (Pin::Old(vec![back.max(1)]), name, step, shape)
             }
-            Op::CarryAdjoint(idx) => {
+            Op::Leaf(Leaf::CarryAdjoint(idx)) => {
                 let it = &self.cell.carries[*idx];
                 let name = format!("d_next_{}", it.name);
                 (Pin::Old(vec![1]), name, String::new(), it.shape.to_string())
             }
-            Op::OutputAdjoint(idx) => {
+            Op::Leaf(Leaf::OutputAdjoint(idx)) => {
                 let it = &self.cell.outputs[*idx];
                 let shape = self.cell.step.shape(it.node).to_string();
                 (Pin::Input, format!("d_out_{}", it.name), String::new(), shape)
@@ -315,11 +315,20 @@ impl<'a> Drawn<'a> {
                 node.lines = if fixed.is_empty() { Vec::new() } else { vec![fixed.clone()] };
                 node
             }
-            (_, Op::Reshape | Op::Permute(_) | Op::Slice { .. } | Op::Stack | Op::Concat(_)) => {
+            (
+                _,
+                Op::Move(
+                    Move::Reshape
+                    | Move::Permute(_)
+                    | Move::Slice { .. }
+                    | Move::Stack
+                    | Move::Concat(_),
+                ),
+            ) => {
                 let mut node = Node::new(Kind::Move);
                 let word = whole.split('(').next().unwrap_or_default().to_owned();
                 node.head = match &it.op {
-                    Op::Reshape => Rich::plain(text::shape(&it.shape.to_string())),
+                    Op::Move(Move::Reshape) => Rich::plain(text::shape(&it.shape.to_string())),
                     _ => Rich::plain(word.as_str()),
                 };
                 node.function = Some(word);
@@ -392,9 +401,13 @@ impl<'a> Drawn<'a> {
                     Op::Map(Pointwise::Add | Pointwise::Mul | Pointwise::Max | Pointwise::Min) => {
                         true
                     }
-                    Op::Map(Pointwise::Sub | Pointwise::Div) | Op::Declared => at == 0,
-                    Op::Guard => at == 1,
-                    Op::Expand(_) | Op::Reshape | Op::Permute(_) | Op::Slice { .. } => true,
+                    Op::Map(Pointwise::Sub | Pointwise::Div) | Op::Gradient(Gradient::Declared) => {
+                        at == 0
+                    }
+                    Op::Gradient(Gradient::Guard) => at == 1,
+                    Op::Move(
+                        Move::Expand(_) | Move::Reshape | Move::Permute(_) | Move::Slice { .. },
+                    ) => true,
                     _ => false,
                 };
                 if passes {

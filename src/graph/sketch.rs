@@ -203,10 +203,10 @@ pub struct Sketch {
     pub states: Vec<State>,
     /// What is returned beside states: name, shape, value.
     pub outputs: Vec<(String, String, Value)>,
+    /// What else leaves: what is read of an opened layer, or the adjoints of inputs.
+    pub results: Vec<(String, String, Value)>,
     /// What each param gets in a backward step: its name and the step's share.
     pub gradients: Vec<(String, ExprId)>,
-    /// What is minimised.
-    pub loss: Option<ExprId>,
     /// Whether it is a backward step.
     pub is_backward: bool,
     /// The equations in words.

@@ -1,6 +1,6 @@
 //! Sums in boxes: which terms are written there, and which come by a line.
 
-use super::diagram::{Kind, Node, Source};
+use super::diagram::{Kind, Node, Pin, Source};
 use super::equations::Builder;
 use super::sketch::{Expr, ExprId, Level, Matrix, Value};
 use super::text::{self, Rich};
@@ -51,7 +51,7 @@ impl Builder<'_> {
             Value::Pin(pin, back) => {
                 let given = &self.sketch.given[*pin];
                 let step = match &given.pin {
-                    super::diagram::Pin::Old(_) if !self.sketch.is_backward => format!("t−{back}"),
+                    Pin::Old(_) | Pin::Feedback if !self.sketch.is_backward => format!("t−{back}"),
                     _ => String::new(),
                 };
                 text::name(&given.name, &step)
@@ -61,7 +61,8 @@ impl Builder<'_> {
                 text::name(&def.name, &def.below)
             }
             Value::Layer(layer, port) => {
-                Rich::plain(format!("{}.{port}", self.sketch.layers[*layer].name))
+                let point = if port.starts_with('[') { "" } else { "." };
+                Rich::plain(format!("{}{point}{port}", self.sketch.layers[*layer].name))
             }
             Value::Skipped(at, port) => {
                 Rich::plain(self.sketch.skipped[*at].results[*port].as_str())
@@ -183,7 +184,15 @@ impl Builder<'_> {
                 };
                 self.pair(*a, sign, *b, node, Level::Product)
             }
-            Expr::Power(a, b) => self.pair(*a, " ^ ", *b, node, Level::Power),
+            Expr::Power(a, b) => {
+                let is_square = sketch.fixed(*b).is_some_and(|it| it.text.letters() == "2");
+                if is_square {
+                    let (of, level) = self.write_simple(*a, node);
+                    let squared = at_least(of, level, Level::Atom).then(&Rich::plain("²"));
+                    return (squared, Level::Power);
+                }
+                self.pair(*a, " ^ ", *b, node, Level::Power)
+            }
             Expr::Compare(sign, a, b) => {
                 self.pair(*a, &format!(" {sign} "), *b, node, Level::Comparison)
             }

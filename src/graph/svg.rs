@@ -257,3 +257,47 @@ pub fn escaped(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DARK, LIGHT};
+
+    /// The relative luminance of `#rgb` or `#rrggbb`.
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let wide: String = match digits.len() {
+            3 => digits.chars().flat_map(|it| [it, it]).collect(),
+            _ => digits.to_owned(),
+        };
+        let part = |at: usize| {
+            let value = u8::from_str_radix(&wide[at..at + 2], 16).unwrap();
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_lines_and_borders_stand_out() {
+        assert!((contrast("#000", "#ffffff") - 21.0).abs() < 1e-9);
+        for it in [LIGHT, DARK] {
+            let fills =
+                [it.ground, it.cell, it.gate[0], it.activation[0], it.linear[0], it.operator];
+            for fill in fills {
+                assert!(contrast(it.ink, fill) >= 7.0, "{} on {fill}", it.ink);
+                assert!(contrast(it.faint, fill) >= 7.0, "{} on {fill}", it.faint);
+            }
+            for line in [it.line, it.rail] {
+                assert!(contrast(line, it.cell) >= 4.5, "{line}");
+            }
+            for border in [it.gate[1], it.activation[1], it.linear[1], it.frame] {
+                assert!(contrast(border, it.cell) >= 3.0, "{border}");
+            }
+        }
+    }
+}

@@ -195,8 +195,41 @@ impl Rich {
         self.0.iter().map(piece).collect()
     }
 
-    /// The text in lines of at most this width, as far as blanks allow.
+    /// The text in lines of at most this width: broken before signs and behind commas, and at other
+    /// blanks only where that is not enough.
     pub fn wrap(&self, size: i32, limit: i32) -> Vec<Rich> {
+        let mut lines: Vec<Rich> = Vec::new();
+        let mut add = |part: Rich| match lines.last_mut() {
+            Some(line) if line.clone().then(&part).trimmed().width(size) <= limit => {
+                line.push(&part);
+            }
+            Some(_) | None => lines.push(part),
+        };
+        let mut term = Rich::default();
+        let mut words = self.words().into_iter().peekable();
+        while let Some(word) = words.next() {
+            term.push(&word);
+            let ends = match words.peek() {
+                Some(next) => {
+                    let next = next.letters();
+                    let sign = matches!(&*next, "+ " | "− " | "⊙ " | "· " | "/ ");
+                    sign || word.letters().ends_with(", ")
+                }
+                None => true,
+            };
+            if ends {
+                let whole = std::mem::take(&mut term);
+                match whole.trimmed().width(size) > limit {
+                    true => whole.words().into_iter().for_each(&mut add),
+                    false => add(whole),
+                }
+            }
+        }
+        lines.iter().map(Rich::trimmed).collect()
+    }
+
+    /// The parts that end in blanks.
+    fn words(&self) -> Vec<Rich> {
         let mut words: Vec<Rich> = vec![Rich::default()];
         for piece in &self.0 {
             for part in piece.text.split_inclusive(' ') {
@@ -209,26 +242,7 @@ impl Rich {
                 }
             }
         }
-        let mut lines: Vec<Rich> = Vec::new();
-        let mut hold = Rich::default();
-        for word in words {
-            // A sign goes with what follows it.
-            hold.push(&word);
-            if matches!(word.letters().as_str(), "+ " | "− " | "⊙ " | "· " | "/ ") {
-                continue;
-            }
-            let word = std::mem::take(&mut hold);
-            match lines.last_mut() {
-                Some(line) if line.clone().then(&word).trimmed().width(size) <= limit => {
-                    line.push(&word);
-                }
-                Some(_) | None => lines.push(word),
-            }
-        }
-        if !hold.is_empty() {
-            lines.push(hold);
-        }
-        lines.iter().map(Rich::trimmed).collect()
+        words
     }
 
     fn trimmed(&self) -> Rich {
@@ -321,12 +335,19 @@ pub fn formula(text: &str, names: Names<'_>) -> Rich {
                 at += 4;
                 continue;
             }
-            "outer" if next(1) == "(" && next(3) == "," && next(5) == ")" => {
-                let side = |it: &str| names(it).unwrap_or_else(|| name(it, ""));
-                out.push(&side(next(2)).then(&Rich::plain(" ⊗ ")).then(&side(next(4))));
-                at += 6;
-                continue;
+            "outer" if next(1) == "(" => match outer(&tokens[at + 2..], names) {
+                Some((text, used)) => {
+                    out.push(&text);
+                    at += 2 + used;
+                    continue;
+                }
+                None => out.put("outer"),
+            },
+            "^" if matches!(next(1), "2" | "3") => {
+                out.put(if next(1) == "2" { "²" } else { "³" });
+                at += 1;
             }
+            "^" => out.put(" ^ "),
             "@" => out.put(" "),
             "*" => {
                 let scalar = at > 0 && is_number(tokens[at - 1]) || is_number(next(1));
@@ -357,6 +378,21 @@ pub fn formula(text: &str, names: Names<'_>) -> Rich {
         at += 1;
     }
     out
+}
+
+/// `a, b)` after `outer(`, where both are names: `a ⊗ b`, and how many words that are.
+fn outer(tokens: &[&str], names: Names<'_>) -> Option<(Rich, usize)> {
+    let side = |tokens: &[&str]| match tokens {
+        ["prev", "(", ..] => None,
+        ["prev", value, ..] => Some((name(value, "t−1"), 2)),
+        [value, ..] => Some((names(value).unwrap_or_else(|| name(value, "")), 1)),
+        [] => None,
+    };
+    let (left, used) = side(tokens)?;
+    let rest = tokens.get(used + 1..).filter(|_| tokens[used] == ",")?;
+    let (right, more) = side(rest)?;
+    let whole = left.then(&Rich::plain(" ⊗ ")).then(&right);
+    (rest.get(more) == Some(&")")).then_some((whole, used + more + 2))
 }
 
 /// Whether a word begins as numbers do.
@@ -423,5 +459,8 @@ mod tests {
         let lines = text.wrap(12, 90);
         let lines: Vec<String> = lines.iter().map(|it| it.letters()).collect();
         assert_eq!(lines, ["W_f x", "+ U_f h_t−1", "+ b_f + d_f"]);
+        let lines = formula("outer(d_n, prev h) + k ^ 2 + U @ x", &|_| None).wrap(12, 60);
+        let lines: Vec<String> = lines.iter().map(|it| it.letters()).collect();
+        assert_eq!(lines, ["d_n ⊗ h_t−1", "+ k²", "+ U x"]);
     }
 }

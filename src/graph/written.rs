@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{Rich, formula};
 use crate::ir::print::{Coin, Formulas, Text, leaf, prev};
-use crate::ir::{Cell, Graph, Node, NodeId, Op};
+use crate::ir::{Cell, Graph, Leaf, Node, NodeId, Op};
 
 /// What one operator does to operands that are written like this, in the notation of the language.
 pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> String {
@@ -14,7 +14,7 @@ pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> 
     let mut args = Vec::new();
     for (at, arg) in node.args.iter().enumerate() {
         let shape = graph.shape(*arg).clone();
-        let new = alone.add(Op::Param(at), Vec::new(), shape, node.span);
+        let new = alone.add(Op::Leaf(Leaf::Param(at)), Vec::new(), shape, node.span);
         texts.insert(new, operand(*arg));
         args.push(new);
     }

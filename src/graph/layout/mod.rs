@@ -28,9 +28,9 @@ const GAP: f64 = 16.0;
 /// Between what passes a column, and its neighbours.
 const PASS_GAP: f64 = 8.0;
 /// Between vertical lines.
-const TRACK: i32 = 11;
+const TRACK: i32 = 9;
 /// Between a column and the tracks beside it.
-const BESIDE: i32 = 12;
+const BESIDE: i32 = 10;
 /// Between two rails, unless more has to enter between them.
 const RAIL_GAP: i32 = 50;
 /// From the frame to the first rail or box.

@@ -25,15 +25,6 @@ pub fn place(board: &mut Board<'_>) -> Places {
     let mut places: Places = (0..board.items.len()).map(|it| first(board, it)).collect();
     (0..board.items.len()).for_each(|it| level(board, it, &mut places[it]));
     move_pins(board, &places);
-    // A line that leaves where another arrives, and the other way round, cannot both turn first.
-    for layer in 0..board.columns.len().saturating_sub(1) {
-        for _ in 0..40 {
-            let Some((item, read)) = knot(board, &places, layer) else { break };
-            if !nudge(board, layer, item, read, &mut places) {
-                break;
-            }
-        }
-    }
     places
 }
 
@@ -75,6 +66,9 @@ fn first(board: &Board<'_>, idx: usize) -> Vec<Option<Place>> {
 /// A port that is nearly level with its line becomes level.
 fn level(board: &Board<'_>, idx: usize, places: &mut [Option<Place>]) {
     let item = &board.items[idx];
+    if item.end != End::Within {
+        return;
+    }
     for read in 0..places.len() {
         let (Some(Place::Left(off)), None) = (places[read], item.reads[read].fixed) else {
             continue;
@@ -167,55 +161,4 @@ pub fn departure(board: &Board<'_>, net: usize, layer: usize) -> Option<i32> {
         true => Some(board.slots[carrier].y as i32 + it.leaves),
         false => Some(board.slots[carrier].y as i32),
     }
-}
-
-/// Two nets of which each arrives where the other leaves: a read of one of them.
-fn knot(board: &Board<'_>, places: &Places, layer: usize) -> Option<(usize, usize)> {
-    let nets: Vec<(usize, i32)> = (0..board.nets.len())
-        .filter_map(|it| departure(board, it, layer).map(|y| (it, y)))
-        .collect();
-    let meets = |y: i32, net: usize| {
-        let ends = arrivals(board, places, net, layer);
-        ends.into_iter().find(|(_, _, end)| (end - y).abs() < CLEAR)
-    };
-    for (at, (a, from_a)) in nets.iter().enumerate() {
-        for (b, from_b) in &nets[at + 1..] {
-            let (Some(x), Some(y)) = (meets(*from_a, *b), meets(*from_b, *a)) else { continue };
-            for (item, read, _) in [x, y] {
-                if let Some(read) = read
-                    && let Some(Place::Left(_)) = places[item][read]
-                    && board.items[item].reads[read].fixed.is_none()
-                {
-                    return Some((item, read));
-                }
-            }
-        }
-    }
-    None
-}
-
-/// Moves a port to where no other net leaves; whether it could.
-fn nudge(board: &Board<'_>, layer: usize, item: usize, read: usize, places: &mut Places) -> bool {
-    let Some(Place::Left(off)) = places[item][read] else { return false };
-    let it = &board.items[item];
-    let port = it.reads[read];
-    let own = board.net(port.from, port.value);
-    let leaves: Vec<i32> = (0..board.nets.len())
-        .filter(|it| *it != own)
-        .filter_map(|it| departure(board, it, layer))
-        .collect();
-    let y = board.slots[item].y as i32;
-    let room = if it.is_round { it.height / 2 - RADIUS + 11 } else { it.height / 2 - 4 };
-    let fits = |off: &i32| {
-        let others = places[item].iter().enumerate().all(|(at, place)| match place {
-            Some(Place::Left(other)) if at != read => (other - off).abs() > APART,
-            Some(_) | None => true,
-        });
-        off.abs() <= room && others && leaves.iter().all(|it| (it - y - off).abs() >= CLEAR)
-    };
-    let found = (1..30).flat_map(|it| [off - it, off + it]).find(fits);
-    if let Some(found) = found {
-        places[item][read] = Some(Place::Left(found));
-    }
-    found.is_some()
 }

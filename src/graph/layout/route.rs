@@ -15,10 +15,12 @@ struct Job {
     from: i32,
     /// Whether it leaves a rail that goes on.
     is_rail: bool,
-    /// The slot, which of its reads, and the height.
-    ends: Vec<(usize, Option<usize>, i32)>,
+    /// The slot, which of its reads, and the height; none where the second half of it goes on.
+    ends: Vec<(Option<usize>, Option<usize>, i32)>,
     /// Its track, unless it runs straight on.
     track: Option<usize>,
+    /// The first half of it, when it needs two tracks.
+    after: Option<usize>,
 }
 
 impl Job {
@@ -29,6 +31,15 @@ impl Job {
 
     fn is_flat(&self) -> bool {
         !self.is_rail && self.ends.iter().all(|it| it.2 == self.from)
+    }
+
+    fn mean(&self) -> i32 {
+        self.ends.iter().map(|it| it.2).sum::<i32>() / (self.ends.len() as i32).max(1)
+    }
+
+    /// Whether it leaves at a height where another arrives, and so must turn before it.
+    fn precedes(&self, other: &Job) -> bool {
+        !self.is_rail && other.ends.iter().any(|it| (it.2 - self.from).abs() < CLEAR)
     }
 }
 
@@ -66,8 +77,9 @@ pub fn route(board: &Board<'_>, places: &Places) -> Layout {
     for (layer, jobs) in channels.iter().enumerate() {
         for job in jobs {
             let pen = Pen { board, places, columns: &columns, layout: &layout };
-            let track = job.track.unwrap_or(0) as i32;
-            pen.job(job, layer, tracks[layer] + track * TRACK + TRACK / 2, &mut wires[job.net]);
+            let at = |job: &Job| tracks[layer] + job.track.unwrap_or(0) as i32 * TRACK + TRACK / 2;
+            let start = job.after.map(|it| at(&jobs[it]));
+            pen.job(job, layer, start, at(job), &mut wires[job.net]);
         }
     }
     for net in &board.nets {
@@ -92,41 +104,47 @@ fn channel(board: &Board<'_>, places: &Places, layer: usize) -> Vec<Job> {
         if board.slots[carrier].layer != layer {
             continue;
         }
-        let ends = arrivals(board, places, net, layer);
+        let ends: Vec<_> = (arrivals(board, places, net, layer).into_iter())
+            .map(|(slot, read, y)| (Some(slot), read, y))
+            .collect();
         if ends.is_empty() {
             continue;
         }
         let leaves = departure(board, net, layer);
         let from = leaves.unwrap_or(board.slots[carrier].y as i32);
-        jobs.push(Job { net, from, is_rail: leaves.is_none(), ends, track: None });
+        let is_rail = leaves.is_none();
+        jobs.push(Job { net, from, is_rail, ends, track: None, after: None });
     }
-    let turning: Vec<usize> = (0..jobs.len()).filter(|it| !jobs[*it].is_flat()).collect();
-    // A line that leaves at the height where another arrives must turn before it.
-    let first =
-        |a: &Job, b: &Job| !a.is_rail && b.ends.iter().any(|it| (it.2 - a.from).abs() < CLEAR);
+    let mut open: Vec<usize> = (0..jobs.len()).filter(|it| !jobs[*it].is_flat()).collect();
+    let mut waiting = Waiting::of(&jobs, &open);
     let mut order: Vec<usize> = Vec::new();
-    while order.len() < turning.len() {
-        let open = |it: &&usize| !order.contains(*it);
-        let waits = |job: &usize| {
-            let before = |it: &&usize| **it != *job && first(&jobs[**it], &jobs[*job]);
-            turning.iter().filter(open).any(|it| before(&it))
-        };
+    while !open.is_empty() {
         // Lines that go down: the lowest first; lines that go up: the highest first.
-        let key = |it: &&usize| {
-            let job = &jobs[**it];
-            let mean = job.ends.iter().map(|it| it.2).sum::<i32>() / job.ends.len() as i32;
-            if mean >= job.from { (0, -job.from) } else { (1, job.from) }
+        let key = |it: &usize| {
+            let job = &jobs[*it];
+            if job.mean() >= job.from { (0, -job.from) } else { (1, job.from) }
         };
-        let ready = turning.iter().filter(open).filter(|it| !waits(it)).min_by_key(key);
-        let next = ready.or_else(|| turning.iter().filter(open).min_by_key(key));
-        let Some(&next) = next else { break };
+        let ready = open.iter().copied().filter(|it| waiting.count[*it] == 0).min_by_key(key);
+        let whole = open.iter().copied().filter(|it| jobs[*it].after.is_none());
+        let next = match (ready, whole.min_by_key(key)) {
+            (Some(next), _) => next,
+            // Lines that exchange their heights: one of them takes two tracks.
+            (None, Some(it)) => {
+                open.push(halve(&mut jobs, it));
+                waiting.halve(it);
+                it
+            }
+            (None, None) => open[0],
+        };
+        open.retain(|it| *it != next);
+        waiting.place(next);
         let (low, high) = jobs[next].span();
         let mut track = 0;
         for &it in &order {
             let (from, to) = jobs[it].span();
             let meet = low <= to + 8 && from <= high + 8;
             if let Some(other) = jobs[it].track
-                && (meet || first(&jobs[it], &jobs[next]))
+                && (meet || jobs[next].after == Some(it) || jobs[it].precedes(&jobs[next]))
             {
                 track = track.max(other + 1);
             }
@@ -135,6 +153,61 @@ fn channel(board: &Board<'_>, places: &Places, layer: usize) -> Vec<Job> {
         order.push(next);
     }
     jobs
+}
+
+/// Which jobs wait for which others to have their track.
+struct Waiting {
+    /// For how many each waits.
+    count: Vec<usize>,
+    /// Who waits for each.
+    after: Vec<Vec<usize>>,
+}
+
+impl Waiting {
+    fn of(jobs: &[Job], open: &[usize]) -> Waiting {
+        let mut it = Waiting { count: vec![0; jobs.len()], after: vec![Vec::new(); jobs.len()] };
+        for &a in open {
+            for &b in open.iter().filter(|b| **b != a && jobs[a].precedes(&jobs[**b])) {
+                it.count[b] += 1;
+                it.after[a].push(b);
+            }
+        }
+        it
+    }
+
+    fn place(&mut self, job: usize) {
+        for it in std::mem::take(&mut self.after[job]) {
+            self.count[it] = self.count[it].saturating_sub(1);
+        }
+    }
+
+    /// The first half of a job waits for nobody, the second for it and for whom the whole did.
+    fn halve(&mut self, job: usize) {
+        let second = self.count.len();
+        self.count.push(self.count[job] + 1);
+        self.count[job] = 0;
+        for it in self.after.iter_mut().flatten().filter(|it| **it == job) {
+            *it = second;
+        }
+        self.after[job].push(second);
+        self.after.push(Vec::new());
+    }
+}
+
+/// Makes two of a job, with a height between them that no other line is near; gives the second.
+fn halve(jobs: &mut Vec<Job>, it: usize) -> usize {
+    let (from, mean) = (jobs[it].from, jobs[it].mean());
+    let is_free = |y: &i32| {
+        let near = |other: i32| (other - y).abs() <= CLEAR;
+        jobs.iter().all(|it| !near(it.from) && it.ends.iter().all(|it| !near(it.2)))
+    };
+    let middle = i32::midpoint(from, mean);
+    let free = (0..2000).flat_map(|it| [middle - it, middle + it]).find(is_free);
+    let y = free.unwrap_or(middle);
+    let ends = std::mem::replace(&mut jobs[it].ends, vec![(None, None, y)]);
+    let net = jobs[it].net;
+    jobs.push(Job { net, from: y, is_rail: false, ends, track: None, after: Some(it) });
+    jobs.len() - 1
 }
 
 /// Draws the lines of one channel.
@@ -146,7 +219,8 @@ struct Pen<'a> {
 }
 
 impl Pen<'_> {
-    fn job(&self, job: &Job, layer: usize, x: i32, wire: &mut Wire) {
+    /// A job from the track of its first half, if it has one, by its own track.
+    fn job(&self, job: &Job, layer: usize, start: Option<i32>, x: i32, wire: &mut Wire) {
         let carrier = self.board.carrier(job.net, layer);
         let (left, width) = self.columns[layer];
         let from = match self.board.slots[carrier].pass {
@@ -156,6 +230,7 @@ impl Pen<'_> {
                 self.layout.middles[carrier].0 + item.width / 2 - item.inset
             }
         };
+        let from = start.unwrap_or(from);
         let (low, high) = job.span();
         let mut piece = |from, to| {
             if from != to {
@@ -167,6 +242,7 @@ impl Pen<'_> {
         }
         piece((x, low), (x, high));
         for &(slot, read, y) in &job.ends {
+            let Some(slot) = slot else { continue };
             let (end, tip) = self.end(slot, read, y);
             piece((x, y), end);
             if let Some(((tip_x, tip_y), way)) = tip {

@@ -95,6 +95,15 @@ impl Reader<'_> {
                 let term = self.expr(term);
                 self.term(*op == BinaryOp::Sub, term, &mut terms);
             }
+            // What a turn of a loop leaves out is no term.
+            let zero =
+                |id: ExprId| self.sketch.fixed(id).is_some_and(|it| it.text.letters() == "0");
+            if terms.iter().any(|it| !zero(it.1)) {
+                terms.retain(|it| !zero(it.1));
+            }
+            if let [(false, one)] = terms[..] {
+                return one;
+            }
             return self.sketch.push(Drawn::Sum(terms), source);
         }
         let mut factors = vec![first];
@@ -114,6 +123,26 @@ impl Reader<'_> {
         match factors[..] {
             [one] => one,
             [..] => self.sketch.push(Drawn::Product(factors), source),
+        }
+    }
+
+    /// Whether a comparison of whole numbers holds.
+    fn truth(&self, expr: &Expr) -> Option<bool> {
+        let ExprKind::Binary(op, _, a, b) = &expr.kind else { return None };
+        let (a, b) = (self.number(a)?, self.number(b)?);
+        match op {
+            BinaryOp::Less => Some(a < b),
+            BinaryOp::LessEqual => Some(a <= b),
+            BinaryOp::Greater => Some(a > b),
+            BinaryOp::GreaterEqual => Some(a >= b),
+            BinaryOp::Equal => Some(a == b),
+            BinaryOp::NotEqual => Some(a != b),
+            BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Div
+            | BinaryOp::MatMul
+            | BinaryOp::Pow => None,
         }
     }
 
@@ -146,6 +175,11 @@ impl Reader<'_> {
         let drawn = match (name, &values[..]) {
             ("time", _) => Drawn::Value(self.time()),
             ("with_derivative", [value, ..]) => return self.expr(value),
+            // A choice that the turn of a loop decides.
+            ("where", [cond, a, b]) if self.truth(cond).is_some() => {
+                let yes = self.truth(cond) == Some(true);
+                return self.expr(if yes { a } else { b });
+            }
             ("outer", [a, b]) => Drawn::Matrix(Matrix::Outer, self.expr(a), self.expr(b)),
             ("dot", [a, b]) => Drawn::Matrix(Matrix::Dot, self.expr(a), self.expr(b)),
             ("matmul", [a, b]) => Drawn::Matrix(Matrix::Apply, self.expr(a), self.expr(b)),
@@ -158,10 +192,10 @@ impl Reader<'_> {
                 Drawn::Extreme(sign, values.iter().map(|it| self.expr(it)).collect())
             }
             ("reshape" | "rename", [value, shape, ..]) => {
-                let text = self.written(shape);
-                Drawn::Move(Rich::plain(text::shape(&text.letters())), self.expr(value))
+                let text = text::shape(&print_expr(shape));
+                Drawn::Move(Rich::plain(text), self.expr(value))
             }
-            ("transpose", [value]) => Drawn::Move(Rich::plain("transpose"), self.expr(value)),
+            ("transpose", [value]) => Drawn::Move(Rich::plain("□ᵀ"), self.expr(value)),
             ("slice", [value, from, to]) => {
                 let (from, to) = (self.written(from), self.written(to));
                 let text = Rich::plain("[").then(&from).then(&Rich::plain(" … ")).then(&to);

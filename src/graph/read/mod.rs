@@ -111,7 +111,8 @@ impl Reader<'_> {
             ir::Const::Number(_) | ir::Const::Size(_) | ir::Const::Hyper(_) => None,
             ir::Const::Apply(..) => None,
         };
-        for dim in self.cell.iter().flat_map(|it| &it.dims) {
+        // Only a size that decides the structure is known now.
+        for dim in self.cell.iter().flat_map(|it| &it.dims).filter(|it| it.fixed) {
             self.numbers.extend(dim.default.map(|it| (dim.name.to_string(), it)));
         }
         for hyper in self.cell.iter().flat_map(|it| &it.hypers) {
@@ -142,7 +143,8 @@ impl Reader<'_> {
             for (name, value) in names {
                 let text = super::text::name(&name.name, "");
                 self.names.insert(name.name.to_string(), Bound::Fixed(text, true));
-                let number = value.and_then(|it| self.number(it));
+                let is_open = matches!(decl.kind, DeclKind::Dims(_)) && self.cell.is_some();
+                let number = value.filter(|_| !is_open).and_then(|it| self.number(it));
                 if let Some(number) = number {
                     self.numbers.entry(name.name.to_string()).or_insert(number);
                 }
@@ -205,8 +207,7 @@ impl Reader<'_> {
             Role::Input => Pin::Input,
             Role::Mask => Pin::Mask,
             Role::Target => Pin::Target,
-            Role::Feedback => Pin::Feedback,
-            Role::State => {
+            Role::State | Role::Feedback => {
                 self.states.insert(text.clone());
                 self.changing.insert(text);
                 return;
@@ -251,7 +252,7 @@ impl Reader<'_> {
         let found = self.sketch.given.iter().position(|it| match &it.pin {
             Pin::Old(steps) => it.name == name && is_last(steps[0]) == is_last(back),
             Pin::Input | Pin::Mask | Pin::Target | Pin::Feedback => false,
-            Pin::New { .. } | Pin::Output => false,
+            Pin::New { .. } | Pin::Output | Pin::Result => false,
         });
         let at = found.unwrap_or_else(|| {
             let carry = self.cell.and_then(|it| {
@@ -438,13 +439,29 @@ impl Reader<'_> {
                     }
                 }
                 DeclKind::Layer(it) => self.layer_arguments(it),
-                DeclKind::Loss { value, .. } => self.sketch.loss = Some(self.expr(value)),
+                DeclKind::Loss { value, at_last } => self.loss(value, *at_last, decl),
                 DeclKind::Group(..)
                 | DeclKind::Dims(_)
                 | DeclKind::Hyper(_)
                 | DeclKind::Layout(_) => {}
             }
         }
+    }
+
+    /// What is minimised is one more value.
+    fn loss(&mut self, value: &Expr, at_last: bool, decl: &Decl) {
+        let id = self.expr(value);
+        let at = if at_last { ", at the last step" } else { "" };
+        self.sketch.defs.push(Def {
+            name: "loss".to_owned(),
+            below: String::new(),
+            is_gate: false,
+            shape: String::new(),
+            value: id,
+            is_once: false,
+            note: format!("loss {}{at}", print_expr(value)),
+            span: Some(decl.span),
+        });
     }
 
     fn equation(&mut self, names: &[&ast::Ident], value: &ast::Value) {
@@ -507,19 +524,12 @@ impl Reader<'_> {
             }
         }
         for decl in &tree.decls {
-            let DeclKind::Group(Role::State, groups) = &decl.kind else { continue };
+            let DeclKind::Group(role @ (Role::State | Role::Feedback), groups) = &decl.kind else {
+                continue;
+            };
             for group in groups {
                 for name in &group.names {
-                    let text = name.name.to_string();
-                    let Some(Bound::Value(next)) = self.names.get(&text).cloned() else { continue };
-                    let old = self.sketch.given.iter().position(|it| {
-                        it.name == text && matches!(&it.pin, Pin::Old(steps) if steps[0] == 1)
-                    });
-                    let is_output = outputs.contains(&text);
-                    let carry = self.cell.and_then(|it| Some(&it.carries[it.carry(&text)?]));
-                    let shape = carry.map(|it| it.shape.to_string());
-                    let shape = shape.unwrap_or_else(|| type_text(&group.type_));
-                    self.sketch.states.push(State { name: text, shape, next, is_output, old });
+                    self.state(*role, group, &name.name, &outputs);
                 }
             }
         }
@@ -544,6 +554,27 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// A state, or a feedback: the model's own past output, or what it should have been. That is no
+    /// path of a gradient, and never straight.
+    fn state(&mut self, role: Role, group: &ast::Group, name: &str, outputs: &[String]) {
+        let Some(Bound::Value(next)) = self.names.get(name).cloned() else { return };
+        let mut old =
+            self.sketch.given.iter().position(|it| {
+                it.name == name && matches!(&it.pin, Pin::Old(steps) if steps[0] == 1)
+            });
+        if role == Role::Feedback
+            && let Some(old) = old.take()
+        {
+            self.sketch.given[old].pin = Pin::Feedback;
+        }
+        let is_output =
+            outputs.iter().any(|it| it == name) || role == Role::Feedback && outputs.is_empty();
+        let carry = self.cell.and_then(|it| Some(&it.carries[it.carry(name)?]));
+        let shape = carry.map(|it| it.shape.to_string());
+        let shape = shape.unwrap_or_else(|| type_text(&group.type_));
+        self.sketch.states.push(State { name: name.to_owned(), shape, next, is_output, old });
     }
 
     fn output_shape(&self, name: &str) -> String {

@@ -1,0 +1,44 @@
+//! What a drawing takes: `cargo bench --bench graph`. For each level the cell of the library that takes longest, and all
+//! of them together, in milliseconds; the least of five.
+
+#![allow(clippy::print_stdout, reason = "a bench prints")]
+
+use std::error::Error;
+use std::time::Instant;
+
+use rnnc::Spec;
+use rnnc::graph::picture::picture;
+use rnnc::graph::read::Library;
+use rnnc::graph::svg::{Theme, svg};
+use rnnc::graph::{self, Detail, LEGEND};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("{:10} {:>8} {:>8}  slowest", "level", "all", "slowest");
+    for (detail, back) in
+        [(Detail::Equations, false), (Detail::Equations, true), (Detail::Operators, false)]
+    {
+        let (mut all, mut slowest) = (0.0, (0.0, ""));
+        for file in rnnc::api::library() {
+            let spec = Spec::parse(file.source)?;
+            let cell = spec.configure(None, &[])?;
+            let mut least = f64::MAX;
+            for _ in 0..5 {
+                let start = Instant::now();
+                let (files, cells) = (spec.program().files.iter(), spec.cells().iter());
+                let cells = cells.chain(spec.used_cells()).collect();
+                let library = Library { files: files.collect(), cells, open: &|_| false };
+                let diagram = graph::draw(&library, cell.ir(), detail, back);
+                let text = svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true);
+                std::hint::black_box(text);
+                least = least.min(start.elapsed().as_secs_f64() * 1e3);
+            }
+            all += least;
+            if least > slowest.0 {
+                slowest = (least, file.name);
+            }
+        }
+        let name = if back { "backward" } else { detail.word() };
+        println!("{name:10} {all:8.1} {:8.1}  {}", slowest.0, slowest.1);
+    }
+    Ok(())
+}
