@@ -9,7 +9,7 @@ use super::text::{self, Rich};
 use super::written::{leaf_text, old, operator, rich};
 use crate::derive;
 use crate::ir::print::{Coin, Formulas, Text, formulas};
-use crate::ir::{Cell, Gradient, Graph, Leaf, Move, NodeId, Op, Pointwise, pointwise};
+use crate::ir::{Cell, Gradient, Graph, InputRole, Leaf, Move, NodeId, Op, Pointwise, pointwise};
 
 /// One step.
 pub fn diagram(cell: &Cell) -> Diagram {
@@ -38,6 +38,7 @@ pub fn diagram(cell: &Cell) -> Diagram {
             drawn.end(Pin::Output, &output.name, "t", &shape, from, note);
         }
     }
+    cell.losses.iter().for_each(|it| _ = drawn.node(it.node));
     // A value that is read one step later alone is still drawn.
     cell.values.iter().for_each(|it| _ = drawn.visible(it.node).map(|it| drawn.node(it)));
     drawn.finish(&cell.name, cell.name.to_string(), &rails)
@@ -174,7 +175,11 @@ impl<'a> Drawn<'a> {
         let (pin, name, step, shape) = match op {
             Op::Leaf(Leaf::Input(idx)) => {
                 let it = &self.cell.inputs[*idx];
-                (Pin::Input, it.name.to_string(), "t".to_owned(), it.shape.to_string())
+                let pin = match it.role {
+                    InputRole::Input => Pin::Input,
+                    InputRole::Target => Pin::Target,
+                };
+                (pin, it.name.to_string(), "t".to_owned(), it.shape.to_string())
             }
             Op::Leaf(Leaf::Mask(idx)) => {
                 let it = &self.cell.masks[*idx];

@@ -66,6 +66,8 @@ struct Reader<'a> {
     /// Names that change from step to step.
     changing: BTreeSet<String>,
     states: BTreeSet<String>,
+    /// The shapes of the named values of a checked cell.
+    shapes: BTreeMap<String, String>,
     /// What stands before the names of inner layers.
     prefix: String,
 }
@@ -90,6 +92,7 @@ fn read(
         numbers: BTreeMap::new(),
         changing: BTreeSet::new(),
         states: BTreeSet::new(),
+        shapes: shapes(cell),
         prefix: prefix.to_owned(),
     };
     reader.sketch.name = tree.name.name.to_string();
@@ -402,7 +405,7 @@ impl Reader<'_> {
                 false => Bound::Value(Value::Def(at)),
             },
         );
-        let shape = self.shape_of(&text);
+        let shape = self.shapes.get(&text).cloned().unwrap_or_default();
         self.sketch.defs.push(Def {
             name: text,
             below: String::new(),
@@ -413,13 +416,6 @@ impl Reader<'_> {
             note: doc(decl),
             span: Some(name.span),
         });
-    }
-
-    /// The shape of a named value, as far as the cell is checked.
-    fn shape_of(&self, name: &str) -> String {
-        let Some(cell) = self.cell else { return String::new() };
-        let value = cell.values.iter().find(|it| &*it.name == name);
-        value.map(|it| cell.step.shape(it.node).to_string()).unwrap_or_default()
     }
 
     fn equations(&mut self, tree: &ast::Cell) {
@@ -582,6 +578,13 @@ impl Reader<'_> {
         let output = cell.outputs.iter().find(|it| &*it.name == name);
         output.map(|it| cell.step.shape(it.node).to_string()).unwrap_or_default()
     }
+}
+
+fn shapes(cell: Option<&ir::Cell>) -> BTreeMap<String, String> {
+    let all = cell.iter().flat_map(|cell| {
+        cell.values.iter().map(|it| (it.name.to_string(), cell.step.shape(it.node).to_string()))
+    });
+    all.collect()
 }
 
 fn type_text(it: &ast::Type) -> String {
