@@ -2,6 +2,8 @@
 
 #[path = "graph/measure.rs"]
 mod measure;
+#[path = "graph/text.rs"]
+mod text;
 #[path = "graph/xml.rs"]
 mod xml;
 
