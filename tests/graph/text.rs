@@ -31,7 +31,7 @@ fn shapes_are_short() {
 #[test]
 fn lines_break_at_blanks_and_keep_signs_with_what_follows() {
     let text = formula("W_f @ x + U_f @ prev h + b_f + d_f", &|_| None);
-    let lines = text.wrap(12, 90);
+    let lines = text.wrap(12, 80);
     let lines: Vec<String> = lines.iter().map(|it| it.letters()).collect();
     assert_eq!(lines, ["W_f x", "+ U_f h_t−1", "+ b_f + d_f"]);
     let lines = formula("outer(d_n, prev h) + k ^ 2 + U @ x", &|_| None).wrap(12, 60);
