@@ -19,8 +19,19 @@ use rnnc::{CellSpec, Spec};
 
 /// Wider than this only what is named is.
 const WIDE: i32 = 2000;
-/// Cells whose equations do not fit in that.
-const WIDE_CELLS: &[&str] = &[];
+/// Cells whose equations do not fit in that: solvers with several turns, and long chains.
+const WIDE_CELLS: &[&str] = &[
+    "haste_layer_norm_lstm",
+    "mamba2",
+    "gated_delta_net",
+    "rwkv6",
+    "rwkv7",
+    "ct_rnn_rk4",
+    "gru_ode",
+    "ltc",
+    "ode_lstm",
+    "hyper_lstm",
+];
 
 fn draw(spec: &Spec, cell: &CellSpec, detail: Detail, back: bool, open: &[&str]) -> Diagram {
     let opens = |name: &str| open.iter().any(|it| *it == "all" || *it == name);
