@@ -1,5 +1,7 @@
 //! What can stand on the command line. Help texts, completions and the dispatch all come from here.
 
+mod graph;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::values::{bytes, setting};
 use crate::exec::EngineKind;
 use crate::plan::pipeline;
+pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
@@ -522,81 +525,6 @@ pub struct ShowArgs {
     /// Its equations in LaTeX
     #[arg(long)]
     pub latex: bool,
-}
-
-/// As what a drawing is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum GraphFormat {
-    /// A picture.
-    Svg,
-    /// For Graphviz.
-    Dot,
-    /// For Mermaid, as in Markdown.
-    Mermaid,
-    /// For machines: boxes, lines and places.
-    Json,
-}
-
-/// How much of a cell is drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum GraphLevel {
-    /// The cell as one box.
-    Cell,
-    /// An equation a box, as written.
-    Equations,
-    /// An operator a box, as compiled.
-    Operators,
-}
-
-/// The colours of a drawing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum GraphTheme {
-    /// Dark where the reader's page is, else light.
-    Auto,
-    /// On white.
-    Light,
-    /// On black.
-    Dark,
-}
-
-/// What a drawing stands on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum GraphGround {
-    /// A ground of its own.
-    Painted,
-    /// That of the page.
-    None,
-}
-
-/// `rnnc graph`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc graph std/lstm -o lstm.svg\n  \
-    rnnc graph my.rnn -o my.mmd --open encoder\n  \
-    rnnc graph std/gru --backward -o back.svg --theme dark")]
-pub struct GraphArgs {
-    #[command(flatten)]
-    pub cell: CellArgs,
-    /// Where the drawing goes: .svg, .dot, .mmd or .json; without it to standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// As what it is written; by default what the file's name ends in says, else svg
-    #[arg(long, value_enum)]
-    pub format: Option<GraphFormat>,
-    /// How much is drawn
-    #[arg(long, value_enum, default_value_t = GraphLevel::Equations)]
-    pub level: GraphLevel,
-    /// Draws the inside of a layer, such as a or a.b, or of all
-    #[arg(long, value_name = "NAME|all")]
-    pub open: Vec<String>,
-    /// Draws one backward step, as `compile --emit backward` derives it
-    #[arg(long)]
-    pub backward: bool,
-    /// The colours
-    #[arg(long, value_enum, default_value_t = GraphTheme::Auto)]
-    pub theme: GraphTheme,
-    /// What it stands on: a ground of its own, or that of the page
-    #[arg(long, value_enum, default_value_t = GraphGround::Painted)]
-    pub ground: GraphGround,
 }
 
 /// `rnnc explain`
