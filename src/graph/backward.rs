@@ -16,7 +16,7 @@ use crate::ir::{Cell, Gradient, Graph, Leaf, Literal, Move, NodeId, Op, Pointwis
 /// The backward step of a cell.
 pub fn sketch(cell: &Cell) -> Sketch {
     let forward = derive::simplify_cell(cell);
-    let adjoint = derive::adjoint(&forward, &pointwise::table()).simplified();
+    let adjoint = derive::adjoint(&forward, &pointwise::table()).without_nexts().simplified();
     let graph = &adjoint.graph;
     let reads: Vec<NodeId> = (graph.nodes().iter())
         .filter_map(|it| match it.op {

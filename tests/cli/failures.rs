@@ -134,6 +134,7 @@ fn help_of_every_command_has_an_example() {
         "convert",
         "list",
         "show",
+        "graph",
         "explain",
         "completions",
     ];
