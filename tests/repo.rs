@@ -147,10 +147,30 @@ fn files_are_short_enough_to_read() {
 }
 
 #[test]
-fn the_code_map_names_every_stage() {
+fn the_code_map_says_who_may_use_whom() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    for (stage, _) in MAY_USE {
-        assert!(map.contains(&format!("`{stage}/`")), "ARCHITECTURE.md does not name `{stage}/`");
+    let row = |line: &str| -> Option<(String, Vec<String>)> {
+        let [stage, _, uses] =
+            line.strip_prefix("| `")?.strip_suffix('|')?.split(" | ").collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
+        let stage = stage.strip_suffix("/`")?.to_owned();
+        Some((stage, quoted(uses)))
+    };
+    let mut above: Vec<String> = Vec::new();
+    let rows: Vec<(String, Vec<String>)> = map.lines().filter_map(row).collect();
+    assert_eq!(rows.len(), MAY_USE.len(), "{rows:?}");
+    for ((stage, written), (expected, may)) in rows.iter().zip(MAY_USE) {
+        assert_eq!(stage, expected);
+        // The command line is the last row and may use all others.
+        if stage == "cli" {
+            assert_eq!(above, *may);
+        } else {
+            assert_eq!(*written, *may, "{stage}");
+            assert!(may.iter().all(|it| above.iter().any(|stage| stage == it)), "{stage}");
+        }
+        above.push(stage.clone());
     }
 }
 

@@ -6,7 +6,7 @@ use rnnc::exec::{
     self, Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream, backward,
 };
 use rnnc::ir::{Env, pointwise};
-use rnnc::{Spec, derive};
+use rnnc::{EngineOptions, Spec, derive};
 
 fn cell(source: &str) -> Bound {
     let spec = Spec::parse(source).unwrap_or_else(|it| panic!("{it}"));
@@ -281,4 +281,23 @@ fn var_and_std_are_biased_and_std_has_slope_0_where_all_are_equal() {
     let direction = exec::Direction { params: vec![ones], inputs: vec![None], starts: vec![] };
     let tangents = exec::tangent(&run, &derived, &direction).expect("the direction fits");
     assert_eq!(tangents.outputs[0].iter().copied().collect::<Vec<f64>>(), [0.0, 0.0]);
+}
+
+#[test]
+fn a_softcap_without_limit_is_the_identity_on_both_engines() {
+    let source = "cell Capped { hyper cap = inf input x: [] output y = softcap(3 * x, cap) }";
+    let bound = cell(source);
+    let values = [-2.0, 0.0, 1.5];
+    for options in [EngineOptions::default(), EngineOptions::reference()] {
+        let engine = bound.engine(options).expect("the cell runs");
+        let x = ArrayD::from_shape_vec(IxDyn(&[3, 1]), values.to_vec()).unwrap();
+        let x = x.mapv(|it: f64| it as f32);
+        let (params, inputs) = (Params::new(vec![]), Inputs::new(vec![Some(Feed::Batch(x))]));
+        let state = InitialState::declared(0);
+        let run = engine.forward(&params, &inputs, &state).expect("the data fit");
+        assert_eq!(run.outputs[0].iter().copied().collect::<Vec<f32>>(), [-6.0, 0.0, 4.5]);
+        let gradients = engine.backward(&run, &Upstream::ones(1, 0)).expect("the adjoints fit");
+        let d_x = gradients.inputs[0].as_ref().expect("x was given");
+        assert_eq!(d_x.iter().copied().collect::<Vec<f32>>(), [3.0; 3]);
+    }
 }

@@ -276,7 +276,10 @@ pub(super) unsafe fn apply<S: Simd>(
                 S::mul(S::splat(1.7159), y)
             }),
             Pointwise::Softcap => {
-                many!(|v, limit| S::mul(limit, math::tanh::<S>(S::div(v, limit))))
+                many!(|v, limit| {
+                    let capped = S::mul(limit, math::tanh::<S>(S::div(v, limit)));
+                    S::if_less(limit, S::splat(f32::INFINITY), capped, v)
+                })
             }
             Pointwise::LeakyRelu => {
                 few!(|v, slope| S::if_less(S::splat(0.0), v, v, S::mul(slope, v)))

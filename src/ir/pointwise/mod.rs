@@ -454,9 +454,9 @@ pointwise! {
         c::<F>(1.7159) * (c::<F>(2.0 / 3.0) * v).tanh();
         [Some(|v| 1.7159 * 2.0 / 3.0 * (1.0 - v.f(Pointwise::Square, v.y() / 1.7159)))];
         |_| open(-1.7159, 1.7159), [REAL], Everywhere;
-    /// limit * tanh(v / limit): v near 0, held between -limit and limit.
+    /// limit * tanh(v / limit): v near 0, held between -limit and limit. A limit of inf is none.
     Softcap, "softcap"(v, limit: positive), Function;
-        limit * (v / limit).tanh();
+        if limit < F::infinity() { limit * (v / limit).tanh() } else { v };
         [Some(|v| 1.0 - v.f(Pointwise::Square, v.y() / v.b()))];
         |r| open(-r[1].hi, r[1].hi), [REAL, (0.5, 2.0)], Everywhere;
     /// v for v > 0, else slope * v.
