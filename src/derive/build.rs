@@ -124,9 +124,15 @@ impl<'f> Builder<'f> {
             return number == 0.0;
         }
         let node = self.graph.node(slope);
-        match &node.op {
-            Op::Map(Pointwise::Neg | Pointwise::Div) => self.may_vanish(node.args[0]),
-            _ => !self.selects(slope),
+        match (&node.op, &node.args[..]) {
+            (Op::Map(op), _) if op.is_truth() => false,
+            (Op::Map(Pointwise::Neg | Pointwise::Div), [a, ..]) => self.may_vanish(*a),
+            (Op::Map(Pointwise::Mul), [a, b]) => self.may_vanish(*a) || self.may_vanish(*b),
+            (Op::Map(Pointwise::Where), [_, a, b]) => {
+                let taken = |it: &&NodeId| self.as_number(**it) != Some(0.0);
+                [a, b].into_iter().filter(taken).any(|it| self.may_vanish(*it))
+            }
+            _ => true,
         }
     }
 
