@@ -298,3 +298,23 @@ fn progress_counts_the_samples() {
         .unwrap();
     assert_eq!(told, [(0, 4), (1, 4), (2, 4), (3, 4)]);
 }
+
+/// `y = log(exp(100 + w * x))`, which f64 can hold and f32 cannot.
+#[test]
+fn what_f32_cannot_hold_is_not_wrong() {
+    let mut cell = hand::empty("Large", &["H"]);
+    let x = hand::input(&mut cell, "x", &["H"]);
+    let w = hand::param(&mut cell, "w", &["H"]);
+    let graph = &mut cell.step;
+    let hundred = graph.number(100.0, &hand::shape(&["H"]), NOWHERE);
+    let product = hand::map(graph, Pointwise::Mul, &[w, x]);
+    let sum = hand::map(graph, Pointwise::Add, &[product, hundred]);
+    let large = hand::map(graph, Pointwise::Exp, &[sum]);
+    let y = hand::map(graph, Pointwise::Log, &[large]);
+    hand::output(&mut cell, "y", y);
+    let report = gradcheck(&cell, &quick()).unwrap();
+    assert_eq!(failing(&report), []);
+    for line in &report.lines {
+        assert_eq!((&line.fast, line.no_fast), (&None, Some("f32 itself is not exact enough")));
+    }
+}
