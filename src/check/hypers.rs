@@ -281,16 +281,7 @@ pub(super) fn set_dims(
         match def.kind {
             DefKind::Hyper(_) => continue,
             DefKind::Dim(_) => {}
-            DefKind::Input
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Feedback
-            | DefKind::Error => {
+            _ => {
                 let message = format!("`{name}` is {} and cannot be set", def.kind.article());
                 let fault = bad_setting(*setting, message)
                     .label(def.name.span, "declared here")

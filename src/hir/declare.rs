@@ -425,16 +425,7 @@ impl<'a> Collector<'a, '_> {
                 self.sink.push(twice(name, first.name));
             }
             (DefKind::Error, _) => {}
-            (
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Input
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Mask
-                | DefKind::Target,
-                _,
-            ) => {
+            (_, _) => {
                 let message = format!("`{}` is {}, not a state", name.name, first.kind.article());
                 let fault = Diagnostic::new(Code::NotAState, name.span, message)
                     .label(declared, "declared here")
@@ -460,16 +451,7 @@ fn finish(cell: &ast::Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
         let what = match def.kind {
             DefKind::State => "state",
             DefKind::Feedback => "feedback",
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::Input
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Error => continue,
+            _ => continue,
         };
         let name = &def.name.name;
         if def.equation.is_some() || cell.unread.holds(name) {

@@ -30,21 +30,7 @@ impl<'a> Expr<'a> {
             Kind::Part(part) | Kind::Prev(Past::Part(part), _) if part.last.is_none() => {
                 Some(part.layer_def)
             }
-            Kind::Part(_)
-            | Kind::Prev(..)
-            | Kind::Number(_)
-            | Kind::Inf
-            | Kind::Pi
-            | Kind::Local(_)
-            | Kind::Call(_)
-            | Kind::Activation(_)
-            | Kind::Array(_)
-            | Kind::Paren(_)
-            | Kind::Neg(_)
-            | Kind::Index(..)
-            | Kind::Chain(..)
-            | Kind::Binary(..)
-            | Kind::Error(_) => None,
+            _ => None,
         }
     }
 

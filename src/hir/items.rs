@@ -318,19 +318,7 @@ fn not_elementwise(
                 }
                 format!("`{}` does not", call.name.name)
             }
-            Kind::Binary(..)
-            | Kind::Number(_)
-            | Kind::Inf
-            | Kind::Pi
-            | Kind::Def(_)
-            | Kind::Local(_)
-            | Kind::Part(_)
-            | Kind::Prev(..)
-            | Kind::Activation(_)
-            | Kind::Paren(_)
-            | Kind::Neg(..)
-            | Kind::Chain(..)
-            | Kind::Error(_) => return,
+            _ => return,
         };
         found = Some((expr.span(), what));
     });
@@ -348,17 +336,7 @@ fn weight(expr: &Expr<'_>, functions: &IdVec<FunctionId, Function<'_>>) -> usize
             },
             Kind::Chain(_, rest) => rest.len(),
             Kind::Binary(..) | Kind::Neg(..) | Kind::Index(..) => 1,
-            Kind::Number(_)
-            | Kind::Inf
-            | Kind::Pi
-            | Kind::Def(_)
-            | Kind::Local(_)
-            | Kind::Part(_)
-            | Kind::Prev(..)
-            | Kind::Activation(_)
-            | Kind::Array(_)
-            | Kind::Paren(_)
-            | Kind::Error(_) => 0,
+            _ => 0,
         });
     });
     weight

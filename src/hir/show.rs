@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Diagnostic;
 use crate::ir::Shape;
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Over, Path};
 use crate::text::Span;
@@ -229,24 +229,8 @@ pub(crate) fn number(value: f64) -> String {
 /// Drops later faults with the text and place of an earlier one: a function's body is looked at once for each call.
 pub(crate) fn without_repetitions(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = std::collections::BTreeSet::new();
-    // A constant that reads an input draws a report of the input and one of the whole or its shape; the first says more.
-    let read: Vec<Span> = diagnostics
-        .iter()
-        .filter(|it| it.code == Code::NotConstant && !it.labels.is_empty())
-        .take(200)
-        .map(|it| it.span)
-        .collect();
-    let whole = |it: &Diagnostic| {
-        let holds = |read: &Span| {
-            let same = it.span.file == read.file;
-            same && it.span.start <= read.start && read.end <= it.span.end
-        };
-        let of_whole = it.code == Code::NotConstant && it.labels.is_empty();
-        (of_whole || it.code == Code::DeclaredShape) && read.iter().any(holds)
-    };
     diagnostics
         .into_iter()
-        .filter(|it| !whole(it))
         .filter(|it| seen.insert((it.span, it.code, it.message.clone())))
         .collect()
 }

@@ -302,16 +302,19 @@ impl DefKind {
 
     /// Returns whether it has a value in each step, and so a past.
     pub fn has_past(self) -> bool {
+        matches!(self, DefKind::Input | DefKind::State | DefKind::Value(_) | DefKind::Feedback)
+    }
+
+    /// Returns whether it is known before anything runs: a size or a hyper, and whatever could not be read.
+    pub fn is_constant(self) -> bool {
+        matches!(self, DefKind::Dim(_) | DefKind::Hyper(_) | DefKind::Error)
+    }
+
+    /// Returns which layer it is.
+    pub fn layer(self) -> Option<LayerId> {
         match self {
-            DefKind::Input | DefKind::State | DefKind::Value(_) | DefKind::Feedback => true,
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Error => false,
+            DefKind::Layer(layer) => Some(layer),
+            _ => None,
         }
     }
 }

@@ -87,17 +87,7 @@ impl Lower<'_, '_> {
                 Some((shape, index)) => (Some(shape), index),
                 None => (None, None),
             },
-            (
-                _,
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Mask
-                | DefKind::Layer(_)
-                | DefKind::Target
-                | DefKind::Error,
-            ) => (None, None),
+            (_, _) => (None, None),
         };
         let Some(shape) = shape else { return self.poison() };
         let leaf = self.past_leaf(of, back, &shape, index.as_ref(), span);
@@ -169,16 +159,7 @@ impl Lower<'_, '_> {
         let value = match self.names.kind(def) {
             DefKind::Input => self.leaf(def),
             DefKind::Layer(layer) => self.piece_value(layer, of.1),
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Target
-            | DefKind::Feedback
-            | DefKind::Error => self.value(def).cloned()?,
+            _ => self.value(def).cloned()?,
         };
         match value {
             Value::Node(node) | Value::Index(node, _) => Some(node),

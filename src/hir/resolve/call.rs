@@ -209,16 +209,7 @@ impl<'a> Resolver<'_, 'a> {
                 }
             }
             DefKind::Error => {}
-            DefKind::Dim(_)
-            | DefKind::Input
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Feedback => {
+            _ => {
                 let rank = self.names.zip(found.group).map_or(0, |(names, group)| {
                     match &names.groups[group].ast.type_.kind {
                         ast::TypeKind::Real(axes) => axes.len(),

@@ -225,17 +225,7 @@ impl<'a> Resolver<'_, 'a> {
             let target = &names.defs[targets[0]];
             self.place = match target.kind {
                 DefKind::Computed => Place::Computed(format!("the const `{}`", target.name.name)),
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Input
-                | DefKind::State
-                | DefKind::Param { .. }
-                | DefKind::Mask
-                | DefKind::Value(_)
-                | DefKind::Layer(_)
-                | DefKind::Target
-                | DefKind::Feedback
-                | DefKind::Error => Place::Step,
+                _ => Place::Step,
             };
             let value = match *source {
                 Source::Value(value) => {
@@ -300,14 +290,7 @@ impl<'a> Resolver<'_, 'a> {
                 }
                 DefKind::Dim(_) | DefKind::Hyper(_) => true,
                 DefKind::Target => names.is_model(),
-                DefKind::Input
-                | DefKind::State
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Mask
-                | DefKind::Layer(_)
-                | DefKind::Value(_)
-                | DefKind::Feedback => false,
+                _ => false,
             };
             if not_a_value {
                 self.refer_def(path.head.span, def);

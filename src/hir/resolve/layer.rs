@@ -17,17 +17,7 @@ fn seen_outside(kind: DefKind) -> &'static str {
     match kind {
         // Outside they are all values.
         DefKind::Value(_) => "a value",
-        DefKind::Dim(_)
-        | DefKind::Hyper(_)
-        | DefKind::Input
-        | DefKind::State
-        | DefKind::Param { .. }
-        | DefKind::Computed
-        | DefKind::Mask
-        | DefKind::Layer(_)
-        | DefKind::Target
-        | DefKind::Feedback
-        | DefKind::Error => kind.article(),
+        _ => kind.article(),
     }
 }
 
@@ -41,17 +31,9 @@ fn is_setting(kind: DefKind) -> bool {
 /// Whether a layer may be given a value for this name, with `prev` or without.
 fn may_be_given(names: &Names<'_>, kind: DefKind, prev: bool) -> bool {
     match kind {
-        DefKind::State => prev,
-        DefKind::Input | DefKind::Hyper(_) => !prev,
         DefKind::Dim(dim) => !prev && !names.dims[dim].derived,
-        DefKind::Param { .. }
-        | DefKind::Computed
-        | DefKind::Mask
-        | DefKind::Value(_)
-        | DefKind::Layer(_)
-        | DefKind::Target
-        | DefKind::Feedback
-        | DefKind::Error => false,
+        _ if prev => kind == DefKind::State,
+        _ => matches!(kind, DefKind::Input | DefKind::Hyper(_)),
     }
 }
 
@@ -223,29 +205,9 @@ impl<'a> Resolver<'_, 'a> {
                     ),
                 )
             }
-            (
-                false,
-                DefKind::Computed
-                | DefKind::Mask
-                | DefKind::Value(_)
-                | DefKind::Layer(_)
-                | DefKind::Target
-                | DefKind::Feedback,
-            ) => wrong(format!("`{text}` is {is} of `{}` and cannot be given", cell.name))
+            (false, _) => wrong(format!("`{text}` is {is} of `{}` and cannot be given", cell.name))
                 .help("inputs, sizes and hypers can be given, and the old values of states"),
-            (
-                true,
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Input
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Mask
-                | DefKind::Value(_)
-                | DefKind::Layer(_)
-                | DefKind::Target
-                | DefKind::Feedback,
-            ) => wrong(format!("`{text}` is {is} of `{}`, not a state", cell.name))
+            (true, _) => wrong(format!("`{text}` is {is} of `{}`, not a state", cell.name))
                 .help("only the old values of states can be given"),
         };
         self.report(fault);
@@ -289,20 +251,7 @@ impl<'a> Resolver<'_, 'a> {
 
     /// The layer of the same cell whose weights are used; `None` after a report.
     fn shares(&mut self, names: &Names<'a>, layer: &LayerDecl, other: &Ident) -> Option<LayerId> {
-        let layer_of = |name: &str| match names.find(name)?.1.kind {
-            DefKind::Layer(idx) => Some(idx),
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::Input
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Target
-            | DefKind::Feedback
-            | DefKind::Error => None,
-        };
+        let layer_of = |name: &str| names.find(name)?.1.kind.layer();
         let found = names.find(&other.name);
         if let Some((def, _)) = found {
             self.refer_def(other.span, def);
@@ -428,22 +377,9 @@ impl<'a> Resolver<'_, 'a> {
             at = match found.kind {
                 DefKind::Error => return Ok(None),
                 DefKind::Layer(layer) => &inner.layers[layer],
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Input
-                | DefKind::State
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Mask
-                | DefKind::Value(_)
-                | DefKind::Target
-                | DefKind::Feedback => {
-                    let message = format!(
-                        "`{}` is {} and has no part `{}`",
-                        found.name.name,
-                        seen_outside(found.kind),
-                        next.name
-                    );
+                kind => {
+                    let (name, is) = (&found.name.name, seen_outside(kind));
+                    let message = format!("`{name}` is {is} and has no part `{}`", next.name);
                     let fault = Diagnostic::new(Code::WrongKindOfName, next.span, message);
                     return Err(Box::new(fault.label(found.name.span, "declared here")));
                 }
@@ -474,10 +410,7 @@ impl<'a> Resolver<'_, 'a> {
             None => self.names.map(|it| &it.layers[part.layer]),
             Some((cell, def)) => {
                 let inner = &self.known.cells[cell];
-                match inner.defs[def].kind {
-                    DefKind::Layer(layer) => Some(&inner.layers[layer]),
-                    _ => None,
-                }
+                inner.defs[def].kind.layer().map(|it| &inner.layers[it])
             }
         };
         part.last.is_none() && layer.is_some_and(|it| it.decl.count.is_some())

@@ -96,16 +96,7 @@ impl<'a> Resolver<'_, 'a> {
             DefKind::Error => return None,
             DefKind::Param { .. } if path.tail.is_empty() => return Some(def),
             DefKind::Computed => "a const that is computed, not stored".to_owned(),
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::Input
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Feedback => format!("{}, not a param", found.kind.article()),
+            _ => format!("{}, not a param", found.kind.article()),
         };
         let message = format!("`{}` is {what}", path.head.name);
         let help = match is_layer {

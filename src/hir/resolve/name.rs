@@ -54,57 +54,18 @@ impl<'a> Resolver<'_, 'a> {
                 return None;
             }
             Place::Loss | Place::Body => return None,
-            Place::Start(_) if self.is_weight(kind) => return None,
-            Place::Start(what) => match found.kind {
-                DefKind::Input
-                | DefKind::State
-                | DefKind::Mask
-                | DefKind::Value(_)
-                | DefKind::Target
-                | DefKind::Feedback
-                | DefKind::Layer(_) => (what.as_str(), "params, consts, sizes, hypers and numbers"),
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Error => return None,
-            },
-            Place::Computed(what) => match found.kind {
-                DefKind::Dim(_) | DefKind::Hyper(_) | DefKind::Computed | DefKind::Error => {
-                    return None;
-                }
-                DefKind::Input
-                | DefKind::State
-                | DefKind::Value(_)
-                | DefKind::Layer(_)
-                | DefKind::Mask
-                | DefKind::Target
-                | DefKind::Feedback
-                | DefKind::Param { .. } => (what.as_str(), "consts, sizes, hypers and numbers"),
-            },
-            Place::Constant(_) | Place::Init => match found.kind {
-                DefKind::Dim(_) | DefKind::Hyper(_) | DefKind::Error => return None,
-                DefKind::Input
-                | DefKind::State
-                | DefKind::Value(_)
-                | DefKind::Layer(_)
-                | DefKind::Param { .. }
-                | DefKind::Mask
-                | DefKind::Target
-                | DefKind::Feedback
-                | DefKind::Computed => {
-                    let what = match &self.place {
-                        Place::Constant(what) => what.as_str(),
-                        Place::Step
-                        | Place::Loss
-                        | Place::Start(_)
-                        | Place::Computed(_)
-                        | Place::Init
-                        | Place::Body => "an initialiser",
-                    };
-                    (what, "sizes, hypers and numbers")
-                }
-            },
+            _ if found.kind.is_constant() => return None,
+            Place::Start(_)
+                if matches!(found.kind, DefKind::Param { .. } | DefKind::Computed)
+                    || self.is_weight(kind) =>
+            {
+                return None;
+            }
+            Place::Computed(_) if found.kind == DefKind::Computed => return None,
+            Place::Start(what) => (what.as_str(), "params, consts, sizes, hypers and numbers"),
+            Place::Computed(what) => (what.as_str(), "consts, sizes, hypers and numbers"),
+            Place::Constant(what) => (what.as_str(), "sizes, hypers and numbers"),
+            Place::Init => ("an initialiser", "sizes, hypers and numbers"),
         };
         let article = found.kind.article();
         let message = format!("{what} cannot read `{}`, which is {article}", path.head.name);
@@ -154,16 +115,7 @@ impl<'a> Resolver<'_, 'a> {
                     .layer_part(def, layer, path)
                     .map(|part| (def, part.map_or(Kind::Error(Vec::new()), Kind::Part)));
             }
-            DefKind::Dim(_)
-            | DefKind::Hyper(_)
-            | DefKind::Input
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Target
-            | DefKind::Feedback => {}
+            _ => {}
         }
         if let Some((_, part)) = path.tail.first() {
             let article = found.kind.article();

@@ -65,16 +65,7 @@ impl<'a> Resolver<'_, 'a> {
         match found.kind {
             DefKind::Dim(_) => Some(def),
             DefKind::Error => None,
-            DefKind::Hyper(_)
-            | DefKind::Input
-            | DefKind::State
-            | DefKind::Param { .. }
-            | DefKind::Computed
-            | DefKind::Mask
-            | DefKind::Value(_)
-            | DefKind::Layer(_)
-            | DefKind::Target
-            | DefKind::Feedback => {
+            _ => {
                 self.report(no_size(name, found));
                 None
             }
