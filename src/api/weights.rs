@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 
 use super::error::Error;
 use super::sizes::{Evidence, infer_sizes};
-use crate::data::{DType, Tensor};
+use crate::data::{DType, Stored, Tensor};
 use crate::diag::Code;
 use crate::exec::layout::{LayoutError, concrete, put_together, take_apart};
 use crate::ir::{self, Env, Layout, Real, Row, layout::OWN};
@@ -46,9 +46,10 @@ impl Weights {
         cell: &ir::Cell,
         layout: Layout,
         affixes: &Affixes,
-        tensors: Vec<(String, Tensor)>,
+        tensors: impl IntoIterator<Item = (String, impl Into<Stored>)>,
     ) -> Result<Weights, Error> {
-        let mut tensors: BTreeMap<String, Tensor> = tensors.into_iter().collect();
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into()));
+        let mut tensors: BTreeMap<String, Stored> = tensors.collect();
         check_suffix(&layout, affixes)?;
         let mut endings = Endings::of(&layout, affixes, None, &tensors)?;
         let mut optional = only_layer(cell, &layout).map(|it| format!("{it}."));
@@ -69,12 +70,14 @@ impl Weights {
         let mut rows = Vec::with_capacity(layout.rows.len());
         for (idx, row) in layout.rows.iter().enumerate() {
             let names = row.stored.iter().map(|it| endings.in_file(it));
-            let found: Vec<(String, Option<Tensor>)> = names
-                .map(|name| {
-                    let tensor = tensors.remove(&name);
-                    (name, tensor)
-                })
-                .collect();
+            // Only what is asked for is decoded.
+            let found = names.map(|name| {
+                let tensor = tensors.remove(&name).map(|it| it.tensor()).transpose();
+                let tensor =
+                    tensor.map_err(|it| Error::fit(it.code(), format!("tensor `{name}`: {it}")))?;
+                Ok((name, tensor))
+            });
+            let found: Vec<(String, Option<Tensor>)> = found.collect::<Result<_, Error>>()?;
             let lacks = found.iter().filter(|it| it.1.is_none());
             missing.extend(lacks.map(|it| (it.0.clone(), idx)));
             let all = found.into_iter().map(|(name, tensor)| Some((name, tensor?)));
@@ -382,7 +385,7 @@ impl<'a> Endings<'a> {
         layout: &'a Layout,
         affixes: &'a Affixes,
         left_out: Option<&str>,
-        tensors: &BTreeMap<String, Tensor>,
+        tensors: &BTreeMap<String, Stored>,
     ) -> Result<Endings<'a>, Error> {
         let mut endings = Endings {
             affixes,
@@ -463,7 +466,7 @@ impl<'a> Endings<'a> {
         self.spelled.values().map(|it| it.name.clone()).collect()
     }
 
-    fn finds_any(&self, tensors: &BTreeMap<String, Tensor>) -> bool {
+    fn finds_any(&self, tensors: &BTreeMap<String, Stored>) -> bool {
         self.spelled.keys().any(|it| tensors.contains_key(&self.in_file(it)))
     }
 }

@@ -46,6 +46,13 @@ impl Norm {
 
 /// Runs in the type that was asked for.
 pub fn grad(ctx: &mut Context, args: &GradArgs) -> Result<(), CliError> {
+    let outputs = [("-o", &args.output, "safetensors"), ("--flow", &args.flow, "csv")];
+    for (flag, path, ending) in outputs {
+        if let Some(path) = path {
+            output::check_ending(flag, path, &[ending])?;
+            ctx.will_write(flag, path)?;
+        }
+    }
     let prepared = feed::prepare(ctx, &args.data)?;
     match args.data.dtype {
         FloatType::F32 => grad_in::<f32>(ctx, args, &prepared),
@@ -103,7 +110,7 @@ fn grad_in<F: Real + Real32or64>(
         ctx.out(&table(&norms))?;
     }
     if let Some(path) = &args.output {
-        ctx.write(path, &output::safetensors(all)?)?;
+        ctx.write(path, &output::safetensors(all, &prepared.origin)?)?;
     }
     ctx.lap("write");
     if args.data.timings {

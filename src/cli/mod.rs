@@ -19,9 +19,11 @@ mod init;
 mod later;
 mod library;
 mod load;
+mod origin;
 mod output;
 mod progress;
 mod run;
+mod save;
 mod test;
 mod values;
 

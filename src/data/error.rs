@@ -96,6 +96,9 @@ pub enum DataError {
     /// The file is no `.safetensors` file.
     #[error("not a sound .safetensors file: {0}")]
     Safetensors(#[from] SafetensorsFault),
+    /// A file of several arrays cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFault),
     /// The file is no table of numbers.
     #[error(transparent)]
     Csv(#[from] CsvFault),
@@ -229,6 +232,56 @@ pub enum SafetensorsFault {
     },
 }
 
+/// What is wrong with a file of several arrays.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ArchiveFault {
+    /// The zip file is damaged, or of a kind that is not read.
+    #[error("not a sound zip file: {message}")]
+    Zip {
+        /// What is wrong.
+        message: &'static str,
+    },
+    /// The pickle in an archive of PyTorch holds more than tensors.
+    #[error(
+        "the pickle in the PyTorch archive is not read: byte {at} has {}",
+        one_line_of(message, 200)
+    )]
+    Pickle {
+        /// The place in the pickle.
+        at: usize,
+        /// What stands there.
+        message: String,
+    },
+    /// A tensor is not as it is described.
+    #[error("{}", one_line_of(message, 200))]
+    Tensor {
+        /// What is wrong.
+        message: String,
+    },
+    /// The list of shards is not sound.
+    #[error("not a sound list of shards: {}", one_line_of(message, 200))]
+    Index {
+        /// What is wrong.
+        message: String,
+    },
+    /// There is no array in it.
+    #[error(
+        "{what} holds no arrays by name; save `model.state_dict()`, or arrays with numpy.savez"
+    )]
+    NoTensors {
+        /// What is empty.
+        what: &'static str,
+    },
+    /// A known kind of file that is not read.
+    #[error("it is {what}, which is not read; {instead}")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// How it becomes one that is.
+        instead: String,
+    },
+}
+
 /// What is wrong with a table. Rows and columns count from 1; a row is a line, as an editor counts
 /// them.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -357,7 +410,7 @@ impl DataError {
             DataError::ShapeTooLarge { .. }
             | DataError::TooManyAxes
             | DataError::NotABool { .. } => Code::BadFile,
-            DataError::Npy(_) | DataError::Safetensors(_) => Code::BadFile,
+            DataError::Npy(_) | DataError::Safetensors(_) | DataError::Archive(_) => Code::BadFile,
             DataError::Csv(fault) => match fault {
                 CsvFault::NoHeader { .. }
                 | CsvFault::NoColumn { .. }
@@ -394,6 +447,7 @@ impl DataError {
             | DataError::NotABool { .. }
             | DataError::Npy(_)
             | DataError::Safetensors(_)
+            | DataError::Archive(_)
             | DataError::Csv(_) => false,
         }
     }
@@ -417,6 +471,7 @@ impl DataError {
             | DataError::NotABool { .. }
             | DataError::Npy(_)
             | DataError::Safetensors(_)
+            | DataError::Archive(_)
             | DataError::Csv(_) => None,
         }
     }
@@ -427,9 +482,13 @@ const MAX_QUOTED: usize = 60;
 
 /// Text from a file for a message: without control characters and not longer than people read.
 fn one_line(text: &str) -> String {
+    one_line_of(text, MAX_QUOTED)
+}
+
+fn one_line_of(text: &str, longest: usize) -> String {
     let mut line = String::new();
     for (number, character) in text.chars().enumerate() {
-        if number == MAX_QUOTED {
+        if number == longest {
             line.push('…');
             break;
         }
@@ -448,6 +507,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is no folder".to_owned(),
         _ => one_line(&error.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! Array files: reading and writing `.npy`, `.csv` and `.safetensors`.
+//! Array files: reading and writing `.npy`, tables and `.safetensors`; reading `.npz` and what `torch.save` writes.
 //!
 //! Nothing that a file says is trusted. Every header is checked against the length of the file
 //! before anything of the size that it names is allocated, so a few bytes can never ask for
@@ -7,7 +7,7 @@
 //! memory takes 8 bytes for each element that the file really holds, and no more.
 //!
 //! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`],
-//! [`write_file`] and [`Folder`], which finds the files that a spec uses, touch the disk.
+//! [`write_file`], [`Place`], which tells files apart, and [`Folder`], which finds the files that a spec uses, touch the disk.
 
 mod csv;
 mod element;
@@ -16,20 +16,29 @@ mod file;
 mod folder;
 mod npy;
 mod npy_header;
+mod pickle;
+mod place;
 mod safetensors;
 mod safetensors_header;
+mod stored;
+mod torch;
+mod weights;
 mod write;
+mod zip;
 
 pub use csv::{Table, read_csv, read_csv_columns, write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};
-pub use error::{CsvFault, DataError, NpyFault, SafetensorsFault};
+pub use error::{ArchiveFault, CsvFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};
 pub use folder::{Folder, FolderError};
 pub use npy::{read_npy, write_npy};
+pub use place::{Place, check_folder};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,
     write_safetensors_as,
 };
+pub use stored::Stored;
+pub use weights::{ARCHIVE_ENDINGS, is_archive, read_named, read_weights};
 pub use write::write_file;
 
 use ndarray::{ArrayD, IxDyn};

@@ -15,6 +15,7 @@ use ndarray::ArrayD;
 use super::args::{CellArgs, DataArgs, EngineChoice, FloatType};
 use super::context::Context;
 use super::error::CliError;
+use super::origin::origin;
 use super::output::Layout;
 use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
@@ -31,6 +32,8 @@ pub struct Prepared {
     pub bound: Bound,
     /// Which axes results have, and adjoints of results.
     pub layout: Layout,
+    /// Where results come from.
+    pub origin: BTreeMap<String, String>,
     feeds: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
     /// How many steps there are, where no input says so.
@@ -150,7 +153,8 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
         ctx.note(note);
     }
     ctx.lap("read");
-    Ok(Prepared { bound, layout, feeds, lengths, steps, states, masks, weights })
+    let origin = origin(cell, &bound.env().sizes, &loaded.set, Some(args.seed));
+    Ok(Prepared { bound, layout, origin, feeds, lengths, steps, states, masks, weights })
 }
 
 /// What only the fast engine can do is not asked of the interpreter.
@@ -194,11 +198,15 @@ pub fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i6
         .collect()
 }
 
-/// A cell whose sizes come from the command line alone.
-pub fn cell_with_sizes(ctx: &mut Context, args: &CellArgs) -> Result<Bound, CliError> {
+/// A cell whose sizes come from the command line alone, and all settings.
+pub fn cell_with_sizes(
+    ctx: &mut Context,
+    args: &CellArgs,
+) -> Result<(Bound, Vec<(String, String)>), CliError> {
     let loaded = load::load(ctx, args)?;
     let spec = load::choose(ctx, &loaded)?;
-    bind(&spec, &set_sizes(spec.ir(), &loaded.set))
+    let bound = bind(&spec, &set_sizes(spec.ir(), &loaded.set))?;
+    Ok((bound, loaded.set))
 }
 
 fn bind(spec: &CellSpec, sizes: &BTreeMap<Name, i64>) -> Result<Bound, CliError> {
@@ -263,6 +271,14 @@ pub fn named_arrays(
         }
     }
     Ok(arrays)
+}
+
+/// Reads the named tensors of a file of weights of any kind.
+pub fn named_tensors(
+    ctx: &mut Context,
+    path: &Path,
+) -> Result<Vec<(String, data::Stored)>, CliError> {
+    data::read_weights(path, &mut |path| ctx.read(path))
 }
 
 /// Reads one `.npy` file.

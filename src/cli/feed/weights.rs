@@ -8,7 +8,6 @@ use crate::api::{self, Affixes, Evidence, weights};
 use crate::cli::args::WeightArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::data;
 use crate::diag::Code;
 use crate::exec::{self, Bound, Params};
 use crate::ir::{self, Layout, Real, Row};
@@ -94,8 +93,7 @@ pub fn read_file(
     notes: &mut Vec<String>,
 ) -> Result<api::Weights, CliError> {
     let layout = weights::layout(cell, file.layout)?;
-    let bytes = ctx.read(file.path)?;
-    let tensors = data::read_safetensors(&bytes).map_err(|it| CliError::data(file.path, it))?;
+    let tensors = super::named_tensors(ctx, file.path)?;
     let at = |error| in_file(&file.path.display().to_string(), error);
     let found = api::Weights::find(cell, layout, &file.affixes, tensors).map_err(at)?;
     let bad = |message: String| at(api::Error::fit(Code::WeightsDoNotFit, message));
