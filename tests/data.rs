@@ -17,3 +17,5 @@ mod npy;
 mod safetensors;
 #[path = "data/archives.rs"]
 mod several;
+#[path = "data/tables.rs"]
+mod tables;

@@ -30,6 +30,8 @@ pub struct Weights {
     /// For each row of the layout its tensors with their names in the file, if all are there.
     rows: Vec<Option<Vec<(String, Tensor)>>>,
     missing: Vec<(String, usize)>,
+    /// The tensors that the file need not have and does not have: zeros.
+    zeros: Vec<(String, usize)>,
     extra: Vec<(String, Vec<usize>)>,
     elsewhere: usize,
     /// The beginning that the layout's names have in the file, if they are found behind one only.
@@ -83,6 +85,12 @@ impl Weights {
             let all = found.into_iter().map(|(name, tensor)| Some((name, tensor?)));
             rows.push(all.collect::<Option<Vec<_>>>());
         }
+        check_directions(&layout, &rows)?;
+        // A file that has nothing that is wanted does not lack biases alone.
+        let (mut zeros, missing): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|it| layout.rows[it.1].optional);
+        let is_whole = missing.is_empty() && rows.iter().any(Option::is_some);
+        let missing = if is_whole { missing } else { zeros.drain(..).chain(missing).collect() };
         let bases: Vec<&str> = endings.spelled.values().map(Spelled::base).collect();
         // Tensors of other parts of a model and of other layers are not the cell's.
         let is_elsewhere = |name: &str| match name.strip_prefix(&*affixes.prefix) {
@@ -106,7 +114,7 @@ impl Weights {
             tensors.into_iter().partition(|(name, _)| is_elsewhere(name));
         let extra = extra.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
         let elsewhere = other.len();
-        Ok(Weights { layout, rows, missing, extra, elsewhere, prefix, suffixes, optional })
+        Ok(Weights { layout, rows, missing, zeros, extra, elsewhere, prefix, suffixes, optional })
     }
 
     /// What the file lacks: the names with their shapes, and what they hold.
@@ -128,8 +136,21 @@ impl Weights {
 
     /// The params that the missing tensors hold.
     pub fn missing_params(&self) -> Vec<usize> {
-        let rows = self.rows.iter().zip(&self.layout.rows);
-        rows.filter(|it| it.0.is_none()).flat_map(|it| it.1.params()).collect()
+        let mut rows: Vec<usize> = self.missing.iter().map(|it| it.1).collect();
+        rows.dedup();
+        rows.into_iter().flat_map(|it| self.layout.rows[it].params()).collect()
+    }
+
+    /// The tensors that the file need not have and does not have, and the params that are 0 for that; nothing if there are
+    /// none.
+    pub fn zeros(&self, cell: &ir::Cell) -> Option<(Vec<String>, Vec<String>)> {
+        let tensors: Vec<String> = self.zeros.iter().map(|it| it.0.clone()).collect();
+        let params = self.zeros.iter().flat_map(|it| self.layout.rows[it.1].params());
+        let mut params: Vec<usize> = params.collect();
+        params.sort_unstable();
+        params.dedup();
+        let params = params.into_iter().map(|it| cell.params[it].name.to_string()).collect();
+        (!tensors.is_empty()).then_some((tensors, params))
     }
 
     /// What the file has besides.
@@ -203,6 +224,13 @@ impl Weights {
             take_apart(cell, env, row, sum, &mut give)
                 .map_err(|it| misfit(name, row, cell, &it))?;
         }
+        for row in self.zeros.iter().map(|it| &self.layout.rows[it.1]) {
+            for param in row.params() {
+                let shape = concrete(&cell.params[param].shape, env);
+                let shape = shape.map_err(|it| misfit(&self.zeros[0].0, row, cell, &it))?;
+                params[param].get_or_insert_with(|| ArrayD::zeros(shape));
+            }
+        }
         Ok(params)
     }
 
@@ -253,6 +281,27 @@ pub fn stored<F: Real>(
         tensors.extend(names.zip(arrays));
     }
     Ok(tensors)
+}
+
+/// ONNX stores both directions of a cell in one tensor, along its first axis; a cell reads one of them.
+fn check_directions(layout: &Layout, rows: &[Option<Vec<(String, Tensor)>>]) -> Result<(), Error> {
+    if &*layout.name != "onnx" {
+        return Ok(());
+    }
+    for (row, found) in layout.rows.iter().zip(rows) {
+        for (name, tensor) in found.iter().flatten() {
+            let one = row.shape.axes().first().is_some_and(|it| *it == ir::Dim::number(1));
+            if one && tensor.shape.first() == Some(&2) && tensor.shape.len() == row.shape.rank() {
+                let message = format!(
+                    "tensor `{name}` {:?} is of a bidirectional node: its first axis counts directions, and the cell reads \
+                     one; save {name}[:1] for the forward and {name}[1:] for the backward one",
+                    tensor.shape
+                );
+                return Err(Error::fit(Code::WeightsDoNotFit, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The layout of this name. `own` is that of the cell's own names.

@@ -33,7 +33,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     let set = feed::set_sizes(cell, &loaded.set);
     let at = |error| weights::in_file(&args.input.display().to_string(), error);
     let sizes = api::infer_sizes(cell, &set, &given.evidence(cell)).map_err(at)?;
-    let env = Env { sizes, ..Env::default() };
+    let env = Env { sizes: api::all_sizes(cell, &sizes), ..Env::default() };
     let params = given.params::<f64>(cell, &env).map_err(at)?;
     // Nothing is missing: that was an error above.
     let params: Vec<_> = params.into_iter().map(Option::unwrap_or_default).collect();
@@ -53,6 +53,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     let bytes = data::write_safetensors_as(&stored, &origin)
         .map_err(|it| CliError::data(&args.output, it))?;
     notes.extend(weights::notes_of_reading(cell, given.layout()));
+    notes.extend(weights::note_of_zeros(cell, &given));
     notes.extend(weights::notes_of_writing(cell, &to));
     notes.iter().for_each(|it| ctx.note(it));
     ctx.write(&args.output, &bytes)

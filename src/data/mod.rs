@@ -9,6 +9,7 @@
 //! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`],
 //! [`write_file`], [`Place`], which tells files apart, and [`Folder`], which finds the files that a spec uses, touch the disk.
 
+mod compare;
 mod csv;
 mod element;
 mod error;
@@ -21,14 +22,17 @@ mod place;
 mod safetensors;
 mod safetensors_header;
 mod stored;
+mod table;
+mod table_fault;
 mod torch;
 mod weights;
 mod write;
 mod zip;
 
-pub use csv::{Table, read_csv, read_csv_columns, write_csv, write_csv_numbered};
+pub use compare::{Worst, worst};
+pub use csv::{write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};
-pub use error::{ArchiveFault, CsvFault, DataError, NpyFault, SafetensorsFault};
+pub use error::{ArchiveFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};
 pub use folder::{Folder, FolderError};
 pub use npy::{read_npy, write_npy};
@@ -38,7 +42,9 @@ pub use safetensors::{
     write_safetensors_as,
 };
 pub use stored::Stored;
-pub use weights::{ARCHIVE_ENDINGS, is_archive, read_named, read_weights};
+pub use table::{Decimal, Missing, Table, TableOptions, read_csv, read_table};
+pub use table_fault::CsvFault;
+pub use weights::{FileKind, read_named, read_weights};
 pub use write::write_file;
 
 use ndarray::{ArrayD, IxDyn};

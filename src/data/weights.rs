@@ -10,13 +10,43 @@ use super::stored::Stored;
 use super::{ArchiveFault, DataError, torch, zip};
 
 /// The endings of files that hold several named arrays and are read.
-pub const ARCHIVE_ENDINGS: [&str; 6] = ["safetensors", "npz", "pt", "pth", "bin", "ckpt"];
+const SEVERAL: [&str; 6] = ["safetensors", "npz", "pt", "pth", "bin", "ckpt"];
 
-/// Whether bytes are those of a file of several named arrays.
-pub fn is_archive(path: &Path, bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK\x03\x04")
-        || bytes.get(8..9) == Some(b"{")
-        || ARCHIVE_ENDINGS.iter().any(|it| ends_with(path, it))
+/// The endings of tables.
+const TABLES: [&str; 5] = ["csv", "tsv", "txt", "tab", "dat"];
+
+/// What a file of data is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileKind {
+    /// One array.
+    Npy,
+    /// Several arrays with names, or what can be made such a file.
+    Several,
+    /// Text.
+    Table,
+}
+
+impl FileKind {
+    /// What a file is by its first bytes, else by its ending.
+    pub fn of(path: &Path, bytes: &[u8]) -> FileKind {
+        let is_one_of = |endings: &[&str]| endings.iter().any(|it| ends_with(path, it));
+        let is_text = !bytes[..bytes.len().min(1 << 12)].contains(&0);
+        if bytes.starts_with(b"\x93NUMPY") {
+            FileKind::Npy
+        } else if bytes.starts_with(b"PK\x03\x04") || is_one_of(&SEVERAL) {
+            FileKind::Several
+        } else if is_one_of(&TABLES) {
+            FileKind::Table
+        } else if ends_with(path, "npy") {
+            FileKind::Npy
+        } else if foreign_kind(path, bytes).is_some() {
+            FileKind::Several
+        } else if is_text && !bytes.is_empty() {
+            FileKind::Table
+        } else {
+            FileKind::Npy
+        }
+    }
 }
 
 /// Reads the named tensors of a file: `.safetensors`, a list of its shards, `.npz`, or what `torch.save` writes. `read`

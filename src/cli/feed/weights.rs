@@ -77,6 +77,7 @@ pub fn given(
         notes.push(format!("{drawn}: {}", missing.join(", ")));
     }
     notes.extend(notes_of_reading(cell, given.layout()));
+    notes.extend(note_of_zeros(cell, &given));
     Ok(Some(given))
 }
 
@@ -180,6 +181,16 @@ pub fn notes_of_writing(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
 /// What is lost or set to 0 when weights are read through a layout.
 pub fn notes_of_reading(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
     layout.rows.iter().filter_map(|it| folded_by_reading(cell, it)).collect()
+}
+
+/// Which params are 0 because the file has no tensor for them, and need have none.
+pub fn note_of_zeros(cell: &ir::Cell, given: &api::Weights) -> Option<String> {
+    let (tensors, params) = given.zeros(cell)?;
+    Some(format!(
+        "the file has no {}, as without biases: 0 into {}",
+        list(&tensors),
+        params.join(", ")
+    ))
 }
 
 fn rest(cell: &ir::Cell, sums: &[&[usize]]) -> String {
