@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use ndarray::{Array2, ArrayD};
+use ndarray::ArrayD;
 use serde::Serialize;
 
 use super::args::CompareArgs;
@@ -143,10 +143,7 @@ fn read(ctx: &mut Context, path: &Path) -> Result<BTreeMap<String, ArrayD<f64>>,
     match FileKind::of(path, &bytes) {
         FileKind::Npy => Ok(alone(data::read_npy(&bytes).map_err(fault)?.values)),
         FileKind::Table => {
-            let table = data::read_csv(&bytes).map_err(fault)?;
-            let shape = (table.n_rows(), table.columns.len());
-            let array = Array2::from_shape_fn(shape, |(row, column)| table.columns[column][row]);
-            Ok(alone(array.into_dyn()))
+            Ok(alone(data::read_csv(&bytes).and_then(|it| it.array()).map_err(fault)?))
         }
         FileKind::Several => {
             let all = data::read_named(path, bytes).map_err(fault)?;

@@ -26,6 +26,7 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
         ctx.will_write("-o", path)?;
     }
     let loaded = load::load(ctx, &args.cell)?;
+    ctx.check_outputs()?;
     // A tree is printed as it stands, also of a file of several cells or of none.
     if args.emit == Some(Emit::Ast) {
         ctx.out(&syntax::print(loaded.spec.tree()))?;

@@ -149,6 +149,14 @@ impl Context {
         Ok(bytes)
     }
 
+    /// Refuses outputs that are read-only, once all is read and before anything is computed.
+    pub fn check_outputs(&self) -> Result<(), CliError> {
+        for (_, path, _) in &self.outputs {
+            data::check_writable(path).map_err(|it| CliError::data(path, it))?;
+        }
+        Ok(())
+    }
+
     /// Writes a file that was announced, and says so.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         data::write_file(path, bytes).map_err(|it| CliError::data(path, it))?;

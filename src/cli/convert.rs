@@ -30,6 +30,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     };
     let mut notes = Vec::new();
     let given = weights::read_file(ctx, cell, &file, &mut notes)?;
+    ctx.check_outputs()?;
     let set = feed::set_sizes(cell, &loaded.set);
     let at = |error| weights::in_file(&args.input.display().to_string(), error);
     let sizes = api::infer_sizes(cell, &set, &given.evidence(cell)).map_err(at)?;

@@ -18,6 +18,7 @@ pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
     output::check_ending("-o", &args.output, &["safetensors"])?;
     ctx.will_write("-o", &args.output)?;
     let (bound, set) = feed::cell_with_sizes(ctx, &args.cell)?;
+    ctx.check_outputs()?;
     let origin = origin(bound.cell(), &bound.env().sizes, &set, Some(args.seed));
     let bytes = match args.dtype {
         FloatType::F32 => drawn::<f32>(&bound, args, &origin)?,

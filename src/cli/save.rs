@@ -88,6 +88,7 @@ impl<'a> Save<'a> {
                 save.stale.push(path);
             }
         }
+        ctx.check_outputs()?;
         Ok(save)
     }
 

@@ -36,13 +36,13 @@ pub use error::{ArchiveFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};
 pub use folder::{Folder, FolderError};
 pub use npy::{read_npy, write_npy};
-pub use place::{Place, check_folder};
+pub use place::{Place, check_folder, check_writable};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,
     write_safetensors_as,
 };
 pub use stored::Stored;
-pub use table::{Decimal, Missing, Table, TableOptions, read_csv, read_table};
+pub use table::{Decimal, Missing, Table, TableOptions, parse_lengths, read_csv, read_table};
 pub use table_fault::CsvFault;
 pub use weights::{FileKind, read_named, read_weights};
 pub use write::write_file;

@@ -37,16 +37,13 @@ impl Place {
     }
 
     /// The regular file that writing to a path would make or replace; nothing for a pipe or a device. An error if it
-    /// cannot be written: its folder is not there or takes no files, it is a folder, or it is read-only.
+    /// cannot be written: its folder is not there or takes no files, or it is a folder.
     pub fn to_write(path: &Path) -> Result<Option<Place>, DataError> {
         let fault = |source| DataError::Write { path: path.to_owned(), source };
         let Some(target) = regular_target(path).map_err(fault)? else { return Ok(None) };
         // Whether a file can be made there is known when one is made; it is gone again at once.
         let (temporary, _) = Temporary::create(&target).map_err(fault)?;
         match fs::metadata(&target) {
-            Ok(old) if old.permissions().readonly() => {
-                Err(fault(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")))
-            }
             Ok(_) => Ok(Some(Place(identity(&target).map_err(fault)?))),
             Err(_) => {
                 let inside = identity(folder(&target)).map_err(fault)?;
@@ -73,6 +70,18 @@ fn identity(path: &Path) -> io::Result<Identity> {
 #[cfg(not(unix))]
 fn identity(path: &Path) -> io::Result<Identity> {
     Ok(Identity::Path(fs::canonicalize(path)?))
+}
+
+/// Refuses a file that is there and read-only. This is a check of its own because it comes last: a slip that would write over
+/// what is read is to be told as that.
+pub fn check_writable(path: &Path) -> Result<(), DataError> {
+    match fs::metadata(path) {
+        Ok(old) if old.is_file() && old.permissions().readonly() => {
+            let source = io::Error::from(io::ErrorKind::PermissionDenied);
+            Err(DataError::Write { path: path.to_owned(), source })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Whether a folder is there or can be made: the nearest folder above it takes files.

@@ -9,8 +9,13 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use ndarray::{Array2, Array3, ArrayD};
+
 use super::csv::{check_lines, separator};
 use super::{CsvFault, DataError};
+
+/// So many elements sequences of different lengths may take, however short most of them are.
+const MAX_PADDED: usize = 1 << 24;
 
 /// What a cell without a number is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,6 +96,39 @@ impl Table {
         self.columns.iter().map(Vec::len).max().unwrap_or(0)
     }
 
+    /// How many rows each sequence has, where a column told them apart.
+    pub fn lengths(&self) -> Option<Vec<usize>> {
+        let lengths = self.sequences.iter().map(|it| it.1).collect();
+        (!self.sequences.is_empty()).then_some(lengths)
+    }
+
+    /// The rows of wanted columns as `[T, C]`; as `[T, B, C]` where a column told sequences apart, with zeros after the end
+    /// of those that are shorter than the longest.
+    pub fn array(&self) -> Result<ArrayD<f64>, DataError> {
+        let width = self.columns.len();
+        let Some(lengths) = self.lengths() else {
+            let shape = (self.n_rows(), width);
+            return Ok(Array2::from_shape_fn(shape, |(t, c)| self.columns[c][t]).into_dyn());
+        };
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let mut starts = Vec::with_capacity(lengths.len());
+        lengths.iter().fold(0, |start, length| {
+            starts.push(start);
+            start + length
+        });
+        let shape = (longest, lengths.len(), width);
+        let cell = |(t, b, c): (usize, usize, usize)| match t < lengths[b] {
+            true => self.columns[c][starts[b] + t],
+            false => 0.0,
+        };
+        // One long sequence beside many short ones would take far more memory than the file.
+        let count = super::elements(&[longest, lengths.len(), width])?;
+        if count > MAX_PADDED.max(64 * self.n_rows().saturating_mul(width)) {
+            return Err(DataError::OutOfMemory { bytes: count.saturating_mul(size_of::<f64>()) });
+        }
+        Ok(Array3::from_shape_fn(shape, cell).into_dyn())
+    }
+
     /// The columns with these names, in this order.
     pub fn select(&self, names: &[&str]) -> Result<Table, DataError> {
         let found =
@@ -114,6 +152,11 @@ fn place(header: Option<&[String]>, count: usize, name: &str) -> Result<usize, C
         (Some(_), Some(_)) => Err(CsvFault::ColumnTwice { name: name.to_owned() }),
         (None, _) => Err(CsvFault::NoColumn { name: name.to_owned(), columns: header.to_vec() }),
     }
+}
+
+/// Lengths as people write them: `7,4,9`. Nothing for a text that is another one.
+pub fn parse_lengths(text: &str) -> Option<Vec<usize>> {
+    text.split(',').map(|it| it.parse().ok()).collect()
 }
 
 /// Reads a table without options: all columns must be numbers.

@@ -48,6 +48,10 @@ fn no_output_goes_where_something_is_read() {
         std::os::unix::fs::symlink("m.rnn", scratch.path("m.npy")).unwrap();
         std::os::unix::fs::symlink("half.rnn", scratch.path("half.npy")).unwrap();
     }
+    // That one cannot be written either is not what is told.
+    let mut locked = fs::metadata(scratch.path("l.npy")).unwrap().permissions();
+    locked.set_readonly(true);
+    fs::set_permissions(scratch.path("l.npy"), locked).unwrap();
     let before = files(&scratch);
     let mut commands = vec![
         ("run m.rnn --input x.npy -o x.npy", "it is read"),

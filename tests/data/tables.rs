@@ -109,6 +109,13 @@ fn a_column_tells_sequences_apart() {
     assert_eq!(table.header.as_deref(), Some(&["t".to_owned(), "x".to_owned()][..]));
     assert_eq!(table.columns, [[0.0, 1.0, 2.0, 0.0, 1.0], [1.0, 2.0, 3.0, 10.0, 11.0]]);
     assert_eq!(table.sequences, [("b".to_owned(), 3), ("a".to_owned(), 2)]);
+    assert_eq!(table.lengths(), Some(vec![3, 2]));
+    let array = table.array().unwrap();
+    assert_eq!(array.shape(), [3, 2, 2]);
+    assert_eq!(
+        array.iter().copied().collect::<Vec<_>>(),
+        [0.0, 1.0, 0.0, 10.0, 1.0, 2.0, 1.0, 11.0, 2.0, 3.0, 0.0, 0.0]
+    );
     let bare = read("1,5\n2,6\n1,7\n", &by("1"));
     assert_eq!((bare.columns, bare.sequences.len()), (vec![vec![5.0, 7.0, 6.0]], 2));
     // What was last is looked for in the same sequence.
@@ -117,4 +124,15 @@ fn a_column_tells_sequences_apart() {
     assert!(fault("id,x\na,1\nb,\n", &gaps).contains("row 3, column 2: no number is there"));
     assert!(fault("id,x\na,1\n,2\n", &by("id")).contains("row 3, column 1: the cell is empty"));
     assert!(fault("id,x\na,1\n", &by("name")).contains("no column `name`"));
+}
+
+/// A long sequence beside many short ones would take the square of the file.
+#[test]
+fn sequences_of_odd_lengths_take_no_more_memory_than_they_may() {
+    let mut text = "id,x\n".to_owned();
+    (0..30_000).for_each(|it| text.push_str(&format!("a,{it}\n")));
+    (0..30_000).for_each(|it| text.push_str(&format!("b{it},1\n")));
+    let options = TableOptions { sequence: Some("id".to_owned()), ..TableOptions::default() };
+    let table = read(&text, &options);
+    assert!(table.array().unwrap_err().to_string().contains("not enough memory"));
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use ndarray::{Array1, Array2, Array3, ArrayD, Axis};
+use ndarray::{ArrayD, Axis};
 
 use super::{Names, counted, evidence, list, misfit, named_arrays, named_file};
 use crate::api::Evidence;
@@ -166,8 +166,7 @@ impl Reading<'_> {
         if !table.notation.is_empty() {
             taken.push_str(&format!("; {}", table.notation));
         }
-        if !table.sequences.is_empty() {
-            let lengths: Vec<usize> = table.sequences.iter().map(|it| it.1).collect();
+        if let Some(lengths) = table.lengths() {
             taken.push_str(&format!("; {}", counted(lengths.len() as u64, "sequence")));
             if self.given.lengths.get_or_insert_with(|| lengths.clone()) != &lengths {
                 let message = "the sequences of the tables have different lengths";
@@ -280,25 +279,12 @@ fn from_table(input: &ir::Input, table: &Table, path: &Path) -> Result<Feed<f64>
             )));
         }
     }
-    let scalar = input.shape.rank() == 0;
-    if table.sequences.is_empty() {
-        let array = Array2::from_shape_fn((table.n_rows(), columns.len()), |(t, i)| columns[i][t]);
-        let array = array.into_dyn();
-        return Ok(Feed::Shared(if scalar { array.index_axis_move(Axis(1), 0) } else { array }));
+    let mut array = table.array().map_err(|it| CliError::data(path, it))?;
+    if input.shape.rank() == 0 {
+        let last = Axis(array.ndim() - 1);
+        array.index_axis_inplace(last, 0);
     }
-    let longest = table.sequences.iter().map(|it| it.1).max().unwrap_or(0);
-    let mut array = Array3::zeros((longest, table.sequences.len(), columns.len()));
-    let mut start = 0;
-    for (sequence, (_, length)) in table.sequences.iter().enumerate() {
-        for (column, values) in columns.iter().enumerate() {
-            for (step, value) in values[start..start + length].iter().enumerate() {
-                array[[step, sequence, column]] = *value;
-            }
-        }
-        start += length;
-    }
-    let array = array.into_dyn();
-    Ok(Feed::Batch(if scalar { array.index_axis_move(Axis(2), 0) } else { array }))
+    Ok(if table.sequences.is_empty() { Feed::Shared(array) } else { Feed::Batch(array) })
 }
 
 /// The scalar input that a column of this name goes to.
@@ -378,25 +364,20 @@ pub fn read_lengths(ctx: &mut Context, given: &OsStr) -> Result<Vec<usize>, CliE
         code: Code::BadLengths,
         message: format!("{}: {message}", shown(Path::new(given)).display()),
     };
-    let text = given.to_string_lossy();
-    if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit() || it == b',') {
-        let lengths: Option<Vec<usize>> = text.split(',').map(|it| it.parse().ok()).collect();
-        return lengths.ok_or_else(|| bad("write whole numbers, such as 7,4,9".to_owned()));
+    if let Some(lengths) = given.to_str().and_then(data::parse_lengths) {
+        return Ok(lengths);
     }
     let path = Path::new(given);
     let bytes = ctx.read(path)?;
     let array = match FileKind::of(path, &bytes) {
         FileKind::Table => {
             let table = data::read_csv(&bytes).map_err(|it| CliError::data(path, it))?;
-            match table.columns.as_slice() {
-                [only] => Array1::from(only.clone()).into_dyn(),
-                all => {
-                    return Err(bad(format!(
-                        "lengths are one column, the table has {}",
-                        all.len()
-                    )));
-                }
+            if table.columns.len() != 1 {
+                let count = table.columns.len();
+                return Err(bad(format!("lengths are one column, the table has {count}")));
             }
+            let array = table.array().map_err(|it| CliError::data(path, it))?;
+            array.index_axis_move(Axis(1), 0)
         }
         FileKind::Npy | FileKind::Several => {
             data::read_npy(&bytes).map_err(|it| CliError::data(path, it))?.values

@@ -159,6 +159,7 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
 
     let sizes = api::infer_sizes(cell, &sizes, &evidence)?;
     let bound = bind(&spec, &sizes)?;
+    ctx.check_outputs()?;
     for note in &notes {
         ctx.note(note);
     }
