@@ -22,8 +22,11 @@ use super::{
 /// The longest header that is read and written, by the rules of the format.
 const MAX_HEADER: usize = 100_000_000;
 
-/// The most tensors, and the most remarks, that are read and written; the largest models have a third of it.
+/// The most tensors that are read and written; the largest models have a third of it.
 pub(super) const MAX_TENSORS: usize = 1 << 18;
+
+/// The most remarks that are read and written.
+pub(super) const MAX_REMARKS: usize = 4_096;
 
 /// Where the header begins: after its length.
 const PREFIX: usize = size_of::<u64>();
@@ -138,8 +141,12 @@ fn write(
     mut sorted: Vec<Outgoing<'_>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, DataError> {
-    if sorted.len() > MAX_TENSORS || metadata.len() > MAX_TENSORS {
+    if sorted.len() > MAX_TENSORS {
         return Err(SafetensorsFault::TooManyTensors { limit: MAX_TENSORS }.into());
+    }
+    if metadata.len() > MAX_REMARKS {
+        let message = format!("more than {MAX_REMARKS} remarks");
+        return Err(SafetensorsFault::Header { message }.into());
     }
     sorted.sort_by(|a, b| a.name.cmp(b.name));
     if let Some(twice) = sorted.windows(2).find(|it| it[0].name == it[1].name) {
