@@ -89,8 +89,8 @@ impl Weights {
         // A file that has nothing that is wanted does not lack biases alone.
         let (mut zeros, missing): (Vec<_>, Vec<_>) =
             missing.into_iter().partition(|it| layout.rows[it.1].optional);
-        let is_whole = missing.is_empty() && rows.iter().any(Option::is_some);
-        let missing = if is_whole { missing } else { zeros.drain(..).chain(missing).collect() };
+        let finds_any = rows.iter().any(Option::is_some);
+        let missing = if finds_any { missing } else { zeros.drain(..).chain(missing).collect() };
         let bases: Vec<&str> = endings.spelled.values().map(Spelled::base).collect();
         // Tensors of other parts of a model and of other layers are not the cell's.
         let is_elsewhere = |name: &str| match name.strip_prefix(&*affixes.prefix) {
