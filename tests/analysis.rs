@@ -158,7 +158,7 @@ fn every_name_of_a_spec_has_a_meaning() {
         let layouts = tree.cells.iter().flat_map(|it| &it.layouts).map(|it| it.decl);
         let foreign: Vec<usize> = layouts
             .flat_map(|it| {
-                let rows = it.rows.iter().flat_map(|it| &it.0).map(|it| it.span.start);
+                let rows = it.rows.iter().flat_map(|it| &it.names).map(|it| it.span.start);
                 rows.chain([it.name.span.start])
             })
             .map(|it| it as usize)

@@ -1,6 +1,8 @@
 //! The built binary, as people and scripts call it: what it prints, which files it writes, with
 //! which code it ends.
 
+#[path = "support/archives.rs"]
+mod archives;
 #[path = "cli/artifacts.rs"]
 mod artifacts;
 #[path = "cli/bench.rs"]
@@ -11,6 +13,8 @@ mod failures;
 mod memory;
 #[path = "cli/numbers.rs"]
 mod numbers;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/scratch.rs"]
 mod scratch;
 #[path = "cli/sessions.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "data/allocation.rs"]
 mod allocation;
+#[path = "support/archives.rs"]
+mod archives;
 #[path = "data/csv.rs"]
 mod csv;
 #[path = "data/files.rs"]
@@ -13,3 +15,7 @@ mod hostile;
 mod npy;
 #[path = "data/safetensors.rs"]
 mod safetensors;
+#[path = "data/archives.rs"]
+mod several;
+#[path = "data/tables.rs"]
+mod tables;

@@ -54,7 +54,7 @@ fn read(
     affixes: &Affixes,
     tensors: Vec<(String, ArrayD<f64>)>,
 ) -> Vec<Option<ArrayD<f64>>> {
-    let tensors = tensors.into_iter().map(|(name, it)| (name, tensor(it))).collect();
+    let tensors = tensors.into_iter().map(|(name, it)| (name, tensor(it)));
     let found = Weights::find(cell, layout.clone(), affixes, tensors).unwrap();
     assert_eq!(found.missing(cell), [""; 0]);
     assert_eq!(found.extra(), [""; 0]);
@@ -268,7 +268,7 @@ fn the_layer_of_a_file_is_found_when_it_is_the_only_one() {
     let found = Weights::find(&cell, layout.clone(), &second, all).unwrap();
     assert_eq!((found.missing(&cell), found.extra(), found.elsewhere()), (vec![], vec![], 8));
     // Endings that no framework counts layers with are another tensor's name.
-    let other = named("_scale").into_iter().map(|(name, it)| (name, tensor(it))).collect();
+    let other = named("_scale").into_iter().map(|(name, it)| (name, tensor(it)));
     let found = Weights::find(&cell, layout, &rnn, other).unwrap();
     assert_eq!((found.missing(&cell).len(), found.extra().len()), (4, 4));
 }

@@ -144,7 +144,7 @@ fn run(node: &Node, direction: usize, x: &Array, lengths: &[usize]) -> (Array, V
         let shape = it.shape().to_vec();
         (name.to_owned(), Tensor { shape, dtype: DType::F32, values: it })
     };
-    let tensors = tensors.into_iter().map(tensor).collect();
+    let tensors = tensors.into_iter().map(tensor);
     let layout = cell.layout("onnx").unwrap();
     let weights = Weights::find(cell, layout, &Affixes::default(), tensors).unwrap();
     assert_eq!((weights.missing(cell), weights.extra()), (vec![], vec![]), "{}", node.name);

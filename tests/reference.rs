@@ -331,7 +331,7 @@ fn through(
         dtype: DType::F64,
         values: it.array(),
     };
-    let tensors = tensors.iter().map(|(name, it)| (name.clone(), tensor(it))).collect();
+    let tensors = tensors.iter().map(|(name, it)| (name.clone(), tensor(it)));
     let found = Weights::find(cell, layout.clone(), &Affixes::default(), tensors)?;
     assert_eq!(found.missing(cell), [""; 0], "{what}");
     assert_eq!(found.extra(), [""; 0], "{what}");

@@ -16,6 +16,6 @@ pub use error::{Error, SpecError};
 pub use library::{GROUPS, Group, LibraryFile, library, library_file, similar_names};
 pub use load::{Loaded, load};
 pub use resolve::{Resolver, UseError};
-pub use sizes::{Evidence, infer_sizes};
+pub use sizes::{Evidence, all_sizes, infer_sizes};
 pub use spec::{CellSpec, Spec};
 pub use weights::{Affixes, Weights};

@@ -111,11 +111,22 @@ pub fn infer_sizes(
                 let numbers: Option<Vec<i64>> = it.shape.axes().iter().map(whole).collect();
                 let numbers = numbers.filter(|_| computed).map(|it| format!(" (here {it:?})"));
                 let shape = format!("{}{}", it.shape, numbers.unwrap_or_default());
-                return Err(it.misfit_of(&shape, &format!("; {}", reasons.join(", "))));
+                let reasons = reasons.join(", ");
+                let why = if reasons.is_empty() { reasons } else { format!("; {reasons}") };
+                return Err(it.misfit_of(&shape, &why));
             }
         }
     }
     Ok(known.into_iter().map(|(name, (size, _))| (name, size)).collect())
+}
+
+/// The sizes with those of dims that are `like` others.
+pub fn all_sizes(cell: &ir::Cell, sizes: &BTreeMap<Name, i64>) -> BTreeMap<Name, i64> {
+    let likes = cell.dims.iter().filter(|it| it.like.is_some());
+    let likes = likes.filter_map(|it| Some((it.name.clone(), *sizes.get(&base(cell, &it.name))?)));
+    let mut all: BTreeMap<Name, i64> = likes.collect();
+    all.extend(sizes.iter().map(|(name, size)| (name.clone(), *size)));
+    all
 }
 
 /// The dim whose size this one has: itself, or what it is declared to be `like`.

@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 
 use super::error::Error;
 use super::sizes::{Evidence, infer_sizes};
-use crate::data::{DType, Tensor};
+use crate::data::{DType, Stored, Tensor};
 use crate::diag::Code;
 use crate::exec::layout::{LayoutError, concrete, put_together, take_apart};
 use crate::ir::{self, Env, Layout, Real, Row, layout::OWN};
@@ -30,6 +30,8 @@ pub struct Weights {
     /// For each row of the layout its tensors with their names in the file, if all are there.
     rows: Vec<Option<Vec<(String, Tensor)>>>,
     missing: Vec<(String, usize)>,
+    /// The tensors that the file need not have and does not have: zeros.
+    zeros: Vec<(String, usize)>,
     extra: Vec<(String, Vec<usize>)>,
     elsewhere: usize,
     /// The beginning that the layout's names have in the file, if they are found behind one only.
@@ -46,9 +48,10 @@ impl Weights {
         cell: &ir::Cell,
         layout: Layout,
         affixes: &Affixes,
-        tensors: Vec<(String, Tensor)>,
+        tensors: impl IntoIterator<Item = (String, impl Into<Stored>)>,
     ) -> Result<Weights, Error> {
-        let mut tensors: BTreeMap<String, Tensor> = tensors.into_iter().collect();
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into()));
+        let mut tensors: BTreeMap<String, Stored> = tensors.collect();
         check_suffix(&layout, affixes)?;
         let mut endings = Endings::of(&layout, affixes, None, &tensors)?;
         let mut optional = only_layer(cell, &layout).map(|it| format!("{it}."));
@@ -69,17 +72,25 @@ impl Weights {
         let mut rows = Vec::with_capacity(layout.rows.len());
         for (idx, row) in layout.rows.iter().enumerate() {
             let names = row.stored.iter().map(|it| endings.in_file(it));
-            let found: Vec<(String, Option<Tensor>)> = names
-                .map(|name| {
-                    let tensor = tensors.remove(&name);
-                    (name, tensor)
-                })
-                .collect();
+            // Only what is asked for is decoded.
+            let found = names.map(|name| {
+                let tensor = tensors.remove(&name).map(|it| it.tensor()).transpose();
+                let tensor =
+                    tensor.map_err(|it| Error::fit(it.code(), format!("tensor `{name}`: {it}")))?;
+                Ok((name, tensor))
+            });
+            let found: Vec<(String, Option<Tensor>)> = found.collect::<Result<_, Error>>()?;
             let lacks = found.iter().filter(|it| it.1.is_none());
             missing.extend(lacks.map(|it| (it.0.clone(), idx)));
             let all = found.into_iter().map(|(name, tensor)| Some((name, tensor?)));
             rows.push(all.collect::<Option<Vec<_>>>());
         }
+        check_directions(&layout, &rows)?;
+        // A file that has nothing that is wanted does not lack biases alone.
+        let (mut zeros, missing): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|it| layout.rows[it.1].optional);
+        let finds_any = rows.iter().any(Option::is_some);
+        let missing = if finds_any { missing } else { zeros.drain(..).chain(missing).collect() };
         let bases: Vec<&str> = endings.spelled.values().map(Spelled::base).collect();
         // Tensors of other parts of a model and of other layers are not the cell's.
         let is_elsewhere = |name: &str| match name.strip_prefix(&*affixes.prefix) {
@@ -103,7 +114,7 @@ impl Weights {
             tensors.into_iter().partition(|(name, _)| is_elsewhere(name));
         let extra = extra.into_iter().map(|(name, tensor)| (name, tensor.shape)).collect();
         let elsewhere = other.len();
-        Ok(Weights { layout, rows, missing, extra, elsewhere, prefix, suffixes, optional })
+        Ok(Weights { layout, rows, missing, zeros, extra, elsewhere, prefix, suffixes, optional })
     }
 
     /// What the file lacks: the names with their shapes, and what they hold.
@@ -125,8 +136,21 @@ impl Weights {
 
     /// The params that the missing tensors hold.
     pub fn missing_params(&self) -> Vec<usize> {
-        let rows = self.rows.iter().zip(&self.layout.rows);
-        rows.filter(|it| it.0.is_none()).flat_map(|it| it.1.params()).collect()
+        let mut rows: Vec<usize> = self.missing.iter().map(|it| it.1).collect();
+        rows.dedup();
+        rows.into_iter().flat_map(|it| self.layout.rows[it].params()).collect()
+    }
+
+    /// The tensors that the file need not have and does not have, and the params that are 0 for that; nothing if there are
+    /// none.
+    pub fn zeros(&self, cell: &ir::Cell) -> Option<(Vec<String>, Vec<String>)> {
+        let tensors: Vec<String> = self.zeros.iter().map(|it| it.0.clone()).collect();
+        let params = self.zeros.iter().flat_map(|it| self.layout.rows[it.1].params());
+        let mut params: Vec<usize> = params.collect();
+        params.sort_unstable();
+        params.dedup();
+        let params = params.into_iter().map(|it| cell.params[it].name.to_string()).collect();
+        (!tensors.is_empty()).then_some((tensors, params))
     }
 
     /// What the file has besides.
@@ -200,6 +224,13 @@ impl Weights {
             take_apart(cell, env, row, sum, &mut give)
                 .map_err(|it| misfit(name, row, cell, &it))?;
         }
+        for row in self.zeros.iter().map(|it| &self.layout.rows[it.1]) {
+            for param in row.params() {
+                let shape = concrete(&cell.params[param].shape, env);
+                let shape = shape.map_err(|it| misfit(&self.zeros[0].0, row, cell, &it))?;
+                params[param].get_or_insert_with(|| ArrayD::zeros(shape));
+            }
+        }
         Ok(params)
     }
 
@@ -250,6 +281,27 @@ pub fn stored<F: Real>(
         tensors.extend(names.zip(arrays));
     }
     Ok(tensors)
+}
+
+/// ONNX stores both directions of a cell in one tensor, along its first axis; a cell reads one of them.
+fn check_directions(layout: &Layout, rows: &[Option<Vec<(String, Tensor)>>]) -> Result<(), Error> {
+    if &*layout.name != "onnx" {
+        return Ok(());
+    }
+    for (row, found) in layout.rows.iter().zip(rows) {
+        for (name, tensor) in found.iter().flatten() {
+            let one = row.shape.axes().first().is_some_and(|it| *it == ir::Dim::number(1));
+            if one && tensor.shape.first() == Some(&2) && tensor.shape.len() == row.shape.rank() {
+                let message = format!(
+                    "tensor `{name}` {:?} is of a bidirectional node: its first axis counts directions, and the cell reads \
+                     one; save {name}[:1] for the forward and {name}[1:] for the backward one",
+                    tensor.shape
+                );
+                return Err(Error::fit(Code::WeightsDoNotFit, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The layout of this name. `own` is that of the cell's own names.
@@ -382,7 +434,7 @@ impl<'a> Endings<'a> {
         layout: &'a Layout,
         affixes: &'a Affixes,
         left_out: Option<&str>,
-        tensors: &BTreeMap<String, Tensor>,
+        tensors: &BTreeMap<String, Stored>,
     ) -> Result<Endings<'a>, Error> {
         let mut endings = Endings {
             affixes,
@@ -463,7 +515,7 @@ impl<'a> Endings<'a> {
         self.spelled.values().map(|it| it.name.clone()).collect()
     }
 
-    fn finds_any(&self, tensors: &BTreeMap<String, Tensor>) -> bool {
+    fn finds_any(&self, tensors: &BTreeMap<String, Stored>) -> bool {
         self.spelled.keys().any(|it| tensors.contains_key(&self.in_file(it)))
     }
 }

@@ -122,7 +122,8 @@ impl Checker<'_> {
         let mut rows = Vec::new();
         let mut stored: BTreeMap<&str, Span> = BTreeMap::new();
         let mut used: BTreeMap<usize, Span> = BTreeMap::new();
-        for ((left, _), right) in layout.decl.rows.iter().zip(&layout.rows) {
+        for (row, right) in layout.decl.rows.iter().zip(&layout.rows) {
+            let left = &row.names;
             left.iter().for_each(|it| self.stored(it, &mut stored));
             let part = self.part(right, &mut used);
             let Some(Part { value, shape, .. }) = part else { continue };
@@ -134,7 +135,8 @@ impl Checker<'_> {
                 self.sink.push(fault);
             }
             let names = left.iter().map(|it| it.name.clone()).collect();
-            rows.push(Row { stored: names, shape, value, span: right.span() });
+            let optional = row.optional;
+            rows.push(Row { stored: names, optional, shape, value, span: right.span() });
         }
         // What is wrong may have named what now seems to be missing.
         if layout.sound && self.sink.len() == first_fault {

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::values::{bytes, setting};
+use super::values::{bytes, setting, tolerance};
+use crate::data::{Decimal, Missing, TableOptions};
 use crate::exec::EngineKind;
 use crate::plan::pipeline;
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
@@ -80,6 +81,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Moves weights between the layouts of frameworks
     Convert(ConvertArgs),
+    /// Compares arrays element by element
+    Compare(CompareArgs),
     /// Times a cell, and compares it with what the machine can do
     Bench(BenchArgs),
     /// Prints a completion script for a shell
@@ -236,8 +239,8 @@ impl EngineChoice {
 /// Which weights a cell has.
 #[derive(Debug, Args)]
 pub struct WeightArgs {
-    /// Weights; drawn without it
-    #[arg(long, value_name = "FILE.safetensors")]
+    /// Weights: .safetensors, a .index.json of shards, .npz, or .pt as torch.save writes it; drawn without it
+    #[arg(long, value_name = "FILE")]
     pub params: Option<PathBuf>,
     /// How the weights stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
     #[arg(long, value_name = "NAME", requires = "params")]
@@ -268,28 +271,31 @@ pub struct DataArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
 
-    /// An input as .npy or .csv; the name may be left out when there is only one
+    /// An input as .npy, .npz or a table (.csv, .tsv, .txt); the name may be left out when there is only one
     #[arg(long, value_name = "[NAME=]FILE")]
     pub input: Vec<OsString>,
     /// Arrays of batches are [B, T, ..], not [T, B, ..]: those that are read (inputs, upstream) and those that are
     /// written (outputs, traces, gradients of inputs) alike
     #[arg(long)]
     pub batch_first: bool,
-    /// Which columns of a .csv, in which order: by header, or by number from 1 where it has none
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub columns: Vec<String>,
-    /// How many steps each sequence has: B whole numbers
-    #[arg(long, value_name = "FILE.npy")]
-    pub lengths: Option<PathBuf>,
-    /// An initial state or other carried value: [B, ..], or [..] for all sequences
-    #[arg(long, value_name = "NAME=FILE.npy")]
+    #[command(flatten)]
+    pub table: TableArgs,
+    /// How many steps each sequence has: B whole numbers, as 7,4,9 or in a file
+    #[arg(long, value_name = "N,N|FILE")]
+    pub lengths: Option<OsString>,
+    /// How many steps a demonstration has, or a cell without inputs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub steps: Option<u32>,
+    /// An initial state or other carried value: [B, ..], or [..] for all sequences; without a name, all that --save wrote
+    #[arg(long, value_name = "[NAME=]FILE")]
     pub state: Vec<OsString>,
 
     /// What masks do: each is the probability of its ones, or bits from --seed or --mask
     #[arg(long, value_enum, default_value_t = Mode::Eval)]
     pub mode: Mode,
-    /// The bits of a mask in training: [T, B, ..] per step, [B, ..] per sequence, [..] per run
-    #[arg(long, value_name = "NAME=FILE.npy")]
+    /// The bits of a mask in training: [T, B, ..] per step, [B, ..] per sequence, [..] per run; without a name, all that
+    /// --save wrote
+    #[arg(long, value_name = "[NAME=]FILE")]
     pub mask: Vec<OsString>,
     /// The type that is computed in
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
@@ -313,6 +319,39 @@ pub struct DataArgs {
     /// Prints how long each stage took
     #[arg(long)]
     pub timings: bool,
+}
+
+/// How tables are read.
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// Which columns of a table, in which order: by header, or by number from 1 where it has none
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Whether the first row of a table has names; by default it has if no cell of it is a number
+    #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"], hide_possible_values = true)]
+    pub header: Option<String>,
+    /// How a table writes decimals, where that is not clear
+    #[arg(long, value_name = "point|comma")]
+    pub decimal: Option<Decimal>,
+    /// What an empty cell of a table is, and `NA`, `NaN`, `null`: nan, zero, or the previous number of its column
+    #[arg(long, value_name = "nan|zero|previous")]
+    pub missing: Option<Missing>,
+    /// The column of a table that tells its sequences apart, such as the name of a patient
+    #[arg(long, value_name = "NAME")]
+    pub sequence_column: Option<String>,
+}
+
+impl TableArgs {
+    /// The options as the library takes them.
+    pub fn options(&self) -> TableOptions {
+        TableOptions {
+            columns: self.columns.clone(),
+            header: self.header.as_ref().map(|it| it == "yes"),
+            decimal: self.decimal,
+            missing: self.missing,
+            sequence: self.sequence_column.clone(),
+        }
+    }
 }
 
 /// Options that are kept for later: they are known, and refused in words.
@@ -353,8 +392,9 @@ pub struct RunArgs {
 pub struct GradArgs {
     #[command(flatten)]
     pub data: DataArgs,
-    /// The adjoint of an output, or of a final state as state.NAME; all others are then 0
-    #[arg(long, value_name = "NAME=FILE.npy")]
+    /// The adjoint of an output, or of a final state as state.NAME, all others being 0; `ones` in place of a file, or a
+    /// file of several arrays without a name
+    #[arg(long, value_name = "[NAME=]FILE|NAME=ones")]
     pub upstream: Vec<OsString>,
     /// Writes the gradients
     #[arg(long, short, value_name = "FILE.safetensors")]
@@ -445,8 +485,8 @@ pub struct InitArgs {
 pub struct ConvertArgs {
     #[command(flatten)]
     pub cell: CellArgs,
-    /// The weights
-    #[arg(value_name = "IN.safetensors")]
+    /// The weights: .safetensors, a .index.json of shards, .npz, or .pt as torch.save writes it
+    #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// Where they go
     #[arg(long, short, value_name = "OUT.safetensors")]
@@ -472,6 +512,23 @@ pub struct ConvertArgs {
     /// Takes weights of which some have no place in the cell
     #[arg(long)]
     pub ignore_extra: bool,
+}
+
+/// `rnnc compare`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rnnc compare y.npy reference.npy --tol 1e-5\n  \
+    rnnc compare grads.safetensors torch_grads.npz --tol 1e-4\n  rnnc compare out_a out_b --json")]
+pub struct CompareArgs {
+    /// An array, a table, a file of several arrays, or a folder of .npy files
+    pub a: PathBuf,
+    /// What it is compared with
+    pub b: PathBuf,
+    /// How far elements may be apart: at most this, plus this times the size of the element of B
+    #[arg(long, value_name = "BOUND", default_value_t = 0.0, value_parser = tolerance)]
+    pub tol: f64,
+    /// The worst element of each array as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rnnc bench`

@@ -71,7 +71,7 @@ struct Report {
 
 /// Measures a cell.
 pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
-    let bound = feed::cell_with_sizes(ctx, &args.cell)?;
+    let (bound, _) = feed::cell_with_sizes(ctx, &args.cell)?;
     let (batch, steps) = (args.batch as usize, args.steps as usize);
     let too_large =
         |what: &str| CliError::Fit { code: Code::SizesTooLarge, message: what.to_owned() };

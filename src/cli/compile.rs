@@ -16,14 +16,17 @@ use crate::{plan, syntax};
 
 /// Prints a summary or one stage, and writes the artifact if asked.
 pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
-    if let Some(path) = &args.output
-        && path.extension().is_none_or(|it| it != "ron")
-    {
-        let shown = path.display();
-        let message = format!("-o {shown}: an artifact is known by its name, which ends in .ron");
-        return Err(CliError::Usage(message));
+    if let Some(path) = &args.output {
+        if path.extension().is_none_or(|it| it != "ron") {
+            let shown = path.display();
+            let message =
+                format!("-o {shown}: an artifact is known by its name, which ends in .ron");
+            return Err(CliError::Usage(message));
+        }
+        ctx.will_write("-o", path)?;
     }
     let loaded = load::load(ctx, &args.cell)?;
+    ctx.check_outputs()?;
     // A tree is printed as it stands, also of a file of several cells or of none.
     if args.emit == Some(Emit::Ast) {
         ctx.out(&syntax::print(loaded.spec.tree()))?;

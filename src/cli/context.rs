@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::args::ColorChoice;
 use super::error::{CliError, shown};
-use crate::data::{self, DataError, MAX_STREAM};
+use crate::data::{self, DataError, MAX_STREAM, Place};
 use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
 use crate::text::SourceMap;
@@ -21,6 +21,11 @@ pub struct Context {
     quiet: bool,
     style: Style,
     has_read_stdin: bool,
+    /// What is read, and what will be written: the two never meet.
+    inputs: Vec<(PathBuf, Place)>,
+    outputs: Vec<(String, PathBuf, Option<Place>)>,
+    /// Standard output gets an array, and the words go to standard error.
+    words_to_stderr: bool,
     started: Instant,
     timings: Vec<(&'static str, f64)>,
 }
@@ -43,6 +48,9 @@ impl Context {
             quiet,
             style: if color { Style::Color } else { Style::Plain },
             has_read_stdin: false,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            words_to_stderr: false,
             started: Instant::now(),
             timings: Vec::new(),
         }
@@ -65,8 +73,52 @@ impl Context {
                 }
                 Ok(bytes)
             }
-            false => data::read_file(path).map_err(|it| CliError::data(path, it)),
+            false => {
+                self.will_read(path)?;
+                data::read_file(path).map_err(|it| CliError::data(path, it))
+            }
         }
+    }
+
+    /// Remembers a file that is read; one that will be written is refused.
+    pub fn will_read(&mut self, path: &Path) -> Result<(), CliError> {
+        let Some(place) = Place::of(path) else { return Ok(()) };
+        if let Some((flag, output, _)) =
+            self.outputs.iter().find(|it| it.2.as_ref() == Some(&place))
+        {
+            return Err(written_over(flag, output, path));
+        }
+        self.inputs.push((path.to_owned(), place));
+        Ok(())
+    }
+
+    /// Announces a file that will be written, before anything is computed: its place must take one, and neither be read
+    /// nor be the place of another output. `flag` is the option that names it.
+    pub fn will_write(&mut self, flag: &str, path: &Path) -> Result<(), CliError> {
+        let shown = path.display();
+        if path.as_os_str() == "-" {
+            let message = format!(
+                "{flag} -: results are written to files; write {flag} /dev/stdout for standard output"
+            );
+            return Err(CliError::Usage(message));
+        }
+        let place = Place::to_write(path).map_err(|it| CliError::data(path, it))?;
+        if let Some((input, _)) = self.inputs.iter().find(|it| Some(&it.1) == place.as_ref()) {
+            return Err(written_over(flag, path, input));
+        }
+        let is_stdout =
+            ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|it| path == Path::new(it));
+        let twice = |it: &&(String, PathBuf, Option<Place>)| match &place {
+            Some(place) => it.2.as_ref() == Some(place),
+            None => is_stdout && it.1 == path,
+        };
+        if let Some((other, _, _)) = self.outputs.iter().find(twice) {
+            let message = format!("{flag} {shown}: {other} is written to the same file");
+            return Err(CliError::Usage(message));
+        }
+        self.words_to_stderr |= is_stdout;
+        self.outputs.push((flag.to_owned(), path.to_owned(), place));
+        Ok(())
     }
 
     /// Reads a text of which more than `limit` bytes are an error anyway, and no more than that.
@@ -79,6 +131,7 @@ impl Context {
             CliError::data(path.clone(), DataError::Read { path, source })
         };
         let mut bytes = Vec::new();
+        self.will_read(path)?;
         let file = File::open(path).map_err(fault)?;
         file.take(limit).read_to_end(&mut bytes).map_err(fault)?;
         Ok(bytes)
@@ -89,25 +142,36 @@ impl Context {
             let message = "standard input can be read once, and `-` stands for it twice";
             return Err(CliError::Usage(message.to_owned()));
         }
+        self.will_read(Path::new("/dev/stdin"))?;
         let mut bytes = Vec::new();
         let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
         read.map_err(|it| CliError::Io(format!("cannot read standard input: {it}")))?;
         Ok(bytes)
     }
 
-    /// Writes a file and says so.
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-        if path.as_os_str() == "-" {
-            let message = "results are written to files; write /dev/stdout for standard output";
-            return Err(CliError::Usage(message.to_owned()));
+    /// Refuses outputs that are read-only, once all is read and before anything is computed.
+    pub fn check_outputs(&self) -> Result<(), CliError> {
+        for (_, path, _) in &self.outputs {
+            data::check_writable(path).map_err(|it| CliError::data(path, it))?;
         }
+        Ok(())
+    }
+
+    /// Writes a file that was announced, and says so.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         data::write_file(path, bytes).map_err(|it| CliError::data(path, it))?;
         self.note(&format!("wrote {}", path.display()));
         Ok(())
     }
 
-    /// Writes to standard output as it is.
+    /// Writes to standard output as it is. Where an array goes there, words go to standard error, and not with `--quiet`.
     pub fn out(&mut self, text: &str) -> Result<(), CliError> {
+        if self.words_to_stderr {
+            if !self.quiet {
+                self.err(text);
+            }
+            return Ok(());
+        }
         Ok(self.out.write_all(text.as_bytes())?)
     }
 
@@ -182,4 +246,14 @@ impl Context {
     pub fn finish(&mut self) -> Result<(), CliError> {
         Ok(self.out.flush()?)
     }
+}
+
+fn written_over(flag: &str, output: &Path, input: &Path) -> CliError {
+    let (output, read) = (output.display(), shown(input));
+    let same = if output.to_string() == read.display().to_string() {
+        "it is read".to_owned()
+    } else {
+        format!("it is {}, which is read", read.display())
+    };
+    CliError::Usage(format!("{flag} {output}: {same}, and what is read is not written over"))
 }

@@ -1,18 +1,20 @@
 //! `rnnc convert`: moves weights from one layout to another.
 
-use std::collections::BTreeMap;
-
 use super::args::ConvertArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, weights};
 use super::load;
+use super::origin::origin;
+use super::output;
 use crate::api::{self, weights::layout};
 use crate::data;
 use crate::ir::Env;
 
 /// Reads the weights through one layout and writes them through the other.
 pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
+    output::check_ending("-o", &args.output, &["safetensors"])?;
+    ctx.will_write("-o", &args.output)?;
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
     let cell = spec.ir();
@@ -28,10 +30,11 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     };
     let mut notes = Vec::new();
     let given = weights::read_file(ctx, cell, &file, &mut notes)?;
+    ctx.check_outputs()?;
     let set = feed::set_sizes(cell, &loaded.set);
     let at = |error| weights::in_file(&args.input.display().to_string(), error);
     let sizes = api::infer_sizes(cell, &set, &given.evidence(cell)).map_err(at)?;
-    let env = Env { sizes, ..Env::default() };
+    let env = Env { sizes: api::all_sizes(cell, &sizes), ..Env::default() };
     let params = given.params::<f64>(cell, &env).map_err(at)?;
     // Nothing is missing: that was an error above.
     let params: Vec<_> = params.into_iter().map(Option::unwrap_or_default).collect();
@@ -47,9 +50,11 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     });
     let stored = stored.into_iter().zip(types);
     let stored: Vec<_> = stored.map(|((name, array), dtype)| (name, dtype, array)).collect();
-    let bytes = data::write_safetensors_as(&stored, &BTreeMap::new())
+    let origin = origin(cell, &env.sizes, &loaded.set, None);
+    let bytes = data::write_safetensors_as(&stored, &origin)
         .map_err(|it| CliError::data(&args.output, it))?;
     notes.extend(weights::notes_of_reading(cell, given.layout()));
+    notes.extend(weights::note_of_zeros(cell, &given));
     notes.extend(weights::notes_of_writing(cell, &to));
     notes.iter().for_each(|it| ctx.note(it));
     ctx.write(&args.output, &bytes)

@@ -91,6 +91,12 @@ impl From<api::Error> for CliError {
     }
 }
 
+impl From<DataError> for CliError {
+    fn from(error: DataError) -> CliError {
+        CliError::data("", error)
+    }
+}
+
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> CliError {
         match error.kind() {

@@ -1,12 +1,15 @@
 //! `rnnc grad`: a sequence goes through a cell and its adjoints come back.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
 use ndarray::{Array2, ArrayD};
 use serde::Serialize;
 
 use super::args::{FloatType, GradArgs};
 use super::context::Context;
 use super::error::CliError;
-use super::feed::{self, Prepared};
+use super::feed::{self, Names, Prepared};
 use super::output::{self, Layout, Named};
 use crate::data::{self, Real32or64};
 use crate::diag::Code;
@@ -46,6 +49,13 @@ impl Norm {
 
 /// Runs in the type that was asked for.
 pub fn grad(ctx: &mut Context, args: &GradArgs) -> Result<(), CliError> {
+    let outputs = [("-o", &args.output, "safetensors"), ("--flow", &args.flow, "csv")];
+    for (flag, path, ending) in outputs {
+        if let Some(path) = path {
+            output::check_ending(flag, path, &[ending])?;
+            ctx.will_write(flag, path)?;
+        }
+    }
     let prepared = feed::prepare(ctx, &args.data)?;
     match args.data.dtype {
         FloatType::F32 => grad_in::<f32>(ctx, args, &prepared),
@@ -62,6 +72,7 @@ fn grad_in<F: Real + Real32or64>(
     let cell = bound.cell();
     let engine = prepared.engine(ctx, &args.data, Vec::new(), args.flow.is_some())?;
     ctx.lap("derive");
+    let adjoints = Adjoints::read(ctx, args, cell)?;
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
     let run = engine.forward_with(&params, &inputs, &state, &masks)?;
@@ -73,7 +84,7 @@ fn grad_in<F: Real + Real32or64>(
     if args.data.memory.is_some() {
         feed::note_segments(ctx, run.segments());
     }
-    let upstream = upstream(ctx, args, prepared, steps, batch)?;
+    let upstream = adjoints.upstream(prepared, steps, batch)?;
     let gradients = engine.backward(&run, &upstream)?;
     ctx.lap("backward");
     let not_finite = match exec::check_gradients(bound, &gradients) {
@@ -103,7 +114,7 @@ fn grad_in<F: Real + Real32or64>(
         ctx.out(&table(&norms))?;
     }
     if let Some(path) = &args.output {
-        ctx.write(path, &output::safetensors(all)?)?;
+        ctx.write(path, &output::safetensors(all, &prepared.origin)?)?;
     }
     ctx.lap("write");
     if args.data.timings {
@@ -122,55 +133,88 @@ fn told(found: NotFinite, first: Option<NotFinite>) -> CliError {
 }
 
 /// The adjoints that were given, by output and by carried value.
-fn upstream<F: Real>(
-    ctx: &mut Context,
-    args: &GradArgs,
-    prepared: &Prepared,
-    steps: usize,
-    batch: usize,
-) -> Result<Upstream<F>, CliError> {
-    let (bound, layout) = (&prepared.bound, prepared.layout);
-    let cell = bound.cell();
-    let outputs: Vec<String> = cell.outputs.iter().map(|it| it.name.to_string()).collect();
-    let states: Vec<String> = cell.carries.iter().map(|it| format!("state.{}", it.name)).collect();
-    let known: Vec<String> = outputs.iter().chain(&states).cloned().collect();
-    let mut given = feed::named_arrays(ctx, &args.upstream, "--upstream", &known)?;
-    let misfit = |name: &str, expected: &str, array: &ArrayD<f64>| CliError::Fit {
-        code: Code::DataDoesNotFit,
-        message: format!(
-            "--upstream {name} should be {expected}, the array is {:?}",
-            array.shape()
-        ),
-    };
+struct Adjoints {
+    arrays: BTreeMap<String, ArrayD<f64>>,
+    /// Those that are 1 everywhere.
+    ones: Vec<String>,
+    outputs: Vec<String>,
+    states: Vec<String>,
+}
 
-    let mut upstream = Upstream { outputs: Vec::new(), states: Vec::new() };
-    for (idx, name) in outputs.iter().enumerate() {
-        let mut expected = layout.leading(steps, batch);
-        expected.extend(bound.output_shape(idx));
-        upstream.outputs.push(match given.remove(name) {
-            None => None,
-            Some(array) if array.shape() == expected => {
-                Some(feed::typed(&layout.read_over_time(array)))
-            }
-            Some(array) => return Err(misfit(name, &format!("{expected:?}"), &array)),
-        });
+impl Adjoints {
+    fn read(ctx: &mut Context, args: &GradArgs, cell: &ir::Cell) -> Result<Adjoints, CliError> {
+        let outputs: Vec<String> = cell.outputs.iter().map(|it| it.name.to_string()).collect();
+        let states: Vec<String> =
+            cell.carries.iter().map(|it| format!("state.{}", it.name)).collect();
+        let known: Vec<String> = outputs.iter().chain(&states).cloned().collect();
+        let is_ones = |it: &&OsString| it.to_str().is_some_and(|it| it.ends_with("=ones"));
+        let (ones, files): (Vec<&OsString>, Vec<&OsString>) =
+            args.upstream.iter().partition(is_ones);
+        let files: Vec<OsString> = files.into_iter().cloned().collect();
+        let names = Names { flag: "--upstream", known: &known, prefix: "output." };
+        let arrays = feed::named_arrays(ctx, &files, &names)?;
+        let ones = ones.iter().map(|it| it.to_string_lossy().replace("=ones", ""));
+        let ones: Vec<String> = ones.collect();
+        for (idx, name) in ones.iter().enumerate() {
+            let message = match known.contains(name) {
+                false => format!("there is no such value, only {}", feed::list(&known)),
+                true if arrays.contains_key(name) || ones[..idx].contains(name) => {
+                    "it is given twice".to_owned()
+                }
+                true => continue,
+            };
+            return Err(CliError::Usage(format!("--upstream {name}: {message}")));
+        }
+        Ok(Adjoints { arrays, ones, outputs, states })
     }
-    for (name, shape) in states.iter().zip(bound.carry_shapes()) {
-        let mut expected = vec![batch];
-        expected.extend(shape);
-        upstream.states.push(match given.remove(name) {
-            None => None,
-            Some(array) if array.shape() == expected => Some(feed::typed(&array)),
-            // One adjoint for all sequences, or the only one.
-            Some(array) if array.shape() == shape => {
-                Some(feed::typed(&array.broadcast(expected).expect("a new first axis").to_owned()))
-            }
-            Some(array) => {
-                return Err(misfit(name, &format!("{expected:?} or {shape:?}"), &array));
-            }
-        });
+
+    /// Checks the shapes, which follow from the run.
+    fn upstream<F: Real>(
+        mut self,
+        prepared: &Prepared,
+        steps: usize,
+        batch: usize,
+    ) -> Result<Upstream<F>, CliError> {
+        let (bound, layout) = (&prepared.bound, prepared.layout);
+        let misfit = |name: &str, expected: &str, array: &ArrayD<f64>| CliError::Fit {
+            code: Code::DataDoesNotFit,
+            message: format!(
+                "--upstream {name} should be {expected}, the array is {:?}",
+                array.shape()
+            ),
+        };
+        let mut upstream = Upstream { outputs: Vec::new(), states: Vec::new() };
+        for (idx, name) in self.outputs.iter().enumerate() {
+            let mut expected = layout.leading(steps, batch);
+            expected.extend(bound.output_shape(idx));
+            let ones = || self.ones.contains(name).then(|| ArrayD::ones(expected.clone()));
+            upstream.outputs.push(match self.arrays.remove(name).or_else(ones) {
+                None => None,
+                Some(array) if array.shape() == expected => {
+                    Some(feed::typed(&layout.read_over_time(array)))
+                }
+                Some(array) => return Err(misfit(name, &format!("{expected:?}"), &array)),
+            });
+        }
+        for (name, shape) in self.states.iter().zip(bound.carry_shapes()) {
+            let mut expected = vec![batch];
+            expected.extend(shape);
+            let ones = || self.ones.contains(name).then(|| ArrayD::ones(expected.clone()));
+            upstream.states.push(match self.arrays.remove(name).or_else(ones) {
+                None => None,
+                Some(array) if array.shape() == expected => Some(feed::typed(&array)),
+                // One adjoint for all sequences, or the only one.
+                Some(array) if array.shape() == shape => {
+                    let array = array.broadcast(expected).expect("a new first axis");
+                    Some(feed::typed(&array.to_owned()))
+                }
+                Some(array) => {
+                    return Err(misfit(name, &format!("{expected:?} or {shape:?}"), &array));
+                }
+            });
+        }
+        Ok(upstream)
     }
-    Ok(upstream)
 }
 
 /// All gradients under the names and with the axes that they have in files.

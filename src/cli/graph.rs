@@ -39,7 +39,11 @@ pub fn graph(ctx: &mut Context, args: &GraphArgs) -> Result<(), CliError> {
         let message = "--open is for the forward step at the level of equations";
         return Err(CliError::Usage(message.to_owned()));
     }
+    if let Some(path) = &args.output {
+        ctx.will_write("-o", path)?;
+    }
     let loaded = load::load(ctx, &args.cell)?;
+    ctx.check_outputs()?;
     let cell = load::choose(ctx, &loaded)?;
     check_open(args, &loaded)?;
     let detail = match args.level {

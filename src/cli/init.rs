@@ -1,9 +1,12 @@
 //! `rnnc init`: draws the parameters of a cell into a file.
 
+use std::collections::BTreeMap;
+
 use super::args::{FloatType, InitArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, counted, weights};
+use super::origin::origin;
 use super::output::{self, Named};
 use crate::api;
 use crate::data::Real32or64;
@@ -12,10 +15,14 @@ use crate::ir::{self, Real};
 
 /// Draws from the seed and writes the file.
 pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
-    let bound = feed::cell_with_sizes(ctx, &args.cell)?;
+    output::check_ending("-o", &args.output, &["safetensors"])?;
+    ctx.will_write("-o", &args.output)?;
+    let (bound, set) = feed::cell_with_sizes(ctx, &args.cell)?;
+    ctx.check_outputs()?;
+    let origin = origin(bound.cell(), &bound.env().sizes, &set, Some(args.seed));
     let bytes = match args.dtype {
-        FloatType::F32 => drawn::<f32>(&bound, args)?,
-        FloatType::F64 => drawn::<f64>(&bound, args)?,
+        FloatType::F32 => drawn::<f32>(&bound, args, &origin)?,
+        FloatType::F64 => drawn::<f64>(&bound, args, &origin)?,
     };
     let layout = layout(bound.cell(), args)?;
     let tensors = layout.rows.iter().map(|it| it.stored.len()).sum::<usize>();
@@ -30,11 +37,15 @@ fn layout(cell: &ir::Cell, args: &InitArgs) -> Result<ir::Layout, CliError> {
     Ok(api::weights::layout(cell, args.layout.as_deref().unwrap_or(ir::layout::OWN))?)
 }
 
-fn drawn<F: Real + Real32or64>(bound: &Bound, args: &InitArgs) -> Result<Vec<u8>, CliError> {
+fn drawn<F: Real + Real32or64>(
+    bound: &Bound,
+    args: &InitArgs,
+    origin: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, CliError> {
     let params = exec::init::<F>(bound, args.seed)?;
     let layout = layout(bound.cell(), args)?;
     let affixes = weights::affixes(args.prefix.as_deref(), args.suffix.as_deref());
     let stored = api::weights::stored(bound.env(), &layout, &affixes, params.arrays())?;
     let named = stored.into_iter().map(|(name, array)| Named { name, array });
-    output::safetensors(named.collect())
+    output::safetensors(named.collect(), origin)
 }

@@ -114,6 +114,11 @@ pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
     let loaded = match source(ctx, &args.spec)? {
         Source::Text(text) => {
             let spec = text.spec().map_err(api::Error::from)?;
+            if text.folder.is_some() {
+                for file in spec.sources().files() {
+                    ctx.will_read(Path::new(&file.name))?;
+                }
+            }
             let library = text.folder.is_none();
             Loaded { spec, cell: args.cell.clone(), set: args.set.clone(), library }
         }

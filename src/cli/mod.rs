@@ -5,6 +5,7 @@ mod bench;
 mod bug;
 mod check;
 mod columns;
+mod compare;
 mod compile;
 mod context;
 mod convert;
@@ -19,9 +20,11 @@ mod init;
 mod later;
 mod library;
 mod load;
+mod origin;
 mod output;
 mod progress;
 mod run;
+mod save;
 mod test;
 mod values;
 
@@ -88,6 +91,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Explain(args) => explain::explain(ctx, args),
         Command::Compile(args) => compile::compile(ctx, args),
         Command::Test(args) => test::test(ctx, args),
+        Command::Compare(args) => compare::compare(ctx, args),
         Command::Convert(args) => convert::convert(ctx, args),
         Command::Bench(args) => bench::bench(ctx, args),
         Command::Completions(args) => {

@@ -7,7 +7,6 @@ use ndarray::{ArrayD, Axis};
 use serde::{Serialize, Serializer};
 
 use super::columns::WIDTH;
-use super::context::Context;
 use super::error::CliError;
 use crate::data::{self, Real32or64};
 use crate::ir::Real;
@@ -225,6 +224,23 @@ pub fn short(value: f64) -> String {
     }
 }
 
+/// Refuses a name whose ending does not fit what is written. Names without one are taken: pipes and devices have none.
+pub fn check_ending(flag: &str, path: &Path, endings: &[&str]) -> Result<(), CliError> {
+    match extension(path) {
+        Some(found) if !endings.contains(&&*found) => {
+            let endings: Vec<String> = endings.iter().map(|it| format!(".{it}")).collect();
+            let message = format!("{flag} {}: write {}", path.display(), endings.join(" or "));
+            Err(CliError::Usage(message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What stands after the last point of a name, in small letters.
+pub fn extension(path: &Path) -> Option<String> {
+    path.extension().map(|it| it.to_string_lossy().to_lowercase())
+}
+
 /// How `-o` writes an array.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
@@ -238,16 +254,14 @@ impl Format {
     /// What a name asks for, before anything is computed; `axes` is how many the array has for each
     /// step.
     pub fn of(path: &Path, axes: usize, single: bool) -> Result<Format, CliError> {
-        let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+        check_ending("-o", path, &["npy", "csv"])?;
         let shown = path.display();
-        match extension.as_deref() {
+        match extension(path).as_deref() {
             Some("csv") if single && axes <= 1 => Ok(Format::Csv),
             Some("csv") => Err(CliError::Usage(format!(
                 "-o {shown}: a .csv takes one sequence of numbers or vectors; write .npy"
             ))),
-            // Pipes and devices have no extension.
-            Some("npy") | None => Ok(Format::Npy),
-            Some(_) => Err(CliError::Usage(format!("-o {shown}: write .npy or .csv"))),
+            Some(_) | None => Ok(Format::Npy),
         }
     }
 
@@ -272,51 +286,13 @@ fn csv<F: Real + Real32or64>(it: &Named<F>) -> Vec<u8> {
     data::write_csv(Some(&header), &rows.view())
 }
 
-/// Whether `--save` names one file; a folder cannot be called like another kind of file.
-fn is_one_file(path: &Path) -> Result<bool, CliError> {
-    let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("safetensors") => Ok(true),
-        Some(kind @ ("npy" | "npz" | "csv" | "json" | "ron" | "rnn")) => {
-            let shown = path.display();
-            Err(CliError::Usage(format!(
-                "--save {shown}: write the name of a folder or of a .safetensors file, not of a .{kind}"
-            )))
-        }
-        Some(_) | None => Ok(false),
-    }
-}
-
-/// Refuses a `--save` that cannot be meant, before anything is computed.
-pub fn check_save(path: &Path) -> Result<(), CliError> {
-    is_one_file(path).map(|_| ())
-}
-
-/// Writes arrays: one `.npy` each into a folder, or all into one `.safetensors`.
-pub fn save<F: Real + Real32or64>(
-    ctx: &Context,
-    path: &Path,
-    all: Vec<Named<F>>,
-) -> Result<(), CliError> {
-    if is_one_file(path)? {
-        return ctx.write(path, &safetensors(all)?);
-    }
-    std::fs::create_dir_all(path)
-        .map_err(|it| CliError::Io(format!("cannot create {}: {it}", path.display())))?;
-    let count = all.len();
-    for it in all {
-        let file = path.join(format!("{}.npy", it.name));
-        let bytes = data::write_npy(&it.array.view());
-        data::write_file(&file, &bytes).map_err(|it| CliError::data(&file, it))?;
-    }
-    ctx.note(&format!("wrote {count} arrays to {}", path.display()));
-    Ok(())
-}
-
 /// Named arrays as the bytes of a file.
-pub fn safetensors<F: Real32or64>(all: Vec<Named<F>>) -> Result<Vec<u8>, CliError> {
+pub fn safetensors<F: Real32or64>(
+    all: Vec<Named<F>>,
+    origin: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, CliError> {
     let tensors: Vec<(String, ArrayD<F>)> = all.into_iter().map(|it| (it.name, it.array)).collect();
-    data::write_safetensors(&tensors, &BTreeMap::new())
+    data::write_safetensors(&tensors, origin)
         .map_err(|it| CliError::Fit { code: it.code(), message: it.to_string() })
 }
 

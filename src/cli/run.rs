@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use ndarray::ArrayD;
 use serde::Serialize;
 
-use super::args::{FloatType, RunArgs};
+use super::args::{FloatType, Mode, RunArgs};
 use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, Prepared};
 use super::output::{self, Format, Named, Steps, Summary};
+use super::save::{self, Save};
 use crate::data::Real32or64;
 use crate::diag::Code;
 use crate::exec::{EngineKind, NotFinite, RunError};
@@ -35,8 +36,12 @@ struct Report {
 
 /// Runs in the type that was asked for.
 pub fn run(ctx: &mut Context, args: &RunArgs) -> Result<(), CliError> {
+    if let Some(path) = &args.output {
+        output::check_ending("-o", path, &["npy", "csv"])?;
+        ctx.will_write("-o", path)?;
+    }
     if let Some(path) = &args.save {
-        output::check_save(path)?;
+        save::check(ctx, path)?;
     }
     let prepared = feed::prepare(ctx, &args.data)?;
     match args.data.dtype {
@@ -55,6 +60,10 @@ fn run_in<F: Real + Real32or64>(
     let traces = traces(cell, &args.trace)?;
     let format = match &args.output {
         Some(path) => Some((path, Format::of(path, bound.output_shape(0).len(), layout.single)?)),
+        None => None,
+    };
+    let save = match &args.save {
+        Some(path) => Some(Save::new(ctx, path, &saved(cell, args, &traces))?),
         None => None,
     };
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
@@ -130,7 +139,7 @@ fn run_in<F: Real + Real32or64>(
     if let Some((path, format)) = format {
         ctx.write(path, &format.bytes(&outputs[0]))?;
     }
-    if let Some(path) = &args.save {
+    if let Some(save) = save {
         let prefixed = |prefix: &'static str, all: Vec<Named<F>>| {
             all.into_iter().map(move |mut it| {
                 it.name.insert_str(0, prefix);
@@ -139,7 +148,8 @@ fn run_in<F: Real + Real32or64>(
         };
         let all = prefixed("output.", outputs).chain(prefixed("state.", states));
         let all = all.chain(prefixed("mask.", masks));
-        output::save(ctx, path, all.chain(prefixed("trace.", traces)).collect())?;
+        let all = all.chain(prefixed("trace.", traces)).collect();
+        save.write(ctx, all, &prepared.origin)?;
     }
     ctx.lap("write");
     if args.data.timings {
@@ -148,6 +158,18 @@ fn run_in<F: Real + Real32or64>(
     // What was computed up to here has been shown and written: it is what one needs to find the
     // reason.
     not_finite.map_or(Ok(()), |it| Err(it.into()))
+}
+
+/// The names of what `--save` writes.
+fn saved(cell: &ir::Cell, args: &RunArgs, traces: &[Name]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    names.extend(cell.outputs.iter().map(|it| format!("output.{}", it.name)));
+    names.extend(cell.carries.iter().map(|it| format!("state.{}", it.name)));
+    if args.data.mode == Mode::Train {
+        names.extend(cell.masks.iter().map(|it| format!("mask.{}", it.name)));
+    }
+    names.extend(traces.iter().map(|it| format!("trace.{it}")));
+    names
 }
 
 /// The values to trace, each once; all must be there.

@@ -173,7 +173,7 @@ fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
 /// The cell in the sizes of its demonstration sequence, and the sequence.
 fn bind(cell: &CellSpec) -> Result<(Bound, Demo), CliError> {
     let mut sizes = BTreeMap::new();
-    let demo = Demo::new(cell, &mut sizes, &[])?;
+    let demo = Demo::new(cell, demo::STEPS, &mut sizes, &[])?;
     Ok((cell.bind(sizes.iter().map(|(name, size)| (&**name, *size)))?, demo))
 }
 

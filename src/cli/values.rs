@@ -26,6 +26,13 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "write a whole number, or one with K, M or G, such as 64M".to_owned())
 }
 
+/// A bound for differences.
+pub fn tolerance(text: &str) -> Result<f64, String> {
+    let bound: Option<f64> = text.parse().ok();
+    let bound = bound.filter(|it| it.is_finite() && *it >= 0.0);
+    bound.ok_or_else(|| "write a number from 0 on, such as 1e-5".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::bytes;

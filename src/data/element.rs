@@ -325,7 +325,7 @@ fn exact(value: i128) -> Option<f64> {
 }
 
 /// The indices of an element, from its number in C order.
-fn place(shape: &[usize], number: usize) -> Vec<usize> {
+pub(super) fn place(shape: &[usize], number: usize) -> Vec<usize> {
     let mut rest = number;
     let mut place: Vec<usize> = shape
         .iter()

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::MAX_AXES;
+use super::{CsvFault, MAX_AXES};
 use crate::diag::Code;
 
 /// Why a file could not be read or written, or does not hold what it should.
@@ -96,6 +96,9 @@ pub enum DataError {
     /// The file is no `.safetensors` file.
     #[error("not a sound .safetensors file: {0}")]
     Safetensors(#[from] SafetensorsFault),
+    /// A file of several arrays cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveFault),
     /// The file is no table of numbers.
     #[error(transparent)]
     Csv(#[from] CsvFault),
@@ -229,103 +232,53 @@ pub enum SafetensorsFault {
     },
 }
 
-/// What is wrong with a table. Rows and columns count from 1; a row is a line, as an editor counts
-/// them.
+/// What is wrong with a file of several arrays.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum CsvFault {
-    /// There is nothing in the file.
-    #[error("the table is empty")]
-    Empty,
-    /// The file is text in another encoding than UTF-8.
-    #[error("row {row}: the text is not UTF-8; save the table as UTF-8")]
-    Encoding {
-        /// The line.
-        row: usize,
+pub enum ArchiveFault {
+    /// The zip file is damaged, or of a kind that is not read.
+    #[error("not a sound zip file: {message}")]
+    Zip {
+        /// What is wrong.
+        message: &'static str,
     },
-    /// A line is longer than any table of numbers needs.
-    #[error("row {row}: the line has more than {limit} bytes")]
-    LongLine {
-        /// The line.
-        row: usize,
-        /// The most that is read.
-        limit: usize,
-    },
-    /// An empty line with more lines below it.
-    #[error("row {row}: the line is empty")]
-    EmptyLine {
-        /// The line.
-        row: usize,
-    },
-    /// A quote that does not enclose a whole cell of the line.
-    #[error("row {row}: a quote must enclose a whole cell and end on its line")]
-    Quote {
-        /// The line.
-        row: usize,
-    },
-    /// A carriage return that does not end a line.
-    #[error("row {row}: a carriage return that no line feed follows")]
-    CarriageReturn {
-        /// The line.
-        row: usize,
-    },
-    /// The cells are separated by something else than a comma.
+    /// The pickle in an archive of PyTorch holds more than tensors.
     #[error(
-        "row {row}: the cells seem to be separated by {}; separate them by commas and write decimals with a point",
-        if *separator == '\t' { "tabs".to_owned() } else { format!("`{separator}`") }
+        "the pickle in the PyTorch archive is not read: byte {at} has {}",
+        one_line_of(message, 200)
     )]
-    Separator {
-        /// The line.
-        row: usize,
-        /// What separates them.
-        separator: char,
-    },
-    /// A row has more or fewer cells than the first.
-    #[error("row {row}: {found} cells, and row 1 has {expected}")]
-    Ragged {
-        /// The line.
-        row: usize,
-        /// How many cells the first row has.
-        expected: usize,
-        /// How many this one has.
-        found: usize,
-    },
-    /// A cell with nothing in it.
-    #[error("row {row}, column {column}: the cell is empty; write `nan` if a number is missing")]
-    EmptyCell {
-        /// The line.
-        row: usize,
-        /// The column.
-        column: usize,
-    },
-    /// A cell that is no number.
-    #[error("row {row}, column {column}: `{}` is no number{}", one_line(cell), cell_help(cell))]
-    NoNumber {
-        /// The line.
-        row: usize,
-        /// The column.
-        column: usize,
+    Pickle {
+        /// The place in the pickle.
+        at: usize,
         /// What stands there.
-        cell: String,
+        message: String,
     },
-    /// A column was asked for by name, and the table has no names.
-    #[error("there is no column `{}`: the table has no header", one_line(name))]
-    NoHeader {
-        /// The name.
-        name: String,
+    /// A tensor is not as it is described.
+    #[error("{}", one_line_of(message, 200))]
+    Tensor {
+        /// What is wrong.
+        message: String,
     },
-    /// A column was asked for that the table does not have.
-    #[error("there is no column `{}`: the table has {}", one_line(name), list(columns))]
-    NoColumn {
-        /// The name.
-        name: String,
-        /// The columns that are there.
-        columns: Vec<String>,
+    /// The list of shards is not sound.
+    #[error("not a sound list of shards: {}", one_line_of(message, 200))]
+    Index {
+        /// What is wrong.
+        message: String,
     },
-    /// A column was asked for, and two have its name.
-    #[error("row 1: two columns are called `{}`", one_line(name))]
-    ColumnTwice {
-        /// The name.
-        name: String,
+    /// There is no array in it.
+    #[error(
+        "{what} holds no arrays by name; save `model.state_dict()`, or arrays with numpy.savez"
+    )]
+    NoTensors {
+        /// What is empty.
+        what: &'static str,
+    },
+    /// A known kind of file that is not read.
+    #[error("it is {what}, which is not read; {instead}")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// How it becomes one that is.
+        instead: String,
     },
 }
 
@@ -357,7 +310,7 @@ impl DataError {
             DataError::ShapeTooLarge { .. }
             | DataError::TooManyAxes
             | DataError::NotABool { .. } => Code::BadFile,
-            DataError::Npy(_) | DataError::Safetensors(_) => Code::BadFile,
+            DataError::Npy(_) | DataError::Safetensors(_) | DataError::Archive(_) => Code::BadFile,
             DataError::Csv(fault) => match fault {
                 CsvFault::NoHeader { .. }
                 | CsvFault::NoColumn { .. }
@@ -368,7 +321,12 @@ impl DataError {
                 | CsvFault::EmptyLine { .. }
                 | CsvFault::Quote { .. }
                 | CsvFault::CarriageReturn { .. }
-                | CsvFault::Separator { .. }
+                | CsvFault::Spaces { .. }
+                | CsvFault::MixedHeader { .. }
+                | CsvFault::NoName { .. }
+                | CsvFault::UnclearComma { .. }
+                | CsvFault::TooLarge { .. }
+                | CsvFault::NothingBefore { .. }
                 | CsvFault::Ragged { .. }
                 | CsvFault::EmptyCell { .. }
                 | CsvFault::NoNumber { .. } => Code::BadFile,
@@ -394,6 +352,7 @@ impl DataError {
             | DataError::NotABool { .. }
             | DataError::Npy(_)
             | DataError::Safetensors(_)
+            | DataError::Archive(_)
             | DataError::Csv(_) => false,
         }
     }
@@ -417,6 +376,7 @@ impl DataError {
             | DataError::NotABool { .. }
             | DataError::Npy(_)
             | DataError::Safetensors(_)
+            | DataError::Archive(_)
             | DataError::Csv(_) => None,
         }
     }
@@ -426,10 +386,14 @@ impl DataError {
 const MAX_QUOTED: usize = 60;
 
 /// Text from a file for a message: without control characters and not longer than people read.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
+    one_line_of(text, MAX_QUOTED)
+}
+
+fn one_line_of(text: &str, longest: usize) -> String {
     let mut line = String::new();
     for (number, character) in text.chars().enumerate() {
-        if number == MAX_QUOTED {
+        if number == longest {
             line.push('…');
             break;
         }
@@ -448,6 +412,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is no folder".to_owned(),
         _ => one_line(&error.to_string()),
     }
 }
@@ -466,24 +431,8 @@ fn dtype_help(dtype: &str) -> &'static str {
     }
 }
 
-/// The way out for a cell that is no number.
-fn cell_help(cell: &str) -> &'static str {
-    let lower = cell.trim_start_matches(['+', '-']).to_ascii_lowercase();
-    if matches!(lower.as_str(), "nan" | "inf" | "infinity" | "na" | "n/a" | "null" | "none") {
-        "; write `nan`, `inf` or `-inf`"
-    } else if cell.contains(';') {
-        "; separate cells by commas and write decimals with a point"
-    } else if cell.contains(',') {
-        "; write decimals with a point"
-    } else if cell.contains('\t') {
-        "; separate cells by commas"
-    } else {
-        ""
-    }
-}
-
 /// A few names, in backticks.
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let mut text = String::new();
     for (number, name) in names.iter().enumerate() {
         if number == 10 {

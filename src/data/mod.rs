@@ -1,4 +1,4 @@
-//! Array files: reading and writing `.npy`, `.csv` and `.safetensors`.
+//! Array files: reading and writing `.npy`, tables and `.safetensors`; reading `.npz` and what `torch.save` writes.
 //!
 //! Nothing that a file says is trusted. Every header is checked against the length of the file
 //! before anything of the size that it names is allocated, so a few bytes can never ask for
@@ -7,8 +7,9 @@
 //! memory takes 8 bytes for each element that the file really holds, and no more.
 //!
 //! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`],
-//! [`write_file`] and [`Folder`], which finds the files that a spec uses, touch the disk.
+//! [`write_file`], [`Place`], which tells files apart, and [`Folder`], which finds the files that a spec uses, touch the disk.
 
+mod compare;
 mod csv;
 mod element;
 mod error;
@@ -16,20 +17,34 @@ mod file;
 mod folder;
 mod npy;
 mod npy_header;
+mod pickle;
+mod place;
 mod safetensors;
 mod safetensors_header;
+mod stored;
+mod table;
+mod table_fault;
+mod torch;
+mod weights;
 mod write;
+mod zip;
 
-pub use csv::{Table, read_csv, read_csv_columns, write_csv, write_csv_numbered};
+pub use compare::{Worst, worst};
+pub use csv::{write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};
-pub use error::{CsvFault, DataError, NpyFault, SafetensorsFault};
+pub use error::{ArchiveFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};
 pub use folder::{Folder, FolderError};
 pub use npy::{read_npy, write_npy};
+pub use place::{Place, check_folder, check_writable};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,
     write_safetensors_as,
 };
+pub use stored::Stored;
+pub use table::{Decimal, Missing, Table, TableOptions, parse_lengths, read_csv, read_table};
+pub use table_fault::CsvFault;
+pub use weights::{FileKind, read_named, read_weights};
 pub use write::write_file;
 
 use ndarray::{ArrayD, IxDyn};

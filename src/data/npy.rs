@@ -37,6 +37,12 @@ pub fn read_npy(bytes: &[u8]) -> Result<Tensor, DataError> {
     Tensor::new(shape, dtype, values)
 }
 
+/// The shape that the header says; whether there is as much data, reading tells.
+pub(super) fn shape_of(bytes: &[u8]) -> Result<Vec<usize>, DataError> {
+    let (header, start) = frame(bytes)?;
+    Ok(npy_header::parse(header, start - header.len())?.shape)
+}
+
 /// Writes an array in the order of its axes, whatever its strides are.
 pub fn write_npy<F: Real32or64>(array: &ArrayViewD<'_, F>) -> Vec<u8> {
     let shape = match array.shape() {

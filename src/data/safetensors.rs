@@ -6,6 +6,7 @@
 //! header is written here, because the crate writes the remarks in the order of a hash map.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::ArrayD;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -15,13 +16,17 @@ use super::{
     element::Layout,
     elements,
     safetensors_header::{Element, Header, Info, METADATA, Shape},
+    stored::{Slice, Stored},
 };
 
-/// The longest header that is read and written.
-const MAX_HEADER: usize = 1 << 20;
+/// The longest header that is read and written, by the rules of the format.
+const MAX_HEADER: usize = 100_000_000;
 
-/// The most tensors, and the most remarks, that are read and written.
-pub(super) const MAX_TENSORS: usize = 4_096;
+/// The most tensors that are read and written; the largest models have a third of it.
+pub(super) const MAX_TENSORS: usize = 1 << 18;
+
+/// The most remarks that are read and written.
+pub(super) const MAX_REMARKS: usize = 4_096;
 
 /// Where the header begins: after its length.
 const PREFIX: usize = size_of::<u64>();
@@ -42,25 +47,54 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, DataError
 
 /// Reads all tensors, sorted by name, and the remarks about the file.
 pub fn read_safetensors_with_metadata(bytes: &[u8]) -> Result<Safetensors, DataError> {
-    let (header, start) = frame(bytes)?;
-    let Header { mut tensors, metadata } = serde_json::from_slice(header)
-        .map_err(|error| SafetensorsFault::Header { message: error.to_string() })?;
-    tensors.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    if let Some(twice) = tensors.windows(2).find(|it| it[0].0 == it[1].0) {
-        return Err(SafetensorsFault::NameTwice { name: twice[0].0.clone() }.into());
-    }
+    let (Header { tensors, metadata }, start) = header(bytes)?;
     let data = &bytes[start..];
-    let dtypes = check_layout(&tensors, start, data.len())?;
     let mut read = Vec::with_capacity(tensors.len());
-    for ((name, info), dtype) in tensors.into_iter().zip(dtypes) {
-        let Info { dtype: _, shape: Shape(shape), data_offsets: (from, to) } = info;
+    for (name, info) in tensors {
+        let Info { dtype, shape: Shape(shape), data_offsets: (from, to) } = info;
         let layout = Layout { big_endian: false, fortran: false };
-        let tensor = element::decode(dtype, layout, &shape, &data[from..to])
-            .and_then(|values| Tensor::new(shape, dtype, values))
-            .map_err(|error| error.in_tensor(&name))?;
-        read.push((name, tensor));
+        let tensor = match dtype {
+            Element::Known(dtype) => element::decode(dtype, layout, &shape, &data[from..to])
+                .and_then(|values| Tensor::new(shape, dtype, values)),
+            Element::Other(dtype) => Err(DataError::UnsupportedType { dtype }),
+        };
+        read.push((name.clone(), tensor.map_err(|error| error.in_tensor(&name))?));
     }
     Ok(Safetensors { tensors: read, metadata })
+}
+
+/// All tensors, sorted by name, to be decoded when they are asked for.
+pub(super) fn stored_safetensors(bytes: Arc<Vec<u8>>) -> Result<Vec<(String, Stored)>, DataError> {
+    let (Header { tensors, metadata: _ }, start) = header(&bytes)?;
+    let mut read = Vec::with_capacity(tensors.len());
+    for (name, info) in tensors {
+        let Info { dtype, shape: Shape(shape), data_offsets: (from, to) } = info;
+        let range = start + from..start + to;
+        let bytes = bytes.clone();
+        let stored = match dtype {
+            Element::Known(dtype) => {
+                let slice =
+                    Slice { bytes, range, dtype, big_endian: false, offset: 0, strides: None };
+                Stored::slice(shape, slice).map_err(|error| error.in_tensor(&name))?
+            }
+            Element::Other(dtype) => Stored::unreadable(shape, dtype),
+        };
+        read.push((name, stored));
+    }
+    Ok(read)
+}
+
+/// The header with its tensors sorted by name, and where the data begins. All tensors are within the data.
+fn header(bytes: &[u8]) -> Result<(Header, usize), DataError> {
+    let (header, start) = frame(bytes)?;
+    let mut header: Header = serde_json::from_slice(header)
+        .map_err(|error| SafetensorsFault::Header { message: error.to_string() })?;
+    header.tensors.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    if let Some(twice) = header.tensors.windows(2).find(|it| it[0].0 == it[1].0) {
+        return Err(SafetensorsFault::NameTwice { name: twice[0].0.clone() }.into());
+    }
+    check_layout(&header.tensors, start, bytes.len() - start)?;
+    Ok((header, start))
 }
 
 /// Writes tensors, sorted by name, with remarks about the file. The same tensors give the same
@@ -107,8 +141,12 @@ fn write(
     mut sorted: Vec<Outgoing<'_>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, DataError> {
-    if sorted.len() > MAX_TENSORS || metadata.len() > MAX_TENSORS {
+    if sorted.len() > MAX_TENSORS {
         return Err(SafetensorsFault::TooManyTensors { limit: MAX_TENSORS }.into());
+    }
+    if metadata.len() > MAX_REMARKS {
+        let message = format!("more than {MAX_REMARKS} remarks");
+        return Err(SafetensorsFault::Header { message }.into());
     }
     sorted.sort_by(|a, b| a.name.cmp(b.name));
     if let Some(twice) = sorted.windows(2).find(|it| it[0].name == it[1].name) {
@@ -175,34 +213,29 @@ fn frame(bytes: &[u8]) -> Result<(&[u8], usize), SafetensorsFault> {
 }
 
 /// Checks that each tensor has as many bytes as its shape needs, and that together they are the
-/// data: then each range is one of the file. Gives the type of each.
-fn check_layout(
-    tensors: &[(String, Info)],
-    start: usize,
-    found: usize,
-) -> Result<Vec<DType>, DataError> {
-    let mut dtypes = Vec::with_capacity(tensors.len());
+/// data: then each range is one of the file. Of a type that is not read only the range is known.
+fn check_layout(tensors: &[(String, Info)], start: usize, found: usize) -> Result<(), DataError> {
     let mut infos = Vec::with_capacity(tensors.len());
     for (name, Info { dtype, shape: Shape(shape), data_offsets: (from, to) }) in tensors {
-        let dtype = match dtype {
-            Element::Known(dtype) => *dtype,
-            Element::Other(dtype) => {
-                return Err(DataError::UnsupportedType { dtype: dtype.clone() }.in_tensor(name));
+        let offsets =
+            |message| DataError::from(SafetensorsFault::Offsets { message }).in_tensor(name);
+        let length = to.checked_sub(*from);
+        let (dtype, shape) = match dtype {
+            Element::Known(dtype) => {
+                let needed = elements(shape).map_err(|error| error.in_tensor(name))? * dtype.size();
+                if length != Some(needed) {
+                    return Err(offsets(format!(
+                        "shape {shape:?} needs {needed} bytes, and it has {from} to {to}"
+                    )));
+                }
+                (crate_dtype(*dtype), shape.clone())
+            }
+            Element::Other(_) => {
+                let length = length.ok_or_else(|| offsets(format!("it has {from} to {to}")))?;
+                (Dtype::U8, vec![length])
             }
         };
-        let needed = elements(shape).map_err(|error| error.in_tensor(name))? * dtype.size();
-        if to.checked_sub(*from) != Some(needed) {
-            let message =
-                format!("shape {shape:?} needs {needed} bytes, and it has {from} to {to}");
-            return Err(DataError::from(SafetensorsFault::Offsets { message }).in_tensor(name));
-        }
-        dtypes.push(dtype);
-        let info = TensorInfo {
-            dtype: crate_dtype(dtype),
-            shape: shape.clone(),
-            data_offsets: (*from, *to),
-        };
-        infos.push((name.clone(), info));
+        infos.push((name.clone(), TensorInfo { dtype, shape, data_offsets: (*from, *to) }));
     }
     infos.sort_by_key(|(_, info)| info.data_offsets);
     let layout = Metadata::new(None, infos)
@@ -211,7 +244,7 @@ fn check_layout(
     if found != expected {
         return Err(SafetensorsFault::Length { start, expected, found }.into());
     }
-    Ok(dtypes)
+    Ok(())
 }
 
 /// The type, as the crate calls it.

@@ -11,7 +11,10 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{DType, MAX_AXES, safetensors::MAX_TENSORS};
+use super::{
+    DType, MAX_AXES,
+    safetensors::{MAX_REMARKS, MAX_TENSORS},
+};
 
 /// The key in the header under which the remarks stand.
 pub(super) const METADATA: &str = "__metadata__";
@@ -48,7 +51,7 @@ pub(super) enum Element {
 /// The lengths of the axes, at most [`MAX_AXES`]: a longer list is refused before it is stored.
 pub(super) struct Shape(pub Vec<usize>);
 
-/// The remarks: at most as many as there may be tensors, and no key twice.
+/// The remarks: at most [`MAX_REMARKS`], and no key twice.
 struct Remarks(BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Header {
@@ -102,8 +105,8 @@ impl<'de> Visitor<'de> for RemarksVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Remarks, A::Error> {
         let mut remarks = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
-            if remarks.len() == MAX_TENSORS {
-                return Err(A::Error::custom(format_args!("more than {MAX_TENSORS} remarks")));
+            if remarks.len() == MAX_REMARKS {
+                return Err(A::Error::custom(format_args!("more than {MAX_REMARKS} remarks")));
             }
             if remarks.insert(key, value).is_some() {
                 return Err(A::Error::custom("a key of `__metadata__` stands twice"));

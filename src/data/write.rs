@@ -52,7 +52,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The file to replace, behind all symbolic links; nothing if it is there and no regular file.
-fn regular_target(path: &Path) -> io::Result<Option<PathBuf>> {
+pub(super) fn regular_target(path: &Path) -> io::Result<Option<PathBuf>> {
     match fs::metadata(path) {
         Ok(about) if about.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(about) if !about.is_file() => return Ok(None),
@@ -75,13 +75,13 @@ fn regular_target(path: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 /// A file that is removed again unless it got its name.
-struct Temporary {
+pub(super) struct Temporary {
     path: PathBuf,
     kept: bool,
 }
 
 impl Temporary {
-    fn create(target: &Path) -> io::Result<(Temporary, File)> {
+    pub(super) fn create(target: &Path) -> io::Result<(Temporary, File)> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         // A part of the name is enough for people to know whose it is, and the whole may be as long
@@ -102,6 +102,13 @@ impl Temporary {
         }
         Err(last)
     }
+
+    /// Whether the file system finds it under its name in capital letters, too.
+    pub(super) fn case_is_ignored(&self) -> bool {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+        // `.TMP.` is in every such name, so the two names differ.
+        self.path.with_file_name(name).exists()
+    }
 }
 
 impl Drop for Temporary {
@@ -114,7 +121,7 @@ impl Drop for Temporary {
 }
 
 /// The folder of a file; a bare name lies in the current one.
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -26,6 +26,9 @@ pub struct Row {
     /// The names in the file. Of several tensors the sum is read; it is written to the first, and
     /// zeros to the others.
     pub stored: Vec<String>,
+    /// Whether a file may lack these tensors; they then are zeros.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// The shape of each of these tensors.
     pub shape: Shape,
     /// What they hold.
@@ -59,6 +62,7 @@ impl Layout {
     pub fn own(cell: &Cell) -> Layout {
         let rows = cell.params.iter().enumerate().map(|(idx, param)| Row {
             stored: vec![param.name.to_string()],
+            optional: false,
             shape: param.shape.clone(),
             value: Arrangement::Param(idx),
             span: param.span,

@@ -413,8 +413,19 @@ pub struct LayerArg {
 pub struct LayoutDecl {
     /// The framework.
     pub name: Ident,
-    /// Stored tensors (several are summed) and what they hold.
-    pub rows: Vec<(Vec<LayoutName>, Expr)>,
+    /// Stored tensors and what they hold.
+    pub rows: Vec<LayoutRow>,
+}
+
+/// `optional NAME + NAME = VALUE`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LayoutRow {
+    /// Whether a file may lack it; it then holds zeros.
+    pub optional: bool,
+    /// The stored tensor; several are added.
+    pub names: Vec<LayoutName>,
+    /// What it holds.
+    pub value: Expr,
 }
 
 /// The name of a stored tensor, written bare or as a string.

@@ -368,8 +368,9 @@ impl<'b> Builder<'b> {
         Some(layer)
     }
 
-    fn row(&mut self, pair: Pair<'_, Rule>) -> Option<(Vec<ast::LayoutName>, ast::Expr)> {
+    fn row(&mut self, pair: Pair<'_, Rule>) -> Option<ast::LayoutRow> {
         let mut names = Vec::new();
+        let mut optional = false;
         for part in pair.into_inner() {
             let span = self.span(&part);
             match part.as_rule() {
@@ -381,7 +382,11 @@ impl<'b> Builder<'b> {
                     let name = unquoted(self.text(span)).to_owned();
                     names.push(ast::LayoutName { name, quoted: true, span });
                 }
-                _ => return Some((names, self.expr(part)?)),
+                Rule::kw_optional => optional = true,
+                _ => {
+                    let value = self.expr(part)?;
+                    return Some(ast::LayoutRow { optional, names, value });
+                }
             }
         }
         None

@@ -115,9 +115,9 @@ fn decl(it: &mut Decl) {
         DeclKind::Loss { value, at_last: _ } => expr(value),
         DeclKind::Layout(layout) => {
             ident(&mut layout.name);
-            for (names, value) in &mut layout.rows {
-                names.iter_mut().for_each(|it| erase(&mut it.span));
-                expr(value);
+            for row in &mut layout.rows {
+                row.names.iter_mut().for_each(|it| erase(&mut it.span));
+                expr(&mut row.value);
             }
         }
     }

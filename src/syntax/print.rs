@@ -337,14 +337,17 @@ impl Printer {
     fn layout(&mut self, layout: &LayoutDecl) {
         self.push(&format!("layout {} {{\n", layout.name.name));
         self.indent += 1;
-        for (names, value) in &layout.rows {
+        for row in &layout.rows {
             self.begin();
-            self.list(names, " + ", |out, it| {
+            if row.optional {
+                self.push("optional ");
+            }
+            self.list(&row.names, " + ", |out, it| {
                 let quote = if it.quoted { "\"" } else { "" };
                 out.push(&format!("{quote}{}{quote}", it.name));
             });
             self.push(" = ");
-            self.expr(value);
+            self.expr(&row.value);
             self.push("\n");
         }
         self.indent -= 1;

@@ -31,11 +31,11 @@ fn near(found: &ArrayD<f64>, expected: &ArrayD<f64>) {
 fn a_checkpoint_of_pytorch_gives_the_outputs_of_pytorch() {
     let scratch = scratch();
     let read = "--params gru_two_layers.safetensors --layout pytorch --prefix encoder.rnn.";
-    for (layer, input) in [("l0", "x.npy"), ("l1", "between.npy")] {
+    for (layer, input) in [("l0", "x.npy"), ("l1", "out_l0.npy")] {
         let run = scratch
             .rnnc(&format!(
                 "run std/gru {read} --suffix _{layer} --input {input} --state h=h_{layer}.npy \
-                 -o between.npy --save {layer}"
+                 -o out_{layer}.npy --save {layer}"
             ))
             .expect(0);
         // The other layer has 4 tensors, the head 2.
@@ -43,20 +43,20 @@ fn a_checkpoint_of_pytorch_gives_the_outputs_of_pytorch() {
         let last = scratch.npy(&format!("{layer}/state.h.npy"));
         near(&last, &scratch.npy(&format!("last_{layer}.npy")));
     }
-    near(&scratch.npy("between.npy"), &scratch.npy("y.npy"));
+    near(&scratch.npy("out_l1.npy"), &scratch.npy("y.npy"));
 
     // Under the names of the cell the same numbers give the same bits.
-    let one = scratch.read("between.npy");
+    let one = scratch.read("out_l1.npy");
     let convert = "convert std/gru gru_two_layers.safetensors --from pytorch --prefix encoder.rnn.";
-    for (layer, input) in [("l0", "x.npy"), ("l1", "between.npy")] {
+    for (layer, input) in [("l0", "x.npy"), ("l1", "own_l0.npy")] {
         scratch.rnnc(&format!("{convert} --suffix _{layer} -o {layer}.safetensors")).expect(0);
         let run = format!(
             "run std/gru --params {layer}.safetensors --input {input} --state h=h_{layer}.npy \
-             -o between.npy"
+             -o own_{layer}.npy"
         );
         scratch.rnnc(&run).expect(0);
     }
-    assert_eq!(scratch.read("between.npy"), one);
+    assert_eq!(scratch.read("own_l1.npy"), one);
 }
 
 /// All layers of an `nn.GRU` as one stack. Its names need not have that of the stack, which people choose.
@@ -113,7 +113,7 @@ fn weights_come_back_as_they_went() {
         ("std/mgu", &["torchrecurrent"]),
     ] {
         scratch.rnnc(&format!("init {spec} --set I=3 --set H=5 -o 0.safetensors")).expect(0);
-        let first = scratch.read("0.safetensors");
+        let first = scratch.tensors("0.safetensors");
         let (mut from, mut at) = ("own", 0);
         for to in layouts.iter().copied().chain(["own"]) {
             let files = format!("{at}.safetensors -o {}.safetensors", at + 1);
@@ -129,12 +129,16 @@ fn weights_come_back_as_they_went() {
                 .expect(0);
             (from, at) = (to, at + 1);
         }
-        assert_eq!(scratch.read(&format!("{at}.safetensors")), first, "{spec}");
+        assert_eq!(scratch.tensors(&format!("{at}.safetensors")), first, "{spec}");
         // Drawing for a framework is drawing and converting.
         let to = layouts[0];
         let init = format!("init {spec} --set I=3 --set H=5 --layout {to} --prefix in1.");
         scratch.rnnc(&format!("{init} -o drawn.safetensors")).expect(0);
-        assert_eq!(scratch.read("drawn.safetensors"), scratch.read("1.safetensors"), "{spec}");
+        assert_eq!(
+            scratch.tensors("drawn.safetensors"),
+            scratch.tensors("1.safetensors"),
+            "{spec}"
+        );
     }
 }
 
@@ -194,4 +198,73 @@ fn a_failed_conversion_leaves_the_old_file() {
     scratch.rnnc(&format!("{convert} --prefix encoder.rnn. --suffix _l0")).expect(0);
     assert!(scratch.read("out.safetensors").len() > 100);
     assert!(scratch.names(".").iter().all(|it| !it.contains("tmp")));
+}
+
+/// The same numbers from every kind of file give the same bits.
+#[test]
+fn weights_are_read_from_what_people_have() {
+    let scratch = Scratch::new();
+    let sizes = "--set I=3 --set H=4";
+    scratch.rnnc(&format!("init std/gru {sizes} --layout pytorch -o w.safetensors")).expect(0);
+    let tensors = scratch.tensors("w.safetensors");
+    let stored: Vec<(&str, Vec<i64>, Vec<f32>)> = tensors
+        .iter()
+        .map(|(name, it)| {
+            let shape = it.shape().iter().map(|it| *it as i64).collect();
+            (name.as_str(), shape, it.iter().map(|it| *it as f32).collect())
+        })
+        .collect();
+    let lent: Vec<(&str, &[i64], &[f32])> =
+        stored.iter().map(|it| (it.0, &*it.1, &*it.2)).collect();
+    for name in ["w.pt", "w.bin", "w.pth", "w.ckpt", "wrong.safetensors"] {
+        scratch.write(name, crate::archives::state_dict(&lent));
+    }
+    let npys: Vec<(String, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, it)| (format!("{name}.npy"), rnnc::data::write_npy(&it.view())))
+        .collect();
+    for (file, packed) in [("w.npz", false), ("packed.npz", true)] {
+        let members: Vec<(&str, &[u8], bool)> =
+            npys.iter().map(|it| (&*it.0, &*it.1, packed)).collect();
+        scratch.write(file, crate::archives::zip(&members));
+    }
+    let mut map = Vec::new();
+    for (idx, half) in tensors.chunks(2).enumerate() {
+        let file = format!("w-{idx}.safetensors");
+        scratch.write(&file, rnnc::data::write_safetensors(half, &Default::default()).unwrap());
+        map.extend(half.iter().map(|it| format!("\"{}\": \"{file}\"", it.0)));
+    }
+    let list = format!("{{\"weight_map\": {{{}}}}}", map.join(", "));
+    scratch.write("w.safetensors.index.json", list);
+
+    let run = |file: &str| {
+        let run = format!("run std/gru --params {file} --layout pytorch --quiet -o y.npy");
+        scratch.rnnc(&run).expect(0);
+        scratch.read("y.npy")
+    };
+    let expected = run("w.safetensors");
+    for file in [
+        "w.pt",
+        "w.bin",
+        "w.pth",
+        "w.ckpt",
+        "wrong.safetensors",
+        "w.npz",
+        "packed.npz",
+        "w.safetensors.index.json",
+    ] {
+        assert!(run(file) == expected, "{file}");
+        let convert =
+            format!("convert std/gru {file} --from pytorch --to pytorch -o c.safetensors");
+        scratch.rnnc(&convert).expect(0);
+        assert_eq!(scratch.tensors("c.safetensors"), tensors, "{file}");
+    }
+    // A shard is read, so it is not written over.
+    let run = "run std/gru --params w.safetensors.index.json --layout pytorch";
+    let refused = scratch.rnnc(&format!("{run} --save w-1.safetensors")).expect(2);
+    assert!(refused.stderr.contains("it is read"), "{}", refused.stderr);
+    let pipe = scratch.read("w.pt");
+    let run = ["run", "std/gru", "--params", "-", "--layout", "pytorch", "-o", "z.npy"];
+    scratch.run(run, &pipe).expect(0);
+    assert_eq!(scratch.read("z.npy"), expected);
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, array};
 use proptest::prelude::{any, prop};
 use rnnc::{
-    data::{Table, read_csv, read_csv_columns, write_csv},
+    data::{Table, TableOptions, read_csv, read_table, write_csv},
     diag::Code,
 };
 
@@ -11,6 +11,7 @@ fn table(header: Option<&[&str]>, columns: &[&[f64]]) -> Table {
     Table {
         header: header.map(|it| it.iter().map(|it| (*it).to_owned()).collect()),
         columns: columns.iter().map(|it| it.to_vec()).collect(),
+        ..Table::default()
     }
 }
 
@@ -30,8 +31,8 @@ fn tables_read_as_they_look() {
     ] {
         assert_eq!(&read_csv(text.as_bytes()).expect(text), expected, "{text}");
     }
-    let odd = table(Some(&["t, in s", "a\"b", "0"]), &[&[], &[], &[]]);
-    assert_eq!(read_csv(b"\"t, in s\",\"a\"\"b\",0\n").expect("a header alone"), odd);
+    let odd = table(Some(&["t, in s", "a\"b", "c0"]), &[&[], &[], &[]]);
+    assert_eq!(read_csv(b"\"t, in s\",\"a\"\"b\",c0\n").expect("a header alone"), odd);
     assert_eq!(odd.n_rows(), 0);
     let read = read_csv(b"nan,inf,-inf\n1,-0,0\n").expect("sound");
     assert!(read.columns[0][0].is_nan() && read.header.is_none());
@@ -42,27 +43,36 @@ fn tables_read_as_they_look() {
 
 #[test]
 fn faults_name_the_row_and_the_column() {
-    let commas = "separate them by commas and write decimals with a point";
+    let empty = "the cell is empty; --missing nan, zero or previous says what that is";
+    let nan = "write `nan`, or say --missing nan, zero or previous";
+    let comma = "write decimals with a point, or say --decimal comma";
+    let mixed = "is no number, and others of the row are, so it is no header";
+    let said = "--header yes or no says what it is";
     for (text, expected) in [
         ("", "the table is empty".to_owned()),
         ("\n\r\n", "the table is empty".to_owned()),
-        ("a,b\n1,\n", "row 2, column 2: the cell is empty; write `nan` if a number is missing".into()),
-        (",b\n1,2\n", "row 1, column 1: the cell is empty; write `nan` if a number is missing".into()),
-        ("1\n \n", "row 2, column 1: the cell is empty; write `nan` if a number is missing".into()),
+        ("a,b\n1,\n", format!("row 2, column 2: {empty}")),
+        ("1\n \n", format!("row 2, column 1: {empty}")),
+        ("1,2,\n3,4,\n", format!("row 1, column 3: {empty}")),
+        (",b\n1,2\n", "row 1, column 1: the column has no name, as the index that pandas writes; --columns A,B leaves it out".into()),
         ("a,b\n1,2\n3,x1\n", "row 3, column 2: `x1` is no number".into()),
-        ("1,2\n3,NaN\n", "row 2, column 2: `NaN` is no number; write `nan`, `inf` or `-inf`".into()),
-        ("1,NaN\n3,4\n", "row 1, column 2: `NaN` is no number; write `nan`, `inf` or `-inf`".into()),
-        ("1\n+inf\n", "row 2, column 1: `+inf` is no number; write `nan`, `inf` or `-inf`".into()),
-        ("1\ninfinity\n", "row 2, column 1: `infinity` is no number; write `nan`, `inf` or `-inf`".into()),
+        ("1,2\n3,NaN\n", format!("row 2, column 2: `NaN` is no number; {nan}")),
+        ("1,NaN\n3,4\n", format!("row 1, column 2: `NaN` {mixed}; {nan}; {said}")),
+        ("NaN\n3\n", format!("row 1, column 1: `NaN` is no number; {nan}")),
+        ("1.0,2..0\n3,4\n", format!("row 1, column 2: `2..0` {mixed}; {said}")),
+        ("t,0,1\n3,4,5\n", format!("row 1, column 1: `t` {mixed}; {said}")),
+        ("1\n+inf\n", "row 2, column 1: `+inf` is no number; write `inf` or `-inf`".into()),
+        ("1\ninfinity\n", "row 2, column 1: `infinity` is no number; write `inf` or `-inf`".into()),
         ("1\n0x10\n", "row 2, column 1: `0x10` is no number".into()),
         ("1\n1_000\n", "row 2, column 1: `1_000` is no number".into()),
         ("1\n1e\n", "row 2, column 1: `1e` is no number".into()),
-        ("a\n\"1,5\"\n", "row 2, column 1: `1,5` is no number; write decimals with a point".into()),
-        ("\"1,5\"\n\"2,5\"\n", "row 1, column 1: `1,5` is no number; write decimals with a point".into()),
-        ("a;b\n1,5;2,5\n", format!("row 1: the cells seem to be separated by `;`; {commas}")),
-        ("1,5;2,5\n", format!("row 1: the cells seem to be separated by `;`; {commas}")),
-        ("a\tb\n1\t2\n", format!("row 1: the cells seem to be separated by tabs; {commas}")),
-        ("a\n1;2\n", "row 2, column 1: `1;2` is no number; separate cells by commas and write decimals with a point".into()),
+        ("1\n-1e400\n", "row 2, column 1: `-1e400` is larger than any 64-bit float; write `inf` if that is meant".into()),
+        ("a\n\"1,5\"\n", format!("row 2, column 1: `1,5` is no number; {comma}")),
+        ("\"1,5\"\n\"2,5\"\n", format!("row 1, column 1: `1,5` is no number; {comma}")),
+        ("a;b\n1,234;2\n", "row 2, column 1: `1,234` may be a decimal or thousands; --decimal comma or point says which".into()),
+        ("a;b\n1.5;2,5\n", format!("row 2, column 2: `2,5` is no number; {comma}")),
+        ("a\n1;2\n", "row 2, column 1: `1;2` is no number; separate all cells as in the first row".into()),
+        ("1.5 2\n2.5 3\n", "row 1: the cells are separated by spaces; separate them by commas, semicolons or tabs, as numpy.savetxt does with delimiter=','".into()),
         ("a,b\n1,2\n1\n", "row 3: 1 cells, and row 1 has 2".into()),
         ("1,2\n1,2,3\n", "row 2: 3 cells, and row 1 has 2".into()),
         ("1\n\n2\n", "row 2: the line is empty".into()),
@@ -104,20 +114,25 @@ fn a_row_that_is_named_is_the_line_of_an_editor() {
 #[test]
 fn only_wanted_columns_need_to_be_numbers() {
     let text = b"date,a,sky,b\n2012-01-01,1,rain,2\n2012-01-02,3,,4\n";
-    let read =
-        read_csv_columns(text, &|it| it != "date" && it != "sky").expect("a and b are sound");
+    let options = TableOptions::default();
+    let read = read_table(text, &options, &|it| it != "date" && it != "sky").expect("sound");
     assert_eq!(read.n_rows(), 2);
     let picked = read.select(&["b", "a"]).expect("they are there");
     assert_eq!(picked, table(Some(&["b", "a"]), &[&[2.0, 4.0], &[1.0, 3.0]]));
+    let asked = |names: &[&str]| {
+        let columns = names.iter().map(|it| (*it).to_owned()).collect();
+        read_table(text, &TableOptions { columns, ..TableOptions::default() }, &|_| true)
+    };
+    assert_eq!(asked(&["b", "a"]).expect("they are there"), picked);
     assert_eq!(
-        read.select(&["c"]).expect_err("no such column").to_string(),
+        asked(&["c"]).expect_err("no such column").to_string(),
         "there is no column `c`: the table has `date`, `a`, `sky`, `b`"
     );
-    let error = read_csv_columns(text, &|it| it == "sky").expect_err("words");
+    let error = asked(&["sky"]).expect_err("words");
     assert_eq!(error.to_string(), "row 2, column 3: `rain` is no number");
     assert!(read_csv(text).is_err());
     // The rows are as long as the header all the same.
-    assert!(read_csv_columns(b"date,a\n1,2,3\n", &|it| it == "a").is_err());
+    assert!(read_table(b"date,a\n1,2,3\n", &options, &|it| it == "a").is_err());
 }
 
 #[test]

@@ -160,10 +160,12 @@ fn what_could_not_be_read_again_is_not_written() {
     let twice = SafetensorsFault::NameTwice { name: "a".to_owned() };
     assert_eq!(fault(&[one("a"), one("b"), one("a")], &none), twice);
     assert_eq!(fault(&[one("__metadata__")], &none), SafetensorsFault::ReservedName);
-    let long = remarks(&[("k", &"x".repeat(1 << 20))]);
+    let long = remarks(&[("k", &"x".repeat(100_000_000))]);
     assert!(matches!(fault(&[one("a")], &long), SafetensorsFault::HeaderTooLong { .. }));
-    let many: Vec<_> = (0..4_097).map(|it| one(&it.to_string())).collect();
-    assert_eq!(fault(&many, &none), SafetensorsFault::TooManyTensors { limit: 4_096 });
+    let many: Vec<_> = (0..=1 << 18).map(|it| one(&it.to_string())).collect();
+    assert_eq!(fault(&many, &none), SafetensorsFault::TooManyTensors { limit: 1 << 18 });
+    let many = (0..4_097).map(|it| (it.to_string(), String::new())).collect();
+    assert!(matches!(fault(&[one("a")], &many), SafetensorsFault::Header { .. }));
     let deep = ("deep".to_owned(), ArrayD::<f32>::zeros(IxDyn(&[1; 9])));
     assert!(write_safetensors(&[deep], &none).is_err());
 }

@@ -3,8 +3,8 @@
 use rnnc::syntax::ast::{
     Activation, Arg, BinaryOp, Cell, CellKind, Decl, DeclKind, Definition, DimDecl, DimKind, Doc,
     Expr, ExprKind, File, Fold, Function, Group, HyperDecl, Ident, Item, LayerArg, LayerDecl,
-    LayoutDecl, LayoutName, OutputDecl, Over, Path, Role, Scope, Type, TypeKind, Unread, Use,
-    UseTarget, Value, ValueRole,
+    LayoutDecl, LayoutName, LayoutRow, OutputDecl, Over, Path, Role, Scope, Type, TypeKind, Unread,
+    Use, UseTarget, Value, ValueRole,
 };
 use rnnc::text::Span;
 
@@ -172,7 +172,11 @@ impl<'b> Random<'b> {
             9 => DeclKind::Loss { value: self.expr(2), at_last: self.flag() },
             _ => DeclKind::Layout(LayoutDecl {
                 name: self.name(),
-                rows: self.some(0, |it| (it.some(1, Random::layout_name), it.expr(2))),
+                rows: self.some(0, |it| LayoutRow {
+                    optional: it.flag(),
+                    names: it.some(1, Random::layout_name),
+                    value: it.expr(2),
+                }),
             }),
         };
         Decl { doc, kind, span: AT }

@@ -39,6 +39,7 @@ fn rows(layout: &Name, inner: &Inner, element: &Element) -> Fit<Vec<Row>> {
         let stored = row.stored.iter().map(|it| element.name(it).to_string());
         Ok(Row {
             stored: stored.collect(),
+            optional: row.optional,
             shape: splice.shape(&row.shape)?,
             value: arrangement(&row.value, &splice)?,
             span: row.span,

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::counted;
 use crate::api::{self, CellSpec, Error, Evidence};
 use crate::diag::Code;
 use crate::exec::{Bound, Feed};
 use crate::ir;
 use crate::text::Name;
 
-/// How many steps it has.
+/// How many steps it has if nobody says.
 pub const STEPS: usize = 8;
 
 /// The most numbers that one input of it may hold: a demonstration that fills the memory shows
@@ -28,6 +29,8 @@ const OTHER_SIZE: i64 = 4;
 pub struct Demo {
     /// One sequence for each input without a default.
     pub feeds: Vec<Option<Feed<f64>>>,
+    steps: usize,
+    has_inputs: bool,
     chosen: Vec<(Name, i64)>,
 }
 
@@ -35,6 +38,7 @@ impl Demo {
     /// Makes the sequence, and puts sizes for the dims that nothing else speaks of into `sizes`.
     pub fn new(
         spec: &CellSpec,
+        steps: usize,
         sizes: &mut BTreeMap<Name, i64>,
         evidence: &[Evidence],
     ) -> Result<Demo, Error> {
@@ -67,9 +71,10 @@ impl Demo {
         let bound = spec.bind(all.iter().map(|(name, size)| (&**name, *size)))?;
         let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| match input.default {
             Some(_) => Ok(None),
-            None => Ok(Some(Feed::Shared(sequence(idx, input, &bound)?))),
+            None => Ok(Some(Feed::Shared(sequence(idx, input, steps, &bound)?))),
         });
-        Ok(Demo { feeds: feeds.collect::<Result<_, Error>>()?, chosen })
+        let has_inputs = !cell.inputs.is_empty();
+        Ok(Demo { feeds: feeds.collect::<Result<_, Error>>()?, steps, has_inputs, chosen })
     }
 
     /// What was decided, for people.
@@ -78,18 +83,28 @@ impl Demo {
             self.chosen.iter().map(|(name, size)| format!("{name} = {size}")).collect();
         let sizes =
             if sizes.is_empty() { String::new() } else { format!(" with {}", sizes.join(", ")) };
-        format!("no --input given: a demonstration sequence of {STEPS} steps{sizes}")
+        let steps = counted(self.steps as u64, "step");
+        if self.has_inputs {
+            format!("no --input given: a demonstration sequence of {steps}{sizes}")
+        } else {
+            format!("a cell without inputs: {steps}{sizes}; --steps says how many")
+        }
     }
 }
 
 /// Slow sine waves, each element with its own phase; for an index, its numbers in turn.
-fn sequence(idx: usize, input: &ir::Input, bound: &Bound) -> Result<ArrayD<f64>, Error> {
-    let mut shape = vec![STEPS];
+fn sequence(
+    idx: usize,
+    input: &ir::Input,
+    steps: usize,
+    bound: &Bound,
+) -> Result<ArrayD<f64>, Error> {
+    let mut shape = vec![steps];
     shape.extend(&bound.input_shapes()[idx]);
     let numbers = shape.iter().fold(1u64, |product, it| product.saturating_mul(*it as u64));
     if numbers > MAX_NUMBERS {
         let message = format!(
-            "a demonstration sequence of {STEPS} steps would hold {numbers} numbers for input `{}`; \
+            "a demonstration sequence of {steps} steps would hold {numbers} numbers for input `{}`; \
              give --input {}=FILE",
             input.name, input.name
         );
@@ -97,7 +112,7 @@ fn sequence(idx: usize, input: &ir::Input, bound: &Bound) -> Result<ArrayD<f64>,
     }
     let limit = input.index.as_ref().map(|it| bound.index_limit(it));
     let numbers = numbers as usize;
-    let per_step = numbers / STEPS;
+    let per_step = numbers / steps;
     let values = (0..numbers).map(|it| {
         let (step, element) = (it / per_step, it % per_step);
         match limit {

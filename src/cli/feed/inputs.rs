@@ -1,26 +1,37 @@
 //! Inputs, lengths and initial states from files.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
-use ndarray::{Array1, Array2, ArrayD, Axis};
+use ndarray::{ArrayD, Axis};
 
-use super::{evidence, list, misfit, named_arrays, named_file, read_npy};
+use super::{Names, counted, evidence, list, misfit, named_arrays, named_file};
 use crate::api::Evidence;
-use crate::cli::args::DataArgs;
+use crate::cli::args::{DataArgs, TableArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, shown};
-use crate::data::{self, DataError, Table};
+use crate::data::{self, FileKind, Stored, Table};
 use crate::diag::Code;
 use crate::exec::Feed;
 use crate::ir;
+
+/// What the files of `--input` give.
+pub struct Given {
+    /// For each input of the cell.
+    pub feeds: Vec<Option<Feed<f64>>>,
+    /// How many steps each sequence has, where a column of a table tells them apart.
+    pub lengths: Option<Vec<usize>>,
+}
 
 /// Reads the files of `--input` into the inputs of the cell.
 pub fn read(
     ctx: &mut Context,
     cell: &ir::Cell,
     args: &DataArgs,
-) -> Result<Vec<Option<Feed<f64>>>, CliError> {
-    let mut feeds: Vec<Option<Feed<f64>>> = cell.inputs.iter().map(|_| None).collect();
+    notes: &mut Vec<String>,
+) -> Result<Given, CliError> {
+    let feeds = cell.inputs.iter().map(|_| None).collect();
+    let mut reading = Reading { cell, args, given: Given { feeds, lengths: None } };
     let names: Vec<String> = cell.inputs.iter().map(|it| it.name.to_string()).collect();
     let mut has_table = false;
     for option in &args.input {
@@ -34,66 +45,157 @@ pub fn read(
             None => only_input(cell),
         };
         let bytes = ctx.read(&path)?;
-        let in_file = |it| CliError::data(&path, it);
-        if is_table(&path, &bytes) {
-            has_table = true;
-            // Columns that go nowhere, such as dates, need not be numbers.
-            let wanted = |column: &str| match (args.columns.is_empty(), idx) {
-                (false, _) => args.columns.iter().any(|it| it == column),
-                (true, Some(_)) => true,
-                (true, None) => scalar_input(cell, column).is_some(),
-            };
-            let table = data::read_csv_columns(&bytes, &wanted).map_err(in_file)?;
-            let table = columns(table, &args.columns).map_err(in_file)?;
-            match idx {
-                Some(idx) => {
-                    let feed = from_table(&cell.inputs[idx], &table, &path)?;
-                    put(&mut feeds, idx, feed, cell)?;
-                }
-                None => spread(cell, &table, &path, &mut feeds)?,
+        match FileKind::of(&path, &bytes) {
+            FileKind::Table => {
+                has_table = true;
+                notes.push(reading.table(idx, &bytes, &path)?);
             }
-        } else {
-            let Some(idx) = idx else {
-                let known = list(&names);
-                let file = shown(&path);
-                let file = file.display();
-                let message = format!("--input {file}: write NAME=FILE; the inputs are {known}");
-                return Err(CliError::Usage(message));
-            };
-            let tensor = data::read_npy(&bytes).map_err(in_file)?;
-            let feed = from_array(&cell.inputs[idx], tensor.values, args.batch_first, &path)?;
-            put(&mut feeds, idx, feed, cell)?;
+            FileKind::Several => {
+                let arrays = data::read_named(&path, bytes);
+                reading.several(idx, arrays.map_err(|it| CliError::data(&path, it))?, &path)?;
+            }
+            FileKind::Npy => {
+                let Some(idx) = idx else {
+                    let known = list(&names);
+                    let file = shown(&path);
+                    let file = file.display();
+                    let message =
+                        format!("--input {file}: write NAME=FILE; the inputs are {known}");
+                    return Err(CliError::Usage(message));
+                };
+                let tensor = data::read_npy(&bytes).map_err(|it| CliError::data(&path, it))?;
+                reading.array(idx, tensor.values, &path)?;
+            }
         }
     }
-    if !args.columns.is_empty() && !has_table {
-        let message = "--columns picks columns of a .csv, and no --input is one";
-        return Err(CliError::Usage(message.to_owned()));
-    }
-    Ok(feeds)
-}
-
-/// Whether a file is a table, by its name; what comes through standard input has none and is told by its first bytes.
-fn is_table(path: &Path, bytes: &[u8]) -> bool {
-    match path.as_os_str() == "-" {
-        true => !bytes.starts_with(b"\x93NUMPY"),
-        false => path.extension().is_some_and(|it| it.eq_ignore_ascii_case("csv")),
-    }
-}
-
-/// The columns that were asked for: by their names, or by numbers from 1 in a table without names.
-fn columns(table: Table, names: &[String]) -> Result<Table, DataError> {
-    if names.is_empty() {
-        return Ok(table);
-    }
-    let numbers: Option<Vec<usize>> = names.iter().map(|it| it.parse().ok()).collect();
-    match (&table.header, numbers) {
-        (None, Some(numbers))
-            if numbers.iter().all(|it| (1..=table.columns.len()).contains(it)) =>
-        {
-            let columns = numbers.iter().map(|it| table.columns[it - 1].clone()).collect();
-            Ok(Table { header: None, columns })
+    let TableArgs { columns, header, decimal, missing, sequence_column } = &args.table;
+    let asked = [
+        (!columns.is_empty(), "--columns"),
+        (header.is_some(), "--header"),
+        (decimal.is_some(), "--decimal"),
+        (missing.is_some(), "--missing"),
+        (sequence_column.is_some(), "--sequence-column"),
+    ];
+    match asked.iter().find(|it| it.0 && !has_table) {
+        Some((_, flag)) => {
+            let message = format!("{flag} is about tables, such as a .csv, and no --input is one");
+            Err(CliError::Usage(message))
         }
-        (None | Some(_), _) => table.select(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+        None => Ok(reading.given),
+    }
+}
+
+struct Reading<'a> {
+    cell: &'a ir::Cell,
+    args: &'a DataArgs,
+    given: Given,
+}
+
+impl Reading<'_> {
+    fn put(&mut self, idx: usize, feed: Feed<f64>) -> Result<(), CliError> {
+        if self.given.feeds[idx].replace(feed).is_some() {
+            let name = &self.cell.inputs[idx].name;
+            return Err(CliError::Usage(format!("input `{name}` is given twice")));
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, idx: usize, array: ArrayD<f64>, path: &Path) -> Result<(), CliError> {
+        let feed = from_array(&self.cell.inputs[idx], array, self.args.batch_first, path)?;
+        self.put(idx, feed)
+    }
+
+    /// Arrays with names go to the inputs of these names, or the only one to the input that is meant.
+    fn several(
+        &mut self,
+        idx: Option<usize>,
+        arrays: Vec<(String, Stored)>,
+        path: &Path,
+    ) -> Result<(), CliError> {
+        let names: Vec<String> = arrays.iter().map(|it| it.0.clone()).collect();
+        let find = |name: &str| {
+            let is_it = |it: &&(String, Stored)| it.0 == name || it.0 == format!("input.{name}");
+            arrays.iter().find(is_it)
+        };
+        let wanted: Vec<usize> = match idx {
+            Some(idx) => vec![idx],
+            None => (0..self.cell.inputs.len()).collect(),
+        };
+        let mut found = false;
+        for idx in wanted.iter().copied() {
+            let name = &*self.cell.inputs[idx].name;
+            let only = || arrays.first().filter(|_| arrays.len() == 1 && wanted.len() == 1);
+            if let Some((name, stored)) = find(name).or_else(only) {
+                let tensor = stored.tensor().map_err(|it| CliError::Fit {
+                    code: it.code(),
+                    message: format!("{}: `{name}`: {it}", path.display()),
+                })?;
+                self.array(idx, tensor.values, path)?;
+                found = true;
+            }
+        }
+        if found {
+            return Ok(());
+        }
+        let wanted: Vec<String> =
+            wanted.iter().map(|it| self.cell.inputs[*it].name.to_string()).collect();
+        let (path, has) = (shown(path), list(&names));
+        Err(misfit(format!("{}: no array for {}; it has {has}", path.display(), list(&wanted))))
+    }
+
+    /// The columns of a table go to one input, or to the scalar inputs of their names. Gives a note that says so.
+    fn table(&mut self, idx: Option<usize>, bytes: &[u8], path: &Path) -> Result<String, CliError> {
+        let options = self.args.table.options();
+        // Columns that go nowhere, such as dates, need not be numbers.
+        let wanted = |column: &str| idx.is_some() || scalar_input(self.cell, column).is_some();
+        let table = data::read_table(bytes, &options, &wanted);
+        let table = table.map_err(|it| CliError::data(path, it))?;
+        let mut taken = match idx {
+            Some(idx) => {
+                let input = &self.cell.inputs[idx];
+                let feed = from_table(input, &table, path)?;
+                self.put(idx, feed)?;
+                match (&table.header, table.columns.len()) {
+                    (Some(names), _) => format!("{} is {}", input.name, names.join(", ")),
+                    (None, 1) => format!("no header; {} is the column", input.name),
+                    (None, count) => format!("no header; {} is {count} columns", input.name),
+                }
+            }
+            None => self.spread(&table, path)?,
+        };
+        if !table.notation.is_empty() {
+            taken.push_str(&format!("; {}", table.notation));
+        }
+        if let Some(lengths) = table.lengths() {
+            taken.push_str(&format!("; {}", counted(lengths.len() as u64, "sequence")));
+            if self.given.lengths.get_or_insert_with(|| lengths.clone()) != &lengths {
+                let message = "the sequences of the tables have different lengths";
+                return Err(misfit(format!("{}: {message}", path.display())));
+            }
+        }
+        Ok(format!("{}: {taken}", shown(path).display()))
+    }
+
+    /// The columns of a table go to the scalar inputs of the same names.
+    fn spread(&mut self, table: &Table, path: &Path) -> Result<String, CliError> {
+        let Some(header) = &table.header else {
+            let message = "a table without a header for several inputs; write --input NAME=FILE";
+            return Err(misfit(format!("{}: {message}", shown(path).display())));
+        };
+        let mut taken = Vec::new();
+        for (column, name) in header.iter().enumerate() {
+            let Some(idx) = scalar_input(self.cell, name) else { continue };
+            let one = Table { columns: vec![table.columns[column].clone()], ..table.clone() };
+            self.put(idx, from_table(&self.cell.inputs[idx], &one, path)?)?;
+            taken.push(name.clone());
+        }
+        if taken.is_empty() {
+            let inputs: Vec<String> =
+                self.cell.inputs.iter().map(|it| it.name.to_string()).collect();
+            let message = format!("no column is called as a scalar input, of {}", list(&inputs));
+            return Err(misfit(format!("{}: {message}", shown(path).display())));
+        }
+        Ok(format!("{} by the names of columns", taken.join(", ")))
     }
 }
 
@@ -105,19 +207,6 @@ fn only_input(cell: &ir::Cell) -> Option<usize> {
         (Some((idx, _)), None, _) => Some(idx),
         _ => None,
     }
-}
-
-fn put(
-    feeds: &mut [Option<Feed<f64>>],
-    idx: usize,
-    feed: Feed<f64>,
-    cell: &ir::Cell,
-) -> Result<(), CliError> {
-    if feeds[idx].replace(feed).is_some() {
-        let name = &cell.inputs[idx].name;
-        return Err(CliError::Usage(format!("input `{name}` is given twice")));
-    }
-    Ok(())
 }
 
 /// Every input without a default must be there as soon as one is.
@@ -170,56 +259,37 @@ fn from_array(
     }
 }
 
-/// A table is one sequence, a row per step.
+/// A table is one sequence, a row per step, or several, which then are as long as the longest.
 fn from_table(input: &ir::Input, table: &Table, path: &Path) -> Result<Feed<f64>, CliError> {
-    let rows = table.n_rows();
-    match (input.shape.rank(), table.columns.as_slice()) {
-        (0, [column]) => Ok(Feed::Shared(Array1::from(column.clone()).into_dyn())),
-        (0, columns) => Err(misfit(format!(
-            "{}: input `{}` is one number per step, the table has {} columns; pick one with --columns",
-            shown(path).display(),
-            input.name,
-            columns.len()
-        ))),
-        (1, columns) => {
-            let array = Array2::from_shape_fn((rows, columns.len()), |(t, i)| columns[i][t]);
-            Ok(Feed::Shared(array.into_dyn()))
+    let columns = table.columns.as_slice();
+    match (input.shape.rank(), columns.len()) {
+        (0, 1) | (1, _) => {}
+        (0, count) => {
+            return Err(misfit(format!(
+                "{}: input `{}` is one number per step, the table has {count} columns; pick one with --columns",
+                shown(path).display(),
+                input.name,
+            )));
         }
-        (rank, _) => Err(misfit(format!(
-            "{}: input `{}` has {rank} axes per step, a table has one; use .npy",
-            path.display(),
-            input.name
-        ))),
+        (rank, _) => {
+            return Err(misfit(format!(
+                "{}: input `{}` has {rank} axes per step, a table has one; use .npy",
+                path.display(),
+                input.name
+            )));
+        }
     }
+    let mut array = table.array().map_err(|it| CliError::data(path, it))?;
+    if input.shape.rank() == 0 {
+        let last = Axis(array.ndim() - 1);
+        array.index_axis_inplace(last, 0);
+    }
+    Ok(if table.sequences.is_empty() { Feed::Shared(array) } else { Feed::Batch(array) })
 }
 
 /// The scalar input that a column of this name goes to.
 fn scalar_input(cell: &ir::Cell, column: &str) -> Option<usize> {
     cell.input(column).filter(|idx| cell.inputs[*idx].shape.rank() == 0)
-}
-
-/// The columns of a table go to the scalar inputs of the same names.
-fn spread(
-    cell: &ir::Cell,
-    table: &Table,
-    path: &Path,
-    feeds: &mut [Option<Feed<f64>>],
-) -> Result<(), CliError> {
-    let Some(header) = &table.header else {
-        let message = "a table without a header for several inputs; write --input NAME=FILE";
-        return Err(misfit(format!("{}: {message}", shown(path).display())));
-    };
-    let mut found = false;
-    for (name, column) in header.iter().zip(&table.columns) {
-        let Some(idx) = scalar_input(cell, name) else { continue };
-        put(feeds, idx, Feed::Shared(Array1::from(column.clone()).into_dyn()), cell)?;
-        found = true;
-    }
-    if !found {
-        let message = format!("no column is called as a scalar input; there are {}", list(header));
-        return Err(misfit(format!("{}: {message}", shown(path).display())));
-    }
-    Ok(())
 }
 
 /// What the inputs say about sizes.
@@ -245,9 +315,16 @@ pub fn read_states(
     args: &DataArgs,
     batch: usize,
     evidences: &mut Vec<Evidence>,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<Option<ArrayD<f64>>>, CliError> {
     let known: Vec<String> = cell.carries.iter().map(|it| it.name.to_string()).collect();
-    let mut arrays = named_arrays(ctx, &args.state, "--state", &known)?;
+    let names = Names { flag: "--state", known: &known, prefix: "state." };
+    let mut arrays = named_arrays(ctx, &args.state, &names)?;
+    let forgotten: Vec<String> =
+        known.iter().filter(|it| !arrays.contains_key(*it)).cloned().collect();
+    if !arrays.is_empty() && !forgotten.is_empty() {
+        notes.push(format!("not given, so as in the first step: {}", forgotten.join(", ")));
+    }
     let mut states = Vec::new();
     for carry in &cell.carries {
         let state = arrays.remove(&*carry.name);
@@ -280,23 +357,41 @@ pub fn read_states(
     Ok(states)
 }
 
-/// Reads `--lengths`: whole numbers, one for each sequence. Whether they fit T and B is known when running.
-pub fn read_lengths(ctx: &mut Context, path: &Path) -> Result<Vec<usize>, CliError> {
+/// Reads `--lengths`: whole numbers, one for each sequence, in a file or as they are. Whether they fit T and B is known when
+/// running.
+pub fn read_lengths(ctx: &mut Context, given: &OsStr) -> Result<Vec<usize>, CliError> {
     let bad = |message: String| CliError::Fit {
         code: Code::BadLengths,
-        message: format!("{}: {message}", shown(path).display()),
+        message: format!("{}: {message}", shown(Path::new(given)).display()),
     };
-    let array = read_npy(ctx, path)?;
+    if let Some(lengths) = given.to_str().and_then(data::parse_lengths) {
+        return Ok(lengths);
+    }
+    let path = Path::new(given);
+    let bytes = ctx.read(path)?;
+    let array = match FileKind::of(path, &bytes) {
+        FileKind::Table => {
+            let table = data::read_csv(&bytes).map_err(|it| CliError::data(path, it))?;
+            if table.columns.len() != 1 {
+                let count = table.columns.len();
+                return Err(bad(format!("lengths are one column, the table has {count}")));
+            }
+            let array = table.array().map_err(|it| CliError::data(path, it))?;
+            array.index_axis_move(Axis(1), 0)
+        }
+        FileKind::Npy | FileKind::Several => {
+            data::read_npy(&bytes).map_err(|it| CliError::data(path, it))?.values
+        }
+    };
     if array.ndim() != 1 {
         return Err(bad(format!("lengths are [B], the array is {:?}", array.shape())));
     }
-    let lengths = array.axis_iter(Axis(0)).enumerate();
+    let lengths = array.iter().enumerate();
     lengths
         .map(|(idx, value)| {
-            let value = value.first().copied().unwrap_or(f64::NAN);
             // Beyond 2^53 a float is no longer an exact count; no sequence is that long.
-            if value.fract() == 0.0 && (0.0..9e15).contains(&value) {
-                Ok(value as usize)
+            if value.fract() == 0.0 && (0.0..9e15).contains(value) {
+                Ok(*value as usize)
             } else {
                 Err(bad(format!("length {value} of sequence {idx} is no number of steps")))
             }

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, Axis};
 
-use super::{evidence, misfit, named_arrays, typed};
+use super::{Names, evidence, misfit, named_arrays, typed};
 use crate::api::Evidence;
 use crate::cli::args::{DataArgs, Mode};
 use crate::cli::context::Context;
@@ -42,7 +42,8 @@ pub fn read(
         return Ok(Masks { given: None, seed: args.seed });
     }
     let known: Vec<String> = cell.masks.iter().map(|it| it.name.to_string()).collect();
-    let mut arrays = named_arrays(ctx, &args.mask, "--mask", &known)?;
+    let names = Names { flag: "--mask", known: &known, prefix: "mask." };
+    let mut arrays = named_arrays(ctx, &args.mask, &names)?;
     let mut given = Vec::with_capacity(cell.masks.len());
     let mut drawn = Vec::new();
     for mask in &cell.masks {

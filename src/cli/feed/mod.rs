@@ -15,10 +15,11 @@ use ndarray::ArrayD;
 use super::args::{CellArgs, DataArgs, EngineChoice, FloatType};
 use super::context::Context;
 use super::error::CliError;
+use super::origin::origin;
 use super::output::Layout;
 use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
-use crate::data;
+use crate::data::{self, FileKind};
 use crate::diag::Code;
 use crate::exec::{self, Bound, Engine, EngineOptions, Feed, InitialState, Inputs, Params};
 use crate::ir::{self, Real};
@@ -31,6 +32,8 @@ pub struct Prepared {
     pub bound: Bound,
     /// Which axes results have, and adjoints of results.
     pub layout: Layout,
+    /// Where results come from.
+    pub origin: BTreeMap<String, String>,
     feeds: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
     /// How many steps there are, where no input says so.
@@ -118,17 +121,23 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     let weights = weights::read(ctx, cell, &args.weights, args.seed, &mut notes)?;
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
-    let given = inputs::read(ctx, cell, args)?;
+    let inputs::Given { feeds: given, lengths } = inputs::read(ctx, cell, args, &mut notes)?;
     let batch = given.iter().flatten().find_map(|it| match it {
         Feed::Batch(array) => Some(array.shape()[1]),
         Feed::Shared(_) => None,
     });
-    let states = inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence)?;
+    let states =
+        inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence, &mut notes)?;
     let (feeds, steps) = if given.iter().all(Option::is_none) {
-        let demo = demo::Demo::new(&spec, &mut sizes, &evidence)?;
+        let steps = args.steps.map_or(demo::STEPS, |it| it as usize);
+        let demo = demo::Demo::new(&spec, steps, &mut sizes, &evidence)?;
         notes.push(demo.note());
-        (demo.feeds, Some(demo::STEPS))
+        (demo.feeds, Some(steps))
     } else {
+        if args.steps.is_some() {
+            let message = "--steps: how many there are is said by the inputs";
+            return Err(CliError::Usage(message.to_owned()));
+        }
         inputs::complete(cell, &given)?;
         (given, None)
     };
@@ -139,18 +148,24 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     evidence.extend(inputs::evidence_of(cell, &feeds));
     let layout = Layout { single, batch_first: args.batch_first };
     let masks = masks::read(ctx, cell, args, layout, &mut evidence, &mut notes)?;
-    let lengths = match &args.lengths {
-        Some(path) => Some(inputs::read_lengths(ctx, path)?),
-        None => None,
+    let lengths = match (&args.lengths, lengths) {
+        (Some(_), Some(_)) => {
+            let message = "--lengths: how long each sequence is follows from --sequence-column";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        (Some(given), None) => Some(inputs::read_lengths(ctx, given)?),
+        (None, lengths) => lengths,
     };
 
     let sizes = api::infer_sizes(cell, &sizes, &evidence)?;
     let bound = bind(&spec, &sizes)?;
+    ctx.check_outputs()?;
     for note in &notes {
         ctx.note(note);
     }
     ctx.lap("read");
-    Ok(Prepared { bound, layout, feeds, lengths, steps, states, masks, weights })
+    let origin = origin(cell, &bound.env().sizes, &loaded.set, Some(args.seed));
+    Ok(Prepared { bound, layout, origin, feeds, lengths, steps, states, masks, weights })
 }
 
 /// What only the fast engine can do is not asked of the interpreter.
@@ -194,11 +209,15 @@ pub fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i6
         .collect()
 }
 
-/// A cell whose sizes come from the command line alone.
-pub fn cell_with_sizes(ctx: &mut Context, args: &CellArgs) -> Result<Bound, CliError> {
+/// A cell whose sizes come from the command line alone, and all settings.
+pub fn cell_with_sizes(
+    ctx: &mut Context,
+    args: &CellArgs,
+) -> Result<(Bound, Vec<(String, String)>), CliError> {
     let loaded = load::load(ctx, args)?;
     let spec = load::choose(ctx, &loaded)?;
-    bind(&spec, &set_sizes(spec.ir(), &loaded.set))
+    let bound = bind(&spec, &set_sizes(spec.ir(), &loaded.set))?;
+    Ok((bound, loaded.set))
 }
 
 fn bind(spec: &CellSpec, sizes: &BTreeMap<Name, i64>) -> Result<Bound, CliError> {
@@ -239,30 +258,124 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|it| it.is_ascii_alphanumeric() || "_.[]".contains(it))
 }
 
-/// Reads the arrays of `NAME=FILE.npy` options, each name once and known.
+/// The values that an option gives arrays for.
+pub struct Names<'a> {
+    /// The option.
+    pub flag: &'a str,
+    /// What there is.
+    pub known: &'a [String],
+    /// What stands before these names in a file that this program wrote.
+    pub prefix: &'a str,
+}
+
+impl Names<'_> {
+    /// How a file that this program wrote calls a value.
+    fn in_file(&self, name: &str) -> String {
+        if name.starts_with("state.") { name.to_owned() } else { format!("{}{name}", self.prefix) }
+    }
+}
+
+/// Reads the arrays of `[NAME=]FILE` options, each name once and known. A file of several arrays, or a folder as `--save`
+/// writes it, has the names inside.
 pub fn named_arrays(
     ctx: &mut Context,
     options: &[OsString],
-    flag: &str,
-    known: &[String],
+    names: &Names<'_>,
 ) -> Result<BTreeMap<String, ArrayD<f64>>, CliError> {
+    let Names { flag, known, prefix: _ } = names;
     let mut arrays = BTreeMap::new();
     for option in options {
         let (name, path) = named_file(option);
-        let Some(name) = name else {
-            let shown = option.to_string_lossy();
-            return Err(CliError::Usage(format!("{flag} {shown}: write NAME=FILE.npy")));
-        };
-        if !known.contains(&name) {
+        if let Some(name) = name.as_ref().filter(|it| !known.contains(it)) {
             let message = format!("{flag} {name}: there is no such value, only {}", list(known));
             return Err(CliError::Usage(message));
         }
-        let array = read_npy(ctx, &path)?;
-        if arrays.insert(name.clone(), array).is_some() {
-            return Err(CliError::Usage(format!("{flag} {name} is given twice")));
+        let found = match name {
+            Some(name) => {
+                vec![(name.clone(), one_array(ctx, &path, &names.in_file(&name), &name)?)]
+            }
+            None => all_arrays(ctx, &path, names)?,
+        };
+        for (name, array) in found {
+            if arrays.insert(name.clone(), array).is_some() {
+                return Err(CliError::Usage(format!("{flag} {name} is given twice")));
+            }
         }
     }
     Ok(arrays)
+}
+
+/// The array of a file, or that of these names in a file of several.
+fn one_array(
+    ctx: &mut Context,
+    path: &Path,
+    in_file: &str,
+    name: &str,
+) -> Result<ArrayD<f64>, CliError> {
+    let bytes = ctx.read(path)?;
+    let fault = |it| CliError::data(path, it);
+    match FileKind::of(path, &bytes) {
+        FileKind::Npy | FileKind::Table => Ok(data::read_npy(&bytes).map_err(fault)?.values),
+        FileKind::Several => {
+            let all = data::read_named(path, bytes).map_err(fault)?;
+            let by = |name: &str| all.iter().find(|it| it.0 == name);
+            let only = all.first().filter(|_| all.len() == 1);
+            let found = by(in_file).or_else(|| by(name)).or(only);
+            let has: Vec<String> = all.iter().map(|it| it.0.clone()).collect();
+            let message = format!("no array `{in_file}`; it has {}", list(&has));
+            let found = found.ok_or_else(|| misfit(format!("{}: {message}", path.display())))?;
+            Ok(found.1.tensor().map_err(fault)?.values)
+        }
+    }
+}
+
+/// The arrays that a file or a folder has for the values of an option.
+fn all_arrays(
+    ctx: &mut Context,
+    path: &Path,
+    names: &Names<'_>,
+) -> Result<Vec<(String, ArrayD<f64>)>, CliError> {
+    let Names { flag, known, prefix: _ } = names;
+    let shown = path.display();
+    let mut found = Vec::new();
+    if path.is_dir() {
+        for name in known.iter() {
+            let file = path.join(format!("{}.npy", names.in_file(name)));
+            if file.is_file() {
+                found.push((name.clone(), read_npy(ctx, &file)?));
+            }
+        }
+    } else {
+        let bytes = ctx.read(path)?;
+        if FileKind::of(path, &bytes) != FileKind::Several {
+            let message =
+                format!("{flag} {shown}: write NAME=FILE, or name a file of several arrays");
+            return Err(CliError::Usage(message));
+        }
+        let fault = |it| CliError::data(path, it);
+        let all = data::read_named(path, bytes).map_err(fault)?;
+        let has = |name: &str| all.iter().find(|it| it.0 == name);
+        // What this program wrote has names for each kind of value; in other files they stand alone.
+        let ours = known.iter().any(|it| has(&names.in_file(it)).is_some());
+        for name in known.iter() {
+            let stored = if ours { has(&names.in_file(name)) } else { has(name) };
+            if let Some((_, stored)) = stored {
+                found.push((name.clone(), stored.tensor().map_err(fault)?.values));
+            }
+        }
+    }
+    match found.is_empty() {
+        true => Err(misfit(format!("{shown}: no array for {}", list(known)))),
+        false => Ok(found),
+    }
+}
+
+/// Reads the named tensors of a file of weights of any kind.
+pub fn named_tensors(
+    ctx: &mut Context,
+    path: &Path,
+) -> Result<Vec<(String, data::Stored)>, CliError> {
+    data::read_weights(path, &mut |path| ctx.read(path))
 }
 
 /// Reads one `.npy` file.

@@ -8,7 +8,6 @@ use crate::api::{self, Affixes, Evidence, weights};
 use crate::cli::args::WeightArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::data;
 use crate::diag::Code;
 use crate::exec::{self, Bound, Params};
 use crate::ir::{self, Layout, Real, Row};
@@ -78,6 +77,7 @@ pub fn given(
         notes.push(format!("{drawn}: {}", missing.join(", ")));
     }
     notes.extend(notes_of_reading(cell, given.layout()));
+    notes.extend(note_of_zeros(cell, &given));
     Ok(Some(given))
 }
 
@@ -94,8 +94,7 @@ pub fn read_file(
     notes: &mut Vec<String>,
 ) -> Result<api::Weights, CliError> {
     let layout = weights::layout(cell, file.layout)?;
-    let bytes = ctx.read(file.path)?;
-    let tensors = data::read_safetensors(&bytes).map_err(|it| CliError::data(file.path, it))?;
+    let tensors = super::named_tensors(ctx, file.path)?;
     let at = |error| in_file(&file.path.display().to_string(), error);
     let found = api::Weights::find(cell, layout, &file.affixes, tensors).map_err(at)?;
     let bad = |message: String| at(api::Error::fit(Code::WeightsDoNotFit, message));
@@ -182,6 +181,16 @@ pub fn notes_of_writing(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
 /// What is lost or set to 0 when weights are read through a layout.
 pub fn notes_of_reading(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
     layout.rows.iter().filter_map(|it| folded_by_reading(cell, it)).collect()
+}
+
+/// Which params are 0 because the file has no tensor for them, and need have none.
+pub fn note_of_zeros(cell: &ir::Cell, given: &api::Weights) -> Option<String> {
+    let (tensors, params) = given.zeros(cell)?;
+    Some(format!(
+        "the file has no {}, as without biases: 0 into {}",
+        list(&tensors),
+        params.join(", ")
+    ))
 }
 
 fn rest(cell: &ir::Cell, sums: &[&[usize]]) -> String {

@@ -26,7 +26,7 @@ impl<'a> Resolver<'_, 'a> {
             let first = self.shared.sink.len();
             let mut rows = Vec::with_capacity(decl.rows.len());
             let mut sound = true;
-            for (_, right) in &decl.rows {
+            for ast::LayoutRow { value: right, .. } in &decl.rows {
                 rows.push(self.row(right, &mut told, &mut sound));
             }
             sound &= self.shared.sink.len() == first;
