@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::args::ColorChoice;
 use super::error::{CliError, shown};
 use crate::data::{self, DataError, MAX_STREAM};
-use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
+use crate::diag::{Diagnostic, json};
 use crate::text::SourceMap;
 
 /// How many diagnostics a run shows.
@@ -21,6 +21,7 @@ pub struct Context {
     quiet: bool,
     style: Style,
     has_read_stdin: bool,
+    has_json: bool,
     started: Instant,
     timings: Vec<(&'static str, f64)>,
 }
@@ -43,6 +44,7 @@ impl Context {
             quiet,
             style: if color { Style::Color } else { Style::Plain },
             has_read_stdin: false,
+            has_json: false,
             started: Instant::now(),
             timings: Vec::new(),
         }
@@ -120,7 +122,18 @@ impl Context {
     /// Writes a value as indented JSON to standard output.
     pub fn json(&mut self, value: &impl serde::Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.has_json = true;
         self.line(&text)
+    }
+
+    /// Says in JSON why a command failed, unless it has come to print its own document.
+    pub fn json_failure(&mut self, error: &CliError) -> Result<(), CliError> {
+        if self.has_json {
+            return Ok(());
+        }
+        let mut report = json::Report::default();
+        error.tell(&mut report);
+        self.json(&report)
     }
 
     /// Tells people what was decided for them, on standard error; not with `--quiet`.
