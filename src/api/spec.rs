@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::allow;
 use super::error::{Error, SpecError};
 use super::load::{self, Loaded};
 use super::resolve::{NoFiles, Resolver};
@@ -9,6 +10,7 @@ use crate::check::{self, Program, Settings};
 use crate::diag::{self, Code, Diagnostic};
 use crate::exec::{self, Bound};
 use crate::ir::{self, Env};
+use crate::mend::{self, Attempt};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, Name, SourceFile, SourceMap, Span};
 
@@ -77,24 +79,13 @@ impl Spec {
         cell: Option<&str>,
         settings: &Settings,
     ) -> Result<Spec, SpecError> {
-        let mut checked = check::check(&inner.program, cell, settings);
-        let mut diagnostics = inner.parsed.clone();
-        // Where the parser has found something, what comes after it is only guessed.
-        let broken: Vec<Span> =
-            diagnostics.iter().filter(|it| it.is_error()).map(|it| it.span).collect();
-        let within = |it: &Diagnostic| {
-            let holds = |outer: &Span| {
-                let same = outer.file == it.span.file;
-                same && outer.start <= it.span.start && it.span.start < outer.end
-            };
-            broken.iter().any(holds)
+        let (checked, mut diagnostics) = {
+            let source = inner.sources.files().first();
+            found(&inner.program, &inner.parsed, cell, settings, source)
         };
-        if !broken.is_empty() {
-            checked.diagnostics.retain(|it| it.is_error() && !within(it));
+        if settings.values.is_empty() {
+            inner.mend(&mut diagnostics);
         }
-        diagnostics.append(&mut checked.diagnostics);
-        diagnostics.retain(|it| it.is_error() || !inner.program.is_used(it.span));
-        diag::sort(&mut diagnostics);
         if diag::has_errors(&diagnostics) {
             return Err(SpecError { diagnostics, sources: inner.sources.clone() });
         }
@@ -191,8 +182,109 @@ impl Spec {
             sources.add(source);
         }
         let program = self.inner.program.clone();
-        Spec::check(Arc::new(Inner { sources, program, parsed }), Some(cell), &settings)
+        let inner = Arc::new(Inner { sources, program, parsed });
+        Spec::check(inner, Some(cell), &settings).map_err(|error| self.near(cell, set, error))
     }
+
+    /// Proposes a function for a name in a setting that is none, if the cell can be checked with it.
+    fn near(&self, cell: &str, set: &[(&str, &str)], mut error: SpecError) -> SpecError {
+        let first = self.inner.sources.files().len();
+        let unknown = |it: &Diagnostic| {
+            let is_name = matches!(it.code, Code::UnknownName | Code::UnknownFunction);
+            is_name && usize::from(it.span.file.0) >= first && !it.message.contains("did you mean")
+        };
+        let Some(idx) = error.diagnostics.iter().position(unknown) else { return error };
+        let span = error.diagnostics[idx].span;
+        let name = error.sources.snippet(span).to_owned();
+        let at = usize::from(span.file.0) - first;
+        let most = if name.len() < 6 { 1 } else { 2 };
+        let near = mend::near_functions(&name, most).find(|other| {
+            let (key, value) = set[at];
+            let value = value.replace(&name, other);
+            let mut set = set.to_vec();
+            set[at] = (key, &value);
+            Spec::check_settings(self, cell, &set).is_ok()
+        });
+        if let Some(other) = near {
+            let found = &mut error.diagnostics[idx];
+            found.message = format!("{}; did you mean `{other}`?", found.message);
+        }
+        error
+    }
+
+    /// Whether settings can be checked; nothing is proposed.
+    fn check_settings(&self, cell: &str, set: &[(&str, &str)]) -> Result<(), Vec<Diagnostic>> {
+        let mut settings = Settings::default();
+        for (idx, (name, value)) in set.iter().enumerate() {
+            let source = SourceFile::new(SETTING, format!("{name}={value}"));
+            let file = FileId((self.inner.sources.files().len() + idx) as u16);
+            settings.values.push(syntax::parse_setting(&source, file)?);
+        }
+        let (_, found) = found(&self.inner.program, &[], Some(cell), &settings, None);
+        if diag::has_errors(&found) { Err(found) } else { Ok(()) }
+    }
+}
+
+impl Inner {
+    /// Puts diagnostics into the words of the slips behind them, and keeps of their edits those that mend.
+    fn mend(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let Some(source) = self.sources.files().first() else { return };
+        let attempt = |text: &str| {
+            let source = SourceFile::new("", text);
+            let (tree, parsed) = syntax::parse(&source, FileId(0));
+            let mut program = Program::clone(&self.program);
+            // Other files are not read again: what is used must be among those that were.
+            let known: Vec<_> = program.files[0].uses().map(|it| it.target.clone()).collect();
+            let targets = tree.uses().map(|it| {
+                let at = known.iter().position(|known| says_the_same(known, &it.target))?;
+                Some(program.uses[0][at])
+            });
+            program.uses[0] = targets.collect::<Option<Vec<_>>>()?;
+            program.files[0] = tree;
+            let (_, diagnostics) =
+                found(&program, &parsed, None, &Settings::default(), Some(&source));
+            let tree = program.files.swap_remove(0);
+            Some(Attempt { tree, diagnostics })
+        };
+        mend::mend(&source.text, &self.program.files[0], diagnostics, &attempt);
+    }
+}
+
+/// Whether two `use` items name the same file.
+fn says_the_same(a: &ast::UseTarget, b: &ast::UseTarget) -> bool {
+    a.to_string() == b.to_string()
+}
+
+/// Checks a program, and tells what is found in it with what the parser had to say.
+fn found(
+    program: &Program,
+    parsed: &[Diagnostic],
+    cell: Option<&str>,
+    settings: &Settings,
+    source: Option<&SourceFile>,
+) -> (check::Checked, Vec<Diagnostic>) {
+    let mut checked = check::check(program, cell, settings);
+    let mut diagnostics = parsed.to_vec();
+    // Where the parser has found something, what comes after it is only guessed.
+    let broken: Vec<Span> =
+        diagnostics.iter().filter(|it| it.is_error()).map(|it| it.span).collect();
+    let within = |it: &Diagnostic| {
+        let holds = |outer: &Span| {
+            let same = outer.file == it.span.file;
+            same && outer.start <= it.span.start && it.span.start < outer.end
+        };
+        broken.iter().any(holds)
+    };
+    if !broken.is_empty() {
+        checked.diagnostics.retain(|it| it.is_error() && !within(it));
+    }
+    diagnostics.append(&mut checked.diagnostics);
+    diagnostics.retain(|it| it.is_error() || !program.is_used(it.span));
+    if let Some(source) = source {
+        allow::apply(source, &program.files[0], &mut diagnostics);
+    }
+    diag::sort(&mut diagnostics);
+    (checked, diagnostics)
 }
 
 /// One cell of a spec, in symbolic dims.

@@ -9,6 +9,7 @@ pub mod ast;
 mod brackets;
 mod build;
 mod chars;
+mod comments;
 mod erase;
 mod expected;
 mod explain;
@@ -18,10 +19,12 @@ mod habits;
 mod numbers;
 mod operand;
 mod print;
+mod ranges;
 mod scan;
 mod split;
 mod words;
 
+pub use comments::Comment;
 pub use erase::erase_spans;
 pub use print::{print, print_expr, print_path};
 pub use words::is_reserved;
@@ -37,6 +40,59 @@ pub const MAX_TOKENS: usize = 100_000;
 
 /// Trees of expressions are no deeper than this, so that the stages after this one may recurse over them.
 pub const MAX_DEPTH: u32 = 256;
+
+/// What a [`Lexeme`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LexemeKind {
+    /// A name, or a word of the language.
+    Word,
+    /// A number.
+    Number,
+    /// A text in quotes.
+    Text,
+    /// `(`, `[` or `{`
+    Open,
+    /// `)`, `]` or `}`
+    Close,
+    /// Any other sign.
+    Sign,
+}
+
+/// One word, number or sign of a text that need not parse.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lexeme {
+    /// Its first byte.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// What it is.
+    pub kind: LexemeKind,
+    /// Whether it is the first of its line.
+    pub first: bool,
+}
+
+/// Returns the words, numbers and signs of a text, without its comments.
+pub fn lexemes(text: &str) -> Vec<Lexeme> {
+    let lexeme = |it: &scan::Token| Lexeme {
+        start: it.start as usize,
+        end: it.end as usize,
+        kind: match it.kind {
+            scan::Kind::Word(_) => LexemeKind::Word,
+            scan::Kind::Number => LexemeKind::Number,
+            scan::Kind::Text => LexemeKind::Text,
+            scan::Kind::Open(_) => LexemeKind::Open,
+            scan::Kind::Close(_) => LexemeKind::Close,
+            scan::Kind::Sign(_) => LexemeKind::Sign,
+        },
+        first: it.first,
+    };
+    scan::scan(text, FileId(0)).tokens.iter().map(lexeme).collect()
+}
+
+/// Returns the line comments of a text that document nothing, in order.
+pub fn comments(text: &str) -> Vec<Comment> {
+    scan::scan(text, FileId(0)).comments
+}
 
 /// Bytes that are no source text: where, and why not.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -92,6 +148,7 @@ pub fn parse(source: &SourceFile, file: FileId) -> (ast::File, Vec<Diagnostic>) 
         return (ast::File::default(), diagnostics);
     }
     let tree = split::read(text, &scan, file, &mut diagnostics);
+    comments::divisions(text, &scan, file, &tree, &mut diagnostics);
     diag::sort(&mut diagnostics);
     (tree, diagnostics)
 }

@@ -199,4 +199,55 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::IdleAllow,
+        title: "an `allow` comment that allows nothing",
+        text: "\
+`// allow W0602: reason`, before a declaration or at its end, keeps warnings of
+this code at the declaration from being told. It needs a reason, and it is told
+itself when there is no such warning: then it is out of date, or in the wrong
+place.",
+        wrong: "\
+cell A {
+  input x: []
+  // allow W0602: a leak below 0 is meant
+  output y = tanh(x)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  // allow W0602: a leak below 0 is meant
+  gate g = tanh(x)
+  output y = g * x
+}
+",
+    },
+    Entry {
+        code: Code::DecidingMask,
+        title: "a mask that decides, or stands under a function that is not affine",
+        text: "\
+In training a mask holds bits, in evaluation the probability of its ones. As a
+factor or a term that gives the mean of what training computes. As a condition
+it does not: `where(m, a, b)` then always takes `a`, and `m > 0.5` is the same
+at every step. Write the choice as a product.",
+        wrong: "\
+cell A {
+  input x: []
+  state h: []
+  mask keep: [] = bernoulli(0.9) per step
+  h = where(keep, prev h, tanh(x))
+  output h
+}
+",
+        right: "\
+cell A {
+  input x: []
+  state h: []
+  mask keep: [] = bernoulli(0.9) per step
+  h = keep * prev h + (1 - keep) * tanh(x)
+  output h
+}
+",
+    },
 ];
