@@ -1,5 +1,6 @@
 //! What can stand on the command line. Help texts, completions and the dispatch all come from here.
 
+mod data;
 mod graph;
 
 use std::ffi::OsString;
@@ -9,10 +10,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::values::{Denied, bytes, denied, seed, setting, tolerance, warning};
-use crate::data::{Decimal, Missing, TableOptions};
 use crate::diag::Code;
-use crate::exec::EngineKind;
 use crate::plan::pipeline;
+pub use data::{DataArgs, EngineChoice, FloatType, Mode, TableArgs, WeightArgs};
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 
 /// A compiler for recurrent neural-network cells.
@@ -102,6 +102,8 @@ impl Command {
             Command::Test(it) => it.json,
             Command::List(it) => it.json,
             Command::Bench(it) => it.json,
+            Command::Compare(it) => it.json,
+            Command::Graph(it) => it.format == Some(GraphFormat::Json),
             Command::Init(_)
             | Command::Show(_)
             | Command::Explain(_)
@@ -254,161 +256,6 @@ pub struct CompileArgs {
     /// Prints how long each stage took
     #[arg(long)]
     pub timings: bool,
-}
-
-/// The type that is computed in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum FloatType {
-    /// Single precision.
-    F32,
-    /// Double precision.
-    F64,
-}
-
-/// What masks do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Mode {
-    /// A mask is the probability of its ones.
-    Eval,
-    /// A mask holds bits, drawn from the seed or given.
-    Train,
-}
-
-/// What computes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum EngineChoice {
-    /// Plans and runs all sequences at once; f64 runs on the interpreter.
-    Fast,
-    /// The plain reference interpreter.
-    Reference,
-}
-
-impl EngineChoice {
-    /// The engine.
-    pub fn kind(self) -> EngineKind {
-        match self {
-            EngineChoice::Fast => EngineKind::Fast,
-            EngineChoice::Reference => EngineKind::Reference,
-        }
-    }
-}
-
-/// Which weights a cell has.
-#[derive(Debug, Args)]
-pub struct WeightArgs {
-    /// Weights: .safetensors, a .index.json of shards, .npz, or .pt as torch.save writes it; drawn without it
-    #[arg(long, value_name = "FILE")]
-    pub params: Option<PathBuf>,
-    /// How the weights stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
-    #[arg(long, value_name = "NAME", requires = "params")]
-    pub layout: Option<String>,
-    /// What stands before the names in the file, such as encoder.rnn.; other tensors are left out
-    #[arg(long, value_name = "TEXT", requires = "params")]
-    pub prefix: Option<String>,
-    /// What stands after the names, such as _l1 or _l0_reverse, where the file has several layers
-    #[arg(long, value_name = "TEXT", requires = "params")]
-    pub suffix: Option<String>,
-    /// Takes weights of which some have no place in the cell
-    #[arg(long, requires = "params")]
-    pub ignore_extra: bool,
-    /// Draws the weights that the file lacks
-    #[arg(long, requires = "params")]
-    pub partial: bool,
-}
-
-/// Options of the commands that run a cell.
-#[derive(Debug, Args)]
-pub struct DataArgs {
-    #[command(flatten)]
-    pub cell: CellArgs,
-
-    #[command(flatten)]
-    pub weights: WeightArgs,
-    /// Draws the weights, and the masks in training
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
-    pub seed: u64,
-
-    /// An input as .npy, .npz or a table (.csv, .tsv, .txt); the name may be left out when there is only one
-    #[arg(long, value_name = "[NAME=]FILE")]
-    pub input: Vec<OsString>,
-    /// Arrays of batches are [B, T, ..], not [T, B, ..]: those that are read (inputs, upstream) and those that are
-    /// written (outputs, traces, gradients of inputs) alike
-    #[arg(long)]
-    pub batch_first: bool,
-    #[command(flatten)]
-    pub table: TableArgs,
-    /// How many steps each sequence has: B whole numbers, as 7,4,9 or in a file
-    #[arg(long, value_name = "N,N|FILE")]
-    pub lengths: Option<OsString>,
-    /// How many steps a demonstration has, or a cell without inputs
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub steps: Option<u32>,
-    /// An initial state or other carried value: [B, ..], or [..] for all sequences; without a name, all that --save wrote
-    #[arg(long, value_name = "[NAME=]FILE")]
-    pub state: Vec<OsString>,
-
-    /// What masks do: each is the probability of its ones, or bits from --seed or --mask
-    #[arg(long, value_enum, default_value_t = Mode::Eval)]
-    pub mode: Mode,
-    /// The bits of a mask in training: [T, B, ..] per step, [B, ..] per sequence, [..] per run; without a name, all that
-    /// --save wrote
-    #[arg(long, value_name = "[NAME=]FILE")]
-    pub mask: Vec<OsString>,
-    /// The type that is computed in
-    #[arg(long, value_enum, default_value_t = FloatType::F32)]
-    pub dtype: FloatType,
-    /// What computes
-    #[arg(long, value_enum, default_value_t = EngineChoice::Fast)]
-    pub engine: EngineChoice,
-    /// How many threads the fast engine may use, by default all; results are the same for any number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
-    /// How many bytes the fast engine may hold, beside data, results and weights, such as 64M; it keeps less and
-    /// computes more
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    pub memory: Option<u64>,
-    #[command(flatten)]
-    pub later: LaterArgs,
-
-    /// The summary as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Prints how long each stage took
-    #[arg(long)]
-    pub timings: bool,
-}
-
-/// How tables are read.
-#[derive(Debug, Args)]
-pub struct TableArgs {
-    /// Which columns of a table, in which order: by header, or by number from 1 where it has none
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub columns: Vec<String>,
-    /// Whether the first row of a table has names; by default it has if no cell of it is a number
-    #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"], hide_possible_values = true)]
-    pub header: Option<String>,
-    /// How a table writes decimals, where that is not clear
-    #[arg(long, value_name = "point|comma")]
-    pub decimal: Option<Decimal>,
-    /// What an empty cell of a table is, and `NA`, `NaN`, `null`: nan, zero, or the previous number of its column
-    #[arg(long, value_name = "nan|zero|previous")]
-    pub missing: Option<Missing>,
-    /// The column of a table that tells its sequences apart, such as the name of a patient
-    #[arg(long, value_name = "NAME")]
-    pub sequence_column: Option<String>,
-}
-
-impl TableArgs {
-    /// The options as the library takes them.
-    pub fn options(&self) -> TableOptions {
-        TableOptions {
-            columns: self.columns.clone(),
-            header: self.header.as_ref().map(|it| it == "yes"),
-            decimal: self.decimal,
-            missing: self.missing,
-            sequence: self.sequence_column.clone(),
-        }
-    }
 }
 
 /// Options that are kept for later: they are known, and refused in words.
