@@ -5,6 +5,8 @@
 //! could notice, and is not counted. `RNNC_SLIPS=SEED` tries another seed and prints every slip that is judged badly;
 //! `RNNC_SLIPS=SEED,all` prints all.
 
+#![allow(clippy::print_stdout, reason = "`--nocapture` shows the shares")]
+
 use std::fmt::Write as _;
 
 use rnnc::api::library;
@@ -352,7 +354,6 @@ fn first_messages_give_line_and_cause_and_edits_compile() {
     };
     let sum = tally(seed, all);
     let share = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
-    #[allow(clippy::print_stdout, reason = "`--nocapture` shows the shares")]
     println!(
         "{} slips: line {:.1} %, cause {:.1} %; {} edits, {:.1} % with fewer errors, {:.1} % restore the text",
         sum.slips,
@@ -363,7 +364,6 @@ fn first_messages_give_line_and_cause_and_edits_compile() {
         share(sum.restored, sum.edits),
     );
     if asked.is_some() {
-        #[allow(clippy::print_stdout, reason = "`--nocapture` shows the shares")]
         println!("{}", sum.shown);
     }
     assert!(share(sum.line, sum.slips) >= 98.0, "{}", sum.shown);
