@@ -121,6 +121,7 @@ const WORDS: &[&str] = &[
     "shares",
     "backward",
     "derivative",
+    "optional",
 ];
 
 /// The names of a text, without comments and strings, each with its place.

@@ -71,9 +71,9 @@ rnnc run std/gru --params p.safetensors --input x=x.npy
         text: "\
 The header of a file is compared with its length before anything is read, so a
 file that was cut off or changed is found out. An odd cell of a table is named
-with its row and column. Read are `.npy`, `.npz`, tables (`.csv`, `.tsv`, `.txt`),
-`.safetensors` and what torch.save writes; of other kinds the message says how to
-convert them.",
+with its row and column. rnnc reads `.npy`, `.npz`, tables (`.csv`, `.tsv`,
+`.txt`), `.safetensors` and what torch.save writes; for other kinds the message
+says how to convert them.",
         wrong: "\
 # x.npy was cut off while it was copied
 rnnc run std/gru --set H=4 --input x=x.npy
