@@ -53,6 +53,7 @@ pub mod export;
 pub mod graph;
 pub mod hir;
 pub mod ir;
+pub mod mend;
 pub mod plan;
 pub mod syntax;
 pub mod text;

@@ -14,11 +14,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ir", &["text", "diag"]),
     ("hir", &["text", "diag", "syntax", "ir"]),
     ("check", &["text", "diag", "syntax", "ir", "hir"]),
+    ("mend", &["text", "diag", "syntax", "check"]),
     ("derive", &["text", "diag", "ir"]),
     ("plan", &["text", "diag", "ir", "derive"]),
     ("exec", &["text", "diag", "ir", "derive", "plan"]),
     ("data", &["text", "diag"]),
-    ("api", &["text", "diag", "syntax", "ir", "hir", "check", "derive", "exec", "data"]),
+    ("api", &["text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "exec", "data"]),
     ("export", &["text", "diag", "syntax", "ir", "hir"]),
     ("graph", &["text", "syntax", "ir", "derive"]),
     (

@@ -9,6 +9,7 @@ use crate::check::{self, Program, Settings};
 use crate::diag::{self, Code, Diagnostic};
 use crate::exec::{self, Bound};
 use crate::ir::{self, Env};
+use crate::mend::{self, Attempt};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, Name, SourceFile, SourceMap, Span};
 
@@ -77,24 +78,10 @@ impl Spec {
         cell: Option<&str>,
         settings: &Settings,
     ) -> Result<Spec, SpecError> {
-        let mut checked = check::check(&inner.program, cell, settings);
-        let mut diagnostics = inner.parsed.clone();
-        // Where the parser has found something, what comes after it is only guessed.
-        let broken: Vec<Span> =
-            diagnostics.iter().filter(|it| it.is_error()).map(|it| it.span).collect();
-        let within = |it: &Diagnostic| {
-            let holds = |outer: &Span| {
-                let same = outer.file == it.span.file;
-                same && outer.start <= it.span.start && it.span.start < outer.end
-            };
-            broken.iter().any(holds)
-        };
-        if !broken.is_empty() {
-            checked.diagnostics.retain(|it| it.is_error() && !within(it));
+        let (checked, mut diagnostics) = found(&inner.program, &inner.parsed, cell, settings);
+        if settings.values.is_empty() {
+            inner.mend(&mut diagnostics);
         }
-        diagnostics.append(&mut checked.diagnostics);
-        diagnostics.retain(|it| it.is_error() || !inner.program.is_used(it.span));
-        diag::sort(&mut diagnostics);
         if diag::has_errors(&diagnostics) {
             return Err(SpecError { diagnostics, sources: inner.sources.clone() });
         }
@@ -193,6 +180,55 @@ impl Spec {
         let program = self.inner.program.clone();
         Spec::check(Arc::new(Inner { sources, program, parsed }), Some(cell), &settings)
     }
+}
+
+impl Inner {
+    /// Puts diagnostics into the words of the slips behind them, and keeps of their edits those that mend.
+    fn mend(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let Some(source) = self.sources.files().first() else { return };
+        let attempt = |text: &str| {
+            let source = SourceFile::new("", text);
+            let (tree, parsed) = syntax::parse(&source, FileId(0));
+            let mut program = Program::clone(&self.program);
+            let uses = program.files[0].uses().count();
+            if tree.uses().count() != uses {
+                return None;
+            }
+            program.files[0] = tree;
+            let (_, diagnostics) = found(&program, &parsed, None, &Settings::default());
+            let tree = program.files.swap_remove(0);
+            Some(Attempt { tree, diagnostics })
+        };
+        mend::mend(&source.text, &self.program.files[0], diagnostics, &attempt);
+    }
+}
+
+/// Checks a program, and tells what is found in it with what the parser had to say.
+fn found(
+    program: &Program,
+    parsed: &[Diagnostic],
+    cell: Option<&str>,
+    settings: &Settings,
+) -> (check::Checked, Vec<Diagnostic>) {
+    let mut checked = check::check(program, cell, settings);
+    let mut diagnostics = parsed.to_vec();
+    // Where the parser has found something, what comes after it is only guessed.
+    let broken: Vec<Span> =
+        diagnostics.iter().filter(|it| it.is_error()).map(|it| it.span).collect();
+    let within = |it: &Diagnostic| {
+        let holds = |outer: &Span| {
+            let same = outer.file == it.span.file;
+            same && outer.start <= it.span.start && it.span.start < outer.end
+        };
+        broken.iter().any(holds)
+    };
+    if !broken.is_empty() {
+        checked.diagnostics.retain(|it| it.is_error() && !within(it));
+    }
+    diagnostics.append(&mut checked.diagnostics);
+    diagnostics.retain(|it| it.is_error() || !program.is_used(it.span));
+    diag::sort(&mut diagnostics);
+    (checked, diagnostics)
 }
 
 /// One cell of a spec, in symbolic dims.

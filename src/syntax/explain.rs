@@ -58,6 +58,9 @@ pub(super) fn failure(
     {
         return special;
     }
+    if let Some(special) = lacking(reader, &expected, start, at, end) {
+        return special;
+    }
     let wanted = expected.words(what);
     let (message, help) = match reader.kind(at) {
         Some(_) if at < end => (format!("expected {wanted}, found `{found}`"), None),
@@ -87,6 +90,62 @@ pub(super) fn failure(
     diagnostic
 }
 
+/// Something that is not there: what follows `=` or an operator at the end of a line, a name after `prev`, a function
+/// before a list.
+fn lacking(
+    reader: &Reader<'_>,
+    expected: &Expected<'_>,
+    start: usize,
+    at: usize,
+    end: usize,
+) -> Option<Diagnostic> {
+    let unexpected =
+        |span: Span, message: String| Diagnostic::new(Code::UnexpectedToken, span, message);
+    let last = at.checked_sub(1).filter(|it| *it >= start)?;
+    if reader.word(last) == "prev" && expected.has(Rule::name) {
+        return Some(
+            unexpected(reader.span(last), "`prev` is followed by no name".to_owned())
+                .help("`prev h` is the old value of the state `h`"),
+        );
+    }
+    // `a =` and then `b = c` in the next line.
+    if at < end && reader.word(at) == "=" && last > start && reader.word(last - 1) == "=" {
+        let (name, sign) = (reader.scan.tokens[last], reader.span(last - 1));
+        if name.first {
+            return Some(unexpected(sign.after(), "expected a value after `=`".to_owned()));
+        }
+    }
+    if at < end
+        && reader.scan.tokens[at].first
+        && expected.has_value()
+        && matches!(reader.kind(last), Some(Kind::Sign(_)))
+    {
+        let message = format!("expected a value after `{}`", clip(reader.word(last)));
+        return Some(unexpected(reader.span(last).after(), message));
+    }
+    if at < end && reader.word(at) == "," && expected.has(Rule::a_rparen) {
+        let is_open = |it: &usize| {
+            reader.word(*it) == "(" && reader.partner(*it).is_some_and(|close| close > at)
+        };
+        let nearest = start.max(at.saturating_sub(64));
+        let open = (nearest..at).rev().find(is_open)?;
+        let called = open > start && matches!(reader.kind(open - 1), Some(Kind::Word(_)));
+        if !called {
+            let function =
+                if reader.word(start) == "layout" { "`rows(a, b)`" } else { "`max(a, b)`" };
+            return Some(
+                unexpected(
+                    reader.span(at),
+                    "expected `)`, found `,`: a list belongs to a function".to_owned(),
+                )
+                .label(reader.span(open), "no function stands before it")
+                .help(format!("write it before `(`, as in {function}")),
+            );
+        }
+    }
+    None
+}
+
 /// Failures that have a message of their own.
 fn slip(
     reader: &Reader<'_>,
@@ -101,6 +160,13 @@ fn slip(
     let operator = expected.has(Rule::infix);
     if expected.has(Rule::kw_yield) && kind == Kind::Word(Word::Declaration) {
         return Some(habits::in_a_loop(place, found));
+    }
+    if at == start + 1
+        && (found == ":" && kind == Kind::Sign(b':') && expected.has(Rule::name)
+            || found == "=" && matches!(before, "let" | "gate" | "hyper" | "dims" | "layer"))
+    {
+        let message = format!("a name is missing between `{before}` and `{found}`");
+        return Some(Diagnostic::new(Code::UnexpectedToken, place, message));
     }
     // `state = 3`
     if at == start + 1 && matches!(found, "=" | ":") && !matches!(before, "loss" | "use") {

@@ -38,6 +38,54 @@ pub const MAX_TOKENS: usize = 100_000;
 /// Trees of expressions are no deeper than this, so that the stages after this one may recurse over them.
 pub const MAX_DEPTH: u32 = 256;
 
+/// What a [`Lexeme`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LexemeKind {
+    /// A name, or a word of the language.
+    Word,
+    /// A number.
+    Number,
+    /// A text in quotes.
+    Text,
+    /// `(`, `[` or `{`
+    Open,
+    /// `)`, `]` or `}`
+    Close,
+    /// Any other sign.
+    Sign,
+}
+
+/// One word, number or sign of a text that need not parse.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lexeme {
+    /// Its first byte.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// What it is.
+    pub kind: LexemeKind,
+    /// Whether it is the first of its line.
+    pub first: bool,
+}
+
+/// Returns the words, numbers and signs of a text, without its comments.
+pub fn lexemes(text: &str) -> Vec<Lexeme> {
+    let lexeme = |it: &scan::Token| Lexeme {
+        start: it.start as usize,
+        end: it.end as usize,
+        kind: match it.kind {
+            scan::Kind::Word(_) => LexemeKind::Word,
+            scan::Kind::Number => LexemeKind::Number,
+            scan::Kind::Text => LexemeKind::Text,
+            scan::Kind::Open(_) => LexemeKind::Open,
+            scan::Kind::Close(_) => LexemeKind::Close,
+            scan::Kind::Sign(_) => LexemeKind::Sign,
+        },
+        first: it.first,
+    };
+    scan::scan(text, FileId(0)).tokens.iter().map(lexeme).collect()
+}
+
 /// Bytes that are no source text: where, and why not.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]

@@ -1,0 +1,186 @@
+//! What the author of a text with slips probably meant, found by trying.
+//!
+//! A parser stops where it cannot read on, which is often a few tokens behind the slip, and then guesses at all that
+//! follows. So edits of one token around that place are tried: `h @ act(x)` is no equation, `h = act(x)` is one, and with
+//! it the text has no error left. The edit that mends most says what the slip was, and the errors that vanish with it
+//! have followed from it and are not told.
+//!
+//! The same trial decides whether the edit of a diagnostic is offered at all: with it the text has fewer errors, and
+//! every declaration that could be read says what it said. What mends in several ways is told without an edit.
+//!
+//! All of it is bounded: [`MAX_TEXT`], [`MAX_FOUND`] and the two budgets of a [`Bench`].
+
+mod names;
+mod operators;
+mod same;
+mod slips;
+mod tell;
+
+use crate::diag::{self, Applicability, Code, Diagnostic, Fix};
+use crate::syntax::{self, Lexeme, ast};
+use crate::text::{FileId, SourceFile, Span};
+
+/// In a longer text nothing is tried.
+const MAX_TEXT: usize = 64 << 10;
+
+/// With more diagnostics than these nothing is tried.
+const MAX_FOUND: usize = 40;
+
+/// How many slips of the grammar are looked for in a text.
+const MAX_SLIPS: usize = 4;
+
+/// How many edits of a slip are checked as a whole.
+const MAX_CHECKED: usize = 14;
+
+/// A text in the place of the one that was given.
+pub struct Attempt {
+    /// Its tree.
+    pub tree: ast::File,
+    /// Everything found in it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Parses and checks a text in the place of the main file; `None` if that cannot be tried.
+pub type Try<'t> = dyn Fn(&str) -> Option<Attempt> + 't;
+
+/// Puts diagnostics into the words of the slips behind them, drops what only follows from those, and keeps of their edits
+/// those that mend the text.
+pub fn mend(text: &str, tree: &ast::File, found: &mut Vec<Diagnostic>, attempt: &Try<'_>) {
+    if found.is_empty() {
+        return;
+    }
+    if text.len() > MAX_TEXT || found.len() > MAX_FOUND {
+        for it in found {
+            it.fix = it.fix.take().filter(|it| it.applicability == Applicability::Certain);
+        }
+        return;
+    }
+    let lexemes = syntax::lexemes(text);
+    // An attempt takes about as long as the text is.
+    let parses = (4 << 20) / text.len().max(256);
+    let mut bench = Bench {
+        text,
+        tree,
+        lexemes,
+        attempt,
+        parses,
+        checks: 200.min(parses / 4),
+        sure: Vec::new(),
+    };
+    bench.slips(found);
+    bench.names(found);
+    bench.operators(found);
+    bench.edits(found);
+    alone(found);
+}
+
+/// The text, and what may still be tried on it.
+struct Bench<'b> {
+    text: &'b str,
+    tree: &'b ast::File,
+    lexemes: Vec<Lexeme>,
+    attempt: &'b Try<'b>,
+    /// How many more texts may be parsed.
+    parses: usize,
+    /// How many more texts may be checked.
+    checks: usize,
+    /// The diagnostics whose edits have been tried, and mend.
+    sure: Vec<Diagnostic>,
+}
+
+impl Bench<'_> {
+    /// The text after edits; `None` where they do not fit it.
+    fn edited(&self, edits: &[(Span, String)]) -> Option<String> {
+        let mut edits: Vec<&(Span, String)> = edits.iter().collect();
+        edits.sort_by_key(|(span, _)| std::cmp::Reverse((span.start, span.end)));
+        let mut text = self.text.to_owned();
+        for (span, new) in edits {
+            if span.file != FileId(0) || text.get(span.range()).is_none() {
+                return None;
+            }
+            text.replace_range(span.range(), new);
+        }
+        Some(text)
+    }
+
+    /// How many errors the parser finds after edits.
+    fn parse(&mut self, edits: &[(Span, String)]) -> Option<usize> {
+        self.parses = self.parses.checked_sub(1)?;
+        let source = SourceFile::new("", self.edited(edits)?);
+        Some(errors(&syntax::parse(&source, FileId(0)).1))
+    }
+
+    /// What is found after edits, if what could be read and lies outside of them says what it said.
+    fn check(&mut self, edits: &[(Span, String)]) -> Option<Attempt> {
+        self.checks = self.checks.checked_sub(1)?;
+        let after = (self.attempt)(&self.edited(edits)?)?;
+        // Where cells and loops end is not known without the right braces.
+        let is_brace = |(span, new): &(Span, String)| {
+            self.text[span.range()].contains(['{', '}']) || new.contains(['{', '}'])
+        };
+        let keeps = || same::keeps(self.text, self.tree, &after.tree, edits);
+        (edits.iter().any(is_brace) || keeps()).then_some(after)
+    }
+
+    /// What is found after edits, if they mend more than they break.
+    fn mends(&mut self, edits: &[(Span, String)], found: &[Diagnostic]) -> Option<Vec<Diagnostic>> {
+        let after = self.check(edits)?.diagnostics;
+        let (now, before) = (errors(&after), errors(found));
+        (now < before || before == 0 && now == 0 && after.len() < found.len()).then_some(after)
+    }
+
+    /// Takes out the edits that do not mend, with the words that propose them.
+    fn edits(&mut self, found: &mut [Diagnostic]) {
+        for idx in 0..found.len() {
+            let Some(fix) = found[idx].fix.clone() else { continue };
+            if self.sure.contains(&found[idx]) || self.mends(&fix.edits, found).is_some() {
+                continue;
+            }
+            withdraw(&mut found[idx]);
+        }
+    }
+
+    fn word(&self, at: usize) -> &str {
+        self.lexemes.get(at).map_or("", |it| &self.text[it.start..it.end])
+    }
+
+    fn span(&self, at: usize) -> Span {
+        let end = self.text.len();
+        self.lexemes
+            .get(at)
+            .map_or(Span::new(FileId(0), end, end), |it| Span::new(FileId(0), it.start, it.end))
+    }
+
+    /// The token that ends behind a byte first.
+    fn token_at(&self, byte: u32) -> usize {
+        self.lexemes.partition_point(|it| it.end <= byte as usize)
+    }
+}
+
+fn errors(found: &[Diagnostic]) -> usize {
+    found.iter().filter(|it| it.is_error()).count()
+}
+
+/// Takes the edit of a diagnostic back, and the words that propose it.
+fn withdraw(found: &mut Diagnostic) {
+    found.fix = None;
+    if let Some((message, _)) = found.message.split_once("; did you mean") {
+        found.message = message.to_owned();
+    }
+    let proposes = |it: &String| it.starts_with("did you mean ") || it.starts_with("write `");
+    found.help = found.help.take().filter(|it| !proposes(it));
+}
+
+/// Offers one edit.
+fn offer(found: &mut Diagnostic, applicability: Applicability, edits: Vec<(Span, String)>) {
+    found.fix = Some(Fix { applicability, edits });
+}
+
+/// Of a text whose braces do not match, says that alone: where cells and loops end is not known.
+fn alone(found: &mut Vec<Diagnostic>) {
+    let brace = |it: &Diagnostic| it.code == Code::UnclosedBracket && it.message.starts_with("`{`");
+    if found.iter().any(brace) {
+        found.retain(|it| it.code == Code::UnclosedBracket || it.code == Code::BadCharacter);
+    }
+    diag::sort(found);
+}

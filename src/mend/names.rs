@@ -1,0 +1,176 @@
+//! Names that nothing bears: which other name fits, here or where the value is declared.
+
+use crate::diag::{Applicability, Code, Diagnostic};
+use crate::syntax::{LexemeKind, ast, is_reserved};
+use crate::text::{FileId, Span, distance};
+
+use super::{Bench, errors, offer, withdraw};
+
+/// How many names are tried in the place of one.
+const MAX_TRIED: usize = 8;
+
+impl Bench<'_> {
+    /// Looks for the names that were meant by unknown ones.
+    pub(super) fn names(&mut self, found: &mut Vec<Diagnostic>) {
+        for _ in 0..super::MAX_SLIPS {
+            let idx = found.iter().position(|it| {
+                matches!(it.code, Code::UnknownName | Code::UnknownDim)
+                    && it.span.file == FileId(0)
+                    && self.is_one_word(it.span)
+                    && !self.sure.contains(it)
+            });
+            let Some(idx) = idx else { return };
+            let mut told = found[idx].clone();
+            let after = self.name(&mut told, found);
+            self.sure.push(told.clone());
+            if let Some(after) = after {
+                let left: Vec<(Code, String)> =
+                    after.into_iter().map(|it| (it.code, it.message)).collect();
+                let old = found[idx].clone();
+                // The same name may be missed in several places.
+                let name = self.text[old.span.range()].to_owned();
+                found.retain(|it| {
+                    let of_name =
+                        it.code == old.code && self.text.get(it.span.range()) == Some(&name);
+                    let stays =
+                        left.iter().any(|(code, text)| *code == it.code && *text == it.message);
+                    *it == old || !of_name || stays
+                });
+            }
+            if let Some(it) =
+                found.iter_mut().find(|it| it.code == told.code && it.span == told.span)
+            {
+                *it = told;
+            }
+        }
+    }
+
+    fn is_one_word(&self, span: Span) -> bool {
+        let at = self.token_at(span.start);
+        self.span(at) == span && self.lexemes[at].kind == LexemeKind::Word
+    }
+
+    /// Sets what is proposed for an unknown name; returns what is found when it was declared under another.
+    fn name(&mut self, told: &mut Diagnostic, found: &[Diagnostic]) -> Option<Vec<Diagnostic>> {
+        let name = self.text[told.span.range()].to_owned();
+        let mut fitting: Vec<String> = Vec::new();
+        let mut fewest = errors(found).saturating_sub(1);
+        let mut nearest = usize::MAX;
+        for (far, other) in self.near(&name, told) {
+            if far > nearest {
+                break;
+            }
+            let Some(after) = self.check(&[(told.span, other.clone())]) else { continue };
+            let now = errors(&after.diagnostics);
+            if now < fewest {
+                fitting.clear();
+                fewest = now;
+            }
+            if now == fewest {
+                nearest = far;
+                fitting.push(other);
+            }
+        }
+        let mut declared: Option<(Span, Vec<Diagnostic>)> = None;
+        for span in self.unread_names() {
+            let Some(after) = self.check(&[(span, name.clone())]) else { continue };
+            let now = errors(&after.diagnostics);
+            if now < fewest || now == fewest && fitting.is_empty() {
+                fewest = now;
+                fitting.clear();
+                declared = Some((span, after.diagnostics));
+            }
+        }
+        withdraw(told);
+        if let Some((span, after)) = declared {
+            let other = &self.text[span.range()];
+            let message = format!("`{other}` is declared here, and nothing reads it");
+            told.labels.push(crate::diag::Label { span, message });
+            told.help =
+                Some(format!("did you mean to declare `{name}` in the place of `{other}`?"));
+            offer(told, Applicability::Maybe, vec![(span, name)]);
+            return Some(after);
+        }
+        match &fitting[..] {
+            [] => {}
+            [one] => {
+                told.message = format!("{}; did you mean `{one}`?", told.message);
+                offer(told, Applicability::Maybe, vec![(told.span, one.clone())]);
+            }
+            many => {
+                let list: Vec<String> = many.iter().map(|it| format!("`{it}`")).collect();
+                told.help = Some(format!("did you mean {}?", list.join(" or ")));
+            }
+        }
+        None
+    }
+
+    /// Words of the text that one could have written so by a slip, the nearest first.
+    fn near(&self, name: &str, told: &Diagnostic) -> Vec<(usize, String)> {
+        let most = match name.len() {
+            0..=1 => 0,
+            2..=5 => 1,
+            _ => 2,
+        };
+        let mut out: Vec<(usize, String)> = Vec::new();
+        if let Some(fix) = &told.fix
+            && let [(span, text)] = &fix.edits[..]
+            && *span == told.span
+        {
+            out.push((distance(name, text).min(most.max(1)), text.clone()));
+        }
+        let words = self.lexemes.iter().filter(|it| it.kind == LexemeKind::Word);
+        for word in words.map(|it| &self.text[it.start..it.end]) {
+            let same = word.eq_ignore_ascii_case(name);
+            let near = word.len().abs_diff(name.len()) <= most && name.len() <= 64;
+            let far = if same {
+                0
+            } else if near {
+                distance(name, word)
+            } else {
+                usize::MAX
+            };
+            if far <= most && word != name && !is_reserved(word) {
+                out.push((far, word.to_owned()));
+            }
+        }
+        out.sort();
+        out.dedup_by(|a, b| a.1 == b.1);
+        out.truncate(MAX_TRIED);
+        out
+    }
+
+    /// Where names are declared that the text has only there, or that a function bears.
+    fn unread_names(&self) -> Vec<Span> {
+        let mut out = Vec::new();
+        let mut add = |it: &ast::Ident| {
+            let words =
+                self.lexemes.iter().filter(|word| self.text[word.start..word.end] == *it.name);
+            let taken = crate::check::functions().any(|name| name == &*it.name);
+            if taken || words.count() == 1 {
+                out.push(it.span);
+            }
+        };
+        for item in &self.tree.items {
+            let ast::Item::Cell(cell) = item else { continue };
+            for decl in &cell.decls {
+                match &decl.kind {
+                    ast::DeclKind::Dims(dims) => dims.iter().for_each(|it| add(&it.name)),
+                    ast::DeclKind::Hyper(hypers) => hypers.iter().for_each(|it| add(&it.name)),
+                    ast::DeclKind::Group(_, groups) => {
+                        groups.iter().flat_map(|it| &it.names).for_each(&mut add);
+                    }
+                    ast::DeclKind::Value(_, name, _) => add(name),
+                    ast::DeclKind::Tuple(names, _) => names.iter().for_each(&mut add),
+                    ast::DeclKind::Layer(layer) => add(&layer.name),
+                    ast::DeclKind::Update(..)
+                    | ast::DeclKind::Output(_)
+                    | ast::DeclKind::Loss { .. }
+                    | ast::DeclKind::Layout(_) => {}
+                }
+            }
+        }
+        out.truncate(MAX_TRIED);
+        out
+    }
+}
