@@ -1,5 +1,6 @@
 //! The library's face: specs, cells, the built-in library, artifacts, sizes that follow from data.
 
+mod allow;
 mod artifact;
 mod error;
 mod library;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::allow;
 use super::error::{Error, SpecError};
 use super::load::{self, Loaded};
 use super::resolve::{NoFiles, Resolver};
@@ -78,7 +79,10 @@ impl Spec {
         cell: Option<&str>,
         settings: &Settings,
     ) -> Result<Spec, SpecError> {
-        let (checked, mut diagnostics) = found(&inner.program, &inner.parsed, cell, settings);
+        let (checked, mut diagnostics) = {
+            let source = inner.sources.files().first();
+            found(&inner.program, &inner.parsed, cell, settings, source)
+        };
         if settings.values.is_empty() {
             inner.mend(&mut diagnostics);
         }
@@ -190,17 +194,26 @@ impl Inner {
             let source = SourceFile::new("", text);
             let (tree, parsed) = syntax::parse(&source, FileId(0));
             let mut program = Program::clone(&self.program);
-            let uses = program.files[0].uses().count();
-            if tree.uses().count() != uses {
-                return None;
-            }
+            // Other files are not read again: what is used must be among those that were.
+            let known: Vec<_> = program.files[0].uses().map(|it| it.target.clone()).collect();
+            let targets = tree.uses().map(|it| {
+                let at = known.iter().position(|known| says_the_same(known, &it.target))?;
+                Some(program.uses[0][at])
+            });
+            program.uses[0] = targets.collect::<Option<Vec<_>>>()?;
             program.files[0] = tree;
-            let (_, diagnostics) = found(&program, &parsed, None, &Settings::default());
+            let (_, diagnostics) =
+                found(&program, &parsed, None, &Settings::default(), Some(&source));
             let tree = program.files.swap_remove(0);
             Some(Attempt { tree, diagnostics })
         };
         mend::mend(&source.text, &self.program.files[0], diagnostics, &attempt);
     }
+}
+
+/// Whether two `use` items name the same file.
+fn says_the_same(a: &ast::UseTarget, b: &ast::UseTarget) -> bool {
+    a.to_string() == b.to_string()
 }
 
 /// Checks a program, and tells what is found in it with what the parser had to say.
@@ -209,6 +222,7 @@ fn found(
     parsed: &[Diagnostic],
     cell: Option<&str>,
     settings: &Settings,
+    source: Option<&SourceFile>,
 ) -> (check::Checked, Vec<Diagnostic>) {
     let mut checked = check::check(program, cell, settings);
     let mut diagnostics = parsed.to_vec();
@@ -227,6 +241,9 @@ fn found(
     }
     diagnostics.append(&mut checked.diagnostics);
     diagnostics.retain(|it| it.is_error() || !program.is_used(it.span));
+    if let Some(source) = source {
+        allow::apply(source, &program.files[0], &mut diagnostics);
+    }
     diag::sort(&mut diagnostics);
     (checked, diagnostics)
 }

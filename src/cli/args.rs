@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::values::{bytes, setting, tolerance};
+use super::values::{Denied, bytes, denied, seed, setting, tolerance, warning};
 use crate::data::{Decimal, Missing, TableOptions};
+use crate::diag::Code;
 use crate::exec::EngineKind;
 use crate::plan::pipeline;
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
@@ -89,6 +90,27 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
+impl Command {
+    /// Whether standard output is to be one JSON document.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Command::Check(it) => it.format() == MessageFormat::Json,
+            Command::Compile(it) => it.json,
+            Command::Run(it) => it.data.json,
+            Command::Grad(it) => it.data.json,
+            Command::Gradcheck(it) => it.json,
+            Command::Test(it) => it.json,
+            Command::List(it) => it.json,
+            Command::Bench(it) => it.json,
+            Command::Init(_)
+            | Command::Show(_)
+            | Command::Explain(_)
+            | Command::Convert(_)
+            | Command::Completions(_) => false,
+        }
+    }
+}
+
 /// Which cell, and what is set in it.
 #[derive(Debug, Args)]
 pub struct CellArgs {
@@ -106,23 +128,58 @@ pub struct CellArgs {
 
 /// `rnnc check`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc check cells/*.rnn\n  rnnc check - --json < my.rnn")]
+#[command(
+    after_help = "Examples:\n  rnnc check cells/*.rnn\n  rnnc check cells/ --deny warnings --allow W0603\n  \
+    rnnc check my.rnn --fix\n  rnnc check - --json < my.rnn"
+)]
 pub struct CheckArgs {
-    /// Files, `-`, artifacts or std/NAME
+    /// Files, `-`, artifacts, std/NAME, or folders in which all .rnn files are checked
     #[arg(required = true)]
     pub specs: Vec<OsString>,
-    /// Prints the diagnostics as JSON on standard output
-    #[arg(long)]
+    /// How diagnostics are told: text for people; the others on standard output, for tools
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub message_format: Option<MessageFormat>,
+    /// --message-format json
+    #[arg(long, conflicts_with = "message_format")]
     pub json: bool,
+    /// Applies the edits that are sure to the files, then tells what is left
+    #[arg(long)]
+    pub fix: bool,
+    /// Warnings that are not told, by their codes
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = warning)]
+    pub allow: Vec<Code>,
     /// More warnings
     #[arg(long)]
     pub pedantic: bool,
-    /// `--deny warnings` makes warnings fail the check
-    #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
-    pub deny: Option<String>,
+    /// Warnings that fail the check: codes, or `warnings` for all
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = denied)]
+    pub deny: Vec<Denied>,
     /// Prints how long each stage took
     #[arg(long)]
     pub timings: bool,
+}
+
+impl CheckArgs {
+    /// How diagnostics are told.
+    pub fn format(&self) -> MessageFormat {
+        let json = if self.json { MessageFormat::Json } else { MessageFormat::Text };
+        self.message_format.unwrap_or(json)
+    }
+}
+
+/// How diagnostics are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum MessageFormat {
+    /// With the lines of the source, for people.
+    Text,
+    /// A line each.
+    Short,
+    /// One JSON document.
+    Json,
+    /// Workflow commands of GitHub.
+    Github,
+    /// SARIF 2.1.0.
+    Sarif,
 }
 
 /// What `compile --emit` prints.
@@ -268,7 +325,7 @@ pub struct DataArgs {
     #[command(flatten)]
     pub weights: WeightArgs,
     /// Draws the weights, and the masks in training
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
 
     /// An input as .npy, .npz or a table (.csv, .tsv, .txt); the name may be left out when there is only one
@@ -446,6 +503,12 @@ pub struct TestArgs {
     /// Accepts what the specs do now: writes the snapshots that differ
     #[arg(long)]
     pub update: bool,
+    /// Sets a dim or hyper in every cell that has it: H=4
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+    /// What became of each spec as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rnnc init`
@@ -456,7 +519,7 @@ pub struct InitArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     /// Draws the weights
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
     /// The type that is written
     #[arg(long, value_enum, default_value_t = FloatType::F32)]
@@ -577,11 +640,14 @@ pub struct ListArgs {
 #[command(after_help = "Examples:\n  rnnc show std/gru\n  rnnc show std/gru > my_gru.rnn\n\n\
     `rnnc graph std/gru -o gru.svg` draws it.")]
 pub struct ShowArgs {
-    /// std/NAME, or an artifact to see the source in it
+    /// std/NAME, a .rnn file, or an artifact to see the source in it
     pub name: OsString,
     /// Its equations in LaTeX
     #[arg(long)]
     pub latex: bool,
+    /// With the equations of its backward pass
+    #[arg(long, requires = "latex")]
+    pub backward: bool,
 }
 
 /// `rnnc explain`

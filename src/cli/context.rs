@@ -10,6 +10,7 @@ use super::error::{CliError, shown};
 use crate::data::{self, DataError, MAX_STREAM, Place};
 use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
+use crate::diag::{Diagnostic, json};
 use crate::text::SourceMap;
 
 /// How many diagnostics a run shows.
@@ -26,6 +27,7 @@ pub struct Context {
     outputs: Vec<(String, PathBuf, Option<Place>)>,
     /// Standard output gets an array, and the words go to standard error.
     words_to_stderr: bool,
+    has_json: bool,
     started: Instant,
     timings: Vec<(&'static str, f64)>,
 }
@@ -51,6 +53,7 @@ impl Context {
             inputs: Vec::new(),
             outputs: Vec::new(),
             words_to_stderr: false,
+            has_json: false,
             started: Instant::now(),
             timings: Vec::new(),
         }
@@ -184,7 +187,18 @@ impl Context {
     /// Writes a value as indented JSON to standard output.
     pub fn json(&mut self, value: &impl serde::Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.has_json = true;
         self.line(&text)
+    }
+
+    /// Says in JSON why a command failed, unless it has come to print its own document.
+    pub fn json_failure(&mut self, error: &CliError) -> Result<(), CliError> {
+        if self.has_json {
+            return Ok(());
+        }
+        let mut report = json::Report::default();
+        error.tell(&mut report);
+        self.json(&report)
     }
 
     /// Tells people what was decided for them, on standard error; not with `--quiet`.

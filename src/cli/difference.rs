@@ -2,27 +2,28 @@
 
 use std::fmt::Write as _;
 
-/// The lines that differ, each with up to two lines around it that do not.
+/// The lines that differ, after the heading (`== ..`) of the part that they stand in and the name of the array whose
+/// values they hold.
 pub fn difference(before: &str, now: &str) -> String {
-    const AROUND: usize = 2;
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
     let edits = edits(&old, &new);
-    let near = |idx: usize| {
-        let from = idx.saturating_sub(AROUND);
-        let to = (idx + AROUND + 1).min(edits.len());
-        edits[from..to].iter().any(|(sign, _)| *sign != ' ')
-    };
     let mut text = String::new();
-    let mut skipped = false;
-    for (idx, (sign, line)) in edits.iter().enumerate() {
-        if near(idx) {
-            if skipped {
-                text.push_str("  ...\n");
+    let (mut heading, mut name) = (None, None);
+    for (sign, line) in edits {
+        if sign == ' ' {
+            if line.starts_with("== ") {
+                (heading, name) = (Some(line), None);
+            } else if !line.is_empty() && !line.starts_with(' ') {
+                name = Some(line);
             }
-            let row = format!("{sign} {line}");
-            writeln!(text, "{}", row.trim_end()).expect("writing to a string cannot fail");
+            continue;
         }
-        skipped = !near(idx);
+        let inside = if line.starts_with(' ') { name.take() } else { None };
+        for it in heading.take().into_iter().chain(inside) {
+            writeln!(text, "  {it}").expect("writing to a string cannot fail");
+        }
+        let row = format!("{sign} {line}");
+        writeln!(text, "{}", row.trim_end()).expect("writing to a string cannot fail");
     }
     text
 }
@@ -71,13 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_what_changed_with_two_lines_around() {
-        let before = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
-        let now = "1\n2\n3\n4\nfive\n6\n7\n8\n9\nten\n";
+    fn shows_what_changed_under_its_heading_and_its_array() {
+        let before = "== A ir\nx\n\n== A run\nh [2]\n  1 2\n  3 4\nc [1]\n  5\n";
+        let now = "== A ir\nx\n\n== A run\nh [2]\n  1 2\n  3 9\nc [1]\n  5\nnew\n";
         let text = difference(before, now);
-        assert_eq!(text, "  ...\n  3\n  4\n- 5\n+ five\n  6\n  7\n  8\n  9\n+ ten\n");
-        let far = difference("a\n1\n2\n3\n4\n5\n6\nb\n", "A\n1\n2\n3\n4\n5\n6\nB\n");
-        assert_eq!(far, "- a\n+ A\n  1\n  2\n  ...\n  5\n  6\n- b\n+ B\n");
+        assert_eq!(text, "  == A run\n  h [2]\n-   3 4\n+   3 9\n+ new\n");
         assert_eq!(difference(before, before), "");
     }
 }

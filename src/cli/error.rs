@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::api;
 use crate::data::DataError;
-use crate::diag::Code;
+use crate::diag::{Code, json};
 
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,17 @@ impl CliError {
             CliError::Fit { .. } => 4,
             // Whoever closed the pipe has what they wanted.
             CliError::BrokenPipe => 0,
+        }
+    }
+
+    /// Adds what went wrong to a report.
+    pub fn tell(&self, report: &mut json::Report) {
+        match self {
+            CliError::Spec(it) => report.add(&it.diagnostics, &it.sources),
+            CliError::Usage(message) | CliError::Io(message) => report.fail(None, message),
+            CliError::Fit { code, message } => report.fail(Some(*code), message),
+            CliError::Failed | CliError::Reported(_) => report.fail(None, "the command failed"),
+            CliError::BrokenPipe => {}
         }
     }
 

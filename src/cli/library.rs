@@ -1,6 +1,7 @@
 //! `rnnc list` and `rnnc show`: the built-in library.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -9,8 +10,10 @@ use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
 use crate::api::{self, Spec};
-use crate::text::FileId;
-use crate::{export, hir, ir};
+use crate::check::Program;
+use crate::syntax::{self, ast};
+use crate::text::{FileId, SourceFile};
+use crate::{derive, export, hir, ir};
 
 #[derive(Serialize)]
 struct Listing {
@@ -118,7 +121,9 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     let name = args.name.to_string_lossy();
     // A name of the library may be given without `std/`, because nothing but the library and
     // artifacts is shown.
-    let is_whole = name.ends_with(".ron") || name == "-" || name.starts_with("std/");
+    let path = Path::new(&args.name);
+    let is_file = path.extension().is_some_and(|it| it == "ron" || it == "rnn") || path.is_file();
+    let is_whole = is_file || name == "-" || name.starts_with("std/");
     let spec = if is_whole { args.name.clone() } else { OsString::from(format!("std/{name}")) };
     let source = load::source(ctx, &spec)?;
     if !args.latex {
@@ -134,6 +139,27 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     let tree = hir::resolve(spec.program());
     let files = (0..spec.program().files.len()).map(|it| FileId(it as u16));
     let functions = files.filter_map(|it| export::latex::functions(&tree, it));
-    let all: Vec<String> = functions.chain(export::latex::cells(&tree, FileId(0))).collect();
+    let mut all: Vec<String> = functions.collect();
+    for (cell, formulas) in tree.cells.iter().zip(export::latex::cells(&tree, FileId(0))) {
+        all.push(formulas);
+        if args.backward
+            && let Some(checked) = spec.cells().iter().find(|it| it.name == cell.ast.name.name)
+        {
+            all.push(backward(cell.ast, checked));
+        }
+    }
     ctx.out(&format!("{}\n", all.join("\n\n")))
+}
+
+/// The equations of the backward pass of a cell.
+fn backward(tree: &ast::Cell, cell: &ir::Cell) -> String {
+    let forward = derive::simplify_cell(cell);
+    let adjoint = derive::adjoint(&forward, &ir::pointwise::table());
+    let printed = derive::print_backward(&forward, &adjoint);
+    let source = SourceFile::new("", export::backward::source(tree, &printed));
+    let (file, _) = syntax::parse(&source, FileId(0));
+    let program = Program::single(file);
+    let resolved = hir::resolve(&program);
+    let all: Vec<String> = export::latex::cells(&resolved, FileId(0)).collect();
+    export::backward::sums(&printed, &all.join("\n\n"))
 }

@@ -59,9 +59,34 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
     }
     // One byte more than the language allows is enough for its error.
     let bytes = ctx.read_at_most(path, crate::syntax::MAX_SOURCE as u64 + 1)?;
-    let folder = if spec == "-" { Folder::current() } else { Folder::of_file(path) };
     let name = shown(path).display().to_string();
+    if let Some(kind) = array(&bytes) {
+        let message = format!("{name} is {kind}, not a spec; {}", array_help(path));
+        return Err(CliError::Usage(message));
+    }
+    let folder = if spec == "-" { Folder::current() } else { Folder::of_file(path) };
     Ok(Source::Text(Text { name, bytes, folder: Some(folder) }))
+}
+
+/// What a file of numbers begins with.
+fn array(bytes: &[u8]) -> Option<&'static str> {
+    let header = |it: &[u8]| it.len() > 8 && it[5..8] == [0; 3] && it[8] == b'{';
+    match bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some("an array (.npy)"),
+        [b'P', b'K', 3, 4, ..] => Some("an archive (.npz, .pt)"),
+        [0x89, b'H', b'D', b'F', ..] => Some("an HDF5 file"),
+        _ if header(bytes) => Some("a file of weights (.safetensors)"),
+        _ => None,
+    }
+}
+
+/// Where such a file is given instead.
+fn array_help(path: &Path) -> String {
+    let option = match path.extension().is_some_and(|it| it == "npy") {
+        true => "--input",
+        false => "--params",
+    };
+    format!("a spec comes first, then `{option} {}`", path.display())
 }
 
 fn artifact(path: &Path, bytes: Vec<u8>) -> Result<Artifact, CliError> {

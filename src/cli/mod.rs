@@ -61,12 +61,26 @@ fn run() -> u8 {
             // Help was asked for, or the usage is wrong. A closed pipe is the only way in which
             // printing can fail, and nobody is left to tell.
             let code = if error.use_stderr() { 2 } else { 0 };
+            if code != 0 && std::env::args_os().any(|it| it == "--json") {
+                let mut ctx = Context::new(true, args::ColorChoice::Never);
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+                let _ = ctx.json_failure(&CliError::Usage(message));
+                let _ = ctx.finish();
+            }
             let _ = error.print();
             return code;
         }
     };
     let mut ctx = Context::new(cli.quiet, cli.color);
-    let done = dispatch(&mut ctx, &cli.command);
+    let done = dispatch(&mut ctx, &cli.command).or_else(|error| {
+        // Whoever reads JSON gets one document in any case.
+        if cli.command.wants_json() {
+            ctx.json_failure(&error)?;
+        }
+        Err(error)
+    });
     // What was printed until then comes before the reason to stop.
     let flushed = ctx.finish();
     match done.and(flushed) {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
+use serde::Serialize;
 
 use super::args::TestArgs;
 use super::context::Context;
@@ -47,55 +48,126 @@ pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
     files.sort();
     files.dedup();
 
-    let (mut passed, mut failed, mut written, mut worst) = (0, 0, 0, 0);
+    let (mut report, mut worst) = (Report { version: 1, ..Report::default() }, 0);
     for file in &files {
-        match test_one(ctx, file, args.update) {
-            Ok(Outcome::Passed) => passed += 1,
-            Ok(Outcome::Written) => written += 1,
-            Ok(Outcome::NoCell) => {}
-            Ok(Outcome::Differs) => {
-                failed += 1;
-                worst = worst.max(CliError::Failed.exit_code());
-            }
+        let told = match test_one(ctx, file, args) {
+            Ok(told) => told,
             Err(error @ (CliError::BrokenPipe | CliError::Usage(_))) => return Err(error),
             Err(error) => {
                 ctx.report(&error);
-                ctx.line(&format!("{} ... no result", file.display()))?;
-                failed += 1;
                 worst = worst.max(error.exit_code());
+                Told::new(Outcome::Failed, "no result")
             }
-        }
+        };
+        report.add(ctx, file, told, args.json)?;
     }
-    let written = if args.update { format!(", {written} written") } else { String::new() };
-    ctx.line(&format!("{passed} passed, {failed} failed{written}"))?;
+    for file in orphans(args)? {
+        let told = Told::new(Outcome::NoSpec, "no spec; it is compared with nothing");
+        report.add(ctx, &file, told, args.json)?;
+    }
+    if report.failed > 0 {
+        worst = worst.max(CliError::Failed.exit_code());
+    }
+    if args.json {
+        ctx.json(&report)?;
+    } else {
+        let Report { passed, failed, written, .. } = report;
+        let written = if args.update { format!(", {written} written") } else { String::new() };
+        ctx.line(&format!("{passed} passed, {failed} failed{written}"))?;
+    }
     if worst > 0 { Err(CliError::Reported(worst)) } else { Ok(()) }
 }
 
+/// What became of all specs.
+#[derive(Default, Serialize)]
+struct Report {
+    version: u32,
+    specs: Vec<Told>,
+    passed: usize,
+    failed: usize,
+    written: usize,
+}
+
+impl Report {
+    /// Counts what became of a spec, and tells it unless all is told as JSON at the end.
+    fn add(
+        &mut self,
+        ctx: &mut Context,
+        file: &Path,
+        mut told: Told,
+        json: bool,
+    ) -> Result<(), CliError> {
+        told.file = file.display().to_string();
+        match told.outcome {
+            Outcome::Passed => self.passed += 1,
+            Outcome::Written => self.written += 1,
+            Outcome::NoCell => {}
+            Outcome::Changed | Outcome::NoSnapshot | Outcome::NoSpec | Outcome::Failed => {
+                self.failed += 1;
+            }
+        }
+        if !json && told.outcome != Outcome::Passed {
+            ctx.line(&format!("{} ... {}", told.file, told.words))?;
+            ctx.out(told.difference.as_deref().unwrap_or_default())?;
+        }
+        self.specs.push(told);
+        Ok(())
+    }
+}
+
+/// What became of one spec, for people and for scripts.
+#[derive(Serialize)]
+struct Told {
+    file: String,
+    outcome: Outcome,
+    #[serde(rename = "message")]
+    words: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<String>,
+}
+
+impl Told {
+    fn new(outcome: Outcome, words: impl Into<String>) -> Told {
+        Told { file: String::new(), outcome, words: words.into(), difference: None }
+    }
+}
+
 /// What became of one spec.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum Outcome {
     Passed,
-    Differs,
+    Changed,
     Written,
     /// The file is there for others to use.
     NoCell,
+    NoSnapshot,
+    /// A snapshot whose spec is gone.
+    NoSpec,
+    Failed,
 }
 
-fn test_one(ctx: &mut Context, file: &Path, update: bool) -> Result<Outcome, CliError> {
-    let name = file.display().to_string();
+fn test_one(ctx: &mut Context, file: &Path, args: &TestArgs) -> Result<Told, CliError> {
+    let set: Vec<(&str, &str)> = args.set.iter().map(|(a, b)| (&**a, &**b)).collect();
     let now = match load::source(ctx, file.as_os_str())? {
         Source::Text(text) => {
             let spec = text.spec().map_err(api::Error::from)?;
             if spec.cells().is_empty() {
-                ctx.line(&format!("{name} ... no cell"))?;
-                return Ok(Outcome::NoCell);
+                return Ok(Told::new(Outcome::NoCell, "no cell"));
             }
-            let cells = spec.cells().iter().map(|it| spec.cell(&it.name));
+            let cells = spec.cells().iter().map(|it| spec.configure(Some(&it.name), &of(it, &set)));
             snapshot(&cells.collect::<Result<Vec<_>, _>>()?)?
         }
         Source::Artifact(it) => {
-            snapshot(&[it.spec()?.configure(Some(it.cell_name()), &it.set())?])?
+            let cell = it.spec()?.configure(Some(it.cell_name()), &it.set())?;
+            let all: Vec<(&str, &str)> = it.set().into_iter().chain(of(cell.ir(), &set)).collect();
+            snapshot(&[it.spec()?.configure(Some(it.cell_name()), &all)?])?
         }
     };
+    // A snapshot of other settings differs in its first line already.
+    let head: String =
+        args.set.iter().map(|(name, value)| format!("== set {name}={value}\n")).collect();
+    let now = format!("{head}{now}");
     let place = snapshot_path(file);
     let before = if place.exists() {
         let bytes = data::read_file(&place).map_err(|it| CliError::data(&place, it))?;
@@ -105,30 +177,62 @@ fn test_one(ctx: &mut Context, file: &Path, update: bool) -> Result<Outcome, Cli
         None
     };
     if before.as_deref() == Some(&now) {
-        return Ok(Outcome::Passed);
+        return Ok(Told::new(Outcome::Passed, "passed"));
     }
-    if update {
+    if args.update {
         let folder = place.parent().expect("a snapshot stands in a folder");
         std::fs::create_dir_all(folder)
             .map_err(|it| CliError::Io(format!("cannot create {}: {it}", folder.display())))?;
         data::write_file(&place, now.as_bytes()).map_err(|it| CliError::data(&place, it))?;
-        ctx.line(&format!("{name} ... written"))?;
-        return Ok(Outcome::Written);
+        return Ok(Told::new(Outcome::Written, "written"));
     }
     let place = place.display();
-    match before {
+    Ok(match before {
         Some(before) => {
-            ctx.line(&format!("{name} ... changed (- {place}, + now)"))?;
-            ctx.out(&difference(&before, &now))?;
+            let told = Told::new(Outcome::Changed, format!("changed (- {place}, + now)"));
+            Told { difference: Some(difference(&before, &now)), ..told }
         }
-        None => ctx.line(&format!("{name} ... no snapshot {place}; --update writes it"))?,
+        None => Told::new(Outcome::NoSnapshot, format!("no snapshot {place}; --update writes it")),
+    })
+}
+
+/// The settings whose names a cell has.
+fn of<'s>(cell: &ir::Cell, set: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)> {
+    let has = |name: &str| {
+        let is_dim = cell.dims.iter().any(|it| &*it.name == name);
+        is_dim || cell.hypers.iter().any(|it| &*it.name == name)
+    };
+    set.iter().filter(|it| has(it.0)).copied().collect()
+}
+
+/// The snapshots in folders that were asked for whose specs are gone.
+fn orphans(args: &TestArgs) -> Result<Vec<PathBuf>, CliError> {
+    let mut out = Vec::new();
+    for folder in args.specs.iter().map(Path::new).filter(|it| it.is_dir()) {
+        let mut all = Vec::new();
+        below(folder, "snap", &mut all)?;
+        out.extend(all.into_iter().filter(|it| {
+            let Some(folder) = it.parent().filter(|it| it.ends_with("snapshots")) else {
+                return false;
+            };
+            let beside = folder.parent().unwrap_or(Path::new(""));
+            let name = it.file_stem().unwrap_or_default().to_string_lossy();
+            !["rnn", "ron"].iter().any(|kind| beside.join(format!("{name}.{kind}")).exists())
+        }));
     }
-    Ok(Outcome::Differs)
+    out.sort();
+    out.dedup();
+    Ok(out)
 }
 
 /// All `.rnn` files below a folder, but not those in folders that start with a point or that links
 /// lead to.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    below(folder, "rnn", files)
+}
+
+/// All files of a kind below a folder.
+fn below(folder: &Path, kind: &str, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let cannot = |it| CliError::Io(format!("cannot read {}: {it}", folder.display()));
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;
@@ -136,9 +240,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
         let path = entry.path();
         if entry.file_type().map_err(cannot)?.is_dir() {
             if !hidden {
-                collect(&path, files)?;
+                below(&path, kind, files)?;
             }
-        } else if path.extension().is_some_and(|it| it == "rnn") {
+        } else if path.extension().is_some_and(|it| it == kind) {
             files.push(path);
         }
     }

@@ -1,5 +1,40 @@
 //! Values of options that are more than a text or a number.
 
+use crate::diag::{Code, Severity};
+
+/// What `check --deny` takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Denied {
+    /// Every warning.
+    Warnings,
+    /// The warnings of a code.
+    Code(Code),
+}
+
+/// The code of a warning.
+pub fn warning(text: &str) -> Result<Code, String> {
+    match Code::find(text.trim()) {
+        Some(code) if code.severity() == Severity::Warning => Ok(code),
+        Some(_) => Err("an error stops the compilation and cannot be allowed".to_owned()),
+        None => {
+            Err("write the code of a warning, such as W0602; `rnnc explain` lists all".to_owned())
+        }
+    }
+}
+
+/// A warning that is denied, or all.
+pub fn denied(text: &str) -> Result<Denied, String> {
+    match text.trim() {
+        "warnings" => Ok(Denied::Warnings),
+        code => warning(code).map(Denied::Code),
+    }
+}
+
+/// What numbers are drawn from.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
 /// `NAME=VALUE`.
 pub fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -18,7 +18,10 @@ pub struct Report {
     pub version: u32,
     /// The diagnostics, in the order of the source.
     pub diagnostics: Vec<JsonDiagnostic>,
-    /// How many of them are errors.
+    /// Why something could not be checked or computed at all, such as a file that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<JsonFailure>,
+    /// How many of the diagnostics are errors, and the failures.
     pub errors: usize,
     /// How many of them are warnings.
     pub warnings: usize,
@@ -26,7 +29,8 @@ pub struct Report {
 
 impl Default for Report {
     fn default() -> Report {
-        Report { version: VERSION, diagnostics: Vec::new(), errors: 0, warnings: 0 }
+        let (diagnostics, failures) = (Vec::new(), Vec::new());
+        Report { version: VERSION, diagnostics, failures, errors: 0, warnings: 0 }
     }
 }
 
@@ -39,10 +43,25 @@ impl Report {
         self.diagnostics.extend(diagnostics.iter().map(|it| one(it, sources)));
     }
 
+    /// Adds a failure that has no place in a source.
+    pub fn fail(&mut self, code: Option<Code>, message: &str) {
+        self.errors += 1;
+        self.failures.push(JsonFailure { code, message: message.to_owned() });
+    }
+
     /// The report as JSON text of several lines, without a line end after the last.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("text and numbers are always JSON")
     }
+}
+
+/// Why a command did not come to its end.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct JsonFailure {
+    /// The stable code, if it has one.
+    pub code: Option<Code>,
+    /// What went wrong.
+    pub message: String,
 }
 
 /// One diagnostic.

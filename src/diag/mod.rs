@@ -6,6 +6,7 @@
 mod codes;
 #[cfg(feature = "cli")]
 mod excerpt;
+pub mod formats;
 pub mod json;
 #[cfg(feature = "cli")]
 pub mod render;

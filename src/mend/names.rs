@@ -12,6 +12,8 @@ const MAX_TRIED: usize = 8;
 impl Bench<'_> {
     /// Looks for the names that were meant by unknown ones.
     pub(super) fn names(&mut self, found: &mut Vec<Diagnostic>) {
+        self.words_before_names(found);
+        self.signs_behind_names(found);
         for _ in 0..super::MAX_SLIPS {
             let idx = found.iter().position(|it| {
                 matches!(it.code, Code::UnknownName | Code::UnknownDim)
@@ -43,6 +45,51 @@ impl Bench<'_> {
                 *it = told;
             }
         }
+    }
+
+    /// `act = tanh` of a hyper without its word: the word that mends is proposed.
+    fn words_before_names(&mut self, found: &mut [Diagnostic]) {
+        let Some(idx) = found.iter().position(|it| it.code == Code::NotAState) else { return };
+        let help = found[idx].help.as_deref().unwrap_or_default();
+        if found[idx].span.file != FileId(0) || help.starts_with("the initialiser follows") {
+            return;
+        }
+        for word in ["let", "gate", "hyper"] {
+            let edits = vec![(found[idx].span.before(), format!("{word} "))];
+            if self.mends(&edits, found).is_some() {
+                let name = &self.text[found[idx].span.range()];
+                let is_let = word == "let";
+                let help = format!("write `{word} {name} = ..`");
+                if !is_let || found[idx].help.is_none() {
+                    found[idx].help = Some(help);
+                }
+                offer(&mut found[idx], Applicability::Maybe, edits);
+                self.sure.push(found[idx].clone());
+                return;
+            }
+        }
+    }
+
+    /// `fan_in < I` and `fan_in == I` in the place of a named argument.
+    fn signs_behind_names(&mut self, found: &mut Vec<Diagnostic>) {
+        let is_named = |it: &&Diagnostic| {
+            matches!(it.code, Code::BadInitialiser | Code::BadArguments)
+                && it.span.file == FileId(0)
+        };
+        let Some(old) = found.iter().find(is_named).cloned() else { return };
+        let at = self.token_at(old.span.start) + 1;
+        if !matches!(self.word(at), "<" | ">" | "==" | "+" | "-" | "*" | "/" | ":" | ".") {
+            return;
+        }
+        let edits = vec![(self.span(at), "=".to_owned())];
+        let Some(after) = self.mends(&edits, found) else { return };
+        let message = format!("expected `=`, found `{}`", self.word(at));
+        let mut told = Diagnostic::new(Code::UnexpectedToken, self.span(at), message)
+            .help(format!("an argument is named with `=`: `{} = ..`", self.word(at - 1)));
+        offer(&mut told, Applicability::Maybe, edits);
+        found.retain(|it| after.iter().any(|other| other.message == it.message));
+        self.sure.push(told.clone());
+        found.push(told);
     }
 
     fn is_one_word(&self, span: Span) -> bool {

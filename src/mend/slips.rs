@@ -91,7 +91,6 @@ impl Bench<'_> {
         let lacks_value = old.message.starts_with("expected a value")
             || old.message.starts_with("expected a name")
             || old.message.starts_with("a name is missing");
-        let is_bracket = |it: &str| matches!(it, "(" | ")" | "[" | "]" | "{" | "}");
         candidates.retain(|it| match it.how {
             How::Twice => true,
             How::Missing | How::Instead => !lacks_value || is_bracket(it.sign),
@@ -120,7 +119,8 @@ impl Bench<'_> {
                 mending.clear();
                 fewest = now;
             }
-            let is_enough = now == 0 && it.how == How::Twice;
+            let twice = it.how == How::Twice && !is_bracket(self.word(it.at));
+            let is_enough = now == 0 && twice;
             if now == fewest && now < errors(found) {
                 mending.push((it, after));
             }
@@ -138,12 +138,31 @@ impl Bench<'_> {
         }
         let (meant, after) = mending.first()?;
         let equal = |it: &Candidate| {
-            it.cost / 10 <= meant.cost / 10 + usize::from(meant.how == How::Missing)
+            let more = match meant.how {
+                How::Twice => 2,
+                How::Missing => 1,
+                How::Instead | How::Extra => 0,
+            };
+            it.cost / 10 <= meant.cost / 10 + more
         };
         let left_out = meant.how == How::Twice && self.may_lack_a_value(meant.at);
+        // `2 x` is a product, as in formulas.
+        if old.code == Code::MissingOperator
+            && meant.how == How::Missing
+            && meant.sign != "@"
+            && self.lexemes[meant.at - 1].kind == LexemeKind::Number
+            && self.lexemes[meant.at].kind != LexemeKind::Number
+            && let Some(fix) = &old.fix
+            && let Some(after) = self.mends(&fix.edits.clone(), found)
+        {
+            return Some((old.clone(), after));
+        }
+        if meant.how != How::Twice && !is_general(old) {
+            return self.known_slip(old, &mending);
+        }
         let is_only = match meant.how {
-            How::Twice => !left_out,
-            How::Missing | How::Instead | How::Extra => mending
+            How::Twice if !is_bracket(self.word(meant.at)) => !left_out,
+            How::Twice | How::Missing | How::Instead | How::Extra => mending
                 .iter()
                 .filter(|it| equal(&it.0))
                 .all(|it| same::says_the_same(&it.1.tree, &after.tree)),
@@ -158,6 +177,25 @@ impl Bench<'_> {
         let after = after.diagnostics;
         let slip = Slip { meant, is_only, fitting };
         Some((self.tell(old, &slip), after))
+    }
+
+    /// A slip whose message says more than what was expected: the message stays, with the only edit that mends.
+    fn known_slip(
+        &self,
+        old: &Diagnostic,
+        mending: &[(Candidate, Attempt)],
+    ) -> Option<(Diagnostic, Vec<Diagnostic>)> {
+        let [(meant, after)] = mending else { return None };
+        let is_plain = old.help.as_ref().is_some_and(|it| it.starts_with("choose another name"));
+        if old.code != Code::ReservedWord || meant.how != How::Instead {
+            return None;
+        }
+        let slip = Slip { meant: meant.clone(), is_only: true, fitting: vec![meant.sign] };
+        let mut told = self.tell(old, &slip);
+        if !is_plain {
+            told = Diagnostic { fix: told.fix, ..old.clone() };
+        }
+        Some((told, after.diagnostics.clone()))
     }
 
     /// Whether two signs stand apart, so that a value may have stood between them.
@@ -184,7 +222,9 @@ impl Bench<'_> {
             .map(|it| if it.2 > 0 { it.0 } else { it.1 })
             .collect();
         let far = old.labels.iter().map(|it| self.token_at(it.span.start)).max().unwrap_or(at);
-        let (from, to) = (at.saturating_sub(REACH), far.max(at + 2).min(at + REACH));
+        // A bracket that is open is left open by what follows it.
+        let back = if old.code == Code::UnclosedBracket { 0 } else { REACH };
+        let (from, to) = (at.saturating_sub(back), far.max(at + 2).min(at + REACH));
         let to = to.min(self.lexemes.len());
         let mut out = Vec::new();
         let mut braces: Vec<usize> = Vec::new();
@@ -239,7 +279,7 @@ impl Bench<'_> {
         if (distance <= 2 && !is_bracket) || is_many {
             let before = self.span(token.saturating_sub(1));
             let whole = if token > 0 && !lexeme.first { before.after().to(span) } else { span };
-            add(How::Extra, 4, "", whole, "");
+            add(How::Extra, 5, "", whole, "");
         }
         if lexeme.kind == LexemeKind::Word && distance <= 2 && (distance <= 1 || is_reserved(word))
         {
@@ -313,7 +353,9 @@ impl Bench<'_> {
             }
         }
         if ends && begins {
-            add(if first { 3 } else { 2 }, ",", tight, ",".to_owned());
+            let begins_line = (0..token).rev().find(|it| self.lexemes[*it].first);
+            let is_output = begins_line.is_some_and(|it| self.word(it) == "output");
+            add(if first || is_output { 5 } else { 2 }, ",", tight, ",".to_owned());
         }
         if ends && (begins || distance <= 1) && !first {
             for sign in ["=", ".."] {
@@ -327,6 +369,31 @@ impl Bench<'_> {
                 add(2, word, right.before(), format!("{word} "));
             }
         }
+    }
+}
+
+pub(super) fn is_bracket(sign: &str) -> bool {
+    matches!(sign, "(" | ")" | "[" | "]" | "{" | "}")
+}
+
+/// Whether a message only says what was expected, or follows from a bracket that is read wrongly.
+fn is_general(it: &Diagnostic) -> bool {
+    let starts = ["expected ", "unknown declaration", "a name is missing", "state `", "cell `"];
+    let ends = [
+        "closes nothing",
+        "stands outside of a cell",
+        "is never closed",
+        "may not stand inside a cell",
+    ];
+    let message = &it.message;
+    let general = starts.iter().any(|it| message.starts_with(it))
+        || ends.iter().any(|it| message.ends_with(it))
+        || message.contains("without a word that says what it is");
+    match it.code {
+        // Two values side by side; of words of other languages the help says more.
+        Code::MissingOperator => it.fix.is_some() || it.message.contains("`(`"),
+        Code::ReservedWord => false,
+        _ => general && it.help.as_ref().is_none_or(|it| !it.starts_with("give the value a name")),
     }
 }
 

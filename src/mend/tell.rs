@@ -4,7 +4,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::syntax::LexemeKind;
 use crate::text::Span;
 
-use super::slips::{How, Slip};
+use super::slips::{How, Slip, is_bracket};
 use super::{Bench, withdraw};
 
 impl Bench<'_> {
@@ -18,6 +18,13 @@ impl Bench<'_> {
         let unexpected =
             |span: Span, message: String| Diagnostic::new(Code::UnexpectedToken, span, message);
         match meant.how {
+            How::Twice if !slip.is_only && is_bracket(&found) => {
+                if old.message.ends_with("closes nothing") {
+                    kept.help =
+                        Some("its partner is missing before it, or it stands twice".to_owned());
+                }
+                kept
+            }
             How::Twice if !slip.is_only => {
                 let first = self.span(at - 1);
                 let message = format!("`{found}` stands twice, or a value is missing between them");
@@ -45,14 +52,26 @@ impl Bench<'_> {
                 kept
             }
             How::Missing if slip.fitting.len() > 1 && !slip.is_only && is_word(sign) => {
-                let list: Vec<String> =
-                    slip.fitting.iter().take(4).map(|it| format!("`{it}`")).collect();
+                let words = slip.fitting.iter().filter(|it| is_word(it));
+                let list: Vec<String> = words.take(4).map(|it| format!("`{it}`")).collect();
                 unexpected(span, format!("a word is missing before `{found}`"))
                     .at("what is this?")
                     .help(format!("these fit here: {}", list.join(", ")))
             }
-            How::Missing if !slip.is_only && old.code == Code::UnclosedBracket => {
-                kept.help = Some(format!("where `{sign}` belongs the text does not tell"));
+            How::Missing if old.code == Code::UnclosedBracket && sign != "}" => {
+                kept.help = Some(match slip.is_only {
+                    true => format!("write `{sign}` after `{}`", self.shown(at.saturating_sub(1))),
+                    false => format!("where `{sign}` belongs the text does not tell"),
+                });
+                kept
+            }
+            How::Missing if old.code == Code::UnclosedBracket && slip.is_only => {
+                let before = at.saturating_sub(1);
+                let message = format!("`}}` is missing after `{}`", self.shown(before));
+                Diagnostic::new(old.code, self.span(before), message)
+            }
+            How::Instead if old.message.contains("is closed by") => {
+                kept.help = Some(format!("write `{sign}` in the place of `{found}`"));
                 kept
             }
             How::Missing if !slip.is_only && old.message.ends_with("closes nothing") => {
@@ -90,7 +109,11 @@ impl Bench<'_> {
                 }
             }
             How::Instead if slip.is_only => {
-                unexpected(span, format!("expected `{sign}`, found `{found}`"))
+                let code = match old.code {
+                    Code::UnclosedBracket => old.code,
+                    _ => Code::UnexpectedToken,
+                };
+                Diagnostic::new(code, span, format!("expected `{sign}`, found `{found}`"))
             }
             How::Instead if is_word(sign) && slip.fitting.len() > 1 => {
                 let list: Vec<String> =

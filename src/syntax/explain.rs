@@ -104,7 +104,7 @@ fn lacking(
     let last = at.checked_sub(1).filter(|it| *it >= start)?;
     if reader.word(last) == "prev" && expected.has(Rule::name) {
         return Some(
-            unexpected(reader.span(last), "`prev` is followed by no name".to_owned())
+            unexpected(reader.span(last), "a name is missing after `prev`".to_owned())
                 .help("`prev h` is the old value of the state `h`"),
         );
     }

@@ -1,6 +1,7 @@
 //! What people write out of habit from other languages, where the parser stops at it.
 
 use crate::diag::{Applicability, Code, Diagnostic};
+use crate::syntax::ranges;
 use crate::syntax::scan::Kind;
 use crate::syntax::split::Reader;
 use crate::syntax::words::Word;
@@ -32,19 +33,13 @@ pub(super) fn at_token(
             if reader.word(open) != "[" || open <= start || !reader.ends_value(open - 1) {
                 return None;
             }
-            let close = reader.partner(open)?;
-            let or = |found: String, other: &str| match found.is_empty() {
-                true => other.to_owned(),
-                false => found,
-            };
-            let from = or(text(reader, open + 1, at), "0");
-            let to = or(text(reader, at + 1, close), "..");
-            let value = text(reader, open - 1, open);
-            Some(
-                unexpected("brackets hold one index, not a range").help(format!(
-                    "write `slice({value}, {from}, {to})`, which cuts the last axis"
-                )),
-            )
+            let found = unexpected("brackets hold one index, not a range");
+            Some(match ranges::instead(reader, open) {
+                Some(text) => found.help(format!("write `{text}`")),
+                None => found.help(
+                    "`slice(v, from, to, over D)` cuts an axis, `v[i]` takes one of the first",
+                ),
+            })
         }
         "for" if reader.scan.tokens[at].first => {
             Some(unexpected("there is no loop over time").help(

@@ -9,6 +9,7 @@ pub mod ast;
 mod brackets;
 mod build;
 mod chars;
+mod comments;
 mod erase;
 mod expected;
 mod explain;
@@ -18,10 +19,12 @@ mod habits;
 mod numbers;
 mod operand;
 mod print;
+mod ranges;
 mod scan;
 mod split;
 mod words;
 
+pub use comments::Comment;
 pub use erase::erase_spans;
 pub use print::{print, print_expr, print_path};
 pub use words::is_reserved;
@@ -86,6 +89,11 @@ pub fn lexemes(text: &str) -> Vec<Lexeme> {
     scan::scan(text, FileId(0)).tokens.iter().map(lexeme).collect()
 }
 
+/// Returns the line comments of a text that document nothing, in order.
+pub fn comments(text: &str) -> Vec<Comment> {
+    scan::scan(text, FileId(0)).comments
+}
+
 /// Bytes that are no source text: where, and why not.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -140,6 +148,7 @@ pub fn parse(source: &SourceFile, file: FileId) -> (ast::File, Vec<Diagnostic>) 
         return (ast::File::default(), diagnostics);
     }
     let tree = split::read(text, &scan, file, &mut diagnostics);
+    comments::divisions(text, &scan, file, &tree, &mut diagnostics);
     diag::sort(&mut diagnostics);
     (tree, diagnostics)
 }

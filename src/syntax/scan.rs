@@ -7,6 +7,7 @@
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::brackets;
 use crate::syntax::chars;
+use crate::syntax::comments::Comment;
 use crate::syntax::habits;
 use crate::syntax::numbers;
 use crate::syntax::words::{self, Word};
@@ -70,6 +71,8 @@ pub(super) struct Scan {
     pub(super) tokens: Vec<Token>,
     /// The documentation comments.
     pub(super) docs: Vec<DocLine>,
+    /// The other line comments.
+    pub(super) comments: Vec<Comment>,
     /// What is wrong.
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Whether it is hopeless to read on.
@@ -85,15 +88,16 @@ pub(super) fn scan(text: &str, file: FileId) -> Scan {
         text: text.as_bytes().to_vec(),
         tokens: Vec::new(),
         docs: Vec::new(),
+        comments: Vec::new(),
         diagnostics: Vec::new(),
         first: true,
     };
     scanner.run();
-    let Scanner { text, mut tokens, docs, mut diagnostics, .. } = scanner;
+    let Scanner { text, mut tokens, docs, comments, mut diagnostics, .. } = scanner;
     // Only whole characters have been overwritten, and with ASCII.
     let text = String::from_utf8(text).unwrap_or_default();
     let fatal = !brackets::pair(&mut tokens, &text, file, &mut diagnostics);
-    Scan { text, tokens, docs, diagnostics, fatal }
+    Scan { text, tokens, docs, comments, diagnostics, fatal }
 }
 
 pub(super) struct Scanner<'s> {
@@ -103,6 +107,7 @@ pub(super) struct Scanner<'s> {
     text: Vec<u8>,
     tokens: Vec<Token>,
     docs: Vec<DocLine>,
+    comments: Vec<Comment>,
     diagnostics: Vec<Diagnostic>,
     first: bool,
 }
@@ -307,6 +312,9 @@ impl Scanner<'_> {
         if doc {
             let before = self.tokens.len() as u32;
             self.docs.push(DocLine { start: start as u32, end: self.at as u32, before });
+        } else {
+            let span = self.span(start, self.at);
+            self.comments.push(Comment { span, trails: !self.first });
         }
         self.blank(start, self.at);
     }

@@ -68,7 +68,8 @@ fn every_exit_code() {
         (2, "check - -"),
         (3, "check nowhere.rnn"),
         (3, "check nowhere.rnn wrong.rnn"),
-        (3, "check ."),
+        (1, "check ."),
+        (2, "check x.npy"),
         (3, "check std/nothing"),
         (3, "show std/nothing"),
         (3, "run leaky.rnn --input x=nowhere.npy"),
@@ -183,7 +184,8 @@ fn one_spec_that_cannot_be_read_does_not_hide_the_others() {
         assert!(output.stderr.contains(text), "{text}: {}", output.stderr);
     }
     let json = scratch.rnnc("check nowhere.rnn wrong.rnn warned.rnn --json").expect(3).json();
-    assert_eq!((&json["errors"], &json["warnings"]), (&1.into(), &1.into()));
+    assert_eq!((&json["errors"], &json["warnings"]), (&2.into(), &1.into()));
+    assert!(json["failures"][0]["message"].as_str().unwrap().contains("nowhere.rnn"));
     assert_eq!(json["diagnostics"][0]["file"], "wrong.rnn");
 }
 

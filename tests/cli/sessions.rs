@@ -180,7 +180,7 @@ fn what_is_printed_fits_a_terminal() {
         for line in play(&path).shown.lines() {
             // Messages are sentences, which terminals wrap; commands are as wide as their writer
             // made them; JSON is for programs.
-            let is_free = ["! ", "$ ", "cells/", "  \"", "    \"", "      \""]
+            let is_free = ["! ", "$ ", "cells/", "::", "a.rnn:", "  \"", "    \"", "      \""]
                 .iter()
                 .any(|it| line.starts_with(it));
             let width = line.chars().count();

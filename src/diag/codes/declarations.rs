@@ -171,7 +171,9 @@ cell A {
 `init` belongs to params and stored constants, `= value` to states, computed
 constants, masks and optional inputs, `per` to masks, `index[V]` to inputs and
 targets, and `teacher` to feedbacks. The start of a state stands after `=`, and
-the values of an input come from outside.",
+the values of an input come from outside. `backward` after a layer belongs to
+models; a cell sees no later step, so remove it, and run the cell over the
+reversed sequence where that is meant.",
         wrong: "\
 cell A {
   input x: [] init normal(1)

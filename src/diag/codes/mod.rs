@@ -70,6 +70,7 @@ codes! {
     ChainedComparison = "E0112",
     NotSupportedYet = "E0113",
     UnknownDeclaration = "E0114",
+    CommentAsDivision = "E0115",
     // E02: names.
     UnknownName = "E0201",
     DefinedTwice = "E0202",
@@ -139,6 +140,7 @@ codes! {
     DanglingDoc = "W0607",
     UnusedName = "W0608",
     IdleUse = "W0609",
+    IdleAllow = "W0610",
 }
 
 impl Code {

@@ -278,9 +278,9 @@ cell A {
         code: Code::NotSupportedYet,
         title: "part of the language, but not compiled yet",
         text: "\
-`layer` and `model` with what belongs to it are read and checked for their
-grammar, but this version cannot compile them. A layer's equations can be
-copied, and a model without its loss is a cell.",
+`model` with what belongs to it (`target`, `feedback`, `loss`) is read and
+checked for its grammar, but this version cannot compile it. A model without
+its loss is a cell. Layers within a cell are compiled.",
         wrong: "\
 cell A {
   input x: []
@@ -317,6 +317,29 @@ cell A {
   input x: [I]
   param W: [H, I]
   output y = W @ x
+}
+",
+    },
+    Entry {
+        code: Code::CommentAsDivision,
+        title: "a comment that reads like floor division",
+        text: "\
+`//` begins a comment, so `n // 2` is `n`: what follows is lost without a word.
+A comment behind a value that is nothing but an expression of numbers and
+declared names is therefore an error. Write `floor(n / 2)`; sizes are not
+divided, but multiplied: declare the smaller one.",
+        wrong: "\
+cell A {
+  input x: []
+  hyper n = 6
+  output y = x * n // 2
+}
+",
+        right: "\
+cell A {
+  input x: []
+  hyper n = 6
+  output y = x * floor(n / 2)  // whole numbers
 }
 ",
     },

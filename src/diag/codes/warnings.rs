@@ -199,4 +199,28 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::IdleAllow,
+        title: "an `allow` comment that allows nothing",
+        text: "\
+`// allow W0602: reason`, before a declaration or at its end, keeps warnings of
+this code at the declaration from being told. It needs a reason, and it is told
+itself when there is no such warning: then it is out of date, or in the wrong
+place.",
+        wrong: "\
+cell A {
+  input x: []
+  // allow W0602: a leak below 0 is meant
+  output y = tanh(x)
+}
+",
+        right: "\
+cell A {
+  input x: []
+  // allow W0602: a leak below 0 is meant
+  gate g = tanh(x)
+  output y = g * x
+}
+",
+    },
 ];

@@ -20,3 +20,13 @@ $ rnnc test cells/nowhere.rnn cells/deep
 = 3
 $ rnnc test cells/snapshots
 = 2
+file lone/snapshots/gone.snap
+| == Gone ir
+file lone/here.rnn
+| cell Here { dims H  hyper a = 2  input x: [H]  output y = a * x }
+$ rnnc test lone --update --set a=3 --set H=2
+= 1
+$ rnnc test lone --set a=3 --set H=2 --json
+= 1
+$ rnnc test lone/here.rnn
+= 1

@@ -1,0 +1,192 @@
+//! Indices as in Python: `v[0:4]`, `U[:, 0]`, `(W @ x)[-3:]`. What is written for them here depends on the axes of the
+//! value, which its declaration tells.
+
+use crate::syntax::scan::Kind;
+use crate::syntax::split::Reader;
+use crate::syntax::words::Word;
+
+/// One place between the commas.
+enum Place {
+    /// `:`
+    All,
+    /// `a:b`
+    Range(String, String),
+    /// `a`
+    At(String),
+}
+
+/// What to write in the place of a value with the bracket that opens at `open`; `None` where nothing says it.
+pub(super) fn instead(reader: &Reader<'_>, open: usize) -> Option<String> {
+    let close = reader.partner(open)?;
+    let first = value_start(reader, open - 1)?;
+    let value = text(reader, first, open)?;
+    let axes = declared(reader, first, open);
+    let mut places = Vec::new();
+    let mut from = open + 1;
+    for at in open + 1..=close {
+        let depth_ends = at == close || reader.word(at) == "," && is_outside(reader, open, at);
+        if depth_ends {
+            places.push(place(reader, from, at)?);
+            from = at + 1;
+        }
+    }
+    let axes = axes.filter(|it| it.len() >= places.len());
+    match axes {
+        Some(axes) => Some(of_axes(value, &places, &axes)),
+        None => match &places[..] {
+            [Place::Range(from, to)] => {
+                let to = if to.is_empty() { ".." } else { to };
+                Some(format!("slice({value}, {}, {to})", zero(from)))
+            }
+            [Place::All] => Some(value),
+            _ => None,
+        },
+    }
+}
+
+/// Cuts a value whose axes are known, the first place first.
+fn of_axes(value: String, places: &[Place], axes: &[String]) -> String {
+    let (mut value, mut left) = (value, axes.to_vec());
+    // The axis of the next place: each index takes one away.
+    let mut axis = 0;
+    for place in places {
+        let size = left[axis].clone();
+        let bound = |it: &str| match it.strip_prefix('-') {
+            Some(back) => format!("{size} - {back}"),
+            None => it.to_owned(),
+        };
+        let over = if left.len() == 1 {
+            String::new()
+        } else if axis == 0 {
+            ", over first".to_owned()
+        } else if axis + 1 == left.len() {
+            ", over last".to_owned()
+        } else {
+            format!(", over {size}")
+        };
+        match place {
+            Place::All => axis += 1,
+            Place::Range(from, to) => {
+                let to = if to.is_empty() { size.clone() } else { bound(to) };
+                value = format!("slice({value}, {}, {to}{over})", bound(&zero(from)));
+                axis += 1;
+            }
+            Place::At(index) if axis == 0 => {
+                value = format!("{value}[{}]", bound(index));
+                left.remove(0);
+            }
+            Place::At(index) => {
+                let from = bound(index);
+                let to = match from.parse::<u64>() {
+                    Ok(it) => (it + 1).to_string(),
+                    Err(_) => format!("{from} + 1"),
+                };
+                left.remove(axis);
+                let shape = left.join(", ");
+                value = format!("reshape(slice({value}, {from}, {to}{over}), [{shape}])");
+            }
+        }
+    }
+    value
+}
+
+fn zero(from: &str) -> String {
+    if from.is_empty() { "0".to_owned() } else { from.to_owned() }
+}
+
+/// What stands between two commas; `None` for a step, which nothing says here.
+fn place(reader: &Reader<'_>, from: usize, to: usize) -> Option<Place> {
+    let colons: Vec<usize> = (from..to).filter(|it| reader.word(*it) == ":").collect();
+    let piece = |from: usize, to: usize| match from >= to {
+        true => Some(String::new()),
+        false => text(reader, from, to),
+    };
+    match &colons[..] {
+        [] => Some(Place::At(text(reader, from, to)?)),
+        [at] if from == *at && at + 1 == to => Some(Place::All),
+        [at] => Some(Place::Range(piece(from, *at)?, piece(at + 1, to)?)),
+        _ => None,
+    }
+}
+
+/// Whether a token stands in no bracket within the one that opens at `open`.
+fn is_outside(reader: &Reader<'_>, open: usize, at: usize) -> bool {
+    (open + 1..at).all(|it| {
+        !matches!(reader.kind(it), Some(Kind::Open(_)))
+            || reader.partner(it).is_some_and(|close| close < at)
+    })
+}
+
+/// The first token of the value that ends with a token: a name with what follows it, a call, brackets, `prev` of a name.
+fn value_start(reader: &Reader<'_>, mut last: usize) -> Option<usize> {
+    loop {
+        match reader.kind(last)? {
+            Kind::Close(_) => {
+                let open = reader.partner(last)?;
+                let follows = open > 0 && reader.ends_value(open - 1);
+                let touches = follows && reader.span(open - 1).end == reader.span(open).start;
+                if !touches {
+                    let is_prev = open > 0 && reader.word(open - 1) == "prev";
+                    return Some(if is_prev { open - 1 } else { open });
+                }
+                last = open - 1;
+            }
+            Kind::Word(Word::Free) => {
+                let before = last.checked_sub(1)?;
+                match reader.word(before) {
+                    "." => last = before.checked_sub(1)?,
+                    "prev" => return Some(before),
+                    _ => return Some(last),
+                }
+            }
+            Kind::Word(
+                Word::Item | Word::Declaration | Word::Inner | Word::Later | Word::Foreign,
+            )
+            | Kind::Number
+            | Kind::Text
+            | Kind::Open(_)
+            | Kind::Sign(_) => return Some(last),
+        }
+    }
+}
+
+/// The axes of a value that is a declared name, as they are written.
+fn declared(reader: &Reader<'_>, first: usize, end: usize) -> Option<Vec<String>> {
+    let first = if reader.word(first) == "prev" { first + 1 } else { first };
+    if first + 1 != end {
+        return None;
+    }
+    let name = reader.word(first);
+    let count = reader.scan.tokens.len();
+    let is_free = |at: usize| matches!(reader.kind(at), Some(Kind::Word(Word::Free)));
+    (0..count).filter(|it| reader.word(*it) == name).find_map(|at| {
+        let mut colon = at + 1;
+        while reader.word(colon) == "," && is_free(colon + 1) {
+            colon += 2;
+        }
+        let open = colon + 1;
+        if reader.word(colon) != ":" || reader.word(open) != "[" {
+            return None;
+        }
+        let close = reader.partner(open)?;
+        let mut axes = Vec::new();
+        let mut from = open + 1;
+        for it in open + 1..=close {
+            if it == close || reader.word(it) == "," && is_outside(reader, open, it) {
+                axes.push(text(reader, from, it)?);
+                from = it + 1;
+            }
+        }
+        Some(axes)
+    })
+}
+
+/// The source of the tokens `from..to`, if it is short.
+fn text(reader: &Reader<'_>, from: usize, to: usize) -> Option<String> {
+    if from >= to {
+        return None;
+    }
+    let text = &reader.source[reader.span(from).to(reader.span(to - 1)).range()];
+    let short = text.len() <= 60 && !text.contains(|it: char| it.is_control());
+    short.then(|| text.to_owned())
+}
