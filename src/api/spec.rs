@@ -182,7 +182,46 @@ impl Spec {
             sources.add(source);
         }
         let program = self.inner.program.clone();
-        Spec::check(Arc::new(Inner { sources, program, parsed }), Some(cell), &settings)
+        let inner = Arc::new(Inner { sources, program, parsed });
+        Spec::check(inner, Some(cell), &settings).map_err(|error| self.near(cell, set, error))
+    }
+
+    /// Proposes a function for a name in a setting that is none, if the cell can be checked with it.
+    fn near(&self, cell: &str, set: &[(&str, &str)], mut error: SpecError) -> SpecError {
+        let first = self.inner.sources.files().len();
+        let unknown = |it: &Diagnostic| {
+            let is_name = matches!(it.code, Code::UnknownName | Code::UnknownFunction);
+            is_name && usize::from(it.span.file.0) >= first && !it.message.contains("did you mean")
+        };
+        let Some(idx) = error.diagnostics.iter().position(unknown) else { return error };
+        let span = error.diagnostics[idx].span;
+        let name = error.sources.snippet(span).to_owned();
+        let at = usize::from(span.file.0) - first;
+        let most = if name.len() < 6 { 1 } else { 2 };
+        let near = mend::near_functions(&name, most).find(|other| {
+            let (key, value) = set[at];
+            let value = value.replace(&name, other);
+            let mut set = set.to_vec();
+            set[at] = (key, &value);
+            Spec::check_settings(self, cell, &set).is_ok()
+        });
+        if let Some(other) = near {
+            let found = &mut error.diagnostics[idx];
+            found.message = format!("{}; did you mean `{other}`?", found.message);
+        }
+        error
+    }
+
+    /// Whether settings can be checked; nothing is proposed.
+    fn check_settings(&self, cell: &str, set: &[(&str, &str)]) -> Result<(), Vec<Diagnostic>> {
+        let mut settings = Settings::default();
+        for (idx, (name, value)) in set.iter().enumerate() {
+            let source = SourceFile::new(SETTING, format!("{name}={value}"));
+            let file = FileId((self.inner.sources.files().len() + idx) as u16);
+            settings.values.push(syntax::parse_setting(&source, file)?);
+        }
+        let (_, found) = found(&self.inner.program, &[], Some(cell), &settings, None);
+        if diag::has_errors(&found) { Err(found) } else { Ok(()) }
     }
 }
 

@@ -3,6 +3,8 @@
 //! A name that is near by its letters may mean something else altogether: `sinh` is no slip of `sin`. So what other
 //! libraries have is looked up before anything is guessed.
 
+use crate::check;
+
 /// How a function of another library is written here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
@@ -17,9 +19,9 @@ pub(super) enum Way {
 use Way::{Called, Missing, Written};
 
 const DEPENDS_ON_DATA: &str = "shapes cannot depend on values, so nothing is selected by them; weigh with `where(cond, v, 0)`";
-const NOT_IN_A_CELL: &str = "a cell computes values of one step; this belongs to the program around it";
-const LOOP_OF_THE_TOOL: &str =
-    "a cell says what one step does, and the tool repeats it over the sequence; older steps are read with `prev`";
+const NOT_IN_A_CELL: &str =
+    "a cell computes values of one step; this belongs to the program around it";
+const LOOP_OF_THE_TOOL: &str = "a cell says what one step does, and the tool repeats it over the sequence; older steps are read with `prev`";
 
 /// The names, by what they are about.
 const NAMES: &[(&[&str], Way)] = &[
@@ -30,8 +32,12 @@ const NAMES: &[(&[&str], Way)] = &[
     (&["asinh", "arcsinh"], Written("log(v + sqrt(v ^ 2 + 1))")),
     (&["acosh", "arccosh"], Written("log(v + sqrt(v ^ 2 - 1))")),
     (&["atanh", "arctanh"], Written("0.5 * log((1 + v) / (1 - v))")),
-    (&["asin", "acos", "atan", "arcsin", "arccos", "arctan", "atan2", "arctan2"],
-        Missing("there are no inverse trigonometric functions; give the angle as an input, or its sine and cosine")),
+    (
+        &["asin", "acos", "atan", "arcsin", "arccos", "arctan", "atan2", "arctan2"],
+        Missing(
+            "there are no inverse trigonometric functions; give the angle as an input, or its sine and cosine",
+        ),
+    ),
     (&["exp2"], Written("2 ^ v")),
     (&["log2"], Written("log(v) / log(2)")),
     (&["log10"], Written("log(v) / log(10)")),
@@ -47,7 +53,10 @@ const NAMES: &[(&[&str], Way)] = &[
     (&["absolute", "fabs"], Called("abs")),
     (&["negative", "neg"], Written("-v")),
     (&["erfc"], Written("1 - erf(v)")),
-    (&["erfinv", "lgamma", "digamma", "gammaln"], Missing("there is no such special function; its values can be given as a const")),
+    (
+        &["erfinv", "lgamma", "digamma", "gammaln"],
+        Missing("there is no such special function; its values can be given as a const"),
+    ),
     (&["sigm", "sig", "logistic", "sigmoid_v2"], Called("sigmoid")),
     (&["logit"], Written("log(v / (1 - v))")),
     (&["relu6"], Written("clamp(v, 0, 6)")),
@@ -106,33 +115,87 @@ const NAMES: &[(&[&str], Way)] = &[
     (&["normalize", "unit_norm"], Called("l2_normalize")),
     (&["layernorm", "layer_normalization"], Called("layer_norm")),
     (&["rmsnorm", "rms_normalization"], Called("rms_norm")),
-    (&["batch_norm", "batchnorm", "batch_normalization", "group_norm", "instance_norm"],
-        Missing("a cell sees one sequence, not the batch; `layer_norm` and `rms_norm` normalise within it")),
-    (&["sort", "argsort", "topk", "median", "quantile", "unique", "searchsorted"], Missing("there is no sorting: which element is where depends on values")),
-    (&["argmin", "nonzero", "count_nonzero", "masked_select", "gather", "scatter", "scatter_add", "take"], Missing(DEPENDS_ON_DATA)),
+    (
+        &["batch_norm", "batchnorm", "batch_normalization", "group_norm", "instance_norm"],
+        Missing(
+            "a cell sees one sequence, not the batch; `layer_norm` and `rms_norm` normalise within it",
+        ),
+    ),
+    (
+        &["sort", "argsort", "topk", "median", "quantile", "unique", "searchsorted"],
+        Missing("there is no sorting: which element is where depends on values"),
+    ),
+    (
+        &[
+            "argmin",
+            "nonzero",
+            "count_nonzero",
+            "masked_select",
+            "gather",
+            "scatter",
+            "scatter_add",
+            "take",
+        ],
+        Missing(DEPENDS_ON_DATA),
+    ),
     (&["any"], Written("max(v)")),
     (&["all"], Written("min(v)")),
     // Products.
     (&["mm", "bmm", "matvec", "mv"], Written("W @ x")),
-    (&["einsum", "tensordot"], Missing("products are written out: `W @ x`, `matmul(a, b)`, `outer(a, b)`, `dot(a, b)`, and `sum(a * b, over D)`")),
+    (
+        &["einsum", "tensordot"],
+        Missing(
+            "products are written out: `W @ x`, `matmul(a, b)`, `outer(a, b)`, `dot(a, b)`, and `sum(a * b, over D)`",
+        ),
+    ),
     (&["inner", "vdot"], Called("dot")),
-    (&["kron"], Missing("there is no Kronecker product; `reshape(outer(a, b), [A * B])` is that of two vectors")),
+    (
+        &["kron"],
+        Missing(
+            "there is no Kronecker product; `reshape(outer(a, b), [A * B])` is that of two vectors",
+        ),
+    ),
     (&["linear", "dense", "addmm", "fully_connected"], Written("W @ x + b")),
     (&["bilinear"], Written("dot(x, W @ y)")),
-    (&["inv", "inverse", "solve", "det", "svd", "qr", "cholesky", "eig"], Missing("there is no linear algebra beyond products; compute it outside and give it as an input or a const")),
-    (&["conv1d", "conv2d", "convolution", "conv"], Missing("a convolution over time reads older steps: `K[0] * prev(u, 1) + K[1] * u`")),
-    (&["embedding"], Missing("declare `input x: index[V]` and `param E: [V, D]`; `E[x]` is the row")),
-    (&["one_hot", "onehot"], Missing("declare `input x: index[V]`; `eye(V)[x]` is the one-hot row")),
+    (
+        &["inv", "inverse", "solve", "det", "svd", "qr", "cholesky", "eig"],
+        Missing(
+            "there is no linear algebra beyond products; compute it outside and give it as an input or a const",
+        ),
+    ),
+    (
+        &["conv1d", "conv2d", "convolution", "conv"],
+        Missing("a convolution over time reads older steps: `K[0] * prev(u, 1) + K[1] * u`"),
+    ),
+    (
+        &["embedding"],
+        Missing("declare `input x: index[V]` and `param E: [V, D]`; `E[x]` is the row"),
+    ),
+    (
+        &["one_hot", "onehot"],
+        Missing("declare `input x: index[V]`; `eye(V)[x]` is the one-hot row"),
+    ),
     // Forms.
     (&["cat", "concatenate", "hstack", "append"], Called("concat")),
     (&["vstack"], Called("stack")),
     (&["split", "chunk", "unbind", "narrow", "index_select"], Written("slice(v, from, to)")),
     (&["view", "resize"], Called("reshape")),
     (&["flatten", "ravel"], Written("reshape(v, [A * B])")),
-    (&["squeeze", "unsqueeze", "expand_dims", "newaxis"], Missing("`reshape(v, [H, 1])` adds an axis and `reshape(v, [H])` takes it away")),
-    (&["expand", "broadcast_to", "tile", "repeat", "broadcast"], Missing("values of fewer axes are repeated by themselves; `outer(ones([N]), v)` is N rows of v")),
+    (
+        &["squeeze", "unsqueeze", "expand_dims", "newaxis"],
+        Missing("`reshape(v, [H, 1])` adds an axis and `reshape(v, [H])` takes it away"),
+    ),
+    (
+        &["expand", "broadcast_to", "tile", "repeat", "broadcast"],
+        Missing(
+            "values of fewer axes are repeated by themselves; `outer(ones([N]), v)` is N rows of v",
+        ),
+    ),
     (&["permute", "swapaxes", "moveaxis", "swapdims", "t"], Called("transpose")),
-    (&["flip", "reverse", "fliplr", "flipud"], Missing("there is no reversal; a const matrix that permutes does it: `P @ v`")),
+    (
+        &["flip", "reverse", "fliplr", "flipud"],
+        Missing("there is no reversal; a const matrix that permutes does it: `P @ v`"),
+    ),
     (&["roll"], Written("concat(slice(v, H - k, H), slice(v, 0, H - k))")),
     (&["pad"], Written("concat(v, zeros([N]))")),
     (&["tril", "triu"], Written("v * (outer(iota(N), ones([N])) >= outer(ones([N]), iota(N)))")),
@@ -144,30 +207,100 @@ const NAMES: &[(&[&str], Way)] = &[
     (&["identity_matrix"], Called("eye")),
     (&["arange", "range"], Called("iota")),
     (&["linspace"], Written("a + (b - a) * iota(N) / (N - 1)")),
-    (&["constant", "tensor", "array", "asarray"], Missing("a number stands as it is; a table is `const C: [N] = [1, 2, 3]`")),
-    (&["astype", "float", "int", "cast", "to"], Missing("there is one type of number; `floor` and `round` give whole ones")),
+    (
+        &["constant", "tensor", "array", "asarray"],
+        Missing("a number stands as it is; a table is `const C: [N] = [1, 2, 3]`"),
+    ),
+    (
+        &["astype", "float", "int", "cast", "to"],
+        Missing("there is one type of number; `floor` and `round` give whole ones"),
+    ),
     (&["len", "size", "shape", "dim"], Missing("sizes are dims: write their names, such as `H`")),
     // Training and randomness.
-    (&["dropout", "Dropout"], Missing("declare `mask d: [H] = bernoulli(1 - p) per step` and write `v * d / (1 - p)`")),
-    (&["zoneout"], Missing("declare `mask d: [H] = bernoulli(p) per step` and write `d * prev h + (1 - d) * new`")),
-    (&["rand", "randn", "random", "random_normal", "randint", "multinomial", "gumbel_softmax"],
-        Missing("the only randomness within a step is a mask: `mask d: [H] = bernoulli(p) per step`; noise can be an input")),
+    (
+        &["dropout", "Dropout"],
+        Missing("declare `mask d: [H] = bernoulli(1 - p) per step` and write `v * d / (1 - p)`"),
+    ),
+    (
+        &["zoneout"],
+        Missing(
+            "declare `mask d: [H] = bernoulli(p) per step` and write `d * prev h + (1 - d) * new`",
+        ),
+    ),
+    (
+        &["rand", "randn", "random", "random_normal", "randint", "multinomial", "gumbel_softmax"],
+        Missing(
+            "the only randomness within a step is a mask: `mask d: [H] = bernoulli(p) per step`; noise can be an input",
+        ),
+    ),
     (&["detach", "stop_gradient"], Called("stop_grad")),
     (&["cond", "ifelse", "select", "switch"], Called("where")),
     (&["scan", "while_loop", "fori_loop", "for_loop"], Missing(LOOP_OF_THE_TOOL)),
     (&["vmap", "pmap", "map", "jit", "grad", "vjp", "checkpoint"], Missing(NOT_IN_A_CELL)),
     (&["print", "assert", "log_prob", "save"], Missing(NOT_IN_A_CELL)),
-    (&["lstm", "gru", "rnn", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell"],
-        Missing("a cell within a cell is a layer: `use std/lstm` and `layer a = Lstm(x = x, H = H)`")),
-    (&["Linear", "Dense", "Embedding", "Conv1d", "LayerNorm", "BatchNorm1d"],
-        Missing("weights are declared: `param W: [H, I], b: [H]`, and read in an equation: `W @ x + b`")),
+    (
+        &["lstm", "gru", "rnn", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell"],
+        Missing(
+            "a cell within a cell is a layer: `use std/lstm` and `layer a = Lstm(x = x, H = H)`",
+        ),
+    ),
+    (
+        &["Linear", "Dense", "Embedding", "Conv1d", "LayerNorm", "BatchNorm1d"],
+        Missing(
+            "weights are declared: `param W: [H, I], b: [H]`, and read in an equation: `W @ x + b`",
+        ),
+    ),
     (&["lambda"], Missing("a function is an item of the file: `fn f(a) = expr`")),
 ];
 
-/// How a name of another library is written here; `is_there` says which functions this version has.
-pub(super) fn way(name: &str, is_there: impl Fn(&str) -> bool) -> Option<Way> {
-    if is_there(name) {
-        return None;
+/// How a name of another library is written here; `None` for one that this version has itself.
+pub(super) fn way(name: &str) -> Option<Way> {
+    let known = NAMES.iter().find(|(names, _)| names.contains(&name)).map(|it| it.1)?;
+    (!check::functions().any(|it| it == name)).then_some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAMES, Way, way};
+    use crate::text::{FileId, SourceFile};
+    use crate::{check, syntax};
+
+    #[test]
+    fn names_stand_once_and_what_they_are_called_is_there() {
+        let mut all: Vec<&str> = NAMES.iter().flat_map(|it| it.0).copied().collect();
+        assert!(all.len() > 150, "{}", all.len());
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+        for (names, way) in NAMES {
+            if let Way::Called(other) = way {
+                assert!(check::functions().any(|it| it == *other), "{names:?}: {other}");
+            }
+        }
     }
-    NAMES.iter().find(|(names, _)| names.contains(&name)).map(|it| it.1)
+
+    #[test]
+    fn what_is_written_for_a_name_can_be_read_and_calls_what_is_there() {
+        for (names, way) in NAMES {
+            let Way::Written(text) = way else { continue };
+            let source = SourceFile::new("", format!("x = {text}"));
+            let read = syntax::parse_setting(&source, FileId(0));
+            assert!(read.is_ok(), "{names:?}: {text}");
+            let lexemes = syntax::lexemes(&source.text);
+            for pair in lexemes.windows(2) {
+                let word = &source.text[pair[0].start..pair[0].end];
+                let calls = pair[0].kind == syntax::LexemeKind::Word
+                    && &source.text[pair[1].start..pair[1].end] == "("
+                    && pair[0].end == pair[1].start;
+                assert!(!calls || check::functions().any(|it| it == word), "{names:?}: {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_function_that_this_version_has_is_no_foreign_one() {
+        assert_eq!(way("tanh"), None);
+        assert_eq!(way("sinh"), Some(Way::Written("(exp(v) - exp(-v)) / 2")));
+    }
 }

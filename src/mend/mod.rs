@@ -10,15 +10,17 @@
 //!
 //! All of it is bounded: [`MAX_TEXT`], [`MAX_FOUND`] and the two budgets of a [`Bench`].
 
+mod foreign;
 mod names;
 mod operators;
 mod same;
 mod slips;
 mod tell;
 
+use crate::check;
 use crate::diag::{self, Applicability, Code, Diagnostic, Fix};
 use crate::syntax::{self, Lexeme, ast};
-use crate::text::{FileId, SourceFile, Span};
+use crate::text::{FileId, SourceFile, Span, distance};
 
 /// In a longer text nothing is tried.
 const MAX_TEXT: usize = 64 << 10;
@@ -72,6 +74,19 @@ pub fn mend(text: &str, tree: &ast::File, found: &mut Vec<Diagnostic>, attempt: 
     bench.operators(found);
     bench.edits(found);
     alone(found);
+}
+
+/// Returns functions that a name may be a slip of, the nearest first; what another library calls so comes alone.
+pub fn near_functions(name: &str, most: usize) -> impl Iterator<Item = &'static str> {
+    let way = foreign::way(name);
+    let mut near: Vec<(usize, &str)> = match way {
+        Some(foreign::Way::Called(other)) => vec![(0, other)],
+        Some(foreign::Way::Written(_) | foreign::Way::Missing(_)) => Vec::new(),
+        None => check::functions().map(|it| (distance(name, it), it)).collect(),
+    };
+    near.retain(|it| it.0 <= most && name.len() <= 64);
+    near.sort_unstable();
+    near.into_iter().map(|it| it.1).take(4)
 }
 
 /// The text, and what may still be tried on it.

@@ -4,6 +4,7 @@ use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::{LexemeKind, ast, is_reserved};
 use crate::text::{FileId, Span, distance};
 
+use super::foreign::{self, Way};
 use super::{Bench, errors, offer, withdraw};
 
 /// How many names are tried in the place of one.
@@ -14,6 +15,7 @@ impl Bench<'_> {
     pub(super) fn names(&mut self, found: &mut Vec<Diagnostic>) {
         self.words_before_names(found);
         self.signs_behind_names(found);
+        self.functions(found);
         for _ in 0..super::MAX_SLIPS {
             let idx = found.iter().position(|it| {
                 matches!(it.code, Code::UnknownName | Code::UnknownDim)
@@ -43,6 +45,48 @@ impl Bench<'_> {
                 found.iter_mut().find(|it| it.code == told.code && it.span == told.span)
             {
                 *it = told;
+            }
+        }
+    }
+
+    /// Functions of other libraries: each is written here in its own way, or is not there. What is near by its letters
+    /// may mean something else.
+    fn functions(&mut self, found: &mut [Diagnostic]) {
+        for idx in 0..found.len() {
+            let it = &found[idx];
+            let is_name = matches!(it.code, Code::UnknownFunction | Code::UnknownName);
+            if !is_name || it.span.file != FileId(0) || !self.is_one_word(it.span) {
+                continue;
+            }
+            let name = &self.text[it.span.range()];
+            let is_called = self.word(self.token_at(it.span.start) + 1) == "(";
+            let is_activation = it.code == Code::UnknownName && !is_called;
+            let Some(way) = foreign::way(name) else { continue };
+            let span = it.span;
+            match way {
+                Way::Called(other) => {
+                    let edits = vec![(span, other.to_owned())];
+                    if self.mends(&edits, found).is_some() {
+                        withdraw(&mut found[idx]);
+                        found[idx].message =
+                            format!("{}; did you mean `{other}`?", found[idx].message);
+                        offer(&mut found[idx], Applicability::Maybe, edits);
+                        self.sure.push(found[idx].clone());
+                    } else if !is_activation {
+                        withdraw(&mut found[idx]);
+                        found[idx].help = Some(format!("it is called `{other}` here"));
+                    }
+                }
+                // A value may bear any name.
+                Way::Written(_) | Way::Missing(_) if is_activation => {}
+                Way::Written(text) => {
+                    withdraw(&mut found[idx]);
+                    found[idx].help = Some(format!("it is written `{text}` here"));
+                }
+                Way::Missing(text) => {
+                    withdraw(&mut found[idx]);
+                    found[idx].help = Some(text.to_owned());
+                }
             }
         }
     }
@@ -167,7 +211,16 @@ impl Bench<'_> {
             out.push((distance(name, text).min(most.max(1)), text.clone()));
         }
         let words = self.lexemes.iter().filter(|it| it.kind == LexemeKind::Word);
-        for word in words.map(|it| &self.text[it.start..it.end]) {
+        let words = words.map(|it| &self.text[it.start..it.end]);
+        // A hyper may be a function.
+        let is_foreign = foreign::way(name).is_some();
+        let mut words: Vec<&str> = words.collect();
+        if !is_foreign {
+            for it in crate::check::functions() {
+                words.push(it);
+            }
+        }
+        for word in words {
             let same = word.eq_ignore_ascii_case(name);
             let near = word.len().abs_diff(name.len()) <= most && name.len() <= 64;
             let far = if same {

@@ -129,9 +129,7 @@ impl Lower<'_, '_> {
         } else if is_less(size, &to) {
             let text = format!("the slice ends at `{to}`; the axis has `{size}` elements");
             Some(out(bounds[1].span(), text))
-        } else if !is_less(&from, &to)
-            && (to.sub(&from).ok()).and_then(|it| it.as_number()).is_some()
-        {
+        } else if from.add(&Dim::number(1)).is_ok_and(|it| is_less(&to, &it)) {
             Some(out(span, format!("the slice {from} .. {to} is empty")))
         } else {
             None

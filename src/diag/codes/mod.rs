@@ -141,6 +141,7 @@ codes! {
     UnusedName = "W0608",
     IdleUse = "W0609",
     IdleAllow = "W0610",
+    DecidingMask = "W0611",
 }
 
 impl Code {

@@ -223,4 +223,31 @@ cell A {
 }
 ",
     },
+    Entry {
+        code: Code::DecidingMask,
+        title: "a mask that decides, or stands under a function that is not affine",
+        text: "\
+In training a mask holds bits, in evaluation the probability of its ones. As a
+factor or a term that gives the mean of what training computes. As a condition
+it does not: `where(m, a, b)` then always takes `a`, and `m > 0.5` is the same
+at every step. Write the choice as a product.",
+        wrong: "\
+cell A {
+  input x: []
+  state h: []
+  mask keep: [] = bernoulli(0.9) per step
+  h = where(keep, prev h, tanh(x))
+  output h
+}
+",
+        right: "\
+cell A {
+  input x: []
+  state h: []
+  mask keep: [] = bernoulli(0.9) per step
+  h = keep * prev h + (1 - keep) * tanh(x)
+  output h
+}
+",
+    },
 ];
