@@ -123,7 +123,7 @@ fn choice(ast: &ast::Cell, span: Span) -> Option<(String, bool)> {
         }
     }
     let (args, is_whole) = call?;
-    let [Arg::Positional(m), Arg::Positional(a), Arg::Positional(b)] = &args[..] else {
+    let [Arg::Positional(m), Arg::Positional(a), Arg::Positional(b)] = args else {
         return None;
     };
     let factor = |it: &Expr| match &it.kind {
