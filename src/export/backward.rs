@@ -15,7 +15,10 @@ struct Line {
 /// Returns the source of a cell whose equations are those of the printed backward step of `cell`.
 pub fn source(cell: &ast::Cell, printed: &str) -> String {
     let is_declared = |it: &ast::Decl| {
-        matches!(it.kind, ast::DeclKind::Dims(_) | ast::DeclKind::Hyper(_) | ast::DeclKind::Group(..))
+        matches!(
+            it.kind,
+            ast::DeclKind::Dims(_) | ast::DeclKind::Hyper(_) | ast::DeclKind::Group(..)
+        )
     };
     let decls = cell.decls.iter().filter(|it| is_declared(it)).cloned().collect();
     let head = ast::Cell { decls, doc: None, ..cell.clone() };
@@ -95,7 +98,10 @@ mod tests {
         let (tree, _) = syntax::parse(&file, FileId(0));
         let ast::Item::Cell(cell) = &tree.items[0] else { panic!("it is a cell") };
         let text = source(cell, PRINTED);
-        assert!(text.contains("let d_x = d_y * W + 1\n") && text.contains("input d_y: []\n"), "{text}");
+        assert!(
+            text.contains("let d_x = d_y * W + 1\n") && text.contains("input d_y: []\n"),
+            "{text}"
+        );
         let (_, found) = syntax::parse(&SourceFile::new("", text), FileId(0));
         assert!(found.is_empty(), "{found:?}");
     }
