@@ -103,6 +103,7 @@ impl Command {
             Command::List(it) => it.json,
             Command::Bench(it) => it.json,
             Command::Init(_)
+            | Command::Graph(_)
             | Command::Show(_)
             | Command::Explain(_)
             | Command::Convert(_)
