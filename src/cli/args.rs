@@ -1,5 +1,6 @@
 //! What can stand on the command line. Help texts, completions and the dispatch all come from here.
 
+mod check;
 mod graph;
 
 use std::ffi::OsString;
@@ -8,11 +9,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::values::{Denied, bytes, denied, seed, setting, tolerance, warning};
+use super::values::{bytes, seed, setting, tolerance};
 use crate::data::{Decimal, Missing, TableOptions};
-use crate::diag::Code;
 use crate::exec::EngineKind;
 use crate::plan::pipeline;
+pub use check::{CheckArgs, MessageFormat};
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 
 /// A compiler for recurrent neural-network cells.
@@ -90,28 +91,6 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-impl Command {
-    /// Whether standard output is to be one JSON document.
-    pub fn wants_json(&self) -> bool {
-        match self {
-            Command::Check(it) => it.format() == MessageFormat::Json,
-            Command::Compile(it) => it.json,
-            Command::Run(it) => it.data.json,
-            Command::Grad(it) => it.data.json,
-            Command::Gradcheck(it) => it.json,
-            Command::Test(it) => it.json,
-            Command::List(it) => it.json,
-            Command::Bench(it) => it.json,
-            Command::Init(_)
-            | Command::Graph(_)
-            | Command::Show(_)
-            | Command::Explain(_)
-            | Command::Convert(_)
-            | Command::Completions(_) => false,
-        }
-    }
-}
-
 /// Which cell, and what is set in it.
 #[derive(Debug, Args)]
 pub struct CellArgs {
@@ -125,62 +104,6 @@ pub struct CellArgs {
     /// Sets a dim or hyper: I=3, dt=0.5, 'act=leaky_relu(0.2)'; the last of a name wins
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
-}
-
-/// `rnnc check`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc check cells/*.rnn\n  rnnc check cells/ --deny warnings --allow W0603\n  \
-    rnnc check my.rnn --fix\n  rnnc check - --json < my.rnn"
-)]
-pub struct CheckArgs {
-    /// Files, `-`, artifacts, std/NAME, or folders in which all .rnn files are checked
-    #[arg(required = true)]
-    pub specs: Vec<OsString>,
-    /// How diagnostics are told: text for people; the others on standard output, for tools
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub message_format: Option<MessageFormat>,
-    /// --message-format json
-    #[arg(long, conflicts_with = "message_format")]
-    pub json: bool,
-    /// Applies the edits that are sure to the files, then tells what is left
-    #[arg(long)]
-    pub fix: bool,
-    /// Warnings that are not told, by their codes
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = warning)]
-    pub allow: Vec<Code>,
-    /// More warnings
-    #[arg(long)]
-    pub pedantic: bool,
-    /// Warnings that fail the check: codes, or `warnings` for all
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = denied)]
-    pub deny: Vec<Denied>,
-    /// Prints how long each stage took
-    #[arg(long)]
-    pub timings: bool,
-}
-
-impl CheckArgs {
-    /// How diagnostics are told.
-    pub fn format(&self) -> MessageFormat {
-        let json = if self.json { MessageFormat::Json } else { MessageFormat::Text };
-        self.message_format.unwrap_or(json)
-    }
-}
-
-/// How diagnostics are told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum MessageFormat {
-    /// With the lines of the source, for people.
-    Text,
-    /// A line each.
-    Short,
-    /// One JSON document.
-    Json,
-    /// Workflow commands of GitHub.
-    Github,
-    /// SARIF 2.1.0.
-    Sarif,
 }
 
 /// What `compile --emit` prints.

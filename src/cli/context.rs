@@ -8,7 +8,6 @@ use std::time::Instant;
 use super::args::ColorChoice;
 use super::error::{CliError, shown};
 use crate::data::{self, DataError, MAX_STREAM, Place};
-use crate::diag::Diagnostic;
 use crate::diag::render::{self, Style};
 use crate::diag::{Diagnostic, json};
 use crate::text::SourceMap;

@@ -76,7 +76,7 @@ fn run() -> u8 {
     let mut ctx = Context::new(cli.quiet, cli.color);
     let done = dispatch(&mut ctx, &cli.command).or_else(|error| {
         // Whoever reads JSON gets one document in any case.
-        if cli.command.wants_json() {
+        if wants_json(&cli.command) {
             ctx.json_failure(&error)?;
         }
         Err(error)
@@ -89,6 +89,27 @@ fn run() -> u8 {
             ctx.report(&error);
             error.exit_code()
         }
+    }
+}
+
+/// Whether standard output is to be one JSON document.
+fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Check(it) => it.format() == args::MessageFormat::Json,
+        Command::Compile(it) => it.json,
+        Command::Run(it) => it.data.json,
+        Command::Grad(it) => it.data.json,
+        Command::Gradcheck(it) => it.json,
+        Command::Test(it) => it.json,
+        Command::List(it) => it.json,
+        Command::Bench(it) => it.json,
+        Command::Compare(it) => it.json,
+        Command::Init(_)
+        | Command::Graph(_)
+        | Command::Show(_)
+        | Command::Explain(_)
+        | Command::Convert(_)
+        | Command::Completions(_) => false,
     }
 }
 
