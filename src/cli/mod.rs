@@ -92,27 +92,6 @@ fn run() -> u8 {
     }
 }
 
-/// Whether standard output is to be one JSON document.
-fn wants_json(command: &Command) -> bool {
-    match command {
-        Command::Check(it) => it.format() == args::MessageFormat::Json,
-        Command::Compile(it) => it.json,
-        Command::Run(it) => it.data.json,
-        Command::Grad(it) => it.data.json,
-        Command::Gradcheck(it) => it.json,
-        Command::Test(it) => it.json,
-        Command::List(it) => it.json,
-        Command::Bench(it) => it.json,
-        Command::Compare(it) => it.json,
-        Command::Init(_)
-        | Command::Graph(_)
-        | Command::Show(_)
-        | Command::Explain(_)
-        | Command::Convert(_)
-        | Command::Completions(_) => false,
-    }
-}
-
 fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
     match command {
         Command::Check(args) => check::check(ctx, args),
