@@ -376,12 +376,13 @@ class GruD(nn.Module):
         value, mask, delta = x["x"], x["m"], x["delta"]
         decay = torch.exp(-torch.clamp(delta * self.gamma_x + self.gamma_x_bias, min=0.0))
         guess = decay * s["seen"] + (1 - decay) * self.mean
-        value = mask * value + (1 - mask) * guess
+        # What is not seen may be anything, and the choice itself has no gradient.
+        value, seen = (torch.where(mask > 0, value, it) for it in (guess, s["seen"]))
         h = torch.exp(-torch.relu(self.gamma_h(delta))) * s["h"]
         joined = torch.cat((value, h, mask), 1)
         z, r = torch.sigmoid(self.zl(joined)), torch.sigmoid(self.rl(joined))
         h = (1 - z) * h + z * torch.tanh(self.hl(torch.cat((value, r * h, mask), 1)))
-        return {"h": h}, {"h": h, "seen": mask * x["x"] + (1 - mask) * s["seen"]}
+        return {"h": h}, {"h": h, "seen": seen}
 
 
 def clocks():
