@@ -10,6 +10,7 @@ use super::layer::{self, Element, Given, Inner, Of, Ready, Splice, Store};
 use super::layout;
 use super::lower::{Carried, Lower, Phase, Scope};
 use super::masks;
+use super::order;
 use super::pieces::{self, Pieces};
 use super::shapes;
 use super::show;
@@ -18,7 +19,6 @@ use crate::diag::{self, Applicability, Code, Diagnostic};
 use crate::hir::{CellId, DefKind, EquationId, Tree};
 use crate::ir::{self, Const, Init, Input, InputRole, Loss, Output, Param};
 use crate::text::id::Id;
-use crate::text::order;
 
 /// Checks a cell. It is given back when nothing is wrong with it; what is wrong is in `sink`.
 pub(super) fn check(

@@ -13,6 +13,7 @@ pub mod expr;
 mod fold;
 mod items;
 mod masks;
+pub(crate) mod order;
 mod program;
 mod references;
 mod report;

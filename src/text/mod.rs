@@ -4,7 +4,6 @@
 //! somebody wants to read them.
 
 pub mod id;
-pub(crate) mod order;
 pub(crate) mod work;
 
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Where a constant, a size or a shape is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Lower, Operand, Scope, Value};
 use crate::check::consts;
@@ -52,7 +52,8 @@ impl Lower<'_, '_> {
         what: &str,
     ) -> Option<i64> {
         let constant = self.constant_expr(expr, scope, what)?;
-        let asked = self.hypers.numbers.sizes_in(&constant);
+        let mut asked = BTreeSet::new();
+        self.hypers.numbers.sizes_in(&constant, &mut asked);
         let dims = &self.names.dims;
         let mut sizes = BTreeMap::new();
         for name in asked {
