@@ -25,8 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "text", "diag", "syntax", "ir", "hir", "check", "derive", "plan", "exec", "data",
-            "api", "export", "graph",
+            "text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "plan", "exec",
+            "data", "api", "export", "graph",
         ],
     ),
 ];

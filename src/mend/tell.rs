@@ -127,7 +127,8 @@ impl Bench<'_> {
                 unexpected(span, format!("expected another sign, found `{found}`"))
                     .help(format!("these fit here: {}", list.join(", ")))
             }
-            How::Extra if slip.is_only => {
+            // Of two values side by side neither is known to be too much.
+            How::Extra if slip.is_only && old.code != Code::MissingOperator => {
                 unexpected(span, format!("`{found}` has no place here")).help("remove it")
             }
             How::Extra => kept,

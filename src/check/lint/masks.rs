@@ -67,6 +67,13 @@ pub(super) fn deciding(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
         };
         made.push(next);
     }
+    // The condition of a choice is told with the choice.
+    let choices: Vec<Span> = found.iter().filter(|it| it.fix.is_some()).map(|it| it.span).collect();
+    found.retain(|it| {
+        !choices
+            .iter()
+            .any(|all| *all != it.span && all.start <= it.span.start && it.span.end <= all.end)
+    });
     found
 }
 
