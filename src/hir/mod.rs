@@ -1,6 +1,6 @@
 //! The resolved tree: what every name of a program means.
 //!
-//! [`resolve`] reads the text's trees of all files once. It gives every definition an id and a kind, turns every path into the
+//! [`resolve()`] reads the text's trees of all files once. It gives every definition an id and a kind, turns every path into the
 //! id of a definition, a local or a value of a layer, and every call into a callee with its arguments in the order of the
 //! parameters. What is wrong is reported and becomes an `Error` node, so that a file with errors has a whole tree; whoever
 //! reads one is silent about it. Lowering, warnings, layouts, formulas and editors read this tree, and nothing after it looks a
