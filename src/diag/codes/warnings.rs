@@ -225,7 +225,7 @@ cell A {
     },
     Entry {
         code: Code::DecidingMask,
-        title: "a mask that decides, or stands under a function that is not affine",
+        title: "a mask that decides, or is under a function that is not affine",
         text: "\
 In training a mask holds bits, in evaluation the probability of its ones. As a
 factor or a term that gives the mean of what training computes. As a condition
