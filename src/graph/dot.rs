@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::diagram::{Diagram, Kind, Node, Paint};
+use super::diagram::{Diagram, Kind, Node, Paint, Read};
 
 /// Writes a drawing in the language of `dot`.
 pub fn dot(diagram: &Diagram) -> String {
@@ -40,18 +40,7 @@ fn graph(out: &mut String, diagram: &Diagram, prefix: &str, depth: usize) {
     for (at, node) in diagram.nodes.iter().enumerate() {
         for read in &node.reads {
             let from = &diagram.nodes[read.from.node];
-            let source = match &from.kind {
-                Kind::Frame(inner) => {
-                    let name = from.ports.get(read.from.port);
-                    let end = leaving(inner, name.map_or("", |it| it.as_str()));
-                    format!("{prefix}{}_{end}", read.from.node)
-                }
-                _ => format!("{prefix}{}", read.from.node),
-            };
-            let target = match (&node.kind, read.to) {
-                (Kind::Frame(_), Some(to)) => format!("{prefix}{at}_{to}"),
-                _ => format!("{prefix}{at}"),
-            };
+            let (source, target) = ends(diagram, prefix, at, read);
             let look = match (read.is_rail, dashed(from, node)) {
                 (true, _) => " [color=\"#b3261e\", penwidth=3]",
                 (false, true) => " [style=dashed]",
@@ -62,8 +51,26 @@ fn graph(out: &mut String, diagram: &Diagram, prefix: &str, depth: usize) {
     }
 }
 
+/// Returns the ids of the boxes that a read of the node at `at` joins; those of opened layers are pins within.
+pub(super) fn ends(diagram: &Diagram, prefix: &str, at: usize, read: &Read) -> (String, String) {
+    let from = &diagram.nodes[read.from.node];
+    let source = match &from.kind {
+        Kind::Frame(inner) => {
+            let name = from.ports.get(read.from.port);
+            let end = leaving(inner, name.map_or("", |it| it.as_str()));
+            format!("{prefix}{}_{end}", read.from.node)
+        }
+        _ => format!("{prefix}{}", read.from.node),
+    };
+    let target = match (&diagram.nodes[at].kind, read.to) {
+        (Kind::Frame(_), Some(to)) => format!("{prefix}{at}_{to}"),
+        _ => format!("{prefix}{at}"),
+    };
+    (source, target)
+}
+
 /// The pin through which a value leaves an opened layer.
-pub(super) fn leaving(inner: &Diagram, name: &str) -> usize {
+fn leaving(inner: &Diagram, name: &str) -> usize {
     let is_it = |it: &Node| match &it.kind {
         Kind::Pin(pin) => !pin.is_given() && it.name.as_deref() == Some(name),
         Kind::Box(_) | Kind::Operator | Kind::Move | Kind::Layer(_) | Kind::Frame(_) => false,

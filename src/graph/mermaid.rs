@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::diagram::{Diagram, Kind, Paint};
-use super::dot::{dashed, label, leaving};
+use super::dot::{dashed, ends, label};
 
 /// Writes a drawing as a flowchart.
 pub fn mermaid(diagram: &Diagram) -> String {
@@ -56,18 +56,7 @@ fn graph(out: &mut String, diagram: &Diagram, prefix: &str, depth: usize, links:
     for (at, node) in diagram.nodes.iter().enumerate() {
         for read in &node.reads {
             let from = &diagram.nodes[read.from.node];
-            let source = match &from.kind {
-                Kind::Frame(inner) => {
-                    let name = from.ports.get(read.from.port);
-                    let end = leaving(inner, name.map_or("", |it| it.as_str()));
-                    format!("{prefix}{}_{end}", read.from.node)
-                }
-                _ => format!("{prefix}{}", read.from.node),
-            };
-            let target = match (&node.kind, read.to) {
-                (Kind::Frame(_), Some(to)) => format!("{prefix}{at}_{to}"),
-                _ => format!("{prefix}{at}"),
-            };
+            let (source, target) = ends(diagram, prefix, at, read);
             let arrow = match (read.is_rail, dashed(from, node)) {
                 (true, _) => "==>",
                 (false, true) => "-.->",
