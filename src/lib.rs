@@ -57,6 +57,7 @@ pub mod mend;
 pub mod plan;
 pub mod syntax;
 pub mod text;
+pub mod train;
 
 pub use api::{Artifact, CellSpec, Error, Resolver, Spec, SpecError, UseError};
 pub use exec::{Bound, Engine, EngineOptions};

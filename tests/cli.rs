@@ -19,5 +19,7 @@ mod outputs;
 mod scratch;
 #[path = "cli/sessions.rs"]
 mod sessions;
+#[path = "cli/tasks.rs"]
+mod tasks;
 #[path = "cli/weights.rs"]
 mod weights;

@@ -2,6 +2,7 @@
 
 mod data;
 mod graph;
+mod task;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::diag::Code;
 use crate::plan::pipeline;
 pub use data::{DataArgs, EngineChoice, FloatType, Mode, TableArgs, WeightArgs};
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
+pub use task::TaskArgs;
 
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
@@ -82,6 +84,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Moves weights between the layouts of frameworks
     Convert(ConvertArgs),
+    /// Writes a classic task to train on, with its known best scores
+    Data(TaskArgs),
     /// Compares arrays element by element
     Compare(CompareArgs),
     /// Times a cell, and compares it with what the machine can do
@@ -108,6 +112,7 @@ impl Command {
             | Command::Show(_)
             | Command::Explain(_)
             | Command::Convert(_)
+            | Command::Data(_)
             | Command::Completions(_) => false,
         }
     }

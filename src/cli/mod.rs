@@ -25,6 +25,7 @@ mod output;
 mod progress;
 mod run;
 mod save;
+mod task;
 mod test;
 mod values;
 
@@ -107,6 +108,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Test(args) => test::test(ctx, args),
         Command::Compare(args) => compare::compare(ctx, args),
         Command::Convert(args) => convert::convert(ctx, args),
+        Command::Data(args) => task::data(ctx, args),
         Command::Bench(args) => bench::bench(ctx, args),
         Command::Completions(args) => {
             let mut script = Vec::new();

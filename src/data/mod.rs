@@ -35,7 +35,7 @@ pub use element::{DType, Real32or64};
 pub use error::{ArchiveFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};
 pub use folder::{Folder, FolderError};
-pub use npy::{read_npy, write_npy};
+pub use npy::{read_npy, write_npy, write_npy_whole};
 pub use place::{Place, check_folder, check_writable};
 pub use safetensors::{
     Safetensors, read_safetensors, read_safetensors_with_metadata, write_safetensors,

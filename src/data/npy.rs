@@ -45,15 +45,33 @@ pub(super) fn shape_of(bytes: &[u8]) -> Result<Vec<usize>, DataError> {
 
 /// Writes an array in the order of its axes, whatever its strides are.
 pub fn write_npy<F: Real32or64>(array: &ArrayViewD<'_, F>) -> Vec<u8> {
-    let shape = match array.shape() {
+    let size = F::DTYPE.size();
+    let mut bytes = header(&format!("f{size}"), array.shape(), array.len() * size);
+    for value in array {
+        value.push_le(&mut bytes);
+    }
+    bytes
+}
+
+/// Writes whole numbers, as [`write_npy`] writes others.
+pub fn write_npy_whole(array: &ArrayViewD<'_, i64>) -> Vec<u8> {
+    let mut bytes = header("i8", array.shape(), array.len() * size_of::<i64>());
+    for value in array {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+/// What comes before the elements, with room for these.
+fn header(descr: &str, shape: &[usize], room: usize) -> Vec<u8> {
+    let shape = match shape {
         [length] => format!("({length},)"),
         lengths => {
             let lengths: Vec<String> = lengths.iter().map(usize::to_string).collect();
             format!("({})", lengths.join(", "))
         }
     };
-    let size = F::DTYPE.size();
-    let mut header = format!("{{'descr': '<f{size}', 'fortran_order': False, 'shape': {shape}, }}");
+    let mut header = format!("{{'descr': '<{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let before = MAGIC.len() + 4;
     let data = (before + header.len() + 1).next_multiple_of(ALIGNMENT);
     let spaces = data - before - header.len() - 1;
@@ -61,14 +79,11 @@ pub fn write_npy<F: Real32or64>(array: &ArrayViewD<'_, F>) -> Vec<u8> {
     header.push('\n');
     let length = u16::try_from(header.len()).expect("an array has far fewer than 3000 axes");
 
-    let mut bytes = Vec::with_capacity(data + array.len() * size);
+    let mut bytes = Vec::with_capacity(data + room);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&[1, 0]);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(header.as_bytes());
-    for value in array {
-        value.push_le(&mut bytes);
-    }
     bytes
 }
 

@@ -282,7 +282,7 @@ fn constant(value: &Const, env: &Env) -> Option<f64> {
 }
 
 /// The random numbers of one draw.
-pub(super) struct Bits(ChaCha12Rng);
+pub(crate) struct Bits(ChaCha12Rng);
 
 impl Bits {
     fn new(seed: u64, draw: u64, name: &str) -> Bits {
@@ -308,8 +308,25 @@ impl Bits {
         bits
     }
 
+    /// What decides something other than a param or a mask, such as `data sine`: the purpose has a blank, as no param has.
+    pub(crate) fn of_use(seed: u64, purpose: &str, number: u64) -> Bits {
+        debug_assert!(purpose.contains(' '));
+        Bits::new(seed, number, purpose)
+    }
+
+    /// A whole number below `limit`, each as likely: words beyond the last whole multiple of it are drawn again.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        let rest = (u64::MAX % limit + 1) % limit;
+        loop {
+            let word = self.0.next_u64();
+            if word <= u64::MAX - rest {
+                return word % limit;
+            }
+        }
+    }
+
     /// In (0, 1), both ends left out: 52 bits and a half.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         ((self.0.next_u64() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
     }
 

@@ -22,6 +22,7 @@ pub use bind::{BindError, Bound, bind, known, shapes};
 pub use engine::{Engine, EngineKind, EngineOptions};
 pub use eval::{Program, Value, eval};
 pub use fast::EngineError;
+pub(crate) use init::Bits;
 pub use init::{InitError, init, init_param};
 pub use masks::{Masks, Training};
 pub use reference::{
