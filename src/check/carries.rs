@@ -12,6 +12,7 @@ use crate::hir::{self, DefId, DefKind, Kind};
 use crate::ir::{Carry, Const, Graph, Input, Leaf, Node, NodeId, Op, Shape, Start, TIME};
 use crate::syntax::ast::Role;
 use crate::text::id::Id;
+use crate::text::{Name, order};
 
 /// The graphs of a cell with what it carries.
 pub(super) struct Assembled {
@@ -60,6 +61,7 @@ pub(super) fn assemble(
         });
     }
     let starts = Starts::of_layers(&mut start, names);
+    let inputs: BTreeMap<&Name, &Input> = inputs.iter().map(|it| (&it.name, it)).collect();
     // States first, then in the order of the declarations, however they were asked for.
     let mut pasts: Vec<(usize, Past)> = step.pasts.drain(..).enumerate().collect();
     let is_first = |it: &Past| match it.of {
@@ -106,7 +108,7 @@ pub(super) fn assemble(
             (true, _, Some(state)) => Start::SameAs(*state),
             (true, _, None) => Start::SameAs(names.slot(value.0)),
             (false, _, _) => {
-                let default = default_of(&step, value, inputs);
+                let default = default_of(&step, value, &inputs);
                 let scalar = start.node(&Value::Constant(default, 1), past.span);
                 Start::Node(start.fill(scalar, &past.shape, past.span))
             }
@@ -136,17 +138,14 @@ pub(super) fn assemble(
 }
 
 /// What the past of something that is no state is before the first step.
-fn default_of(step: &Lower<'_, '_>, of: Of, inputs: &[Input]) -> Const {
+fn default_of(step: &Lower<'_, '_>, of: Of, inputs: &BTreeMap<&Name, &Input>) -> Const {
     let default = match step.piece_of(of) {
         Some((layer, ready, piece)) => {
             let element = &step.elements[layer.idx()][of.1 / ready.inner.pieces.len()];
             let default = piece.default.as_ref();
             default.and_then(|it| Splice { element }.constant(it).ok())
         }
-        None => {
-            let name = step.name_of(of);
-            inputs.iter().find(|it| it.name == name).and_then(|it| it.default.clone())
-        }
+        None => inputs.get(&step.name_of(of)).and_then(|it| it.default.clone()),
     };
     default.unwrap_or(Const::Number(0.0))
 }
@@ -154,11 +153,14 @@ fn default_of(step: &Lower<'_, '_>, of: Of, inputs: &[Input]) -> Const {
 /// The start graphs of all layers, copied: where each node of theirs is now.
 struct Starts {
     places: Vec<Vec<Vec<NodeId>>>,
+    /// By layer: the node of its own start graph where each state of it starts, by the state's piece.
+    nodes: Vec<BTreeMap<usize, NodeId>>,
 }
 
 impl Starts {
     fn of_layers(start: &mut Lower<'_, '_>, names: &Declared<'_>) -> Starts {
         let mut places = Vec::with_capacity(names.layers.len());
+        let mut nodes = Vec::with_capacity(names.layers.len());
         for (idx, layer) in names.layers.iter().enumerate() {
             let elements = start.elements[idx].clone();
             let copies = elements.iter().map(|element| {
@@ -166,16 +168,22 @@ impl Starts {
                 start.start_of_layer(ready, element).unwrap_or_default()
             });
             places.push(copies.collect());
+            let carries =
+                layer.iter().flat_map(|it| it.inner.carried.iter().zip(&it.inner.cell.carries));
+            let begins = carries.filter_map(|(of, carry)| match (of, &carry.start) {
+                ((Some(piece), 1), Start::Node(node)) => Some((*piece, *node)),
+                _ => None,
+            });
+            nodes.push(begins.collect());
         }
-        Starts { places }
+        Starts { places, nodes }
     }
 
     /// The start of a state of a layer.
     fn find(&self, step: &Lower<'_, '_>, of: Of) -> Option<NodeId> {
         let (layer, ready, _) = step.piece_of(of)?;
         let count = ready.inner.pieces.len();
-        let carry = ready.inner.carried.iter().position(|it| *it == (Some(of.1 % count), 1))?;
-        let Start::Node(node) = ready.inner.cell.carries[carry].start else { return None };
+        let node = self.nodes[layer.idx()].get(&(of.1 % count))?;
         self.places[layer.idx()].get(of.1 / count)?.get(node.idx()).copied()
     }
 }
@@ -225,7 +233,7 @@ fn computed(start: &mut Lower<'_, '_>, names: &Declared<'_>) {
     }
     let edges: Vec<Vec<usize>> =
         cell.equations.ids().map(|it| reads(it).map(Id::idx).collect()).collect();
-    for idx in super::order::sort(&edges).order {
+    for idx in order::sort(&edges).order {
         if needed.contains(&idx) {
             equation::lower(start, names, hir::EquationId::new(idx));
         }

@@ -10,7 +10,6 @@ use super::layer::{self, Element, Given, Inner, Of, Ready, Splice, Store};
 use super::layout;
 use super::lower::{Carried, Lower, Phase, Scope};
 use super::masks;
-use super::order;
 use super::pieces::{self, Pieces};
 use super::shapes;
 use super::show;
@@ -19,6 +18,7 @@ use crate::diag::{self, Applicability, Code, Diagnostic};
 use crate::hir::{CellId, DefKind, EquationId, Tree};
 use crate::ir::{self, Const, Init, Input, InputRole, Loss, Output, Param};
 use crate::text::id::Id;
+use crate::text::order;
 
 /// Checks a cell. It is given back when nothing is wrong with it; what is wrong is in `sink`.
 pub(super) fn check(

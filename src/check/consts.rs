@@ -17,6 +17,8 @@ pub(super) struct Numbers {
     /// Those that the cell defines itself, each after those that it is made of.
     pub order: Vec<Name>,
     pub env: Env,
+    /// What those are that have no value yet and are polynomials of sizes.
+    sizes: BTreeMap<Name, Dim>,
 }
 
 /// A hyper that is an activation.
@@ -52,6 +54,11 @@ impl Numbers {
         if let Some(number) = value.eval(&self.env) {
             self.env.hypers.insert(name.clone(), number);
         }
+        if !self.env.hypers.contains_key(&name)
+            && let Some(dim) = self.polynomial(&value)
+        {
+            self.sizes.insert(name.clone(), dim);
+        }
         self.order.push(name.clone());
         self.constants.insert(name, value);
     }
@@ -70,19 +77,20 @@ impl Numbers {
     }
 
     /// The dims whose sizes a constant rests on, through hypers too.
-    pub fn sizes_in(&self, constant: &Const, found: &mut BTreeSet<Name>) {
-        match constant {
-            Const::Number(_) => {}
-            Const::Size(dim) => found.extend(dim.names()),
-            Const::Hyper(name) => {
-                if let Some(constant) = self.constants.get(name)
-                    && !is_given(name, constant)
-                {
-                    self.sizes_in(constant, found);
-                }
+    pub fn sizes_in(&self, constant: &Const) -> BTreeSet<Name> {
+        let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let mut open = vec![constant];
+        while let Some(constant) = open.pop() {
+            match constant {
+                Const::Number(_) => {}
+                Const::Size(dim) => found.extend(dim.names()),
+                // A chain of hypers doubles at each of them where it names the one before twice.
+                Const::Hyper(name) if seen.insert(name) => open.extend(self.constants.get(name)),
+                Const::Hyper(_) => {}
+                Const::Apply(_, args) => open.extend(args),
             }
-            Const::Apply(_, args) => args.iter().for_each(|it| self.sizes_in(it, found)),
         }
+        found
     }
 
     /// Whether the outer cell gives a hyper whose value depends on a size.
@@ -94,16 +102,11 @@ impl Numbers {
     /// The value of a constant where dims have these sizes.
     pub fn value_with(&self, constant: &Const, sizes: BTreeMap<Name, i64>) -> Option<f64> {
         let mut env = Env { sizes, ..self.env.clone() };
-        // One hyper may rest on another, in any order; each round but the last finds at least one.
-        let mut grew = true;
-        while std::mem::take(&mut grew) {
-            for (name, value) in &self.constants {
-                if !env.hypers.contains_key(name)
-                    && let Some(number) = value.eval(&env)
-                {
-                    env.hypers.insert(name.clone(), number);
-                    grew = true;
-                }
+        for name in &self.order {
+            if !env.hypers.contains_key(name)
+                && let Some(number) = self.constants.get(name).and_then(|it| it.eval(&env))
+            {
+                env.hypers.insert(name.clone(), number);
             }
         }
         constant.eval(&env)
@@ -126,11 +129,8 @@ impl Numbers {
             Const::Size(dim) => Some(dim.clone()),
             Const::Hyper(name) => match self.env.hypers.get(name) {
                 Some(value) => whole(*value).map(Dim::number),
-                None => match self.constants.get(name)? {
-                    // Only the outer cell knows.
-                    value if is_given(name, value) => None,
-                    value => self.polynomial(value),
-                },
+                // Nothing where only the outer cell knows.
+                None => self.sizes.get(name).cloned(),
             },
             Const::Apply(op, args) => {
                 let args: Option<Vec<Dim>> = args.iter().map(|it| self.polynomial(it)).collect();
@@ -227,5 +227,22 @@ mod tests {
         let numbers = Numbers::default();
         assert_eq!(numbers.whole(&root), Err(None));
         assert_eq!(numbers.whole(&Const::Number(2.5)), Err(Some(2.5)));
+    }
+
+    /// Whoever follows each of the two names finds 2^60 of them.
+    #[test]
+    fn hypers_that_name_the_one_before_twice_are_followed_once() {
+        let hyper = |it: usize| Const::Hyper(format!("k{it}").into());
+        let mut numbers = Numbers::default();
+        numbers.insert("k0".into(), Const::Size(Dim::symbol("H")));
+        for it in 1..=60 {
+            let twice = fold(Pointwise::Add, vec![hyper(it - 1), hyper(it - 1)]);
+            numbers.insert(format!("k{it}").into(), twice);
+        }
+        let all = Dim::symbol("H").mul(&Dim::number(1 << 60)).unwrap();
+        assert_eq!(numbers.whole(&hyper(60)), Ok(all));
+        assert_eq!(numbers.sizes_in(&hyper(60)), BTreeSet::from(["H".into()]));
+        let sizes = BTreeMap::from([("H".into(), 3)]);
+        assert_eq!(numbers.value_with(&hyper(60), sizes), Some((3_u64 << 60) as f64));
     }
 }

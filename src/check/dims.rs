@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::order;
 use super::show;
 use crate::diag::{Applicability, Code, Diagnostic, Fix};
 use crate::hir::{self, DefId, DimKind, Expr, Kind};
 use crate::ir::{self, Dim, Shape};
 use crate::syntax::ast::{self, BinaryOp, Ident};
-use crate::text::{Name, Span};
+use crate::text::{Name, Span, order};
 
 /// More elements than any value may have.
 pub(super) const MOST_ELEMENTS: i64 = 1 << 40;

@@ -6,13 +6,13 @@ use super::consts::{Activation, Hypers};
 use super::declared::Declared;
 use super::layer::Given;
 use super::lower::{Lower, Phase, Scope, Value};
-use super::order;
 use super::show;
 use super::suggest::Suggest;
 use crate::diag::{Code, Diagnostic};
 use crate::hir::{self, ActivationOf, DefKind, Expr, Kind};
 use crate::ir::{self, Const, HyperKind};
 use crate::syntax::ast::{self, Ident};
+use crate::text::order;
 
 /// What was set, the last of each name.
 pub(super) type Settings<'s> = BTreeMap<&'s str, (&'s Ident, &'s ast::Expr)>;

@@ -31,7 +31,7 @@ pub use self::analysis::{Analysis, analyse};
 pub use self::types::{Type, Typed};
 use crate::diag::{self, Diagnostic};
 pub use crate::hir::Program;
-use crate::hir::{self, Cell, CellId, Tree, builtin, order, show, suggest};
+use crate::hir::{self, Cell, CellId, Tree, builtin, show, suggest};
 use crate::ir;
 use crate::syntax::ast;
 

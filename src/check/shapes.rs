@@ -7,12 +7,11 @@ use super::declared::Declared;
 use super::equation;
 use super::layer::Element;
 use super::lower::{Lower, Phase, Value};
-use super::order;
 use crate::diag::{Code, Diagnostic};
 use crate::hir::{DefId, DefKind, Equation, EquationId, Right};
 use crate::ir::{self, NodeId, Shape};
-use crate::text::Span;
 use crate::text::id::Id;
+use crate::text::{Span, order};
 
 /// The shapes of values whose past is read, found without their pasts: new states have their declared shapes, so only circles
 /// among the values themselves are left, and those are reported.

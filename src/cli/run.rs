@@ -1,6 +1,6 @@
 //! `rnnc run`: a sequence goes through a cell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::ArrayD;
 use serde::Serialize;
@@ -174,15 +174,12 @@ fn saved(cell: &ir::Cell, args: &RunArgs, traces: &[Name]) -> Vec<String> {
 
 /// The values to trace, each once; all must be there.
 fn traces(cell: &ir::Cell, names: &[String]) -> Result<Vec<Name>, CliError> {
-    let mut known: Vec<String> = Vec::new();
-    for it in &cell.values {
-        if !known.iter().any(|name| **name == *it.name) {
-            known.push(it.name.to_string());
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let named = cell.values.iter().map(|it| &*it.name);
+    let known: Vec<String> = named.filter(|it| seen.insert(*it)).map(str::to_owned).collect();
     let mut traces: Vec<Name> = Vec::new();
     for name in names.iter().map(|it| it.trim()) {
-        if !known.iter().any(|it| it == name) {
+        if !seen.contains(name) {
             let known = feed::list(&known);
             let message = format!("--trace {name}: there is no such value, only {known}");
             return Err(CliError::Usage(message));

@@ -13,11 +13,14 @@
 //! Most cells have no such slope and no guard: what is under a root or in a logarithm has a range
 //! without 0, as a mean of squares plus 1e-5 has.
 
+use std::collections::BTreeMap;
+
 use crate::ir::pointwise::{ANY, Interval, Row, closed};
 use crate::ir::{
-    Along, Cell, Const, Gradient, Graph, Hyper, HyperKind, Indexed, Leaf, Literal, Move, Node,
-    NodeId, Op, Pointwise, Reduction,
+    Along, Cell, Const, Gradient, Graph, Indexed, Leaf, Literal, Move, Node, NodeId, Op, Pointwise,
+    Reduction,
 };
+use crate::text::Name;
 
 /// For each node of a graph what may be infinite there.
 pub(super) struct Infinite {
@@ -121,6 +124,10 @@ fn is_infinite(node: &Node, args: &[Interval], position: usize) -> bool {
 /// Which values each node can take, as far as that is easily seen.
 fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
     let mut ranges: Vec<Interval> = Vec::with_capacity(graph.nodes().len());
+    let mut hypers = BTreeMap::new();
+    for (name, value) in cell.numbers() {
+        hypers.insert(name, constant(value, &hypers, table));
+    }
     for node in graph.nodes() {
         let of = |it: usize| ranges[node.args[it].idx()];
         let hull = |a: Interval, b: Interval| closed(a.lo.min(b.lo), a.hi.max(b.hi));
@@ -128,7 +135,7 @@ fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
         let range = match &node.op {
             Op::Leaf(Leaf::Mask(_)) => closed(0.0, 1.0),
             Op::Leaf(_) => ANY,
-            Op::Literal(Literal::Scalar(value)) => constant(cell, value, table),
+            Op::Literal(Literal::Scalar(value)) => constant(value, &hypers, table),
             Op::Literal(Literal::Array(_) | Literal::Eye | Literal::Iota) => ANY,
             Op::Map(Pointwise::Mul) if node.args[0] == node.args[1] => positive,
             Op::Map(op) => {
@@ -160,17 +167,14 @@ fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
     ranges
 }
 
-/// The range of a constant, with hypers as they are declared.
-fn constant(cell: &Cell, value: &Const, table: &[Row]) -> Interval {
+/// The range of a constant; `hypers` has those of hypers as they are declared.
+fn constant(value: &Const, hypers: &BTreeMap<&Name, Interval>, table: &[Row]) -> Interval {
     match value {
         Const::Number(value) => closed(*value, *value),
         Const::Size(_) => closed(1.0, f64::INFINITY),
-        Const::Hyper(name) => match cell.hypers.iter().find(|it| it.name == *name) {
-            Some(Hyper { kind: HyperKind::Number(value), .. }) => constant(cell, value, table),
-            Some(_) | None => ANY,
-        },
+        Const::Hyper(name) => hypers.get(name).copied().unwrap_or(ANY),
         Const::Apply(op, args) => {
-            let args: Vec<Interval> = args.iter().map(|it| constant(cell, it, table)).collect();
+            let args: Vec<Interval> = args.iter().map(|it| constant(it, hypers, table)).collect();
             (table[*op as usize].range)(&args)
         }
     }

@@ -9,9 +9,11 @@ mod error;
 
 pub use error::BindError;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::derive::decide;
-use crate::ir::{Cell, Dim, Env, Graph, HyperKind, Literal, Move, Node, Op, Shape};
-use crate::text::{Name, Span};
+use crate::ir::{Cell, Dim, DimDecl, Env, Graph, HyperKind, Literal, Move, Node, Op, Shape};
+use crate::text::{Name, Span, order};
 
 /// No value may have more elements.
 pub const MAX_ELEMENTS: u64 = 1 << 40;
@@ -60,8 +62,9 @@ impl Bound {
     pub fn with(&self, cell: &Cell) -> Result<Bound, BindError> {
         let mut env = self.env.clone();
         // Sizes that follow from others cannot be given.
-        let own = |name: &Name| cell.dims.iter().any(|it| it.name == *name && it.like.is_none());
-        env.sizes.retain(|name, _| own(name));
+        let own = cell.dims.iter().filter(|it| it.like.is_none()).map(|it| &it.name);
+        let own: BTreeSet<&Name> = own.collect();
+        env.sizes.retain(|name, _| own.contains(name));
         bind(cell, env)
     }
 
@@ -164,8 +167,9 @@ pub fn bind(cell: &Cell, env: Env) -> Result<Bound, BindError> {
 
 /// Checks what was set and adds what follows: defaults, `like`, hypers.
 fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
+    let dims: BTreeMap<&Name, &DimDecl> = cell.dims.iter().map(|it| (&it.name, it)).collect();
     for (name, size) in &env.sizes {
-        if let Some(dim) = cell.dims.iter().find(|it| it.name == *name) {
+        if let Some(dim) = dims.get(name) {
             if let Some(like) = &dim.like {
                 return Err(BindError::FollowsDim { name: name.clone(), like: like.clone() });
             }
@@ -187,8 +191,10 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
             return Err(unknown(cell, name));
         }
     }
+    let hypers: BTreeMap<&Name, &HyperKind> =
+        cell.hypers.iter().map(|it| (&it.name, &it.kind)).collect();
     for name in env.hypers.keys() {
-        match cell.hypers.iter().find(|it| it.name == *name).map(|it| &it.kind) {
+        match hypers.get(name) {
             Some(HyperKind::Number(_)) => {}
             Some(HyperKind::Activation(_)) => return Err(BindError::NotANumber(name.clone())),
             None => return Err(unknown(cell, name)),
@@ -232,39 +238,31 @@ fn complete(cell: &Cell, mut env: Env) -> Result<Env, BindError> {
     Ok(env)
 }
 
-/// Adds what follows from known sizes: those of dims that are like others, and hypers.
+/// Adds what follows from known sizes: those of dims that are like others, and hypers. They may be declared in any
+/// order.
 fn follow(cell: &Cell, env: &mut Env) {
-    // A dim may be like one that is itself like another, in any order; each round but the last
-    // resolves at least one.
-    let mut grew = true;
-    while std::mem::take(&mut grew) {
-        for dim in &cell.dims {
-            let Some(like) = &dim.like else { continue };
-            if env.sizes.contains_key(&dim.name) {
-                continue;
-            }
-            // What a dim is like may be a derived one.
-            let derived = cell.derived.iter().find(|(name, _)| name == like);
-            let size = match derived {
-                Some((_, definition)) => env.size(definition),
-                None => env.sizes.get(like).copied(),
-            };
-            if let Some(size) = size {
-                env.sizes.insert(dim.name.clone(), size);
-                grew = true;
-            }
+    // What a dim is like may be a derived one.
+    let derived: BTreeMap<&Name, &Dim> = cell.derived.iter().map(|(it, dim)| (it, dim)).collect();
+    let reads = cell.dims.iter().map(|it| match &it.like {
+        Some(like) => derived.get(like).map_or_else(|| vec![like.clone()], |it| it.names()),
+        None => Vec::new(),
+    });
+    for idx in order::of_names(cell.dims.iter().map(|it| &it.name), reads) {
+        let dim = &cell.dims[idx];
+        let Some(like) = &dim.like else { continue };
+        let size = match derived.get(like) {
+            Some(definition) => env.size(definition),
+            None => env.sizes.get(like).copied(),
+        };
+        if let (Some(size), false) = (size, env.sizes.contains_key(&dim.name)) {
+            env.sizes.insert(dim.name.clone(), size);
         }
     }
-    grew = true;
-    while std::mem::take(&mut grew) {
-        for hyper in &cell.hypers {
-            if let HyperKind::Number(value) = &hyper.kind
-                && !env.hypers.contains_key(&hyper.name)
-                && let Some(value) = value.eval(env)
-            {
-                env.hypers.insert(hyper.name.clone(), value);
-                grew = true;
-            }
+    for (name, value) in cell.numbers() {
+        if !env.hypers.contains_key(name)
+            && let Some(value) = value.eval(env)
+        {
+            env.hypers.insert(name.clone(), value);
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expr::{Expr, Kind};
-use super::order;
 use super::tree::{Equation, Fold, Inner, Local, LocalId, Value};
 use super::walk;
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast;
 use crate::text::id::IdVec;
-use crate::text::{Name, Span};
+use crate::text::{Name, Span, order};
 
 /// A report when a right side has not as many values as names.
 pub(super) fn parts_fault(value: &ast::Value, n_names: usize) -> Option<Diagnostic> {

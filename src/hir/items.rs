@@ -6,7 +6,6 @@ use super::args::Form;
 use super::builtin::{self, Builtin};
 use super::declare::Names;
 use super::expr::{Callee, Expr, Kind};
-use super::order;
 use super::program::Program;
 use super::references::{Owner, Reference, Target};
 use super::report::twice;
@@ -15,8 +14,8 @@ use super::tree::{Callable, CellId, Function, FunctionId, Local, LocalKind};
 use super::walk;
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast::{self, BinaryOp, Ident, Item};
-use crate::text::Span;
 use crate::text::id::{Id, IdVec};
+use crate::text::{Span, order};
 
 /// Nobody reads more diagnostics.
 pub(crate) const MANY: usize = 1000;

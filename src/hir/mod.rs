@@ -13,7 +13,6 @@ pub mod expr;
 mod fold;
 mod items;
 mod masks;
-pub(crate) mod order;
 mod program;
 mod references;
 mod report;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dim::Dim;
 use super::pointwise::Pointwise;
-use crate::text::Name;
+use crate::text::{Name, work};
 
 /// A number that does not change while a sequence runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -41,6 +41,7 @@ impl Env {
 impl Const {
     /// The value, computed in f64; `None` where a dim or hyper is unset.
     pub fn eval(&self, env: &Env) -> Option<f64> {
+        work::count();
         match self {
             Const::Number(value) => Some(*value),
             Const::Size(dim) => env.size(dim).map(|it| it as f64),
@@ -49,6 +50,15 @@ impl Const {
                 let args: Option<Vec<f64>> = args.iter().map(|it| it.eval(env)).collect();
                 Some(op.eval(&args?))
             }
+        }
+    }
+
+    /// The hypers that it reads.
+    pub(crate) fn hypers(&self) -> Vec<Name> {
+        match self {
+            Const::Number(_) | Const::Size(_) => Vec::new(),
+            Const::Hyper(name) => vec![name.clone()],
+            Const::Apply(_, args) => args.iter().flat_map(Const::hypers).collect(),
         }
     }
 

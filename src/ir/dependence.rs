@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::graph::NodeId;
 use super::op::{Leaf, Op};
 use super::{Cell, Graph, Scope};
+use crate::text::order;
 
 /// When a value can be computed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -63,48 +64,17 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
 /// Which carried values only hold back what depends on no state: the past of inputs and of what is
 /// made of inputs.
 pub fn delays(cell: &Cell) -> Vec<bool> {
-    let mut seen = vec![usize::MAX; cell.step.nodes().len()];
-    let reads: Vec<Vec<usize>> = (cell.carries.iter().enumerate())
-        .map(|(idx, it)| carries_below(&cell.step, it.next, idx, &mut seen))
-        .collect();
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); reads.len()];
-    for (reader, read) in reads.iter().enumerate() {
-        read.iter().for_each(|it| readers[*it].push(reader));
-    }
-    // One that reads delays alone is a delay; what reads itself through any chain never becomes one.
-    let mut waits_for: Vec<usize> = reads.iter().map(Vec::len).collect();
-    let mut open: Vec<usize> = (0..reads.len()).filter(|it| waits_for[*it] == 0).collect();
-    let mut delays = vec![false; reads.len()];
-    while let Some(delay) = open.pop() {
-        delays[delay] = true;
-        for reader in &readers[delay] {
-            waits_for[*reader] -= 1;
-            if waits_for[*reader] == 0 {
-                open.push(*reader);
-            }
-        }
-    }
-    delays
-}
-
-/// The carried values that a node depends on, each once. `seen` remembers who came by last.
-fn carries_below(graph: &Graph, root: NodeId, visitor: usize, seen: &mut [usize]) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut open = vec![root];
-    while let Some(at) = open.pop() {
-        if std::mem::replace(&mut seen[at.idx()], visitor) == visitor {
-            continue;
-        }
-        let node = graph.node(at);
-        if let Op::Leaf(Leaf::Carry(carry)) = node.op {
-            found.push(carry);
-        }
-        open.extend(&node.args);
-    }
-    // A carried value may be read by several leaves.
-    found.sort_unstable();
-    found.dedup();
-    found
+    // A carried value waits for its next value, every other node for its operands: what waits for itself through any chain
+    // depends on a state, and what has nothing left to wait for does not.
+    let graph = &cell.step;
+    let reads = graph.ids().map(|id| match graph.node(id).op.leaf() {
+        Some(Leaf::Carry(carry)) => vec![cell.carries[carry].next.idx()],
+        _ => graph.node(id).args.iter().map(|it| it.idx()).collect(),
+    });
+    let reads: Vec<Vec<usize>> = reads.collect();
+    let mut is_free = vec![false; reads.len()];
+    order::without_circles(&reads).into_iter().for_each(|it| is_free[it] = true);
+    cell.carries.iter().map(|it| is_free[it.next.idx()]).collect()
 }
 
 /// Which nodes a state's next value depends on.

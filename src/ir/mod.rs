@@ -30,7 +30,7 @@ pub use pointwise::Pointwise;
 pub use real::Real;
 pub use recurrence::{Recurrence, recurrence};
 
-use crate::text::{Name, Span};
+use crate::text::{Name, Span, order};
 
 /// One cell, checked: no unknown name, no shape mismatch, no cycle can occur in it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -283,6 +283,18 @@ impl Cell {
     pub fn parameter_formula(&self) -> Dim {
         let sizes = self.params.iter().filter(|it| it.trained).map(|it| it.shape.size());
         sizes.into_iter().try_fold(Dim::number(0), |sum, size| sum.add(&size?)).unwrap_or_default()
+    }
+
+    /// Returns the hypers that are numbers, each after those that it reads, without those of a cycle.
+    pub(crate) fn numbers(&self) -> Vec<(&Name, &Const)> {
+        let numbers = self.hypers.iter().filter_map(|it| match &it.kind {
+            HyperKind::Number(value) => Some((&it.name, value)),
+            HyperKind::Activation(_) => None,
+        });
+        let numbers: Vec<(&Name, &Const)> = numbers.collect();
+        let reads = numbers.iter().map(|it| it.1.hypers());
+        let order = order::of_names(numbers.iter().map(|it| it.0), reads);
+        order.into_iter().map(|it| numbers[it]).collect()
     }
 
     /// The position of a carry by its name.

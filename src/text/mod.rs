@@ -4,6 +4,7 @@
 //! somebody wants to read them.
 
 pub mod id;
+pub(crate) mod order;
 pub(crate) mod work;
 
 use std::ops::Range;

@@ -1,10 +1,11 @@
 //! Cells of many small equations, each family growing in another direction.
 
 /// What the families are called.
-pub const FAMILIES: [&str; 4] = ["fold", "lets", "states", "layers"];
+pub const FAMILIES: [&str; 7] = ["fold", "lets", "states", "layers", "named", "hypers", "inputs"];
 
-/// A cell of about `equations` small equations: the iterations of a loop, a chain of `let`s, states of
-/// their own, or layers upon each other (of four each).
+/// A cell of about `equations` small equations: the iterations of a loop, a chain of `let`s, states of their own,
+/// layers upon each other (of four each) in a stack or declared one by one, hypers each of which is made of the one
+/// after it, or inputs whose past is read.
 pub fn source(family: &str, equations: usize) -> String {
     match family {
         "fold" => format!(
@@ -41,18 +42,52 @@ pub fn source(family: &str, equations: usize) -> String {
                  }}"
             )
         }
+        "hypers" => {
+            let last = equations - 1;
+            let hypers = (0..last).map(|it| format!("hyper k{it} = k{} + 1\n", it + 1));
+            let hypers: String = hypers.collect();
+            format!(
+                "cell Large {{
+                   dims H = 4  input x: [H]  state s: [H]
+                   {hypers}
+                   hyper k{last} = sqrt(H)
+                   s = tanh(k0 * prev s + x)
+                   output s
+                 }}"
+            )
+        }
+        "inputs" => {
+            let names: Vec<String> = (0..equations).map(|it| format!("x{it}")).collect();
+            let lets = (1..equations).map(|it| format!("let v{it} = v{} + prev x{it}\n", it - 1));
+            let (names, lets, last) = (names.join(", "), lets.collect::<String>(), equations - 1);
+            format!(
+                "cell Large {{
+                   dims H = 4  input {names}: [H]
+                   let v0 = prev x0
+                   {lets}
+                   output y = v{last}
+                 }}"
+            )
+        }
+        "named" => {
+            let layers = equations.div_ceil(4);
+            let named =
+                (1..layers).map(|it| format!("layer a{it} = Unit(x = a{}, H = H)\n", it - 1));
+            let (named, last) = (named.collect::<String>(), layers - 1);
+            format!(
+                "{UNIT}
+                 cell Large {{
+                   dims H = 4  input x: [H]
+                   layer a0 = Unit(x = x, H = H)
+                   {named}
+                   output y = a{last}
+                 }}"
+            )
+        }
         _ => {
             let layers = equations.div_ceil(4);
             format!(
-                "cell Unit {{
-                   dims I, H
-                   input x: [I]  state h: [H]  param W: [H, I], U: [H, H]
-                   let a = W @ x
-                   let b = U @ prev h
-                   let c = a + b
-                   h = tanh(c)
-                   output h
-                 }}
+                "{UNIT}
                  cell Large {{
                    dims H = 4  input x: [H]
                    layer a[{layers}] = Unit(x = x, H = H)
@@ -62,3 +97,14 @@ pub fn source(family: &str, equations: usize) -> String {
         }
     }
 }
+
+/// What is layered.
+const UNIT: &str = "cell Unit {
+  dims I, H
+  input x: [I]  state h: [H]  param W: [H, I], U: [H, H]
+  let a = W @ x
+  let b = U @ prev h
+  let c = a + b
+  h = tanh(c)
+  output h
+}";

@@ -1,6 +1,6 @@
 //! Where a constant, a size or a shape is asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Lower, Operand, Scope, Value};
 use crate::check::consts;
@@ -52,8 +52,7 @@ impl Lower<'_, '_> {
         what: &str,
     ) -> Option<i64> {
         let constant = self.constant_expr(expr, scope, what)?;
-        let mut asked = BTreeSet::new();
-        self.hypers.numbers.sizes_in(&constant, &mut asked);
+        let asked = self.hypers.numbers.sizes_in(&constant);
         let dims = &self.names.dims;
         let mut sizes = BTreeMap::new();
         for name in asked {

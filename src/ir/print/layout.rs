@@ -1,5 +1,7 @@
 //! Lines: columns for names and shapes, long formulas wrapped.
 
+use crate::text::work;
+
 /// Where lines are broken.
 const WIDTH: usize = 100;
 
@@ -78,6 +80,11 @@ fn best_break(text: &str, room: usize) -> Option<usize> {
     let mut best: Option<(usize, usize)> = None;
     let mut beyond = None;
     for (at, byte) in bytes.iter().enumerate() {
+        // What comes later cannot be better; looking at all of it for each line takes the square of its length.
+        if at > room && best.is_some() {
+            break;
+        }
+        work::count();
         match byte {
             b'(' | b'[' => depth += 1,
             b')' | b']' => depth = depth.saturating_sub(1),
@@ -89,8 +96,8 @@ fn best_break(text: &str, room: usize) -> Option<usize> {
                     continue;
                 }
                 if at > room {
-                    beyond = beyond.or(Some(at));
-                    continue;
+                    beyond = Some(at);
+                    break;
                 }
                 // A sum falls apart more readily than a product, and that than a matrix and its
                 // vector.

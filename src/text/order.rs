@@ -1,5 +1,9 @@
 //! Which of several things comes first: dependencies before users, and the circles that have no order.
 
+use std::collections::BTreeMap;
+
+use super::{Name, work};
+
 /// How many circles are reported; a file with more has one fault that shows in many places.
 const CYCLES: usize = 20;
 
@@ -52,6 +56,38 @@ pub(crate) fn sort(edges: &[Vec<usize>]) -> Sorted {
     sorted
 }
 
+/// Sorts as [`sort`] and leaves out what depends on itself through any chain.
+pub(crate) fn without_circles(edges: &[Vec<usize>]) -> Vec<usize> {
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
+    for (user, edges) in edges.iter().enumerate() {
+        edges.iter().for_each(|it| users[*it].push(user));
+    }
+    let mut waits_for: Vec<usize> = edges.iter().map(Vec::len).collect();
+    let mut order: Vec<usize> = (0..edges.len()).filter(|it| waits_for[*it] == 0).collect();
+    let mut done = 0;
+    while let Some(&next) = order.get(done) {
+        done += 1;
+        for user in &users[next] {
+            work::count();
+            waits_for[*user] -= 1;
+            if waits_for[*user] == 0 {
+                order.push(*user);
+            }
+        }
+    }
+    order
+}
+
+/// Returns the positions of names, each after those of the names that it reads, without those of a cycle.
+pub(crate) fn of_names<'n>(
+    names: impl Iterator<Item = &'n Name>,
+    reads: impl Iterator<Item = Vec<Name>>,
+) -> Vec<usize> {
+    let places: BTreeMap<&Name, usize> = names.enumerate().map(|(at, it)| (it, at)).collect();
+    let edges = reads.map(|it| it.iter().filter_map(|it| places.get(it).copied()).collect());
+    without_circles(&edges.collect::<Vec<Vec<usize>>>())
+}
+
 /// A circle as text: `h -> z -> h`; the middle of a long one is left out.
 pub(crate) fn circle(names: &[&str]) -> String {
     let mut shown: Vec<&str> = names.to_vec();
@@ -66,7 +102,7 @@ pub(crate) fn circle(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{circle, sort};
+    use super::{circle, sort, without_circles};
 
     #[test]
     fn dependencies_come_first_and_circles_are_listed_once() {
@@ -75,6 +111,8 @@ mod tests {
         assert!(sorted.cycles.is_empty());
         let sorted = sort(&[vec![1], vec![2], vec![1], vec![3]]);
         assert_eq!(sorted.cycles, [vec![1, 2], vec![3]]);
+        let edges = [vec![1], vec![], vec![0, 1, 1], vec![3], vec![3, 1], vec![2]];
+        assert_eq!(without_circles(&edges), [1, 0, 2, 5]);
         assert_eq!(circle(&["h", "z"]), "h -> z -> h");
     }
 
