@@ -39,7 +39,7 @@
 //! ```
 //!
 //! The stages are folders; each knows only those before it: [`text`], [`diag`], [`syntax`] and [`ir`], [`hir`], [`check`], [`mod@derive`],
-//! [`exec`], [`data`], [`api`], and the command line.
+//! [`exec`], [`data`], [`train`], [`api`], and the command line.
 
 pub mod api;
 pub mod check;

@@ -18,16 +18,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("derive", &["text", "diag", "ir"]),
     ("plan", &["text", "diag", "ir", "derive"]),
     ("exec", &["text", "diag", "ir", "derive", "plan"]),
-    ("train", &["text", "diag", "ir", "derive", "plan", "exec"]),
     ("data", &["text", "diag"]),
-    ("api", &["text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "exec", "data"]),
+    ("train", &["text", "diag", "ir", "derive", "plan", "exec", "data"]),
+    (
+        "api",
+        &[
+            "text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "exec", "data",
+            "train",
+        ],
+    ),
     ("export", &["text", "diag", "syntax", "ir", "hir"]),
     ("graph", &["text", "syntax", "ir", "derive"]),
     (
         "cli",
         &[
             "text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "plan", "exec",
-            "train", "data", "api", "export", "graph",
+            "data", "train", "api", "export", "graph",
         ],
     ),
 ];
