@@ -1,5 +1,8 @@
 //! The tree itself: who may use whom, how long files are, which words must not stand in it.
 
+#[path = "support/uses.rs"]
+mod uses;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -139,6 +142,37 @@ fn only_the_command_line_prints_and_only_it_and_data_touch_files() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The files of these stages can be read in an order in which each uses only what was read before.
+#[test]
+fn files_of_a_stage_use_each_other_in_one_direction() {
+    let name = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<String>>();
+    for stage in ["hir", "check"] {
+        let mut modules = BTreeMap::new();
+        for path in sources().iter().filter(|it| self::stage(it).as_deref() == Some(stage)) {
+            let inner = path.strip_prefix(root().join("src")).unwrap().with_extension("");
+            let parts = inner.components().map(|it| it.as_os_str().to_string_lossy().into_owned());
+            let module: Vec<String> = parts.filter(|it| it != "mod").collect();
+            if !module.iter().any(|it| it == "tests") {
+                modules.insert(module, code(&fs::read_to_string(path).unwrap()));
+            }
+        }
+        let uses = uses::Files::new(modules).uses();
+        // Uses that are seen: through a re-export of a folder, through one of all names, of a module by its name.
+        for (from, to) in [
+            (&["check", "cell"][..], &["check", "layer", "store"][..]),
+            (&["check", "cell"], &["check", "carries"]),
+            (&["hir", "expr"], &["hir", "id"]),
+            (&["hir", "items"], &["hir", "resolve"]),
+        ] {
+            if stage == from[0] {
+                assert!(uses[&name(from)].contains(&name(to)), "{from:?} uses {to:?}");
+            }
+        }
+        let cycles = uses::cycles(uses);
+        assert!(cycles.is_empty(), "{}", cycles.join("\n"));
+    }
 }
 
 #[test]

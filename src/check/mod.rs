@@ -100,7 +100,9 @@ fn run(
         None => tree.cells.len() == 1,
     };
     // Inner cells come before those that are made of them; what is set holds for the outermost one.
-    let store = layer::Store::default();
+    let store = layer::Store::new(|tree, id, given, store, sink| {
+        cell::check(tree, id, &hypers::Settings::new(), given, store, None, sink)
+    });
     let mut found: BTreeMap<CellId, ir::Cell> = BTreeMap::new();
     let mut done: BTreeSet<CellId> = BTreeSet::new();
     for id in &tree.order {

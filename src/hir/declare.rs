@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 
 use super::fold;
+use super::id::{CellId, DefId, EquationId, GroupId, LayerId};
+use super::kind::{DefKind, ValueKind};
 use super::masks;
 use super::report::twice;
 use super::suggest::Suggest;
-use super::tree::{CellId, Def, DefId, DefKind, EquationId, GroupId, LayerId, ValueKind};
+use super::tree::Def;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ast::{
     self, Decl, DeclKind, DimDecl, DimKind, Expr, ExprKind, Group, HyperDecl, Ident, LayerDecl,

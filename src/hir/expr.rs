@@ -1,7 +1,7 @@
 //! Resolved expressions.
 
 use super::builtin::Signature;
-use super::tree::{CellId, DefId, ExprId, FunctionId, LayerId, LocalId};
+use super::id::{CellId, DefId, ExprId, FunctionId, LayerId, LocalId};
 use crate::ir::Pointwise;
 use crate::syntax::ast::{self, BinaryOp, Ident};
 use crate::text::Span;

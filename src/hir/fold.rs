@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expr::{Expr, Kind};
-use super::tree::{Equation, Fold, Inner, Local, LocalId, Value};
+use super::id::LocalId;
+use super::tree::{Equation, Fold, Inner, Local, Value};
 use super::walk;
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast;

@@ -11,7 +11,10 @@ pub mod builtin;
 mod declare;
 pub mod expr;
 mod fold;
+pub mod id;
 mod items;
+pub mod kind;
+mod known;
 mod masks;
 mod program;
 mod references;
@@ -23,7 +26,9 @@ pub mod tree;
 pub mod walk;
 
 pub use expr::*;
+pub use id::*;
 pub(crate) use items::MANY;
+pub use kind::*;
 pub use program::Program;
 pub use references::{Owner, Reference, References, Target};
 pub(crate) use report::no_size;
@@ -38,7 +43,7 @@ use suggest::Suggest;
 /// Resolves all names of a program.
 pub fn resolve(program: &Program) -> Tree<'_> {
     let mut sink = Vec::new();
-    let mut known = items::collect(program, &mut sink);
+    let mut known = known::collect(program, &mut sink);
     let order = items::order(&mut known, &mut sink);
     let suggest = Suggest::new();
     let mut shared = Shared { sink, suggest, references: Vec::new(), n_exprs: 0 };
@@ -72,7 +77,7 @@ pub(crate) fn resolve_activation<'a>(
     expr: &'a ast::Expr,
 ) -> Option<Result<Expr<'a>, Box<Diagnostic>>> {
     let resolve =
-        |known: &items::Known<'a>, shared: &mut Shared| resolve::activation(known, expr, shared);
+        |known: &known::Known<'a>, shared: &mut Shared| resolve::activation(known, expr, shared);
     let (found, faults) = resolve_setting(tree, resolve);
     let first = faults.into_iter().next();
     found.map(|it| first.map_or(Ok(it), |fault| Err(Box::new(fault))))
@@ -80,9 +85,9 @@ pub(crate) fn resolve_activation<'a>(
 
 fn resolve_setting<'a, T>(
     tree: &Tree<'a>,
-    resolve: impl FnOnce(&items::Known<'a>, &mut Shared) -> T,
+    resolve: impl FnOnce(&known::Known<'a>, &mut Shared) -> T,
 ) -> (T, Vec<Diagnostic>) {
-    let mut known = items::Known::default();
+    let mut known = known::Known::default();
     for function in &tree.functions {
         let id = known.functions.push(function.ast);
         known.functions_by_name.insert(&function.name().name, id);

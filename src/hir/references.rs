@@ -1,6 +1,6 @@
 //! Which name means what: for going to a definition, and for finding all places where something is named.
 
-use super::tree::{CellId, DefId, FunctionId, LocalId};
+use super::id::{CellId, DefId, FunctionId, LocalId};
 use crate::text::{FileId, Span};
 
 /// What a name means.

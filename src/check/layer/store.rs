@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Given, Inner};
-use crate::check::hypers::Settings;
 use crate::diag::Diagnostic;
 use crate::hir::{CellId, Tree};
 
@@ -15,15 +14,24 @@ const MOST_VARIANTS: usize = 10_000;
 /// A cell with some of its hypers given, or the first thing that is wrong then.
 type Variant = Result<Rc<Inner>, Option<Box<Diagnostic>>>;
 
+/// Checks a cell with some of its hypers given.
+type Check = fn(&Tree<'_>, CellId, &Given, &Store, &mut Vec<Diagnostic>) -> Option<Inner>;
+
 /// Checked cells.
-#[derive(Default)]
 pub(in crate::check) struct Store {
+    check: Check,
     plain: RefCell<BTreeMap<CellId, Option<Rc<Inner>>>>,
     variants: RefCell<BTreeMap<(CellId, String), Variant>>,
     n_variants: Cell<usize>,
 }
 
 impl Store {
+    /// Returns an empty store. What checks the variants of a cell is handed in, for it asks the store in turn.
+    pub fn new(check: Check) -> Store {
+        let (plain, variants) = Default::default();
+        Store { check, plain, variants, n_variants: Cell::new(0) }
+    }
+
     /// Keeps what checking a cell by itself gave.
     pub fn keep(&self, cell: CellId, inner: Option<Rc<Inner>>) {
         self.plain.borrow_mut().insert(cell, inner);
@@ -45,9 +53,7 @@ impl Store {
         }
         self.n_variants.set(self.n_variants.get() + 1);
         let mut sink = Vec::new();
-        let found =
-            crate::check::cell::check(tree, cell, &Settings::new(), given, self, None, &mut sink);
-        let found = match found {
+        let found = match (self.check)(tree, cell, given, self, &mut sink) {
             Some(inner) => Ok(Rc::new(inner)),
             None => Err(sink.into_iter().find(Diagnostic::is_error).map(Box::new)),
         };

@@ -5,10 +5,12 @@ use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::args::{self, Form, Matched};
 use crate::hir::builtin::{self, Builtin, Signature};
 use crate::hir::expr::{Activation, ActivationOf, Call, Callee, Expr, Kind, Over};
-use crate::hir::items;
+use crate::hir::id::{FunctionId, LocalId};
+use crate::hir::kind::DefKind;
+use crate::hir::known;
 use crate::hir::references::{Owner, Target};
 use crate::hir::show;
-use crate::hir::tree::{Callable, DefKind, FunctionId, LocalId, LocalKind};
+use crate::hir::tree::{Callable, LocalKind};
 use crate::syntax::ast::{self, Arg, ExprKind, Ident};
 use crate::text::Span;
 use crate::text::id::Id;
@@ -139,7 +141,7 @@ impl<'a> Resolver<'_, 'a> {
         args: &'a [Arg],
         span: Span,
     ) -> Kind<'a> {
-        let form = items::form(self.known.functions[id]);
+        let form = known::form(self.known.functions[id]);
         self.named(args, |it| {
             let at = form.params.iter().position(|param| param.0 == it)?;
             Some(Target::Local(Owner::Function(id), LocalId::new(at)))
@@ -367,7 +369,7 @@ impl<'a> Resolver<'_, 'a> {
             }
             ActivationOf::Function(id) => {
                 self.refer(name.span, Target::Function(id));
-                let form = items::form(self.known.functions[id]);
+                let form = known::form(self.known.functions[id]);
                 self.named(args, |it| {
                     let at = form.params.iter().position(|param| param.0 == it)?;
                     Some(Target::Local(Owner::Function(id), LocalId::new(at)))

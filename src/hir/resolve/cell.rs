@@ -5,11 +5,12 @@ use crate::diag::{self, Code, Diagnostic};
 use crate::hir::declare::{Names, Returned, Source};
 use crate::hir::expr::{Expr, Kind};
 use crate::hir::fold;
-use crate::hir::items::Known;
+use crate::hir::id::{CellId, DefId, EquationId, GroupId, LayerId};
+use crate::hir::kind::DefKind;
+use crate::hir::known::Known;
 use crate::hir::references::{Owner, Target};
 use crate::hir::tree::{
-    Cell, CellId, DefId, DefKind, Dim, DimKind, Equation, Group, GroupId, Hyper, Layer, LayerId,
-    Loss, Output, Type, Value,
+    Cell, Dim, DimKind, Equation, Group, Hyper, Layer, Loss, Output, Type, Value,
 };
 use crate::syntax::ast::{self, ExprKind, Ident, Role, TypeKind};
 use crate::syntax::print_path;
@@ -216,7 +217,7 @@ impl<'a> Resolver<'_, 'a> {
         &mut self,
         names: &Names<'a>,
         groups: &mut IdVec<GroupId, Group<'a>>,
-    ) -> (IdVec<crate::hir::tree::EquationId, Equation<'a>>, IdVec<LayerId, Layer<'a>>) {
+    ) -> (IdVec<EquationId, Equation<'a>>, IdVec<LayerId, Layer<'a>>) {
         let (mut equations, mut layers) = (IdVec::new(), IdVec::new());
         // What the names of a group of consts share is resolved once, and read by each.
         let mut shared: BTreeMap<GroupId, Uses> = BTreeMap::new();

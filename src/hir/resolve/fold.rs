@@ -5,7 +5,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::hir::declare::{Names, Source};
 use crate::hir::expr::Expr;
 use crate::hir::fold;
-use crate::hir::tree::{Fold, Inner, Local, LocalId, LocalKind, Value};
+use crate::hir::id::LocalId;
+use crate::hir::tree::{Fold, Inner, Local, LocalKind, Value};
 use crate::syntax::ast::{self, Ident};
 use crate::text::Span;
 

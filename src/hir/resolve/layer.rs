@@ -6,9 +6,11 @@ use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::declare::{LayerSource, Names};
 use crate::hir::expr::{Kind, Part};
+use crate::hir::id::{CellId, DefId, LayerId};
+use crate::hir::kind::DefKind;
 use crate::hir::references::Target;
 use crate::hir::show;
-use crate::hir::tree::{ArgKind, CellId, Def, DefId, DefKind, Layer, LayerArg, LayerId};
+use crate::hir::tree::{ArgKind, Def, Layer, LayerArg};
 use crate::syntax::ast::{self, Ident, LayerDecl, Path};
 use crate::text::Span;
 

@@ -6,9 +6,11 @@ use super::Resolver;
 use crate::diag::{Code, Diagnostic};
 use crate::hir::declare::Names;
 use crate::hir::expr::{Call, Callee, Expr, Kind};
+use crate::hir::id::DefId;
+use crate::hir::kind::DefKind;
 use crate::hir::references::Target;
 use crate::hir::show;
-use crate::hir::tree::{DefId, DefKind, Layout};
+use crate::hir::tree::Layout;
 use crate::syntax::ast::{self, Arg, BinaryOp, ExprKind, Ident, Path};
 use crate::syntax::print_path;
 

@@ -4,8 +4,10 @@ use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::builtin;
 use crate::hir::expr::{Expr, Kind, Past};
+use crate::hir::id::{DefId, LocalId};
+use crate::hir::kind::DefKind;
 use crate::hir::references::Target;
-use crate::hir::tree::{DefId, DefKind, LocalId, LocalKind};
+use crate::hir::tree::LocalKind;
 use crate::syntax::ast::{self, ExprKind, Ident, Path, Scope};
 use crate::text::Span;
 

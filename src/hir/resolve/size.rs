@@ -3,9 +3,11 @@
 use super::{Place, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::hir::expr::{Expr, Kind};
+use crate::hir::id::{DefId, LocalId};
+use crate::hir::kind::DefKind;
 use crate::hir::references::Target;
 use crate::hir::report::{no_size, unknown_size};
-use crate::hir::tree::{DefId, DefKind, LocalId, LocalKind};
+use crate::hir::tree::LocalKind;
 use crate::syntax::ast::{self, BinaryOp, ExprKind, Ident};
 
 impl<'a> Resolver<'_, 'a> {
