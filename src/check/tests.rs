@@ -342,7 +342,8 @@ fn a_model_has_its_roots_in_the_graph() {
     assert_eq!(found, []);
     let program = Program::single(file);
     let tree = hir::resolve(&program);
-    let (settings, given, store) = Default::default();
+    let (settings, given) = Default::default();
+    let store = super::layer::Store::new(|_, _, _, _, _| None);
     let mut sink = Vec::new();
     let id = tree.cells.ids().next().unwrap();
     let model = super::cell::check(&tree, id, &settings, &given, &store, None, &mut sink);
