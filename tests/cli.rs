@@ -15,6 +15,8 @@ mod memory;
 mod numbers;
 #[path = "cli/outputs.rs"]
 mod outputs;
+#[path = "cli/readings.rs"]
+mod readings;
 #[path = "cli/scratch.rs"]
 mod scratch;
 #[path = "cli/sessions.rs"]

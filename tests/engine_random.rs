@@ -34,7 +34,9 @@ fn noise<F: Real>(seed: u64, shape: &[usize]) -> ArrayD<F> {
 fn inputs<F: Real>(bound: &Bound) -> Inputs<F> {
     let feeds = bound.cell().inputs.iter().zip(bound.input_shapes()).enumerate();
     let feeds = feeds.map(|(at, (input, own))| {
-        let shape = [&[STEPS, LENGTHS.len()], own.as_slice()].concat();
+        let outer = [STEPS, LENGTHS.len()];
+        let outer = if input.per_sequence { &outer[1..] } else { &outer };
+        let shape = [outer, own.as_slice()].concat();
         let array = noise::<F>(3 + at as u64, &shape);
         Some(Feed::Batch(match &input.index {
             Some(dim) => {

@@ -49,7 +49,8 @@ fn noise(seed: u64, shape: &[usize]) -> ArrayD<f64> {
 fn inputs(bound: &Bound, seed: u64) -> Inputs<f64> {
     let cell = bound.cell();
     let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| {
-        let mut shape = vec![STEPS, LENGTHS.len()];
+        let mut shape = if input.per_sequence { vec![] } else { vec![STEPS] };
+        shape.push(LENGTHS.len());
         shape.extend(&bound.input_shapes()[idx]);
         let array = noise(seed + idx as u64, &shape);
         Some(Feed::Batch(match &input.index {
@@ -97,14 +98,19 @@ fn run(
 
 /// The part of the inputs that lies in some steps and sequences.
 fn cut(
+    cell: &ir::Cell,
     inputs: &Inputs<f64>,
     steps: std::ops::Range<usize>,
     batch: std::ops::Range<usize>,
 ) -> Inputs<f64> {
-    let feeds = inputs.feeds.iter().map(|it| {
+    let feeds = inputs.feeds.iter().zip(&cell.inputs).map(|(it, input)| {
         it.as_ref().map(|feed| {
-            let part = feed.array().slice_axis(Axis(0), Slice::from(steps.clone()));
-            Feed::Batch(part.slice_axis(Axis(1), Slice::from(batch.clone())).to_owned())
+            let mut part = feed.array().view();
+            if !input.per_sequence {
+                part.slice_axis_inplace(Axis(0), Slice::from(steps.clone()));
+            }
+            let axis = Axis(usize::from(!input.per_sequence));
+            Feed::Batch(part.slice_axis(axis, Slice::from(batch.clone())).to_owned())
         })
     });
     Inputs::new(feeds.collect())
@@ -123,7 +129,7 @@ fn streaming_equals_batch(cell: &ir::Cell) -> Result<(), String> {
     let whole = run(&bound, &params, &inputs, &declared(cell), &masks(0, 0));
     let mut state = declared(cell);
     for step in 0..STEPS {
-        let part = cut(&inputs, step..step + 1, 0..LENGTHS.len());
+        let part = cut(cell, &inputs, step..step + 1, 0..LENGTHS.len());
         let now = run(&bound, &params, &part, &state, &masks(0, step));
         for (output, (whole, now)) in
             cell.outputs.iter().zip(whole.outputs.iter().zip(&now.outputs))
@@ -149,8 +155,8 @@ fn lengths_equal_running_alone(cell: &ir::Cell) -> Result<(), String> {
     let params = exec::init(&bound, 3).unwrap();
     let clean = inputs(&bound, 4);
     let mut padded = clean.clone();
-    for feed in padded.feeds.iter_mut().flatten() {
-        let Feed::Batch(array) = feed else { continue };
+    for (feed, input) in padded.feeds.iter_mut().zip(&cell.inputs) {
+        let (Some(Feed::Batch(array)), false) = (feed, input.per_sequence) else { continue };
         for (sequence, &length) in LENGTHS.iter().enumerate() {
             array
                 .index_axis_mut(Axis(1), sequence)
@@ -171,7 +177,7 @@ fn lengths_equal_running_alone(cell: &ir::Cell) -> Result<(), String> {
         if length == 0 {
             continue;
         }
-        let alone = cut(&clean, 0..length, sequence..sequence + 1);
+        let alone = cut(cell, &clean, 0..length, sequence..sequence + 1);
         let alone = run(&bound, &params, &alone, &declared(cell), &masks(sequence, 0));
         for (idx, output) in cell.outputs.iter().enumerate() {
             let mine = all.outputs[idx].slice_axis(Axis(0), Slice::from(..length));
@@ -289,7 +295,7 @@ fn gradient(source: &str, param: &str) -> ArrayD<f64> {
     let cell = &spec.cells()[0];
     let bound = bound(cell);
     let params = exec::init(&bound, 7).unwrap();
-    let inputs = cut(&inputs(&bound, 8), 0..1, 0..1);
+    let inputs = cut(cell, &inputs(&bound, 8), 0..1, 0..1);
     let state = declared(cell);
     let call = Call {
         bound: &bound,

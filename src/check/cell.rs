@@ -210,7 +210,9 @@ fn inputs(names: &Declared<'_>, hypers: &Hypers, sink: &mut Vec<Diagnostic>) -> 
             DefKind::Target => InputRole::Target,
             _ => InputRole::Input,
         };
-        inputs.push(Input { name, shape, index, default, role, span: def.name.span });
+        let per_sequence = names.cell.group(id).is_some_and(|it| it.ast.is_per_sequence());
+        let span = def.name.span;
+        inputs.push(Input { name, shape, index, default, per_sequence, role, span });
     }
     sink.append(&mut lower.sink);
     inputs

@@ -122,7 +122,7 @@ impl Case {
             if input.default.is_some() {
                 return None;
             }
-            let mut whole = vec![steps, batch];
+            let mut whole = if input.per_sequence { vec![batch] } else { vec![steps, batch] };
             whole.extend(shape);
             let limit = input.index.as_ref().map(|it| bound.index_limit(it).max(1));
             let mut at = 0u64;
@@ -252,19 +252,24 @@ fn threads(args: &BenchArgs) -> usize {
 
 /// The seconds of one step of one sequence that comes bit by bit.
 fn streamed(engine: &Engine, case: &Case) -> Result<f64, CliError> {
-    let mut stream = engine.stream(&case.params, &case.state, 1)?;
-    let shapes = engine.bound().input_shapes().iter();
-    let inputs: Vec<ArrayD<f32>> = case
-        .inputs
-        .feeds
-        .iter()
-        .zip(shapes)
-        .map(|(feed, shape)| match feed {
-            Some(feed) => feed.array().index_axis(Axis(0), 0).to_owned(),
-            None => ArrayD::zeros(IxDyn(&[&[1], &shape[..]].concat())),
-        })
-        .collect();
-    let inputs: Vec<ArrayViewD<'_, f32>> = inputs.iter().map(|it| it.view()).collect();
+    let bound = engine.bound();
+    let all = bound.cell().inputs.iter().zip(&case.inputs.feeds).zip(bound.input_shapes());
+    let (mut once, mut inputs) = (Vec::new(), Vec::new());
+    for ((input, feed), shape) in all {
+        let zeros = || ArrayD::zeros(IxDyn(&[&[1], &shape[..]].concat()));
+        let array = feed.as_ref().map(Feed::array);
+        match input.per_sequence {
+            true => once.push(array.cloned().unwrap_or_else(zeros)),
+            false => {
+                inputs.push(array.map_or_else(zeros, |it| it.index_axis(Axis(0), 0).to_owned()))
+            }
+        }
+    }
+    fn views(all: &[ArrayD<f32>]) -> Vec<ArrayViewD<'_, f32>> {
+        all.iter().map(|it| it.view()).collect()
+    }
+    let mut stream = engine.stream_with(&case.params, &case.state, 1, &views(&once))?;
+    let inputs = views(&inputs);
     engine.step(&case.params, &inputs, &mut stream)?;
     let begin = Instant::now();
     for _ in 0..STREAMED {

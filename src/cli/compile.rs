@@ -177,6 +177,9 @@ struct Entry {
     /// Whether a stored tensor is a param; else it is a const.
     #[serde(skip_serializing_if = "Option::is_none")]
     trained: Option<bool>,
+    /// Whether an input is given once for each sequence.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    per_sequence: bool,
 }
 
 impl Entry {
@@ -189,11 +192,14 @@ impl Entry {
     }
 
     fn text(&self) -> String {
-        let Entry { name, shape, value, like, trained } = self;
+        let Entry { name, shape, value, like, trained, per_sequence } = self;
         let mut text = name.clone();
         text.extend(shape.as_ref().map(|it| format!(" {it}")));
         text.extend(value.as_ref().map(|it| format!(" = {it}")));
         text.extend(like.as_ref().map(|it| format!(" like {it}")));
+        if *per_sequence {
+            text.push_str(" per sequence");
+        }
         if *trained == Some(false) {
             text.push_str(" (const)");
         }
@@ -227,9 +233,12 @@ impl Summary {
             };
             Entry::valued(&it.name, Some(value))
         });
-        let inputs = cell.inputs.iter().map(|it| match &it.index {
-            Some(dim) => Entry::shaped(&it.name, format!("index[{dim}]")),
-            None => Entry::shaped(&it.name, &it.shape),
+        let inputs = cell.inputs.iter().map(|it| Entry {
+            per_sequence: it.per_sequence,
+            ..match &it.index {
+                Some(dim) => Entry::shaped(&it.name, format!("index[{dim}]")),
+                None => Entry::shaped(&it.name, &it.shape),
+            }
         });
         let params = cell
             .params

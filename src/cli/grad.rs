@@ -224,9 +224,15 @@ fn named<F: Real>(cell: &ir::Cell, gradients: Gradients<F>, layout: Layout) -> V
         all.extend(array.map(|array| Named { name: param.name.to_string(), array }));
     }
     for (input, array) in cell.inputs.iter().zip(gradients.inputs) {
-        // The gradient of a sequence that a batch shares is summed and has no batch axis.
-        let is_shared = |it: &ArrayD<F>| it.ndim() < input.shape.rank() + 2;
-        let array = array.map(|it| if is_shared(&it) { it } else { layout.over_time(it) });
+        // The gradient of what a batch shares is summed and has no batch axis.
+        let has_batch = |it: &ArrayD<F>| {
+            it.ndim() == input.shape.rank() + if input.per_sequence { 1 } else { 2 }
+        };
+        let array = array.map(|it| match (has_batch(&it), input.per_sequence) {
+            (false, _) => it,
+            (true, false) => layout.over_time(it),
+            (true, true) => layout.per_sequence(it),
+        });
         all.extend(array.map(|array| Named { name: format!("input.{}", input.name), array }));
     }
     for (carry, array) in cell.carries.iter().zip(gradients.starts) {

@@ -284,8 +284,9 @@ fn bind(cell: &CellSpec) -> Result<(Bound, Demo), CliError> {
 fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
     let cell = bound.cell();
     let params = exec::init::<f64>(bound, 0)?;
-    let mut inputs =
-        Inputs::new(demo.feeds.into_iter().map(|it| it.map(feed::with_batch)).collect());
+    let feeds = demo.feeds.into_iter().zip(&cell.inputs);
+    let feeds = feeds.map(|(feed, input)| feed.map(|it| feed::with_batch(input, it)));
+    let mut inputs = Inputs::new(feeds.collect());
     inputs.steps = Some(demo::STEPS);
     inputs.batch = Some(1);
     let state = InitialState::declared(cell.carries.len());

@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::ArrayD;
+use ndarray::{ArrayBase, ArrayD, Axis, IxDyn, RawData};
+
+use crate::ir::Input;
 
 /// The value of each param and stored const, in the order of the cell, each in its declared shape.
 ///
@@ -55,7 +57,8 @@ pub(crate) fn fresh() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The values of one input.
+/// The values of one input. One that is given per sequence has no axis of steps: `[B, ...]`, or
+/// `[...]` for all sequences.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Feed<F> {
     /// One sequence each: `[T, B, ...]`.
@@ -70,6 +73,32 @@ impl<F> Feed<F> {
         match self {
             Feed::Batch(array) | Feed::Shared(array) => array,
         }
+    }
+
+    /// How many axes of the array come before those of one value.
+    pub fn outer(&self, input: &Input) -> usize {
+        let steps = usize::from(!input.per_sequence);
+        match self {
+            Feed::Batch(_) => steps + 1,
+            Feed::Shared(_) => steps,
+        }
+    }
+
+    /// What an array that is laid out as this one has for a step of a sequence.
+    pub(crate) fn at<S: RawData>(
+        &self,
+        input: &Input,
+        mut array: ArrayBase<S, IxDyn>,
+        step: usize,
+        sequence: usize,
+    ) -> ArrayBase<S, IxDyn> {
+        if !input.per_sequence {
+            array.index_axis_inplace(Axis(0), step);
+        }
+        if let Feed::Batch(_) = self {
+            array.index_axis_inplace(Axis(0), sequence);
+        }
+        array
     }
 
     /// The array, to change it.
@@ -142,7 +171,8 @@ impl<F> Upstream<F> {
 pub struct Gradients<F> {
     /// For each param its gradient, zeros where it is not used; none for stored consts.
     pub params: Vec<Option<ArrayD<F>>>,
-    /// For each given real input, in the shape of its array; none for the others.
+    /// For each given real input, in the shape of its array: summed over what it is the same for; none
+    /// for the others.
     pub inputs: Vec<Option<ArrayD<F>>>,
     /// For each real carried value the gradient of its start, `[B, ...]`; none for indices. Where a
     /// carry starts as another and was not given itself, its gradient is also part of that of the

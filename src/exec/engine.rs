@@ -120,7 +120,8 @@ pub struct Stream<F> {
 #[derive(Debug)]
 enum Streamed<F> {
     Fast(Box<fast::Stream>),
-    Plain(InitialState<F>),
+    /// The carried values, and the inputs per sequence.
+    Plain(InitialState<F>, Vec<ArrayD<F>>),
 }
 
 #[derive(Clone, Debug)]
@@ -432,22 +433,39 @@ impl Engine {
     }
 
     /// Begins sequences that come step by step: a batch of them, from these starts. All inputs are
-    /// given at every step, those with a default too; masks are as in evaluation.
+    /// given at every step, those with a default too; masks are as in evaluation. A cell with inputs
+    /// per sequence takes [`Engine::stream_with`].
     pub fn stream<F: Real>(
         &self,
         params: &Params<F>,
         state: &InitialState<F>,
         batch: usize,
     ) -> Result<Stream<F>, RunError> {
+        self.stream_with(params, state, batch, &[])
+    }
+
+    /// As [`Engine::stream`], with `[B, ...]` of each input per sequence, in their order: they are
+    /// taken here and not at the steps.
+    pub fn stream_with<F: Real>(
+        &self,
+        params: &Params<F>,
+        state: &InitialState<F>,
+        batch: usize,
+        once: &[ArrayViewD<'_, F>],
+    ) -> Result<Stream<F>, RunError> {
+        self.check_given(once, batch, true)?;
         let shapes = self.bound.input_shapes();
         let numbers = self.bound.step_count().saturating_add(1).saturating_mul(batch as u64);
         let bytes = numbers.saturating_mul(size_of::<F>() as u64);
         if bytes > MAX_BYTES {
             return Err(RunError::TooLarge { what: "a step of the batch".to_owned(), bytes });
         }
-        let feeds = shapes.iter().map(|it| {
+        let mut given = once.iter();
+        let feeds = shapes.iter().zip(&self.bound.cell().inputs).map(|(it, input)| {
             let whole: Vec<usize> = [&[1, batch], &it[..]].concat();
-            Some(Feed::Batch(ArrayD::<F>::zeros(IxDyn(&whole))))
+            let given = if input.per_sequence { given.next() } else { None };
+            let array = given.map(ArrayViewD::to_owned);
+            Some(Feed::Batch(array.unwrap_or_else(|| ArrayD::zeros(IxDyn(&whole)))))
         });
         let mut inputs = Inputs::new(feeds.collect());
         (inputs.steps, inputs.batch) = (Some(1), Some(batch));
@@ -463,14 +481,14 @@ impl Engine {
             Some((fast, call)) => Streamed::Fast(Box::new(fast.stream(call)?)),
             None => {
                 reference::Given::check(call)?;
-                Streamed::Plain(state.clone())
+                Streamed::Plain(state.clone(), once.iter().map(ArrayViewD::to_owned).collect())
             }
         };
         Ok(Stream { outputs, batch, held })
     }
 
-    /// One step of sequences that come step by step: takes `[B, ...]` of each input, gives `[B, ...]`
-    /// of each output. T steps give what one run of T steps gives.
+    /// One step of sequences that come step by step: takes `[B, ...]` of each input that is not given
+    /// per sequence, gives `[B, ...]` of each output. T steps give what one run of T steps gives.
     ///
     /// The fast engine allocates nothing here, unless the params are others than before. A number
     /// that is none is given like any other.
@@ -480,7 +498,7 @@ impl Engine {
         inputs: &[ArrayViewD<'_, F>],
         stream: &'s mut Stream<F>,
     ) -> Result<&'s [ArrayD<F>], RunError> {
-        self.check_step(inputs, stream.batch)?;
+        self.check_given(inputs, stream.batch, false)?;
         let other = || RunError::Data(OTHER_ENGINE.to_owned());
         match (&mut stream.held, self.fast.as_deref()) {
             (Streamed::Fast(held), Some(fast)) if fast.is_own(held) => {
@@ -490,9 +508,16 @@ impl Engine {
                 fast.step(params, inputs, held, outputs)?;
             }
             (Streamed::Fast(_), _) => return Err(other()),
-            (Streamed::Plain(state), _) => {
-                let feeds =
-                    inputs.iter().map(|it| Some(Feed::Batch(it.to_owned().insert_axis(Axis(0)))));
+            (Streamed::Plain(state, once), _) => {
+                let (mut once, mut inputs) = (once.iter(), inputs.iter());
+                let feeds = self.bound.cell().inputs.iter().map(|it| {
+                    let step = |it: &ArrayViewD<'_, F>| it.to_owned().insert_axis(Axis(0));
+                    let array = match it.per_sequence {
+                        true => once.next().cloned(),
+                        false => inputs.next().map(step),
+                    };
+                    array.map(Feed::Batch)
+                });
                 let mut now = Inputs::new(feeds.collect());
                 (now.steps, now.batch) = (Some(1), Some(stream.batch));
                 let outputs = self.step_with(params, &now, state, &mut Masks::Eval)?;
@@ -504,22 +529,28 @@ impl Engine {
         Ok(&stream.outputs)
     }
 
-    fn check_step<F: Real>(
+    /// Looks whether what a stream is given fits the inputs per sequence, or the others.
+    fn check_given<F: Real>(
         &self,
         inputs: &[ArrayViewD<'_, F>],
         batch: usize,
+        per_sequence: bool,
     ) -> Result<(), RunError> {
-        let shapes = self.bound.input_shapes();
-        if inputs.len() != shapes.len() {
-            let (given, own) = (inputs.len(), shapes.len());
-            return Err(RunError::Data(format!("there are {given} inputs, the cell has {own}")));
+        let all = self.bound.cell().inputs.iter().zip(self.bound.input_shapes());
+        let all = all.filter(|it| it.0.per_sequence == per_sequence);
+        let own = all.clone().count();
+        if inputs.len() != own {
+            let which = if per_sequence { " per sequence" } else { "" };
+            let given = inputs.len();
+            let message = format!("there are {given} inputs{which}, the cell has {own}");
+            return Err(RunError::Data(message));
         }
-        let declared = &self.bound.cell().inputs;
-        for ((input, own), declared) in inputs.iter().zip(shapes).zip(declared) {
+        let of = if per_sequence { "sequence" } else { "step" };
+        for (input, (declared, own)) in inputs.iter().zip(all) {
             let given = input.shape();
             if given.first() != Some(&batch) || given[1..] != own[..] {
                 return Err(RunError::Data(format!(
-                    "input `{}` of a step has shape {given:?}, expected [{batch}] and {own:?}",
+                    "input `{}` of a {of} has shape {given:?}, expected [{batch}] and {own:?}",
                     declared.name
                 )));
             }
@@ -530,7 +561,8 @@ impl Engine {
                 if !(value >= 0.0 && value < limit as f64 && value.fract() == 0.0) {
                     let sequence = at / own.iter().product::<usize>().max(1);
                     let name = declared.name.clone();
-                    return Err(RunError::Index { name, step: 0, sequence, value, limit });
+                    let step = (!per_sequence).then_some(0);
+                    return Err(RunError::Index { name, step, sequence, value, limit });
                 }
             }
         }
@@ -546,7 +578,7 @@ impl Engine {
                 same(fast.states(held)).ok_or_else(other)
             }
             (Streamed::Fast(_), _) => Err(other()),
-            (Streamed::Plain(state), _) => Ok(state.0.iter().flatten().cloned().collect()),
+            (Streamed::Plain(state, _), _) => Ok(state.0.iter().flatten().cloned().collect()),
         }
     }
 

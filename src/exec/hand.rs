@@ -63,6 +63,7 @@ pub(crate) fn input(cell: &mut Cell, name: &str, axes: &[&str]) -> NodeId {
         shape: shape.clone(),
         index: None,
         default: None,
+        per_sequence: false,
         role: InputRole::Input,
         span: NOWHERE,
     };

@@ -50,13 +50,13 @@ impl<'c, 'a> Names<'c, 'a> {
         names
     }
 
-    /// Inputs, states, outputs, layers and masks drawn per step, and what is computed of them: gates and lets that
+    /// Inputs that are not given per sequence, states, outputs, layers and masks drawn per step, and what is computed of them: gates and lets that
     /// are computed of params alone are the same in every step.
     fn find_steps(&mut self, cell: &'c Cell<'a>) {
         for (def, it) in cell.defs.pairs() {
             let changes = match it.kind {
-                DefKind::Input
-                | DefKind::State
+                DefKind::Input => cell.group(def).is_none_or(|it| !it.ast.is_per_sequence()),
+                DefKind::State
                 | DefKind::Target
                 | DefKind::Feedback
                 | DefKind::Layer(_)

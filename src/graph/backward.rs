@@ -209,7 +209,7 @@ impl Backward<'_> {
         };
         let given = &mut self.sketch.given;
         let at = *self.pins.entry(key).or_insert_with(|| {
-            given.push(Given { pin, name, shape, note, span: None });
+            given.push(Given { pin, name, shape, note, span: None, per_sequence: false });
             given.len() - 1
         });
         Value::Pin(at, 1)

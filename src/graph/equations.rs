@@ -154,6 +154,7 @@ impl Builder<'_> {
         let given = &self.sketch.given[idx];
         let step = match (&given.pin, self.sketch.is_backward) {
             (_, true) => String::new(),
+            (Pin::Input, _) if given.per_sequence => String::new(),
             (Pin::Old(steps), false) => match (steps.first(), steps.last()) {
                 (Some(first), Some(last)) if first != last => format!("t−{first} … t−{last}"),
                 (first, _) => format!("t−{}", first.copied().unwrap_or(1)),

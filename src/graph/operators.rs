@@ -179,7 +179,8 @@ impl<'a> Drawn<'a> {
                     InputRole::Input => Pin::Input,
                     InputRole::Target => Pin::Target,
                 };
-                (pin, it.name.to_string(), "t".to_owned(), it.shape.to_string())
+                let step = if it.per_sequence { "" } else { "t" };
+                (pin, it.name.to_string(), step.to_owned(), it.shape.to_string())
             }
             Op::Leaf(Leaf::Mask(idx)) => {
                 let it = &self.cell.masks[*idx];

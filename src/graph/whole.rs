@@ -8,7 +8,8 @@ use crate::ir::Cell;
 pub fn diagram(cell: &Cell) -> Diagram {
     let mut whole = Whole::new(cell, false);
     for input in &cell.inputs {
-        whole.given(Pin::Input, &input.name, "t", &input.shape.to_string());
+        let step = if input.per_sequence { "" } else { "t" };
+        whole.given(Pin::Input, &input.name, step, &input.shape.to_string());
     }
     for mask in &cell.masks {
         whole.given(Pin::Mask, &mask.name, "t", &mask.shape.to_string());

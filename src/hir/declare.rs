@@ -365,9 +365,22 @@ impl<'a> Collector<'a, '_> {
         if let (Role::Target, Some(value)) = (role, &group.value) {
             self.misplaced(value.span, "a target has no `=`".to_owned(), "its values are data");
         }
-        if let (Some((_, span)), true) = (&group.per, role != Role::Mask) {
-            let message = format!("`per` does not belong to this {keyword}");
-            self.misplaced(*span, message, "only masks are drawn per step, sequence or run");
+        match (role, &group.per) {
+            (Role::Mask, _) | (_, None) => {}
+            (Role::Input, Some((ast::Scope::Step | ast::Scope::Sequence, _))) => {}
+            (Role::Input, Some((ast::Scope::Run, span))) => {
+                let message = "an input is not given `per run`".to_owned();
+                let help = "write `per sequence` for a value that is the same at all steps of a \
+                            sequence; what is the same for all sequences is a `param`, `const` or \
+                            `hyper`";
+                self.misplaced(*span, message, help);
+            }
+            (_, Some((_, span))) => {
+                let message = format!("`per` does not belong to this {keyword}");
+                let help = "masks are drawn per step, sequence or run, and inputs are given per \
+                            step or sequence";
+                self.misplaced(*span, message, help);
+            }
         }
         if let (Some(teacher), true) = (&group.teacher, role != Role::Feedback) {
             let message = format!("`teacher` does not belong to this {keyword}");

@@ -14,7 +14,7 @@ use crate::text::order;
 pub enum Phase {
     /// Depends on params, masks per run and constants alone: once per call.
     Once,
-    /// Depends on masks per sequence besides: once for every sequence.
+    /// Depends on inputs or masks per sequence besides: once for every sequence.
     PerSequence,
     /// Depends on inputs or masks per step, and on no earlier step: for all steps at once, before the loop.
     BeforeLoop,
@@ -34,6 +34,7 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
             // The past of an input is among the inputs already.
             Some(Leaf::Carry(idx)) if delays[idx] => Phase::BeforeLoop,
             Some(Leaf::Carry(_)) => Phase::Loop,
+            Some(Leaf::Input(idx)) if cell.inputs[idx].per_sequence => Phase::PerSequence,
             Some(Leaf::Input(_)) => Phase::BeforeLoop,
             Some(Leaf::Mask(mask)) => match cell.masks[mask].scope {
                 Scope::Step => Phase::BeforeLoop,

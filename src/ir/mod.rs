@@ -109,7 +109,7 @@ pub enum HyperKind {
     Activation(String),
 }
 
-/// A value per step from outside.
+/// A value from outside, for each step or for each sequence.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// Its name.
@@ -120,6 +120,9 @@ pub struct Input {
     pub index: Option<Dim>,
     /// What it is when it is not given; without one it must be.
     pub default: Option<Const>,
+    /// Whether it is given once for each sequence: it is the same at all steps then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_sequence: bool,
     /// What it is for.
     #[serde(default, skip_serializing_if = "InputRole::is_input")]
     pub role: InputRole,

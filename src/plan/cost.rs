@@ -8,7 +8,8 @@ use super::whole::Plan;
 use crate::ir::dim::DimOverflow;
 use crate::ir::{Contract, Dim, Graph, Move, NodeId, Op, Pointwise};
 
-/// Floating-point operations. What is done once per call and not for each step is not in them.
+/// Floating-point operations. What is done once per call or sequence and not for each step is not in
+/// them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Flops {
     /// Multiplications and additions of products, two for each pair of numbers.
@@ -71,7 +72,8 @@ impl Plan {
     pub fn forward_flops(&self) -> Result<Flops, DimOverflow> {
         let graph = &self.cell.step;
         let mut flops = Flops::default();
-        for id in graph.ids().filter(|it| self.forward.is_each(*it)) {
+        let each = |it: &NodeId| self.forward.is_each(*it) && !self.forward.per_sequence[it.idx()];
+        for id in graph.ids().filter(each) {
             flops.add(graph, id)?;
         }
         Ok(flops)

@@ -4,7 +4,8 @@
 //! Even levels are computed for all rows at once, odd ones step by step. Carried values that depend
 //! on each other's past share a loop (they are a strongly connected component); one that only holds
 //! back what another level gives needs none. So the layers of a stack have loops of their own, and
-//! what lies between them is done for all rows.
+//! what lies between them is done for all rows. Where something is computed once for each sequence, that
+//! is level 0, and levels of rows begin at 2.
 
 use crate::ir::{Graph, NodeId, Op};
 
@@ -19,6 +20,8 @@ pub(super) struct Flow<'g> {
     pub wanted: Vec<bool>,
     /// The nodes whose value is the same for all rows.
     pub once: Vec<bool>,
+    /// The nodes whose value is the same at all steps of a sequence, and is computed once for each.
+    pub per_sequence: Vec<bool>,
 }
 
 /// The carried values of one loop.
@@ -40,6 +43,8 @@ pub(super) struct Levels {
     pub loop_of: Vec<Option<usize>>,
     /// The loop of each carried value.
     pub loop_of_carry: Vec<Option<usize>>,
+    /// The level of what is computed for all rows at once and waits for no loop.
+    pub first: u32,
 }
 
 /// The first level from this one on that is computed for all rows at once.
@@ -91,6 +96,7 @@ impl Flow<'_> {
             loops: Vec::new(),
             loop_of: vec![None; nodes],
             loop_of_carry: vec![None; self.next.len()],
+            first: if self.per_sequence.contains(&true) { 2 } else { 0 },
             needed,
         };
         let mut levels = vec![0; nodes + self.next.len()];
@@ -123,6 +129,9 @@ impl Flow<'_> {
                 true => waits.map(|it| even(levels[it])).max().unwrap_or(0),
                 false => waits.map(|it| levels[it]).max().unwrap_or(0),
             };
+            if vertex >= nodes || !(self.once[vertex] || self.per_sequence[vertex]) {
+                levels[vertex] = levels[vertex].max(all.first);
+            }
             return;
         }
         let own = all.loops.len();
@@ -142,7 +151,7 @@ impl Flow<'_> {
             None => all.loop_of[it] == Some(own),
         };
         let outside = component.iter().flat_map(|it| waits(*it)).filter(|it| !is_own(*it));
-        let level = outside.map(|it| even(levels[it]) + 1).max().unwrap_or(1);
+        let level = outside.map(|it| even(levels[it]) + 1).max().unwrap_or(1).max(all.first + 1);
         component.iter().for_each(|it| levels[*it] = level);
         all.loops.push(Recurrent { carries, level });
     }
@@ -212,6 +221,17 @@ impl Components {
             }
         }
     }
+}
+
+/// Which nodes have one value for each sequence, where `leaf` says so of leaves, and are made of
+/// nothing else but what is the same for all rows.
+pub(super) fn per_sequence(graph: &Graph, once: &[bool], leaf: &dyn Fn(&Op) -> bool) -> Vec<bool> {
+    let mut all: Vec<bool> = Vec::with_capacity(graph.nodes().len());
+    for (node, is_once) in graph.nodes().iter().zip(once) {
+        let own = !node.op.is_leaf() || leaf(&node.op);
+        all.push(!is_once && own && node.args.iter().all(|it| once[it.idx()] || all[it.idx()]));
+    }
+    all
 }
 
 /// Which nodes have one value for all rows, where `leaf` says so of leaves; constants do.

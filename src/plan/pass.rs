@@ -11,6 +11,8 @@ use crate::ir::{Graph, NodeId};
 pub struct Stage {
     /// The carried values that go from step to step; none where all rows are computed at once.
     pub carries: Vec<usize>,
+    /// Whether it is done once for each sequence, and its values are the same at all steps.
+    pub per_sequence: bool,
     /// What is done, in order.
     pub tasks: Tasks,
 }
@@ -32,6 +34,8 @@ pub struct Pass {
     pub stage_of: Vec<Option<usize>>,
     /// Which nodes have one value for all rows.
     pub once: Vec<bool>,
+    /// Which nodes have one value for each sequence.
+    pub per_sequence: Vec<bool>,
     /// Which nodes are needed.
     pub needed: Vec<bool>,
     /// The nodes that are computed as parts of a sum of products.
@@ -65,6 +69,8 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
             (Some(own), _) => Some((levels.loops[*own].level, *own)),
             (None, Some(next)) => {
                 let (level, _) = keys[next.idx()];
+                // The rows of all steps are written.
+                let level = level.max(levels.first);
                 Some((level + level % 2, 0))
             }
             (None, None) => None,
@@ -95,11 +101,14 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
             0 => Vec::new(),
             _ => levels.loops[key.1].carries.clone(),
         };
-        Stage { tasks: scheduler.schedule(at, members, !carries.is_empty()), carries }
+        let per_sequence = members.nodes.iter().any(|it| flow.per_sequence[it.idx()]);
+        let tasks = scheduler.schedule(at, members, !carries.is_empty());
+        Stage { tasks, per_sequence, carries }
     });
     let stages = stages.collect();
     let held = levels.loop_of_carry.iter().map(Option::is_none).collect();
-    Pass { stages, stage_of, once: flow.once, needed: levels.needed, absorbed, held }
+    let Flow { once, per_sequence, .. } = flow;
+    Pass { stages, stage_of, once, per_sequence, needed: levels.needed, absorbed, held }
 }
 
 /// The stage of each node. What costs little is computed where it is read, if that is one place: a
@@ -125,6 +134,7 @@ fn keys(
     let mut readers: Vec<Option<Option<Key>>> = vec![None; keys.len()];
     for id in graph.ids().rev().filter(|it| levels.needed[it.idx()]) {
         let moves = !flow.once[id.idx()]
+            && !flow.per_sequence[id.idx()]
             && levels.loop_of[id.idx()].is_none()
             && sums[id.idx()].is_none()
             && !absorbed[id.idx()]

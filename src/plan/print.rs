@@ -90,6 +90,9 @@ impl Printer<'_> {
     }
 
     fn title(&self, stage: &Stage) -> String {
+        if stage.per_sequence {
+            return "once for each sequence".to_owned();
+        }
         if !stage.is_loop() {
             return "for all rows at once".to_owned();
         }

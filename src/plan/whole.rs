@@ -1,6 +1,6 @@
 //! The plans of both directions of a cell together, from the graphs that the pipeline gives.
 
-use super::flow::{Flow, once};
+use super::flow::{Flow, once, per_sequence};
 use super::pass::{Pass, pass};
 use super::pipeline::{self, Graphs};
 use super::sums::{Sum, row_operands, sums};
@@ -92,11 +92,15 @@ pub fn forward(cell: &Cell, fixed: &Fixed, wanted: &[NodeId]) -> Pass {
 }
 
 pub(super) fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId]) -> Flow<'c> {
+    // Bits per sequence mostly meet what differs from step to step, where multiplying costs less than
+    // keeping the product.
+    let given = |op: &Op| matches!(op, Op::Leaf(Leaf::Input(it)) if cell.inputs[*it].per_sequence);
     let mut flow = Flow {
         graph: &cell.step,
         carry: |op| if let Op::Leaf(Leaf::Carry(carry)) = op { Some(*carry) } else { None },
         next: cell.carries.iter().map(|it| Some(it.next)).collect(),
         wanted: vec![false; once.len()],
+        per_sequence: per_sequence(&cell.step, &once, &given),
         once,
     };
     let outputs = cell.outputs.iter().map(|it| it.node);
@@ -118,6 +122,8 @@ pub(super) fn backward_flow<'a>(
         carry: |op| if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op { Some(*carry) } else { None },
         next: adjoint.carries.clone(),
         wanted: vec![false; once.len()],
+        // It reads rows that forward has for all steps.
+        per_sequence: vec![false; once.len()],
         once,
     };
     let roots = adjoint.inputs.iter().chain(&adjoint.nexts).flatten();

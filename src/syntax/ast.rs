@@ -292,7 +292,14 @@ pub struct Group {
     pub span: Span,
 }
 
-/// How often a mask is drawn.
+impl Group {
+    /// Whether what it declares is the same at all steps of a sequence.
+    pub fn is_per_sequence(&self) -> bool {
+        matches!(self.per, Some((Scope::Sequence, _)))
+    }
+}
+
+/// How often a mask is drawn, or an input is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Scope {
     /// Anew at every step of every sequence.

@@ -112,6 +112,7 @@ impl<'g, 'a> Grower<'g, 'a> {
     fn cell(mut self, name: &str) -> (String, Inner) {
         self.values.push(Named::new("x", &["I"], true, BACK));
         self.values.push(Named::new("s", &[], true, BACK));
+        self.values.push(Named::new("given", &["N"], true, 0));
         // `prev(h, 2)` forbids that a layer is given its old `h`.
         let takes_old = self.is_small && self.tape.pick(2) == 0;
         let mut states = vec![Named::new("h", &["H"], false, if takes_old { 1 } else { BACK })];
@@ -129,7 +130,9 @@ impl<'g, 'a> Grower<'g, 'a> {
         let mut text = format!(
             "cell {name} {{\n  dims I, H, N, V, L = 3, J like N\n  hyper a = 0.3, act = tanh\n"
         );
-        text.push_str("  input x: [I], s: [] = 0.5, token: index[V]\n");
+        text.push_str(
+            "  input x: [I], s: [] = 0.5, token: index[V], given: [N] = 0.25 per sequence\n",
+        );
         for state in &states {
             let learned = self.tape.once_in(4);
             let start =

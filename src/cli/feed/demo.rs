@@ -99,7 +99,7 @@ fn sequence(
     steps: usize,
     bound: &Bound,
 ) -> Result<ArrayD<f64>, Error> {
-    let mut shape = vec![steps];
+    let mut shape = if input.per_sequence { vec![] } else { vec![steps] };
     shape.extend(&bound.input_shapes()[idx]);
     let numbers = shape.iter().fold(1u64, |product, it| product.saturating_mul(*it as u64));
     if numbers > MAX_NUMBERS {
@@ -112,7 +112,7 @@ fn sequence(
     }
     let limit = input.index.as_ref().map(|it| bound.index_limit(it));
     let numbers = numbers as usize;
-    let per_step = numbers / steps;
+    let per_step = if input.per_sequence { numbers } else { numbers / steps };
     let values = (0..numbers).map(|it| {
         let (step, element) = (it / per_step, it % per_step);
         match limit {

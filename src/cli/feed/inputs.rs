@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{ArrayD, Axis};
 
-use super::{Names, counted, evidence, list, misfit, named_arrays, named_file};
+use super::{Names, counted, evidence, list, misfit, named_arrays, named_file, read_as};
 use crate::api::Evidence;
 use crate::cli::args::{DataArgs, TableArgs};
 use crate::cli::context::Context;
@@ -31,7 +31,7 @@ pub fn read(
     notes: &mut Vec<String>,
 ) -> Result<Given, CliError> {
     let feeds = cell.inputs.iter().map(|_| None).collect();
-    let mut reading = Reading { cell, args, given: Given { feeds, lengths: None } };
+    let mut reading = Reading { cell, args, given: Given { feeds, lengths: None }, names: None };
     let names: Vec<String> = cell.inputs.iter().map(|it| it.name.to_string()).collect();
     let mut has_table = false;
     for option in &args.input {
@@ -89,6 +89,8 @@ struct Reading<'a> {
     cell: &'a ir::Cell,
     args: &'a DataArgs,
     given: Given,
+    /// What a column calls the sequences.
+    names: Option<Vec<String>>,
 }
 
 impl Reading<'_> {
@@ -101,7 +103,7 @@ impl Reading<'_> {
     }
 
     fn array(&mut self, idx: usize, array: ArrayD<f64>, path: &Path) -> Result<(), CliError> {
-        let feed = from_array(&self.cell.inputs[idx], array, self.args.batch_first, path)?;
+        let feed = read_as::from_array(&self.cell.inputs[idx], array, self.args.batch_first, path)?;
         self.put(idx, feed)
     }
 
@@ -153,7 +155,7 @@ impl Reading<'_> {
         let mut taken = match idx {
             Some(idx) => {
                 let input = &self.cell.inputs[idx];
-                let feed = from_table(input, &table, path)?;
+                let feed = read_as::from_table(input, &table, true, path)?;
                 self.put(idx, feed)?;
                 match (&table.header, table.columns.len()) {
                     (Some(names), _) => format!("{} is {}", input.name, names.join(", ")),
@@ -168,12 +170,43 @@ impl Reading<'_> {
         }
         if let Some(lengths) = table.lengths() {
             taken.push_str(&format!("; {}", counted(lengths.len() as u64, "sequence")));
-            if self.given.lengths.get_or_insert_with(|| lengths.clone()) != &lengths {
-                let message = "the sequences of the tables have different lengths";
-                return Err(misfit(format!("{}: {message}", path.display())));
-            }
+            self.sequences(idx, &table, lengths, path)?;
         }
         Ok(format!("{}: {taken}", shown(path).display()))
+    }
+
+    /// Whether all that a table is for is given per sequence.
+    fn is_once(&self, idx: Option<usize>, table: &Table) -> bool {
+        let header = table.header.iter().flatten();
+        let by_name = header.filter_map(|it| scalar_input(self.cell, it));
+        let mut all: Box<dyn Iterator<Item = usize>> = match idx {
+            Some(idx) => Box::new(std::iter::once(idx)),
+            None => Box::new(by_name),
+        };
+        all.all(|it| self.cell.inputs[it].per_sequence)
+    }
+
+    /// The sequences of a table are those of the tables before it.
+    fn sequences(
+        &mut self,
+        idx: Option<usize>,
+        table: &Table,
+        lengths: Vec<usize>,
+        path: &Path,
+    ) -> Result<(), CliError> {
+        let fault = |message: &str| Err(misfit(format!("{}: {message}", shown(path).display())));
+        let names: Vec<String> = table.sequences.iter().map(|it| it.0.clone()).collect();
+        if *self.names.get_or_insert_with(|| names.clone()) != names {
+            return fault("the sequences of the tables have other names, or another order");
+        }
+        // A row for each sequence is enough for what is given per sequence.
+        if self.is_once(idx, table) {
+            return Ok(());
+        }
+        if *self.given.lengths.get_or_insert_with(|| lengths.clone()) != lengths {
+            return fault("the sequences of the tables have different lengths");
+        }
+        Ok(())
     }
 
     /// The columns of a table go to the scalar inputs of the same names.
@@ -183,10 +216,11 @@ impl Reading<'_> {
             return Err(misfit(format!("{}: {message}", shown(path).display())));
         };
         let mut taken = Vec::new();
+        let is_once = self.is_once(None, table);
         for (column, name) in header.iter().enumerate() {
             let Some(idx) = scalar_input(self.cell, name) else { continue };
             let one = Table { columns: vec![table.columns[column].clone()], ..table.clone() };
-            self.put(idx, from_table(&self.cell.inputs[idx], &one, path)?)?;
+            self.put(idx, read_as::from_table(&self.cell.inputs[idx], &one, is_once, path)?)?;
             taken.push(name.clone());
         }
         if taken.is_empty() {
@@ -222,71 +256,6 @@ pub fn complete(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Result<(), CliE
     Err(misfit(format!("no data for {}; give --input {}=FILE", list(&missing), missing[0])))
 }
 
-/// The rank decides: `[T, ..]` is one sequence, `[T, B, ..]` a batch.
-fn from_array(
-    input: &ir::Input,
-    array: ArrayD<f64>,
-    batch_first: bool,
-    path: &Path,
-) -> Result<Feed<f64>, CliError> {
-    let rank = input.shape.rank();
-    match array.ndim().checked_sub(rank) {
-        Some(1) => Ok(Feed::Shared(array)),
-        Some(2) => {
-            let mut array = array;
-            if batch_first {
-                array.swap_axes(0, 1);
-                array = array.as_standard_layout().into_owned();
-            }
-            Ok(Feed::Batch(array))
-        }
-        _ => {
-            let axes: Vec<String> = input.shape.axes().iter().map(|it| it.to_string()).collect();
-            let with = |first: &[&str]| {
-                let first = first.iter().map(|it| (*it).to_owned());
-                format!("[{}]", first.chain(axes.iter().cloned()).collect::<Vec<_>>().join(", "))
-            };
-            let batch = if batch_first { ["B", "T"] } else { ["T", "B"] };
-            Err(misfit(format!(
-                "{}: input `{}` takes {} for one sequence or {} for a batch, the array is {:?}",
-                shown(path).display(),
-                input.name,
-                with(&["T"]),
-                with(&batch),
-                array.shape()
-            )))
-        }
-    }
-}
-
-/// A table is one sequence, a row per step, or several, which then are as long as the longest.
-fn from_table(input: &ir::Input, table: &Table, path: &Path) -> Result<Feed<f64>, CliError> {
-    let columns = table.columns.as_slice();
-    match (input.shape.rank(), columns.len()) {
-        (0, 1) | (1, _) => {}
-        (0, count) => {
-            return Err(misfit(format!(
-                "{}: input `{}` is one number per step, the table has {count} columns; pick one with --columns",
-                shown(path).display(),
-                input.name,
-            )));
-        }
-        (rank, _) => {
-            return Err(misfit(format!(
-                "{}: input `{}` has {rank} axes per step, a table has one; use .npy",
-                path.display(),
-                input.name
-            )));
-        }
-    }
-    let mut array = table.array().map_err(|it| CliError::data(path, it))?;
-    if input.shape.rank() == 0 {
-        let last = Axis(array.ndim() - 1);
-        array.index_axis_inplace(last, 0);
-    }
-    Ok(if table.sequences.is_empty() { Feed::Shared(array) } else { Feed::Batch(array) })
-}
-
 /// The scalar input that a column of this name goes to.
 fn scalar_input(cell: &ir::Cell, column: &str) -> Option<usize> {
     cell.input(column).filter(|idx| cell.inputs[*idx].shape.rank() == 0)
@@ -298,12 +267,9 @@ pub fn evidence_of(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Vec<Evidence
     let given = given.filter_map(|(input, feed)| Some((input, feed.as_ref()?)));
     given
         .map(|(input, feed)| {
-            let (array, skip) = match feed {
-                Feed::Batch(array) => (array, 2),
-                Feed::Shared(array) => (array, 1),
-            };
             let what = format!("input `{}`", input.name);
-            evidence(what, &input.shape, &array.shape()[skip..], Code::DataDoesNotFit)
+            let sizes = &feed.array().shape()[feed.outer(input)..];
+            evidence(what, &input.shape, sizes, Code::DataDoesNotFit)
         })
         .collect()
 }

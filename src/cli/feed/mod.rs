@@ -4,6 +4,7 @@
 pub mod demo;
 mod inputs;
 pub mod masks;
+mod read_as;
 pub mod weights;
 
 use std::collections::BTreeMap;
@@ -122,9 +123,9 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
     let inputs::Given { feeds: given, lengths } = inputs::read(ctx, cell, args, &mut notes)?;
-    let batch = given.iter().flatten().find_map(|it| match it {
-        Feed::Batch(array) => Some(array.shape()[1]),
-        Feed::Shared(_) => None,
+    let batch = given.iter().zip(&cell.inputs).find_map(|(feed, input)| match feed {
+        Some(feed @ Feed::Batch(array)) => Some(array.shape()[feed.outer(input) - 1]),
+        Some(Feed::Shared(_)) | None => None,
     });
     let states =
         inputs::read_states(ctx, cell, args, batch.unwrap_or(1), &mut evidence, &mut notes)?;
@@ -134,17 +135,33 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
         notes.push(demo.note());
         (demo.feeds, Some(steps))
     } else {
-        if args.steps.is_some() {
-            let message = "--steps: how many there are is said by the inputs";
-            return Err(CliError::Usage(message.to_owned()));
-        }
         inputs::complete(cell, &given)?;
-        (given, None)
+        let mut over_time = given.iter().zip(&cell.inputs).filter(|it| !it.1.per_sequence);
+        let says = over_time.any(|it| it.0.is_some());
+        match (says, args.steps) {
+            (true, Some(_)) => {
+                let message = "--steps: how many there are is said by the inputs";
+                return Err(CliError::Usage(message.to_owned()));
+            }
+            (false, None) => {
+                let message = "no input has steps: say how many there are with --steps";
+                return Err(CliError::Usage(message.to_owned()));
+            }
+            (true, None) | (false, Some(_)) => {}
+        }
+        read_as::agree(cell, &given, &mut notes)?;
+        (given, args.steps.map(|it| it as usize))
     };
     // Without any array that has a batch axis, results have none.
     let single = batch.is_none();
-    let feeds: Vec<Option<Feed<f64>>> =
-        if single { feeds.into_iter().map(|it| it.map(with_batch)).collect() } else { feeds };
+    let feeds: Vec<Option<Feed<f64>>> = feeds
+        .into_iter()
+        .zip(&cell.inputs)
+        .map(|(feed, input)| match single {
+            true => feed.map(|it| with_batch(input, it)),
+            false => feed,
+        })
+        .collect();
     evidence.extend(inputs::evidence_of(cell, &feeds));
     let layout = Layout { single, batch_first: args.batch_first };
     let masks = masks::read(ctx, cell, args, layout, &mut evidence, &mut notes)?;
@@ -191,10 +208,11 @@ pub fn note_segments(ctx: &Context, segments: usize) {
 }
 
 /// A single sequence as a batch of one.
-pub fn with_batch(feed: Feed<f64>) -> Feed<f64> {
+pub fn with_batch(input: &ir::Input, feed: Feed<f64>) -> Feed<f64> {
+    let axis = ndarray::Axis(feed.outer(input));
     match feed {
         Feed::Batch(array) => Feed::Batch(array),
-        Feed::Shared(array) => Feed::Batch(array.insert_axis(ndarray::Axis(1))),
+        Feed::Shared(array) => Feed::Batch(array.insert_axis(axis)),
     }
 }
 

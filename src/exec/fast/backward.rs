@@ -9,7 +9,7 @@ use super::finite::blame;
 use super::forward::{Machine, Run, from_step, steps};
 use super::gradients::{Target, param_gradients};
 use super::places::FIXED;
-use super::rows::{fill, is_plain, norm, norms, pack, unpack};
+use super::rows::{fill, is_plain, norm, norms, pack, sum_steps, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
 use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
@@ -118,8 +118,10 @@ pub(super) fn rows(
     let params = Target { gradients: &mut gradients.params, adds: back.adds };
     param_gradients(&compiled, program, weights, env, &frame, machine, params);
     let batch = run.given.batch;
-    for ((gradient, feed), root) in
-        gradients.inputs.iter_mut().zip(&run.given.inputs.feeds).zip(&compiled.plan.adjoint.inputs)
+    let declared = &run.given.bound.cell().inputs;
+    let feeds = run.given.inputs.feeds.iter().zip(declared);
+    for ((gradient, (feed, input)), root) in
+        gradients.inputs.iter_mut().zip(feeds).zip(&compiled.plan.adjoint.inputs)
     {
         let (Some(gradient), Some(feed), Some(root)) = (gradient, feed, root) else { continue };
         let Some(place) = program.places[root.idx()] else { continue };
@@ -127,6 +129,10 @@ pub(super) fn rows(
             Feed::Batch(_) => Some(batch),
             Feed::Shared(_) => None,
         };
+        if input.per_sequence {
+            sum_steps(&frame, place, batch.is_some(), gradient.view_mut());
+            continue;
+        }
         let now = run.begin..run.begin + run.given.steps;
         unpack(&frame, place, batch, steps(gradient, now), machine.team);
     }

@@ -94,8 +94,9 @@ impl Sizes<'_> {
         // Rows that do not stand in the caller's arrays as they are wanted are copied.
         let is_plain = is_plain(self.packing, self.given.batch);
         let feeds = self.given.inputs.feeds.iter().zip(&forward.inputs);
-        let copied = feeds.filter_map(|(feed, buffer)| match feed.as_ref()? {
-            Feed::Batch(all) if is_plain && all.as_slice().is_some() => None,
+        let feeds = feeds.zip(&self.given.bound.cell().inputs);
+        let copied = feeds.filter_map(|((feed, buffer), input)| match feed.as_ref()? {
+            Feed::Batch(all) if is_plain && !input.per_sequence && all.as_slice().is_some() => None,
             Feed::Batch(_) | Feed::Shared(_) => Some(width((*buffer)?)),
         });
         let masks = forward.masks.iter().flatten().map(|it| width(*it));

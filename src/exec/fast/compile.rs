@@ -154,6 +154,7 @@ fn next_rows(
         let to = row(carry);
         if let Some(base) = places.whole(next)
             && places.is_free(base)
+            && !places.pass.per_sequence[base.idx()]
         {
             places.put(base, to);
         }

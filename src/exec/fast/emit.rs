@@ -1,6 +1,6 @@
 //! Tasks of a plan as instructions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::elementwise::elementwise;
 use super::places::Places;
@@ -46,8 +46,11 @@ impl<'p, 'g> Emitter<'p, 'g> {
             for task in &stage.tasks {
                 self.task(task);
             }
+            if stage.per_sequence {
+                self.repeat(stage);
+            }
             let code = std::mem::take(&mut self.code);
-            parts.push(Part { is_loop: stage.is_loop(), code });
+            parts.push(Part { is_loop: stage.is_loop(), is_first: stage.per_sequence, code });
         }
         parts
     }
@@ -64,6 +67,21 @@ impl<'p, 'g> Emitter<'p, 'g> {
                     let n = self.places.len(node);
                     self.copy(from, to, n);
                 }
+            }
+        }
+    }
+
+    /// Repeats at all steps what the first one of each sequence has and other stages read.
+    fn repeat(&mut self, stage: &Stage) {
+        let mut done: BTreeSet<NodeId> = BTreeSet::new();
+        for id in stage.tasks.iter().flat_map(Task::nodes) {
+            let base = self.places.view(id).0;
+            let place = self.places.known(base).filter(|it| it.rows == Rows::Each);
+            // What a leaf has stands there for all steps.
+            let (Some(place), true) = (place, self.places.pass.is_each(base)) else { continue };
+            let n = self.places.len(base);
+            if n > 0 && done.insert(base) {
+                self.code.push(Code::Repeat { place, n });
             }
         }
     }
@@ -132,6 +150,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
             let place = places.known(added).filter(|it| it.rows == Rows::Each);
             if let (true, false, Some(place)) = (last, places.is_wanted(added), place)
                 && places.pass.is_each(added)
+                && !places.pass.per_sequence[added.idx()]
             {
                 self.free.entry(places.len(added)).or_default().push_back(place);
             }

@@ -15,7 +15,7 @@ use crate::exec::arrays::Feed;
 use crate::exec::kernels::machine::{Frame, Memory, Packing, Rows, Workspace};
 use crate::exec::kernels::{Path, Team};
 use crate::exec::reference::{Given, RunError};
-use crate::ir::NodeId;
+use crate::ir::{Input, NodeId};
 
 /// The results of a forward run, and what the backward run needs.
 #[derive(Debug)]
@@ -111,19 +111,15 @@ fn stage(
     packing: &Packing,
 ) -> Vec<(usize, Vec<f32>)> {
     let mut staged = Vec::new();
-    for (feed, buffer) in given.inputs.feeds.iter().zip(&program.inputs) {
+    let inputs = &given.bound.cell().inputs;
+    for ((feed, buffer), input) in given.inputs.feeds.iter().zip(&program.inputs).zip(inputs) {
         let (Some(feed), Some(buffer)) = (feed, buffer) else { continue };
-        if direct(feed, begin, packing, given.batch).is_some() {
+        if direct(input, feed, begin, packing, given.batch).is_some() {
             continue;
         }
         let n = program.program.buffers()[*buffer].width;
-        let row = |t: usize, sequence: usize| {
-            let now = feed.array().index_axis(Axis(0), begin + t);
-            match feed {
-                Feed::Batch(_) => now.index_axis_move(Axis(0), sequence),
-                Feed::Shared(_) => now,
-            }
-        };
+        let row =
+            |t: usize, sequence: usize| feed.at(input, feed.array().view(), begin + t, sequence);
         staged.push((*buffer, pack(packing, n, row)));
     }
     for (mask, buffer) in program.masks.iter().enumerate() {
@@ -140,13 +136,16 @@ fn stage(
 
 /// The rows of an input from a step on where they stand, if they stand as they are wanted.
 fn direct<'f>(
+    input: &Input,
     feed: &'f Feed<f32>,
     begin: usize,
     packing: &Packing,
     batch: usize,
 ) -> Option<&'f [f32]> {
     match feed {
-        Feed::Batch(array) if is_plain(packing, batch) => from_step(array, begin),
+        Feed::Batch(array) if !input.per_sequence && is_plain(packing, batch) => {
+            from_step(array, begin)
+        }
         Feed::Batch(_) | Feed::Shared(_) => None,
     }
 }
@@ -288,9 +287,11 @@ impl<'a> Run<'a> {
         let program = &self.compiled.forward;
         let mut frame = Frame::new(&program.program, &self.packing, team.parts(), memory);
         frame.lend(FIXED, &self.weights.fixed);
-        for (feed, buffer) in self.given.inputs.feeds.iter().zip(&program.inputs) {
+        let inputs = &self.given.bound.cell().inputs;
+        let feeds = self.given.inputs.feeds.iter().zip(&program.inputs).zip(inputs);
+        for ((feed, buffer), input) in feeds {
             if let (Some(feed), Some(buffer)) = (feed, buffer)
-                && let Some(rows) = direct(feed, self.begin, &self.packing, self.given.batch)
+                && let Some(rows) = direct(input, feed, self.begin, &self.packing, self.given.batch)
             {
                 frame.lend(*buffer, rows);
             }

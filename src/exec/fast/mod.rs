@@ -229,12 +229,14 @@ impl Fast {
             let key = Key { fixed: self.streamed(), keeps: false };
             let prepared = self.prepare(key)?;
             // What a step of zeros would be given says what is the same for all steps.
-            let shapes = self.bound.input_shapes().iter();
-            let feeds = shapes.map(|it| {
-                let whole: Vec<usize> = [&[1, 1], &it[..]].concat();
+            let shapes = self.bound.input_shapes().iter().zip(&self.bound.cell().inputs);
+            let feeds = shapes.map(|(it, input)| {
+                let outer = if input.per_sequence { &[1][..] } else { &[1, 1] };
+                let whole: Vec<usize> = [outer, &it[..]].concat();
                 Some(super::Feed::Batch(ArrayD::zeros(IxDyn(&whole))))
             });
-            let inputs = super::Inputs::new(feeds.collect());
+            let mut inputs = super::Inputs::new(feeds.collect());
+            inputs.steps = Some(1);
             let state = super::InitialState::declared(self.bound.cell().carries.len());
             let masks = super::Masks::Eval;
             let bound = &self.bound;

@@ -115,6 +115,25 @@ pub(super) fn unpack(
     }
 }
 
+/// Adds the rows of all steps of a value to an array `[B, ...]`, or those of all sequences too to
+/// `[...]`.
+pub(super) fn sum_steps(
+    frame: &Frame<'_>,
+    place: Place,
+    has_batch: bool,
+    mut to: ArrayViewMutD<'_, f32>,
+) {
+    let n: usize = to.shape()[usize::from(has_batch)..].iter().product();
+    let Some(to) = to.as_slice_mut() else { return };
+    let data = frame.data(place.buffer);
+    for (t, sequence, position) in each(frame.packing()) {
+        let first = frame.offset(place, t, position);
+        let at = if has_batch { sequence * n } else { 0 };
+        let (to, from) = (&mut to[at..at + n], &data[first..first + n]);
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+    }
+}
+
 /// Whether all numbers are finite.
 pub(super) fn is_finite(all: &[f32], team: &Team) -> bool {
     let finite = AtomicBool::new(true);

@@ -11,7 +11,7 @@ use super::rows::fill;
 use super::weights::Weights;
 use crate::exec::kernels::machine::{Bases, Frame, Memory, Packing, Workspace};
 use crate::exec::reference::Given;
-use crate::ir::Real;
+use crate::ir::{Input, Real};
 
 /// The carried values of a batch between two steps, and all that a step works in: a step allocates
 /// nothing.
@@ -27,9 +27,11 @@ pub(crate) struct Stream {
     memory: Memory,
     bases: Bases,
     work: Workspace,
-    /// The rows of each given input, by buffer.
+    /// The rows of each given input, by buffer; those of inputs per sequence stay.
     inputs: Vec<(usize, Vec<f32>)>,
     batch: usize,
+    /// Whether a step with these weights has been: what is the same at all steps is there.
+    begun: bool,
 }
 
 impl Stream {
@@ -45,8 +47,18 @@ impl Stream {
         let batch = given.batch;
         let packing = Packing::new(&vec![1; batch]);
         let buffers = program.program.buffers();
-        let inputs = program.inputs.iter().flatten();
-        let inputs = inputs.map(|it| (*it, vec![0.0; buffers[*it].width * batch])).collect();
+        let slots = given.bound.cell().inputs.iter().zip(&program.inputs).enumerate();
+        let slots = slots.filter_map(|(idx, (input, buffer))| Some((idx, input, (*buffer)?)));
+        let rows = |(idx, input, buffer): (usize, &Input, usize)| {
+            let n = buffers[buffer].width;
+            let mut rows = vec![0.0; n * batch];
+            if input.per_sequence && n > 0 {
+                let to = rows.chunks_exact_mut(n).enumerate();
+                to.for_each(|(sequence, to)| fill(to, &given.input(idx, 0, sequence).view()));
+            }
+            (buffer, rows)
+        };
+        let inputs = slots.map(rows).collect();
         let work = program.program.workspace(machine.team.parts());
         let mut memory = Memory::default();
         let mut frame = Frame::new(&program.program, &packing, machine.team.parts(), &mut memory);
@@ -62,7 +74,19 @@ impl Stream {
         }
         let bases = frame.end();
         let stamp = given.params.stamp();
-        Stream { engine, stamp, weights, compiled, packing, memory, bases, work, inputs, batch }
+        Stream {
+            engine,
+            stamp,
+            weights,
+            compiled,
+            packing,
+            memory,
+            bases,
+            work,
+            inputs,
+            batch,
+            begun: false,
+        }
     }
 
     /// The stamp of the engine that it is of.
@@ -77,10 +101,10 @@ impl Stream {
 
     /// Goes on with other weights.
     pub(super) fn renew(&mut self, stamp: u64, weights: Arc<Weights>) {
-        (self.stamp, self.weights) = (stamp, weights);
+        (self.stamp, self.weights, self.begun) = (stamp, weights, false);
     }
 
-    /// One step: reads `[B, ...]` of each input that is given, writes `[B, ...]` of each output.
+    /// One step: reads `[B, ...]` of each input of a step, writes `[B, ...]` of each output.
     pub(super) fn step<F: Real>(
         &mut self,
         inputs: &[ArrayViewD<'_, F>],
@@ -88,9 +112,14 @@ impl Stream {
         machine: Machine<'_>,
     ) {
         let program = &self.compiled.forward;
-        let given = program.inputs.iter().zip(inputs).filter(|it| it.0.is_some());
-        for ((_, rows), (_, input)) in self.inputs.iter_mut().zip(given) {
-            rows.iter_mut().zip(input).for_each(|(to, from)| *to = Real::to_f64(*from) as f32);
+        let mut inputs = inputs.iter();
+        let mut slots = self.inputs.iter_mut();
+        for (input, buffer) in self.compiled.plan.cell.inputs.iter().zip(&program.inputs) {
+            let given = if input.per_sequence { None } else { inputs.next() };
+            let slot = buffer.and_then(|_| slots.next());
+            if let (Some(from), Some((_, rows))) = (given, slot) {
+                rows.iter_mut().zip(from).for_each(|(to, from)| *to = Real::to_f64(*from) as f32);
+            }
         }
         let bases = std::mem::take(&mut self.bases);
         let parts = machine.team.parts();
@@ -100,6 +129,7 @@ impl Stream {
         for (buffer, rows) in &self.inputs {
             frame.lend(*buffer, rows);
         }
+        frame.begun = std::mem::replace(&mut self.begun, true);
         let packs = &self.weights.packs;
         program.program.run(machine.path, packs, &mut frame, &mut self.work, machine.team);
         let nodes = self.compiled.plan.cell.outputs.iter().map(|it| it.node);

@@ -416,7 +416,8 @@ fn draw_once<'a>(
         // Where there are several inputs, one of them is sometimes a single sequence beside the
         // batch.
         let shared = idx > 0 && seed % 2 == 1;
-        let mut all = if shared { vec![steps] } else { vec![steps, batch] };
+        let mut all = if input.per_sequence { vec![] } else { vec![steps] };
+        all.extend((!shared).then_some(batch));
         all.extend(shape);
         let array = ArrayD::from_shape_simple_fn(IxDyn(&all), &mut draw);
         feeds.push(Some(if shared { Feed::Shared(array) } else { Feed::Batch(array) }));

@@ -42,14 +42,12 @@ pub fn backward<F: Real>(
                 }
             }
             let inputs = gradients.inputs.iter_mut().zip(&given.inputs.feeds).zip(&adjoint.inputs);
-            for ((sum, feed), root) in inputs {
+            for (((sum, feed), root), input) in inputs.zip(&cell.inputs) {
                 let (Some(sum), Some(feed), Some(root)) = (sum, feed, root) else { continue };
-                let mut now = sum.index_axis_mut(Axis(0), time);
+                let mut now = feed.at(input, sum.view_mut(), time, sequence);
                 match feed {
-                    Feed::Batch(_) => {
-                        now.index_axis_mut(Axis(0), sequence).assign(&step[root.idx()]);
-                    }
-                    Feed::Shared(_) => now += &step[root.idx()],
+                    Feed::Batch(_) if !input.per_sequence => now.assign(&step[root.idx()]),
+                    Feed::Batch(_) | Feed::Shared(_) => now += &step[root.idx()],
                 }
             }
             for (carry, root) in adjoint.nexts.iter().enumerate() {

@@ -184,7 +184,12 @@ pub fn check_gradients<F: Real>(bound: &Bound, gradients: &Gradients<F>) -> Opti
     let inputs =
         cell.inputs.iter().zip(&gradients.inputs).enumerate().find_map(|(idx, (it, array))| {
             let all = array.as_ref()?.ndim() - bound.input_shapes()[idx].len();
-            let leading = if all == 2 { Leading::StepAndSequence } else { Leading::Step };
+            let leading = match (it.per_sequence, all) {
+                (false, 2..) => Leading::StepAndSequence,
+                (false, _) => Leading::Step,
+                (true, 1..) => Leading::Sequence,
+                (true, _) => Leading::None,
+            };
             look(&it.name, "input ", array, leading)
         });
     let starts = || {

@@ -28,14 +28,14 @@ pub enum RunError {
     Weights(String),
     /// An index that is no whole number below its limit.
     #[error(
-        "`{name}` is {value} at step {step} of sequence {sequence}, but must be a whole number in \
-         0..{limit}"
+        "`{name}` is {value} at {}sequence {sequence}, but must be a whole number in 0..{limit}",
+        step.map_or(String::new(), |it| format!("step {it} of "))
     )]
     Index {
         /// The input or carried value.
         name: Name,
-        /// The step, from 0.
-        step: usize,
+        /// The step, from 0; none of what is given per sequence.
+        step: Option<usize>,
         /// The sequence, from 0.
         sequence: usize,
         /// What stands there.
@@ -179,9 +179,11 @@ impl<'a, F: Real> Given<'a, F> {
         for (idx, input) in cell.inputs.iter().enumerate() {
             let (Some(index), Some(_)) = (&input.index, &self.inputs.feeds[idx]) else { continue };
             let limit = self.bound.index_limit(index);
-            for step in 0..self.steps {
+            let steps = if input.per_sequence { self.steps.min(1) } else { self.steps };
+            for step in 0..steps {
                 for sequence in (0..self.batch).filter(|it| step < self.lengths[*it]) {
                     for value in &self.input(idx, step, sequence) {
+                        let step = (!input.per_sequence).then_some(step);
                         check(&input.name, limit, step, sequence, *value)?;
                     }
                 }
@@ -195,7 +197,7 @@ impl<'a, F: Real> Given<'a, F> {
             };
             for sequence in 0..self.batch {
                 for value in &self.start_of(idx, sequence) {
-                    check(&carry.name, limit, 0, sequence, *value)?;
+                    check(&carry.name, limit, Some(0), sequence, *value)?;
                 }
             }
         }
@@ -264,7 +266,10 @@ impl<'a, F: Real> Given<'a, F> {
     /// A given input at one step of one sequence.
     pub(crate) fn input(&self, input: usize, time: usize, sequence: usize) -> Value<F> {
         match &self.inputs.feeds[input] {
-            Some(feed) => at(feed, feed.array(), time, sequence),
+            Some(feed) => {
+                let input = &self.bound.cell().inputs[input];
+                feed.at(input, feed.array().view(), time, sequence).to_owned().into_shared()
+            }
             None => unreachable!("an input that is not given has its default, which is fixed"),
         }
     }
@@ -331,20 +336,6 @@ impl<'a, F: Real> Given<'a, F> {
     }
 }
 
-/// One step of one sequence of an array that is laid out as a feed.
-pub(crate) fn at<F: Real>(
-    feed: &Feed<F>,
-    array: &ArrayD<F>,
-    time: usize,
-    sequence: usize,
-) -> Value<F> {
-    let now = array.index_axis(Axis(0), time);
-    match feed {
-        Feed::Batch(_) => now.index_axis(Axis(0), sequence).to_owned().into_shared(),
-        Feed::Shared(_) => now.to_owned().into_shared(),
-    }
-}
-
 fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<(), RunError> {
     let declared = &bound.cell().params;
     if params.len() != declared.len() {
@@ -392,9 +383,12 @@ fn check_extents<F: Real>(
             }
             continue;
         };
-        let (outer, letters) = match feed {
-            Feed::Batch(_) => (2, "[T, B, ..]"),
-            Feed::Shared(_) => (1, "[T, ..]"),
+        let outer = feed.outer(input);
+        let letters = match (feed, input.per_sequence) {
+            (Feed::Batch(_), false) => "[T, B, ..]",
+            (Feed::Shared(_), false) => "[T, ..]",
+            (Feed::Batch(_), true) => "[B, ..]",
+            (Feed::Shared(_), true) => "[..]",
         };
         let given = feed.array().shape();
         if given.len() != outer + shape.len() || given[outer..] != *shape {
@@ -404,9 +398,11 @@ fn check_extents<F: Real>(
             ));
         }
         let name = format!("input `{}`", input.name);
-        steps.set(&name, given[0])?;
+        if !input.per_sequence {
+            steps.set(&name, given[0])?;
+        }
         if let Feed::Batch(_) = feed {
-            batch.set(&name, given[1])?;
+            batch.set(&name, given[outer - 1])?;
         }
     }
     for ((given, carry), shape) in state.0.iter().zip(&cell.carries).zip(bound.carry_shapes()) {

@@ -6,7 +6,6 @@ use ndarray::{ArrayD, Axis, IxDyn};
 use super::super::arrays::{Direction, Tangents};
 use super::super::bind::shapes;
 use super::super::eval::{Program, Value, eval, zeros};
-use super::given::at;
 use super::{Run, RunError};
 use crate::derive::Tangent;
 use crate::ir::{Leaf, Node, Op, Real, Source, Start};
@@ -84,7 +83,10 @@ pub fn tangent<F: Real>(
                     carried[carry].clone()
                 } else if let Op::Leaf(Leaf::Tangent(Source::Input(input))) = node.op {
                     match (&direction.inputs[input], &given.inputs.feeds[input]) {
-                        (Some(array), Some(feed)) => at(feed, array, time, sequence),
+                        (Some(array), Some(feed)) => {
+                            let now = feed.at(&cell.inputs[input], array.view(), time, sequence);
+                            now.to_owned().into_shared()
+                        }
                         (Some(_), None) | (None, _) => zeros(&bound.input_shapes()[input]),
                     }
                 } else {

@@ -223,6 +223,7 @@ impl Reader<'_> {
                 shape: String::new(),
                 note: "the number of the step".to_owned(),
                 span: None,
+                per_sequence: false,
             });
             self.sketch.given.len() - 1
         });

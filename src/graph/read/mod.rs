@@ -159,7 +159,8 @@ impl Reader<'_> {
         note.push_str(&doc(decl));
         let at = self.sketch.given.len();
         let span = Some(name.span);
-        self.sketch.given.push(Given { pin, name: text.clone(), shape, note, span });
+        let per_sequence = group.is_per_sequence();
+        self.sketch.given.push(Given { pin, name: text.clone(), shape, note, span, per_sequence });
         self.changing.insert(text.clone());
         self.names.insert(text, Bound::Value(Value::Pin(at, 0)));
     }
@@ -183,7 +184,8 @@ impl Reader<'_> {
             let shape = carry.map(|it| it.shape.to_string()).unwrap_or_default();
             let note = format!("{name} as earlier steps left it");
             let (name, span) = (name.to_owned(), carry.map(|it| it.span));
-            self.sketch.given.push(Given { pin: Pin::Old(Vec::new()), name, shape, note, span });
+            let (pin, per_sequence) = (Pin::Old(Vec::new()), false);
+            self.sketch.given.push(Given { pin, name, shape, note, span, per_sequence });
             self.sketch.given.len() - 1
         });
         if let Pin::Old(steps) = &mut self.sketch.given[at].pin

@@ -265,6 +265,15 @@ impl<'a> Resolver<'_, 'a> {
         let article = found.kind.article();
         let per_step = |it: &ast::Group| matches!(it.per, Some((Scope::Step, _)) | None);
         let fault = match found.kind {
+            DefKind::Input
+                if found.group.is_some_and(|it| names.groups[it].ast.is_per_sequence()) =>
+            {
+                let message = format!("`{name}` is given per sequence and has no past");
+                Diagnostic::new(Code::BadPrev, span, message)
+                    .label(found.name.span, "declared here")
+                    .help("it is the same at every step")
+                    .fix(Applicability::Maybe, span, name.to_string())
+            }
             DefKind::Input | DefKind::State | DefKind::Value(_) | DefKind::Feedback => {
                 self.pasts.push((def, span));
                 return Some(Past::Def(def));

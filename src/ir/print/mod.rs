@@ -141,7 +141,8 @@ fn declarations(cell: &Cell, out: &mut String) {
             InputRole::Input => "input ",
             InputRole::Target => "target",
         };
-        out.push_str(&format!("  {word} {}: {kind}{default}\n", input.name));
+        let often = if input.per_sequence { " per sequence" } else { "" };
+        out.push_str(&format!("  {word} {}: {kind}{default}{often}\n", input.name));
     }
     carries(cell, out);
     // Params of one kind in one line, as people declare them.

@@ -41,6 +41,8 @@ pub struct Frame<'m> {
     pub(super) bases: Vec<(*mut f32, usize)>,
     /// How many threads have rows of a step or block of their own.
     pub(super) parts: usize,
+    /// Whether what is done once for each sequence is there already.
+    pub begun: bool,
     lent: PhantomData<&'m mut [f32]>,
 }
 
@@ -121,7 +123,7 @@ impl<'m> Frame<'m> {
             at += room(n);
             (first, n)
         }));
-        Frame { buffers: program.buffers(), packing, bases, parts, lent: PhantomData }
+        Frame { buffers: program.buffers(), packing, bases, parts, begun: false, lent: PhantomData }
     }
 
     /// What the next frame may have.

@@ -145,6 +145,14 @@ pub enum Code {
     },
     /// Any other operator, row by row.
     Row(RowCode),
+    /// The rows of the first step at all others of their sequences: only in a part that
+    /// [`Part::is_first`].
+    Repeat {
+        /// Where, in rows of all steps.
+        place: Place,
+        /// How many numbers.
+        n: usize,
+    },
     /// Rows as they are.
     Copy {
         /// From where.
@@ -187,6 +195,9 @@ impl RowCode {
 pub struct Part {
     /// Whether it goes step by step; else it takes all rows, a block at a time.
     pub is_loop: bool,
+    /// Whether it takes the rows of the first step alone, for what is the same at all steps of a
+    /// sequence.
+    pub is_first: bool,
     /// What is done.
     pub code: Vec<Code>,
 }
@@ -232,7 +243,7 @@ impl Program {
         backward: bool,
     ) -> Result<Program, Unsound> {
         for part in &parts {
-            let checker = Checker { buffers: &buffers, packs: &packs, is_loop: part.is_loop };
+            let checker = Checker { buffers: &buffers, packs: &packs, part };
             if let Some(code) = part.code.iter().find(|it| !checker.is_sound(it)) {
                 let reason = "an instruction leaves its rows, or writes what is read elsewhere";
                 return Err(Unsound { target: code.targets().first().copied(), reason });
@@ -281,6 +292,7 @@ impl Code {
                 own.map(|(_, it)| it.place).collect()
             }
             Code::Product { to, .. } | Code::Copy { to, .. } => vec![*to],
+            Code::Repeat { place, .. } => vec![*place],
             Code::Row(RowCode { to: (to, _), .. }) => vec![*to],
         }
     }
@@ -290,8 +302,8 @@ impl Code {
 struct Checker<'c> {
     buffers: &'c [Buffer],
     packs: &'c [PackSize],
-    /// Whether the code goes step by step.
-    is_loop: bool,
+    /// What the code is part of.
+    part: &'c Part,
 }
 
 impl Checker<'_> {
@@ -314,7 +326,7 @@ impl Checker<'_> {
 
     /// Whether two parts of rows may have numbers in common.
     fn overlap(&self, a: (&Place, usize), b: (&Place, usize)) -> bool {
-        overlap(self.is_loop, a, b)
+        overlap(self.part.is_loop, a, b)
     }
 
     /// Whether every result and any other stream are the same or have nothing in common.
@@ -322,7 +334,7 @@ impl Checker<'_> {
         let mut sound = true;
         overlaps(streams, lens, &mut |a, b| {
             let (is_written, same) = (strip.writes(a) || strip.writes(b), streams[a] == streams[b]);
-            let rows = streams[a].place.rows == streams[b].place.rows || !self.is_loop;
+            let rows = streams[a].place.rows == streams[b].place.rows || !self.part.is_loop;
             sound &= !is_written || same || !rows;
         });
         sound
@@ -376,6 +388,9 @@ impl Checker<'_> {
                     && args.iter().all(|(it, len)| {
                         self.is_within(it, *len) && !self.overlap((it, *len), (to, *n))
                     })
+            }
+            Code::Repeat { place, n } => {
+                self.part.is_first && place.rows == Rows::Each && self.is_written(place, *n)
             }
             Code::Copy { from, to, n } => {
                 self.is_within(from, *n)

@@ -117,8 +117,12 @@ impl Program {
         let shared =
             Shared { program: self, packs, path, packing: frame.packing, bases: &frame.bases };
         let work = &*work;
+        let begun = frame.begun;
         let run = |share: &Share<'_>| {
-            for at in 0..self.parts.len() {
+            for (at, part) in self.parts.iter().enumerate() {
+                if part.is_first && begun {
+                    continue;
+                }
                 // SAFETY: places were checked when the program was made, and buffers have their
                 // rows; what is shared is shared as `part` says, and no other thread has this
                 // number.
@@ -152,16 +156,18 @@ impl Program {
         let most = |count: &dyn Fn(&Code) -> usize| code().map(count).max().unwrap_or(0);
         let streams = most(&|it| match it {
             Code::Strip { streams, .. } => streams.len(),
-            Code::Product { .. } | Code::Row(_) | Code::Copy { .. } => 0,
+            Code::Product { .. } | Code::Row(_) | Code::Copy { .. } | Code::Repeat { .. } => 0,
         });
         let rows = most(&|it| match it {
             Code::Product { values, .. } => values.len(),
             Code::Row(RowCode { args, .. }) => args.len(),
-            Code::Strip { .. } | Code::Copy { .. } => 0,
+            Code::Strip { .. } | Code::Copy { .. } | Code::Repeat { .. } => 0,
         });
         let scratch = most(&|it| match it {
             Code::Row(RowCode { op, .. }) => op.scratch(),
-            Code::Strip { .. } | Code::Product { .. } | Code::Copy { .. } => 0,
+            Code::Strip { .. } | Code::Product { .. } | Code::Copy { .. } | Code::Repeat { .. } => {
+                0
+            }
         });
         Own {
             streams: Vec::with_capacity(streams),
@@ -180,7 +186,7 @@ impl Shared<'_> {
         let part = &self.program.parts[at];
         let packs = part.code.iter().filter_map(|it| match it {
             Code::Product { pack, .. } => Some(&self.packs[*pack]),
-            Code::Strip { .. } | Code::Row(_) | Code::Copy { .. } => None,
+            Code::Strip { .. } | Code::Row(_) | Code::Copy { .. } | Code::Repeat { .. } => None,
         });
         let bytes: usize = packs.map(Packed::bytes).sum();
         let width = self.packing.width();
@@ -207,6 +213,14 @@ impl Shared<'_> {
         let Share { part: number, parts, .. } = *share;
         // SAFETY: the caller's promise; rows or numbers are divided as said.
         unsafe {
+            if part.is_first {
+                let positions = part_of(self.packing.width(), number, parts);
+                let window = self.packing.step(0, positions);
+                if window.count > 0 {
+                    part.code.iter().for_each(|it| self.code(it, window, Numbers::All, own));
+                }
+                return;
+            }
             if !part.is_loop {
                 self.all_rows(at, share, own);
                 return;
@@ -409,6 +423,21 @@ impl Shared<'_> {
                 // SAFETY: the caller's promise.
                 unsafe { op.run(self.path, rows, &own.rows, to, own.scratch.as_mut_ptr()) };
             }
+            Code::Repeat { place, n } => {
+                let (base, row) = self.base(place);
+                let begin = window.first(place.rows);
+                let at = |it: usize| base.wrapping_add(place.offset + row * it);
+                for t in 1..self.packing.steps() {
+                    let active = self.packing.active[t].min(begin + rows);
+                    for position in begin..active {
+                        // SAFETY: the caller's promise; every step has rows of its own.
+                        unsafe {
+                            let to = at(self.packing.first[t] + position);
+                            std::ptr::copy_nonoverlapping(at(position), to, *n);
+                        }
+                    }
+                }
+            }
             Code::Copy { from, to, n } => {
                 if matches!(numbers, Numbers::Share { part: 1.., .. }) {
                     return;
@@ -434,6 +463,7 @@ fn uses(code: &Code, wanted: impl Fn(&Place) -> bool) -> bool {
             values.iter().chain(added).any(&wanted) || wanted(to)
         }
         Code::Row(RowCode { args, to, .. }) => args.iter().any(|it| wanted(&it.0)) || wanted(&to.0),
+        Code::Repeat { place, .. } => wanted(place),
         Code::Copy { from, to, .. } => wanted(from) || wanted(to),
     }
 }

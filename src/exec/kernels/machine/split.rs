@@ -133,7 +133,7 @@ impl Split {
             Code::Product { unit, .. } => unit % 64 == 0,
             Code::Row(_) => false,
             Code::Strip { outer, .. } => *outer == 1,
-            Code::Copy { .. } => true,
+            Code::Copy { .. } | Code::Repeat { .. } => true,
         });
         Split { waits, is_ordered, may_share }
     }
@@ -197,6 +197,10 @@ fn accesses(code: &Code, packs: &[PackSize]) -> (Vec<Access>, Vec<Access>) {
                 owner: Owner::Other,
             };
             (args.iter().map(access).collect(), vec![access(to)])
+        }
+        Code::Repeat { place, n } => {
+            let access = || Access { place: *place, len: *n, owner: Owner::Other };
+            (vec![access()], vec![access()])
         }
         Code::Copy { from, to, n } => {
             let access = |it: &Place| Access { place: *it, len: *n, owner: Owner::Other };
