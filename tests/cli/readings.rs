@@ -133,7 +133,7 @@ fn tables_have_values_per_sequence() {
     for (inputs, told) in [
         (
             format!("--input moving.csv {by}"),
-            "but is 2 in row 2 and 4 in row 4 of the same sequence",
+            "but is 2 in the first row of sequence `p` and 4 in a later one",
         ),
         (format!("--input x.csv --input turned.csv {by}"), "have other names, or another order"),
     ] {

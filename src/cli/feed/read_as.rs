@@ -160,19 +160,18 @@ fn firsts(input: &ir::Input, table: &Table, path: &Path) -> Result<Table, CliErr
     let begins: Vec<usize> = begins.collect();
     let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
     for column in &table.columns {
-        for (begin, length) in begins.iter().zip(&lengths) {
+        for (at, (begin, length)) in begins.iter().zip(&lengths).enumerate() {
             let rows = &column[*begin..begin + length];
             let Some(other) = rows.iter().position(|it| !same(*it, rows[0])) else { continue };
-            let first = usize::from(table.header.is_some()) + 1;
+            let sequence = table.sequences.get(at).map(|it| format!(" of sequence `{}`", it.0));
             return Err(misfit(format!(
-                "{}: input `{}` is given per sequence, but is {} in row {} and {} in row {} of the same \
-                 sequence; leave `per sequence` out to read it at each step",
+                "{}: input `{}` is given per sequence, but is {} in the first row{} and {} in a later one; \
+                 leave `per sequence` out to read it at each step",
                 shown(path).display(),
                 input.name,
                 rows[0],
-                begin + first,
+                sequence.unwrap_or_default(),
                 rows[other],
-                begin + other + first,
             )));
         }
     }
@@ -210,11 +209,15 @@ pub fn agree(
             let other = if let Some((other, _)) = first { &*other.name } else { continue };
             let (own, all) = (shape[0], n_steps.unwrap_or(0));
             let sequences = n_batch.map(|it| format!(" in {it} sequences")).unwrap_or_default();
+            // What has as many rows as there are sequences is a value for each of them.
+            let other_reading = match n_batch == Some(own) {
+                true => format!("; one value for each sequence is declared {}", declared(input)),
+                false => String::new(),
+            };
             return Err(misfit(format!(
                 "input `{name}`, {shape:?}, is read as {}, one sequence of {own} steps, but input `{other}` \
-                 has {all} steps{sequences}; one value for each sequence is declared {}",
+                 has {all} steps{sequences}{other_reading}",
                 with(input, &["T"]),
-                declared(input)
             )));
         }
         if once && n_batch == steps(it) && n_batch > Some(1) {
