@@ -53,6 +53,45 @@ fn an_instruction_at_fault_is_told_by_where_it_writes() {
     assert_eq!(fault.unwrap_err().target, None);
 }
 
+/// Rows of the first step go to all others, of every thread's sequences; only where that step alone is
+/// computed.
+#[test]
+fn the_first_rows_of_sequences_are_repeated() {
+    let repeat = |place, n| Code::Repeat { place, n };
+    let first = |code: Vec<Code>| {
+        let part = Part { is_loop: false, is_first: true, code };
+        Program::new(buffers(), Vec::new(), vec![part], false)
+    };
+    assert_eq!(taken(repeat(EACH, WIDTH)), [false; 2]);
+    for (place, n) in [(LENT, 1), (OLD, 1), (LOCAL, 1), (EACH, WIDTH + 1), (from(EACH, 1), WIDTH)] {
+        assert!(first(vec![repeat(place, n)]).is_err(), "{place:?}");
+    }
+    let to = from(EACH, 1);
+    let copy = Code::Copy { from: FIXED, to, n: 3 };
+    let program = first(vec![copy, repeat(to, 3)]).unwrap();
+    let fixed: Vec<f32> = (0..WIDTH).map(|it| it as f32).collect();
+    for lengths in [&[3, 3, 3][..], &[1, 4, 2, 4, 0], &[2]] {
+        let packing = Packing::new(lengths);
+        for threads in [1, 3] {
+            let (mut memory, team) = (Memory::default(), Team::new(threads));
+            let mut frame = Frame::new(&program, &packing, threads, &mut memory);
+            let lent = vec![0.0; WIDTH * packing.rows()];
+            frame.lend(FIXED.buffer, &fixed);
+            frame.lend(LENT.buffer, &lent);
+            let mut work = program.workspace(threads);
+            frame.begun = true;
+            program.run(Path::best(), &[], &mut frame, &mut work, &team);
+            assert!(frame.data(EACH.buffer).iter().all(|it| *it == 0.0), "it was there already");
+            frame.begun = false;
+            program.run(Path::best(), &[], &mut frame, &mut work, &team);
+            let rows = frame.data(EACH.buffer).chunks(WIDTH).take(packing.rows());
+            let expected = [0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0];
+            assert!(rows.clone().all(|it| it == expected), "{lengths:?}, {threads}");
+            assert_eq!(rows.count(), lengths.iter().sum::<usize>());
+        }
+    }
+}
+
 const BOTH: [bool; 2] = [true; 2];
 const NONE: [bool; 2] = [false; 2];
 
