@@ -47,7 +47,8 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
         leaves.push(step.add(Leaf::Input(idx), Vec::new(), shape.clone(), NOWHERE));
         let name = format!("x{idx}").into();
         let role = InputRole::Input;
-        declared.push(Input { name, shape, index: None, default: None, role, span: NOWHERE });
+        let (index, default, per_sequence, span) = (None, None, false, NOWHERE);
+        declared.push(Input { name, shape, index, default, per_sequence, role, span });
     }
     let node = build(&mut step, &leaves);
     let dims = SIZES
