@@ -50,6 +50,7 @@ impl CliError {
             CliError::Usage(_) => 2,
             CliError::Io(_) => 3,
             CliError::Fit { code: Code::NotFinite, .. } => 5,
+            CliError::Fit { code: Code::BadKey, .. } => 2,
             CliError::Fit { .. } => 4,
             // Whoever closed the pipe has what they wanted.
             CliError::BrokenPipe => 0,

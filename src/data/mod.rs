@@ -7,8 +7,9 @@
 //! memory takes 8 bytes for each element that the file really holds, and no more.
 //!
 //! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`],
-//! [`write_file`], [`Place`], which tells files apart, and [`Folder`], which finds the files that a spec uses, touch the disk.
+//! [`write_file`], [`training`], [`Place`], which tells files apart, and [`Folder`], which finds the files that a spec uses, touch the disk.
 
+mod cells;
 mod compare;
 mod csv;
 mod element;
@@ -25,10 +26,12 @@ mod stored;
 mod table;
 mod table_fault;
 mod torch;
+pub mod training;
 mod weights;
 mod write;
 mod zip;
 
+pub use cells::{read_cells, read_names};
 pub use compare::{Worst, worst};
 pub use csv::{write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};

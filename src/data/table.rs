@@ -141,7 +141,11 @@ impl Table {
 }
 
 /// The column of a name, or of a number from 1 where there are no names.
-fn place(header: Option<&[String]>, count: usize, name: &str) -> Result<usize, CsvFault> {
+pub(super) fn place(
+    header: Option<&[String]>,
+    count: usize,
+    name: &str,
+) -> Result<usize, CsvFault> {
     let Some(header) = header else {
         let number = name.parse().ok().filter(|it| (1..=count).contains(it));
         return number.map(|it: usize| it - 1).ok_or(CsvFault::NoHeader { name: name.to_owned() });
@@ -256,15 +260,15 @@ fn columns(
 }
 
 /// The lines of a table as rows of cells.
-struct Rows<'a> {
-    bytes: &'a [u8],
-    separator: u8,
+pub(super) struct Rows<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) separator: u8,
 }
 
-type Cells<'c> = &'c [&'c str];
+pub(super) type Cells<'c> = &'c [&'c str];
 
 impl Rows<'_> {
-    fn first(&self) -> Result<Vec<String>, DataError> {
+    pub(super) fn first(&self) -> Result<Vec<String>, DataError> {
         let mut first = None;
         self.each(&mut |_, cells| {
             first =
@@ -275,7 +279,7 @@ impl Rows<'_> {
     }
 
     /// Gives each row with its number, all of the same length.
-    fn each(
+    pub(super) fn each(
         &self,
         see: &mut dyn FnMut(usize, Cells<'_>) -> Result<(), CsvFault>,
     ) -> Result<(), DataError> {
@@ -340,7 +344,7 @@ fn trimmed(cell: &str) -> &str {
 
 /// Whether the first row has names: no cell of it is a number. One in which some are is a row of numbers with a slip, or a
 /// header that has to be called one.
-fn is_header(first: &[String], options: &TableOptions) -> Result<bool, CsvFault> {
+pub(super) fn is_header(first: &[String], options: &TableOptions) -> Result<bool, CsvFault> {
     let is_number = |cell: &str| {
         [Decimal::Point, Decimal::Comma].iter().any(|it| number(cell, *it).is_some())
             || (options.missing.is_some() && !cell.is_empty() && is_missing(cell))

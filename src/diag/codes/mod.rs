@@ -130,6 +130,10 @@ codes! {
     BadLengths = "E0708",
     NotFinite = "E0709",
     BadArtifact = "E0710",
+    BadKey = "E0711",
+    CannotCut = "E0712",
+    AnswerTold = "E0713",
+    WrongFolder = "E0714",
     // Warnings.
     UnusedParam = "W0601",
     GateRange = "W0602",

@@ -160,4 +160,67 @@ rnnc compile gru.rnn -o gru.ron
 rnnc run gru.ron --input x=x.npy
 ",
     },
+    Entry {
+        code: Code::BadKey,
+        title: "a key of a training that is unknown, out of range or without effect",
+        text: "\
+`rnnc train` takes its keys as flags and from a `--config` file, and each has a
+type and a range. No key is silently without effect: one that belongs to another
+optimizer, schedule or kind of data is an error that says so, and so are two
+keys that exclude each other. Keys given with `--resume` must be those with
+which the training began, except for its length and what only concerns files.",
+        wrong: "\
+rnnc train std/char_lm --text plays.txt --momentum 0.9 -o run
+",
+        right: "\
+rnnc train std/char_lm --text plays.txt --optimizer sgd --momentum 0.9 -o run
+",
+    },
+    Entry {
+        code: Code::CannotCut,
+        title: "data that cannot be cut as it was asked for",
+        text: "\
+A series is cut into streams or windows, a held-out part has at least one step,
+and `--bptt` cuts sequences into updates. The data is too short for that, or the
+model does not allow it: a loss at the last step and a layer that runs backward
+need their whole sequences at once. The message gives the largest value that is
+possible.",
+        wrong: "\
+# v.txt has 6 characters, which are 5 steps
+rnnc train std/char_lm --text v.txt --batch 6 -o run
+",
+        right: "\
+rnnc train std/char_lm --text v.txt --batch 5 -o run
+",
+    },
+    Entry {
+        code: Code::AnswerTold,
+        title: "a model that would be told what it is asked for",
+        text: "\
+A column that is input and target of the same row makes the answer an input, and
+the loss says nothing about the model. Predict a later row with `--ahead 1`, or
+say `--ahead 0` where this is meant. With `--ahead` of 2 or more a feedback with
+a teacher would be told a row that is not known at its step.",
+        wrong: "\
+rnnc train std/forecaster --csv w.csv --input weather=temp,wind --target load=temp -o run
+",
+        right: "\
+rnnc train std/forecaster --csv w.csv --input weather=temp,wind --target load=temp --ahead 1 -o run
+",
+    },
+    Entry {
+        code: Code::WrongFolder,
+        title: "a folder that holds no training, or that of other data",
+        text: "\
+`eval`, `predict`, `generate` and `train --resume` take a folder that `rnnc
+train` wrote. This one has no configuration, no checkpoint that is whole, or was
+made from arrays with another content. Nothing was changed in it.",
+        wrong: "\
+rnnc eval results
+",
+        right: "\
+rnnc train std/classifier --data jv -o results
+rnnc eval results
+",
+    },
 ];
