@@ -11,6 +11,7 @@ use rnnc::graph::picture::picture;
 use rnnc::graph::read::Library;
 use rnnc::graph::svg::{Theme, svg};
 use rnnc::graph::{self, Detail, LEGEND};
+use rnnc::hir;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("{:10} {:>8} {:>8}  slowest", "level", "all", "slowest");
@@ -24,9 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut least = f64::MAX;
             for _ in 0..5 {
                 let start = Instant::now();
-                let (files, cells) = (spec.program().files.iter(), spec.cells().iter());
-                let cells = cells.chain(spec.used_cells()).collect();
-                let library = Library { files: files.collect(), cells, open: &|_| false };
+                let tree = hir::resolve(spec.program());
+                let cells = spec.cells().iter().chain(spec.used_cells()).collect();
+                let library = Library { tree: &tree, cells, open: &|_| false };
                 let diagram = graph::draw(&library, cell.ir(), detail, back);
                 let text = svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true);
                 std::hint::black_box(text);

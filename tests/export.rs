@@ -228,9 +228,9 @@ fn the_drawing_of_the_readme_is_not_stale() {
 
 /// What `rnnc graph` writes for the cell that a spec is about.
 fn drawing(spec: &Spec) -> String {
-    let (files, cells) = (spec.program().files.iter(), spec.cells().iter());
-    let cells = cells.chain(spec.used_cells()).collect();
-    let library = Library { files: files.collect(), cells, open: &|_| false };
+    let tree = hir::resolve(spec.program());
+    let cells = spec.cells().iter().chain(spec.used_cells()).collect();
+    let library = Library { tree: &tree, cells, open: &|_| false };
     let diagram = graph::draw(&library, spec.main().unwrap(), Detail::Equations, false);
     svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true)
 }

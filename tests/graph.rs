@@ -15,6 +15,7 @@ use rnnc::graph::picture::{Picture, picture};
 use rnnc::graph::read::Library;
 use rnnc::graph::svg::{Theme, svg};
 use rnnc::graph::{self, Detail, Diagram, LEGEND};
+use rnnc::hir;
 use rnnc::{CellSpec, Spec};
 
 /// Wider than this only what is named is.
@@ -35,9 +36,9 @@ const WIDE_CELLS: &[&str] = &[
 
 fn draw(spec: &Spec, cell: &CellSpec, detail: Detail, back: bool, open: &[&str]) -> Diagram {
     let opens = |name: &str| open.iter().any(|it| *it == "all" || *it == name);
-    let files = spec.program().files.iter().collect();
+    let tree = hir::resolve(spec.program());
     let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-    graph::draw(&Library { files, cells, open: &opens }, cell.ir(), detail, back)
+    graph::draw(&Library { tree: &tree, cells, open: &opens }, cell.ir(), detail, back)
 }
 
 fn library(name: &str) -> (Spec, CellSpec) {
@@ -304,9 +305,11 @@ fn a_model_shows_what_it_is_trained_on() {
     let source = rnnc::text::SourceFile::new("model.rnn", text);
     let (tree, faults) = rnnc::syntax::parse(&source, rnnc::text::FileId(0));
     assert!(faults.is_empty(), "{faults:?}");
-    let library = Library { files: vec![&tree], cells: Vec::new(), open: &|_| false };
-    let model = library.tree("Forecast").unwrap();
-    let diagram = graph::equations::diagram(&graph::read::sketch(&library, model, None));
+    let program = hir::Program::single(tree);
+    let tree = hir::resolve(&program);
+    let library = Library { tree: &tree, cells: Vec::new(), open: &|_| false };
+    let model = library.cell("Forecast").unwrap();
+    let diagram = graph::equations::diagram(&graph::read::sketch(&library, model));
     assert_eq!(diagram.rails, 1);
     snapshot("model", &diagram);
 }

@@ -11,8 +11,8 @@ use crate::diag::Code;
 use crate::graph::read::Library;
 use crate::graph::svg::Theme;
 use crate::graph::{self, Detail, Diagram};
+use crate::hir;
 use crate::ir;
-use crate::syntax::ast::{DeclKind, Item};
 
 /// Drawings of more boxes are told about, and their layers stay closed.
 const LARGE: usize = 300;
@@ -105,9 +105,9 @@ fn drawn(
     open: &dyn Fn(&str) -> bool,
 ) -> Diagram {
     let spec = &loaded.spec;
-    let files = spec.program().files.iter().collect();
+    let tree = hir::resolve(spec.program());
     let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-    graph::draw(&Library { files, cells, open }, cell, detail, is_backward)
+    graph::draw(&Library { tree: &tree, cells, open }, cell, detail, is_backward)
 }
 
 /// The format that is asked for, which the name of the file must not contradict.
@@ -144,17 +144,9 @@ fn ending(path: &Path) -> Option<GraphFormat> {
 
 /// Whether every name to open is a layer, of the cell or within one.
 fn check_open(args: &GraphArgs, loaded: &Loaded) -> Result<(), CliError> {
-    let files = &loaded.spec.program().files;
-    let layers: Vec<&str> = (files.iter().flat_map(|it| &it.items))
-        .flat_map(|it| match it {
-            Item::Cell(cell) => cell.decls.as_slice(),
-            Item::Activation(_) | Item::Function(_) | Item::Use(_) => &[],
-        })
-        .filter_map(|it| match &it.kind {
-            DeclKind::Layer(it) => Some(&*it.name.name),
-            _ => None,
-        })
-        .collect();
+    let tree = hir::resolve(loaded.spec.program());
+    let layers = tree.cells.iter().flat_map(|it| it.layers.iter().map(|it| &*it.decl.name.name));
+    let layers: Vec<&str> = layers.collect();
     for name in args.open.iter().filter(|it| *it != "all") {
         let unknown = name.split('.').find(|it| !layers.contains(it));
         if let Some(unknown) = unknown {

@@ -2,12 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::hir::builtin::Builtin;
-use crate::hir::{
-    Callee, Cell, DefId, DefKind, Expr, Function, Kind, Local, LocalId, Past, Type, Value,
-    ValueKind, walk,
-};
-use crate::syntax::ast::{BinaryOp, Scope};
+use crate::hir::{Cell, DefId, Expr, Function, Local, LocalId, Scope, facts};
 use crate::text::id::{Id, IdVec};
 
 const GREEK: &[&str] = &[
@@ -42,137 +37,14 @@ impl<'c, 'a> Names<'c, 'a> {
 
     /// Those of a cell.
     pub fn of(cell: &'c Cell<'a>) -> Names<'c, 'a> {
-        let (steps, scalars) = (BTreeSet::new(), BTreeSet::new());
-        let mut names =
-            Names { cell: Some(cell), locals: &cell.locals, steps, scalars, constants: false };
-        names.find_steps(cell);
-        names.find_scalars(cell);
-        names
+        let steps = facts::steps(cell, |it| it == Scope::Step, &|_| false);
+        let scalars = facts::scalars(cell);
+        Names { cell: Some(cell), locals: &cell.locals, steps, scalars, constants: false }
     }
 
-    /// Inputs that are not given per sequence, states, outputs, layers and masks drawn per step, and what is computed of them: gates and lets that
-    /// are computed of params alone are the same in every step.
-    fn find_steps(&mut self, cell: &'c Cell<'a>) {
-        for (def, it) in cell.defs.pairs() {
-            let changes = match it.kind {
-                DefKind::Input => cell.group(def).is_none_or(|it| !it.ast.is_per_sequence()),
-                DefKind::State
-                | DefKind::Target
-                | DefKind::Feedback
-                | DefKind::Layer(_)
-                | DefKind::Value(ValueKind::Output) => true,
-                DefKind::Mask => {
-                    let per = cell.group(def).and_then(|it| it.ast.per);
-                    matches!(per, Some((Scope::Step, _)))
-                }
-                DefKind::Dim(_)
-                | DefKind::Hyper(_)
-                | DefKind::Param { .. }
-                | DefKind::Computed
-                | DefKind::Value(ValueKind::Gate | ValueKind::Let)
-                | DefKind::Error => false,
-            };
-            if changes {
-                self.steps.insert(def);
-            }
-        }
-        // Equations are in any order.
-        loop {
-            let before = self.steps.len();
-            for equation in &cell.equations {
-                let is_value = |it: &DefId| matches!(cell.defs[*it].kind, DefKind::Value(_));
-                if equation.targets.iter().all(is_value) && self.changes(&equation.value) {
-                    self.steps.extend(&equation.targets);
-                }
-            }
-            if self.steps.len() == before {
-                break;
-            }
-        }
-    }
-
-    fn changes(&self, value: &Value<'_>) -> bool {
-        let mut changes = false;
-        walk::value(value, &mut |it| {
-            changes |= match &it.kind {
-                Kind::Def(def) => self.steps.contains(def),
-                Kind::Part(_) | Kind::Prev(..) => true,
-                Kind::Call(call) => match call.callee {
-                    Callee::Builtin(it) => it.what == Builtin::Time,
-                    Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => false,
-                },
-                _ => false,
-            };
-        });
-        changes
-    }
-
-    /// Dims, numbers that are set, what is declared without axes, and what is computed of these alone.
-    fn find_scalars(&mut self, cell: &'c Cell<'a>) {
-        let set = cell.defs_of(|it| matches!(it, DefKind::Dim(_) | DefKind::Hyper(_)));
-        self.scalars.extend(set.map(|it| it.0));
-        for group in &cell.groups {
-            if matches!(&group.type_, Type::Real(axes) if axes.is_empty()) {
-                self.scalars.extend(&group.defs);
-            }
-        }
-        // Equations are in any order.
-        loop {
-            let before = self.scalars.len();
-            for equation in &cell.equations {
-                if let (Value::Expr(value), [target]) = (&equation.value, &equation.targets[..])
-                    && let DefKind::Value(ValueKind::Gate | ValueKind::Let) =
-                        cell.defs[*target].kind
-                    && self.is_scalar(value)
-                {
-                    self.scalars.insert(*target);
-                }
-            }
-            if self.scalars.len() == before {
-                break;
-            }
-        }
-    }
-
-    /// Whether a value is one number, as far as the text tells: of a function, where all that it is given is.
+    /// Whether a value is one number, as far as the text tells.
     pub fn is_scalar(&self, expr: &Expr<'_>) -> bool {
-        match &expr.kind {
-            Kind::Number(_) | Kind::Inf | Kind::Pi => true,
-            Kind::Def(def) | Kind::Prev(Past::Def(def), _) => self.scalars.contains(def),
-            Kind::Local(local) => self.constants && local.idx() > 0,
-            Kind::Paren(inner) | Kind::Neg(inner) => self.is_scalar(inner),
-            Kind::Chain(first, rest) => {
-                self.is_scalar(first) && rest.iter().all(|it| self.is_scalar(&it.2))
-            }
-            Kind::Binary(op, _, left, right) => {
-                *op != BinaryOp::MatMul && self.is_scalar(left) && self.is_scalar(right)
-            }
-            Kind::Call(call) => {
-                let given = || call.args.iter().flatten().chain(&call.rest);
-                match call.callee {
-                    Callee::Builtin(it) => match it.what {
-                        // Without an axis these go over the only one.
-                        Builtin::Along(along) if along.reduces() => call.over.is_none(),
-                        Builtin::Zeros
-                        | Builtin::Ones
-                        | Builtin::Iota
-                        | Builtin::Eye
-                        | Builtin::Stack
-                        | Builtin::Concat => false,
-                        _ => given().all(|it| self.is_scalar(it)),
-                    },
-                    Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => {
-                        given().all(|it| self.is_scalar(it))
-                    }
-                }
-            }
-            Kind::Prev(Past::Part(_), _)
-            | Kind::Part(_)
-            | Kind::Activation(_)
-            | Kind::Array(_)
-            | Kind::Index(..)
-            | Kind::Error(_) => false,
-        }
+        facts::is_scalar(expr, &self.scalars, &|it| self.constants && it.idx() > 0)
     }
 
     /// A name of the cell in this step, or `step`.

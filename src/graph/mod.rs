@@ -60,17 +60,14 @@ impl Detail {
 }
 
 /// Draws one step of a cell, or one backward step.
-pub fn draw(
-    library: &read::Library<'_>,
+pub fn draw<'t>(
+    library: &'t read::Library<'t>,
     cell: &ir::Cell,
     detail: Detail,
     is_backward: bool,
 ) -> Diagram {
-    let tree = library.tree(&cell.name);
-    match (detail, is_backward, tree) {
-        (Detail::Equations, false, Some(tree)) => {
-            equations::diagram(&read::sketch(library, tree, Some(cell)))
-        }
+    match (detail, is_backward, library.cell(&cell.name)) {
+        (Detail::Equations, false, Some(id)) => equations::diagram(&read::sketch(library, id)),
         (Detail::Cell, false, _) => whole::diagram(cell),
         (Detail::Equations, true, _) => equations::diagram(&backward::sketch(cell)),
         (Detail::Cell, true, _) => whole::backward(cell),

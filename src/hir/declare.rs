@@ -28,7 +28,7 @@ pub(super) struct Names<'a> {
     pub dims: Vec<DimSource<'a>>,
     pub hypers: Vec<(DefId, &'a HyperDecl)>,
     pub groups: IdVec<GroupId, GroupSource<'a>>,
-    pub equations: IdVec<EquationId, (Vec<DefId>, Source<'a>)>,
+    pub equations: IdVec<EquationId, (Vec<DefId>, Source<'a>, &'a Decl)>,
     pub layers: IdVec<LayerId, LayerSource<'a>>,
     pub outputs: Vec<Returned<'a>>,
     pub losses: Vec<(&'a Decl, &'a Expr, bool)>,
@@ -180,8 +180,8 @@ impl<'a> Collector<'a, '_> {
         Some(def)
     }
 
-    fn equation(&mut self, targets: Vec<DefId>, value: Source<'a>) {
-        let equation = self.names.equations.push((targets.clone(), value));
+    fn equation(&mut self, targets: Vec<DefId>, value: Source<'a>, decl: &'a Decl) {
+        let equation = self.names.equations.push((targets.clone(), value, decl));
         for target in targets {
             self.names.defs[target].equation = Some(equation);
         }
@@ -215,9 +215,9 @@ impl<'a> Collector<'a, '_> {
                 .label(self.names.defs[state].name.span, "first defined here")
                 .fix(Applicability::Maybe, Span { end: name.span.start, ..decl.span }, "");
             self.sink.push(fault);
-            self.equation(vec![state], value);
+            self.equation(vec![state], value, decl);
         } else if let Some(def) = self.define(name, DefKind::Value(kind), Some(decl)) {
-            self.equation(vec![def], value);
+            self.equation(vec![def], value, decl);
         }
     }
 
@@ -228,7 +228,7 @@ impl<'a> Collector<'a, '_> {
         let defs: Vec<Option<DefId>> =
             names.iter().map(|it| self.define(it, kind, Some(decl))).collect();
         match defs.iter().copied().collect::<Option<Vec<DefId>>>() {
-            Some(known) => self.equation(known, value),
+            Some(known) => self.equation(known, value, decl),
             // A name is taken, which was reported: what the others are is not looked at.
             None => {
                 let known = defs.into_iter().flatten();
@@ -279,7 +279,7 @@ impl<'a> Collector<'a, '_> {
                         OutputDecl::Named(name, value) => {
                             let kind = DefKind::Value(ValueKind::Output);
                             if let Some(def) = self.define(name, kind, Some(decl)) {
-                                self.equation(vec![def], Source::Expr(value));
+                                self.equation(vec![def], Source::Expr(value), decl);
                                 self.names.outputs.push(Returned::Def(def));
                             }
                         }
@@ -290,7 +290,7 @@ impl<'a> Collector<'a, '_> {
                 let kind = DefKind::Layer(LayerId::new(self.names.layers.len()));
                 let Some(def) = self.define(&layer.name, kind, Some(decl)) else { return };
                 let id = self.names.layers.push(LayerSource { def, decl: layer, cell: None });
-                self.equation(vec![def], Source::Layer(id));
+                self.equation(vec![def], Source::Layer(id), decl);
             }
             DeclKind::Loss { value, at_last } => self.names.losses.push((decl, value, *at_last)),
             // A layout defines no name of the cell.
@@ -323,7 +323,7 @@ impl<'a> Collector<'a, '_> {
             self.names.groups[id].defs.push(def);
             self.names.defs[def].group = Some(id);
             if kind == DefKind::Computed {
-                self.equation(vec![def], Source::OfGroup(id));
+                self.equation(vec![def], Source::OfGroup(id), decl);
             }
         }
     }
@@ -428,7 +428,7 @@ impl<'a> Collector<'a, '_> {
         let first = &self.names.defs[def];
         let declared = first.name.span;
         match (first.kind, first.equation) {
-            (DefKind::State | DefKind::Feedback, None) => self.equation(vec![def], right),
+            (DefKind::State | DefKind::Feedback, None) => self.equation(vec![def], right, decl),
             (DefKind::State | DefKind::Feedback, Some(equation)) => {
                 let message = format!("the new value of `{}` is defined twice", name.name);
                 let other = self.names.equations[equation].1.span(&self.names);

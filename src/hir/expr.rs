@@ -1,9 +1,10 @@
 //! Resolved expressions.
 
-use super::builtin::Signature;
+use super::builtin::{Builtin, Signature};
 use super::id::{CellId, DefId, ExprId, FunctionId, LayerId, LocalId};
 use crate::ir::Pointwise;
 use crate::syntax::ast::{self, BinaryOp, Ident};
+use crate::syntax::{print_expr, print_path};
 use crate::text::Span;
 
 /// An expression.
@@ -18,6 +19,11 @@ pub struct Expr<'a> {
 }
 
 impl<'a> Expr<'a> {
+    /// Returns it as the printer writes it.
+    pub fn text(&self) -> String {
+        print_expr(self.ast)
+    }
+
     /// Returns the place.
     pub fn span(&self) -> Span {
         self.ast.span
@@ -107,6 +113,13 @@ pub struct Part<'a> {
     pub def: Option<(CellId, DefId)>,
 }
 
+impl Part<'_> {
+    /// Returns it as the printer writes it.
+    pub fn text(&self) -> String {
+        print_path(self.path)
+    }
+}
+
 /// A call with its arguments in the order of the parameters.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -120,6 +133,18 @@ pub struct Call<'a> {
     pub rest: Vec<Expr<'a>>,
     /// The axes that it works on.
     pub over: Option<(Over<'a>, Span)>,
+}
+
+impl<'a> Call<'a> {
+    /// Returns whether it is the step number.
+    pub fn is_time(&self) -> bool {
+        matches!(self.callee, Callee::Builtin(it) if it.what == Builtin::Time)
+    }
+
+    /// Lists what it is given, in the order of the parameters.
+    pub fn given(&self) -> impl Iterator<Item = &Expr<'a>> {
+        self.args.iter().flatten().chain(&self.rest)
+    }
 }
 
 /// What is called.

@@ -10,6 +10,7 @@ pub(crate) mod args;
 pub mod builtin;
 mod declare;
 pub mod expr;
+pub mod facts;
 mod fold;
 pub mod id;
 mod items;
@@ -36,6 +37,7 @@ pub use tree::*;
 
 use crate::diag::Diagnostic;
 use crate::syntax::ast;
+pub use crate::syntax::ast::{BinaryOp, Decl, Role, Scope, ValueRole};
 use crate::text::id::IdVec;
 use resolve::Shared;
 use suggest::Suggest;

@@ -271,6 +271,8 @@ pub enum Type<'a> {
 /// `NAME = value`.
 #[derive(Debug)]
 pub struct Equation<'a> {
+    /// The statement that it is, or is part of.
+    pub decl: &'a ast::Decl,
     /// What it defines; several for a loop with several values.
     pub targets: Vec<DefId>,
     /// The right side.

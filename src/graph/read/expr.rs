@@ -1,34 +1,47 @@
 //! Expressions.
 
-use super::{Bound, Reader};
-use crate::graph::sketch::{Expr as Drawn, ExprId, Fixed, Level, Matrix, Value};
+use super::{Bound, Local, Reader};
+use crate::graph::diagram::Pin;
+use crate::graph::sketch::{Expr as Drawn, ExprId, Fixed, Given, Level, Matrix, Value};
 use crate::graph::text::{self, Rich};
-use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Over, Path};
-use crate::syntax::print_expr;
+use crate::hir::builtin::{self, Builtin};
+use crate::hir::{BinaryOp, Call, Callee, Expr, Kind, Over, Past, facts, walk};
+use crate::ir::Pointwise;
+use crate::text::Span;
+use crate::text::id::Id;
 
 impl Reader<'_> {
     /// An expression of the cell.
-    pub(super) fn expr(&mut self, expr: &Expr) -> ExprId {
+    pub(super) fn expr(&mut self, expr: &Expr<'_>) -> ExprId {
         if !self.changes(expr) {
             return self.fixed(expr);
         }
-        let source = print_expr(expr);
         let drawn = match &expr.kind {
-            ExprKind::Paren(inner) => return self.expr(inner),
-            ExprKind::Path(path) => match self.bound_path(path) {
-                Some(Bound::Value(value)) => Drawn::Value(value),
-                Some(Bound::Expr(id)) => return id,
-                Some(Bound::Fixed(..) | Bound::Once(_) | Bound::Number(_) | Bound::Layers(_))
-                | None => return self.fixed(expr),
+            Kind::Paren(inner) => return self.expr(inner),
+            Kind::Def(def) => match &self.names[def.idx()] {
+                Bound::Value(value) => Drawn::Value(value.clone()),
+                Bound::Once(_) | Bound::Fixed => return self.fixed(expr),
             },
-            ExprKind::Prev(path, steps) => {
+            Kind::Local(local) => match self.locals.get(local) {
+                Some(Local::Value(value)) => Drawn::Value(value.clone()),
+                Some(Local::Expr(id)) => return *id,
+                Some(Local::Number(_)) | None => return self.fixed(expr),
+            },
+            Kind::Part(part) => Drawn::Value(self.part(part)),
+            Kind::Prev(past, steps) => {
                 let back = steps.as_ref().map_or(Some(1), |it| self.number(it)).unwrap_or(1);
-                let name = crate::syntax::print_path(path);
-                Drawn::Value(self.old(&name, u32::try_from(back).unwrap_or(1)))
+                let back = u32::try_from(back).unwrap_or(1);
+                Drawn::Value(match past {
+                    Past::Def(def) => {
+                        let is_state = self.tree.defs[*def].kind.is_carried();
+                        self.old(self.name(*def), back, is_state)
+                    }
+                    Past::Part(part) => self.old(&part.text(), back, false),
+                })
             }
-            ExprKind::Neg(_, inner) => Drawn::Sum(vec![(true, self.expr(inner))]),
-            ExprKind::Chain(first, rest) => return self.chain(first, rest, &source),
-            ExprKind::Binary(op, _, a, b) => {
+            Kind::Neg(inner) => Drawn::Sum(vec![(true, self.expr(inner))]),
+            Kind::Chain(first, rest) => return self.chain(first, rest, &expr.text()),
+            Kind::Binary(op, _, a, b) => {
                 let (a, b) = (self.expr(a), self.expr(b));
                 match op {
                     BinaryOp::MatMul => Drawn::Matrix(Matrix::Apply, a, b),
@@ -46,49 +59,39 @@ impl Reader<'_> {
                     BinaryOp::Div => Drawn::Quotient(a, b),
                 }
             }
-            ExprKind::Index(value, index) => {
-                // An index after a stack picks a layer.
-                if let ExprKind::Path(path) = &value.kind
-                    && path.tail.is_empty()
-                    && let Some(Bound::Layers(layers)) = self.names.get(&*path.head.name).cloned()
-                    && let Some(unit) = self.number(index)
-                {
-                    let unit = usize::try_from(unit).ok();
-                    if let Bound::Value(value) = self.unit_value(&layers, unit, "") {
-                        return self.sketch.push(Drawn::Value(value), source);
-                    }
-                }
-                // A param by an index that changes: `T[token]` looks up a row.
-                if self.changes(index) {
-                    let (value, index) = (self.expr(value), self.expr(index));
-                    Drawn::Call("row".to_owned(), vec![value, index], Rich::default())
-                } else {
-                    let value = self.expr(value);
-                    let index = self.written(index);
-                    let text = Rich::plain("[").then(&index).then(&Rich::plain("]"));
-                    Drawn::Index(value, text)
-                }
+            // A param by an index that changes: `T[token]` looks up a row.
+            Kind::Index(value, index) if self.changes(index) => {
+                let all = vec![self.expr(value), self.expr(index)];
+                Drawn::Call("row".to_owned(), all, Rich::default())
             }
-            ExprKind::Array(items) => {
-                let items = items.iter().map(|it| self.expr(it)).collect();
-                Drawn::Gather("stack".to_owned(), items)
+            Kind::Index(value, index) => {
+                let value = self.expr(value);
+                let text = Rich::plain("[").then(&self.written(index)).then(&Rich::plain("]"));
+                Drawn::Index(value, text)
             }
-            ExprKind::Call(name, args) => return self.call(name, args, &source),
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => return self.fixed(expr),
+            Kind::Array(items) => {
+                Drawn::Gather("stack".to_owned(), items.iter().map(|it| self.expr(it)).collect())
+            }
+            Kind::Call(call) => match self.call(call) {
+                Ok(drawn) => drawn,
+                Err(same) => return same,
+            },
+            Kind::Number(_) | Kind::Inf | Kind::Pi | Kind::Activation(_) | Kind::Error(_) => {
+                return self.fixed(expr);
+            }
         };
-        self.sketch.push(drawn, source)
+        self.sketch.push(drawn, expr.text())
     }
 
     /// Sums and products of several.
     fn chain(
         &mut self,
-        first: &Expr,
-        rest: &[(BinaryOp, crate::text::Span, Expr)],
+        first: &Expr<'_>,
+        rest: &[(BinaryOp, Span, Expr<'_>)],
         source: &str,
     ) -> ExprId {
-        let is_sum = rest.iter().all(|it| matches!(it.0, BinaryOp::Add | BinaryOp::Sub));
         let first = self.expr(first);
-        if is_sum {
+        if is_sum(rest) {
             let mut terms = Vec::new();
             self.term(false, first, &mut terms);
             for (op, _, term) in rest {
@@ -127,8 +130,8 @@ impl Reader<'_> {
     }
 
     /// Whether a comparison of whole numbers holds.
-    fn truth(&self, expr: &Expr) -> Option<bool> {
-        let ExprKind::Binary(op, _, a, b) = &expr.kind else { return None };
+    fn truth(&self, expr: &Expr<'_>) -> Option<bool> {
+        let Kind::Binary(op, _, a, b) = &expr.kind else { return None };
         let (a, b) = (self.number(a)?, self.number(b)?);
         match op {
             BinaryOp::Less => Some(a < b),
@@ -154,70 +157,84 @@ impl Reader<'_> {
         }
     }
 
-    fn call(&mut self, name: &Ident, args: &[Arg], source: &str) -> ExprId {
-        let name = &*name.name;
-        let mut values: Vec<&Expr> = Vec::new();
-        let mut more: Vec<Rich> = Vec::new();
-        for arg in args {
-            match arg {
-                Arg::Positional(it) => values.push(it),
-                Arg::Named(key, it) if self.changes(it) => {
-                    more.push(text::name(&key.name, "").then(&Rich::plain(" = □")));
-                    values.push(it);
-                }
-                Arg::Named(key, it) => {
-                    let value = self.written(it);
-                    more.push(text::name(&key.name, "").then(&Rich::plain(" = ")).then(&value));
-                }
-                Arg::Over(over, _) => more.push(Rich::plain("over ").then(&self.over(over))),
-            }
-        }
-        let drawn = match (name, &values[..]) {
-            ("time", _) => Drawn::Value(self.time()),
-            ("with_derivative", [value, ..]) => return self.expr(value),
+    /// A call, or an expression that it is the same as.
+    fn call(&mut self, call: &Call<'_>) -> Result<Drawn, ExprId> {
+        let args: Vec<&Expr<'_>> = call.given().collect();
+        let Callee::Builtin(signature) = call.callee else { return Ok(self.named(call)) };
+        Ok(match (signature.what, &args[..]) {
+            (Builtin::Time, _) => Drawn::Value(self.time()),
             // A choice that the turn of a loop decides.
-            ("where", [cond, a, b]) if self.truth(cond).is_some() => {
-                let yes = self.truth(cond) == Some(true);
-                return self.expr(if yes { a } else { b });
-            }
-            ("outer", [a, b]) => Drawn::Matrix(Matrix::Outer, self.expr(a), self.expr(b)),
-            ("dot", [a, b]) => Drawn::Matrix(Matrix::Dot, self.expr(a), self.expr(b)),
-            ("matmul", [a, b]) => Drawn::Matrix(Matrix::Apply, self.expr(a), self.expr(b)),
-            ("square", [v]) => {
+            (Builtin::Where, [cond, a, b]) => match self.truth(cond) {
+                Some(cond) => return Err(self.expr(if cond { a } else { b })),
+                None => self.named(call),
+            },
+            (Builtin::Outer, [a, b]) => Drawn::Matrix(Matrix::Outer, self.expr(a), self.expr(b)),
+            (Builtin::Dot, [a, b]) => Drawn::Matrix(Matrix::Dot, self.expr(a), self.expr(b)),
+            (Builtin::MatMul, [a, b]) => Drawn::Matrix(Matrix::Apply, self.expr(a), self.expr(b)),
+            (Builtin::Map(Pointwise::Square), [v]) => {
                 let two = self.fixed_text(Rich::plain("2"), true);
                 Drawn::Power(self.expr(v), two)
             }
-            ("max" | "min", [_, _, ..]) => {
-                let sign = if name == "max" { "max" } else { "min" };
-                Drawn::Extreme(sign, values.iter().map(|it| self.expr(it)).collect())
+            (Builtin::Extreme(..), [_, _]) => {
+                Drawn::Extreme(signature.name, args.iter().map(|it| self.expr(it)).collect())
             }
-            ("reshape" | "rename", [value, shape, ..]) => {
-                let text = text::shape(&print_expr(shape));
-                Drawn::Move(Rich::plain(text), self.expr(value))
+            (Builtin::Reshape | Builtin::Rename, [value, shape]) => {
+                Drawn::Move(Rich::plain(text::shape(&shape.text())), self.expr(value))
             }
-            ("transpose", [value]) => Drawn::Move(Rich::plain("□ᵀ"), self.expr(value)),
-            ("slice", [value, from, to]) => {
+            (Builtin::Transpose, [value]) => Drawn::Move(Rich::plain("□ᵀ"), self.expr(value)),
+            (Builtin::Slice, [value, from, to]) => {
                 let (from, to) = (self.written(from), self.written(to));
                 let text = Rich::plain("[").then(&from).then(&Rich::plain(" … ")).then(&to);
                 Drawn::Move(text.then(&Rich::plain("]")), self.expr(value))
             }
-            ("stack" | "concat", _) => {
-                Drawn::Gather(name.to_owned(), values.iter().map(|it| self.expr(it)).collect())
+            (Builtin::Stack | Builtin::Concat, _) => Drawn::Gather(
+                signature.name.to_owned(),
+                args.iter().map(|it| self.expr(it)).collect(),
+            ),
+            (_, _) => self.named(call),
+        })
+    }
+
+    /// A function with what it is applied to; constants stand behind under their names.
+    fn named(&mut self, call: &Call<'_>) -> Drawn {
+        let tree = self.library.tree;
+        let constant = |at: usize| match call.callee {
+            Callee::Builtin(it) => {
+                let param = it.params.get(at).filter(|it| it.kind == builtin::Kind::Constant);
+                param.map(|it| it.name)
             }
-            (_, _) => {
-                let values = values.iter().map(|it| self.expr(it)).collect();
-                Drawn::Call(name.to_owned(), values, Rich::join(more, ", "))
+            Callee::Function(id) => {
+                let function = &tree.functions[id];
+                let param = function.params.iter().nth(at).filter(|_| at > 0);
+                param.filter(|_| function.is_activation()).map(|it| &*it.name.name)
             }
+            Callee::Hyper(_) | Callee::Draw | Callee::Form => None,
         };
-        self.sketch.push(drawn, source)
+        let (mut values, mut more) = (Vec::new(), Vec::new());
+        for (at, arg) in call.args.iter().enumerate() {
+            let Some(arg) = arg else { continue };
+            match constant(at) {
+                // A name speaks for itself.
+                Some(_) if matches!(arg.kind, Kind::Def(_)) => more.push(self.written(arg)),
+                Some(name) => {
+                    let name = text::name(name, "").then(&Rich::plain(" = "));
+                    more.push(name.then(&self.written(arg)));
+                }
+                None => values.push(self.expr(arg)),
+            }
+        }
+        values.extend(call.rest.iter().map(|it| self.expr(it)));
+        if let Some((over, _)) = &call.over {
+            more.push(Rich::plain("over ").then(&self.over(over)));
+        }
+        Drawn::Call(call.name.name.to_string(), values, Rich::join(more, ", "))
     }
 
     /// The number of the step.
     fn time(&mut self) -> Value {
-        use crate::graph::diagram::Pin;
-        let found = self.sketch.given.iter().position(|it| it.name == "time");
-        let at = found.unwrap_or_else(|| {
-            self.sketch.given.push(crate::graph::sketch::Given {
+        let given = &mut self.sketch.given;
+        let at = given.iter().position(|it| it.name == "time").unwrap_or_else(|| {
+            given.push(Given {
                 pin: Pin::Input,
                 name: "time".to_owned(),
                 shape: String::new(),
@@ -225,12 +242,12 @@ impl Reader<'_> {
                 span: None,
                 per_sequence: false,
             });
-            self.sketch.given.len() - 1
+            given.len() - 1
         });
         Value::Pin(at, 0)
     }
 
-    fn over(&mut self, over: &Over) -> Rich {
+    fn over(&self, over: &Over<'_>) -> Rich {
         match over {
             Over::Last => Rich::plain("last"),
             Over::First => Rich::plain("first"),
@@ -242,58 +259,32 @@ impl Reader<'_> {
         }
     }
 
-    /// What the head of a path, or a value of a layer, is.
-    pub(super) fn bound_path(&mut self, path: &Path) -> Option<Bound> {
-        let bound = self.names.get(&*path.head.name)?.clone();
-        match bound {
-            Bound::Layers(layers) => self.layer_value(&layers, path),
-            bound if path.tail.is_empty() => Some(bound),
-            Bound::Value(_)
-            | Bound::Expr(_)
-            | Bound::Fixed(..)
-            | Bound::Once(_)
-            | Bound::Number(_) => None,
-        }
-    }
-
     /// What is the same at every step, as a text.
-    fn fixed(&mut self, expr: &Expr) -> ExprId {
-        if let ExprKind::Paren(inner) = &expr.kind {
-            return self.fixed(inner);
-        }
-        // What a loop has reached may be fixed too.
-        if let ExprKind::Path(path) = &expr.kind
-            && let Some(Bound::Expr(id)) = self.names.get(&*path.head.name)
-        {
-            return *id;
-        }
-        let text = self.written(expr);
+    fn fixed(&mut self, expr: &Expr<'_>) -> ExprId {
         let level = match &expr.kind {
-            ExprKind::Chain(_, rest) => {
-                match rest.iter().all(|it| matches!(it.0, BinaryOp::Add | BinaryOp::Sub)) {
-                    true => Level::Sum,
-                    false => Level::Product,
-                }
-            }
-            ExprKind::Binary(BinaryOp::MatMul, ..) => Level::Product,
-            ExprKind::Binary(BinaryOp::Pow, ..) => Level::Power,
-            ExprKind::Binary(..) => Level::Comparison,
-            ExprKind::Neg(..) => Level::Power,
-            ExprKind::Number(_)
-            | ExprKind::Inf
-            | ExprKind::Pi
-            | ExprKind::Path(_)
-            | ExprKind::Prev(..)
-            | ExprKind::Call(..)
-            | ExprKind::Array(_)
-            | ExprKind::Paren(_)
-            | ExprKind::Index(..) => Level::Atom,
+            Kind::Paren(inner) => return self.fixed(inner),
+            Kind::Local(local) if let Some(Local::Expr(id)) = self.locals.get(local) => return *id,
+            Kind::Chain(_, rest) if is_sum(rest) => Level::Sum,
+            Kind::Chain(..) | Kind::Binary(BinaryOp::MatMul, ..) => Level::Product,
+            Kind::Binary(BinaryOp::Pow, ..) | Kind::Neg(_) => Level::Power,
+            Kind::Binary(..) => Level::Comparison,
+            Kind::Number(_)
+            | Kind::Inf
+            | Kind::Pi
+            | Kind::Def(_)
+            | Kind::Local(_)
+            | Kind::Part(_)
+            | Kind::Prev(..)
+            | Kind::Call(_)
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Index(..)
+            | Kind::Error(_) => Level::Atom,
         };
-        let mut reads = Vec::new();
-        self.once_in(expr, &mut reads);
-        let is_scalar = self.is_scalar(expr);
-        let fixed = Fixed { text, level, is_scalar, reads };
-        self.sketch.push(Drawn::Fixed(fixed), print_expr(expr))
+        let is_number = |it| matches!(self.locals.get(&it), Some(Local::Number(_)));
+        let is_scalar = facts::is_scalar(expr, &self.scalars, &is_number);
+        let fixed = Fixed { text: self.written(expr), level, is_scalar, reads: self.once_in(expr) };
+        self.sketch.push(Drawn::Fixed(fixed), expr.text())
     }
 
     /// A text that is the same at every step.
@@ -303,73 +294,48 @@ impl Reader<'_> {
     }
 
     /// An expression of fixed things as papers write it.
-    fn written(&self, expr: &Expr) -> Rich {
-        text::formula(&print_expr(expr), &|name| match self.names.get(name) {
-            Some(Bound::Number(value)) => Some(Rich::plain(value.to_string())),
-            Some(Bound::Expr(id)) => self.sketch.fixed(*id).map(|it| it.text.clone()),
-            Some(Bound::Fixed(text, _)) => Some(text.clone()),
-            Some(Bound::Value(_) | Bound::Once(_) | Bound::Layers(_)) | None => None,
+    fn written(&self, expr: &Expr<'_>) -> Rich {
+        let mut reached: Vec<(&str, Rich)> = Vec::new();
+        walk::expr(expr, &mut |it| {
+            let Kind::Local(local) = &it.kind else { return };
+            let text = match self.locals.get(local) {
+                Some(Local::Number(value)) => Some(Rich::plain(value.to_string())),
+                Some(Local::Expr(id)) => self.sketch.fixed(*id).map(|it| it.text.clone()),
+                Some(Local::Value(_)) | None => None,
+            };
+            reached.extend(text.map(|it| (&*self.tree.locals[*local].name.name, it)));
+        });
+        text::formula(&expr.text(), &|name| {
+            reached.iter().find(|it| it.0 == name).map(|it| it.1.clone())
         })
     }
 
-    /// Whether it is one number, as far as the text tells.
-    fn is_scalar(&self, expr: &Expr) -> bool {
-        match &expr.kind {
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => true,
-            ExprKind::Path(path) => match self.names.get(&*path.head.name) {
-                Some(Bound::Fixed(_, is_scalar)) => *is_scalar && path.tail.is_empty(),
-                Some(Bound::Number(_)) => true,
-                Some(Bound::Value(_) | Bound::Expr(_) | Bound::Once(_) | Bound::Layers(_))
-                | None => false,
-            },
-            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.is_scalar(inner),
-            ExprKind::Chain(first, rest) => {
-                self.is_scalar(first) && rest.iter().all(|it| self.is_scalar(&it.2))
-            }
-            ExprKind::Binary(op, _, a, b) => {
-                *op != BinaryOp::MatMul && self.is_scalar(a) && self.is_scalar(b)
-            }
-            ExprKind::Call(name, args) => {
-                let given = |it: &Arg| match it {
-                    Arg::Positional(it) | Arg::Named(_, it) => self.is_scalar(it),
-                    Arg::Over(..) => false,
-                };
-                !matches!(&*name.name, "zeros" | "ones" | "iota" | "eye") && args.iter().all(given)
-            }
-            ExprKind::Prev(..) | ExprKind::Array(_) | ExprKind::Index(..) => false,
-        }
-    }
-
     /// The definitions computed once that a fixed expression reads.
-    fn once_in(&self, expr: &Expr, reads: &mut Vec<usize>) {
-        match &expr.kind {
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi | ExprKind::Prev(..) => {}
-            ExprKind::Path(path) => match self.names.get(&*path.head.name) {
-                Some(Bound::Once(def)) if !reads.contains(def) => reads.push(*def),
-                Some(Bound::Expr(id)) => {
-                    let inner = self.sketch.fixed(*id).map(|it| it.reads.clone());
-                    reads.extend(inner.unwrap_or_default());
-                }
-                _ => {}
-            },
-            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.once_in(inner, reads),
-            ExprKind::Chain(first, rest) => {
-                self.once_in(first, reads);
-                rest.iter().for_each(|it| self.once_in(&it.2, reads));
+    fn once_in(&self, expr: &Expr<'_>) -> Vec<usize> {
+        let mut reads = Vec::new();
+        let mut add = |def: usize| {
+            if !reads.contains(&def) {
+                reads.push(def);
             }
-            ExprKind::Binary(_, _, a, b) | ExprKind::Index(a, b) => {
-                self.once_in(a, reads);
-                self.once_in(b, reads);
-            }
-            ExprKind::Array(items) => items.iter().for_each(|it| self.once_in(it, reads)),
-            ExprKind::Call(_, args) => {
-                for arg in args {
-                    match arg {
-                        Arg::Positional(it) | Arg::Named(_, it) => self.once_in(it, reads),
-                        Arg::Over(..) => {}
-                    }
+        };
+        walk::expr(expr, &mut |it| match &it.kind {
+            Kind::Def(def) => {
+                if let Bound::Once(def) = self.names[def.idx()] {
+                    add(def);
                 }
             }
-        }
+            Kind::Local(local) => {
+                if let Some(Local::Expr(id)) = self.locals.get(local) {
+                    let fixed = self.sketch.fixed(*id);
+                    fixed.iter().flat_map(|it| &it.reads).for_each(|it| add(*it));
+                }
+            }
+            _ => {}
+        });
+        reads
     }
+}
+
+fn is_sum(rest: &[(BinaryOp, Span, Expr<'_>)]) -> bool {
+    rest.iter().all(|it| matches!(it.0, BinaryOp::Add | BinaryOp::Sub))
 }

@@ -1,16 +1,16 @@
 //! Loops: their turns written out, or the first and the last and how many are between.
 
-use super::{Bound, Reader};
-use crate::graph::sketch::{Def, Expr as Drawn, ExprId, Skipped, Value};
-use crate::syntax::ast::{self, Definition, Fold, ValueRole};
+use super::{Local, Reader};
+use crate::graph::sketch::{Expr as Drawn, ExprId, Skipped, Value};
+use crate::hir::{self, Fold, Inner, LocalId, ValueRole};
 
 /// Loops of more turns are drawn shortened.
 const TURNS: i64 = 4;
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     /// The results of a loop.
-    pub(super) fn fold(&mut self, fold: &Fold) -> Vec<ExprId> {
-        let outer = self.names.clone();
+    pub(super) fn fold(&mut self, fold: &Fold<'_>) -> Vec<ExprId> {
+        let outer = self.locals.clone();
         let mut values: Vec<ExprId> = fold.starts.iter().map(|it| self.expr(it)).collect();
         let from = self.number(&fold.from).unwrap_or(0);
         // A bound that nobody knows leaves the turns open: the first stands for all.
@@ -23,101 +23,81 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            self.names.clone_from(&outer);
+            self.locals.clone_from(&outer);
             values = self.turn(fold, &values, turn, turn + 1 == to);
         }
-        self.names = outer;
+        self.locals = outer;
         values
     }
 
     /// One turn; its results have names unless they are those of the loop.
-    fn turn(&mut self, fold: &Fold, values: &[ExprId], turn: i64, is_last: bool) -> Vec<ExprId> {
-        self.bind(fold, values, turn);
-        for it in &fold.body {
-            self.definition(it, turn);
+    fn turn(&mut self, fold: &Fold<'_>, values: &[ExprId], turn: i64, last: bool) -> Vec<ExprId> {
+        let bound = fold.accumulators.iter().zip(values);
+        self.locals.extend(bound.map(|it| (*it.0, Local::Expr(*it.1))));
+        self.locals.insert(fold.variable, Local::Number(turn));
+        let in_order: Vec<usize> = (0..fold.body.len()).collect();
+        for &at in fold.order.as_ref().unwrap_or(&in_order) {
+            self.definition(&fold.body[at], turn);
         }
         let mut results = Vec::new();
-        for (name, result) in fold.accumulators.iter().zip(&fold.results) {
+        for (&local, result) in fold.accumulators.iter().zip(&fold.results) {
             let id = self.expr(result);
             // The next turn reads what has a name; what is the same at every step is a text.
-            let is_step = self.sketch.fixed(id).is_none() && self.is_new(id);
-            results.push(match is_last || !is_step {
+            let is_step = self.sketch.fixed(id).is_none()
+                && !matches!(self.sketch.exprs[id], Drawn::Value(_));
+            results.push(match last || !is_step {
                 true => id,
                 false => {
-                    let source = crate::syntax::print_expr(result);
-                    let text = format!("{} = {source}", name.name);
-                    let def = self.local(&name.name, turn + 1, false, id, &text, name.span);
-                    self.sketch.push(Drawn::Value(Value::Def(def)), &*name.name)
+                    let value = self.local(local, turn + 1, false, id, &result.text());
+                    self.sketch.push(Drawn::Value(value), self.local_name(local))
                 }
             });
         }
         results
     }
 
-    /// Whether an expression is more than a name.
-    fn is_new(&self, id: ExprId) -> bool {
-        !matches!(self.sketch.exprs[id], Drawn::Value(_))
-    }
-
-    fn bind(&mut self, fold: &Fold, values: &[ExprId], turn: i64) {
-        for (name, value) in fold.accumulators.iter().zip(values) {
-            self.names.insert(name.name.to_string(), Bound::Expr(*value));
-        }
-        self.names.insert(fold.variable.name.to_string(), Bound::Number(turn));
-    }
-
-    fn definition(&mut self, it: &Definition, turn: i64) {
+    fn definition(&mut self, it: &Inner<'_>, turn: i64) {
         let is_gate = it.role == ValueRole::Gate;
         let ids = match &it.value {
-            ast::Value::Expr(expr) => vec![self.expr(expr)],
-            ast::Value::Fold(inner) => self.fold(inner),
+            hir::Value::Expr(expr) => vec![self.expr(expr)],
+            hir::Value::Fold(inner) => self.fold(inner),
+            hir::Value::Layer(_) | hir::Value::OfGroup(_) | hir::Value::Error(_) => Vec::new(),
         };
-        for (name, id) in it.names.iter().zip(ids) {
+        for (&local, id) in it.names.iter().zip(ids) {
             let bound = match self.sketch.fixed(id).is_some() {
-                true => Bound::Expr(id),
+                true => Local::Expr(id),
                 false => {
                     let source = self.sketch.sources[id].clone();
-                    let text = format!("{} = {source}", name.name);
-                    let def = self.local(&name.name, turn, is_gate, id, &text, name.span);
-                    Bound::Value(Value::Def(def))
+                    Local::Value(self.local(local, turn, is_gate, id, &source))
                 }
             };
-            // A local name hides none of the cell, for the language has no two of one name.
-            if let Bound::Value(_) = bound {
-                self.changing.insert(name.name.to_string());
-            }
-            self.names.insert(name.name.to_string(), bound);
+            self.locals.insert(local, bound);
         }
+    }
+
+    fn local_name(&self, local: LocalId) -> &'t str {
+        &self.tree.locals[local].name.name
     }
 
     /// A value of one turn.
     fn local(
         &mut self,
-        name: &str,
+        local: LocalId,
         turn: i64,
         is_gate: bool,
         value: ExprId,
-        note: &str,
-        span: crate::text::Span,
-    ) -> usize {
-        self.sketch.defs.push(Def {
-            name: name.to_owned(),
-            below: turn.to_string(),
-            is_gate,
-            shape: String::new(),
-            value,
-            is_once: false,
-            note: note.to_owned(),
-            span: Some(span),
-        });
-        self.sketch.defs.len() - 1
+        source: &str,
+    ) -> Value {
+        let name = self.local_name(local);
+        let (note, span) = (format!("{name} = {source}"), self.tree.locals[local].name.span);
+        self.new_def(name, turn.to_string(), is_gate, value, note, span)
     }
 
     /// Turns that are not drawn: one value that reads what they read.
-    fn skip(&mut self, fold: &Fold, values: Vec<ExprId>, turns: i64, turn: i64) -> Vec<ExprId> {
+    fn skip(&mut self, fold: &Fold<'_>, values: Vec<ExprId>, turns: i64, turn: i64) -> Vec<ExprId> {
         let at = self.sketch.skipped.len();
         // One turn is read to see what it reads, and then forgotten.
-        let (names, before) = (self.names.clone(), self.sketch.clone());
+        let (locals, before) = (self.locals.clone(), self.sketch.clone());
         self.turn(fold, &values, turn, true);
         let first = before.exprs.len();
         let own = |value: &Value| match value {
@@ -135,7 +115,7 @@ impl Reader<'_> {
             }
         }
         let given = self.sketch.given.clone();
-        self.names = names;
+        self.locals = locals;
         self.sketch = before;
         self.sketch.given = given;
         for value in kept {
@@ -143,7 +123,7 @@ impl Reader<'_> {
             reads.push(id);
         }
         reads.retain(|it| self.sketch.fixed(*it).is_none());
-        let results = fold.accumulators.iter().map(|it| it.name.to_string()).collect();
+        let results = fold.accumulators.iter().map(|it| self.local_name(*it).to_owned()).collect();
         self.sketch.skipped.push(Skipped { turns, reads, results });
         (0..values.len())
             .map(|it| self.sketch.push(Drawn::Value(Value::Skipped(at, it)), ""))

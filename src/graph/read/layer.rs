@@ -2,181 +2,135 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bound, Reader, doc, read};
+use super::{Reader, doc, read};
 use crate::graph::sketch::{Expr as Drawn, Layer, Value};
-use crate::syntax::ast::{self, Decl, DeclKind, LayerDecl, OutputDecl, Path, Role};
-use crate::syntax::print_expr;
+use crate::hir::{ArgKind, CellId, DefId, DefKind, Expr, LayerId, Output, Part, Tree};
+use crate::text::id::Id;
 
 /// Higher stacks are not opened.
 const OPENED: i64 = 4;
 
 impl Reader<'_> {
-    /// Makes the layers of a declaration: one for a closed stack.
-    pub(super) fn new_layers(&mut self, it: &LayerDecl, decl: &Decl) {
+    /// Makes the boxes of a layer: one for a closed stack.
+    pub(super) fn new_layers(&mut self, layer: LayerId) {
+        let it = &self.tree.layers[layer];
         let count = it.count.as_ref().map_or(1, |it| self.number(it).unwrap_or(1)).max(1);
-        let name = it.name.name.to_string();
+        let name = self.name(it.def);
         let full = format!("{}{name}", self.prefix);
-        let tree = self.library.tree(&it.cell.name);
-        let opens = tree.is_some() && count <= OPENED && (self.library.open)(&full);
-        let cell = self.library.cell(&it.cell.name);
+        let opens = it.cell.is_some() && count <= OPENED && (self.library.open)(&full);
+        let cell = it.cell.and_then(|it| self.library.checked(it));
         let parameters = match cell {
             Some(cell) => format!("{} parameters", cell.parameter_formula()),
             None => String::new(),
         };
-        let given: Vec<&str> =
-            it.args.iter().filter(|it| it.prev).map(|it| &*it.name.name).collect();
-        let states: Vec<String> = (tree.map(states).unwrap_or_default().into_iter())
-            .filter(|it| !given.contains(&it.as_str()))
-            .collect();
+        let is_given =
+            |name: &str| it.args.iter().any(|it| it.ast.prev && *it.ast.name.name == *name);
+        let states = self.names_of(it.cell, |it| it == DefKind::State);
+        let states: Vec<String> = states.into_iter().filter(|it| !is_given(it)).collect();
         let mut all = Vec::new();
         for unit in 0..if opens { count } else { 1 } {
-            let indexed =
-                if opens && it.count.is_some() { format!("{name}[{unit}]") } else { name.clone() };
-            let inner = tree.filter(|_| opens).map(|tree| {
-                let numbers: BTreeMap<String, i64> = (it.args.iter())
-                    .filter_map(|it| Some((it.name.name.to_string(), self.number(&it.value)?)))
-                    .collect();
-                Box::new(read(self.library, tree, cell, &format!("{full}."), &numbers))
+            let indexed = if opens && it.count.is_some() {
+                format!("{name}[{unit}]")
+            } else {
+                name.to_owned()
+            };
+            let inner = it.cell.filter(|_| opens).map(|cell| {
+                let numbers: BTreeMap<DefId, i64> =
+                    (it.args.iter()).filter_map(|it| it.def.zip(self.number(&it.value))).collect();
+                Box::new(read(self.library, cell, &format!("{full}."), &numbers))
             });
             all.push(self.sketch.layers.len());
             self.sketch.layers.push(Layer {
                 name: indexed,
                 count: if opens { 1 } else { u32::try_from(count).unwrap_or(1) },
-                cell: it.cell.name.to_string(),
+                cell: it.decl.cell.name.to_string(),
                 args: Vec::new(),
                 ports: Vec::new(),
                 parameters: parameters.replace(" * ", "·"),
                 states: states.clone(),
                 inner,
-                note: format!("layer {name} = {}{}", it.cell.name, doc(decl)),
-                span: Some(it.name.span),
+                note: format!(
+                    "layer {name} = {}{}",
+                    it.decl.cell.name,
+                    doc(self.tree.defs[it.def].decl)
+                ),
+                span: Some(it.decl.name.span),
             });
         }
-        self.names.insert(name, Bound::Layers(all));
+        self.layers.push(all);
     }
 
     /// Reads what a layer is given.
-    pub(super) fn layer_arguments(&mut self, it: &LayerDecl) {
-        let Some(Bound::Layers(layers)) = self.names.get(&*it.name.name).cloned() else { return };
-        let tree = self.library.tree(&it.cell.name);
-        let inputs = tree.map(inputs).unwrap_or_default();
+    pub(super) fn layer_arguments(&mut self, layer: LayerId) {
+        let (it, layers) = (&self.tree.layers[layer], self.layers[layer.idx()].clone());
+        let inputs = self.names_of(it.cell, |it| it == DefKind::Input);
         let mut args = Vec::new();
         let mut rest = Vec::new();
         for arg in &it.args {
-            let name = arg.name.name.to_string();
-            if arg.prev || inputs.contains(&name) {
-                args.push((name, arg.prev, self.expr(&arg.value)));
+            let name = arg.ast.name.name.to_string();
+            if arg.kind == ArgKind::Value {
+                args.push((name, arg.ast.prev, self.expr(&arg.value)));
             } else {
-                rest.push(format!("{name} = {}", print_expr(&arg.value)));
+                rest.push(format!("{name} = {}", arg.value.text()));
             }
         }
-        for (unit, &layer) in layers.iter().enumerate() {
+        for (unit, &at) in layers.iter().enumerate() {
             let mut own = args.clone();
             // In a stack each reads the one before through its first input.
             if let (Some(below), Some(first)) = (unit.checked_sub(1), inputs.first()) {
-                let below = layers[below];
-                let main = self.main(below);
-                let value = Value::Layer(below, self.port(below, &main));
+                let value = self.unit(layer, Some(below), "");
                 let id = self.sketch.push(Drawn::Value(value), "");
                 own.retain(|it| it.1 || it.0 != *first);
                 own.insert(0, (first.clone(), false, id));
             }
-            let layer = &mut self.sketch.layers[layer];
-            layer.args = own;
+            let drawn = &mut self.sketch.layers[at];
+            drawn.args = own;
             if !rest.is_empty() {
-                layer.note = format!("{}({})", layer.note, rest.join(", "));
+                drawn.note = format!("{}({})", drawn.note, rest.join(", "));
             }
         }
     }
 
-    /// The main output of a layer.
-    fn main(&self, layer: usize) -> String {
-        let tree = self.library.tree(&self.sketch.layers[layer].cell);
-        let first = tree.and_then(|tree| {
-            tree.decls.iter().find_map(|it| match &it.kind {
-                DeclKind::Output(list) => list.first().map(|it| match it {
-                    OutputDecl::Named(name, _) => name.name.to_string(),
-                    OutputDecl::Path(path) => crate::syntax::print_path(path),
-                }),
-                _ => None,
-            })
-        });
-        first.unwrap_or_default()
+    fn names_of(&self, cell: Option<CellId>, wanted: fn(DefKind) -> bool) -> Vec<String> {
+        let defs = cell.into_iter().flat_map(|it| self.library.tree.cells[it].defs_of(wanted));
+        defs.map(|it| it.1.name.name.to_string()).collect()
     }
 
-    /// Notes that a value of a layer is read.
-    fn port(&mut self, layer: usize, name: &str) -> String {
-        let ports = &mut self.sketch.layers[layer].ports;
-        if !ports.iter().any(|it| it == name) {
-            ports.push(name.to_owned());
-        }
-        name.to_owned()
+    /// The value of `a`, `a.v`, `a[0]` or `a[0].v`.
+    pub(super) fn part(&mut self, part: &Part<'_>) -> Value {
+        let tail = &part.path.tail;
+        let first = if tail.is_empty() { part.last.as_deref() } else { part.indices[0].as_ref() };
+        let unit = first.and_then(|it: &Expr<'_>| self.number(it)).map(|it| it as usize);
+        let inner: Vec<&str> = tail.iter().map(|it| &*it.1.name).collect();
+        self.unit(part.layer, unit, &inner.join("."))
     }
 
-    /// `a`, `a.v`, `a[0]`, `a[0].v`.
-    pub(super) fn layer_value(&mut self, layers: &[usize], path: &Path) -> Option<Bound> {
-        let index = path.tail.first().and_then(|it| it.0.as_ref());
-        let unit = index.and_then(|it| self.number(it)).map(|it| it as usize);
-        let inner: Vec<String> = path.tail.iter().map(|it| it.1.name.to_string()).collect();
-        Some(self.unit_value(layers, unit, &inner.join(".")))
-    }
-
-    /// A value of one layer of a stack, or of the last.
-    pub(super) fn unit_value(
-        &mut self,
-        layers: &[usize],
-        unit: Option<usize>,
-        name: &str,
-    ) -> Bound {
+    /// A value of one layer of a stack, or of the last; without a name its main output.
+    fn unit(&mut self, layer: LayerId, unit: Option<usize>, name: &str) -> Value {
+        let layers = &self.layers[layer.idx()];
         let last = layers.len() - 1;
-        let layer = layers[unit.filter(|_| layers.len() > 1).unwrap_or(last).min(last)];
-        let main = self.main(layer);
-        let name = if name.is_empty() { main } else { name.to_owned() };
+        let at = layers[unit.filter(|_| last > 0).unwrap_or(last).min(last)];
+        let cell = self.tree.layers[layer].cell.map(|it| &self.library.tree.cells[it]);
+        let name = match (name, cell.and_then(|it| Some((it, it.outputs.first()?)))) {
+            ("", Some((cell, Output::Def(def)))) => cell.defs[*def].name.name.to_string(),
+            ("", Some((_, Output::Part(part)))) => part.text(),
+            (_, _) => name.to_owned(),
+        };
+        let drawn = &mut self.sketch.layers[at];
         // The layers of a closed stack are told apart by their numbers.
-        let is_stack = self.sketch.layers[layer].count > 1;
-        let name = match unit.filter(|_| is_stack) {
+        let port = match unit.filter(|_| drawn.count > 1) {
             Some(unit) => format!("[{unit}].{name}"),
             None => name,
         };
-        Bound::Value(Value::Layer(layer, self.port(layer, &name)))
-    }
-
-    /// Whether a value of a layer changes: its params do not.
-    pub(super) fn layer_changes(&self, path: &Path) -> bool {
-        let Some(Bound::Layers(layers)) = self.names.get(&*path.head.name) else { return true };
-        let Some((_, last)) = path.tail.last() else { return true };
-        let tree = layers.first().and_then(|it| {
-            let cell = &self.sketch.layers[*it].cell;
-            self.library.tree(cell)
-        });
-        let fixed = |decl: &Decl| match &decl.kind {
-            DeclKind::Group(Role::Param | Role::Const, groups) => {
-                groups.iter().flat_map(|it| &it.names).any(|it| it.name == last.name)
-            }
-            _ => false,
-        };
-        !(path.tail.len() == 1 && tree.is_some_and(|it| it.decls.iter().any(fixed)))
-    }
-}
-
-fn names_of(tree: &ast::Cell, wanted: Role) -> Vec<String> {
-    let mut all = Vec::new();
-    for decl in &tree.decls {
-        match &decl.kind {
-            DeclKind::Group(role, groups) if *role == wanted => {
-                let names = groups.iter().flat_map(|it| &it.names);
-                all.extend(names.map(|it| it.name.to_string()));
-            }
-            _ => {}
+        if !drawn.ports.contains(&port) {
+            drawn.ports.push(port.clone());
         }
+        Value::Layer(at, port)
     }
-    all
 }
 
-fn inputs(tree: &ast::Cell) -> Vec<String> {
-    names_of(tree, Role::Input)
-}
-
-fn states(tree: &ast::Cell) -> Vec<String> {
-    names_of(tree, Role::State)
+/// Whether a value of a layer is the same at every step: its params and consts are.
+pub(super) fn is_fixed(tree: &Tree<'_>, part: &Part<'_>) -> bool {
+    let kind = part.def.map(|(cell, def)| tree.cells[cell].defs[def].kind);
+    matches!(kind, Some(DefKind::Param { .. } | DefKind::Computed))
 }

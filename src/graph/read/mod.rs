@@ -1,5 +1,4 @@
-//! From the tree of a cell to expressions: what the author wrote, with loops written out, and layers
-//! as one value.
+//! From the resolved tree of a cell to expressions: what the author wrote, with loops written out, and layers as one value.
 
 mod expr;
 mod fold;
@@ -11,31 +10,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diagram::Pin;
 use super::sketch::{Def, ExprId, Given, Sketch, State, Value};
 use super::text::Rich;
+use crate::hir::{
+    self, Cell, CellId, Decl, DefId, DefKind, Expr, LocalId, Output, Right, Role, Scope, Tree,
+    Type, ValueKind, facts,
+};
 use crate::ir;
-use crate::syntax::ast::{self, Decl, DeclKind, Expr, ExprKind, Item, OutputDecl, Role, Scope};
-use crate::syntax::print_expr;
+use crate::text::Span;
+use crate::text::id::Id;
 
 /// Where cells, functions and layers are looked up.
-pub struct Library<'a> {
-    /// The trees of all files.
-    pub files: Vec<&'a ast::File>,
+pub struct Library<'t> {
+    /// The resolved trees of all files.
+    pub tree: &'t Tree<'t>,
     /// The checked cells, as far as there are any.
-    pub cells: Vec<&'a ir::Cell>,
+    pub cells: Vec<&'t ir::Cell>,
     /// The layers to open, as `a` or `a.b`.
-    pub open: &'a dyn Fn(&str) -> bool,
+    pub open: &'t dyn Fn(&str) -> bool,
 }
 
-impl<'a> Library<'a> {
-    /// The tree of a cell.
-    pub fn tree(&self, name: &str) -> Option<&'a ast::Cell> {
-        self.files.iter().flat_map(|it| &it.items).find_map(|it| match it {
-            Item::Cell(cell) if *cell.name.name == *name => Some(cell),
-            Item::Cell(_) | Item::Activation(_) | Item::Function(_) | Item::Use(_) => None,
-        })
+impl<'t> Library<'t> {
+    /// Returns the cell of a name.
+    pub fn cell(&self, name: &str) -> Option<CellId> {
+        self.tree.cells.pairs().find(|it| **it.1.name() == *name).map(|it| it.0)
     }
 
-    fn cell(&self, name: &str) -> Option<&'a ir::Cell> {
-        self.cells.iter().copied().find(|it| *it.name == *name)
+    fn checked(&self, cell: CellId) -> Option<&'t ir::Cell> {
+        self.cells.iter().copied().find(|it| it.name == *self.tree.cells[cell].name())
     }
 }
 
@@ -44,131 +44,128 @@ impl<'a> Library<'a> {
 enum Bound {
     /// A value of the step.
     Value(Value),
-    /// An expression that a loop has reached.
-    Expr(ExprId),
-    /// The same at every step, as it is written; whether it is one number.
-    Fixed(Rich, bool),
     /// The same at every step, and computed.
     Once(usize),
-    /// The variable of a loop.
+    /// The same at every step: a param, a const, a dim, a hyper.
+    Fixed,
+}
+
+/// What a name of a loop is.
+#[derive(Clone, Debug)]
+enum Local {
+    /// A value of the step.
+    Value(Value),
+    /// An expression that the loop has reached.
+    Expr(ExprId),
+    /// The variable.
     Number(i64),
-    /// The layers of this name, one or a stack.
-    Layers(Vec<usize>),
 }
 
 /// Reads one cell.
-struct Reader<'a> {
-    library: &'a Library<'a>,
-    cell: Option<&'a ir::Cell>,
+struct Reader<'t> {
+    library: &'t Library<'t>,
+    tree: &'t Cell<'t>,
+    cell: Option<&'t ir::Cell>,
     sketch: Sketch,
-    names: BTreeMap<String, Bound>,
+    names: Vec<Bound>,
+    locals: BTreeMap<LocalId, Local>,
+    /// The boxes of each layer, one or those of a stack.
+    layers: Vec<Vec<usize>>,
     /// The whole numbers that sizes and hypers are, where they are known.
-    numbers: BTreeMap<String, i64>,
-    /// Names that change from step to step.
-    changing: BTreeSet<String>,
-    states: BTreeSet<String>,
-    /// The shapes of the named values of a checked cell.
-    shapes: BTreeMap<String, String>,
+    numbers: BTreeMap<DefId, i64>,
+    /// The names that change from step to step.
+    changing: BTreeSet<DefId>,
+    /// The names that are one number.
+    scalars: BTreeSet<DefId>,
     /// What stands before the names of inner layers.
     prefix: String,
 }
 
-/// A cell as expressions. `settings` are values of dims and hypers that are set from outside.
-pub fn sketch(library: &Library<'_>, tree: &ast::Cell, cell: Option<&ir::Cell>) -> Sketch {
-    read(library, tree, cell, "", &BTreeMap::new())
+/// Reads a cell as expressions.
+pub fn sketch<'t>(library: &'t Library<'t>, cell: CellId) -> Sketch {
+    read(library, cell, "", &BTreeMap::new())
 }
 
-fn read(
-    library: &Library<'_>,
-    tree: &ast::Cell,
-    cell: Option<&ir::Cell>,
+/// Reads a cell; `given` has the values of dims and hypers that are set from outside.
+fn read<'t>(
+    library: &'t Library<'t>,
+    id: CellId,
     prefix: &str,
-    given: &BTreeMap<String, i64>,
+    given: &BTreeMap<DefId, i64>,
 ) -> Sketch {
+    let tree = &library.tree.cells[id];
     let mut reader = Reader {
         library,
-        cell,
+        tree,
+        cell: library.checked(id),
         sketch: Sketch::default(),
-        names: BTreeMap::new(),
+        names: vec![Bound::Fixed; tree.defs.len()],
+        locals: BTreeMap::new(),
+        layers: Vec::new(),
         numbers: BTreeMap::new(),
-        changing: BTreeSet::new(),
-        states: BTreeSet::new(),
-        shapes: shapes(cell),
+        changing: facts::steps(tree, |_| true, &|it| layer::is_fixed(library.tree, it)),
+        scalars: facts::scalars(tree),
         prefix: prefix.to_owned(),
     };
-    reader.sketch.name = tree.name.name.to_string();
-    reader.sketch.title = tree.name.name.to_string();
-    reader.constants(tree, given);
-    reader.declare(tree);
-    reader.find_changing(tree);
-    reader.define(tree);
-    reader.equations(tree);
-    reader.ends(tree);
+    reader.sketch.name = tree.name().to_string();
+    reader.sketch.title = tree.name().to_string();
+    reader.constants(given);
+    reader.declare();
+    reader.define();
+    reader.equations();
+    reader.ends();
     reader.sketch
 }
 
-impl Reader<'_> {
-    /// Inputs, states, params, consts, masks.
-    fn declare(&mut self, tree: &ast::Cell) {
-        for decl in &tree.decls {
-            let DeclKind::Group(role, groups) = &decl.kind else { continue };
-            for group in groups {
-                for name in &group.names {
-                    self.declare_one(*role, group, name, decl);
-                }
+impl<'t> Reader<'t> {
+    fn name(&self, def: DefId) -> &'t str {
+        &self.tree.defs[def].name.name
+    }
+
+    /// Inputs, targets and masks.
+    fn declare(&mut self) {
+        for group in &self.tree.groups {
+            let pin = match group.role {
+                Role::Input => Pin::Input,
+                Role::Mask => Pin::Mask,
+                Role::Target => Pin::Target,
+                Role::State | Role::Feedback | Role::Param | Role::Const => continue,
+            };
+            for &def in &group.defs {
+                self.declare_one(pin.clone(), group, def);
             }
         }
     }
 
-    fn declare_one(&mut self, role: Role, group: &ast::Group, name: &ast::Ident, decl: &Decl) {
-        let text = name.name.to_string();
-        let pin = match role {
-            Role::Input => Pin::Input,
-            Role::Mask => Pin::Mask,
-            Role::Target => Pin::Target,
-            Role::State | Role::Feedback => {
-                self.states.insert(text.clone());
-                self.changing.insert(text);
-                return;
-            }
-            Role::Param | Role::Const => {
-                let scalar =
-                    matches!(&group.type_.kind, ast::TypeKind::Real(axes) if axes.is_empty());
-                self.names.insert(text.clone(), Bound::Fixed(super::text::name(&text, ""), scalar));
-                return;
-            }
-        };
+    fn declare_one(&mut self, pin: Pin, group: &hir::Group<'_>, def: DefId) {
+        let name = self.name(def);
         let checked = self.cell.and_then(|cell| {
-            let input = cell.inputs.iter().find(|it| *it.name == *text && it.index.is_none());
-            let mask = cell.masks.iter().find(|it| *it.name == *text);
+            let input = cell.inputs.iter().find(|it| *it.name == *name && it.index.is_none());
+            let mask = cell.masks.iter().find(|it| *it.name == *name);
             input.map(|it| &it.shape).or(mask.map(|it| &it.shape))
         });
         let shape = checked.map(|it| it.to_string());
         let shape = shape.unwrap_or_else(|| type_text(&group.type_));
-        let mut note = format!("{} {text}: {shape}", role.keyword());
-        if let (Role::Mask, Some(value)) = (role, &group.value) {
-            note.push_str(&format!(", {}", print_expr(value)));
+        let mut note = format!("{} {name}: {shape}", group.role.keyword());
+        if let (Role::Mask, Some(value)) = (group.role, &group.value) {
+            note.push_str(&format!(", bernoulli({})", value.text()));
         }
-        if let Some((scope, _)) = &group.per {
-            note.push_str(match scope {
-                Scope::Step => " per step",
-                Scope::Sequence => " per sequence",
-                Scope::Run => " per run",
-            });
-        }
-        note.push_str(&doc(decl));
-        let at = self.sketch.given.len();
-        let span = Some(name.span);
-        let per_sequence = group.is_per_sequence();
-        self.sketch.given.push(Given { pin, name: text.clone(), shape, note, span, per_sequence });
-        self.changing.insert(text.clone());
-        self.names.insert(text, Bound::Value(Value::Pin(at, 0)));
+        note.push_str(match group.ast.per {
+            Some((Scope::Step, _)) => " per step",
+            Some((Scope::Sequence, _)) => " per sequence",
+            Some((Scope::Run, _)) => " per run",
+            None => "",
+        });
+        note.push_str(&doc(Some(group.decl)));
+        self.names[def.idx()] = Bound::Value(Value::Pin(self.sketch.given.len(), 0));
+        let (name, span) = (name.to_owned(), Some(self.tree.defs[def].name.span));
+        let per_sequence = group.ast.is_per_sequence();
+        self.sketch.given.push(Given { pin, name, shape, note, span, per_sequence });
     }
 
-    /// A past value: one pin for all delays of a value, except that the last value of a state has
-    /// its own.
-    fn old(&mut self, name: &str, back: u32) -> Value {
-        let is_last = |it: u32| it == 1 && self.states.contains(name);
+    /// Returns a past value: one pin for all delays of a value, except that the last value of a state has its own.
+    fn old(&mut self, name: &str, back: u32, is_state: bool) -> Value {
+        let is_last = |it: u32| it == 1 && is_state;
         let found = self.sketch.given.iter().position(|it| match &it.pin {
             Pin::Old(steps) => it.name == name && is_last(steps[0]) == is_last(back),
             Pin::Input | Pin::Mask | Pin::Target | Pin::Feedback => false,
@@ -196,229 +193,145 @@ impl Reader<'_> {
         Value::Pin(at, back)
     }
 
-    /// Which values change from step to step: those that are computed of others that do.
-    fn find_changing(&mut self, tree: &ast::Cell) {
-        for decl in &tree.decls {
-            match &decl.kind {
-                DeclKind::Layer(it) => _ = self.changing.insert(it.name.name.to_string()),
-                DeclKind::Group(..)
-                | DeclKind::Value(..)
-                | DeclKind::Tuple(..)
-                | DeclKind::Update(..)
-                | DeclKind::Output(_)
-                | DeclKind::Dims(_)
-                | DeclKind::Hyper(_)
-                | DeclKind::Loss { .. }
-                | DeclKind::Layout(_) => {}
-            }
-        }
-        // Equations stand in any order.
-        loop {
-            let before = self.changing.len();
-            for decl in &tree.decls {
-                let (names, value): (Vec<&ast::Ident>, _) = match &decl.kind {
-                    DeclKind::Value(_, name, value) => (vec![name], value),
-                    DeclKind::Tuple(names, value) => (names.iter().collect(), value),
-                    DeclKind::Group(..)
-                    | DeclKind::Update(..)
-                    | DeclKind::Output(_)
-                    | DeclKind::Dims(_)
-                    | DeclKind::Hyper(_)
-                    | DeclKind::Layer(_)
-                    | DeclKind::Loss { .. }
-                    | DeclKind::Layout(_) => continue,
-                };
-                if self.value_changes(value) {
-                    self.changing.extend(names.iter().map(|it| it.name.to_string()));
-                }
-            }
-            if self.changing.len() == before {
-                break;
-            }
-        }
+    /// Whether a value changes from step to step.
+    fn changes(&self, expr: &Expr<'_>) -> bool {
+        let mut changes = false;
+        hir::walk::expr(expr, &mut |it| {
+            changes |= match &it.kind {
+                hir::Kind::Def(def) => self.changing.contains(def),
+                hir::Kind::Local(local) => match self.locals.get(local) {
+                    Some(Local::Value(_)) => true,
+                    Some(Local::Expr(id)) => self.sketch.fixed(*id).is_none(),
+                    Some(Local::Number(_)) | None => false,
+                },
+                hir::Kind::Part(part) => !layer::is_fixed(self.library.tree, part),
+                hir::Kind::Prev(..) => true,
+                hir::Kind::Call(call) => call.is_time(),
+                _ => false,
+            };
+        });
+        changes
     }
 
-    fn value_changes(&self, value: &ast::Value) -> bool {
-        match value {
-            ast::Value::Expr(expr) => self.changes(expr),
-            ast::Value::Fold(fold) => {
-                let ends = fold.starts.iter().chain(&fold.results);
-                let body = fold.body.iter().any(|it| self.value_changes(&it.value));
-                body || ends.into_iter().any(|it| self.changes(it))
-            }
-        }
-    }
-
-    fn changes(&self, expr: &Expr) -> bool {
-        match &expr.kind {
-            ExprKind::Number(_) | ExprKind::Inf | ExprKind::Pi => false,
-            ExprKind::Path(path) => match self.names.get(&*path.head.name) {
-                Some(Bound::Expr(id)) => self.sketch.fixed(*id).is_none(),
-                Some(Bound::Layers(_)) => self.layer_changes(path),
-                _ => self.changing.contains(&*path.head.name),
-            },
-            ExprKind::Prev(..) => true,
-            ExprKind::Paren(inner) | ExprKind::Neg(_, inner) => self.changes(inner),
-            ExprKind::Chain(first, rest) => {
-                self.changes(first) || rest.iter().any(|it| self.changes(&it.2))
-            }
-            ExprKind::Binary(_, _, a, b) | ExprKind::Index(a, b) => {
-                self.changes(a) || self.changes(b)
-            }
-            ExprKind::Array(items) => items.iter().any(|it| self.changes(it)),
-            ExprKind::Call(name, args) => {
-                let given = |it: &ast::Arg| match it {
-                    ast::Arg::Positional(it) | ast::Arg::Named(_, it) => self.changes(it),
-                    ast::Arg::Over(..) => false,
-                };
-                &*name.name == "time" || args.iter().any(given)
-            }
-        }
+    /// The equations in the order of the text.
+    fn in_order(&self) -> Vec<hir::EquationId> {
+        let mut all: Vec<hir::EquationId> = self.tree.equations.ids().collect();
+        all.sort_by_key(|it| self.tree.equations[*it].decl.span.start);
+        all
     }
 
     /// Numbers all definitions, so that equations may read later ones.
-    fn define(&mut self, tree: &ast::Cell) {
-        for decl in &tree.decls {
-            let (names, is_gate): (Vec<&ast::Ident>, bool) = match &decl.kind {
-                DeclKind::Value(role, name, _) => (vec![name], *role == ast::ValueRole::Gate),
-                DeclKind::Tuple(names, _) => (names.iter().collect(), false),
-                DeclKind::Update(name, _) => (vec![name], false),
-                DeclKind::Output(list) => {
-                    let named = |it: &OutputDecl| match it {
-                        OutputDecl::Named(name, _) => Some(name.clone()),
-                        OutputDecl::Path(_) => None,
-                    };
-                    for name in list.iter().filter_map(named) {
-                        self.changing.insert(name.name.to_string());
-                        self.new_def(&name, false, decl);
-                    }
+    fn define(&mut self) {
+        let shapes: BTreeMap<&str, String> = (self.cell.iter())
+            .flat_map(|it| it.values.iter().map(|value| (&*value.name, it.step.shape(value.node))))
+            .map(|it| (it.0, it.1.to_string()))
+            .collect();
+        for id in self.in_order() {
+            let (Right::Expr(_) | Right::Fold(_)) = self.tree.right(id) else { continue };
+            let equation = &self.tree.equations[id];
+            for &def in &equation.targets {
+                let it = &self.tree.defs[def];
+                if it.kind == DefKind::Computed {
                     continue;
                 }
-                DeclKind::Layer(_) => continue,
-                DeclKind::Group(..)
-                | DeclKind::Dims(_)
-                | DeclKind::Hyper(_)
-                | DeclKind::Loss { .. }
-                | DeclKind::Layout(_) => continue,
-            };
-            for name in names {
-                self.new_def(name, is_gate, decl);
-            }
-        }
-        for decl in &tree.decls {
-            if let DeclKind::Layer(it) = &decl.kind {
-                self.new_layers(it, decl);
-            }
-        }
-    }
-
-    fn new_def(&mut self, name: &ast::Ident, is_gate: bool, decl: &Decl) {
-        let text = name.name.to_string();
-        let at = self.sketch.defs.len();
-        let is_once = !self.changing.contains(&text) && !self.states.contains(&text);
-        self.names.insert(
-            text.clone(),
-            match is_once {
-                true => Bound::Once(at),
-                false => Bound::Value(Value::Def(at)),
-            },
-        );
-        let shape = self.shapes.get(&text).cloned().unwrap_or_default();
-        self.sketch.defs.push(Def {
-            name: text,
-            below: String::new(),
-            is_gate,
-            shape,
-            value: 0,
-            is_once,
-            note: doc(decl),
-            span: Some(name.span),
-        });
-    }
-
-    fn equations(&mut self, tree: &ast::Cell) {
-        for decl in &tree.decls {
-            match &decl.kind {
-                DeclKind::Value(_, name, value) => self.equation(&[name], value),
-                DeclKind::Tuple(names, value) => {
-                    self.equation(&names.iter().collect::<Vec<_>>(), value);
-                }
-                DeclKind::Update(name, value) => self.equation(&[name], value),
-                DeclKind::Output(list) => {
-                    for it in list {
-                        if let OutputDecl::Named(name, value) = it {
-                            let id = self.expr(value);
-                            self.set(&name.name, id, &print_expr(value));
-                        }
-                    }
-                }
-                DeclKind::Layer(it) => self.layer_arguments(it),
-                DeclKind::Loss { value, at_last } => self.loss(value, *at_last, decl),
-                DeclKind::Group(..)
-                | DeclKind::Dims(_)
-                | DeclKind::Hyper(_)
-                | DeclKind::Layout(_) => {}
-            }
-        }
-    }
-
-    /// What is minimised is one more value.
-    fn loss(&mut self, value: &Expr, at_last: bool, decl: &Decl) {
-        let id = self.expr(value);
-        let at = if at_last { ", at the last step" } else { "" };
-        self.sketch.defs.push(Def {
-            name: "loss".to_owned(),
-            below: String::new(),
-            is_gate: false,
-            shape: String::new(),
-            value: id,
-            is_once: false,
-            note: format!("loss {}{at}", print_expr(value)),
-            span: Some(decl.span),
-        });
-    }
-
-    fn equation(&mut self, names: &[&ast::Ident], value: &ast::Value) {
-        let once = names.iter().all(|it| match self.names.get(&*it.name) {
-            Some(Bound::Once(_)) => true,
-            Some(_) | None => false,
-        });
-        if once {
-            for name in names {
-                let text = match value {
-                    ast::Value::Expr(expr) => print_expr(expr),
-                    ast::Value::Fold(fold) => {
-                        format!("a loop of {} .. {}", print_expr(&fold.from), print_expr(&fold.to))
-                    }
+                let (at, name) = (self.sketch.defs.len(), self.name(def));
+                let is_once = !self.changing.contains(&def);
+                self.names[def.idx()] = match is_once {
+                    true => Bound::Once(at),
+                    false => Bound::Value(Value::Def(at)),
                 };
+                // The name of a state is where it is declared, its equation somewhere else.
+                let is_apart = it.kind.is_carried();
+                let span = if is_apart { equation.decl.span } else { it.name.span };
+                self.sketch.defs.push(Def {
+                    name: name.to_owned(),
+                    below: String::new(),
+                    is_gate: it.kind == DefKind::Value(ValueKind::Gate),
+                    shape: shapes.get(name).cloned().unwrap_or_default(),
+                    value: 0,
+                    is_once,
+                    note: doc(Some(equation.decl)),
+                    span: Some(span),
+                });
+            }
+        }
+        for layer in self.tree.layers.ids() {
+            self.new_layers(layer);
+        }
+    }
+
+    fn equations(&mut self) {
+        for id in self.in_order() {
+            self.equation(id, &self.tree.equations[id].targets);
+        }
+        // What is minimised is one more value.
+        for loss in &self.tree.losses {
+            let value = self.expr(&loss.value);
+            let at = if loss.at_last { ", at the last step" } else { "" };
+            let note = format!("loss {}{at}", loss.value.text());
+            self.new_def("loss", String::new(), false, value, note, loss.decl.span);
+        }
+    }
+
+    /// Puts down a value of the step without a shape.
+    fn new_def(
+        &mut self,
+        name: &str,
+        below: String,
+        is_gate: bool,
+        value: ExprId,
+        note: String,
+        span: Span,
+    ) -> Value {
+        let (name, shape, span) = (name.to_owned(), String::new(), Some(span));
+        let def = Def { name, below, is_gate, shape, value, is_once: false, note, span };
+        self.sketch.defs.push(def);
+        Value::Def(self.sketch.defs.len() - 1)
+    }
+
+    fn equation(&mut self, id: hir::EquationId, targets: &[DefId]) {
+        let right = self.tree.right(id);
+        if let Right::Layer(layer) = right {
+            self.layer_arguments(layer);
+            return;
+        }
+        let text = match right {
+            Right::Expr(expr) => expr.text(),
+            Right::Fold(fold) => format!("a loop of {} .. {}", fold.from.text(), fold.to.text()),
+            Right::Layer(_) | Right::Error => return,
+        };
+        let is_once = |it: &DefId| matches!(self.names[it.idx()], Bound::Once(_));
+        if targets.iter().all(is_once) {
+            for &def in targets {
                 let id = self.fixed_text(Rich::plain("once"), false);
-                self.set(&name.name, id, &text);
+                self.set(def, id, &text);
             }
             return;
         }
-        match value {
-            ast::Value::Expr(expr) => {
-                let id = self.expr(expr);
-                for name in names {
-                    self.set(&name.name, id, &print_expr(expr));
+        match right {
+            Right::Expr(expr) => {
+                if self.tree.defs[targets[0]].kind != DefKind::Computed {
+                    let id = self.expr(expr);
+                    self.set(targets[0], id, &text);
                 }
             }
-            ast::Value::Fold(fold) => {
+            Right::Fold(fold) => {
                 let ids = self.fold(fold);
-                for (name, id) in names.iter().zip(ids) {
-                    self.set(&name.name, id, "what the last turn of its loop yields");
+                for (&def, id) in targets.iter().zip(ids) {
+                    self.set(def, id, "what the last turn of its loop yields");
                 }
             }
+            Right::Layer(_) | Right::Error => {}
         }
     }
 
     /// Says what a definition is.
-    fn set(&mut self, name: &str, value: ExprId, text: &str) {
-        let def = match self.names.get(name) {
-            Some(Bound::Value(Value::Def(def)) | Bound::Once(def)) => *def,
-            _ => return,
+    fn set(&mut self, def: DefId, value: ExprId, text: &str) {
+        let (Bound::Value(Value::Def(at)) | Bound::Once(at)) = self.names[def.idx()] else {
+            return;
         };
-        let def = &mut self.sketch.defs[def];
+        let name = self.name(def);
+        let def = &mut self.sketch.defs[at];
         def.value = value;
         let shape = if def.shape.is_empty() { String::new() } else { format!(": {}", def.shape) };
         def.note = format!("{name}{shape} = {text}{}", def.note);
@@ -426,97 +339,65 @@ impl Reader<'_> {
     }
 
     /// States and outputs.
-    fn ends(&mut self, tree: &ast::Cell) {
-        let mut outputs: Vec<String> = Vec::new();
-        for decl in &tree.decls {
-            let DeclKind::Output(list) = &decl.kind else { continue };
-            for it in list {
-                outputs.push(match it {
-                    OutputDecl::Named(name, _) => name.name.to_string(),
-                    OutputDecl::Path(path) => crate::syntax::print_path(path),
-                });
+    fn ends(&mut self) {
+        let groups = self.tree.groups.iter();
+        for group in groups.filter(|it| matches!(it.role, Role::State | Role::Feedback)) {
+            for &def in &group.defs {
+                self.state(group, def);
             }
         }
-        for decl in &tree.decls {
-            let DeclKind::Group(role @ (Role::State | Role::Feedback), groups) = &decl.kind else {
-                continue;
+        for output in &self.tree.outputs {
+            let (name, value) = match output {
+                Output::Def(def) if self.tree.defs[*def].kind.is_carried() => continue,
+                Output::Def(def) => match &self.names[def.idx()] {
+                    Bound::Value(value) => (self.name(*def).to_owned(), value.clone()),
+                    Bound::Once(_) | Bound::Fixed => continue,
+                },
+                Output::Part(part) => (part.text(), self.part(part)),
             };
-            for group in groups {
-                for name in &group.names {
-                    self.state(*role, group, &name.name, &outputs);
-                }
-            }
-        }
-        for decl in &tree.decls {
-            let DeclKind::Output(list) = &decl.kind else { continue };
-            for it in list {
-                let (name, value) = match it {
-                    OutputDecl::Named(name, _) => {
-                        (name.name.to_string(), self.names.get(&*name.name).cloned())
-                    }
-                    OutputDecl::Path(path) => {
-                        let name = crate::syntax::print_path(path);
-                        (name, self.bound_path(path))
-                    }
-                };
-                if self.states.contains(&name) {
-                    continue;
-                }
-                if let Some(Bound::Value(value)) = value {
-                    let shape = self.output_shape(&name);
-                    self.sketch.outputs.push((name, shape, value));
-                }
-            }
+            let found = self.cell.and_then(|cell| {
+                let output = cell.outputs.iter().find(|it| *it.name == *name)?;
+                Some(cell.step.shape(output.node).to_string())
+            });
+            self.sketch.outputs.push((name, found.unwrap_or_default(), value));
         }
     }
 
-    /// A state, or a feedback: the model's own past output, or what it should have been. That is no
-    /// path of a gradient, and never straight.
-    fn state(&mut self, role: Role, group: &ast::Group, name: &str, outputs: &[String]) {
-        let Some(Bound::Value(next)) = self.names.get(name).cloned() else { return };
+    /// A state, or a feedback: the model's own past output, or what it should have been. That is no path of a gradient,
+    /// and never straight.
+    fn state(&mut self, group: &hir::Group<'_>, def: DefId) {
+        let Bound::Value(next) = self.names[def.idx()].clone() else { return };
+        let name = self.name(def);
         let mut old =
             self.sketch.given.iter().position(|it| {
                 it.name == name && matches!(&it.pin, Pin::Old(steps) if steps[0] == 1)
             });
-        if role == Role::Feedback
+        if group.role == Role::Feedback
             && let Some(old) = old.take()
         {
             self.sketch.given[old].pin = Pin::Feedback;
         }
         let is_output =
-            outputs.iter().any(|it| it == name) || role == Role::Feedback && outputs.is_empty();
+            self.tree.outputs.iter().any(|it| matches!(it, Output::Def(it) if *it == def));
         let carry = self.cell.and_then(|it| Some(&it.carries[it.carry(name)?]));
         let shape = carry.map(|it| it.shape.to_string());
         let shape = shape.unwrap_or_else(|| type_text(&group.type_));
         self.sketch.states.push(State { name: name.to_owned(), shape, next, is_output, old });
     }
-
-    fn output_shape(&self, name: &str) -> String {
-        let Some(cell) = self.cell else { return String::new() };
-        let output = cell.outputs.iter().find(|it| &*it.name == name);
-        output.map(|it| cell.step.shape(it.node).to_string()).unwrap_or_default()
-    }
 }
 
-fn shapes(cell: Option<&ir::Cell>) -> BTreeMap<String, String> {
-    let all = cell.iter().flat_map(|cell| {
-        cell.values.iter().map(|it| (it.name.to_string(), cell.step.shape(it.node).to_string()))
-    });
-    all.collect()
-}
-
-fn type_text(it: &ast::Type) -> String {
-    match &it.kind {
-        ast::TypeKind::Real(axes) => {
-            format!("[{}]", axes.iter().map(print_expr).collect::<Vec<_>>().join(", "))
-        }
-        ast::TypeKind::Index(dim) => format!("index[{}]", print_expr(dim)),
-    }
-}
-
-/// The comment of a declaration, behind other text.
-fn doc(decl: &Decl) -> String {
-    let lines = decl.doc.iter().flat_map(|it| &it.lines);
+/// The comment of a statement, behind other text.
+fn doc(decl: Option<&Decl>) -> String {
+    let lines = decl.iter().flat_map(|it| &it.doc).flat_map(|it| &it.lines);
     let text: Vec<&str> = lines.map(|it| it.trim()).collect();
     if text.is_empty() { String::new() } else { format!("; {}", text.join(" ")) }
+}
+
+fn type_text(it: &Type<'_>) -> String {
+    match it {
+        Type::Real(axes) => {
+            format!("[{}]", axes.iter().map(Expr::text).collect::<Vec<_>>().join(", "))
+        }
+        Type::Index(dim) => format!("index[{}]", dim.text()),
+    }
 }

@@ -2,72 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bound, Reader};
+use super::{Local, Reader};
+use crate::hir::{BinaryOp, DefId, DimKind, Expr, Kind};
 use crate::ir;
-use crate::syntax::ast::{self, DeclKind, Expr, ExprKind};
 
 impl Reader<'_> {
-    /// Sizes and hypers, as names and as far as possible as numbers.
-    pub(super) fn constants(&mut self, tree: &ast::Cell, given: &BTreeMap<String, i64>) {
+    /// Notes sizes and hypers that are known as whole numbers.
+    pub(super) fn constants(&mut self, given: &BTreeMap<DefId, i64>) {
         let whole = |it: &ir::Const| match it {
             ir::Const::Number(value) if value.fract() == 0.0 => Some(*value as i64),
             ir::Const::Number(_) | ir::Const::Size(_) | ir::Const::Hyper(_) => None,
             ir::Const::Apply(..) => None,
         };
+        let mut known = |name: &str, number: Option<i64>| {
+            self.numbers.extend(self.tree.find(name).zip(number));
+        };
         // Only a size that decides the structure is known now.
         for dim in self.cell.iter().flat_map(|it| &it.dims).filter(|it| it.fixed) {
-            self.numbers.extend(dim.default.map(|it| (dim.name.to_string(), it)));
+            known(&dim.name, dim.default);
         }
         for hyper in self.cell.iter().flat_map(|it| &it.hypers) {
             if let ir::HyperKind::Number(value) = &hyper.kind {
-                self.numbers.extend(whole(value).map(|it| (hyper.name.to_string(), it)));
+                known(&hyper.name, whole(value));
             }
         }
-        self.numbers.extend(given.iter().map(|(name, value)| (name.clone(), *value)));
-        for decl in &tree.decls {
-            let names: Vec<(&ast::Ident, Option<&Expr>)> = match &decl.kind {
-                DeclKind::Dims(all) => all
-                    .iter()
-                    .map(|it| match &it.kind {
-                        ast::DimKind::Equals(value) => (&it.name, Some(value)),
-                        ast::DimKind::Free | ast::DimKind::Like(_) => (&it.name, None),
-                    })
-                    .collect(),
-                DeclKind::Hyper(all) => all.iter().map(|it| (&it.name, Some(&it.value))).collect(),
-                DeclKind::Group(..)
-                | DeclKind::Value(..)
-                | DeclKind::Tuple(..)
-                | DeclKind::Update(..)
-                | DeclKind::Output(_)
-                | DeclKind::Layer(_)
-                | DeclKind::Loss { .. }
-                | DeclKind::Layout(_) => continue,
-            };
-            for (name, value) in names {
-                let text = crate::graph::text::name(&name.name, "");
-                self.names.insert(name.name.to_string(), Bound::Fixed(text, true));
-                let is_open = matches!(decl.kind, DeclKind::Dims(_)) && self.cell.is_some();
-                let number = value.filter(|_| !is_open).and_then(|it| self.number(it));
-                if let Some(number) = number {
-                    self.numbers.entry(name.name.to_string()).or_insert(number);
-                }
+        self.numbers.extend(given);
+        let dims = self.tree.dims.iter().filter(|_| self.cell.is_none());
+        let dims = dims.filter_map(|it| match &it.kind {
+            DimKind::Equals(value) => Some((it.def, value)),
+            DimKind::Free | DimKind::Like(_) => None,
+        });
+        for (def, value) in dims.chain(self.tree.hypers.iter().map(|it| (it.def, &it.value))) {
+            if let Some(number) = self.number(value) {
+                self.numbers.entry(def).or_insert(number);
             }
         }
     }
 
-    /// A whole number, where an expression of sizes, hypers and loop variables is one.
-    pub(super) fn number(&self, expr: &Expr) -> Option<i64> {
+    /// Returns a whole number, where an expression of sizes, hypers and loop variables is one.
+    pub(super) fn number(&self, expr: &Expr<'_>) -> Option<i64> {
         match &expr.kind {
-            ExprKind::Number(value) => (value.fract() == 0.0).then_some(*value as i64),
-            ExprKind::Paren(inner) => self.number(inner),
-            ExprKind::Neg(_, inner) => self.number(inner).map(|it| -it),
-            ExprKind::Path(path) if path.tail.is_empty() => {
-                match self.names.get(&*path.head.name) {
-                    Some(Bound::Number(value)) => Some(*value),
-                    _ => self.numbers.get(&*path.head.name).copied(),
-                }
-            }
-            ExprKind::Chain(first, rest) => {
+            Kind::Number(value) => (value.fract() == 0.0).then_some(*value as i64),
+            Kind::Paren(inner) => self.number(inner),
+            Kind::Neg(inner) => self.number(inner).map(|it| -it),
+            Kind::Def(def) => self.numbers.get(def).copied(),
+            Kind::Local(local) => match self.locals.get(local) {
+                Some(Local::Number(value)) => Some(*value),
+                Some(Local::Value(_) | Local::Expr(_)) | None => None,
+            },
+            Kind::Chain(first, rest) => {
                 rest.iter().try_fold(self.number(first)?, |sum, (op, _, term)| {
                     let term = self.number(term)?;
                     match op.symbol() {
@@ -78,17 +61,19 @@ impl Reader<'_> {
                     }
                 })
             }
-            ExprKind::Binary(ast::BinaryOp::Pow, _, a, b) => {
+            Kind::Binary(BinaryOp::Pow, _, a, b) => {
                 self.number(a)?.checked_pow(u32::try_from(self.number(b)?).ok()?)
             }
-            ExprKind::Inf
-            | ExprKind::Pi
-            | ExprKind::Path(_)
-            | ExprKind::Prev(..)
-            | ExprKind::Call(..)
-            | ExprKind::Array(_)
-            | ExprKind::Index(..)
-            | ExprKind::Binary(..) => None,
+            Kind::Inf
+            | Kind::Pi
+            | Kind::Part(_)
+            | Kind::Prev(..)
+            | Kind::Call(_)
+            | Kind::Activation(_)
+            | Kind::Array(_)
+            | Kind::Index(..)
+            | Kind::Binary(..)
+            | Kind::Error(_) => None,
         }
     }
 }

@@ -222,7 +222,7 @@ impl<'a> Resolver<'_, 'a> {
         // What the names of a group of consts share is resolved once, and read by each.
         let mut shared: BTreeMap<GroupId, Uses> = BTreeMap::new();
         self.take_uses();
-        for (targets, source) in &names.equations {
+        for (targets, source, decl) in &names.equations {
             let target = &names.defs[targets[0]];
             self.place = match target.kind {
                 DefKind::Computed => Place::Computed(format!("the const `{}`", target.name.name)),
@@ -251,7 +251,8 @@ impl<'a> Resolver<'_, 'a> {
                 Source::Error(value) => self.wrong_value(value),
             };
             let (uses, pasts, past_parts) = self.take_uses();
-            equations.push(Equation { targets: targets.clone(), value, uses, pasts, past_parts });
+            let targets = targets.clone();
+            equations.push(Equation { decl, targets, value, uses, pasts, past_parts });
         }
         (equations, layers)
     }
