@@ -6,12 +6,11 @@
 use std::error::Error;
 use std::time::Instant;
 
-use rnnc::Spec;
 use rnnc::graph::picture::picture;
 use rnnc::graph::read::Library;
 use rnnc::graph::svg::{Theme, svg};
 use rnnc::graph::{self, Detail, LEGEND};
-use rnnc::hir;
+use rnnc::{Spec, check};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("{:10} {:>8} {:>8}  slowest", "level", "all", "slowest");
@@ -25,9 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut least = f64::MAX;
             for _ in 0..5 {
                 let start = Instant::now();
-                let tree = hir::resolve(spec.program());
+                let analysis = check::analyse(spec.program());
                 let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-                let library = Library { tree: &tree, cells, open: &|_| false };
+                let range = |it| analysis.type_of(it)?.range;
+                let (tree, open) = (&analysis.tree, &|_: &str| false);
+                let library = Library { tree, cells, open, range: &range };
                 let diagram = graph::draw(&library, cell.ir(), detail, back);
                 let text = svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true);
                 std::hint::black_box(text);

@@ -1,6 +1,5 @@
 //! What the library tells about its cells: classes of recurrence and equations in LaTeX.
 
-use rnnc::Spec;
 use rnnc::export::latex;
 use rnnc::graph::picture::picture;
 use rnnc::graph::read::Library;
@@ -10,6 +9,7 @@ use rnnc::hir;
 use rnnc::ir::dependence::{Phase, phases};
 use rnnc::ir::recurrence;
 use rnnc::text::FileId;
+use rnnc::{Spec, check};
 
 fn class(body: &str) -> String {
     let text = format!(
@@ -228,9 +228,10 @@ fn the_drawing_of_the_readme_is_not_stale() {
 
 /// What `rnnc graph` writes for the cell that a spec is about.
 fn drawing(spec: &Spec) -> String {
-    let tree = hir::resolve(spec.program());
+    let analysis = check::analyse(spec.program());
     let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-    let library = Library { tree: &tree, cells, open: &|_| false };
+    let range = |it| analysis.type_of(it)?.range;
+    let library = Library { tree: &analysis.tree, cells, open: &|_| false, range: &range };
     let diagram = graph::draw(&library, spec.main().unwrap(), Detail::Equations, false);
     svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true)
 }

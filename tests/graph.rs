@@ -38,7 +38,8 @@ fn draw(spec: &Spec, cell: &CellSpec, detail: Detail, back: bool, open: &[&str])
     let opens = |name: &str| open.iter().any(|it| *it == "all" || *it == name);
     let tree = hir::resolve(spec.program());
     let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-    graph::draw(&Library { tree: &tree, cells, open: &opens }, cell.ir(), detail, back)
+    let library = Library { tree: &tree, cells, open: &opens, range: &|_| None };
+    graph::draw(&library, cell.ir(), detail, back)
 }
 
 fn library(name: &str) -> (Spec, CellSpec) {
@@ -307,9 +308,9 @@ fn a_model_shows_what_it_is_trained_on() {
     assert!(faults.is_empty(), "{faults:?}");
     let program = hir::Program::single(tree);
     let tree = hir::resolve(&program);
-    let library = Library { tree: &tree, cells: Vec::new(), open: &|_| false };
+    let library = Library { tree: &tree, cells: Vec::new(), open: &|_| false, range: &|_| None };
     let model = library.cell("Forecast").unwrap();
-    let diagram = graph::equations::diagram(&graph::read::sketch(&library, model));
+    let diagram = graph::equations::diagram(&graph::read::sketch(&library, model, None));
     assert_eq!(diagram.rails, 1);
     snapshot("model", &diagram);
 }

@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("export", &["text", "diag", "syntax", "ir", "hir"]),
-    ("graph", &["text", "syntax", "ir", "derive"]),
+    ("graph", &["text", "ir", "hir", "derive"]),
     (
         "cli",
         &[

@@ -2,6 +2,7 @@
 
 mod data;
 mod graph;
+mod plot;
 mod task;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use crate::diag::Code;
 use crate::plan::pipeline;
 pub use data::{DataArgs, EngineChoice, FloatType, Mode, TableArgs, WeightArgs};
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
+pub use plot::{PlotArgs, PlotKind};
 pub use task::TaskArgs;
 
 /// A compiler for recurrent neural-network cells.
@@ -80,6 +82,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Draws one step of a cell, as papers do
     Graph(GraphArgs),
+    /// Draws what other commands wrote: losses, gradient flow, gates, predictions
+    Plot(PlotArgs),
     /// Explains an error or a warning
     Explain(ExplainArgs),
     /// Moves weights between the layouts of frameworks
@@ -107,11 +111,12 @@ impl Command {
             Command::List(it) => it.json,
             Command::Bench(it) => it.json,
             Command::Compare(it) => it.json,
-            Command::Graph(it) => it.format == Some(GraphFormat::Json),
+            Command::Graph(it) => it.json || it.format == Some(GraphFormat::Json),
             Command::Init(_)
             | Command::Show(_)
             | Command::Explain(_)
             | Command::Convert(_)
+            | Command::Plot(_)
             | Command::Data(_)
             | Command::Completions(_) => false,
         }

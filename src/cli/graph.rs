@@ -7,6 +7,7 @@ use super::args::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Loaded};
+use crate::check;
 use crate::diag::Code;
 use crate::graph::read::Library;
 use crate::graph::svg::Theme;
@@ -22,17 +23,8 @@ const TOO_LARGE: usize = 3000;
 /// Draws a cell.
 pub fn graph(ctx: &mut Context, args: &GraphArgs) -> Result<(), CliError> {
     let format = format(args)?;
-    if args.output.is_none() && format == GraphFormat::Svg && std::io::stdout().is_terminal() {
-        let spec = args.cell.spec.to_string_lossy();
-        let message = format!(
-            "a drawing is for a file or a viewer, not for a terminal: `rnnc graph {spec} -o cell.svg` \
-             writes one, `--format mermaid` prints text"
-        );
-        return Err(CliError::Usage(message));
-    }
-    if args.output.as_ref().is_some_and(|it| it.as_os_str() == args.cell.spec) {
-        let message = "-o names the spec itself, which is never overwritten";
-        return Err(CliError::Usage(message.to_owned()));
+    if args.output.is_none() && std::io::stdout().is_terminal() {
+        fit_for_terminal(format, &args.cell.spec.to_string_lossy())?;
     }
     let plain = args.level == GraphLevel::Equations && !args.backward;
     if !args.open.is_empty() && !plain {
@@ -105,16 +97,31 @@ fn drawn(
     open: &dyn Fn(&str) -> bool,
 ) -> Diagram {
     let spec = &loaded.spec;
-    let tree = hir::resolve(spec.program());
+    let analysis = check::analyse(spec.program());
     let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-    graph::draw(&Library { tree: &tree, cells, open }, cell, detail, is_backward)
+    // Ranges are those of the text; settings may move them.
+    let is_set = !loaded.set.is_empty();
+    let range = |it| analysis.type_of(it).filter(|_| !is_set)?.range;
+    let library = Library { tree: &analysis.tree, cells, open, range: &range };
+    graph::draw(&library, cell, detail, is_backward)
+}
+
+/// Refuses to show a picture as text.
+fn fit_for_terminal(format: GraphFormat, spec: &str) -> Result<(), CliError> {
+    match format {
+        GraphFormat::Svg => Err(CliError::Usage(format!(
+            "a drawing is for a file or a viewer, not for a terminal: `rnnc graph {spec} -o cell.svg` \
+             writes one, `--format mermaid` prints text"
+        ))),
+        GraphFormat::Dot | GraphFormat::Mermaid | GraphFormat::Json => Ok(()),
+    }
 }
 
 /// The format that is asked for, which the name of the file must not contradict.
 fn format(args: &GraphArgs) -> Result<GraphFormat, CliError> {
-    let Some(path) = &args.output else { return Ok(args.format.unwrap_or(GraphFormat::Svg)) };
-    let by_name = ending(path);
-    match (args.format, by_name) {
+    let asked = if args.json { Some(GraphFormat::Json) } else { args.format };
+    let Some(path) = &args.output else { return Ok(asked.unwrap_or(GraphFormat::Svg)) };
+    match (asked, ending(path)) {
         (Some(asked), Some(named)) if asked != named => {
             let shown = path.display();
             let message = format!("-o {shown}: the name says another format than --format");
@@ -159,4 +166,18 @@ fn check_open(args: &GraphArgs, loaded: &Loaded) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_picture_but_hears_how_to_get_one() {
+        let Err(CliError::Usage(message)) = fit_for_terminal(GraphFormat::Svg, "my.rnn") else {
+            panic!("a terminal got a picture");
+        };
+        assert!(message.contains("rnnc graph my.rnn -o cell.svg"), "{message}");
+        assert!(fit_for_terminal(GraphFormat::Mermaid, "my.rnn").is_ok());
+    }
 }

@@ -22,6 +22,7 @@ mod library;
 mod load;
 mod origin;
 mod output;
+mod plot;
 mod progress;
 mod run;
 mod save;
@@ -103,6 +104,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::List(args) => library::list(ctx, args),
         Command::Show(args) => library::show(ctx, args),
         Command::Graph(args) => graph::graph(ctx, args),
+        Command::Plot(args) => plot::plot(ctx, args),
         Command::Explain(args) => explain::explain(ctx, args),
         Command::Compile(args) => compile::compile(ctx, args),
         Command::Test(args) => test::test(ctx, args),

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::diagram::Pin;
-use super::sketch::{Def, Expr, ExprId, Fixed, Given, Level, Sketch, State, Value};
+use super::sketch::{Def, Expr, ExprId, Fixed, Level, Sketch, State, Value};
 use super::text::{self, Rich};
-use super::written::{leaf_text, operator, rich};
+use super::written::{self, leaf_text, operator, rich};
 use crate::derive;
-use crate::ir::print::{Coin, Formulas, Text, formulas};
-use crate::ir::{Cell, Gradient, Graph, Leaf, Literal, Move, NodeId, Op, Pointwise, pointwise};
+use crate::ir::print::{Coin, Formulas, Level as Binding, Text, formulas};
+use crate::ir::{Cell, Graph, Leaf, Literal, Move, NodeId, Op, Pointwise, pointwise};
 
 /// The backward step of a cell.
 pub fn sketch(cell: &Cell) -> Sketch {
@@ -56,16 +55,17 @@ pub fn sketch(cell: &Cell) -> Sketch {
     for id in kept.coined() {
         backward.keep(*id, kept.name(*id).unwrap_or_default());
     }
+    let mut carried = Vec::new();
     for (idx, (carry, root)) in forward.carries.iter().zip(&adjoint.carries).enumerate() {
         let Some(root) = root else { continue };
         let next = backward.value(*root);
-        let old = backward.pins.get(&format!("next {idx}")).copied();
+        carried.push(idx);
         backward.sketch.states.push(State {
             name: format!("d_prev_{}", carry.name),
             shape: carry.shape.to_string(),
             next,
             is_output: false,
-            old,
+            old: None,
         });
     }
     for (input, root) in forward.inputs.iter().zip(&adjoint.inputs) {
@@ -82,11 +82,8 @@ pub fn sketch(cell: &Cell) -> Sketch {
         }
     }
     // A state of which nothing comes back has its pin all the same, at its place.
-    for idx in 0..backward.sketch.states.len() {
-        let name = backward.sketch.states[idx].name.clone();
-        let carry = forward.carries.iter().position(|it| format!("d_prev_{}", it.name) == name);
-        let old = carry.and_then(|it| backward.pins.get(&format!("next {it}")).copied());
-        backward.sketch.states[idx].old = old;
+    for (state, carry) in backward.sketch.states.iter_mut().zip(carried) {
+        state.old = backward.pins.get(&Leaf::CarryAdjoint(carry)).copied();
     }
     backward.sketch
 }
@@ -102,7 +99,7 @@ struct Backward<'a> {
     defs: BTreeMap<NodeId, usize>,
     /// What forward kept under a new name.
     once: BTreeMap<String, usize>,
-    pins: BTreeMap<String, usize>,
+    pins: BTreeMap<Leaf, usize>,
     sketch: Sketch,
 }
 
@@ -138,7 +135,7 @@ impl Backward<'_> {
 
     fn define(&mut self, id: NodeId, name: String, value: ExprId) -> usize {
         let node = self.graph.node(id);
-        let text = operator(self.graph, id, &|it| self.spoken(it));
+        let text = operator(self.graph, id, &|it| self.spoken(it)).text;
         let note = format!("{name} : {} = {text}", node.shape);
         self.sketch.words.push(format!("{name} = {text}"));
         self.sketch.defs.push(Def {
@@ -161,11 +158,8 @@ impl Backward<'_> {
         match (&node.op, self.names.get(&id)) {
             (_, Some(name)) => Text::primary(name),
             (Op::Leaf(Leaf::Forward(of)), None) => self.kept.operand(*of),
-            (Op::Leaf(Leaf::CarryAdjoint(idx)), None) => {
-                Text::primary(format!("d_next_{}", self.cell.carries[*idx].name))
-            }
-            (Op::Leaf(Leaf::OutputAdjoint(idx)), None) => {
-                Text::primary(format!("d_out_{}", self.cell.outputs[*idx].name))
+            (Op::Leaf(leaf @ (Leaf::CarryAdjoint(_) | Leaf::OutputAdjoint(_))), None) => {
+                Text::primary(written::given(self.cell, *leaf).0.name)
             }
             (op, None) if op.is_leaf() => leaf_text(self.cell, op),
             (_, None) if self.changes[id.idx()] => Text::primary("…"),
@@ -175,41 +169,13 @@ impl Backward<'_> {
 
     /// What forward has computed, as text.
     fn fixed_text(&self, id: NodeId) -> Text {
-        let node = self.graph.node(id);
-        match &node.op {
-            Op::Leaf(Leaf::Forward(of)) => self.kept.operand(*of),
-            Op::Move(Move::Expand(_)) => self.fixed_text(node.args[0]),
-            op if op.is_leaf() => leaf_text(self.cell, op),
-            _ => {
-                let text = operator(self.graph, id, &|it| self.fixed_text(it));
-                let is_word = |it: char| it.is_alphanumeric() || "_.[]".contains(it);
-                match text.chars().all(is_word) {
-                    true => Text::primary(text),
-                    false => Text::primary(format!("({text})")),
-                }
-            }
-        }
+        written::fixed(self.cell, self.graph, Some(self.kept), id)
     }
 
-    fn pin(&mut self, op: &Op) -> Value {
-        let (key, pin, name, shape, note) = match op {
-            Op::Leaf(Leaf::CarryAdjoint(idx)) => {
-                let it = &self.cell.carries[*idx];
-                let name = format!("d_next_{}", it.name);
-                let note = format!("adjoint of {}, from the next step", it.name);
-                (format!("next {idx}"), Pin::Old(vec![1]), name, it.shape.to_string(), note)
-            }
-            Op::Leaf(Leaf::OutputAdjoint(idx)) => {
-                let it = &self.cell.outputs[*idx];
-                let shape = self.cell.step.shape(it.node).to_string();
-                let note = format!("adjoint of {}, from output {}", it.name, it.name);
-                (format!("out {idx}"), Pin::Input, format!("d_out_{}", it.name), shape, note)
-            }
-            _ => (String::new(), Pin::Input, String::new(), String::new(), String::new()),
-        };
+    fn pin(&mut self, leaf: Leaf) -> Value {
         let given = &mut self.sketch.given;
-        let at = *self.pins.entry(key).or_insert_with(|| {
-            given.push(Given { pin, name, shape, note, span: None, per_sequence: false });
+        let at = *self.pins.entry(leaf).or_insert_with(|| {
+            given.push(written::given(self.cell, leaf).0);
             given.len() - 1
         });
         Value::Pin(at, 1)
@@ -241,18 +207,19 @@ impl Backward<'_> {
 
     fn make(&mut self, id: NodeId) -> ExprId {
         let node = self.graph.node(id);
-        if matches!(node.op, Op::Leaf(Leaf::CarryAdjoint(_) | Leaf::OutputAdjoint(_))) {
-            let value = self.pin(&node.op);
+        if let Op::Leaf(leaf @ (Leaf::CarryAdjoint(_) | Leaf::OutputAdjoint(_))) = node.op {
+            let value = self.pin(leaf);
             return self.sketch.push(Expr::Value(value), "");
         }
         if !self.changes[id.idx()] {
             return self.fixed(id);
         }
         let args: Vec<ExprId> = node.args.iter().map(|it| self.operand(*it)).collect();
-        let note = operator(self.graph, id, &|it| self.spoken(it));
+        if let Some(operand) = written::passed(&node.op) {
+            return args[operand];
+        }
+        let note = operator(self.graph, id, &|it| self.spoken(it)).text;
         let drawn = match &node.op {
-            Op::Move(Move::Expand(_)) | Op::Gradient(Gradient::Declared) => return args[0],
-            Op::Gradient(Gradient::Guard) => return args[1],
             Op::Map(Pointwise::Add) => Expr::Sum(vec![(false, args[0]), (false, args[1])]),
             Op::Map(Pointwise::Sub) => Expr::Sum(vec![(false, args[0]), (true, args[1])]),
             Op::Map(Pointwise::Neg) => Expr::Sum(vec![(true, args[0])]),
@@ -269,7 +236,13 @@ impl Backward<'_> {
             }
             Op::Move(Move::Concat(_)) => Expr::Gather("concat".to_owned(), args),
             Op::Move(Move::Stack) => Expr::Gather("stack".to_owned(), args),
-            _ => {
+            Op::Contract(_)
+            | Op::Along(_)
+            | Op::Move(Move::Expand(_) | Move::Pad { .. } | Move::Pick(_) | Move::Place(_))
+            | Op::Indexed(_)
+            | Op::Gradient(_)
+            | Op::Leaf(_)
+            | Op::Literal(_) => {
                 // What is linear in one value: a product with what is kept, a sum along an axis.
                 let by_line: Vec<usize> =
                     (0..args.len()).filter(|it| self.sketch.fixed(args[*it]).is_none()).collect();
@@ -280,6 +253,7 @@ impl Backward<'_> {
                             true => Text::primary("□"),
                             false => self.fixed_text(it),
                         });
+                        let text = text.text;
                         let once = self.once_of(&text);
                         Expr::Linear(rich(&text), args[at], once)
                     }
@@ -342,11 +316,18 @@ impl Backward<'_> {
     }
 
     fn fixed(&mut self, id: NodeId) -> ExprId {
-        let text = self.fixed_text(id).text;
+        let Text { text, level } = self.fixed_text(id);
         let is_scalar = matches!(self.graph.node(id).op, Op::Literal(Literal::Scalar(_)))
             || text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+        let level = match level {
+            Binding::Comparison => Level::Comparison,
+            Binding::Sum => Level::Sum,
+            Binding::Product | Binding::Matrix => Level::Product,
+            Binding::Unary | Binding::Power => Level::Power,
+            Binding::Primary => Level::Atom,
+        };
         let reads = self.once_of(&text);
-        let fixed = Fixed { text: rich(&text), level: Level::Atom, is_scalar, reads };
+        let fixed = Fixed { text: rich(&text), level, is_scalar, reads };
         self.sketch.push(Expr::Fixed(fixed), text)
     }
 

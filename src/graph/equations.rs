@@ -8,7 +8,7 @@ use super::diagram::{Diagram, Kind, Node, Paint, Pin, Source};
 use super::order;
 use super::picture::{BODY, WRAP};
 use super::rails;
-use super::sketch::{Expr, ExprId, Matrix, Sketch, Value};
+use super::sketch::{Expr, ExprId, Fixed, Level, Matrix, Sketch, Value};
 use super::text::{self, Rich};
 
 /// What is fixed stands beside a sign when it is no wider than this.
@@ -155,9 +155,11 @@ impl Builder<'_> {
         let step = match (&given.pin, self.sketch.is_backward) {
             (_, true) => String::new(),
             (Pin::Input, _) if given.per_sequence => String::new(),
-            (Pin::Old(steps), false) => match (steps.first(), steps.last()) {
-                (Some(first), Some(last)) if first != last => format!("t−{first} … t−{last}"),
-                (first, _) => format!("t−{}", first.copied().unwrap_or(1)),
+            (Pin::Old(steps), false) => match steps[..] {
+                [first, .., last] if last - first == steps.len() as u32 - 1 && steps.len() > 2 => {
+                    format!("t−{first} … t−{last}")
+                }
+                [..] => steps.iter().map(|it| format!("t−{it}")).collect::<Vec<_>>().join(", "),
             },
             (Pin::Feedback, false) => "t−1".to_owned(),
             (_, false) => "t".to_owned(),
@@ -385,11 +387,10 @@ impl Builder<'_> {
             Expr::Fixed(_) | Expr::Linear(..) => self.boxed(None, &[id], &Rich::default()),
             Expr::Call(function, args, more) => self.call(function, args, more),
             Expr::Product(all) => {
-                let fixed = self.beside(all);
+                let fixed = self.beside(all, Level::Product);
                 let rest: Vec<ExprId> =
                     all.iter().copied().filter(|it| sketch.fixed(*it).is_none()).collect();
-                let number =
-                    all.iter().all(|it| sketch.fixed(*it).is_none_or(|it| is_number(&it.text)));
+                let number = all.iter().all(|it| sketch.fixed(*it).is_none_or(is_number));
                 // `2 ×` is a sign, `a ⊙ v` is a sum of one term.
                 if rest.len() == 1 && !number && !on_rail {
                     self.boxed(None, &[id], &Rich::default())
@@ -403,11 +404,11 @@ impl Builder<'_> {
                     (None, Some(_)) if simple => self.boxed(None, &[id], &Rich::default()),
                     (None, None) => self.operator("÷", Rich::default(), &[*a, *b], true),
                     (Some(it), _) => {
-                        let before = it.text.clone().then(&Rich::plain(" ÷"));
+                        let before = it.at_least(Level::Product).then(&Rich::plain(" ÷"));
                         self.written(before, &it.reads, &[*b])
                     }
                     (None, Some(it)) => {
-                        let behind = Rich::plain("÷ ").then(&it.text);
+                        let behind = Rich::plain("÷ ").then(&it.at_least(Level::Power));
                         self.written(behind, &it.reads, &[*a])
                     }
                 }
@@ -424,7 +425,7 @@ impl Builder<'_> {
                 (Some(_), _) | (_, Some(_)) => self.boxed(None, &[id], &Rich::default()),
             },
             Expr::Extreme(sign, all) => {
-                let fixed = self.beside(all).unwrap_or_default();
+                let fixed = self.beside(all, Level::Comparison).unwrap_or_default();
                 self.operator(sign, fixed, all, false)
             }
             Expr::Power(a, b) => match (sketch.fixed(*a), sketch.fixed(*b)) {
@@ -434,11 +435,11 @@ impl Builder<'_> {
                     self.written(Rich::plain("□²"), &it.reads, &[*a])
                 }
                 (None, Some(it)) => {
-                    let text = Rich::plain("□ ^ ").then(&it.text);
+                    let text = Rich::plain("□ ^ ").then(&it.at_least(Level::Power));
                     self.written(text, &it.reads, &[*a])
                 }
                 (Some(it), _) => {
-                    let text = it.text.clone().then(&Rich::plain(" ^ □"));
+                    let text = it.at_least(Level::Atom).then(&Rich::plain(" ^ □"));
                     self.written(text, &it.reads, &[*b])
                 }
             },
@@ -470,9 +471,9 @@ impl Builder<'_> {
     }
 
     /// The fixed ones of some operands as text beside a sign, `None` when it would be too wide.
-    fn beside(&self, all: &[ExprId]) -> Option<Rich> {
+    fn beside(&self, all: &[ExprId], least: Level) -> Option<Rich> {
         let fixed = all.iter().filter_map(|it| self.sketch.fixed(*it));
-        let text = Rich::join(fixed.map(|it| it.text.clone()), " · ");
+        let text = Rich::join(fixed.map(|it| it.at_least(least)), " · ");
         (text.width(super::picture::HEAD) <= BESIDE).then_some(text)
     }
 
@@ -567,8 +568,8 @@ impl Builder<'_> {
     }
 }
 
-fn is_number(text: &Rich) -> bool {
-    text::is_number(text.letters().trim_start_matches('−'))
+fn is_number(it: &Fixed) -> bool {
+    it.level >= Level::Power && text::is_number(it.text.letters().trim_start_matches('−'))
 }
 
 fn note(text: &str) -> String {

@@ -62,12 +62,14 @@ impl Detail {
 /// Draws one step of a cell, or one backward step.
 pub fn draw<'t>(
     library: &'t read::Library<'t>,
-    cell: &ir::Cell,
+    cell: &'t ir::Cell,
     detail: Detail,
     is_backward: bool,
 ) -> Diagram {
     match (detail, is_backward, library.cell(&cell.name)) {
-        (Detail::Equations, false, Some(id)) => equations::diagram(&read::sketch(library, id)),
+        (Detail::Equations, false, Some(id)) => {
+            equations::diagram(&read::sketch(library, id, Some(cell)))
+        }
         (Detail::Cell, false, _) => whole::diagram(cell),
         (Detail::Equations, true, _) => equations::diagram(&backward::sketch(cell)),
         (Detail::Cell, true, _) => whole::backward(cell),

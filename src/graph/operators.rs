@@ -2,23 +2,25 @@
 //!
 //! Params and numbers are text; broadcasts and what only matters to a gradient are not seen.
 
+use std::collections::BTreeMap;
+
 use super::diagram::{Diagram, Kind, Node, Paint, Pin, Source};
 use super::picture::{BODY, WRAP};
 use super::rails;
 use super::text::{self, Rich};
-use super::written::{leaf_text, old, operator, rich};
+use super::written::{self, operator, rich};
 use crate::derive;
-use crate::ir::print::{Coin, Formulas, Text, formulas};
-use crate::ir::{Cell, Gradient, Graph, InputRole, Leaf, Move, NodeId, Op, Pointwise, pointwise};
+use crate::ir::print::{Coin, Formulas, Level as Binding, Text, formulas};
+use crate::ir::{Cell, Graph, Leaf, Move, NodeId, Op, Pointwise, pointwise};
 
 /// One step.
 pub fn diagram(cell: &Cell) -> Diagram {
     let mut drawn = Drawn::new(cell, &cell.step, None);
     for idx in 0..cell.inputs.len() {
-        drawn.leaf(&Op::Leaf(Leaf::Input(idx)));
+        drawn.leaf(Leaf::Input(idx));
     }
     for idx in 0..cell.masks.len() {
-        drawn.leaf(&Op::Leaf(Leaf::Mask(idx)));
+        drawn.leaf(Leaf::Mask(idx));
     }
     let mut rails = Vec::new();
     for (idx, carry) in cell.carries.iter().enumerate().filter(|it| it.1.is_state) {
@@ -27,7 +29,7 @@ pub fn diagram(cell: &Cell) -> Diagram {
         let note = format!("new {}, carried to the next step", carry.name);
         let shape = carry.shape.to_string();
         let pin = drawn.end(Pin::New { is_output }, &carry.name, "t", &shape, from, note);
-        rails.push((Op::Leaf(Leaf::Carry(idx)), carry.next, pin));
+        rails.push((Leaf::Carry(idx), carry.next, pin));
     }
     for output in &cell.outputs {
         let is_state = cell.carries.iter().any(|it| it.is_state && it.name == output.name);
@@ -64,7 +66,7 @@ pub fn backward(cell: &Cell) -> Diagram {
         let note = format!("adjoint of {} as the step before left it", carry.name);
         let shape = carry.shape.to_string();
         let pin = drawn.end(Pin::New { is_output: false }, &name, "", &shape, from, note);
-        rails.push((Op::Leaf(Leaf::CarryAdjoint(idx)), *root, pin));
+        rails.push((Leaf::CarryAdjoint(idx), *root, pin));
     }
     for (input, root) in forward.inputs.iter().zip(&adjoint.inputs) {
         if let Some(root) = root {
@@ -97,8 +99,8 @@ struct Drawn<'a> {
     nodes: Vec<Node>,
     /// The box of each node of the graph.
     drawn: Vec<Option<usize>>,
-    /// The pins of leaves, by how they are written.
-    leaves: Vec<(Op, usize)>,
+    /// The pins of leaves.
+    leaves: BTreeMap<Leaf, usize>,
     has_shapes: bool,
 }
 
@@ -106,11 +108,11 @@ impl<'a> Drawn<'a> {
     fn new(cell: &'a Cell, graph: &'a Graph, kept: Option<&'a Formulas<'a>>) -> Drawn<'a> {
         let mut changes: Vec<bool> = Vec::new();
         for node in graph.nodes() {
-            let leaf = match &node.op {
-                Op::Leaf(Leaf::Input(_) | Leaf::Carry(_) | Leaf::Mask(_)) => kept.is_none(),
-                Op::Leaf(Leaf::OutputAdjoint(_) | Leaf::CarryAdjoint(_) | Leaf::Tangent(_)) => true,
-                _ => false,
-            };
+            let leaf = node.op.leaf().is_some_and(|it| match it {
+                Leaf::Input(_) | Leaf::Carry(_) | Leaf::Mask(_) => kept.is_none(),
+                Leaf::OutputAdjoint(_) | Leaf::CarryAdjoint(_) | Leaf::Tangent(_) => true,
+                Leaf::Param(_) | Leaf::Forward(_) => false,
+            });
             changes.push(leaf || node.args.iter().any(|it| changes[it.idx()]));
         }
         let named: Vec<&crate::ir::Shape> =
@@ -122,94 +124,52 @@ impl<'a> Drawn<'a> {
             changes,
             nodes: Vec::new(),
             drawn: vec![None; graph.nodes().len()],
-            leaves: Vec::new(),
+            leaves: BTreeMap::new(),
             has_shapes: named.windows(2).any(|it| it[0] != it[1]),
         }
     }
 
     /// The node that is seen in the place of this one, unless it is text.
     fn visible(&self, mut id: NodeId) -> Option<NodeId> {
-        loop {
-            let node = self.graph.node(id);
-            id = match &node.op {
-                Op::Move(Move::Expand(_)) | Op::Gradient(Gradient::Declared) => node.args[0],
-                Op::Gradient(Gradient::Guard) => node.args[1],
-                _ if self.is_text(id) => return None,
-                _ => return Some(id),
-            };
+        while let Some(operand) = written::passed(&self.graph.node(id).op) {
+            id = self.graph.node(id).args[operand];
         }
+        (!self.is_text(id)).then_some(id)
     }
 
     /// Whether a node is only written: params, numbers, and in a backward step all of forward.
     fn is_text(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
         match &node.op {
-            Op::Leaf(Leaf::Param(_)) | Op::Literal(_) => true,
-            Op::Leaf(Leaf::Forward(_)) => true,
+            Op::Leaf(Leaf::Param(_) | Leaf::Forward(_)) | Op::Literal(_) => true,
             Op::Move(Move::Expand(_) | Move::Pick(_)) => self.is_text(node.args[0]),
-            Op::Leaf(Leaf::Input(_) | Leaf::Carry(_) | Leaf::Mask(_)) => self.kept.is_some(),
-            _ => self.kept.is_some() && !self.changes[id.idx()],
+            Op::Leaf(_)
+            | Op::Map(_)
+            | Op::Contract(_)
+            | Op::Along(_)
+            | Op::Move(_)
+            | Op::Indexed(_)
+            | Op::Gradient(_) => self.kept.is_some() && !self.changes[id.idx()],
         }
     }
 
     /// A node that is written.
     fn text(&self, id: NodeId) -> Text {
-        let node = self.graph.node(id);
-        match (&node.op, self.kept) {
-            (Op::Leaf(Leaf::Forward(of)), Some(kept)) => kept.operand(*of),
-            (Op::Move(Move::Expand(_)), _) => self.text(node.args[0]),
-            (op, _) if op.is_leaf() => leaf_text(self.cell, op),
-            (_, _) => {
-                let text = operator(self.graph, id, &|it| self.text(it));
-                let is_word = |it: char| it.is_alphanumeric() || "_.[]".contains(it);
-                let whole = text.chars().all(is_word);
-                Text::primary(if whole { text } else { format!("({text})") })
-            }
-        }
+        written::fixed(self.cell, self.graph, self.kept, id)
     }
 
-    fn leaf(&mut self, op: &Op) -> usize {
-        if let Some((_, node)) = self.leaves.iter().find(|it| it.0 == *op) {
+    fn leaf(&mut self, leaf: Leaf) -> usize {
+        if let Some(node) = self.leaves.get(&leaf) {
             return *node;
         }
-        let (pin, name, step, shape) = match op {
-            Op::Leaf(Leaf::Input(idx)) => {
-                let it = &self.cell.inputs[*idx];
-                let pin = match it.role {
-                    InputRole::Input => Pin::Input,
-                    InputRole::Target => Pin::Target,
-                };
-                let step = if it.per_sequence { "" } else { "t" };
-                (pin, it.name.to_string(), step.to_owned(), it.shape.to_string())
-            }
-            Op::Leaf(Leaf::Mask(idx)) => {
-                let it = &self.cell.masks[*idx];
-                (Pin::Mask, it.name.to_string(), "t".to_owned(), it.shape.to_string())
-            }
-            Op::Leaf(Leaf::Carry(idx)) => {
-                let (name, back) = old(self.cell, *idx);
-                let step = if back == 0 { "t".to_owned() } else { format!("t−{back}") };
-                let shape = self.cell.carries[*idx].shape.to_string();
-                (Pin::Old(vec![back.max(1)]), name, step, shape)
-            }
-            Op::Leaf(Leaf::CarryAdjoint(idx)) => {
-                let it = &self.cell.carries[*idx];
-                let name = format!("d_next_{}", it.name);
-                (Pin::Old(vec![1]), name, String::new(), it.shape.to_string())
-            }
-            Op::Leaf(Leaf::OutputAdjoint(idx)) => {
-                let it = &self.cell.outputs[*idx];
-                let shape = self.cell.step.shape(it.node).to_string();
-                (Pin::Input, format!("d_out_{}", it.name), String::new(), shape)
-            }
-            _ => (Pin::Input, String::new(), String::new(), String::new()),
-        };
-        let mut node = Node::new(Kind::Pin(pin));
-        node.head = text::name(&name, &step);
-        node.name = Some(name);
-        node.shape = text::shape(&shape);
+        let (given, step) = written::given(self.cell, leaf);
+        let mut node = Node::new(Kind::Pin(given.pin));
+        node.head = text::name(&given.name, &step);
+        node.name = Some(given.name);
+        node.shape = text::shape(&given.shape);
+        node.note = given.note;
         self.nodes.push(node);
-        self.leaves.push((op.clone(), self.nodes.len() - 1));
+        self.leaves.insert(leaf, self.nodes.len() - 1);
         self.nodes.len() - 1
     }
 
@@ -263,11 +223,15 @@ impl<'a> Drawn<'a> {
 
     fn make(&mut self, id: NodeId) -> usize {
         let it = self.graph.node(id);
-        if it.op.is_leaf() {
-            return self.leaf(&it.op);
+        if let Some(leaf) = it.op.leaf() {
+            return self.leaf(leaf);
         }
         let texts: Vec<Option<Rich>> = (it.args.iter())
-            .map(|arg| self.visible(*arg).is_none().then(|| rich(&self.text(*arg).text)))
+            .map(|arg| {
+                self.visible(*arg)
+                    .is_none()
+                    .then(|| rich(&self.text(*arg).at_least(Binding::Primary)))
+            })
             .collect();
         let fixed = Rich::join(texts.iter().flatten().cloned(), ", ");
         let sign = match &it.op {
@@ -283,14 +247,20 @@ impl<'a> Drawn<'a> {
                 pointwise::Syntax::Prefix(_) | pointwise::Syntax::Function => None,
             },
             Op::Contract(_) if texts.iter().all(Option::is_none) => Some("@"),
-            _ => None,
+            Op::Contract(_)
+            | Op::Leaf(_)
+            | Op::Literal(_)
+            | Op::Along(_)
+            | Op::Move(_)
+            | Op::Indexed(_)
+            | Op::Gradient(_) => None,
         };
         let narrow = fixed.width(super::picture::HEAD) <= 80;
         let by_square = |arg: NodeId| match self.visible(arg) {
             Some(_) => Text::primary("□"),
             None => self.text(arg),
         };
-        let whole = operator(self.graph, id, &by_square);
+        let whole = operator(self.graph, id, &by_square).text;
         let mut node = match (sign, &it.op) {
             (Some(sign), op) if narrow => {
                 let mut node = Node::new(Kind::Operator);
@@ -341,14 +311,22 @@ impl<'a> Drawn<'a> {
                 node.is_ordered = it.args.len() > 1;
                 node
             }
-            (_, op) => {
-                let paint = match op {
-                    Op::Contract(_) => Paint::Linear,
-                    _ => Paint::Activation,
-                };
+            (
+                _,
+                Op::Contract(_)
+                | Op::Map(_)
+                | Op::Along(_)
+                | Op::Move(_)
+                | Op::Indexed(_)
+                | Op::Gradient(_)
+                | Op::Leaf(_)
+                | Op::Literal(_),
+            ) => {
+                let is_product = matches!(it.op, Op::Contract(_));
+                let paint = if is_product { Paint::Linear } else { Paint::Activation };
                 let mut node = Node::new(Kind::Box(paint));
                 node.lines = rich(&whole).wrap(BODY, WRAP);
-                if let Op::Contract(_) = op {
+                if is_product {
                     // Of a product the shape of its matrix is told.
                     let matrix = it.args.iter().find(|it| self.visible(**it).is_none());
                     let shape = matrix.map(|it| self.graph.shape(*it).to_string());
@@ -396,29 +374,14 @@ impl<'a> Drawn<'a> {
     }
 
     /// Finds the straight paths: leaf, root and the pin at its end of each state.
-    fn finish(self, name: &str, title: String, states: &[(Op, NodeId, usize)]) -> Diagram {
+    fn finish(self, name: &str, title: String, states: &[(Leaf, NodeId, usize)]) -> Diagram {
         let graph = self.graph;
         let count = graph.nodes().len();
         let mut ways: rails::Ways = vec![Vec::new(); count];
         for id in graph.ids() {
             let node = graph.node(id);
-            for (at, arg) in node.args.iter().enumerate() {
-                let passes = match &node.op {
-                    Op::Map(Pointwise::Add | Pointwise::Mul | Pointwise::Max | Pointwise::Min) => {
-                        true
-                    }
-                    Op::Map(Pointwise::Sub | Pointwise::Div) | Op::Gradient(Gradient::Declared) => {
-                        at == 0
-                    }
-                    Op::Gradient(Gradient::Guard) => at == 1,
-                    Op::Move(
-                        Move::Expand(_) | Move::Reshape | Move::Permute(_) | Move::Slice { .. },
-                    ) => true,
-                    _ => false,
-                };
-                if passes {
-                    ways[arg.idx()].push(id.idx());
-                }
+            for (_, arg) in node.args.iter().enumerate().filter(|it| passes(&node.op, it.0)) {
+                ways[arg.idx()].push(id.idx());
             }
         }
         let mut taken = vec![false; count];
@@ -431,8 +394,11 @@ impl<'a> Drawn<'a> {
             is_backward: false,
         };
         for (leaf, root, pin) in states {
-            let starts: Vec<usize> =
-                graph.ids().filter(|it| graph.node(*it).op == *leaf).map(|it| it.idx()).collect();
+            let starts: Vec<usize> = graph
+                .ids()
+                .filter(|it| graph.node(*it).op.leaf() == Some(*leaf))
+                .map(|it| it.idx())
+                .collect();
             let Some(path) = rails::shortest(&ways, &starts, root.idx(), &taken) else { continue };
             let mut boxes: Vec<usize> = path.iter().filter_map(|it| self.drawn[*it]).collect();
             boxes.dedup();
@@ -450,5 +416,22 @@ impl<'a> Drawn<'a> {
             diagram.nodes.iter().filter(|it| it.name.is_some()).map(|it| it.note.clone()).collect();
         diagram.words.retain(|it| it.contains('='));
         diagram
+    }
+}
+
+/// Whether the straight path of a state may pass from this operand.
+fn passes(op: &Op, operand: usize) -> bool {
+    match op {
+        Op::Map(Pointwise::Add | Pointwise::Mul | Pointwise::Max | Pointwise::Min) => true,
+        Op::Map(Pointwise::Sub | Pointwise::Div) => operand == 0,
+        Op::Move(Move::Expand(_) | Move::Reshape | Move::Permute(_) | Move::Slice { .. }) => true,
+        Op::Gradient(_) => written::passed(op) == Some(operand),
+        Op::Map(_)
+        | Op::Move(_)
+        | Op::Leaf(_)
+        | Op::Literal(_)
+        | Op::Contract(_)
+        | Op::Along(_)
+        | Op::Indexed(_) => false,
     }
 }

@@ -36,6 +36,18 @@ pub struct Fixed {
     pub reads: Vec<usize>,
 }
 
+impl Fixed {
+    /// Its text as an operand that must bind at least this tightly.
+    pub fn at_least(&self, least: Level) -> Rich {
+        at_least(self.text.clone(), self.level, least)
+    }
+}
+
+/// A text as an operand that must bind at least this tightly.
+pub fn at_least(text: Rich, level: Level, least: Level) -> Rich {
+    if level >= least { text } else { Rich::plain("(").then(&text).then(&Rich::plain(")")) }
+}
+
 /// What a name stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Value {

@@ -2,7 +2,7 @@
 
 use super::diagram::{Kind, Node, Pin, Source};
 use super::equations::Builder;
-use super::sketch::{Expr, ExprId, Level, Matrix, Value};
+use super::sketch::{Expr, ExprId, Level, Matrix, Value, at_least};
 use super::text::{self, Rich};
 
 /// A written formula and how tightly it binds.
@@ -332,17 +332,8 @@ impl Builder<'_> {
                 (_, true) => " − ",
             });
             let (text, level) = self.write(*term, node);
-            let tight = level > Level::Sum || level == Level::Sum && !is_minus;
-            out.push(&if tight { text } else { in_parentheses(text) });
+            out.push(&at_least(text, level, if *is_minus { Level::Product } else { Level::Sum }));
         }
         out
     }
-}
-
-fn at_least(text: Rich, level: Level, least: Level) -> Rich {
-    if level >= least { text } else { in_parentheses(text) }
-}
-
-fn in_parentheses(text: Rich) -> Rich {
-    Rich::plain("(").then(&text).then(&Rich::plain(")"))
 }

@@ -287,19 +287,31 @@ pub fn name(name: &str, more: &str) -> Rich {
     rich
 }
 
-/// A shape without its blanks around `*`: `[2M, N]` for `[2 * M, N]`.
+/// A shape, or a number of params, as papers write it: `[2M, N]` for `[2 * M, N]`, `4H² + 8H` for `4 * H ^ 2 + 8 * H`.
 pub fn shape(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(" * ") {
-        let number = rest[..at].bytes().last().is_some_and(|it| it.is_ascii_digit());
+        let number = rest[..at].bytes().last().is_some_and(|it| it.is_ascii_digit())
+            && !rest[..at].trim_end_matches(|it: char| it.is_ascii_digit()).ends_with("^ ");
         let letter = rest[at + 3..].bytes().next().is_some_and(|it| it.is_ascii_alphabetic());
         out.push_str(&rest[..at]);
         out.push_str(if number && letter { "" } else { "·" });
         rest = &rest[at + 3..];
     }
     out.push_str(rest);
-    out
+    let mut parts = out.split(" ^ ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let digits = part.bytes().take_while(|it| it.is_ascii_digit()).count();
+        if digits == 0 {
+            return format!("{text} ^ {part}");
+        }
+        let raised = part[..digits]
+            .chars()
+            .filter_map(|it| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(it as usize - '0' as usize));
+        format!("{text}{}{}", raised.collect::<String>(), &part[digits..])
+    })
 }
 
 /// What a name in a formula is written as, when it is not itself.

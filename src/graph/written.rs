@@ -1,13 +1,15 @@
-//! Nodes of a graph as text, with squares for what comes by a line.
+//! Nodes of a graph as text, with squares for what comes by a line, and what its leaves are called.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::diagram::Pin;
+use super::sketch::Given;
 use super::text::{Rich, formula};
 use crate::ir::print::{Coin, Formulas, Text, leaf, prev};
-use crate::ir::{Cell, Graph, Leaf, Node, NodeId, Op};
+use crate::ir::{Cell, Gradient, Graph, InputRole, Leaf, Move, Node, NodeId, Op};
 
 /// What one operator does to operands that are written like this, in the notation of the language.
-pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> String {
+pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> Text {
     let node = graph.node(id);
     let mut alone = Graph::default();
     let mut texts = BTreeMap::new();
@@ -20,8 +22,36 @@ pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> 
     }
     let id = alone.push(Node { args, name: None, ..node.clone() });
     let called = move |id: NodeId| texts.get(&id).cloned().unwrap_or_else(|| Text::primary("□"));
-    let formulas = Formulas::new(&alone, called, Coin::Only(&[]), "t", &BTreeSet::new());
-    formulas.formula(id).text
+    Formulas::new(&alone, called, Coin::Only(&[]), "t", &BTreeSet::new()).formula(id)
+}
+
+/// What is not drawn, as text; `kept` says how what forward kept is called.
+pub fn fixed(cell: &Cell, graph: &Graph, kept: Option<&Formulas<'_>>, id: NodeId) -> Text {
+    let node = graph.node(id);
+    match (node.op.leaf(), kept) {
+        (Some(Leaf::Forward(of)), Some(kept)) => kept.operand(of),
+        (Some(_), _) => leaf_text(cell, &node.op),
+        (None, _) => match passed(&node.op) {
+            Some(operand) => fixed(cell, graph, kept, node.args[operand]),
+            None => operator(graph, id, &|it| fixed(cell, graph, kept, it)),
+        },
+    }
+}
+
+/// The position of the operand that is drawn in the place of an operator: of a broadcast, and of what only a gradient sees.
+pub fn passed(op: &Op) -> Option<usize> {
+    match op {
+        Op::Move(Move::Expand(_)) => Some(0),
+        Op::Gradient(it @ (Gradient::Declared | Gradient::Guard)) => Some(it.operand()),
+        Op::Gradient(Gradient::StopGrad | Gradient::ClipGrad(_))
+        | Op::Leaf(_)
+        | Op::Literal(_)
+        | Op::Map(_)
+        | Op::Contract(_)
+        | Op::Along(_)
+        | Op::Move(_)
+        | Op::Indexed(_) => None,
+    }
 }
 
 /// A formula of the printer as papers write it.
@@ -34,8 +64,50 @@ pub fn leaf_text(cell: &Cell, op: &Op) -> Text {
     Text::primary(leaf(cell, op).unwrap_or_default())
 }
 
+/// A leaf as what enters a step, and the step that its value belongs to.
+pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
+    let (pin, name, step, shape, note) = match leaf {
+        Leaf::Input(idx) => {
+            let it = &cell.inputs[idx];
+            let pin = match it.role {
+                InputRole::Input => Pin::Input,
+                InputRole::Target => Pin::Target,
+            };
+            let step = if it.per_sequence { "" } else { "t" };
+            (pin, it.name.to_string(), step.to_owned(), it.shape.to_string(), String::new())
+        }
+        Leaf::Mask(idx) => {
+            let it = &cell.masks[idx];
+            (Pin::Mask, it.name.to_string(), "t".to_owned(), it.shape.to_string(), String::new())
+        }
+        Leaf::Carry(idx) => {
+            let (name, back) = old(cell, idx);
+            let step = if back == 0 { "t".to_owned() } else { format!("t−{back}") };
+            let shape = cell.carries[idx].shape.to_string();
+            (Pin::Old(vec![back.max(1)]), name, step, shape, String::new())
+        }
+        Leaf::CarryAdjoint(idx) => {
+            let it = &cell.carries[idx];
+            let note = format!("adjoint of {}, from the next step", it.name);
+            let name = format!("d_next_{}", it.name);
+            (Pin::Old(vec![1]), name, String::new(), it.shape.to_string(), note)
+        }
+        Leaf::OutputAdjoint(idx) => {
+            let it = &cell.outputs[idx];
+            let shape = cell.step.shape(it.node).to_string();
+            let note = format!("adjoint of {}, from output {}", it.name, it.name);
+            (Pin::Input, format!("d_out_{}", it.name), String::new(), shape, note)
+        }
+        // These are written, never drawn.
+        Leaf::Param(_) | Leaf::Forward(_) | Leaf::Tangent(_) => {
+            (Pin::Input, String::new(), String::new(), String::new(), String::new())
+        }
+    };
+    (Given { pin, name, shape, note, span: None, per_sequence: false }, step)
+}
+
 /// An old value: its name and how many steps back it is.
-pub fn old(cell: &Cell, carry: usize) -> (String, u32) {
+fn old(cell: &Cell, carry: usize) -> (String, u32) {
     let carry = &cell.carries[carry];
     if carry.is_time() {
         return ("time".to_owned(), 0);

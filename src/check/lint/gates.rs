@@ -6,7 +6,7 @@ use super::written;
 use crate::check::range;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::Cell;
-use crate::ir::pointwise::{Interval, Syntax, closed};
+use crate::ir::pointwise::{Interval, Syntax, closed, rounded as number};
 use crate::ir::{self, Along, Gradient, Indexed, Leaf, Literal, Move, NodeId, Op, ValueKind};
 use crate::text::{Name, Span};
 
@@ -281,16 +281,5 @@ fn told(range: Interval) -> String {
     if range.lo == f64::NEG_INFINITY && range.hi == f64::INFINITY {
         return "may be any number".to_string();
     }
-    let left = if range.open || range.lo.is_infinite() { '(' } else { '[' };
-    let right = if range.open || range.hi.is_infinite() { ')' } else { ']' };
-    format!("is in {left}{}, {}{right}", number(range.lo), number(range.hi))
-}
-
-/// A number to six digits, without trailing zeros.
-fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{}", value + 0.0);
-    }
-    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
-    if (1e-4..1e7).contains(&rounded.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
+    format!("is in {range}")
 }

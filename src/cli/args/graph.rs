@@ -64,6 +64,9 @@ pub struct GraphArgs {
     /// As what it is written; by default what the file's name ends in says, else svg
     #[arg(long, value_enum)]
     pub format: Option<GraphFormat>,
+    /// Writes JSON, as --format json; what goes wrong is told as JSON too
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
     /// How much is drawn
     #[arg(long, value_enum, default_value_t = GraphLevel::Equations)]
     pub level: GraphLevel,

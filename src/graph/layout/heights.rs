@@ -80,6 +80,16 @@ pub fn pack(board: &mut Board<'_>, column: usize, want: &[(f64, f64)]) {
     }
 }
 
+/// Moves all that is on no rail up as far as there is room, so that nothing is left empty above it.
+pub fn raise(board: &mut Board<'_>) {
+    let slots: Vec<usize> = board.columns.iter().flatten().copied().collect();
+    let top = |it: &usize| board.slots[*it].y - board.slots[*it].height / 2.0;
+    let room = slots.iter().map(top).fold(f64::INFINITY, f64::min) - board.base;
+    if room > 0.0 && room.is_finite() {
+        slots.iter().for_each(|it| board.slots[*it].y -= room);
+    }
+}
+
 /// Rounds all heights, and makes level what is nearly level where there is room.
 pub fn straighten(board: &mut Board<'_>) {
     for column in board.columns.clone() {

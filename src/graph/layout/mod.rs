@@ -151,6 +151,7 @@ pub fn lay_out(items: &[Item], rails: usize) -> Layout {
     let mut board = Board::new(items, rails);
     order::sort(&mut board);
     heights::settle(&mut board, 60);
+    heights::raise(&mut board);
     heights::straighten(&mut board);
     let ports = ports::place(&mut board);
     route::route(&board, &ports)

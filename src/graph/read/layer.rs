@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Reader, doc, read};
 use crate::graph::sketch::{Expr as Drawn, Layer, Value};
+use crate::graph::text;
 use crate::hir::{ArgKind, CellId, DefId, DefKind, Expr, LayerId, Output, Part, Tree};
 use crate::text::id::Id;
 
@@ -19,10 +20,9 @@ impl Reader<'_> {
         let full = format!("{}{name}", self.prefix);
         let opens = it.cell.is_some() && count <= OPENED && (self.library.open)(&full);
         let cell = it.cell.and_then(|it| self.library.checked(it));
-        let parameters = match cell {
-            Some(cell) => format!("{} parameters", cell.parameter_formula()),
-            None => String::new(),
-        };
+        let parameters = cell.map_or(String::new(), |it| {
+            format!("{} parameters", text::shape(&it.parameter_formula().to_string()))
+        });
         let is_given =
             |name: &str| it.args.iter().any(|it| it.ast.prev && *it.ast.name.name == *name);
         let states = self.names_of(it.cell, |it| it == DefKind::State);
@@ -37,7 +37,8 @@ impl Reader<'_> {
             let inner = it.cell.filter(|_| opens).map(|cell| {
                 let numbers: BTreeMap<DefId, i64> =
                     (it.args.iter()).filter_map(|it| it.def.zip(self.number(&it.value))).collect();
-                Box::new(read(self.library, cell, &format!("{full}."), &numbers))
+                let checked = self.library.checked(cell);
+                Box::new(read(self.library, cell, checked, &format!("{full}."), &numbers))
             });
             all.push(self.sketch.layers.len());
             self.sketch.layers.push(Layer {
@@ -46,7 +47,7 @@ impl Reader<'_> {
                 cell: it.decl.cell.name.to_string(),
                 args: Vec::new(),
                 ports: Vec::new(),
-                parameters: parameters.replace(" * ", "·"),
+                parameters: parameters.clone(),
                 states: states.clone(),
                 inner,
                 note: format!(

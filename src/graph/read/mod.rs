@@ -8,13 +8,14 @@ mod number;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagram::Pin;
-use super::sketch::{Def, ExprId, Given, Sketch, State, Value};
+use super::sketch::{Def, ExprId as Drawn, Given, Sketch, State, Value};
 use super::text::Rich;
 use crate::hir::{
-    self, Cell, CellId, Decl, DefId, DefKind, Expr, LocalId, Output, Right, Role, Scope, Tree,
-    Type, ValueKind, facts,
+    self, Cell, CellId, Decl, DefId, DefKind, Expr, ExprId, LocalId, Output, Right, Role, Scope,
+    Tree, Type, ValueKind, facts,
 };
 use crate::ir;
+use crate::ir::pointwise::Interval;
 use crate::text::Span;
 use crate::text::id::Id;
 
@@ -26,6 +27,8 @@ pub struct Library<'t> {
     pub cells: Vec<&'t ir::Cell>,
     /// The layers to open, as `a` or `a.b`.
     pub open: &'t dyn Fn(&str) -> bool,
+    /// Where the values of an expression lie, as far as that is known.
+    pub range: &'t dyn Fn(ExprId) -> Option<Interval>,
 }
 
 impl<'t> Library<'t> {
@@ -56,7 +59,7 @@ enum Local {
     /// A value of the step.
     Value(Value),
     /// An expression that the loop has reached.
-    Expr(ExprId),
+    Expr(Drawn),
     /// The variable.
     Number(i64),
 }
@@ -81,15 +84,16 @@ struct Reader<'t> {
     prefix: String,
 }
 
-/// Reads a cell as expressions.
-pub fn sketch<'t>(library: &'t Library<'t>, cell: CellId) -> Sketch {
-    read(library, cell, "", &BTreeMap::new())
+/// Reads a cell as expressions; `checked` is the same cell, if it has been checked.
+pub fn sketch<'t>(library: &'t Library<'t>, cell: CellId, checked: Option<&'t ir::Cell>) -> Sketch {
+    read(library, cell, checked, "", &BTreeMap::new())
 }
 
 /// Reads a cell; `given` has the values of dims and hypers that are set from outside.
 fn read<'t>(
     library: &'t Library<'t>,
     id: CellId,
+    cell: Option<&'t ir::Cell>,
     prefix: &str,
     given: &BTreeMap<DefId, i64>,
 ) -> Sketch {
@@ -97,7 +101,7 @@ fn read<'t>(
     let mut reader = Reader {
         library,
         tree,
-        cell: library.checked(id),
+        cell,
         sketch: Sketch::default(),
         names: vec![Bound::Fixed; tree.defs.len()],
         locals: BTreeMap::new(),
@@ -279,7 +283,7 @@ impl<'t> Reader<'t> {
         name: &str,
         below: String,
         is_gate: bool,
-        value: ExprId,
+        value: Drawn,
         note: String,
         span: Span,
     ) -> Value {
@@ -304,7 +308,7 @@ impl<'t> Reader<'t> {
         if targets.iter().all(is_once) {
             for &def in targets {
                 let id = self.fixed_text(Rich::plain("once"), false);
-                self.set(def, id, &text);
+                self.set(def, id, &text, "");
             }
             return;
         }
@@ -312,21 +316,28 @@ impl<'t> Reader<'t> {
             Right::Expr(expr) => {
                 if self.tree.defs[targets[0]].kind != DefKind::Computed {
                     let id = self.expr(expr);
-                    self.set(targets[0], id, &text);
+                    self.set(targets[0], id, &text, &self.range(expr));
                 }
             }
             Right::Fold(fold) => {
                 let ids = self.fold(fold);
                 for (&def, id) in targets.iter().zip(ids) {
-                    self.set(def, id, "what the last turn of its loop yields");
+                    self.set(def, id, "what the last turn of its loop yields", "");
                 }
             }
             Right::Layer(_) | Right::Error => {}
         }
     }
 
+    /// Where the values of an expression lie, behind its text.
+    fn range(&self, expr: &Expr<'_>) -> String {
+        let range = (self.library.range)(expr.id);
+        let range = range.filter(|it| it.lo.is_finite() || it.hi.is_finite());
+        range.map_or(String::new(), |it| format!(", in {it}"))
+    }
+
     /// Says what a definition is.
-    fn set(&mut self, def: DefId, value: ExprId, text: &str) {
+    fn set(&mut self, def: DefId, value: Drawn, text: &str, range: &str) {
         let (Bound::Value(Value::Def(at)) | Bound::Once(at)) = self.names[def.idx()] else {
             return;
         };
@@ -334,7 +345,7 @@ impl<'t> Reader<'t> {
         let def = &mut self.sketch.defs[at];
         def.value = value;
         let shape = if def.shape.is_empty() { String::new() } else { format!(": {}", def.shape) };
-        def.note = format!("{name}{shape} = {text}{}", def.note);
+        def.note = format!("{name}{shape} = {text}{range}{}", def.note);
         self.sketch.words.push(format!("{name} = {text}"));
     }
 

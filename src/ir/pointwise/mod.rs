@@ -9,6 +9,7 @@
 mod slope;
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,23 @@ pub struct Interval {
     pub hi: f64,
     /// Whether the ends themselves are only approached.
     pub open: bool,
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = if self.open || self.lo.is_infinite() { '(' } else { '[' };
+        let right = if self.open || self.hi.is_infinite() { ')' } else { ']' };
+        write!(f, "{left}{}, {}{right}", rounded(self.lo), rounded(self.hi))
+    }
+}
+
+/// A number to six digits, without trailing zeros.
+pub(crate) fn rounded(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{}", value + 0.0);
+    }
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    if (1e-4..1e7).contains(&rounded.abs()) { format!("{rounded}") } else { format!("{rounded:e}") }
 }
 
 /// Any number.

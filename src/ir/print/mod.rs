@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use formula::{Coin, Formulas};
 pub(crate) use layout::{Table, wrap};
-pub(crate) use text::Text;
+pub(crate) use text::{Level, Text};
 
 use super::{
     Carry, Cell, Const, Graph, HyperKind, InputRole, Leaf, Mask, Move, NodeId, Op, Param, Scope,

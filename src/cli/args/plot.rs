@@ -1,0 +1,41 @@
+//! The arguments of `rnnc plot`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// What is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum PlotKind {
+    /// The loss of trainings, update by update: metrics.jsonl, or the folders that hold one
+    Loss,
+    /// The adjoints of states, step by step, on a logarithmic axis: tables of grad --flow
+    Flow,
+    /// Units by steps, and the share of saturated ones: arrays of run --trace (.npy, .safetensors)
+    Gates,
+    /// Values step by step: .npy or .csv, predictions first, targets last
+    Prediction,
+}
+
+/// `rnnc plot`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rnnc plot loss runs/a runs/b -o loss.svg --label 'lr 1e-3' --label 'lr 1e-2'\n  \
+    rnnc grad std/lstm --steps 100 --flow lstm.csv; rnnc plot flow lstm.csv -o flow.svg\n  \
+    rnnc run std/gru --trace r,z --save out; rnnc plot gates out/trace.z.npy -o z.svg\n  \
+    rnnc plot prediction predicted.npy target.npy -o both.svg"
+)]
+pub struct PlotArgs {
+    /// What is shown
+    #[arg(value_enum)]
+    pub kind: PlotKind,
+    /// What other commands wrote
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where the picture goes
+    #[arg(long, short, value_name = "FILE.svg")]
+    pub output: PathBuf,
+    /// What a file is called in the picture, one for each in their order; without it as the file is
+    #[arg(long, value_name = "NAME")]
+    pub label: Vec<String>,
+}

@@ -1,0 +1,146 @@
+//! The files that are drawn, and how those of another kind are told from them.
+
+use ndarray::ArrayD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Source;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::data::{self, Table};
+
+/// The losses of a run, with the updates that they belong to.
+#[derive(Default)]
+pub struct Log {
+    pub train: Vec<(f64, f64)>,
+    pub valid: Vec<(f64, f64)>,
+}
+
+/// A line of `metrics.jsonl`, as far as it is drawn.
+#[derive(Deserialize)]
+struct Line {
+    step: u64,
+    loss: Option<Value>,
+    valid_loss: Option<Value>,
+}
+
+/// Reads `metrics.jsonl`; a last line that is still being written is none.
+pub fn metrics(source: &Source) -> Result<Log, CliError> {
+    let mut log = Log::default();
+    let text = String::from_utf8_lossy(&source.bytes);
+    for (at, line) in text.split_inclusive('\n').enumerate().filter(|it| !it.1.trim().is_empty()) {
+        let read = serde_json::from_str::<Line>(line).ok();
+        let read = read.filter(|it| it.loss.is_some() || it.valid_loss.is_some());
+        let Some(read) = read else {
+            if !line.ends_with('\n') && at > 0 {
+                break;
+            }
+            let message = format!(
+                "line {} is none of metrics.jsonl, as `rnnc train` writes it: {{\"step\":1,..,\"loss\":0.5,..}}",
+                at + 1
+            );
+            return Err(source.fault(&message));
+        };
+        let step = read.step as f64;
+        log.train.extend(read.loss.map(|it| (step, number(&it))));
+        log.valid.extend(read.valid_loss.map(|it| (step, number(&it))));
+    }
+    if log.train.is_empty() && log.valid.is_empty() {
+        return Err(source.fault("there is no update in it"));
+    }
+    Ok(log)
+}
+
+/// A number; JSON has none that is not finite, so these are texts, or null.
+fn number(value: &Value) -> f64 {
+    let text = || value.as_str().and_then(|it| it.parse().ok());
+    value.as_f64().or_else(text).unwrap_or(f64::NAN)
+}
+
+/// Reads a table of `grad --flow`: for each state its norms, step by step.
+pub fn flow(source: &Source) -> Result<Vec<(String, Vec<f64>)>, CliError> {
+    let other = "no table of `rnnc grad --flow`, which has a column `step` and one for each state";
+    let table = table(source).map_err(|_| source.fault(other))?;
+    let Some(header) = &table.header else { return Err(source.fault(other)) };
+    let steps = table.columns.first().filter(|_| header[0] == "step" && header.len() > 1);
+    let in_order = |it: &&Vec<f64>| it.iter().enumerate().all(|(at, step)| *step == at as f64);
+    if steps.filter(in_order).is_none() {
+        return Err(source.fault(other));
+    }
+    if table.n_rows() == 0 {
+        return Err(source.fault("there is no step in it"));
+    }
+    Ok(header.iter().cloned().zip(table.columns).skip(1).collect())
+}
+
+fn table(source: &Source) -> Result<Table, CliError> {
+    data::read_csv(&source.bytes).map_err(|it| CliError::data(&source.path, it))
+}
+
+/// Reads the arrays of `run --trace`: one, or those of a file of several.
+pub fn traces(source: &Source) -> Result<Vec<(String, ArrayD<f64>)>, CliError> {
+    let fault = |it| CliError::data(&source.path, it);
+    match output::extension(&source.path).as_deref() {
+        Some("npy") => {
+            let tensor = data::read_npy(&source.bytes).map_err(fault)?;
+            Ok(vec![(source.label.clone(), tensor.values)])
+        }
+        Some("safetensors" | "npz") => {
+            let all = data::read_named(&source.path, source.bytes.clone()).map_err(fault)?;
+            let mut traces = Vec::new();
+            for (name, stored) in &all {
+                if let Some(name) = name.strip_prefix("trace.") {
+                    traces.push((name.to_owned(), stored.tensor().map_err(fault)?.values));
+                }
+            }
+            match traces.is_empty() {
+                true => Err(source.fault(
+                    "no array in it is called trace.NAME, as `rnnc run --trace` calls them",
+                )),
+                false => Ok(traces),
+            }
+        }
+        Some(_) | None => Err(source.fault(
+            "a heat map is drawn of .npy or .safetensors, as `rnnc run --trace` writes them",
+        )),
+    }
+}
+
+/// Reads values step by step: the columns, and their names.
+pub fn columns(source: &Source) -> Result<(Vec<Vec<f64>>, Vec<String>), CliError> {
+    let fault = |it| CliError::data(&source.path, it);
+    match output::extension(&source.path).as_deref() {
+        Some("csv") => {
+            let table = table(source)?;
+            let names = table.header.clone().unwrap_or_default();
+            // The number of a step is no value.
+            let skip = usize::from(names.first().is_some_and(|it| it == "step") && names.len() > 1);
+            Ok((
+                table.columns.into_iter().skip(skip).collect(),
+                names.into_iter().skip(skip).collect(),
+            ))
+        }
+        Some("npy") => {
+            let array = data::read_npy(&source.bytes).map_err(fault)?.values;
+            let steps = array.shape().first().copied().unwrap_or(0);
+            let width = match array.shape() {
+                [_] => 1,
+                [_, width] | [_, 1, width] => *width,
+                shape => {
+                    let message =
+                        format!("{shape:?}; values step by step are [T] or [T, C] of one sequence");
+                    return Err(source.fault(&message));
+                }
+            };
+            let all: Vec<f64> = array.iter().copied().collect();
+            let column = |at: usize| (0..steps).map(|step| all[step * width + at]).collect();
+            let names = if width > 1 {
+                (0..width).map(|it| format!("[{it}]")).collect()
+            } else {
+                Vec::new()
+            };
+            Ok(((0..width).map(column).collect(), names))
+        }
+        Some(_) | None => Err(source.fault("values step by step are read from .npy or .csv")),
+    }
+}
