@@ -124,7 +124,7 @@ fn format(args: &GraphArgs) -> Result<GraphFormat, CliError> {
     match (asked, ending(path)) {
         (Some(asked), Some(named)) if asked != named => {
             let shown = path.display();
-            let message = format!("-o {shown}: the name says another format than --format");
+            let message = format!("-o {shown}: the name says another format than is asked for");
             Err(CliError::Usage(message))
         }
         (Some(asked), _) => Ok(asked),
