@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::builtin::Builtin;
 use super::expr::{Callee, Expr, Kind, Part, Past};
 use super::id::{DefId, EquationId, LocalId};
-use super::tree::{Cell, DefKind, Type, Value, ValueKind};
+use super::kind::{DefKind, ValueKind};
+use super::tree::{Cell, Type, Value};
 use super::walk;
 use crate::syntax::ast::{BinaryOp, Scope};
 
