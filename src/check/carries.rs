@@ -6,10 +6,10 @@ use super::consts::Hypers;
 use super::declared::Declared;
 use super::equation;
 use super::layer::{Of, Splice};
-use super::lower::{Carried, Lower, Past, Phase, Scope, Value};
+use super::lower::{Carried, Lower, Past, Phase, Scope, Value, time_name};
 use crate::diag::Diagnostic;
 use crate::hir::{self, DefId, DefKind, Kind};
-use crate::ir::{Carry, Const, Graph, Input, Leaf, Node, NodeId, Op, Shape, Start, TIME};
+use crate::ir::{Carry, Const, Graph, Input, Leaf, Node, NodeId, Op, Order, Shape, Start};
 use crate::syntax::ast::Role;
 use crate::text::id::Id;
 use crate::text::{Name, order};
@@ -55,6 +55,7 @@ pub(super) fn assemble(
             index: names.below(*idx).cloned(),
             is_state: true,
             teacher: names.cell.group(*idx).and_then(|it| it.teacher).map(|it| names.slot(it)),
+            order: Order::Ascending,
             start: Start::Node(begin),
             next,
             span: def.name.span,
@@ -66,7 +67,7 @@ pub(super) fn assemble(
     let mut pasts: Vec<(usize, Past)> = step.pasts.drain(..).enumerate().collect();
     let is_first = |it: &Past| match it.of {
         Carried::Past(of) => it.back == 1 && step.is_state(of),
-        Carried::Time => false,
+        Carried::Time(_) => false,
     };
     pasts.sort_by_key(|(_, it)| (!is_first(it), it.of, it.back));
     let places_of: BTreeMap<Carried, usize> = pasts
@@ -80,10 +81,13 @@ pub(super) fn assemble(
     let mut places = vec![0; pasts.len()];
     for (place, (asked, past)) in pasts.iter().enumerate() {
         places[*asked] = states.len() + place;
-        let Carried::Past(value) = past.of else {
-            of.push((past.of, 1));
-            carries.push(time(&mut step, &mut start, past));
-            continue;
+        let value = match past.of {
+            Carried::Past(value) => value,
+            Carried::Time(order) => {
+                of.push((past.of, 1));
+                carries.push(time(&mut step, &mut start, order, past));
+                continue;
+            }
         };
         let is_state = step.is_state(value);
         let next = match (past.back, is_state) {
@@ -122,6 +126,7 @@ pub(super) fn assemble(
             index: past.index.clone(),
             is_state,
             teacher: None,
+            order: step.order(past.of),
             start: begin,
             next,
             span: past.span,
@@ -189,13 +194,14 @@ impl Starts {
 }
 
 /// The number of the step: 0 before the first one, and one more after each.
-fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, past: &Past) -> Carry {
+fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, order: Order, past: &Past) -> Carry {
     Carry {
-        name: TIME.into(),
+        name: time_name(order).into(),
         shape: Shape::scalar(),
         index: None,
         is_state: false,
         teacher: None,
+        order,
         start: Start::Node(start.node(&Value::number(0.0), past.span)),
         next: step.next_time(past.leaf, past.span),
         span: past.span,

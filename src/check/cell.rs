@@ -1,5 +1,6 @@
 //! One cell, from its tree to its graphs.
 
+use super::backward;
 use super::carries;
 use super::consts::Hypers;
 use super::declared::Declared;
@@ -42,6 +43,7 @@ pub(super) fn check(
     let (ready, fixed_by_layers) = layer::prepare(&names, &hypers, store, sink);
     names.layers = ready;
     let order = order_of(&names, sink);
+    backward::check(&names, sink);
 
     let mut step = Lower::new(&names, &hypers, Phase::Step);
     (step.inferred, step.told) = shapes::inferred(&names, &hypers, sink);
@@ -107,7 +109,7 @@ pub(super) fn check(
     }
     let carried = of.into_iter().map(|(of, back)| match of {
         Carried::Past(of) => (Some(pieces.place(of)), back),
-        Carried::Time => (None, back),
+        Carried::Time(_) => (None, back),
     });
     let carried = carried.collect();
     let Pieces { list, by_name, .. } = pieces;

@@ -1,6 +1,7 @@
 //! From the tree to the graph: names, cycles, shapes, constants; every diagnostic of a file in one run.
 
 mod analysis;
+mod backward;
 mod carries;
 mod cell;
 mod consts;

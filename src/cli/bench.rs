@@ -52,7 +52,8 @@ struct Report {
     inference_ms: f64,
     forward_ms: f64,
     training_ms: f64,
-    step_us: f64,
+    /// Of a cell that has single steps.
+    step_us: Option<f64>,
     /// Operations in products of forward and backward together, by the formula of the plan.
     flops: f64,
     forward_flops: f64,
@@ -188,7 +189,7 @@ struct Times {
     inference_ms: f64,
     forward_ms: f64,
     training_ms: f64,
-    step_us: f64,
+    step_us: Option<f64>,
     segments: usize,
     machine: Machine,
 }
@@ -226,19 +227,20 @@ impl Times {
             let gradients = engine.backward(&run, &case.upstream)?;
             let now_training = begin.elapsed().as_secs_f64();
             drop((run, gradients));
-            let now_step = streamed(&engine, &stream)?;
+            let has_steps = !bound.cell().reads_backward();
+            let now_step = has_steps.then(|| streamed(&engine, &stream)).transpose()?;
             if round > 0 {
                 inference.push(now_inference * 1e3);
                 forward.push(now_forward * 1e3);
                 training.push(now_training * 1e3);
-                step.push(now_step * 1e6);
+                step.extend(now_step.map(|it| it * 1e6));
             }
         }
         Ok(Times {
             inference_ms: median(inference),
             forward_ms: median(forward),
             training_ms: median(training),
-            step_us: median(step),
+            step_us: (!step.is_empty()).then(|| median(step)),
             segments,
             machine,
         })
@@ -384,7 +386,9 @@ impl Report {
             let share = share * 100.0;
             text.push_str(&format!("  {name:20} {ms:10.3} {gflops:10.1} {share:8.0} %\n"));
         }
-        text.push_str(&format!("  {:20} {:10.2} us\n", "step of 1 sequence", self.step_us));
+        if let Some(step) = self.step_us {
+            text.push_str(&format!("  {:20} {step:10.2} us\n", "step of 1 sequence"));
+        }
         text
     }
 }

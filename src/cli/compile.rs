@@ -180,6 +180,9 @@ struct Entry {
     /// Whether an input is given once for each sequence.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     per_sequence: bool,
+    /// Whether a carried value goes from the last step of a sequence to the first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    backward: bool,
 }
 
 impl Entry {
@@ -192,7 +195,7 @@ impl Entry {
     }
 
     fn text(&self) -> String {
-        let Entry { name, shape, value, like, trained, per_sequence } = self;
+        let Entry { name, shape, value, like, trained, per_sequence, backward } = self;
         let mut text = name.clone();
         text.extend(shape.as_ref().map(|it| format!(" {it}")));
         text.extend(value.as_ref().map(|it| format!(" = {it}")));
@@ -202,6 +205,9 @@ impl Entry {
         }
         if *trained == Some(false) {
             text.push_str(" (const)");
+        }
+        if *backward {
+            text.push_str(" backward");
         }
         text
     }
@@ -214,6 +220,9 @@ struct Loop {
     per_sequence: Vec<String>,
     before_loop: Vec<String>,
     in_loop: Vec<String>,
+    /// In loops that go from the last step to the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    in_loop_backward: Vec<String>,
     after_loop: Vec<String>,
     products: ProductCount,
 }
@@ -250,7 +259,11 @@ impl Summary {
         });
         let carries = |states: bool| {
             let chosen = cell.carries.iter().filter(move |it| it.is_state == states);
-            chosen.map(|it| Entry::shaped(&it.name, &it.shape)).collect()
+            let entry = |it: &ir::Carry| Entry {
+                backward: !it.order.is_ascending(),
+                ..Entry::shaped(&it.name, &it.shape)
+            };
+            chosen.map(entry).collect()
         };
         Summary {
             version: 1,
@@ -297,6 +310,7 @@ impl Summary {
             ("sequence", &it.per_sequence, it.products.per_sequence),
             ("before", &it.before_loop, it.products.before_loop),
             ("every step", &it.in_loop, it.products.in_loop),
+            ("backward", &it.in_loop_backward, 0),
             ("after", &it.after_loop, it.products.after_loop),
         ] {
             let mut words = names.clone();
@@ -317,10 +331,14 @@ impl Summary {
 impl Loop {
     fn of(cell: &ir::Cell) -> Loop {
         let phases = dependence::phases(cell);
-        let named = |phase: Phase| -> Vec<String> {
+        let whens = plan::when(cell);
+        let backward = |it: ir::NodeId| {
+            phases[it.idx()] == Phase::Loop && !whens[it.idx()].order.is_ascending()
+        };
+        let named = |phase: Phase, back: bool| -> Vec<String> {
             let equations = cell.values.iter().filter(|it| it.kind != ir::ValueKind::Input);
             let mut names: Vec<String> = equations
-                .filter(|it| phases[it.node.idx()] == phase)
+                .filter(|it| phases[it.node.idx()] == phase && backward(it.node) == back)
                 .map(|it| it.name.to_string())
                 .collect();
             // An output that is a state has two entries.
@@ -328,11 +346,12 @@ impl Loop {
             names
         };
         Loop {
-            once: named(Phase::Once),
-            per_sequence: named(Phase::PerSequence),
-            before_loop: named(Phase::BeforeLoop),
-            in_loop: named(Phase::Loop),
-            after_loop: named(Phase::AfterLoop),
+            once: named(Phase::Once, false),
+            per_sequence: named(Phase::PerSequence, false),
+            before_loop: named(Phase::BeforeLoop, false),
+            in_loop: named(Phase::Loop, false),
+            in_loop_backward: named(Phase::Loop, true),
+            after_loop: named(Phase::AfterLoop, false),
             products: dependence::products(cell),
         }
     }

@@ -431,6 +431,7 @@ impl Engine {
         state: &mut InitialState<F>,
         masks: &mut Masks<F>,
     ) -> Result<Vec<ArrayD<F>>, RunError> {
+        self.check_steps()?;
         let (outputs, states, steps) = {
             let mut run = self.run(params, inputs, state, masks, false)?;
             let steps = run.steps() as u64;

@@ -68,6 +68,21 @@ impl<'g, F: Real> Program<'g, F> {
         Program { graph, shapes, env, known }
     }
 
+    /// The graph.
+    pub fn graph(&self) -> &'g Graph {
+        self.graph
+    }
+
+    /// The value of one node, with the values of its operands.
+    pub fn value(
+        &self,
+        id: NodeId,
+        args: &[&Value<F>],
+        leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>,
+    ) -> Value<F> {
+        value_of(id, self.graph.node(id), args, self.shape(id), self.env, leaf)
+    }
+
     /// The shape of a node.
     pub fn shape(&self, id: NodeId) -> &'g [usize] {
         &self.shapes[id.idx()]

@@ -2,7 +2,7 @@
 
 use crate::ir::{
     Carry, Cell, Const, Contract, Dim, DimDecl, Graph, Init, Input, InputRole, Leaf, NamedValue,
-    NodeId, Op, Output, Param, Pointwise, Shape, Start,
+    NodeId, Op, Order, Output, Param, Pointwise, Shape, Start,
 };
 use crate::ir::{Draw, graph};
 use crate::text::Span;
@@ -89,6 +89,7 @@ pub(crate) fn carry(cell: &mut Cell, name: &str, axes: &[&str], start: Start) ->
         index: None,
         is_state: !name.contains('.'),
         teacher: None,
+        order: Order::Ascending,
         start,
         next: NodeId(0),
         span: NOWHERE,

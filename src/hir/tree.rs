@@ -19,6 +19,7 @@ use super::kind::DefKind;
 use super::program::Program;
 use super::references::References;
 use crate::diag::Diagnostic;
+use crate::ir::Order;
 use crate::syntax::ast::{self, Ident, Role, ValueRole};
 use crate::text::id::IdVec;
 use crate::text::{Name, Span};
@@ -401,6 +402,13 @@ pub struct Layer<'a> {
     pub shares: Option<LayerId>,
     /// Whether it can be built as far as names tell.
     pub sound: bool,
+}
+
+impl Layer<'_> {
+    /// Which way it reads a sequence.
+    pub fn order(&self) -> Order {
+        if self.decl.backward.is_some() { Order::Descending } else { Order::Ascending }
+    }
 }
 
 /// An argument of a layer.

@@ -4,6 +4,7 @@
 //! explicit: each old value is a [`Carry`] with a leaf that reads it, a start and a root that gives
 //! its next value.
 
+pub mod components;
 pub mod constant;
 pub mod dependence;
 pub mod dim;
@@ -174,7 +175,10 @@ pub struct Carry {
     /// Of a feedback: the target, among the inputs, whose value is carried under teacher forcing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<usize>,
-    /// Its value before the first step, when none is given.
+    /// Which way it goes through a sequence.
+    #[serde(default, skip_serializing_if = "Order::is_ascending")]
+    pub order: Order,
+    /// Its value before the first step that it comes to, when none is given.
     pub start: Start,
     /// Its value after the step, a node of the step graph.
     pub next: NodeId,
@@ -185,10 +189,74 @@ pub struct Carry {
 /// The name under which the number of the step is carried.
 pub const TIME: &str = "time";
 
+/// The name under which it is carried for layers that read backward, whose first step is the last one.
+pub const TIME_REVERSE: &str = "time.reverse";
+
+/// Which way a carried value goes through the valid steps of a sequence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub enum Order {
+    /// From the first step to the last.
+    #[default]
+    Ascending,
+    /// From the last valid step to the first, as in a `layer .. backward`.
+    Descending,
+}
+
+impl Order {
+    /// Whether it goes from the first step to the last.
+    pub fn is_ascending(&self) -> bool {
+        *self == Order::Ascending
+    }
+
+    /// The other way, which adjoints take.
+    pub fn reversed(self) -> Order {
+        match self {
+            Order::Ascending => Order::Descending,
+            Order::Descending => Order::Ascending,
+        }
+    }
+
+    /// The step that comes before step `t` this way, of `length` steps.
+    pub fn before(self, t: usize, length: usize) -> Option<usize> {
+        match self {
+            Order::Ascending => t.checked_sub(1),
+            Order::Descending => Some(t + 1).filter(|it| *it < length),
+        }
+    }
+
+    /// The place of what follows step `t` this way, among those before the first step, between any two, and after the last.
+    pub fn after(self, t: usize) -> usize {
+        match self {
+            Order::Ascending => t + 1,
+            Order::Descending => t,
+        }
+    }
+
+    /// The place before all of `length` steps this way.
+    pub fn start(self, length: usize) -> usize {
+        match self {
+            Order::Ascending => 0,
+            Order::Descending => length,
+        }
+    }
+
+    /// The step that comes last this way, of `length` steps.
+    pub fn last(self, length: usize) -> Option<usize> {
+        match self {
+            Order::Ascending => length.checked_sub(1),
+            Order::Descending => (length > 0).then_some(0),
+        }
+    }
+}
+
 impl Carry {
     /// Whether it is the number of the step, which `time()` reads.
     pub fn is_time(&self) -> bool {
-        !self.is_state && &*self.name == TIME
+        let name = match self.order {
+            Order::Ascending => TIME,
+            Order::Descending => TIME_REVERSE,
+        };
+        !self.is_state && &*self.name == name
     }
 
     /// Whether it has a gradient: indices and the number of the step are whole numbers and have
@@ -298,6 +366,11 @@ impl Cell {
         let reads = numbers.iter().map(|it| it.1.hypers());
         let order = order::of_names(numbers.iter().map(|it| it.0), reads);
         order.into_iter().map(|it| numbers[it]).collect()
+    }
+
+    /// Whether a layer reads backward: outputs then depend on steps to come, so that the cell has no single step.
+    pub fn reads_backward(&self) -> bool {
+        self.carries.iter().any(|it| !it.order.is_ascending())
     }
 
     /// The position of a carry by its name.

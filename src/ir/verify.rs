@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::components::Components;
 use super::infer::infer;
 use super::{
     Along, Cell, Const, Dim, Gradient, Graph, HyperKind, Init, Input, InputRole, Leaf, Literal,
@@ -64,6 +65,7 @@ pub fn verify(cell: &Cell) -> Result<(), String> {
             },
         }
     }
+    one_way(cell)?;
     for output in &cell.outputs {
         root(&cell.step, output.node, "output")?;
     }
@@ -224,6 +226,42 @@ fn declarations(cell: &Cell) -> Result<(), String> {
         names.constant(&mask.probability, 0)?;
     }
     Ok(())
+}
+
+/// Checks that carried values that depend on each other's past go through a sequence in one direction.
+fn one_way(cell: &Cell) -> Result<(), String> {
+    if !cell.reads_backward() {
+        return Ok(());
+    }
+    // Carried values come after the nodes.
+    let nodes = cell.step.nodes();
+    let waits_for = |vertex: usize, position: usize| match nodes.get(vertex) {
+        Some(node) => match (node.args.get(position), &node.op) {
+            (Some(arg), _) => Some(arg.idx()),
+            (None, Op::Leaf(Leaf::Carry(carry))) if position == 0 => Some(nodes.len() + carry),
+            (None, _) => None,
+        },
+        None => (position == 0).then(|| cell.carries[vertex - nodes.len()].next.idx()),
+    };
+    let mut mixed = None;
+    let mut found = Components::new(nodes.len() + cell.carries.len());
+    for carry in 0..cell.carries.len() {
+        found.visit(nodes.len() + carry, &waits_for, &mut |component| {
+            let mut carries = component.iter().filter_map(|it| it.checked_sub(nodes.len()));
+            if let Some(first) = carries.next() {
+                let order = cell.carries[first].order;
+                let other = carries.find(|it| cell.carries[*it].order != order);
+                mixed = mixed.or(other.map(|it| (first, it)));
+            }
+        });
+    }
+    match mixed {
+        None => Ok(()),
+        Some((a, b)) => {
+            let [a, b] = [a, b].map(|it| &cell.carries[it].name);
+            Err(format!("`{a}` and `{b}` wait for each other and go in different directions"))
+        }
+    }
 }
 
 fn root<'g>(graph: &'g Graph, id: NodeId, what: &str) -> Result<&'g Shape, String> {

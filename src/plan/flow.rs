@@ -7,7 +7,8 @@
 //! what lies between them is done for all rows. Where something is computed once for each sequence, that
 //! is level 0, and levels of rows begin at 2.
 
-use crate::ir::{Graph, NodeId, Op};
+use crate::ir::components::Components;
+use crate::ir::{Graph, NodeId, Op, Order};
 
 /// One step, forward or backward.
 pub(super) struct Flow<'g> {
@@ -16,6 +17,8 @@ pub(super) struct Flow<'g> {
     pub carry: fn(&Op) -> Option<usize>,
     /// For each carried value the node that gives it to the step that comes next in the pass.
     pub next: Vec<Option<NodeId>>,
+    /// Which way each goes in the pass.
+    pub order: Vec<Order>,
     /// The nodes that somebody reads from outside, beside those.
     pub wanted: Vec<bool>,
     /// The nodes whose value is the same for all rows.
@@ -31,6 +34,8 @@ pub struct Recurrent {
     pub carries: Vec<usize>,
     /// The level of the loop.
     pub level: u32,
+    /// Which way it goes through the steps: that of all its values.
+    pub order: Order,
 }
 
 /// The level of each node.
@@ -84,7 +89,7 @@ impl Flow<'_> {
     }
 
     /// Finds loops and levels: strongly connected components of what waits for what, each after all
-    /// that it waits for (Tarjan 1972, with a stack of its own, since chains are as long as cells).
+    /// that it waits for.
     pub fn levels(&self) -> Levels {
         let needed = self.needed();
         let nodes = needed.len();
@@ -150,76 +155,42 @@ impl Flow<'_> {
             Some(carry) => all.loop_of_carry[carry] == Some(own),
             None => all.loop_of[it] == Some(own),
         };
+        let order = self.order[carries[0]];
+        debug_assert!(carries.iter().all(|it| self.order[*it] == order), "a loop goes one way");
         let outside = component.iter().flat_map(|it| waits(*it)).filter(|it| !is_own(*it));
         let level = outside.map(|it| even(levels[it]) + 1).max().unwrap_or(1).max(all.first + 1);
         component.iter().for_each(|it| levels[*it] = level);
-        all.loops.push(Recurrent { carries, level });
+        all.loops.push(Recurrent { carries, level, order });
     }
 }
 
-/// The search for strongly connected components.
-struct Components {
-    /// When each vertex was found; 0 where it was not yet.
-    found: Vec<u32>,
-    /// The earliest found vertex that is known to be reached from each; those of whole components
-    /// have the largest number.
-    earliest: Vec<u32>,
-    count: u32,
-    /// The vertices on the way, and which of those that they wait for comes next.
-    open: Vec<(usize, usize)>,
-    /// Those whose component is not whole yet.
-    held: Vec<usize>,
+/// When a node is computed in a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct When {
+    /// The level: all of a lower one is computed before.
+    pub level: u32,
+    /// Which way its loop goes.
+    pub order: Order,
 }
 
-impl Components {
-    fn new(vertices: usize) -> Components {
-        Components {
-            found: vec![0; vertices],
-            earliest: vec![0; vertices],
-            count: 0,
-            open: Vec::new(),
-            held: Vec::new(),
-        }
+impl When {
+    /// What tells which of two values is computed first: the level, and how far its loop has come at a step of so many.
+    pub fn key(self, t: usize, length: usize) -> (u32, usize) {
+        let far = match self.order {
+            Order::Ascending => t,
+            Order::Descending => length - 1 - t,
+        };
+        (self.level, far)
     }
+}
 
-    fn enter(&mut self, vertex: usize) {
-        self.count += 1;
-        self.found[vertex] = self.count;
-        self.earliest[vertex] = self.count;
-        self.held.push(vertex);
-        self.open.push((vertex, 0));
-    }
-
-    /// Gives the components that are reached from a vertex and were not given before.
-    fn visit(
-        &mut self,
-        from: usize,
-        waits_for: &dyn Fn(usize, usize) -> Option<usize>,
-        give: &mut dyn FnMut(&[usize]),
-    ) {
-        if self.found[from] == 0 {
-            self.enter(from);
-        }
-        while let Some((vertex, position)) = self.open.last_mut() {
-            let vertex = *vertex;
-            if let Some(next) = waits_for(vertex, *position) {
-                *position += 1;
-                match self.found[next] {
-                    0 => self.enter(next),
-                    _ => self.earliest[vertex] = self.earliest[vertex].min(self.earliest[next]),
-                }
-                continue;
-            }
-            self.open.pop();
-            if let Some((before, _)) = self.open.last() {
-                self.earliest[*before] = self.earliest[*before].min(self.earliest[vertex]);
-            }
-            if self.earliest[vertex] == self.found[vertex] {
-                let begin = self.held.iter().rposition(|it| *it == vertex).unwrap_or(0);
-                give(&self.held[begin..]);
-                self.held.drain(begin..).for_each(|it| self.earliest[it] = u32::MAX);
-            }
-        }
+impl Flow<'_> {
+    /// When each node is computed; what has no loop goes the way of the pass.
+    pub fn whens(&self, pass: Order) -> Vec<When> {
+        let Levels { level, loops, loop_of, .. } = self.levels();
+        let order = |own: Option<usize>| own.map_or(pass, |it| loops[it].order);
+        let each = level.into_iter().zip(loop_of);
+        each.map(|(level, own)| When { level, order: order(own) }).collect()
     }
 }
 

@@ -25,13 +25,13 @@ mod told;
 mod whole;
 
 pub use cost::Flops;
-pub use flow::once;
+pub use flow::{When, once};
 pub use linear::{LinearSum, Term};
 pub use pass::{Pass, Stage, source};
 pub use print::print;
 pub use sums::{Sum, blocks, row_operands};
 pub use tasks::{Task, Tasks};
-pub use whole::{Fixed, Plan, forward, kept};
+pub use whole::{Fixed, Plan, forward, kept, when, when_back};
 
 use crate::ir::{Graph, NodeId};
 

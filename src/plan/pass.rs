@@ -4,7 +4,7 @@ use super::alias;
 use super::flow::{Flow, Levels};
 use super::linear::{LinearSum, Sums, sums};
 use super::tasks::{Members, Scheduler, Tasks};
-use crate::ir::{Graph, NodeId};
+use crate::ir::{Graph, NodeId, Order};
 
 /// A part of a pass.
 #[derive(Clone, PartialEq, Debug)]
@@ -13,6 +13,8 @@ pub struct Stage {
     pub carries: Vec<usize>,
     /// Whether it is done once for each sequence, and its values are the same at all steps.
     pub per_sequence: bool,
+    /// Of a loop, which way it goes through the steps.
+    pub order: Option<Order>,
     /// What is done, in order.
     pub tasks: Tasks,
 }
@@ -20,7 +22,7 @@ pub struct Stage {
 impl Stage {
     /// Whether it goes step by step.
     pub fn is_loop(&self) -> bool {
-        !self.carries.is_empty()
+        self.order.is_some()
     }
 }
 
@@ -97,13 +99,11 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
     }
     let mut scheduler = Scheduler::new(&flow, &stage_of, &sums, &absorbed);
     let stages = order.iter().zip(&members).enumerate().map(|(at, (key, members))| {
-        let carries = match key.0 % 2 {
-            0 => Vec::new(),
-            _ => levels.loops[key.1].carries.clone(),
-        };
+        let own = (key.0 % 2 == 1).then(|| &levels.loops[key.1]);
+        let carries = own.map_or(Vec::new(), |it| it.carries.clone());
         let per_sequence = members.nodes.iter().any(|it| flow.per_sequence[it.idx()]);
-        let tasks = scheduler.schedule(at, members, !carries.is_empty());
-        Stage { tasks, per_sequence, carries }
+        let tasks = scheduler.schedule(at, members, own.is_some());
+        Stage { tasks, per_sequence, carries, order: own.map(|it| it.order) }
     });
     let stages = stages.collect();
     let held = levels.loop_of_carry.iter().map(Option::is_none).collect();

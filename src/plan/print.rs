@@ -12,7 +12,7 @@ use super::told::Told;
 use super::whole::Plan;
 use crate::ir::dim::DimOverflow;
 use crate::ir::print::{prev, wrap};
-use crate::ir::{Dim, Graph, Move, NodeId, Op, Recurrence, recurrence};
+use crate::ir::{Dim, Graph, Move, NodeId, Op, Order, Recurrence, recurrence};
 
 /// Prints the plan: the class of the recurrence, the stages of both passes, how gradients are found,
 /// what is kept and what it costs.
@@ -20,14 +20,20 @@ pub fn print(plan: &Plan) -> String {
     let step = Told::step(&plan.cell);
     let back = Told::adjoint(plan, &step);
     let names: Vec<String> = plan.cell.carries.iter().map(|it| it.name.to_string()).collect();
-    let forward =
-        Printer { graph: &plan.cell.step, pass: &plan.forward, told: &step, carries: &names };
+    let forward = Printer {
+        graph: &plan.cell.step,
+        pass: &plan.forward,
+        told: &step,
+        carries: &names,
+        order: Order::Ascending,
+    };
     let adjoints: Vec<String> = names.iter().map(|it| format!("d_{it}")).collect();
     let backward = Printer {
         graph: &plan.adjoint.graph,
         pass: &plan.backward,
         told: &back,
         carries: &adjoints,
+        order: Order::Descending,
     };
     let mut out = format!("plan of {}\n\n", plan.cell.name);
     let class = recurrence(&plan.cell);
@@ -74,6 +80,8 @@ struct Printer<'p> {
     told: &'p Told<'p>,
     /// What is carried from step to step is called.
     carries: &'p [String],
+    /// Which way the pass goes but for loops that go the other way.
+    order: Order,
 }
 
 impl Printer<'_> {
@@ -107,7 +115,14 @@ impl Printer<'_> {
         });
         // A loop in which every element goes its own way is one sweep over the rows.
         let how = if products { "every step" } else { "a sweep over the steps" };
-        format!("{how}, for {}", names.join(", "))
+        let way = match stage.order {
+            Some(it) if it != self.order => match it {
+                Order::Ascending => " from the first",
+                Order::Descending => " from the last",
+            },
+            Some(_) | None => "",
+        };
+        format!("{how}{way}, for {}", names.join(", "))
     }
 
     /// What is computed from params alone; a matrix that is only turned is packed as it is.

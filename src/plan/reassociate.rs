@@ -51,7 +51,7 @@ pub(super) fn adjoint(cell: &Cell, adjoint: &Adjoint) -> Adjoint {
     // The sums over all rows are taken apart as they stand.
     let asked = adjoint.graph.ids().filter(|it| sums[it.idx()].is_some());
     let summed: Vec<NodeId> = asked.collect();
-    let flow = backward_flow(adjoint, known, &summed);
+    let flow = backward_flow(cell, adjoint, known, &summed);
     let (graph, map) = graph(&flow, &flow.levels());
     let moved = |all: &[Option<NodeId>]| -> Vec<Option<NodeId>> {
         all.iter().map(|it| it.and_then(|it| map[it.idx()])).collect()

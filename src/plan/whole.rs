@@ -1,11 +1,11 @@
 //! The plans of both directions of a cell together, from the graphs that the pipeline gives.
 
-use super::flow::{Flow, once, per_sequence};
+use super::flow::{Flow, When, once, per_sequence};
 use super::pass::{Pass, pass};
 use super::pipeline::{self, Graphs};
 use super::sums::{Sum, row_operands, sums};
 use crate::derive::Adjoint;
-use crate::ir::{Cell, Env, Leaf, NodeId, Op, Scope};
+use crate::ir::{Cell, Env, Leaf, NodeId, Op, Order, Scope};
 
 /// What is the same for all rows, beside params and constants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,7 +67,7 @@ impl Plan {
         let forward = forward(cell, fixed, &wanted);
         let once = once_backward(cell, adjoint, fixed, &forward.once);
         let sums = sums(&adjoint.graph, adjoint.params.iter().flatten().copied(), &once);
-        let backward = backward(adjoint, once, &row_operands(&adjoint.graph, &sums));
+        let backward = backward(cell, adjoint, once, &row_operands(&adjoint.graph, &sums));
         Plan { cell: cell.clone(), adjoint: adjoint.clone(), kept, forward, backward, sums }
     }
 }
@@ -99,6 +99,7 @@ pub(super) fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId
         graph: &cell.step,
         carry: |op| if let Op::Leaf(Leaf::Carry(carry)) = op { Some(*carry) } else { None },
         next: cell.carries.iter().map(|it| Some(it.next)).collect(),
+        order: cell.carries.iter().map(|it| it.order).collect(),
         wanted: vec![false; once.len()],
         per_sequence: per_sequence(&cell.step, &once, &given),
         once,
@@ -108,11 +109,28 @@ pub(super) fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId
     flow
 }
 
-fn backward(adjoint: &Adjoint, once: Vec<bool>, summed: &[NodeId]) -> Pass {
-    pass(backward_flow(adjoint, once, summed))
+/// When each node of the step is computed.
+pub fn when(cell: &Cell) -> Vec<When> {
+    let all = vec![false; cell.step.nodes().len()];
+    let mut flow = forward_flow(cell, all, &[]);
+    flow.wanted.fill(true);
+    flow.whens(Order::Ascending)
+}
+
+/// When each node of the backward step is computed.
+pub fn when_back(cell: &Cell, adjoint: &Adjoint) -> Vec<When> {
+    let all = vec![false; adjoint.graph.nodes().len()];
+    let mut flow = backward_flow(cell, adjoint, all, &[]);
+    flow.wanted.fill(true);
+    flow.whens(Order::Descending)
+}
+
+fn backward(cell: &Cell, adjoint: &Adjoint, once: Vec<bool>, summed: &[NodeId]) -> Pass {
+    pass(backward_flow(cell, adjoint, once, summed))
 }
 
 pub(super) fn backward_flow<'a>(
+    cell: &Cell,
     adjoint: &'a Adjoint,
     once: Vec<bool>,
     summed: &[NodeId],
@@ -121,6 +139,7 @@ pub(super) fn backward_flow<'a>(
         graph: &adjoint.graph,
         carry: |op| if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op { Some(*carry) } else { None },
         next: adjoint.carries.clone(),
+        order: cell.carries.iter().map(|it| it.order.reversed()).collect(),
         wanted: vec![false; once.len()],
         // It reads rows that forward has for all steps.
         per_sequence: vec![false; once.len()],

@@ -8,7 +8,7 @@ use crate::check::show::{self, Shown};
 use crate::diag::{Code, Diagnostic, Label};
 use crate::hir::builtin::{self, Along, Builtin, Signature};
 use crate::hir::{ActivationOf, Call, Callee, DefId, Expr, Function, LocalId};
-use crate::ir::{Const, Gradient, Literal, NodeId, Op, Pointwise, Shape};
+use crate::ir::{Const, Gradient, Literal, NodeId, Op, Order, Pointwise, Shape};
 use crate::text::Span;
 use crate::text::id::Id;
 
@@ -166,7 +166,7 @@ impl Lower<'_, '_> {
         scope: &Scope<'_>,
     ) -> Value {
         if let Builtin::Time = signature.what {
-            return self.time(span);
+            return self.time(Order::Ascending, span);
         }
         let name = signature.name;
         let slots = &call.args[..];

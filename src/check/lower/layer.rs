@@ -397,13 +397,14 @@ impl Lower<'_, '_> {
     ) -> Result<Value, layer::TooLarge> {
         let (inner, splice) = (&ready.inner, Splice { element });
         let base = number * inner.pieces.len();
-        let def = self.names.cell.layers[idx].def;
+        let layer = &self.names.cell.layers[idx];
+        let def = layer.def;
         let mut carries = Vec::with_capacity(inner.carried.len());
         for (carry, (piece, back)) in inner.cell.carries.iter().zip(&inner.carried) {
             let given = piece.and_then(|it| old.get(&it));
             let leaf = match (given, piece) {
                 (Some(node), _) => *node,
-                (None, None) => match self.time(carry.span) {
+                (None, None) => match self.time(layer.order(), carry.span) {
                     Value::Node(leaf) => leaf,
                     Value::Poison | Value::Constant(..) | Value::Index(..) => continue,
                 },

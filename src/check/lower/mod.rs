@@ -20,7 +20,7 @@ mod shapes;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use operands::Operand;
-pub(super) use past::{Carried, Past};
+pub(super) use past::{Carried, Past, time_name};
 
 use super::consts::Hypers;
 use super::consts::{self, MOST_PARTS};
@@ -30,7 +30,9 @@ use super::show::Shown;
 use super::types::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::hir::{self, Def, DefId, DefKind, EquationId, Expr, Kind, LocalId, Tree};
-use crate::ir::{Const, Dim, Graph, Leaf, Literal, NamedValue, NodeId, Op, Pointwise, Shape};
+use crate::ir::{
+    Const, Dim, Graph, Leaf, Literal, NamedValue, NodeId, Op, Order, Pointwise, Shape,
+};
 use crate::syntax::ast;
 use crate::text::id::Id;
 use crate::text::{Name, Span};
@@ -110,7 +112,7 @@ pub(super) struct Lower<'c, 'a> {
     /// In the order in which they were asked for; their carries follow those of the states.
     pub pasts: Vec<Past>,
     /// The leaf of the step number.
-    time: Option<NodeId>,
+    time: BTreeMap<Order, NodeId>,
     /// The gates and lets inside the loops of each equation, turn after turn.
     pub inner: BTreeMap<EquationId, Vec<NamedValue>>,
     /// The dims whose sizes decided the structure of the graph.
@@ -156,7 +158,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             inferred: BTreeMap::new(),
             past_leaves: BTreeMap::new(),
             pasts: Vec::new(),
-            time: None,
+            time: BTreeMap::new(),
             inner: BTreeMap::new(),
             fixed: BTreeSet::new(),
             n_states,

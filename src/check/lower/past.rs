@@ -4,7 +4,7 @@ use super::{Lower, Phase, Scope, Value};
 use crate::check::layer::{Of, Piece, PieceKind, Ready};
 use crate::diag::{Code, Diagnostic};
 use crate::hir::{self, DefKind, Expr, LayerId};
-use crate::ir::{Dim, Leaf, NodeId, Op, Pointwise, Shape, TIME};
+use crate::ir::{Dim, Leaf, NodeId, Op, Order, Pointwise, Shape, TIME, TIME_REVERSE};
 use crate::text::Span;
 
 /// More steps than anybody looks back through a chain of copies.
@@ -15,8 +15,8 @@ const MOST_BACK: i64 = 100_000;
 pub(in crate::check) enum Carried {
     /// The past of a value.
     Past(Of),
-    /// The number of the step.
-    Time,
+    /// The number of the step, counted from the first one or from the last.
+    Time(Order),
 }
 
 /// A carried value that is not a state's last one: the past of something.
@@ -31,6 +31,14 @@ pub(in crate::check) struct Past {
     pub leaf: NodeId,
     /// Where it was asked for.
     pub span: Span,
+}
+
+/// What the number of the step is carried as.
+pub(in crate::check) fn time_name(order: Order) -> &'static str {
+    match order {
+        Order::Ascending => TIME,
+        Order::Descending => TIME_REVERSE,
+    }
 }
 
 impl Lower<'_, '_> {
@@ -130,20 +138,20 @@ impl Lower<'_, '_> {
         leaf
     }
 
-    /// `time()`: the number of the step, carried as one more past.
-    pub(super) fn time(&mut self, span: Span) -> Value {
+    /// `time()`: the number of the step, carried as one more past; in a layer that reads backward it is counted from the end.
+    pub(super) fn time(&mut self, order: Order, span: Span) -> Value {
         if !matches!(self.phase, Phase::Step | Phase::Shapes) {
             return self.poison();
         }
-        if let Some(leaf) = self.time {
-            return Value::Node(leaf);
+        if let Some(leaf) = self.time.get(&order) {
+            return Value::Node(*leaf);
         }
         let carry = self.n_states + self.pasts.len();
         let leaf = self.add(Leaf::Carry(carry), Vec::new(), Shape::scalar(), span);
-        self.graph.set_name(leaf, TIME.into());
-        let shape = Shape::scalar();
-        self.pasts.push(Past { of: Carried::Time, back: 1, shape, index: None, leaf, span });
-        self.time = Some(leaf);
+        self.graph.set_name(leaf, time_name(order).into());
+        let (of, shape) = (Carried::Time(order), Shape::scalar());
+        self.pasts.push(Past { of, back: 1, shape, index: None, leaf, span });
+        self.time.insert(order, leaf);
         Value::Node(leaf)
     }
 
@@ -177,6 +185,17 @@ impl Lower<'_, '_> {
         let DefKind::Layer(layer) = self.names.kind(of.0) else { return None };
         let ready = self.names.ready(layer)?;
         Some((layer, ready, &ready.inner.pieces[of.1 % ready.inner.pieces.len()]))
+    }
+
+    /// Which way the past of something goes: that of a layer as the layer reads.
+    pub(in crate::check) fn order(&self, of: Carried) -> Order {
+        match of {
+            Carried::Time(order) => order,
+            Carried::Past(of) => match self.names.kind(of.0) {
+                DefKind::Layer(layer) => self.names.cell.layers[layer].order(),
+                _ => Order::Ascending,
+            },
+        }
     }
 
     /// Whether a value is a state that is carried.

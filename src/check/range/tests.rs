@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ir::pointwise::open;
-use crate::ir::{Carry, Gradient, Mask, Param, Shape};
+use crate::ir::{Carry, Gradient, Mask, Order, Param, Shape};
 use crate::text::{Name, Span};
 
 struct Step {
@@ -82,6 +82,7 @@ impl Step {
             index: None,
             is_state: true,
             teacher: None,
+            order: Order::Ascending,
             start: Start::Node(node),
             next: NodeId(0),
             span: Span::default(),

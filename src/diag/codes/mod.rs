@@ -4,6 +4,7 @@
 //! A code never changes its meaning. `rnnc explain CODE` prints a row, and a test compiles every
 //! `wrong` example and expects the code, and every `right` example and expects nothing.
 
+mod backward;
 mod declarations;
 mod gradients;
 mod layouts;
@@ -119,6 +120,7 @@ codes! {
     NotOneToOne = "E0601",
     BadLayout = "E0602",
     LayoutShape = "E0603",
+    ReadsBackward = "E0620",
     // E07: data, sizes and weights given at run time.
     SizeNotSet = "E0701",
     BadSetting = "E0702",
@@ -176,6 +178,7 @@ pub fn table() -> &'static [Entry] {
             declarations::ROWS,
             gradients::ROWS,
             layouts::ROWS,
+            backward::ROWS,
             run::ROWS,
             warnings::ROWS,
         ]

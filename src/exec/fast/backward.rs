@@ -14,6 +14,7 @@ use super::weights::Weights;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
 use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
 use crate::exec::reference::{Checked, RunError, finish_starts, zero_gradients};
+use crate::ir::Order;
 
 /// What comes back to the rows of a run, or of a segment of one.
 pub(super) struct Back<'b> {
@@ -71,10 +72,19 @@ pub(super) fn zeros(run: &Run<'_>) -> Gradients<f32> {
 
 /// What is left when adjoints have come to the first step.
 pub(super) fn finish(run: &Run<'_>, gradients: &mut Gradients<f32>) -> Result<(), RunError> {
-    for (flow, start) in gradients.flow.iter_mut().zip(&gradients.starts) {
-        // Sequences without a step count before the first one.
-        if let (Some(flow), Some(start)) = (flow, start) {
-            flow[0] = start.as_slice().map_or(0.0, norm);
+    let carries = &run.compiled.plan.cell.carries;
+    for ((flow, start), carry) in gradients.flow.iter_mut().zip(&gradients.starts).zip(carries) {
+        let (Some(flow), Some(start)) = (flow, start) else { continue };
+        match carry.order {
+            // Sequences without a step count before the first one.
+            Order::Ascending => flow[0] = start.as_slice().map_or(0.0, norm),
+            // Those that end at a step start beside others that go on.
+            Order::Descending => {
+                for (start, length) in start.outer_iter().zip(&run.given.lengths) {
+                    let own = start.as_slice().map_or(0.0, norm);
+                    flow[*length] = flow[*length].hypot(own);
+                }
+            }
         }
     }
     finish_starts(&run.given, &run.compiled.plan.adjoint, gradients)
@@ -179,9 +189,10 @@ fn seed(
         if compiled.plan.adjoint.carries[carry].is_none() {
             frame.data_mut(*buffer).fill(0.0);
         }
-        let place = Place { buffer: *buffer, offset: 0, rows: Rows::New };
+        let order = compiled.plan.cell.carries[carry].order;
+        let place = Place { buffer: *buffer, offset: 0, rows: Rows::written(order) };
         for (position, sequence) in packing.order()[..packing.width()].iter().enumerate() {
-            let last = run.given.lengths[*sequence] - 1;
+            let last = order.last(run.given.lengths[*sequence]).unwrap_or_default();
             let first = frame.offset(place, last, position);
             let to = &mut frame.data_mut(*buffer)[first..first + n];
             match back.state(carry, *sequence) {
@@ -204,10 +215,13 @@ fn starts(
         let Some(start) = &mut starts[carry] else { continue };
         let n = frame.width(*buffer);
         let Some(to) = start.as_slice_mut() else { continue };
+        let order = run.compiled.plan.cell.carries[carry].order;
+        let place = Place { buffer: *buffer, offset: 0, rows: Rows::read(order) };
         for (position, sequence) in run.packing.order().iter().enumerate() {
             let to = &mut to[sequence * n..(sequence + 1) * n];
-            if run.given.lengths[*sequence] > 0 {
-                to.copy_from_slice(&frame.data(*buffer)[position * n..(position + 1) * n]);
+            if let Some(t) = order.reversed().last(run.given.lengths[*sequence]) {
+                let first = frame.offset(place, t, position);
+                to.copy_from_slice(&frame.data(*buffer)[first..first + n]);
             } else if let Some(given) = back.state(carry, *sequence) {
                 fill(to, &given);
             }
@@ -229,8 +243,10 @@ fn flow(
         // A value that does not vary has what comes from the next step.
         let of_next = nexts[carry].and_then(|it| program.places[it.idx()]);
         let buffer = program.carries[carry];
-        let place = of_next.unwrap_or(Place { buffer, offset: 0, rows: Rows::New });
-        let now = &mut norms_of[run.begin + 1..run.begin + 1 + run.packing.steps()];
+        let order = run.compiled.plan.cell.carries[carry].order;
+        let place = of_next.unwrap_or(Place { buffer, offset: 0, rows: Rows::written(order) });
+        let first = run.begin + order.after(0);
+        let now = &mut norms_of[first..first + run.packing.steps()];
         norms(frame, place, frame.width(buffer), now, machine.team);
     }
 }

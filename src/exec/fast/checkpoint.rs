@@ -129,7 +129,10 @@ impl Sizes<'_> {
     /// when backward begins, is not run again.
     pub fn divide(&self, limit: Option<u64>) -> Result<Need, RunError> {
         let steps = self.packing.steps();
+        // A layer that reads backward begins at the end, where no segment but the last one is.
+        let whole = self.compiled.plan.cell.reads_backward();
         let mut count = match self.compiled.backward {
+            _ if whole => 1,
             Some(_) => 1,
             None => self.packing.rows().div_ceil(ROWS).max(1),
         };
@@ -138,7 +141,7 @@ impl Sizes<'_> {
             let need = self.need(steps.div_ceil(count));
             let Some(limit) = limit.filter(|it| need.bytes > *it) else { return Ok(need) };
             least = least.min(need.bytes);
-            if need.length <= 1 {
+            if need.length <= 1 || whole {
                 return Err(RunError::Memory { least, limit });
             }
             // The fewest segments that are shorter.

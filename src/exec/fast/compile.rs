@@ -112,7 +112,8 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Result<Forward, Eng
             places.put(id, Place { buffer, offset: 0, rows: Rows::Each });
         };
         if let Op::Leaf(Leaf::Carry(carry)) = graph.node(id).op {
-            places.put(id, Place { buffer: carries[carry], offset: 0, rows: Rows::Old });
+            let rows = Rows::read(cell.carries[carry].order);
+            places.put(id, Place { buffer: carries[carry], offset: 0, rows });
         } else if let Op::Leaf(Leaf::Input(input)) = graph.node(id).op {
             each(&mut places, &mut inputs[input]);
         } else if let Op::Leaf(Leaf::Mask(mask)) = graph.node(id).op {
@@ -122,7 +123,7 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Result<Forward, Eng
     let next = next_rows(&mut places, cell.carries.iter().map(|it| Some(it.next)), |carry| Place {
         buffer: carries[carry],
         offset: 0,
-        rows: Rows::New,
+        rows: Rows::written(cell.carries[carry].order),
     });
     let mut emitter = Emitter::new(&mut places, next);
     let parts = emitter.stages(&pass.stages);
@@ -133,7 +134,7 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Result<Forward, Eng
     let once = wanted.iter().copied().filter(|it| pass.once[it.idx()]);
     let needs = Needs { fixed: places.fixed.clone(), fillings, others: once.collect() };
     let known: Vec<Option<Place>> = graph.ids().map(|it| places.known(it)).collect();
-    let program = Program::new(places.buffers, packs, parts, false);
+    let program = Program::new(places.buffers, packs, parts);
     let program = program.map_err(|it| unsound(graph, &known, it))?;
     Ok(Forward { program, needs, places: known, inputs, masks, carries })
 }
@@ -200,7 +201,8 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Backward, E
         let of_forward = match op {
             Op::Leaf(Leaf::Forward(of)) => forward.places[of.idx()],
             Op::Leaf(Leaf::Carry(carry)) => {
-                Some(Place { buffer: forward.carries[*carry], offset: 0, rows: Rows::Old })
+                let rows = Rows::read(cell.carries[*carry].order);
+                Some(Place { buffer: forward.carries[*carry], offset: 0, rows })
             }
             Op::Leaf(Leaf::Input(input)) => inputs[*input],
             Op::Leaf(Leaf::Mask(mask)) => masks[*mask],
@@ -227,7 +229,8 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Backward, E
                 read_before.push(Kept { buffer: place.buffer, from, n });
             }
         } else if let Op::Leaf(Leaf::CarryAdjoint(carry)) = op {
-            places.put(id, Place { buffer: carries[*carry], offset: 0, rows: Rows::New });
+            let rows = Rows::read(cell.carries[*carry].order.reversed());
+            places.put(id, Place { buffer: carries[*carry], offset: 0, rows });
         } else if let Op::Leaf(Leaf::OutputAdjoint(output)) = op {
             let width = places.len(id);
             let buffer = *outputs_as[*output].get_or_insert_with(|| {
@@ -241,7 +244,7 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Backward, E
     let next = next_rows(&mut places, adjoint.carries.iter().copied(), |carry| Place {
         buffer: carries[carry],
         offset: 0,
-        rows: Rows::Old,
+        rows: Rows::written(cell.carries[carry].order.reversed()),
     });
     let mut emitter = Emitter::new(&mut places, next);
     let parts = emitter.stages(&pass.stages);
@@ -252,7 +255,7 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Backward, E
     let sums = graph.ids().map(|id| row_sum(&mut places, graph, plan, id)).collect();
     let needs = Needs { fixed: places.fixed.clone(), fillings, others: once_in_sums(graph, plan) };
     let known: Vec<Option<Place>> = graph.ids().map(|it| places.known(it)).collect();
-    let program = Program::new(places.buffers, packs, parts, true);
+    let program = Program::new(places.buffers, packs, parts);
     let program = program.map_err(|it| unsound(graph, &known, it))?;
     let kept = apart(read_before);
     Ok(Backward { kept, program, needs, shapes, places: known, lent, outputs, carries, sums })

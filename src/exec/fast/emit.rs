@@ -50,7 +50,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
                 self.repeat(stage);
             }
             let code = std::mem::take(&mut self.code);
-            parts.push(Part { is_loop: stage.is_loop(), is_first: stage.per_sequence, code });
+            parts.push(Part { order: stage.order, is_first: stage.per_sequence, code });
         }
         parts
     }

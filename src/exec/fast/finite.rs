@@ -11,9 +11,10 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::compile::Backward;
 use super::forward::{Results, Run, from_step};
+use super::rows::each;
 use crate::exec::kernels::machine::{Frame, Packing, Place, Rows};
 use crate::exec::reference::NotFinite;
-use crate::ir::NodeId;
+use crate::ir::{Carry, NodeId};
 use crate::plan;
 
 /// The first step at which something is not finite.
@@ -42,14 +43,17 @@ pub(crate) struct Blame {
     pub adjoints: Vec<ArrayD<f32>>,
 }
 
-/// The carried values of one sequence, or their adjoints, in these rows of a step.
+/// The carried values of one sequence as a step reads them, or their adjoints, which go against them.
 fn carried(
     run: &Run<'_>,
     (buffers, frame): (&[usize], &Frame<'_>),
-    (rows, t, position): (Rows, usize, usize),
+    against: bool,
+    (t, position): (usize, usize),
 ) -> Vec<ArrayD<f32>> {
-    let carries = buffers.iter().zip(run.given.bound.carry_shapes());
-    let one = |(buffer, shape): (&usize, &Vec<usize>)| {
+    let carries = &run.given.bound.cell().carries;
+    let carries = buffers.iter().zip(carries).zip(run.given.bound.carry_shapes());
+    let one = |((buffer, carry), shape): ((&usize, &Carry), &Vec<usize>)| {
+        let rows = if against { Rows::written(carry.order) } else { Rows::read(carry.order) };
         let first = frame.offset(Place { buffer: *buffer, offset: 0, rows }, t, position);
         let row = &frame.data(*buffer)[first..first + frame.width(*buffer)];
         ArrayD::from_shape_vec(IxDyn(shape), row.to_vec()).unwrap_or_default()
@@ -63,51 +67,68 @@ pub(super) fn blame(run: &Run<'_>, program: &Backward, frames: [&Frame<'_>; 2]) 
     let (plan, packing) = (&run.compiled.plan, &run.packing);
     let [forward, frame] = frames;
     let graph = &plan.adjoint.graph;
-    let old = |buffer: &usize| {
-        (Place { buffer: *buffer, offset: 0, rows: Rows::Old }, frame.width(*buffer))
-    };
-    let carries = program.carries.iter().zip(&plan.adjoint.carries);
-    let carries = carries.filter(|it| it.1.is_some()).map(|it| old(it.0));
+    let whens = plan.cell.reads_backward().then(|| plan::when_back(&plan.cell, &plan.adjoint));
+    let carries = program.carries.iter().zip(&plan.adjoint.carries).zip(&plan.cell.carries);
+    // What a step gives to the one that comes next on the way back.
+    let carries = carries.filter_map(|((buffer, root), carry)| {
+        let rows = Rows::read(carry.order);
+        Some(((*root)?, Place { buffer: *buffer, offset: 0, rows }, frame.width(*buffer)))
+    });
     // What gradients of params are made of, but for what forward computed.
     let summed = plan::row_operands(graph, &plan.sums).into_iter();
     let summed = summed.filter(|it| !graph.node(*it).op.is_leaf());
     let nodes = plan.adjoint.inputs.iter().flatten().copied().chain(summed);
     let nodes = nodes.filter_map(|it| {
-        Some((program.places[it.idx()]?, program.shapes[it.idx()].iter().product()))
+        Some((it, program.places[it.idx()]?, program.shapes[it.idx()].iter().product()))
     });
-    let places: Vec<(Place, usize)> = carries.chain(nodes).collect();
-    let wrong = |t: usize, position: usize| {
-        places.iter().any(|(place, n)| {
-            let first = frame.offset(*place, t, position);
-            frame.data(place.buffer)[first..first + n].iter().any(|it| !it.is_finite())
-        })
+    let places: Vec<(NodeId, Place, usize)> = carries.chain(nodes).collect();
+    let wrong = |place: &Place, n: usize, t: usize, position: usize| {
+        let first = frame.offset(*place, t, position);
+        frame.data(place.buffer)[first..first + n].iter().any(|it| !it.is_finite())
     };
-    for t in (0..packing.steps()).rev() {
-        let positions = (0..packing.active()[t]).filter(|it| wrong(t, *it));
-        if let Some(position) = positions.min_by_key(|it| packing.order()[*it]) {
-            return Some(Blame {
-                step: run.begin + t,
-                sequence: packing.order()[position],
-                before: carried(
-                    run,
-                    (&run.compiled.forward.carries, forward),
-                    (Rows::Old, t, position),
-                ),
-                adjoints: carried(run, (&program.carries, frame), (Rows::New, t, position)),
-            });
+    // The first on the way back: from the last step, or where adjoints go both ways, in the order of the pass.
+    let key = |node: NodeId, t: usize, sequence: usize| match &whens {
+        None => (0, packing.steps() - 1 - t),
+        Some(whens) => whens[node.idx()].key(t, run.given.lengths[sequence]),
+    };
+    let mut first = None;
+    for (t, sequence, position) in each(packing) {
+        for (node, place, n) in &places {
+            let key = (key(*node, t, sequence), sequence);
+            if first.as_ref().is_none_or(|it: &((_, _), _)| key < it.0)
+                && wrong(place, *n, t, position)
+            {
+                first = Some((key, (t, position)));
+            }
         }
     }
-    None
+    let ((_, sequence), at) = first?;
+    Some(Blame {
+        step: run.begin + at.0,
+        sequence,
+        before: carried(run, (&run.compiled.forward.carries, forward), false, at),
+        adjoints: carried(run, (&program.carries, frame), true, at),
+    })
 }
 
 /// All that some value is at the steps of a run.
 struct Values<'v> {
     name: String,
     shape: &'v [usize],
+    /// The node of the step, or of an input the step alone tells when it is known.
+    node: Option<NodeId>,
     wrong: fn(f32) -> bool,
     all: &'v [f32],
-    /// How many sequences an array `[T, B, ...]` has; `None` of packed rows.
-    batch: Option<usize>,
+    stands: Stands,
+}
+
+/// How the rows of a value stand.
+#[derive(Clone, Copy)]
+enum Stands {
+    /// In an array `[T, B, ...]` of so many sequences.
+    Array(usize),
+    /// Packed.
+    Packed(Rows),
 }
 
 impl Values<'_> {
@@ -117,7 +138,11 @@ impl Values<'_> {
 
     /// Whether anything is wrong at any step.
     fn is_wrong(&self, packing: &Packing) -> bool {
-        let rows = self.batch.map_or(packing.rows(), |it| it * packing.steps());
+        let rows = match self.stands {
+            Stands::Array(batch) => batch * packing.steps(),
+            Stands::Packed(Rows::Old | Rows::New) => packing.width() + packing.rows(),
+            Stands::Packed(Rows::Each | Rows::Fixed | Rows::Local) => packing.rows(),
+        };
         // In blocks, without a way out: that is done with vectors.
         let block = |it: &[f32]| it.iter().fold(false, |found, it| found | (self.wrong)(*it));
         self.all[..rows * self.len()].chunks(1024).any(block)
@@ -125,9 +150,9 @@ impl Values<'_> {
 
     /// The first wrong number at a step of a sequence, which stands at a position.
     fn wrong_at(&self, packing: &Packing, t: usize, position: usize) -> Option<(usize, f32)> {
-        let row = match self.batch {
-            Some(batch) => t * batch + packing.order()[position],
-            None => packing.first_row(Rows::Each, t) + position,
+        let row = match self.stands {
+            Stands::Array(batch) => t * batch + packing.order()[position],
+            Stands::Packed(rows) => packing.first_row(rows, t) + position,
         };
         let numbers = self.all[row * self.len()..].iter().copied().take(self.len());
         numbers.enumerate().find(|it| (self.wrong)(it.1))
@@ -144,22 +169,30 @@ pub(super) fn suspect(
     let packing = &run.packing;
     let values = all_values(run, frame, results, traces);
     let wrong: Vec<&Values<'_>> = values.iter().filter(|it| it.is_wrong(packing)).collect();
-    for t in 0..packing.steps() {
-        let is_wrong =
-            |position: &usize| wrong.iter().any(|it| it.wrong_at(packing, t, *position).is_some());
-        let positions = (0..packing.active()[t]).filter(is_wrong);
-        let Some(position) = positions.min_by_key(|it| packing.order()[*it]) else { continue };
-        let step = run.begin + t;
-        let sequence = packing.order()[position];
-        let seen = wrong.iter().find_map(|it| {
-            let (at, value) = it.wrong_at(packing, t, position)?;
-            Some(NotFinite::at_step(&it.name, f64::from(value), step, sequence, at, it.shape))
-        });
-        let buffers = &run.compiled.forward.carries;
-        let before = carried(run, (buffers, frame), (Rows::Old, t, position));
-        return Some(Suspect { seen: seen?, step, sequence, before });
+    let cell = run.given.bound.cell();
+    let whens = cell.reads_backward().then(|| plan::when(cell));
+    // The first step, or where values go both ways, the first in the order of the pass.
+    let key = |node: Option<NodeId>, t: usize, sequence: usize| match (&whens, node) {
+        (Some(whens), Some(node)) => whens[node.idx()].key(t, run.given.lengths[sequence]),
+        (Some(_), None) | (None, _) => (0, t),
+    };
+    let mut first = None;
+    for (t, sequence, position) in each(packing) {
+        for it in &wrong {
+            let key = (key(it.node, t, sequence), sequence);
+            if first.as_ref().is_none_or(|it: &((_, _), _)| key < it.0)
+                && let Some((at, value)) = it.wrong_at(packing, t, position)
+            {
+                let step = run.begin + t;
+                let value = f64::from(value);
+                let seen = NotFinite::at_step(&it.name, value, step, sequence, at, it.shape);
+                first = Some((key, (seen, t, position)));
+            }
+        }
     }
-    None
+    let ((_, sequence), (seen, t, position)) = first?;
+    let before = carried(run, (&run.compiled.forward.carries, frame), false, (t, position));
+    Some(Suspect { seen, step: run.begin + t, sequence, before })
 }
 
 /// What is looked through: the values of the interpreter that are there, in its order.
@@ -177,27 +210,29 @@ fn all_values<'v>(
     for ((input, buffer), shape) in inputs {
         let Some(buffer) = buffer else { continue };
         let name = input.name.to_string();
-        all.push(Values { name, shape, wrong: is_nan, all: frame.data(*buffer), batch: None });
+        let (all_rows, stands) = (frame.data(*buffer), Stands::Packed(Rows::Each));
+        all.push(Values { name, shape, node: None, wrong: is_nan, all: all_rows, stands });
     }
-    let over_time = |name: &str, shape, wrong, array: &'v ArrayD<f32>| {
+    let over_time = |name: &str, shape, node, wrong, array: &'v ArrayD<f32>| {
         let all = from_step(array, run.begin).unwrap_or_default();
-        let batch = Some(run.given.batch);
-        Values { name: name.to_owned(), shape, wrong, all, batch }
+        let stands = Stands::Array(run.given.batch);
+        Values { name: name.to_owned(), shape, node: Some(node), wrong, all, stands }
     };
     for (node, array) in traces.iter().zip(&results.traces) {
         if let Some(value) = cell.values.iter().find(|it| it.node == *node) {
             let shape = &bound.step_shapes()[node.idx()];
-            all.push(over_time(&value.name, shape, is_nan, array));
+            all.push(over_time(&value.name, shape, *node, is_nan, array));
         }
     }
     let carries = cell.carries.iter().zip(&program.carries).zip(bound.carry_shapes());
     for ((carry, buffer), shape) in carries {
-        let new = &frame.data(*buffer)[run.packing.width() * frame.width(*buffer)..];
-        let name = carry.name.to_string();
-        all.push(Values { name, shape, wrong: is_nan, all: new, batch: None });
+        let (name, node) = (carry.name.to_string(), Some(carry.next));
+        let (all_rows, stands) = (frame.data(*buffer), Stands::Packed(Rows::written(carry.order)));
+        all.push(Values { name, shape, node, wrong: is_nan, all: all_rows, stands });
     }
     for (at, (output, array)) in cell.outputs.iter().zip(&results.outputs).enumerate() {
-        all.push(over_time(&output.name, bound.output_shape(at), |it| !it.is_finite(), array));
+        let shape = bound.output_shape(at);
+        all.push(over_time(&output.name, shape, output.node, |it| !it.is_finite(), array));
     }
     all
 }

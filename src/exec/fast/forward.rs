@@ -12,7 +12,7 @@ use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::Feed;
-use crate::exec::kernels::machine::{Frame, Memory, Packing, Rows, Workspace};
+use crate::exec::kernels::machine::{Frame, Memory, Packing, Place, Rows, Workspace};
 use crate::exec::kernels::{Path, Team};
 use crate::exec::reference::{Given, RunError};
 use crate::ir::{Input, NodeId};
@@ -204,12 +204,16 @@ impl<'a> Run<'a> {
         let mut memory = std::mem::take(&mut self.memory);
         let program = &self.compiled.forward;
         let mut frame = self.frame(&mut memory, machine.team);
+        let carries = &self.given.bound.cell().carries;
         for (carry, buffer) in program.carries.iter().enumerate() {
-            let width = frame.width(*buffer);
-            let rows = frame.data_mut(*buffer);
+            let (width, order) = (frame.width(*buffer), carries[carry].order);
+            let place = Place { buffer: *buffer, offset: 0, rows: Rows::read(order) };
             let positions = &self.packing.order()[..self.packing.width()];
             for (position, sequence) in positions.iter().enumerate() {
-                let to = &mut rows[position * width..(position + 1) * width];
+                // Where the first step on its way reads it.
+                let t = order.reversed().last(self.given.lengths[*sequence]).unwrap_or_default();
+                let first = frame.offset(place, t, position);
+                let to = &mut frame.data_mut(*buffer)[first..first + width];
                 match self.given.start_view(carry, *sequence) {
                     Some(start) => fill(to, &start),
                     None => to.fill(0.0),
@@ -352,11 +356,12 @@ impl<'a> Run<'a> {
         let mut last = ArrayD::zeros(IxDyn(&all));
         let buffer = self.compiled.forward.carries[carry];
         let n = frame.width(buffer);
-        let place = crate::exec::kernels::machine::Place { buffer, offset: 0, rows: Rows::New };
+        let order = self.given.bound.cell().carries[carry].order;
+        let place = Place { buffer, offset: 0, rows: Rows::written(order) };
         let Some(to) = last.as_slice_mut() else { return last };
         for (position, sequence) in self.packing.order().iter().enumerate() {
             let to = &mut to[sequence * n..(sequence + 1) * n];
-            match self.given.lengths[*sequence].checked_sub(1) {
+            match order.last(self.given.lengths[*sequence]) {
                 None => {
                     if let Some(start) = self.given.start_view(carry, *sequence) {
                         fill(to, &start);

@@ -427,3 +427,5 @@ fn what_is_not_finite_takes_one_step_of_the_interpreter() {
         }
     }
 }
+
+mod both_ways;

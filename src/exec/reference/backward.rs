@@ -5,11 +5,13 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use super::super::arrays::{Feed, Gradients, Upstream};
 use super::super::bind::{Bound, shapes};
 use super::super::eval::{Program, Value, eval, zeros};
+use super::both_ways::{Flow, Steps, steps};
 use super::finite::{self, NotFinite};
 use super::given::Given;
 use super::{Run, RunError};
 use crate::derive::Adjoint;
 use crate::ir::{Leaf, Node, NodeId, Op, Real, Start};
+use crate::plan;
 
 /// The gradients of a run. `adjoint` is derived from [`super::super::Bound::cell`] of the cell that ran.
 ///
@@ -33,9 +35,20 @@ pub fn backward<F: Real>(
         let length = given.lengths[sequence];
         let mut adjoints: Vec<Value<F>> =
             (0..cell.carries.len()).map(|it| upstream.state(it, sequence)).collect();
+        let mut all = cell
+            .reads_backward()
+            .then(|| both_ways(run, (adjoint, &program), &upstream, sequence, &adjoints));
         for time in (0..length).rev() {
-            let at = At { time, sequence, before: &past[time], adjoints: &adjoints };
-            let step = back(given, [&run.step, &program], &upstream, &at);
+            let step = match &mut all {
+                Some(all) => {
+                    adjoints = std::mem::take(&mut all.carried[time]);
+                    std::mem::take(&mut all.values[time])
+                }
+                None => {
+                    let at = At { time, sequence, before: &past[time], adjoints: &adjoints };
+                    back(given, [&run.step, &program], &upstream, &at)
+                }
+            };
             for (sum, root) in gradients.params.iter_mut().zip(&adjoint.params) {
                 if let (Some(sum), Some(root)) = (sum, root) {
                     *sum += &step[root.idx()];
@@ -52,7 +65,7 @@ pub fn backward<F: Real>(
             }
             for (carry, root) in adjoint.nexts.iter().enumerate() {
                 let whole = root.map_or(&adjoints[carry], |it| &step[it.idx()]);
-                flow[carry][time + 1].add(whole);
+                flow[carry][cell.carries[carry].order.after(time)].add(whole);
             }
             for (carry, root) in adjoint.carries.iter().enumerate() {
                 adjoints[carry] = match root {
@@ -61,8 +74,11 @@ pub fn backward<F: Real>(
                 };
             }
         }
-        for (flow, adjoint) in flow.iter_mut().zip(&adjoints) {
-            flow[0].add(adjoint);
+        if let Some(all) = &mut all {
+            adjoints = std::mem::take(&mut all.carried[length]);
+        }
+        for ((flow, adjoint), carry) in flow.iter_mut().zip(&adjoints).zip(&cell.carries) {
+            flow[carry.order.start(length)].add(adjoint);
         }
         for (start, adjoint) in gradients.starts.iter_mut().zip(&adjoints) {
             if let Some(start) = start {
@@ -74,6 +90,30 @@ pub fn backward<F: Real>(
     let flow = flow.into_iter().map(|it| it.iter().map(Norm::value).collect());
     gradients.flow = flow.zip(real).map(|(it, real)| real.then_some(it)).collect();
     Ok(gradients)
+}
+
+/// All backward steps of a sequence of a cell that reads backward. `adjoints` are those of the carried values after their
+/// last steps.
+fn both_ways<F: Real>(
+    run: &Run<'_, F>,
+    (adjoint, program): (&Adjoint, &Program<'_, F>),
+    upstream: &Checked<'_, F>,
+    sequence: usize,
+    adjoints: &[Value<F>],
+) -> Steps<F> {
+    let given = &run.given;
+    let past = &run.past[sequence];
+    let length = given.lengths[sequence];
+    let forward: Vec<Vec<Value<F>>> =
+        (0..length).map(|time| run.values(sequence, time, &past[time])).collect();
+    let carries = &given.bound.cell().carries;
+    let read = |op: &Op| if let Op::Leaf(Leaf::CarryAdjoint(it)) = op { Some(*it) } else { None };
+    let flow = Flow::new(carries, true, read, adjoint.carries.clone(), given.bound.carry_shapes());
+    steps(program, &flow, length, adjoints, &mut |time, node| match node.op {
+        Op::Leaf(Leaf::Forward(of)) => forward[time][of.idx()].clone(),
+        Op::Leaf(Leaf::OutputAdjoint(output)) => upstream.output(output, time, sequence),
+        _ => given.leaf(node, sequence, time, &past[time]),
+    })
 }
 
 /// A step on the way back: which it is, the carried values before it and the adjoints of those after it.
@@ -131,7 +171,9 @@ pub(crate) fn look_back<F: Real>(
     let step = Program::new(&bound.cell().step, bound.step_shapes(), bound.env(), fixed);
     let program = backward_program(given, bound, &step, (adjoint, &sizes));
     let values = back(given, [&step, &program], &upstream, at);
-    Ok(finite::adjoint(bound.cell(), adjoint, &values, at.time, at.sequence))
+    let whens = bound.cell().reads_backward().then(|| plan::when_back(bound.cell(), adjoint));
+    let at = (at.time, at.sequence);
+    Ok(finite::adjoint(bound.cell(), adjoint, &values, at, whens.as_deref()).map(|it| it.1))
 }
 
 /// The first adjoint of a run that is not finite, on the way from the last step to the first.
@@ -145,6 +187,17 @@ pub(crate) fn first_not_finite<F: Real>(
     let upstream = Checked::new(given, upstream)?;
     let sizes = shapes(&adjoint.graph, bound.env())?;
     let program = backward_program(given, bound, &run.step, (adjoint, &sizes));
+    if cell.reads_backward() {
+        let whens = plan::when_back(cell, adjoint);
+        let mut earliest = finite::Earliest::new(&whens);
+        for sequence in 0..given.batch {
+            let last: Vec<Value<F>> =
+                (0..cell.carries.len()).map(|it| upstream.state(it, sequence)).collect();
+            let all = both_ways(run, (adjoint, &program), &upstream, sequence, &last);
+            earliest.look_back(cell, adjoint, &all.values, sequence);
+        }
+        return Ok(earliest.found());
+    }
     let mut found: Option<NotFinite> = None;
     for (sequence, past) in run.past.iter().enumerate() {
         let mut adjoints: Vec<Value<F>> =
@@ -156,8 +209,8 @@ pub(crate) fn first_not_finite<F: Real>(
             }
             let at = At { time, sequence, before: &past[time], adjoints: &adjoints };
             let step = back(given, [&run.step, &program], &upstream, &at);
-            if let Some(it) = finite::adjoint(cell, adjoint, &step, time, sequence) {
-                found = Some(it);
+            if let Some(it) = finite::adjoint(cell, adjoint, &step, (time, sequence), None) {
+                found = Some(it.1);
                 break;
             }
             let next = |(carry, root): (usize, &Option<NodeId>)| match root {

@@ -10,7 +10,8 @@ use super::super::eval::{Program, Value};
 use super::given::Given;
 use crate::derive::Adjoint;
 use crate::diag::Code;
-use crate::ir::{Cell, Real, ValueKind};
+use crate::ir::{Cell, NodeId, Real, ValueKind};
+use crate::plan::{self, When};
 use crate::text::Name;
 
 /// A NaN, or an infinity where there must be none.
@@ -56,6 +57,14 @@ impl NotFinite {
         Code::NotFinite
     }
 
+    fn at(
+        name: String,
+        value: f64,
+        (step, sequence, unit): (usize, usize, Vec<usize>),
+    ) -> NotFinite {
+        NotFinite { name, value, place: Place { step: Some(step), sequence: Some(sequence), unit } }
+    }
+
     /// What stands at a position of a value of this shape, at one step of one sequence.
     pub(crate) fn at_step(
         name: &str,
@@ -94,18 +103,98 @@ pub(super) fn look<F: Real>(
     if found.as_ref().is_some_and(|it| it.place.step.is_some_and(|it| it <= step)) {
         return;
     }
-    let nan = |it: f64| it.is_nan();
-    let named = cell.values.iter().map(|it| (&it.name, it.node, nan as fn(f64) -> bool));
+    if let Some((_, name, unit, value)) = first_of(looked_at(cell), values, None) {
+        *found = Some(NotFinite::at(format!("`{name}`"), value, (step, sequence, unit)));
+    }
+}
+
+/// The values that are looked at, in order, and what is wrong in each.
+fn looked_at(cell: &Cell) -> impl Iterator<Item = (&Name, NodeId, Wrong)> {
+    let nan: Wrong = |it| it.is_nan();
+    let named = cell.values.iter().map(move |it| (&it.name, it.node, nan));
     // Values that are carried and have no name of their own, such as the past of an expression.
-    let carried = cell.carries.iter().map(|it| (&it.name, it.next, nan as fn(f64) -> bool));
-    let infinite = |it: f64| !it.is_finite();
-    let outputs = cell.outputs.iter().map(|it| (&it.name, it.node, infinite as fn(f64) -> bool));
-    for (name, node, wrong) in named.chain(carried).chain(outputs) {
-        if let Some((unit, value)) = first(&values[node.idx()], wrong) {
-            let place = Place { step: Some(step), sequence: Some(sequence), unit };
-            *found = Some(NotFinite { name: format!("`{name}`"), value, place });
-            return;
+    let carried = cell.carries.iter().map(move |it| (&it.name, it.next, nan));
+    let infinite: Wrong = |it| !it.is_finite();
+    let outputs = cell.outputs.iter().map(move |it| (&it.name, it.node, infinite));
+    named.chain(carried).chain(outputs)
+}
+
+/// What a number must not be.
+type Wrong = fn(f64) -> bool;
+
+/// The first value of a step with something wrong in it, and where. With `whens`, the first of those that are computed
+/// before all others.
+fn first_of<N, F: Real>(
+    all: impl Iterator<Item = (N, NodeId, Wrong)>,
+    values: &[Value<F>],
+    whens: Option<&[When]>,
+) -> Option<(NodeId, N, Vec<usize>, f64)> {
+    let mut wrong = all.filter_map(|(name, node, wrong)| {
+        let (unit, value) = first(&values[node.idx()], wrong)?;
+        Some((node, name, unit, value))
+    });
+    match whens {
+        None => wrong.next(),
+        Some(whens) => wrong.min_by_key(|it| whens[it.0.idx()].level),
+    }
+}
+
+/// What is first not finite where carried values go both ways: of the part of the pass that is computed first, and within
+/// a loop of the first step on its way.
+pub(super) struct Earliest<'w> {
+    whens: &'w [When],
+    found: Option<((u32, usize), NotFinite)>,
+}
+
+impl<'w> Earliest<'w> {
+    /// Nothing is found yet.
+    pub fn new(whens: &'w [When]) -> Earliest<'w> {
+        Earliest { whens, found: None }
+    }
+
+    /// Keeps what is wrong in a step of a sequence of so many, where it comes before what was found. Of two sequences
+    /// the first one is told.
+    fn keep(
+        &mut self,
+        (step, length): (usize, usize),
+        node: NodeId,
+        told: impl FnOnce() -> NotFinite,
+    ) {
+        let key = self.whens[node.idx()].key(step, length);
+        if self.found.as_ref().is_none_or(|it| key < it.0) {
+            self.found = Some((key, told()));
         }
+    }
+
+    /// Looks through all steps of a sequence.
+    pub fn look<F: Real>(&mut self, cell: &Cell, steps: &[Vec<Value<F>>], sequence: usize) {
+        for (step, values) in steps.iter().enumerate() {
+            let found = first_of(looked_at(cell), values, Some(self.whens));
+            let Some((node, name, unit, value)) = found else { continue };
+            self.keep((step, steps.len()), node, || {
+                NotFinite::at(format!("`{name}`"), value, (step, sequence, unit))
+            });
+        }
+    }
+
+    /// Looks through all backward steps of a sequence.
+    pub fn look_back<F: Real>(
+        &mut self,
+        cell: &Cell,
+        of: &Adjoint,
+        steps: &[Vec<Value<F>>],
+        sequence: usize,
+    ) {
+        for (step, values) in steps.iter().enumerate() {
+            let found = adjoint(cell, of, values, (step, sequence), Some(self.whens));
+            let Some((node, told)) = found else { continue };
+            self.keep((step, steps.len()), node, || told);
+        }
+    }
+
+    /// What was found.
+    pub fn found(self) -> Option<NotFinite> {
+        self.found.map(|it| it.1)
     }
 }
 
@@ -122,26 +211,25 @@ pub(crate) fn look_again<F: Real>(
     let program =
         Program::new(graph, bound.step_shapes(), bound.env(), &mut |_, node| given.fixed(&node.op));
     let values = program.run(&mut |_, node| given.leaf(node, sequence, step, before));
-    let mut found = None;
-    look(&mut found, bound.cell(), &values, step, sequence);
-    found
+    let whens = bound.cell().reads_backward().then(|| plan::when(bound.cell()));
+    let (_, name, unit, value) = first_of(looked_at(bound.cell()), &values, whens.as_deref())?;
+    Some(NotFinite::at(format!("`{name}`"), value, (step, sequence, unit)))
 }
 
-/// The first adjoint that is not finite among the values of a backward step, called by the equation that it is of.
+/// The first adjoint that is not finite among the values of a backward step, called by the equation that it is of; with
+/// `whens`, the first of those that are computed before all others.
 pub(super) fn adjoint<F: Real>(
     cell: &Cell,
     adjoint: &Adjoint,
     values: &[Value<F>],
-    step: usize,
-    sequence: usize,
-) -> Option<NotFinite> {
-    let named = adjoint.values.iter().map(|(name, node)| (Some(name), *node));
+    (step, sequence): (usize, usize),
+    whens: Option<&[When]>,
+) -> Option<(NodeId, NotFinite)> {
+    let infinite: Wrong = |it| !it.is_finite();
+    let named = adjoint.values.iter().map(|(name, node)| (Some(name), *node, infinite));
     let roots = adjoint.carries.iter().chain(&adjoint.inputs).chain(&adjoint.params).flatten();
-    let all = named.chain(roots.map(|it| (None, *it)));
-    let mut found = all.filter_map(|(name, node)| {
-        Some((name, node, first(&values[node.idx()], |it| !it.is_finite())?))
-    });
-    let (name, node, (unit, value)) = found.next()?;
+    let all = named.chain(roots.map(|it| (None, *it, infinite)));
+    let (node, name, unit, value) = first_of(all, values, whens)?;
     // The declared name before it, as names come before what they are.
     let span = adjoint.graph.node(node).span;
     let before = cell.values.iter().filter(|it| {
@@ -152,8 +240,7 @@ pub(super) fn adjoint<F: Real>(
         (None, Some(name)) => format!("`{name}`"),
         (None, None) => "an adjoint".to_owned(),
     };
-    let place = Place { step: Some(step), sequence: Some(sequence), unit };
-    Some(NotFinite { name, value, place })
+    Some((node, NotFinite::at(name, value, (step, sequence, unit))))
 }
 
 /// How the leading axes of a gradient are to be read.

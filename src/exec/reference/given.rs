@@ -72,6 +72,16 @@ pub enum RunError {
         /// How many are allowed.
         limit: u64,
     },
+    /// A cell that cannot be run step by step.
+    #[error(
+        "cell `{cell}` has no single step: `{carry}` goes from the last step of a sequence to the first; run whole sequences"
+    )]
+    ReadsBackward {
+        /// The cell.
+        cell: Name,
+        /// A carried value of a layer that reads backward.
+        carry: Name,
+    },
     /// A derived graph that does not fit the sizes.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -95,6 +105,7 @@ impl RunError {
     pub fn code(&self) -> Code {
         match self {
             RunError::Data(_) | RunError::Bit { .. } => Code::DataDoesNotFit,
+            RunError::ReadsBackward { .. } => Code::ReadsBackward,
             RunError::Weights(_) => Code::WeightsDoNotFit,
             RunError::Index { .. } => Code::BadIndex,
             RunError::Lengths(_) => Code::BadLengths,

@@ -5,6 +5,7 @@
 //! checked before the first step.
 
 mod backward;
+mod both_ways;
 mod finite;
 mod given;
 mod tangent;
@@ -25,7 +26,8 @@ use super::arrays::{InitialState, Inputs, Params};
 use super::bind::Bound;
 use super::eval::{Program, Value};
 use super::masks::Masks;
-use crate::ir::{NodeId, Real};
+use crate::ir::{Leaf, NodeId, Op, Real};
+use crate::plan;
 use crate::text::Name;
 
 /// What one call runs.
@@ -56,7 +58,7 @@ pub struct Run<'a, F> {
     pub not_finite: Option<NotFinite>,
     pub(crate) given: Given<'a, F>,
     pub(crate) step: Program<'a, F>,
-    /// For each sequence, the carried values before each of its steps and after the last.
+    /// For each sequence, the carried values as each of its steps reads them, and after the last.
     pub(crate) past: Vec<Vec<Vec<Value<F>>>>,
 }
 
@@ -86,20 +88,29 @@ pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a
         given,
         step,
     };
+    let whens = cell.reads_backward().then(|| plan::when(cell));
+    let mut earliest = whens.as_deref().map(finite::Earliest::new);
     for sequence in 0..run.given.batch {
         let mut past = vec![run.given.starts(sequence)];
-        for time in 0..run.given.lengths[sequence] {
-            let values = run.values(sequence, time, &past[time]);
-            for (output, of) in run.outputs.iter_mut().zip(&cell.outputs) {
-                place(output, time, sequence, &values[of.node.idx()]);
+        if let Some(earliest) = &mut earliest {
+            let all = run.both_ways(sequence);
+            for (time, values) in all.values.iter().enumerate() {
+                run.place(&traced, time, sequence, values);
             }
-            for (trace, node) in run.traces.iter_mut().zip(&traced) {
-                place(trace, time, sequence, &values[node.idx()]);
+            earliest.look(cell, &all.values, sequence);
+            past = all.carried;
+        } else {
+            for time in 0..run.given.lengths[sequence] {
+                let values = run.values(sequence, time, &past[time]);
+                run.place(&traced, time, sequence, &values);
+                finite::look(&mut run.not_finite, cell, &values, time, sequence);
+                past.push(cell.carries.iter().map(|it| values[it.next.idx()].clone()).collect());
             }
-            finite::look(&mut run.not_finite, cell, &values, time, sequence);
-            past.push(cell.carries.iter().map(|it| values[it.next.idx()].clone()).collect());
         }
         run.past.push(past);
+    }
+    if let Some(earliest) = earliest {
+        run.not_finite = earliest.found();
     }
     for carry in 0..cell.carries.len() {
         let mut shape = vec![run.given.batch];
@@ -118,6 +129,29 @@ fn place<F: Real>(all: &mut ArrayD<F>, time: usize, sequence: usize, value: &Val
 }
 
 impl<F: Real> Run<'_, F> {
+    /// Puts what a step of a sequence gives into the results.
+    fn place(&mut self, traced: &[NodeId], time: usize, sequence: usize, values: &[Value<F>]) {
+        for (output, of) in self.outputs.iter_mut().zip(&self.given.bound.cell().outputs) {
+            place(output, time, sequence, &values[of.node.idx()]);
+        }
+        for (trace, node) in self.traces.iter_mut().zip(traced) {
+            place(trace, time, sequence, &values[node.idx()]);
+        }
+    }
+
+    /// All steps of a sequence of a cell that reads backward.
+    fn both_ways(&self, sequence: usize) -> both_ways::Steps<F> {
+        let bound = self.given.bound;
+        let carries = &bound.cell().carries;
+        let read = |op: &Op| if let Op::Leaf(Leaf::Carry(it)) = op { Some(*it) } else { None };
+        let nexts = carries.iter().map(|it| Some(it.next)).collect();
+        let flow = both_ways::Flow::new(carries, false, read, nexts, bound.carry_shapes());
+        let (length, starts) = (self.given.lengths[sequence], self.given.starts(sequence));
+        both_ways::steps(&self.step, &flow, length, &starts, &mut |time, node| {
+            self.given.leaf(node, sequence, time, &[])
+        })
+    }
+
     /// T, the number of steps of the longest possible sequence.
     pub fn steps(&self) -> usize {
         self.given.steps

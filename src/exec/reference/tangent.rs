@@ -6,6 +6,7 @@ use ndarray::{ArrayD, Axis, IxDyn};
 use super::super::arrays::{Direction, Tangents};
 use super::super::bind::shapes;
 use super::super::eval::{Program, Value, eval, zeros};
+use super::both_ways::{Flow, steps};
 use super::{Run, RunError};
 use crate::derive::Tangent;
 use crate::ir::{Leaf, Node, Op, Real, Source, Start};
@@ -74,35 +75,59 @@ pub fn tangent<F: Real>(
                 sum
             })
             .collect();
-        for (time, before) in past.iter().take(given.lengths[sequence]).enumerate() {
-            let values = run.values(sequence, time, before);
-            let step = program.run(&mut |_, node| {
-                if let Op::Leaf(Leaf::Forward(of)) = node.op {
-                    values[of.idx()].clone()
-                } else if let Op::Leaf(Leaf::Tangent(Source::Carry(carry))) = node.op {
-                    carried[carry].clone()
-                } else if let Op::Leaf(Leaf::Tangent(Source::Input(input))) = node.op {
-                    match (&direction.inputs[input], &given.inputs.feeds[input]) {
-                        (Some(array), Some(feed)) => {
-                            let now = feed.at(&cell.inputs[input], array.view(), time, sequence);
-                            now.to_owned().into_shared()
-                        }
-                        (Some(_), None) | (None, _) => zeros(&bound.input_shapes()[input]),
+        let leaf = |node: &Node, time: usize, values: &[Value<F>]| {
+            if let Op::Leaf(Leaf::Forward(of)) = node.op {
+                values[of.idx()].clone()
+            } else if let Op::Leaf(Leaf::Tangent(Source::Input(input))) = node.op {
+                match (&direction.inputs[input], &given.inputs.feeds[input]) {
+                    (Some(array), Some(feed)) => {
+                        let now = feed.at(&cell.inputs[input], array.view(), time, sequence);
+                        now.to_owned().into_shared()
                     }
-                } else {
-                    given.leaf(node, sequence, time, before)
+                    (Some(_), None) | (None, _) => zeros(&bound.input_shapes()[input]),
                 }
-            });
+            } else {
+                given.leaf(node, sequence, time, &past[time])
+            }
+        };
+        let length = given.lengths[sequence];
+        let mut place = |time: usize, step: &[Value<F>]| {
             for (all, root) in tangents.outputs.iter_mut().zip(&derived.outputs) {
                 super::place(all, time, sequence, &step[root.idx()]);
             }
-            carried = derived.carries.iter().map(|it| step[it.idx()].clone()).collect();
+        };
+        let values = (0..length).map(|time| run.values(sequence, time, &past[time]));
+        if cell.reads_backward() {
+            let values: Vec<Vec<Value<F>>> = values.collect();
+            let nexts = derived.carries.iter().map(|it| Some(*it)).collect();
+            let flow = Flow::new(&cell.carries, false, read, nexts, bound.carry_shapes());
+            let leaf = &mut |time: usize, node: &Node| leaf(node, time, &values[time]);
+            let mut all = steps(&program, &flow, length, &carried, leaf);
+            all.values.iter().enumerate().for_each(|(time, step)| place(time, step));
+            carried = std::mem::take(&mut all.carried[length]);
+        } else {
+            for (time, values) in values.enumerate() {
+                let step = program.run(&mut |_, node| match read(&node.op) {
+                    Some(carry) => carried[carry].clone(),
+                    None => leaf(node, time, &values),
+                });
+                place(time, &step);
+                carried = derived.carries.iter().map(|it| step[it.idx()].clone()).collect();
+            }
         }
         for (all, last) in tangents.states.iter_mut().zip(&carried) {
             all.index_axis_mut(Axis(0), sequence).assign(last);
         }
     }
     Ok(tangents)
+}
+
+/// The carried value whose tangent a leaf reads.
+fn read(op: &Op) -> Option<usize> {
+    match op {
+        Op::Leaf(Leaf::Tangent(Source::Carry(carry))) => Some(*carry),
+        _ => None,
+    }
 }
 
 fn check<F: Real>(run: &Run<'_, F>, direction: &Direction<F>) -> Result<(), RunError> {

@@ -44,7 +44,7 @@ impl<'a> Resolver<'_, 'a> {
     pub(super) fn layer(&mut self, names: &Names<'a>, id: LayerId) -> Layer<'a> {
         let LayerSource { def, decl, cell } = names.layers[id];
         let first = self.shared.sink.len();
-        let kinds = self.check_layer(names, decl, cell);
+        let kinds = self.check_layer(decl, cell);
         let shares = decl.shares.as_ref().and_then(|it| self.shares(names, decl, it));
         let sound = self.shared.sink.len() == first
             && cell.is_some_and(|it| !self.known.cells[it].recursive)
@@ -81,15 +81,9 @@ impl<'a> Resolver<'_, 'a> {
     /// Checks what names tell of a layer; gives what each argument is.
     fn check_layer(
         &mut self,
-        names: &Names<'a>,
         layer: &'a LayerDecl,
         cell: Option<CellId>,
     ) -> Vec<(ArgKind, Option<DefId>)> {
-        if let (Some(span), false) = (layer.backward, names.is_model()) {
-            let message = "`backward` belongs to models";
-            let help = "a cell is one step, and the steps after it are not known yet";
-            self.report(Diagnostic::new(Code::WrongPlace, span, message).help(help));
-        }
         let unknown = vec![(ArgKind::Error, None); layer.args.len()];
         let Some(cell) = cell else {
             if !self.known.may_hold(&layer.cell.name) {
@@ -107,6 +101,17 @@ impl<'a> Resolver<'_, 'a> {
                 .label(inner.ast.name.span, "declared here");
             self.report(fault);
             return unknown;
+        }
+        if let Some(other) = inner.layers.iter().find(|it| it.decl.backward.is_some()) {
+            let message = format!(
+                "`{}` has no single step, so it cannot be a layer: its layer `{}` reads `backward`",
+                layer.cell.name, other.decl.name.name
+            );
+            let span = other.decl.backward.unwrap_or(other.decl.name.span);
+            let fault = Diagnostic::new(Code::ReadsBackward, layer.cell.span, message)
+                .label(span, "declared here")
+                .help("write its layers in this cell");
+            self.report(fault);
         }
         let mut kinds = Vec::with_capacity(layer.args.len());
         let mut given: BTreeMap<&str, Span> = BTreeMap::new();

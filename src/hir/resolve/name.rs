@@ -9,6 +9,7 @@ use crate::hir::kind::DefKind;
 use crate::hir::references::Target;
 use crate::hir::tree::LocalKind;
 use crate::syntax::ast::{self, ExprKind, Ident, Path, Scope};
+use crate::syntax::print_path;
 use crate::text::Span;
 
 impl<'a> Resolver<'_, 'a> {
@@ -277,6 +278,15 @@ impl<'a> Resolver<'_, 'a> {
             DefKind::Input | DefKind::State | DefKind::Value(_) | DefKind::Feedback => {
                 self.pasts.push((def, span));
                 return Some(Past::Def(def));
+            }
+            DefKind::Layer(layer) if names.layers[layer].decl.backward.is_some() => {
+                let value = print_path(path);
+                let message = format!(
+                    "`prev {value}` could mean the step before or, as `{name}` reads `backward`, the one after"
+                );
+                Diagnostic::new(Code::ReadsBackward, span, message)
+                    .label(found.name.span, "declared here")
+                    .help(format!("for the step before, write `let v = {value}` and read `prev v`"))
             }
             // Which of its parts have a past is known when they are looked at.
             DefKind::Layer(_) => {

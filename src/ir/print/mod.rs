@@ -16,8 +16,8 @@ pub(crate) use layout::{Table, wrap};
 pub(crate) use text::{Level, Text};
 
 use super::{
-    Carry, Cell, Const, Graph, HyperKind, InputRole, Leaf, Mask, Move, NodeId, Op, Param, Scope,
-    Start, ValueKind,
+    Carry, Cell, Const, Graph, HyperKind, InputRole, Leaf, Mask, Move, NodeId, Op, Order, Param,
+    Scope, Start, ValueKind,
 };
 
 /// A constant expression.
@@ -185,13 +185,22 @@ fn carries(cell: &Cell, out: &mut String) {
             let text = format!("{begin} teacher {}", cell.inputs[teacher].name);
             wrap(out, &format!("  feedback {}: {kind} = ", carry.name), &text);
         } else if carry.is_state {
-            wrap(out, &format!("  state  {}: {kind} = ", carry.name), &begin);
+            let way = way(carry);
+            wrap(out, &format!("  state  {}: {kind} = ", carry.name), &format!("{begin}{way}"));
         } else {
             let next =
                 value_name(cell, carry.next).unwrap_or_else(|| step.operand(carry.next).text);
-            let text = format!("{begin}, then {next}");
+            let text = format!("{begin}, then {next}{}", way(carry));
             wrap(out, &format!("  past   {}: {kind} = ", prev(carry)), &text);
         }
+    }
+}
+
+/// What is said of a carried value that goes backward.
+fn way(carry: &Carry) -> &'static str {
+    match carry.order {
+        Order::Ascending => "",
+        Order::Descending => ", from the last step",
     }
 }
 

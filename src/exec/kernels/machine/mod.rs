@@ -22,7 +22,7 @@ pub use sums::{Columns, Gradient, Outer};
 
 use super::strip::Kind;
 use super::{Packed, Path, RowOp, Strip};
-use crate::ir::{Env, Op};
+use crate::ir::{Env, Op, Order};
 use crate::text::work;
 
 /// How many rows an instruction that has no loop over time takes at once, so that what one leaves for
@@ -193,13 +193,20 @@ impl RowCode {
 /// A part of a program.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Whether it goes step by step; else it takes all rows, a block at a time.
-    pub is_loop: bool,
+    /// Which way it goes step by step; else it takes all rows, a block at a time.
+    pub order: Option<Order>,
     /// Whether it takes the rows of the first step alone, for what is the same at all steps of a
     /// sequence.
     pub is_first: bool,
     /// What is done.
     pub code: Vec<Code>,
+}
+
+impl Part {
+    /// Whether it goes step by step.
+    pub fn is_loop(&self) -> bool {
+        self.order.is_some()
+    }
 }
 
 /// Which matrices a product multiplies with: how many numbers each term sums, and how many columns
@@ -229,8 +236,6 @@ pub struct Program {
     parts: Vec<Part>,
     /// For each part, what threads that share the units of a row must know.
     splits: Vec<split::Split>,
-    /// Whether steps go from the last to the first.
-    backward: bool,
 }
 
 impl Program {
@@ -240,7 +245,6 @@ impl Program {
         buffers: Vec<Buffer>,
         packs: Vec<PackSize>,
         parts: Vec<Part>,
-        backward: bool,
     ) -> Result<Program, Unsound> {
         for part in &parts {
             let checker = Checker { buffers: &buffers, packs: &packs, part };
@@ -254,7 +258,7 @@ impl Program {
             }
         }
         let splits = parts.iter().map(|it| split::Split::of(it, &packs)).collect();
-        Ok(Program { buffers, packs, parts, splits, backward })
+        Ok(Program { buffers, packs, parts, splits })
     }
 
     /// The buffers.

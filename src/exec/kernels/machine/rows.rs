@@ -2,11 +2,28 @@
 //!
 //! Sequences are sorted by length, the longest first. The rows of a value are packed: step t has a
 //! row for each sequence that is not over, one after the other, so that all steps together are rows
-//! without gaps, and every sequence costs what its steps cost. Carried values have in front of these
-//! a row for each sequence before its first step: the new value of a step is the old one of the next
-//! without being copied, in both directions.
+//! without gaps, and every sequence costs what its steps cost.
+//!
+//! A carried value has a row for each sequence at each place between its steps, before the first and
+//! after the last too: what a step leaves there the next one reads without a copy. Place t has a row
+//! for each sequence that is not over at step t, and then one for each that ended there. Of sequences
+//! of 3, 2 and 2 steps:
+//!
+//! ```text
+//!          place 0    place 1    place 2    place 3
+//! row      a b c      a b c      a  b c     a
+//! step 0   old        new
+//! step 1              old        new
+//! step 2                         old        new
+//! ```
+//!
+//! A loop from the first step to the last reads old rows and writes new ones, and its values start at
+//! place 0. One from the last step to the first reads new rows and writes old ones; its values start
+//! where each sequence ends, in the very rows that stand after those of the sequences that go on.
 
 use std::ops::Range;
+
+use crate::ir::Order;
 
 /// Which rows of a buffer a place means.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -15,12 +32,27 @@ pub enum Rows {
     Fixed,
     /// One for each row of all steps.
     Each,
-    /// A carried value before the step.
+    /// A carried value at the place before the step.
     Old,
-    /// A carried value after the step.
+    /// A carried value at the place after the step.
     New,
     /// Rows of the step, or of the block, that runs.
     Local,
+}
+
+impl Rows {
+    /// The rows of a carried value that a step reads, where its loop goes this way.
+    pub fn read(order: Order) -> Rows {
+        match order {
+            Order::Ascending => Rows::Old,
+            Order::Descending => Rows::New,
+        }
+    }
+
+    /// The rows that it writes.
+    pub fn written(order: Order) -> Rows {
+        Rows::read(order.reversed())
+    }
 }
 
 /// The rows of all steps.

@@ -10,6 +10,7 @@ use crate::exec::kernels::product::{PanelSet, RawResults, RawRows};
 use crate::exec::kernels::strip::{RawStream, RawStrip};
 use crate::exec::kernels::team::{Part as Share, Team};
 use crate::exec::kernels::{Packed, Path};
+use crate::ir::Order;
 
 /// How threads share a loop over time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -221,18 +222,20 @@ impl Shared<'_> {
                 }
                 return;
             }
-            if !part.is_loop {
+            let Some(order) = part.order else {
                 self.all_rows(at, share, own);
                 return;
-            }
+            };
             match self.sharing(at, parts) {
                 Sharing::Alone if number > 0 => {}
-                Sharing::Alone => self.steps(part, 0..self.packing.width(), own),
-                Sharing::Sequences => self.steps(part, self.sequences(number, parts), own),
+                Sharing::Alone => self.steps(part, order, 0..self.packing.width(), own),
+                Sharing::Sequences => {
+                    self.steps(part, order, self.sequences(number, parts), own);
+                }
                 Sharing::Units => {
                     let numbers = Numbers::Share { part: number, parts };
                     let waits = &self.program.splits[at].waits;
-                    for t in self.order() {
+                    for t in self.order(order) {
                         let window = self.packing.step(t, 0..self.packing.width());
                         for (code, waits) in part.code.iter().zip(waits) {
                             if *waits {
@@ -246,10 +249,13 @@ impl Shared<'_> {
         }
     }
 
-    /// The steps in the order of the pass.
-    fn order(&self) -> impl Iterator<Item = usize> {
-        let (steps, backward) = (self.packing.steps(), self.program.backward);
-        (0..steps).map(move |t| if backward { steps - 1 - t } else { t })
+    /// The steps in the order of a loop.
+    fn order(&self, order: Order) -> impl Iterator<Item = usize> {
+        let steps = self.packing.steps();
+        (0..steps).map(move |t| match order {
+            Order::Ascending => t,
+            Order::Descending => steps - 1 - t,
+        })
     }
 
     /// The positions of the sequences of a thread: of all steps about as many as any other has.
@@ -276,8 +282,8 @@ impl Shared<'_> {
     /// # Safety
     ///
     /// As for [`Shared::part`].
-    unsafe fn steps(&self, part: &Part, positions: Range<usize>, own: &mut Own) {
-        for t in self.order() {
+    unsafe fn steps(&self, part: &Part, order: Order, positions: Range<usize>, own: &mut Own) {
+        for t in self.order(order) {
             let window = self.packing.step(t, positions.clone());
             if window.count == 0 {
                 continue;

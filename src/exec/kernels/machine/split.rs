@@ -128,7 +128,7 @@ impl Split {
             old.extend(reads.iter().filter(other_rows).map(|it| it.place.buffer));
             new.extend(writes.iter().filter(other_rows).map(|it| it.place.buffer));
         }
-        let is_ordered = !part.is_loop && !new.is_disjoint(&old);
+        let is_ordered = !part.is_loop() && !new.is_disjoint(&old);
         let may_share = part.code.iter().all(|it| match it {
             Code::Product { unit, .. } => unit % 64 == 0,
             Code::Row(_) => false,

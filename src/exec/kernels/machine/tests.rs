@@ -36,20 +36,21 @@ fn from(place: Place, offset: usize) -> Place {
 fn taken(code: Code) -> [bool; 2] {
     [true, false].map(|is_loop| {
         let packs = vec![PackSize { depths: vec![4, 2], columns: 4 }];
-        let part = Part { is_loop, is_first: false, code: vec![code.clone()] };
-        Program::new(buffers(), packs, vec![part], false).is_ok()
+        let order = is_loop.then_some(Order::Ascending);
+        let part = Part { order, is_first: false, code: vec![code.clone()] };
+        Program::new(buffers(), packs, vec![part]).is_ok()
     })
 }
 
 #[test]
 fn an_instruction_at_fault_is_told_by_where_it_writes() {
-    let part = |code| Part { is_loop: true, is_first: false, code };
+    let part = |code| Part { order: Some(Order::Ascending), is_first: false, code };
     let good = Code::Copy { from: LENT, to: EACH, n: WIDTH };
     let bad = Code::Copy { from: LENT, to: LOCAL, n: WIDTH + 1 };
-    let fault = Program::new(buffers(), Vec::new(), vec![part(vec![good, bad])], false);
+    let fault = Program::new(buffers(), Vec::new(), vec![part(vec![good, bad])]);
     assert_eq!(fault.unwrap_err().target, Some(LOCAL));
     let both = [OLD, NEW].map(|to| Code::Copy { from: LENT, to, n: 1 });
-    let fault = Program::new(buffers(), Vec::new(), vec![part(both.to_vec())], false);
+    let fault = Program::new(buffers(), Vec::new(), vec![part(both.to_vec())]);
     assert_eq!(fault.unwrap_err().target, None);
 }
 
@@ -296,8 +297,8 @@ impl Loop {
             buffer(Extent::Carried, true),
         ];
         let packs = vec![PackSize { depths: vec![n], columns: n }];
-        let part = Part { is_loop: true, is_first: false, code: steps(n) };
-        Loop { program: Program::new(buffers, packs, vec![part], false).unwrap(), n }
+        let part = Part { order: Some(Order::Ascending), is_first: false, code: steps(n) };
+        Loop { program: Program::new(buffers, packs, vec![part]).unwrap(), n }
     }
 
     /// The carried rows of all steps.
@@ -371,7 +372,8 @@ fn threads_that_share_rows_wait_for_each_other() {
 #[test]
 fn threads_wait_before_whole_rows_are_read() {
     let packs = [PackSize { depths: vec![64], columns: 64 }];
-    let split = |code: Vec<Code>| Split::of(&Part { is_loop: true, is_first: false, code }, &packs);
+    let order = Some(Order::Ascending);
+    let split = |code: Vec<Code>| Split::of(&Part { order, is_first: false, code }, &packs);
     let strip = |streams: [Place; 3], outer: usize, inner: usize| {
         let stream = |place| Stream { place, outer: inner, kind: Kind::Each };
         Code::Strip { strip: sum(), outer, inner, streams: streams.map(stream).to_vec() }
@@ -408,10 +410,10 @@ fn threads_wait_before_whole_rows_are_read() {
 #[test]
 fn held_rows_are_there_before_they_are_read() {
     let copy = |from, to| Code::Copy { from, to, n: 4 };
-    let of = |is_loop, code: Vec<Code>| {
-        Split::of(&Part { is_loop, is_first: false, code }, &[]).is_ordered
+    let of = |order, code: Vec<Code>| {
+        Split::of(&Part { order, is_first: false, code }, &[]).is_ordered
     };
-    assert!(of(false, vec![copy(LENT, NEW), copy(OLD, EACH)]));
-    assert!(!of(false, vec![copy(LENT, NEW), copy(LENT, EACH)]));
-    assert!(!of(true, vec![copy(LENT, NEW), copy(OLD, EACH)]));
+    assert!(of(None, vec![copy(LENT, NEW), copy(OLD, EACH)]));
+    assert!(!of(None, vec![copy(LENT, NEW), copy(LENT, EACH)]));
+    assert!(!of(Some(Order::Ascending), vec![copy(LENT, NEW), copy(OLD, EACH)]));
 }
