@@ -49,6 +49,7 @@ impl Engine {
         batch: usize,
         once: &[ArrayViewD<'_, F>],
     ) -> Result<Stream<F>, RunError> {
+        RunError::check_steps(self.bound.cell())?;
         self.check_given(once, batch, true)?;
         let shapes = self.bound.input_shapes();
         let numbers = self.bound.step_count().saturating_add(1).saturating_mul(batch as u64);

@@ -115,6 +115,17 @@ impl RunError {
         }
     }
 
+    /// Refuses a cell that has no single step.
+    pub(crate) fn check_steps(cell: &Cell) -> Result<(), RunError> {
+        match cell.carries.iter().find(|it| !it.order.is_ascending()) {
+            None => Ok(()),
+            Some(it) => {
+                let (cell, carry) = (cell.name.clone(), it.name.clone());
+                Err(RunError::ReadsBackward { cell, carry })
+            }
+        }
+    }
+
     pub(crate) fn unknown_value(cell: &Cell, name: &Name) -> RunError {
         let mut known: Vec<String> = Vec::new();
         for value in &cell.values {
