@@ -431,7 +431,7 @@ impl Engine {
         state: &mut InitialState<F>,
         masks: &mut Masks<F>,
     ) -> Result<Vec<ArrayD<F>>, RunError> {
-        self.check_steps()?;
+        RunError::check_steps(self.bound.cell())?;
         let (outputs, states, steps) = {
             let mut run = self.run(params, inputs, state, masks, false)?;
             let steps = run.steps() as u64;

@@ -330,7 +330,7 @@ impl Checker<'_> {
 
     /// Whether two parts of rows may have numbers in common.
     fn overlap(&self, a: (&Place, usize), b: (&Place, usize)) -> bool {
-        overlap(self.part.is_loop, a, b)
+        overlap(self.part.is_loop(), a, b)
     }
 
     /// Whether every result and any other stream are the same or have nothing in common.
@@ -338,7 +338,7 @@ impl Checker<'_> {
         let mut sound = true;
         overlaps(streams, lens, &mut |a, b| {
             let (is_written, same) = (strip.writes(a) || strip.writes(b), streams[a] == streams[b]);
-            let rows = streams[a].place.rows == streams[b].place.rows || !self.part.is_loop;
+            let rows = streams[a].place.rows == streams[b].place.rows || !self.part.is_loop();
             sound &= !is_written || same || !rows;
         });
         sound

@@ -60,8 +60,8 @@ fn an_instruction_at_fault_is_told_by_where_it_writes() {
 fn the_first_rows_of_sequences_are_repeated() {
     let repeat = |place, n| Code::Repeat { place, n };
     let first = |code: Vec<Code>| {
-        let part = Part { is_loop: false, is_first: true, code };
-        Program::new(buffers(), Vec::new(), vec![part], false)
+        let part = Part { order: None, is_first: true, code };
+        Program::new(buffers(), Vec::new(), vec![part])
     };
     assert_eq!(taken(repeat(EACH, WIDTH)), [false; 2]);
     for (place, n) in [(LENT, 1), (OLD, 1), (LOCAL, 1), (EACH, WIDTH + 1), (from(EACH, 1), WIDTH)] {
@@ -410,9 +410,8 @@ fn threads_wait_before_whole_rows_are_read() {
 #[test]
 fn held_rows_are_there_before_they_are_read() {
     let copy = |from, to| Code::Copy { from, to, n: 4 };
-    let of = |order, code: Vec<Code>| {
-        Split::of(&Part { order, is_first: false, code }, &[]).is_ordered
-    };
+    let of =
+        |order, code: Vec<Code>| Split::of(&Part { order, is_first: false, code }, &[]).is_ordered;
     assert!(of(None, vec![copy(LENT, NEW), copy(OLD, EACH)]));
     assert!(!of(None, vec![copy(LENT, NEW), copy(LENT, EACH)]));
     assert!(!of(Some(Order::Ascending), vec![copy(LENT, NEW), copy(OLD, EACH)]));
