@@ -315,6 +315,36 @@ fn a_model_shows_what_it_is_trained_on() {
     snapshot("model", &diagram);
 }
 
+/// A layer that runs from the end of a sequence says so, closed and open: what it reads of its past is the next step's.
+#[test]
+fn a_backward_layer_reads_the_next_step() {
+    let text = "cell Unit { dims H input x: [H] state h: [H] h = tanh(x) + 0.5 * prev h output h }
+    cell Both {
+      dims H
+      input x: [H]
+      layer forth = Unit(x = x, H = H)
+      layer back = Unit(x = x, H = H) backward
+      output forth, back
+    }";
+    let source = rnnc::text::SourceFile::new("both.rnn", text);
+    let (tree, faults) = rnnc::syntax::parse(&source, rnnc::text::FileId(0));
+    assert!(faults.is_empty(), "{faults:?}");
+    let program = hir::Program::single(tree);
+    let tree = hir::resolve(&program);
+    for is_open in [false, true] {
+        let open = |_: &str| is_open;
+        let library = Library { tree: &tree, cells: Vec::new(), open: &open, range: &|_| None };
+        let cell = library.cell("Both").unwrap();
+        let diagram = graph::equations::diagram(&graph::read::sketch(&library, cell, None));
+        let picture = shown("both", &diagram);
+        let text = svg(&diagram, &picture, Theme::Light, true);
+        let dot = graph::dot::dot(&diagram);
+        assert!(dot.contains("forth = Unit\"") && dot.contains("back = Unit, backward\""), "{dot}");
+        assert_eq!(text.matches(">t+1<").count(), 1, "{text}");
+        assert_eq!(text.matches(">t−1<").count(), 1, "{text}");
+    }
+}
+
 /// The straight path of the memory survives backward; the hidden state has none.
 #[test]
 fn a_straight_path_is_straight_backward_too() {

@@ -149,6 +149,8 @@ pub struct Node {
     pub is_ordered: bool,
     /// The names of its results; one without a name unless it is a layer.
     pub ports: Vec<String>,
+    /// Whether it is a layer that runs from the end of a sequence.
+    pub is_reversed: bool,
     /// The rail that it stands on.
     pub rail: Option<usize>,
     /// Where it is written.
@@ -168,6 +170,7 @@ impl Node {
             note: String::new(),
             reads: Vec::new(),
             is_ordered: false,
+            is_reversed: false,
             ports: vec![String::new()],
             rail: None,
             span: None,

@@ -157,9 +157,9 @@ impl Builder<'_> {
             (Pin::Input, _) if given.per_sequence => String::new(),
             (Pin::Old(steps), false) => match steps[..] {
                 [first, .., last] if last - first == steps.len() as u32 - 1 && steps.len() > 2 => {
-                    format!("t−{first} … t−{last}")
+                    format!("{} … {}", self.sketch.step(first), self.sketch.step(last))
                 }
-                [..] => steps.iter().map(|it| format!("t−{it}")).collect::<Vec<_>>().join(", "),
+                [..] => steps.iter().map(|it| self.sketch.step(*it)).collect::<Vec<_>>().join(", "),
             },
             (Pin::Feedback, false) => "t−1".to_owned(),
             (_, false) => "t".to_owned(),
@@ -305,14 +305,15 @@ impl Builder<'_> {
             diagram(&inner)
         });
         let times = if layer.count > 1 { format!(" × {}", layer.count) } else { String::new() };
+        let way = if layer.is_reversed { ", backward" } else { "" };
         let mut node = Node::new(match &inner {
             Some(inner) => Kind::Frame(Box::new(inner.clone())),
             None => Kind::Layer(layer.states.clone()),
         });
         node.name = Some(layer.name.clone());
         node.function = Some(layer.cell.clone());
-        node.head =
-            text::name(&layer.name, "").then(&Rich::plain(format!("{times} = {}", layer.cell)));
+        node.head = text::name(&layer.name, "")
+            .then(&Rich::plain(format!("{times} = {}{way}", layer.cell)));
         node.lines = vec![Rich::plain(layer.parameters.as_str())];
         node.ports = layer.ports.clone();
         node.note = layer.note.clone();
@@ -320,9 +321,11 @@ impl Builder<'_> {
         if node.ports.is_empty() {
             node.ports.push(String::new());
         }
+        node.is_reversed = layer.is_reversed;
+        let old = if layer.is_reversed { "t+1" } else { "t−1" };
         for (name, is_old, id) in &layer.args {
             let source = self.build(*id);
-            let label = text::name(name, if *is_old { "t−1" } else { "" });
+            let label = text::name(name, if *is_old { old } else { "" });
             let to = match &inner {
                 None => Some(node.lines.len() - 1),
                 Some(inner) => inner.nodes.iter().position(|it| match &it.kind {

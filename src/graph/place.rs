@@ -130,7 +130,8 @@ fn under(node: &Node) -> String {
 
 /// The rows of a closed layer: what enters and what leaves.
 fn rows(node: &Node, states: &[String]) -> (Vec<Rich>, Vec<Rich>) {
-    let old = states.iter().map(|it| super::text::name(it, "t−1"));
+    let before = if node.is_reversed { "t+1" } else { "t−1" };
+    let old = states.iter().map(|it| super::text::name(it, before));
     let new = states.iter().map(|it| super::text::name(it, "t"));
     let given = node.reads.iter().map(|it| {
         let name = it.to.and_then(|at| node.lines.get(at + 1)).cloned();

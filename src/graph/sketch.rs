@@ -156,6 +156,8 @@ pub struct Layer {
     pub args: Vec<(String, bool, ExprId)>,
     /// The names of its values that are read.
     pub ports: Vec<String>,
+    /// Whether it runs from the end of a sequence.
+    pub is_reversed: bool,
     /// How many parameters, as text.
     pub parameters: String,
     /// Its states that are carried.
@@ -223,11 +225,18 @@ pub struct Sketch {
     pub gradients: Vec<(String, ExprId)>,
     /// Whether it is a backward step.
     pub is_backward: bool,
+    /// Whether it runs from the end of a sequence, so that an old value is that of the next step.
+    pub is_reversed: bool,
     /// The equations in words.
     pub words: Vec<String>,
 }
 
 impl Sketch {
+    /// The step that an old value belongs to: `t−1`, or `t+1` where time runs from the end.
+    pub fn step(&self, back: u32) -> String {
+        format!("t{}{back}", if self.is_reversed { "+" } else { "−" })
+    }
+
     /// Adds an expression.
     pub fn push(&mut self, expr: Expr, source: impl Into<String>) -> ExprId {
         self.exprs.push(expr);

@@ -51,7 +51,9 @@ impl Builder<'_> {
             Value::Pin(pin, back) => {
                 let given = &self.sketch.given[*pin];
                 let step = match &given.pin {
-                    Pin::Old(_) | Pin::Feedback if !self.sketch.is_backward => format!("t−{back}"),
+                    Pin::Old(_) | Pin::Feedback if !self.sketch.is_backward => {
+                        self.sketch.step(*back)
+                    }
                     _ => String::new(),
                 };
                 text::name(&given.name, &step)

@@ -2,11 +2,11 @@
 //!
 //! The crate draws in light colours; a style sheet behind the root gives each of them its dark one where the page is dark.
 
-use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::graph::svg::escaped;
+use crate::graph::text::width;
 
 const WIDTH: u32 = 760;
 const FONT: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
@@ -135,22 +135,8 @@ pub fn svg(panels: &[Panel]) -> Result<String, String> {
             rest = below;
             match panel {
                 Panel::Curves { title, across, up, axis, curves } => {
-                    let area = titled(&area, title)?;
-                    let all = || curves.iter().flat_map(|it| &it.points);
-                    let x = padded(bounds(all().map(|it| it.0)), 0.0);
-                    let y = bounds(all().map(|it| it.1));
-                    let mut chart = ChartBuilder::on(&area);
-                    chart.margin(10).x_label_area_size(40).y_label_area_size(72);
-                    match axis {
-                        Axis::Linear => {
-                            let y = padded(y, 0.05);
-                            lines(chart.build_cartesian_2d(x, y)?, [across, up], curves)?;
-                        }
-                        Axis::Logarithmic => {
-                            let y = (y.0 / 1.5..y.1 * 1.5).log_scale();
-                            lines(chart.build_cartesian_2d(x, y)?, [across, up], curves)?;
-                        }
-                    }
+                    let area = legend(&titled(&area, title)?, curves)?;
+                    lines(&area, [across, up], *axis, curves)?;
                 }
                 Panel::Map(it) => map(&titled(&area, &it.title)?, it)?,
             }
@@ -182,18 +168,56 @@ fn padded((low, high): (f64, f64), room: f64) -> std::ops::Range<f64> {
     low - room..high + room
 }
 
-fn lines<'a, Y>(
-    mut chart: ChartContext<
-        'a,
-        SVGBackend<'a>,
-        Cartesian2d<plotters::coord::types::RangedCoordf64, Y>,
-    >,
+/// How a curve is drawn: a colour that comes again is dashed.
+fn look(curve: &Curve) -> (ShapeStyle, bool) {
+    let (colour, _) = LINES[curve.colour % LINES.len()];
+    (colour.stroke_width(2), curve.is_dashed || curve.colour >= LINES.len())
+}
+
+/// Says what curves are called, in rows above them, and returns what is left.
+fn legend<'a>(area: &Area<'a>, curves: &[Curve]) -> Result<Area<'a>, Fault> {
+    let mut places = Vec::new();
+    let (mut x, mut y) = (16, 0);
+    for curve in curves {
+        let wide = 30 + width(&curve.label, 12) + 18;
+        if x > 16 && x + wide > WIDTH as i32 {
+            (x, y) = (16, y + 18);
+        }
+        places.push((x, y));
+        x += wide;
+    }
+    let (head, rest) = area.split_vertically(y + 18);
+    for (curve, (x, y)) in curves.iter().zip(places) {
+        let (style, is_dashed) = look(curve);
+        let ends: &[(i32, i32)] = if is_dashed { &[(0, 6), (9, 15), (18, 24)] } else { &[(0, 24)] };
+        for (from, to) in ends {
+            head.draw(&PathElement::new(vec![(x + from, y + 8), (x + to, y + 8)], style))?;
+        }
+        head.draw(&Text::new(curve.label.clone(), (x + 30, y + 2), font(12)))?;
+    }
+    Ok(rest)
+}
+
+fn lines(
+    area: &Area<'_>,
     [across, up]: [&str; 2],
+    axis: Axis,
     curves: &[Curve],
-) -> Result<(), Fault>
-where
-    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
-{
+) -> Result<(), Fault> {
+    // On a logarithmic axis the logarithms are drawn, and powers written beside them.
+    let height = |it: f64| match axis {
+        Axis::Linear => it,
+        Axis::Logarithmic => it.log10(),
+    };
+    let all = || curves.iter().flat_map(|it| &it.points);
+    let x = padded(bounds(all().map(|it| it.0)), 0.0);
+    let y = padded(bounds(all().map(|it| height(it.1))), 0.05);
+    let near = (y.end - y.start) * 1e-9;
+    let mut chart = ChartBuilder::on(area)
+        .margin(10)
+        .x_label_area_size(40)
+        .y_label_area_size(72)
+        .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .axis_style(INK.0)
@@ -204,34 +228,25 @@ where
         .x_desc(across)
         .y_desc(up)
         .x_label_formatter(&|it| number(*it))
-        .y_label_formatter(&|it| number(*it))
+        .y_label_formatter(&|it| match axis {
+            // Sums of ticks miss 0 by a rounding.
+            Axis::Linear => number(if it.abs() < near { 0.0 } else { *it }),
+            Axis::Logarithmic => number(10f64.powf(*it)),
+        })
         .draw()?;
     for curve in curves {
-        let style = LINES[curve.colour % LINES.len()].0.stroke_width(2);
-        // A colour that comes again is dashed.
-        let is_dashed = curve.is_dashed || curve.colour >= LINES.len();
-        let mut is_first = true;
-        for part in curve.points.split(|it| !it.1.is_finite()).filter(|it| !it.is_empty()) {
+        let (style, is_dashed) = look(curve);
+        let points: Vec<(f64, f64)> = curve.points.iter().map(|it| (it.0, height(it.1))).collect();
+        for part in points.split(|it| !it.1.is_finite()).filter(|it| !it.is_empty()) {
             let points = part.iter().copied();
-            let series = match (part, is_dashed) {
+            match (part, is_dashed) {
                 ([one], _) => chart.draw_series([Circle::new(*one, 2, style.filled())])?,
                 (_, true) => chart.draw_series(DashedLineSeries::new(points, 6, 4, style))?,
                 (_, false) => chart.draw_series(LineSeries::new(points, style))?,
             };
-            if std::mem::take(&mut is_first) {
-                series.label(curve.label.as_str()).legend(move |(x, y)| match is_dashed {
-                    true => PathElement::new(vec![(x, y), (x + 7, y)], style),
-                    false => PathElement::new(vec![(x, y), (x + 20, y)], style),
-                });
-            }
         }
     }
-    chart
-        .configure_series_labels()
-        .background_style(GROUND.0)
-        .border_style(GRID.0)
-        .label_font(font(12))
-        .draw()
+    Ok(())
 }
 
 /// A heat map, and beside it what its colours mean.
@@ -276,14 +291,12 @@ fn map(area: &Area<'_>, map: &Map) -> Result<(), Fault> {
             start = end;
         }
     }
-    let (wide, high_px) = right.dim_in_pixel();
-    let (top, bottom) = (12, high_px as i32 - 52);
+    let (top, bottom) = (12, right.dim_in_pixel().1 as i32 - 52);
     let at = |level: usize| bottom - (bottom - top) * level as i32 / LEVELS as i32;
     for (level, colour) in SCALE.iter().enumerate() {
         right.draw(&Rectangle::new([(4, at(level + 1)), (20, at(level))], colour.filled()))?;
     }
     let place = |v: VPos| font(12).pos(Pos::new(HPos::Left, v));
-    debug_assert!(wide > 60);
     right.draw(&Text::new(number(high), (26, top), place(VPos::Top)))?;
     right.draw(&Text::new(number(low), (26, bottom), place(VPos::Bottom)))
 }
@@ -291,7 +304,7 @@ fn map(area: &Area<'_>, map: &Map) -> Result<(), Fault> {
 /// A number at an axis, as short as it can be.
 fn number(value: f64) -> String {
     let size = value.abs();
-    if size < 1e-12 && size > 0.0 || (size != 0.0 && !(1e-3..1e6).contains(&size)) {
+    if size != 0.0 && !(9.99e-4..1e6).contains(&size) {
         return format!("{value:.0e}");
     }
     let text = format!("{value:.3}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Reader, doc, read};
-use crate::graph::sketch::{Expr as Drawn, Layer, Value};
+use crate::graph::sketch::{Expr as Drawn, Layer, Sketch, Value};
 use crate::graph::text;
 use crate::hir::{ArgKind, CellId, DefId, DefKind, Expr, LayerId, Output, Part, Tree};
 use crate::text::id::Id;
@@ -27,6 +27,7 @@ impl Reader<'_> {
             |name: &str| it.args.iter().any(|it| it.ast.prev && *it.ast.name.name == *name);
         let states = self.names_of(it.cell, |it| it == DefKind::State);
         let states: Vec<String> = states.into_iter().filter(|it| !is_given(it)).collect();
+        let is_reversed = it.decl.backward.is_some();
         let mut all = Vec::new();
         for unit in 0..if opens { count } else { 1 } {
             let indexed = if opens && it.count.is_some() {
@@ -38,7 +39,8 @@ impl Reader<'_> {
                 let numbers: BTreeMap<DefId, i64> =
                     (it.args.iter()).filter_map(|it| it.def.zip(self.number(&it.value))).collect();
                 let checked = self.library.checked(cell);
-                Box::new(read(self.library, cell, checked, &format!("{full}."), &numbers))
+                let inner = read(self.library, cell, checked, &format!("{full}."), &numbers);
+                Box::new(Sketch { is_reversed, ..inner })
             });
             all.push(self.sketch.layers.len());
             self.sketch.layers.push(Layer {
@@ -47,6 +49,7 @@ impl Reader<'_> {
                 cell: it.decl.cell.name.to_string(),
                 args: Vec::new(),
                 ports: Vec::new(),
+                is_reversed,
                 parameters: parameters.clone(),
                 states: states.clone(),
                 inner,
