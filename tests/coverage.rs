@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use rnnc::check;
 use rnnc::ir::{
-    Along, Cell, Gradient, Graph, Indexed, Leaf, Literal, Move, Op, Pointwise, pointwise,
+    Along, Cell, Choice, Gradient, Graph, Indexed, Leaf, Literal, Move, Op, Pointwise, pointwise,
 };
 use rnnc::{Spec, derive};
 
@@ -71,6 +71,8 @@ operators! {
     Op::Move(Move::Place(_)) => "place",
     Op::Indexed(Indexed::Lookup) => "lookup",
     Op::Indexed(Indexed::Scatter) => "scatter",
+    Op::Choice(Choice::ArgMax) => "argmax",
+    Op::Choice(Choice::Sample) => "sample",
     Op::Gradient(Gradient::Guard) => "guard",
     Op::Gradient(Gradient::Declared) => "declared",
     Op::Gradient(Gradient::StopGrad) => "stop_grad",
@@ -133,6 +135,10 @@ const LAYERS: &[&str] = &[
     ".y",
 ];
 
+/// What only models have.
+const CHOICES: &str = "model M { dims V  feedback c, d: index[V] = 0  param T: [V, V]
+    c = argmax(T[prev d])  d = sample(T[prev c]) }";
+
 #[test]
 fn random_cells_have_every_operator_and_every_function() {
     let mut operators = Count::of(OPERATORS.iter().copied());
@@ -158,6 +164,10 @@ fn random_cells_have_every_operator_and_every_function() {
         for way in LAYERS.iter().copied().filter(|it| text.contains(it)) {
             layers.met(way);
         }
+    }
+    for node in graphs(Spec::parse(CHOICES).unwrap().main().unwrap()).iter().flat_map(Graph::nodes)
+    {
+        operators.met(operator(&node.op));
     }
     for (what, count) in
         [("operators", operators), ("rows", rows), ("functions", functions), ("layers", layers)]

@@ -75,6 +75,7 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
         start: Graph::default(),
         outputs: vec![Output { name: "y".into(), node }],
         losses: Vec::new(),
+        is_model: false,
         values: Vec::new(),
         shared: Vec::new(),
         layouts: Vec::new(),

@@ -7,7 +7,7 @@ use super::declared::Declared;
 use super::equation;
 use super::layer::{Of, Splice};
 use super::lower::{Carried, Lower, Past, Phase, Scope, Value, time_name};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::hir::{self, DefId, DefKind, Kind};
 use crate::ir::{Carry, Const, Graph, Input, Leaf, Node, NodeId, Op, Order, Shape, Start};
 use crate::syntax::ast::Role;
@@ -251,6 +251,7 @@ fn start_of(start: &mut Lower<'_, '_>, names: &Declared<'_>, state: DefId) -> Op
     let shape = names.shape(state)?;
     let name = names.def(state).name;
     match names.cell.group(state).and_then(|it| it.value.as_ref()) {
+        Some(expr) if names.below(state).is_some() => index_start(start, names, state, expr),
         Some(expr) => {
             let value = start.expr(expr, &Scope::CELL);
             let what = format!("the start of `{}`", name.name);
@@ -261,6 +262,29 @@ fn start_of(start: &mut Lower<'_, '_>, names: &Declared<'_>, state: DefId) -> Op
             Some(start.fill(scalar, shape, name.span))
         }
     }
+}
+
+/// The start of an index: a whole number below its dim, as far as that is known here.
+fn index_start(
+    start: &mut Lower<'_, '_>,
+    names: &Declared<'_>,
+    state: DefId,
+    expr: &hir::Expr<'_>,
+) -> Option<NodeId> {
+    let (name, below) = (names.def(state).name, names.below(state)?);
+    let what = format!("the start of `{}`", name.name);
+    let constant = start.constant_expr(expr, &Scope::CELL, &what)?;
+    if let Some(number) = start.value_of(&constant) {
+        let most = below.as_number().map_or(f64::INFINITY, |it| it as f64);
+        if number.fract() != 0.0 || !(0.0..most).contains(&number) {
+            let number = super::show::number(number);
+            let message = format!("{what} is a whole number in 0..{below}, not {number}");
+            let fault = Diagnostic::new(Code::BadFeedback, expr.span(), message);
+            start.sink.push(fault.label(name.span, "declared here"));
+            return None;
+        }
+    }
+    Some(start.node(&Value::Constant(constant, 1), expr.span()))
 }
 
 /// The graph with its past carries renumbered to their places.

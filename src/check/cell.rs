@@ -9,7 +9,7 @@ use super::hypers::{self, Settings};
 use super::inits;
 use super::layer::{self, Element, Given, Inner, Of, Ready, Splice, Store};
 use super::layout;
-use super::lower::{Carried, Lower, Phase, Scope};
+use super::lower::{Carried, Compared, Lower, Phase, Scope};
 use super::masks;
 use super::pieces::{self, Pieces};
 use super::shapes;
@@ -17,7 +17,8 @@ use super::show;
 use super::types::Recorder;
 use crate::diag::{self, Applicability, Code, Diagnostic};
 use crate::hir::{CellId, DefKind, EquationId, Tree};
-use crate::ir::{self, Const, Init, Input, InputRole, Loss, Output, Param};
+use crate::ir::{self, Const, Init, Input, InputRole, Loss, NamedValue, Output, Param, Term};
+use crate::text::Name;
 use crate::text::id::Id;
 use crate::text::order;
 
@@ -52,6 +53,7 @@ pub(super) fn check(
     }
     let outputs = cell.outputs.iter().filter_map(|it| pieces::output(&mut step, &names, it));
     let outputs: Vec<(Output, Of)> = outputs.collect();
+    teachers(&names, sink);
     let losses = losses(&mut step, &names);
     let inputs = inputs(&names, &hypers, sink);
     let params = params(&step, &names, &hypers, sink);
@@ -66,6 +68,7 @@ pub(super) fn check(
     let mut masks = masks::lower(&names, &hypers, sink);
     masks_of_layers(&step, &names, &mut masks);
     let pieces = pieces::of_cell(&mut step, &names, &inputs);
+    let compared = std::mem::take(&mut step.compared);
     step.note_defs();
     let mut fixed = std::mem::take(&mut step.fixed);
     fixed.extend(fixed_by_layers);
@@ -85,8 +88,12 @@ pub(super) fn check(
         dim.fixed = fixed.contains(&dim.name);
     }
     let doc = cell.ast.doc.as_ref().map(|it| it.lines.clone()).unwrap_or_default();
+    let mut values = pieces.values();
+    let terms = terms(&compared, &names, &mut values);
+    let losses = losses.into_iter().map(|it| Loss { terms: terms.clone(), ..it }).collect();
     let mut checked = ir::Cell {
         name: cell.name().clone(),
+        is_model: cell.is_model(),
         doc,
         shared: shared(&names, &params),
         layouts,
@@ -99,7 +106,7 @@ pub(super) fn check(
         start,
         outputs: outputs.into_iter().map(|it| it.0).collect(),
         losses,
-        values: pieces.values(),
+        values,
         dims: names.dims.free,
         derived: names.dims.derived,
     };
@@ -166,7 +173,7 @@ fn cycle_fault(names: &Declared<'_>, cycle: &[usize]) -> Diagnostic {
     fault
 }
 
-/// The losses of a model, each a number per step: one with a name is called so.
+/// The loss of a model, a number per step. Others were reported.
 fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
     let mut losses = Vec::new();
     for loss in &names.cell.losses {
@@ -175,18 +182,55 @@ fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
         let Some(shape) = step.number_shape(&value, &loss.value) else { continue };
         if shape.rank() > 0 {
             let message = format!("a loss is a number per step, this one has shape `{shape}`");
-            let fault = Diagnostic::new(Code::DeclaredShape, span, message);
+            let fault = Diagnostic::new(Code::BadLoss, span, message);
             step.sink.push(fault.help("take the `mean` or the `sum` over its axes"));
             continue;
         }
-        let name = match loss.value.bare().def() {
-            Some(def) => names.def(def).name.name.clone(),
-            None => "loss".into(),
-        };
         let node = step.node(&value, span);
-        losses.push(Loss { name, node, at_last: loss.at_last, span });
+        losses.push(Loss { node, at_last: loss.at_last, terms: Vec::new(), span });
     }
     losses
+}
+
+/// What the loss compares, by names: a value that has none is called by its target.
+fn terms(compared: &[Compared], names: &Declared<'_>, values: &mut Vec<NamedValue>) -> Vec<Term> {
+    let mut terms = Vec::with_capacity(compared.len());
+    for it in compared {
+        let (target, span) =
+            (names.def(it.target).name.name.clone(), names.def(it.target).name.span);
+        let known = values.iter().find(|value| value.node == it.predicted);
+        let predicted = known.map(|it| it.name.clone()).unwrap_or_else(|| {
+            let first = format!("predicted.{target}");
+            let others = (2..).map(|it| format!("{first}.{it}"));
+            let free = |name: &String| values.iter().all(|it| *it.name != **name);
+            let name = std::iter::once(first.clone()).chain(others).find(free).unwrap_or_default();
+            let (name, kind) = (Name::from(name), ir::ValueKind::Let);
+            values.push(NamedValue { name: name.clone(), kind, node: it.predicted, span });
+            name
+        });
+        terms.push(Term { of: it.of, target, predicted });
+    }
+    terms
+}
+
+/// Reports teachers that are not of the type of what they teach.
+fn teachers(names: &Declared<'_>, sink: &mut Vec<Diagnostic>) {
+    for (id, def) in names.cell.defs_of(|it| it == DefKind::Feedback) {
+        let Some(group) = names.cell.group(id) else { continue };
+        let (Some(teacher), Some(written)) = (group.teacher, &group.ast.teacher) else { continue };
+        let (Some(own), Some(other)) = (names.type_text(id), names.type_text(teacher)) else {
+            continue;
+        };
+        if own != other {
+            let (name, target) = (&def.name.name, &names.def(teacher).name.name);
+            let message = format!("`{name}` is {own}, its teacher `{target}` is {other}");
+            let fault = Diagnostic::new(Code::BadTeacher, written.span, message)
+                .label(def.name.span, "declared here")
+                .label(names.def(teacher).name.span, "declared here")
+                .help("a feedback and its teacher have one type, with the same axes");
+            sink.push(fault);
+        }
+    }
 }
 
 fn inputs(names: &Declared<'_>, hypers: &Hypers, sink: &mut Vec<Diagnostic>) -> Vec<Input> {
@@ -217,6 +261,12 @@ fn inputs(names: &Declared<'_>, hypers: &Hypers, sink: &mut Vec<Diagnostic>) -> 
         inputs.push(Input { name, shape, index, default, per_sequence, role, span });
     }
     sink.append(&mut lower.sink);
+    for def in names.sampled() {
+        let (name, span) = (names.draw_name(def), names.def(def).name.span);
+        let (shape, role) = (ir::Shape::scalar(), InputRole::Draw);
+        let (index, default, per_sequence) = (None, None, false);
+        inputs.push(Input { name, shape, index, default, per_sequence, role, span });
+    }
     inputs
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::dims::{self, Dims};
 use super::layer::Ready;
+use super::lower;
 use super::types::Recorder;
 use crate::diag::Diagnostic;
 use crate::hir::{
-    self, Callee, CellId, Def, DefId, DefKind, Expr, Kind, LayerId, Tree, Type, builtin,
+    self, Callee, CellId, Def, DefId, DefKind, Expr, Kind, LayerId, Right, Tree, Type, builtin,
 };
-use crate::ir::{Dim, Shape};
+use crate::ir::{Choice, Dim, Shape};
 use crate::text::Name;
 use crate::text::id::IdVec;
 
@@ -128,8 +129,38 @@ impl<'a> Declared<'a> {
         self.below[def].as_ref()
     }
 
+    /// How the type of a definition is written.
+    pub fn type_text(&self, def: DefId) -> Option<String> {
+        match self.below(def) {
+            Some(below) => Some(format!("`index[{below}]`")),
+            None => self.shape(def).map(|it| format!("`{it}`")),
+        }
+    }
+
     pub fn slot(&self, def: DefId) -> usize {
         self.slots[def]
+    }
+
+    /// The position, among the inputs, of the number by which a definition samples.
+    pub fn draw(&self, def: DefId) -> Option<usize> {
+        let first = self.count(DefKind::is_given);
+        Some(first + self.sampled().position(|it| it == def)?)
+    }
+
+    /// What that input is called.
+    pub fn draw_name(&self, def: DefId) -> Name {
+        format!("{}.draw", self.def(def).name.name).into()
+    }
+
+    /// The definitions that are sampled, in the order of the source.
+    pub fn sampled(&self) -> impl Iterator<Item = DefId> {
+        self.cell.equations.ids().filter_map(|id| match self.cell.right(id) {
+            Right::Expr(expr) => match lower::choice(expr)? {
+                (Choice::Sample, _) => self.cell.equations[id].targets.first().copied(),
+                (Choice::ArgMax, _) => None,
+            },
+            Right::Fold(_) | Right::Layer(_) | Right::Error => None,
+        })
     }
 
     pub fn ready(&self, layer: LayerId) -> Option<&Ready<'a>> {

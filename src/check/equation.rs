@@ -1,7 +1,7 @@
 //! One equation: its right side becomes nodes, which get the names that it defines.
 
 use super::declared::Declared;
-use super::lower::{Lower, Scope, Value};
+use super::lower::{Lower, Scope, Value, choice};
 use super::show;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::{self, DefId, DefKind, EquationId, Expr, Kind, Past, Right};
@@ -14,7 +14,10 @@ pub(super) fn lower(lower: &mut Lower<'_, '_>, names: &Declared<'_>, id: Equatio
     let targets = &names.cell.equations[id].targets;
     match names.cell.right(id) {
         Right::Expr(expr) => {
-            let value = lower.expr(expr, &Scope::CELL);
+            let value = match choice(expr) {
+                Some((choice, call)) => lower.choose(choice, expr.bare(), call, targets[0]),
+                None => lower.expr(expr, &Scope::CELL),
+            };
             keep(lower, names, expr, targets[0], value);
         }
         Right::Fold(fold) => {
@@ -64,13 +67,47 @@ fn keep(
             }
             Value::Node(lower.node(&value, span))
         }
+        (DefKind::Feedback, value) => match index_of_feedback(names, expr, target, value) {
+            Ok(value) => value,
+            Err(fault) => {
+                lower.sink.push(*fault);
+                return;
+            }
+        },
         (_, value @ Value::Index(..)) => value,
         (_, value) => Value::Node(lower.node(&value, span)),
     };
-    if let Value::Node(node) = &value {
+    let chosen = matches!(value, Value::Index(..)) && choice(expr).is_some();
+    if let (Value::Node(node), _) | (Value::Index(node, _), true) = (&value, chosen) {
         lower.graph.set_name(*node, name.clone());
     }
     lower.set_value(target, value);
+}
+
+/// What an index that is fed back is: a choice below the dim that it is declared with.
+fn index_of_feedback(
+    names: &Declared<'_>,
+    expr: &Expr<'_>,
+    target: DefId,
+    value: Value,
+) -> Result<Value, Box<Diagnostic>> {
+    let (def, span) = (names.def(target), expr.span());
+    let (name, declared) = (&def.name.name, names.below(target));
+    let fault = match (&value, declared) {
+        (Value::Index(_, below), Some(declared)) if choice(expr).is_some() && below == declared => {
+            return Ok(value);
+        }
+        (Value::Index(_, below), Some(declared)) if choice(expr).is_some() => {
+            let message = format!("`{name}` is below `{declared}`, this chooses among `{below}`");
+            Diagnostic::new(Code::BadFeedback, span, message)
+        }
+        (_, _) => {
+            let message = format!("`{name}` is an index, which is chosen: by `sample` or `argmax`");
+            Diagnostic::new(Code::BadFeedback, span, message)
+                .help(format!("write `{name} = sample(logits)` or `{name} = argmax(logits)`"))
+        }
+    };
+    Err(Box::new(fault.label(def.name.span, "declared here")))
 }
 
 /// The first `W * x` of a matrix and a vector that `W @ x` would multiply: the place of the sign, and both operands.

@@ -21,7 +21,6 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 mod types;
-mod unsupported;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -49,7 +48,8 @@ pub struct Settings {
 pub struct Checked {
     /// The cells of the file without errors, in the order of the source.
     pub cells: Vec<ir::Cell>,
-    /// The cell that the file is about, by its position: its only one, or the only one that is no layer of another.
+    /// The cell that the file is about, by its position: its only model; else its only cell, or the only one that is no
+    /// layer of another.
     pub main: Option<usize>,
     /// Those of the files that it uses.
     pub used: Vec<ir::Cell>,
@@ -86,9 +86,6 @@ fn run(
     let mut checked = Checked::default();
     let sink = &mut checked.diagnostics;
     sink.extend(tree.diagnostics.iter().cloned());
-    let unsupported = unsupported::find(tree);
-    sink.extend(unsupported.iter().map(|it| it.1.clone()));
-    let not_compiled: BTreeSet<CellId> = unsupported.iter().filter_map(|it| it.0).collect();
     for function in &tree.functions {
         let mut unknown = |_: &hir::Expr<'_>| Ok(None);
         hir::walk::function(function, &mut |it| declared::check_sizes(it, &mut unknown, sink));
@@ -128,13 +125,6 @@ fn run(
         if sink.len() >= hir::MANY {
             break;
         }
-        if it.is_model() {
-            if types.is_some() {
-                // Nobody is told more of a model than that it is not supported yet; its types are known all the same.
-                cell::check(tree, id, &unset, &given, &store, types, &mut Vec::new());
-            }
-            continue;
-        }
         if !done.contains(&id) {
             let settings = if is_set(it) { &set } else { &unset };
             match cell::check(tree, id, settings, &given, &store, types, sink) {
@@ -142,7 +132,7 @@ fn run(
                 None => found.remove(&id),
             };
         }
-        if let Some(cell) = found.remove(&id).filter(|_| !not_compiled.contains(&id)) {
+        if let Some(cell) = found.remove(&id) {
             if let Some(types) = types {
                 types.note_ranges(id, &cell);
             }
@@ -162,9 +152,11 @@ fn run(
     if !diag::has_errors(sink) {
         sink.extend(lint::lint_uses(tree));
     }
-    if let [only] = outer[..] {
-        checked.main = Some(only);
-    }
+    let models = (0..checked.cells.len()).filter(|it| checked.cells[*it].is_model);
+    checked.main = match (&models.collect::<Vec<usize>>()[..], &outer[..]) {
+        ([only], _) | (_, [only]) => Some(*only),
+        (_, _) => None,
+    };
     diag::sort(sink);
     checked.diagnostics = show::without_repetitions(std::mem::take(sink));
     checked

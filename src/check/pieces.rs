@@ -7,7 +7,7 @@ use super::layer::{Inner, Of, Piece, PieceKind, Splice};
 use super::lower::{Lower, Scope, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::hir::{self, DefKind, LayerId};
-use crate::ir::{Input, NamedValue, NodeId, Output, Shape, ValueKind};
+use crate::ir::{Input, NamedValue, NodeId, Op, Output, Shape, ValueKind};
 use crate::text::id::Id;
 use crate::text::{Name, Span};
 
@@ -47,6 +47,8 @@ pub(super) fn output(
         Value::Poison => return None,
         Value::Node(node) => node,
         Value::Constant(..) => step.node(&value, span),
+        // A choice is there to be returned.
+        Value::Index(node, _) if matches!(step.graph.node(node).op, Op::Choice(_)) => node,
         Value::Index(_, dim) => {
             let message = format!("`{name}` is an index below `{dim}`, not a number");
             let fault = Diagnostic::new(Code::WrongKindOfName, span, message)

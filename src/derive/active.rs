@@ -12,7 +12,7 @@ pub(super) fn varying(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<bool> {
     let mut varies: Vec<bool> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
         let leaf = node.op.source().is_some_and(|it| match it {
-            Source::Input(idx) => cell.inputs[idx].index.is_none(),
+            Source::Input(idx) => cell.inputs[idx].is_real(),
             Source::Carry(idx) => cell.carries[idx].is_real(),
             Source::Param(idx) => cell.params[idx].trained,
         });

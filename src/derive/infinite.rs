@@ -160,6 +160,7 @@ fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
             }
             Op::Move(_) => (1..node.args.len()).fold(of(0), |all, it| hull(all, of(it))),
             Op::Indexed(Indexed::Lookup) => of(0),
+            Op::Choice(_) => positive,
             Op::Gradient(it) => of(it.operand()),
         };
         ranges.push(range);

@@ -9,6 +9,7 @@ mod adjoint;
 mod build;
 mod decide;
 mod infinite;
+mod model;
 mod names;
 mod print;
 mod rules;
@@ -19,6 +20,7 @@ mod verify;
 
 pub use adjoint::{Adjoint, StartAdjoint, adjoint};
 pub use decide::decide;
+pub use model::plain;
 pub use print::{print_backward, print_tangent};
 pub use simplify::{Simplified, simplify, simplify_bound, simplify_cell};
 pub use tangent::{Tangent, tangent};

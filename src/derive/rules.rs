@@ -159,6 +159,7 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
         }
         // Leaves have no operands, and through these nothing passes; the verifier keeps `ProductOfOthers` to derived graphs.
         Op::Gradient(Gradient::StopGrad)
+        | Op::Choice(_)
         | Op::Along(Along::ProductOfOthers(_))
         | Op::Leaf(_)
         | Op::Literal(_)

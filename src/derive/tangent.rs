@@ -193,6 +193,7 @@ fn of_node(
             Some(b.push(node.op.clone(), &[t], node.shape.clone(), span))
         }
         Op::Gradient(Gradient::StopGrad)
+        | Op::Choice(_)
         | Op::Along(Along::ProductOfOthers(_))
         | Op::Leaf(_)
         | Op::Literal(_) => None,

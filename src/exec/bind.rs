@@ -11,8 +11,10 @@ pub use error::BindError;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::derive::decide;
-use crate::ir::{Cell, Dim, DimDecl, Env, Graph, HyperKind, Literal, Move, Node, Op, Shape};
+use crate::derive::{decide, plain};
+use crate::ir::{
+    Carry, Cell, Dim, DimDecl, Env, Graph, HyperKind, Literal, Mode, Move, Node, Op, Shape, Start,
+};
 use crate::text::{Name, Span, order};
 
 /// No value may have more elements.
@@ -66,6 +68,15 @@ impl Bound {
         let own: BTreeSet<&Name> = own.collect();
         env.sizes.retain(|name, _| own.contains(name));
         bind(cell, env)
+    }
+
+    /// The plain cell that a model is in a mode, with the same sizes; a cell stays as it is. Params, and carried values,
+    /// are the same in every mode.
+    pub fn plain(&self, mode: &Mode) -> Result<Bound, BindError> {
+        if !self.cell.is_model {
+            return Ok(self.clone());
+        }
+        self.with(&plain(&self.cell, mode))
     }
 
     /// The shape of each input, for one step of one sequence.
@@ -159,6 +170,9 @@ pub fn bind(cell: &Cell, env: Env) -> Result<Bound, BindError> {
     }
     for input in &cell.inputs {
         check_index_default(input, &env)?;
+    }
+    for carry in &cell.carries {
+        check_index_start(&cell, carry, &env)?;
     }
     let step = shapes(&cell.step, &env)?;
     let start = shapes(&cell.start, &env)?;
@@ -297,6 +311,21 @@ fn check_index_default(input: &crate::ir::Input, env: &Env) -> Result<(), BindEr
         ),
         sizes: sizes_of([index], env),
         span: input.span,
+    })
+}
+
+fn check_index_start(cell: &Cell, carry: &Carry, env: &Env) -> Result<(), BindError> {
+    let (Some(index), Start::Node(start)) = (&carry.index, &carry.start) else { return Ok(()) };
+    let Op::Literal(Literal::Scalar(start)) = &cell.start.node(*start).op else { return Ok(()) };
+    let limit = env.size(index).unwrap_or(0);
+    let value = start.eval(env).unwrap_or(f64::NAN);
+    if value >= 0.0 && value < limit as f64 && value.fract() == 0.0 {
+        return Ok(());
+    }
+    Err(BindError::OutOfRange {
+        what: format!("the start {value} of `{}` is not a whole number in 0..{limit}", carry.name),
+        sizes: sizes_of([index], env),
+        span: carry.span,
     })
 }
 
@@ -442,6 +471,7 @@ fn check_bounds(
         | Op::Contract(_)
         | Op::Along(_)
         | Op::Indexed(_)
+        | Op::Choice(_)
         | Op::Gradient(_) => {}
     }
     Ok(())

@@ -6,9 +6,10 @@
 
 use ndarray::{ArcArray, ArrayD, Axis, IxDyn, Slice};
 
+use super::choose;
 use crate::ir::{
-    Along, Const, Contract, Env, Graph, Indexed, Literal, Move, Node, NodeId, Op, Pointwise, Real,
-    Reduction,
+    Along, Choice, Const, Contract, Env, Graph, Indexed, Literal, Move, Node, NodeId, Op,
+    Pointwise, Real, Reduction,
 };
 
 /// An array of any rank; cheap to copy.
@@ -192,6 +193,17 @@ pub(crate) fn value_of<F: Real>(
                 placed.index_axis_mut(Axis(0), row).assign(args[0]);
             }
             placed.into_shared()
+        }
+        Op::Choice(choice) => {
+            let logits: Vec<F> = args[0].iter().copied().collect();
+            let chosen = match choice {
+                Choice::ArgMax => choose::largest(&logits),
+                Choice::Sample => choose::sample(
+                    &logits,
+                    args[1].first().map_or(f64::NAN, |it| Real::to_f64(*it)),
+                ),
+            };
+            filled(shape, F::of(chosen as f64))
         }
         Op::Gradient(it) => args[it.operand()].clone(),
     };

@@ -35,6 +35,7 @@ pub(crate) fn empty(name: &str, dims: &[&str]) -> Cell {
         start: graph::Graph::default(),
         outputs: Vec::new(),
         losses: Vec::new(),
+        is_model: false,
         values: Vec::new(),
         shared: Vec::new(),
         layouts: Vec::new(),

@@ -303,7 +303,12 @@ impl Bits {
     /// What decides the bits of a mask at one step of one sequence. No param has a blank in its
     /// name, so none shares a key with a mask.
     pub(super) fn of_mask(seed: u64, name: &str, sequence: u64, step: u64) -> Bits {
-        let mut bits = Bits::new(seed, sequence, &format!("mask {name}"));
+        Bits::of_step(seed, &format!("mask {name}"), sequence, step)
+    }
+
+    /// What decides something at one step of one sequence; the key has a blank in it, as no param has.
+    pub(super) fn of_step(seed: u64, key: &str, sequence: u64, step: u64) -> Bits {
+        let mut bits = Bits::new(seed, sequence, key);
         bits.0.set_stream(step);
         bits
     }

@@ -6,6 +6,8 @@
 
 pub mod arrays;
 pub mod bind;
+mod choose;
+mod draws;
 pub mod engine;
 pub mod eval;
 pub mod fast;
@@ -13,17 +15,20 @@ pub mod gradcheck;
 pub mod init;
 pub(crate) mod kernels;
 pub mod layout;
+mod loss;
 pub mod masks;
 mod portable;
 pub mod reference;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, known, shapes};
+pub use draws::Draws;
 pub use engine::{Engine, EngineKind, EngineOptions};
 pub use eval::{Program, Value, eval};
 pub use fast::EngineError;
 pub(crate) use init::Bits;
 pub use init::{InitError, init, init_param};
+pub use loss::BatchLoss;
 pub use masks::{Masks, Training};
 pub use reference::{
     Call, NotFinite, Place, Run, RunError, backward, check_gradients, forward, tangent,

@@ -240,6 +240,7 @@ impl Backward<'_> {
             | Op::Along(_)
             | Op::Move(Move::Expand(_) | Move::Pad { .. } | Move::Pick(_) | Move::Place(_))
             | Op::Indexed(_)
+            | Op::Choice(_)
             | Op::Gradient(_)
             | Op::Leaf(_)
             | Op::Literal(_) => {

@@ -149,6 +149,7 @@ impl<'a> Drawn<'a> {
             | Op::Along(_)
             | Op::Move(_)
             | Op::Indexed(_)
+            | Op::Choice(_)
             | Op::Gradient(_) => self.kept.is_some() && !self.changes[id.idx()],
         }
     }
@@ -253,6 +254,7 @@ impl<'a> Drawn<'a> {
             | Op::Along(_)
             | Op::Move(_)
             | Op::Indexed(_)
+            | Op::Choice(_)
             | Op::Gradient(_) => None,
         };
         let narrow = fixed.width(super::picture::HEAD) <= 80;
@@ -318,6 +320,7 @@ impl<'a> Drawn<'a> {
                 | Op::Along(_)
                 | Op::Move(_)
                 | Op::Indexed(_)
+                | Op::Choice(_)
                 | Op::Gradient(_)
                 | Op::Leaf(_)
                 | Op::Literal(_),
@@ -432,6 +435,7 @@ fn passes(op: &Op, operand: usize) -> bool {
         | Op::Literal(_)
         | Op::Contract(_)
         | Op::Along(_)
-        | Op::Indexed(_) => false,
+        | Op::Indexed(_)
+        | Op::Choice(_) => false,
     }
 }

@@ -45,7 +45,7 @@ pub fn backward(cell: &Cell) -> Diagram {
         let name = format!("d_prev_{}", state.name);
         whole.result(Pin::New { is_output: false }, &name, "", &state.shape.to_string());
     }
-    for input in cell.inputs.iter().filter(|it| it.index.is_none()) {
+    for input in cell.inputs.iter().filter(|it| it.is_real()) {
         whole.result(Pin::Result, &format!("d_{}", input.name), "", &input.shape.to_string());
     }
     whole.finish()

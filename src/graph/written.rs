@@ -50,7 +50,8 @@ pub fn passed(op: &Op) -> Option<usize> {
         | Op::Contract(_)
         | Op::Along(_)
         | Op::Move(_)
-        | Op::Indexed(_) => None,
+        | Op::Indexed(_)
+        | Op::Choice(_) => None,
     }
 }
 
@@ -70,7 +71,7 @@ pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
         Leaf::Input(idx) => {
             let it = &cell.inputs[idx];
             let pin = match it.role {
-                InputRole::Input => Pin::Input,
+                InputRole::Input | InputRole::Draw | InputRole::Coin => Pin::Input,
                 InputRole::Target => Pin::Target,
             };
             let step = if it.per_sequence { "" } else { "t" };

@@ -292,7 +292,17 @@ impl<'a> Collector<'a, '_> {
                 let id = self.names.layers.push(LayerSource { def, decl: layer, cell: None });
                 self.equation(vec![def], Source::Layer(id), decl);
             }
-            DeclKind::Loss { value, at_last } => self.names.losses.push((decl, value, *at_last)),
+            DeclKind::Loss { value, at_last } => {
+                self.of_model("loss", decl.span);
+                if let Some((first, ..)) = self.names.losses.first() {
+                    let fault =
+                        Diagnostic::new(Code::SecondLoss, decl.span, "a model has one loss")
+                            .label(first.span, "this is the first")
+                            .help("add them up, with weights: `loss a + 0.1 * b`");
+                    self.sink.push(fault);
+                }
+                self.names.losses.push((decl, value, *at_last));
+            }
             // A layout defines no name of the cell.
             DeclKind::Layout(layout) => self.names.layouts.push(layout),
         }
@@ -315,6 +325,9 @@ impl<'a> Collector<'a, '_> {
             Role::Param | Role::Target => None,
             Role::Input | Role::State | Role::Const | Role::Feedback => group.value.as_ref(),
         };
+        if let Role::Target | Role::Feedback = role {
+            self.of_model(role.keyword(), group_span(decl, role));
+        }
         self.check_places(role, group);
         let source = GroupSource { ast: group, decl, role, defs: Vec::new(), value };
         let id = self.names.groups.push(source);
@@ -326,6 +339,20 @@ impl<'a> Collector<'a, '_> {
                 self.equation(vec![def], Source::OfGroup(id), decl);
             }
         }
+    }
+
+    /// Reports what a plain cell has no use for.
+    fn of_model(&mut self, keyword: &str, span: Span) {
+        if self.names.is_model() {
+            return;
+        }
+        let cell = self.names.ast;
+        let word = Span { end: cell.span.start + "cell".len() as u32, ..cell.span };
+        let fault =
+            Diagnostic::new(Code::WrongPlace, span, format!("`{keyword}` belongs to models"))
+                .help(format!("write `model {}`", cell.name.name))
+                .fix(Applicability::Maybe, word, "model");
+        self.sink.push(fault);
     }
 
     /// The parts of a group that do not belong to its kind.
@@ -453,6 +480,11 @@ impl<'a> Collector<'a, '_> {
     }
 }
 
+/// The keyword that a group stands behind.
+fn group_span(decl: &Decl, role: Role) -> Span {
+    Span { end: decl.span.start + role.keyword().len() as u32, ..decl.span }
+}
+
 /// Whether a definition of a dim has names in it, so that it is no default.
 fn mentions_names(expr: &Expr) -> bool {
     let mut found = false;
@@ -479,7 +511,7 @@ fn finish(cell: &ast::Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
     }
     let says_output = cell.decls.iter().any(|it| matches!(it.kind, DeclKind::Output(_)));
     // A model without `output` returns its feedbacks.
-    let feeds_back = names.is_model() && names.defs.iter().any(|it| it.kind == DefKind::Feedback);
+    let feeds_back = names.defs.iter().any(|it| it.kind == DefKind::Feedback);
     if !says_output && !cell.unread.output && !feeds_back {
         let message = format!("cell `{}` has no output", cell.name.name);
         let mut fault = Diagnostic::new(Code::NoOutput, cell.name.span, message);

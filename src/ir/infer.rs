@@ -3,7 +3,7 @@
 //! [`infer`] never panics, whatever the operands: graphs are also read from files.
 
 use super::dim::{Dim, Shape};
-use super::op::{Along, Contract, Gradient, Indexed, Literal, Move, Op};
+use super::op::{Along, Choice, Contract, Gradient, Indexed, Literal, Move, Op};
 
 /// The shape that a node with this operator and operands must have. Where the operator leaves it
 /// open (leaves, `Expand`, `Reshape`, `Place`, `Scatter`), `declared` is checked and given back.
@@ -131,6 +131,16 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
             arity(args, 2)?;
             ranked(args[1], 0)?;
             without_first(declared, args[0])
+        }
+        Op::Choice(choice) => {
+            let operands = match choice {
+                Choice::ArgMax => 1,
+                Choice::Sample => 2,
+            };
+            arity(args, operands)?;
+            ranked(args[0], 1)?;
+            args[1..].iter().try_for_each(|it| ranked(it, 0))?;
+            Ok(Shape::scalar())
         }
         Op::Gradient(Gradient::Guard) => {
             arity(args, 2)?;

@@ -11,6 +11,7 @@ pub mod dim;
 pub mod graph;
 pub mod infer;
 pub mod layout;
+pub mod model;
 pub mod op;
 pub mod pointwise;
 pub mod print;
@@ -24,8 +25,10 @@ pub use constant::{Const, Draw, Env, Family, Init};
 pub use dim::{Dim, Shape};
 pub use graph::{Graph, Node, NodeId};
 pub use layout::{Arrangement, Layout, Row};
+pub use model::{Cost, Feedback, Gives, LOSS, Loss, Mode, Term};
 pub use op::{
-    Along, Contract, Gradient, Indexed, Leaf, Linearity, Literal, Move, Op, Reduction, Source,
+    Along, Choice, Contract, Gradient, Indexed, Leaf, Linearity, Literal, Move, Op, Reduction,
+    Source,
 };
 pub use pointwise::Pointwise;
 pub use real::Real;
@@ -38,6 +41,9 @@ use crate::text::{Name, Span, order};
 pub struct Cell {
     /// Its name.
     pub name: Name,
+    /// Whether it is a model, which runs in several ways: [`crate::derive::plain`] makes a cell of each.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_model: bool,
     /// The lines of its documentation comment.
     pub doc: Vec<String>,
     /// The free dims, in the order of the source; derived ones are replaced by their definitions.
@@ -137,27 +143,26 @@ pub enum InputRole {
     /// The step reads it.
     #[default]
     Input,
-    /// A model learns to give it: losses read it, and the past of a feedback may be its past.
+    /// A model learns to give it: losses read it, and the past of a feedback may be its past. It has no gradient.
     Target,
+    /// A number of [0, 1) for each step of each sequence, by which `sample` chooses. It has no gradient.
+    Draw,
+    /// 1 where a feedback carries the model's own value and 0 where it carries its target. It has no gradient.
+    Coin,
 }
 
 impl InputRole {
-    fn is_input(&self) -> bool {
+    /// Whether a step reads it as an input.
+    pub fn is_input(&self) -> bool {
         *self == InputRole::Input
     }
 }
 
-/// What training minimises, a number per step.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Loss {
-    /// Its name; several parts of a loss are told apart by it.
-    pub name: Name,
-    /// Its value, a node of the step graph.
-    pub node: NodeId,
-    /// Whether only the last valid step of a sequence counts.
-    pub at_last: bool,
-    /// Where it is declared.
-    pub span: Span,
+impl Input {
+    /// Whether it has a gradient: whole numbers have none, and neither has what is no input of the cell.
+    pub fn is_real(&self) -> bool {
+        self.index.is_none() && self.role.is_input()
+    }
 }
 
 /// A value that a step takes from the one before.

@@ -133,7 +133,9 @@ fn degree(node: &Node, known: &[Option<Degree>]) -> Option<Degree> {
             let product = usize::from(!it.is_outer());
             Degree { nonlinear, products: all.products + product, ..all }
         }
-        Op::Map(_) | Op::Move(_) | Op::Indexed(_) | Op::Gradient(_) => Degree { nonlinear, ..all },
+        Op::Map(_) | Op::Move(_) | Op::Indexed(_) | Op::Choice(_) | Op::Gradient(_) => {
+            Degree { nonlinear, ..all }
+        }
         Op::Leaf(_) | Op::Literal(_) => return None,
     };
     Some(degree)

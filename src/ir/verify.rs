@@ -71,8 +71,11 @@ pub fn verify(cell: &Cell) -> Result<(), String> {
     }
     for loss in &cell.losses {
         if root(&cell.step, loss.node, "loss")?.rank() > 0 {
-            return Err(format!("loss `{}` is no number", loss.name));
+            return Err("the loss is no number".into());
         }
+    }
+    if cell.losses.len() > 1 {
+        return Err("there is more than one loss".into());
     }
     for value in &cell.values {
         root(&cell.step, value.node, "named value")?;
@@ -148,6 +151,7 @@ fn verify_node(
         | Op::Contract(_)
         | Op::Along(_)
         | Op::Indexed(_)
+        | Op::Choice(_)
         | Op::Gradient(Gradient::Guard | Gradient::Declared | Gradient::StopGrad) => {}
     }
     Ok(())

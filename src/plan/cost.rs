@@ -33,7 +33,7 @@ impl Flops {
             }
             Op::Map(Pointwise::Identity) => {}
             Op::Map(_) => self.elementwise = self.elementwise.add(&node.shape.size()?)?,
-            Op::Along(_) => {
+            Op::Along(_) | Op::Choice(_) => {
                 self.elementwise = self.elementwise.add(&operand(0)?)?;
             }
             // These move numbers.

@@ -6,7 +6,7 @@ use super::linear::product;
 use super::sums::sums;
 use super::whole::{Fixed, backward_flow, forward_flow, once_backward};
 use crate::derive::Adjoint;
-use crate::ir::{Cell, Graph, Leaf, NamedValue, Node, NodeId, Op, Output, Pointwise};
+use crate::ir::{Cell, Graph, Leaf, Loss, NamedValue, Node, NodeId, Op, Output, Pointwise};
 
 /// The cell with the sums of its step in order, and where each node of the step went. Named values
 /// that are only parts of sums are no values of it any more; these nodes stay.
@@ -21,6 +21,9 @@ pub(super) fn cell(cell: &Cell, wanted: &[NodeId]) -> (Cell, Vec<Option<NodeId>>
         carry.next = moved(carry.next).unwrap_or(carry.next);
     }
     for Output { node, .. } in &mut ordered.outputs {
+        *node = moved(*node).unwrap_or(*node);
+    }
+    for Loss { node, .. } in &mut ordered.losses {
         *node = moved(*node).unwrap_or(*node);
     }
     let values = cell.values.iter();

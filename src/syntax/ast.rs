@@ -3,9 +3,6 @@
 //! Parentheses are kept, so that printing a tree and parsing it again gives the same tree. Chains
 //! of `+ -` and of `* /` are flat lists: an expression of 100,000 terms is no deeper than one of
 //! two, and recursion over a tree is bounded by the limit on nesting.
-//!
-//! The whole language has its place here; `check` says of the parts that are not compiled yet that
-//! they are not.
 
 use std::fmt;
 

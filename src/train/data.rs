@@ -429,6 +429,8 @@ impl Data {
                     InputRole::Input if input.default.is_some() => continue,
                     InputRole::Input => "input",
                     InputRole::Target => "target",
+                    // These are drawn.
+                    InputRole::Draw | InputRole::Coin => continue,
                 };
                 return Err(Error::of(
                     &input.name,

@@ -145,6 +145,7 @@ impl Splice<'_> {
             | Op::Contract(_)
             | Op::Along(_)
             | Op::Indexed(_)
+            | Op::Choice(_)
             | Op::Gradient(Gradient::Guard | Gradient::Declared | Gradient::StopGrad) => op.clone(),
         })
     }

@@ -7,7 +7,9 @@ use crate::check::range;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::Cell;
 use crate::ir::pointwise::{Interval, Syntax, closed, rounded as number};
-use crate::ir::{self, Along, Gradient, Indexed, Leaf, Literal, Move, NodeId, Op, ValueKind};
+use crate::ir::{
+    self, Along, Choice, Gradient, Indexed, Leaf, Literal, Move, NodeId, Op, ValueKind,
+};
 use crate::text::{Name, Span};
 
 /// So many lines of a derivation are shown.
@@ -228,6 +230,8 @@ impl View<'_> {
             }
             Op::Move(Move::Reshape) => "reshape",
             Op::Move(Move::Pick(_)) | Op::Indexed(Indexed::Lookup) => "element",
+            Op::Choice(Choice::ArgMax) => "argmax",
+            Op::Choice(Choice::Sample) => "sample",
             Op::Gradient(Gradient::Guard | Gradient::Declared) => "the value",
             Op::Gradient(Gradient::StopGrad) => "stop_grad",
             Op::Gradient(Gradient::ClipGrad(_)) => "clip_grad",

@@ -248,7 +248,7 @@ fn no_slope(op: &Op, arg: usize) -> String {
     if let Op::Gradient(Gradient::StopGrad) = op {
         return "`stop_grad` passes no gradient".to_string();
     }
-    if let Op::Indexed(_) = op {
+    if let Op::Indexed(_) | Op::Choice(_) = op {
         return "an index passes no gradient".to_string();
     }
     "nothing flows back through here".to_string()
@@ -263,7 +263,9 @@ fn start_node(carry: &ir::Carry) -> Option<NodeId> {
 
 /// What a step returns.
 fn roots(cell: &ir::Cell) -> Vec<NodeId> {
-    cell.carries.iter().map(|it| it.next).chain(cell.outputs.iter().map(|it| it.node)).collect()
+    let losses = cell.losses.iter().map(|it| it.node);
+    let outputs = cell.outputs.iter().map(|it| it.node);
+    cell.carries.iter().map(|it| it.next).chain(outputs).chain(losses).collect()
 }
 
 /// What can be reached from some nodes over operands that `follow` allows.

@@ -248,7 +248,8 @@ impl Lower<'_, '_> {
                 let Some(limit) = limit else { return self.poison() };
                 self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand, span)
             }
-            Builtin::Time | Builtin::Bernoulli | Builtin::OfModel(_) => self.poison(),
+            Builtin::OfModel(what) => self.cost(what, call, span, scope),
+            Builtin::Time | Builtin::Bernoulli => self.poison(),
         }
     }
 
@@ -283,7 +284,12 @@ impl Lower<'_, '_> {
     }
 
     /// A constant above 0; `None` after a report.
-    fn positive(&mut self, expr: &Expr<'_>, what: &str, scope: &Scope<'_>) -> Option<Const> {
+    pub(super) fn positive(
+        &mut self,
+        expr: &Expr<'_>,
+        what: &str,
+        scope: &Scope<'_>,
+    ) -> Option<Const> {
         let constant = self.constant_expr(expr, scope, what)?;
         match self.not_positive(&constant, what, expr.span()) {
             Some(fault) => {

@@ -10,6 +10,7 @@ mod guard;
 mod index;
 mod layer;
 mod matmul;
+mod model;
 mod operands;
 mod part;
 mod past;
@@ -19,6 +20,7 @@ mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use model::{Compared, choice};
 pub(super) use operands::Operand;
 pub(super) use past::{Carried, Past, time_name};
 
@@ -128,6 +130,8 @@ pub(super) struct Lower<'c, 'a> {
     param_leaves: BTreeMap<usize, NodeId>,
     /// The same of their masks.
     mask_leaves: BTreeMap<usize, NodeId>,
+    /// What the losses compare.
+    pub compared: Vec<Compared>,
     branches: Vec<Branch>,
     depth: usize,
     /// How many expressions were lowered.
@@ -167,6 +171,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             parts: vec![Vec::new(); n_layers],
             param_leaves: BTreeMap::new(),
             mask_leaves: BTreeMap::new(),
+            compared: Vec::new(),
             branches: Vec::new(),
             depth: 0,
             n_steps: 0,

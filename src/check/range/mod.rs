@@ -251,6 +251,7 @@ impl<'a> Walk<'a> {
                 | Move::Pick(_),
             )
             | Op::Indexed(Indexed::Lookup) => arg(0),
+            Op::Choice(_) => closed(0.0, f64::INFINITY),
             Op::Gradient(it) => arg(it.operand()),
             Op::Move(Move::Concat(_) | Move::Stack) => {
                 hull(node.args.iter().map(|it| ranges[it.idx()]))

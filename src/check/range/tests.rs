@@ -25,6 +25,7 @@ impl Step {
             start: Graph::default(),
             outputs: Vec::new(),
             losses: Vec::new(),
+            is_model: false,
             values: Vec::new(),
             shared: Vec::new(),
             layouts: Vec::new(),

@@ -95,6 +95,7 @@ fn hash(op: &Op, args: &[NodeId], shape: &Shape) -> u64 {
         Op::Along(it) => it.hash(h),
         Op::Move(it) => it.hash(h),
         Op::Indexed(it) => it.hash(h),
+        Op::Choice(it) => it.hash(h),
         Op::Literal(Literal::Scalar(it)) => hash_const(it, h),
         Op::Literal(Literal::Array(all)) => all.iter().for_each(|it| hash_const(it, h)),
         Op::Literal(it @ (Literal::Eye | Literal::Iota)) => discriminant(it).hash(h),

@@ -13,7 +13,8 @@ use super::adjoint::{Adjoint, StartAdjoint};
 use super::sweep::{needed, sweep};
 use super::tangent::Tangent;
 use crate::ir::{
-    Cell, Const, Env, Graph, Literal, Move, NamedValue, Node, NodeId, Op, Output, Shape, Start,
+    Cell, Const, Env, Graph, Literal, Loss, Move, NamedValue, Node, NodeId, Op, Output, Shape,
+    Start,
 };
 use crate::text::{Name, Span};
 use intern::Interner;
@@ -203,6 +204,9 @@ pub fn simplify_bound(cell: &Cell, env: &Env) -> Cell {
     for Output { node, .. } in &mut cell.outputs {
         *node = step.root(*node);
     }
+    for Loss { node, .. } in &mut cell.losses {
+        *node = step.root(*node);
+    }
     for NamedValue { node, .. } in &mut cell.values {
         *node = step.root(*node);
     }
@@ -215,6 +219,7 @@ pub fn simplify_bound(cell: &Cell, env: &Env) -> Cell {
 pub(super) fn step_roots(cell: &Cell) -> Vec<NodeId> {
     (cell.carries.iter().map(|it| it.next))
         .chain(cell.outputs.iter().map(|it| it.node))
+        .chain(cell.losses.iter().map(|it| it.node))
         .chain(cell.values.iter().map(|it| it.node))
         .collect()
 }

@@ -8,6 +8,7 @@ mod backward;
 mod declarations;
 mod gradients;
 mod layouts;
+mod models;
 mod names;
 mod run;
 mod shapes;
@@ -69,7 +70,6 @@ codes! {
     ReservedWord = "E0110",
     EmptyFile = "E0111",
     ChainedComparison = "E0112",
-    NotSupportedYet = "E0113",
     UnknownDeclaration = "E0114",
     CommentAsDivision = "E0115",
     // E02: names.
@@ -120,6 +120,13 @@ codes! {
     NotOneToOne = "E0601",
     BadLayout = "E0602",
     LayoutShape = "E0603",
+    SecondLoss = "E0604",
+    BadTeacher = "E0605",
+    BadFeedback = "E0606",
+    BadChoice = "E0607",
+    BadLoss = "E0608",
+    TargetRead = "E0609",
+    ModelAsLayer = "E0610",
     ReadsBackward = "E0620",
     // E07: data, sizes and weights given at run time.
     SizeNotSet = "E0701",
@@ -178,6 +185,7 @@ pub fn table() -> &'static [Entry] {
             declarations::ROWS,
             gradients::ROWS,
             layouts::ROWS,
+            models::ROWS,
             backward::ROWS,
             run::ROWS,
             warnings::ROWS,

@@ -275,27 +275,6 @@ cell A {
 ",
     },
     Entry {
-        code: Code::NotSupportedYet,
-        title: "part of the language, but not compiled yet",
-        text: "\
-`model` with what belongs to it (`target`, `feedback`, `loss`) is read and
-checked for its grammar, but this version cannot compile it. A model without
-its loss is a cell. Layers within a cell are compiled.",
-        wrong: "\
-cell A {
-  input x: []
-  target t: []
-  output y = tanh(x)
-}
-",
-        right: "\
-cell A {
-  input x: []
-  output y = tanh(x)
-}
-",
-    },
-    Entry {
         code: Code::UnknownDeclaration,
         title: "a statement begins with a word that declares nothing",
         text: "\

@@ -31,8 +31,7 @@ pub(super) fn blank(cell: &Cell) -> Report {
         passes: false,
     };
     let params = cell.params.iter().filter(|it| it.trained).map(|it| line(&it.name, Kind::Param));
-    let inputs =
-        cell.inputs.iter().filter(|it| it.index.is_none()).map(|it| line(&it.name, Kind::Input));
+    let inputs = cell.inputs.iter().filter(|it| it.is_real()).map(|it| line(&it.name, Kind::Input));
     let starts =
         cell.carries.iter().filter(|it| it.is_real()).map(|it| line(&it.name, Kind::Start));
     Report { lines: params.chain(inputs).chain(starts).collect(), samples: 0 }
@@ -49,8 +48,7 @@ pub(super) enum Tensor {
 /// The tensors in the order of [`blank`].
 fn tensors(cell: &Cell) -> Vec<Tensor> {
     let params = (0..cell.params.len()).filter(|it| cell.params[*it].trained).map(Tensor::Param);
-    let inputs =
-        (0..cell.inputs.len()).filter(|it| cell.inputs[*it].index.is_none()).map(Tensor::Input);
+    let inputs = (0..cell.inputs.len()).filter(|it| cell.inputs[*it].is_real()).map(Tensor::Input);
     let starts =
         (0..cell.carries.len()).filter(|it| cell.carries[*it].is_real()).map(Tensor::Start);
     params.chain(inputs).chain(starts).collect()

@@ -205,7 +205,7 @@ fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool
         let moved = if let Op::Leaf(Leaf::Param(param)) = node.op {
             cell.params[param].trained
         } else if let Op::Leaf(Leaf::Input(input)) = node.op {
-            cell.inputs[input].index.is_none()
+            cell.inputs[input].is_real()
         } else if let Op::Leaf(Leaf::Carry(carry)) = node.op {
             cell.carries[carry].is_real()
         } else if let Op::Map(op) = node.op
@@ -235,6 +235,7 @@ fn other_derivative(op: &Op) -> Option<&'static str> {
         | Op::Contract(_)
         | Op::Along(_)
         | Op::Indexed(_)
+        | Op::Choice(_)
         | Op::Gradient(Gradient::Guard) => None,
     }
 }

@@ -233,9 +233,9 @@ pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Gradients<F> {
     Gradients {
         params: params.map(|(it, shape)| it.trained.then(|| ArrayD::zeros(IxDyn(shape)))).collect(),
         inputs: inputs
-            .map(|(it, feed)| match (&it.index, feed) {
-                (None, Some(feed)) => Some(ArrayD::zeros(feed.array().raw_dim())),
-                (Some(_), _) | (None, None) => None,
+            .map(|(it, feed)| match (it.is_real(), feed) {
+                (true, Some(feed)) => Some(ArrayD::zeros(feed.array().raw_dim())),
+                (false, _) | (true, None) => None,
             })
             .collect(),
         starts: starts

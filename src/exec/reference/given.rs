@@ -161,6 +161,11 @@ pub(crate) struct Given<'a, F> {
 impl<'a, F: Real> Given<'a, F> {
     pub(crate) fn check(call: Call<'a, F>) -> Result<Given<'a, F>, RunError> {
         let Call { bound, params, inputs, state, masks } = call;
+        if bound.cell().is_model {
+            let name = &bound.cell().name;
+            let message = format!("`{name}` is a model, which runs as a plain cell in some mode");
+            return Err(RunError::Data(message));
+        }
         check_params(bound, params.arrays())?;
         let (steps, batch) = check_extents(bound, inputs, state)?;
         let lengths = inputs.lengths.clone().unwrap_or_else(|| vec![steps; batch]);

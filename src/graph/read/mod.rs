@@ -144,7 +144,7 @@ impl<'t> Reader<'t> {
     fn declare_one(&mut self, pin: Pin, group: &hir::Group<'_>, def: DefId) {
         let name = self.name(def);
         let checked = self.cell.and_then(|cell| {
-            let input = cell.inputs.iter().find(|it| *it.name == *name && it.index.is_none());
+            let input = cell.inputs.iter().find(|it| *it.name == *name && it.is_real());
             let mask = cell.masks.iter().find(|it| *it.name == *name);
             input.map(|it| &it.shape).or(mask.map(|it| &it.shape))
         });

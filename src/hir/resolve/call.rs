@@ -3,7 +3,8 @@
 use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::args::{self, Form, Matched};
-use crate::hir::builtin::{self, Builtin, Signature};
+use crate::hir::builtin::{self, Builtin, ModelFunction, Signature};
+use crate::hir::declare::Names;
 use crate::hir::expr::{Activation, ActivationOf, Call, Callee, Expr, Kind, Over};
 use crate::hir::id::{FunctionId, LocalId};
 use crate::hir::kind::DefKind;
@@ -32,6 +33,13 @@ impl<'a> Resolver<'_, 'a> {
                 let held = self.quiet(|it| it.plain(args));
                 return self.wrong(held);
             }
+            if let Builtin::OfModel(ModelFunction::Sample | ModelFunction::ArgMax) = signature.what
+                && self.chooses != Some(span)
+            {
+                self.misplaced_choice(name);
+                let held = self.quiet(|it| it.plain(args));
+                return self.wrong(held);
+            }
             return self.builtin(name, signature, args, span);
         }
         if let Some(id) = self.known.function(&name.name) {
@@ -39,6 +47,21 @@ impl<'a> Resolver<'_, 'a> {
             return self.function(name, id, args, span);
         }
         self.no_function(name, args, span)
+    }
+
+    /// Reports a choice that is not all of a feedback or an output.
+    fn misplaced_choice(&mut self, name: &Ident) {
+        let name_of = &name.name;
+        let message = match self.names.is_some_and(Names::is_model) {
+            true => {
+                format!("`{name_of}` is all that a feedback or an output is, and no part of more")
+            }
+            false => format!("`{name_of}` belongs to models"),
+        };
+        let fault = Diagnostic::new(Code::BadChoice, name.span, message).help(format!(
+            "declare `feedback c: index[V] = 0` in a `model`, write `c = {name_of}(..)` and read `prev c`"
+        ));
+        self.report(fault);
     }
 
     fn matched(

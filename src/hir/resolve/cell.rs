@@ -6,7 +6,7 @@ use crate::hir::declare::{Names, Returned, Source};
 use crate::hir::expr::{Expr, Kind};
 use crate::hir::fold;
 use crate::hir::id::{CellId, DefId, EquationId, GroupId, LayerId};
-use crate::hir::kind::DefKind;
+use crate::hir::kind::{DefKind, ValueKind};
 use crate::hir::known::Known;
 use crate::hir::references::{Owner, Target};
 use crate::hir::tree::{
@@ -228,6 +228,19 @@ impl<'a> Resolver<'_, 'a> {
                 DefKind::Computed => Place::Computed(format!("the const `{}`", target.name.name)),
                 _ => Place::Step,
             };
+            let root = match source {
+                Source::Value(ast::Value::Expr(expr)) => Some(expr),
+                Source::Expr(expr) => Some(*expr),
+                Source::Value(ast::Value::Fold(_))
+                | Source::OfGroup(_)
+                | Source::Layer(_)
+                | Source::Error(_) => None,
+            };
+            let may = |kind| {
+                let returned = DefKind::Value(ValueKind::Output);
+                names.is_model() && (kind == DefKind::Feedback || kind == returned)
+            };
+            self.chooses = root.filter(|_| may(target.kind)).map(bare);
             let value = match *source {
                 Source::Value(value) => {
                     let defines: Vec<&Ident> =
@@ -254,6 +267,7 @@ impl<'a> Resolver<'_, 'a> {
             let targets = targets.clone();
             equations.push(Equation { decl, targets, value, uses, pasts, past_parts });
         }
+        self.chooses = None;
         (equations, layers)
     }
 
@@ -348,4 +362,13 @@ pub(in crate::hir) fn activation<'a>(
     let mut resolver = Resolver::new(known, shared, None, Owner::Cell(CellId::new(0)));
     let (name, args) = resolver.activation_form(expr, true)?;
     Some(resolver.activation(expr, name, args))
+}
+
+/// Returns the place of an expression without the parentheses around it.
+fn bare(expr: &ast::Expr) -> Span {
+    let mut expr = expr;
+    while let ExprKind::Paren(inner) = &expr.kind {
+        expr = inner;
+    }
+    expr.span
 }

@@ -97,8 +97,9 @@ impl<'a> Resolver<'_, 'a> {
         let inner = &known.cells[cell];
         if inner.is_model() {
             let message = format!("`{}` is a model; a layer is made of a cell", layer.cell.name);
-            let fault = Diagnostic::new(Code::UnknownCell, layer.cell.span, message)
-                .label(inner.ast.name.span, "declared here");
+            let fault = Diagnostic::new(Code::ModelAsLayer, layer.cell.span, message)
+                .label(inner.ast.name.span, "declared here")
+                .help("what both have in common is a `cell` of its own");
             self.report(fault);
             return unknown;
         }

@@ -61,6 +61,8 @@ pub(super) struct Resolver<'r, 'a> {
     names: Option<&'r Names<'a>>,
     owner: Owner,
     pub place: Place,
+    /// Where a choice may stand: the whole right side of a feedback or an output of a model.
+    chooses: Option<Span>,
     /// All locals, and those that are seen, the latest last.
     pub locals: IdVec<LocalId, Local<'a>>,
     scope: Vec<LocalId>,
@@ -89,6 +91,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             names,
             owner,
             place,
+            chooses: None,
             locals,
             scope,
             activations,

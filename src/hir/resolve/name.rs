@@ -50,9 +50,10 @@ impl<'a> Resolver<'_, 'a> {
             Place::Step => {
                 if found.kind == DefKind::Target && names.is_model() {
                     let message = format!("`{}` is a target; only `loss` reads it", path.head.name);
-                    let fault = Diagnostic::new(Code::WrongPlace, path.span, message)
+                    let fault = Diagnostic::new(Code::TargetRead, path.span, message)
                         .label(found.name.span, "declared here");
-                    return Some(fault);
+                    let help = "its past is that of a feedback: `feedback y: .. = 0 teacher NAME`";
+                    return Some(fault.help(help.replace("NAME", &path.head.name)));
                 }
                 return None;
             }
@@ -305,7 +306,7 @@ impl<'a> Resolver<'_, 'a> {
             }
             DefKind::Target => {
                 let message = format!("`{name}` is {article} and has no past");
-                Diagnostic::new(Code::BadPrev, span, message)
+                Diagnostic::new(Code::TargetRead, span, message)
                     .label(found.name.span, "declared here")
                     .help("a `feedback` whose teacher it is has one")
             }

@@ -4,7 +4,9 @@
 //! methods that lack one. What an operator computes, its derivative and its shape are elsewhere, each with a
 //! stage of its own.
 
-use super::{Along, Contract, Gradient, Indexed, Leaf, Literal, Move, Op, Reduction, Source};
+use super::{
+    Along, Choice, Contract, Gradient, Indexed, Leaf, Literal, Move, Op, Reduction, Source,
+};
 use crate::ir::Pointwise;
 use crate::ir::pointwise::Row;
 
@@ -156,7 +158,8 @@ impl Op {
             | Op::Contract(_)
             | Op::Along(_)
             | Op::Move(_)
-            | Op::Indexed(_) => None,
+            | Op::Indexed(_)
+            | Op::Choice(_) => None,
         }
     }
 
@@ -175,7 +178,7 @@ impl Op {
         match self {
             Op::Map(_) | Op::Move(_) | Op::Gradient(_) => true,
             Op::Contract(labels) => labels.is_outer(),
-            Op::Along(_) | Op::Indexed(_) | Op::Leaf(_) | Op::Literal(_) => false,
+            Op::Along(_) | Op::Indexed(_) | Op::Choice(_) | Op::Leaf(_) | Op::Literal(_) => false,
         }
     }
 
@@ -197,7 +200,7 @@ impl Op {
             Op::Along(_) => Linearity::Nonlinear,
             Op::Contract(_) if !all => Linearity::Linear,
             Op::Indexed(_) if varies == [true, false] => Linearity::Linear,
-            Op::Contract(_) | Op::Indexed(_) => Linearity::Nonlinear,
+            Op::Contract(_) | Op::Indexed(_) | Op::Choice(_) => Linearity::Nonlinear,
             Op::Gradient(it) if varies[it.operand()] => Linearity::Linear,
             // The condition of a guard and a declared slope only matter to the gradient.
             Op::Gradient(_) => Linearity::Affine,
@@ -217,7 +220,7 @@ impl Op {
             Op::Gradient(Gradient::Guard | Gradient::Declared) => position == 1,
             Op::Gradient(Gradient::StopGrad) => false,
             Op::Gradient(Gradient::ClipGrad(_)) => true,
-            Op::Leaf(_) | Op::Literal(_) => false,
+            Op::Leaf(_) | Op::Literal(_) | Op::Choice(_) => false,
         }
     }
 
@@ -254,6 +257,8 @@ impl Op {
             Op::Move(Move::Place(_)) => "place",
             Op::Indexed(Indexed::Lookup) => "lookup",
             Op::Indexed(Indexed::Scatter) => "scatter",
+            Op::Choice(Choice::ArgMax) => "argmax",
+            Op::Choice(Choice::Sample) => "sample",
             Op::Gradient(Gradient::Guard) => "branch",
             Op::Gradient(Gradient::Declared) => "activation",
             Op::Gradient(Gradient::StopGrad) => "stop_grad",

@@ -31,6 +31,8 @@ pub enum Op {
     Indexed(Indexed),
     /// Is one of its operands, and differs from it in the derivative alone.
     Gradient(Gradient),
+    /// The number of an element of `x`, a vector: an index.
+    Choice(Choice),
 }
 
 /// What comes from outside. The numbers are positions in the lists of the cell.
@@ -159,6 +161,15 @@ pub enum Indexed {
     Scatter,
 }
 
+/// Which element is chosen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Choice {
+    /// The largest, of equal ones the first.
+    ArgMax,
+    /// The first up to which the softmax of `x` sums to more than the second operand, a number of [0, 1).
+    Sample,
+}
+
 /// What only the derivative sees.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Gradient {
@@ -203,4 +214,4 @@ macro_rules! families {
     )*};
 }
 
-families!(Leaf, Literal, Contract, Along, Move, Indexed, Gradient);
+families!(Leaf, Literal, Contract, Along, Move, Indexed, Gradient, Choice);

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use super::product::contract;
 use super::text::{Level, Text, apply, call, constant, dim, over};
-use crate::ir::{Along, Gradient, Graph, Indexed, Literal, Move, NodeId, Op, Pointwise, Shape};
+use crate::ir::{
+    Along, Choice, Gradient, Graph, Indexed, Literal, Move, NodeId, Op, Pointwise, Shape,
+};
 
 /// Formulas of more operators than this are cut in pieces.
 const MAX_SIZE: usize = 40;
@@ -251,6 +253,8 @@ impl<'g> Formulas<'g> {
                 let size = node.shape.0[0].to_string();
                 call("place", &[text(0), format!("{} of {size}", text(1))])
             }
+            Op::Choice(Choice::ArgMax) => call("argmax", &[text(0)]),
+            Op::Choice(Choice::Sample) => call("sample", &[text(0)]),
             // Only its adjoint differs from the value.
             Op::Gradient(Gradient::Guard) => self.operand(args[1]),
             Op::Gradient(Gradient::Declared) => call("with_derivative", &[text(0), text(2)]),

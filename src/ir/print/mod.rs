@@ -16,8 +16,8 @@ pub(crate) use layout::{Table, wrap};
 pub(crate) use text::{Level, Text};
 
 use super::{
-    Carry, Cell, Const, Graph, HyperKind, InputRole, Leaf, Mask, Move, NodeId, Op, Order, Param,
-    Scope, Start, ValueKind,
+    Carry, Cell, Const, Graph, HyperKind, InputRole, LOSS, Leaf, Mask, Move, NodeId, Op, Order,
+    Param, Scope, Start, ValueKind,
 };
 
 /// A constant expression.
@@ -42,7 +42,8 @@ pub fn initialiser(init: &super::Init) -> String {
 
 /// A cell: its declarations and the equations of one step.
 pub fn cell(cell: &Cell) -> String {
-    let mut out = format!("cell {}\n", cell.name);
+    let word = if cell.is_model { "model" } else { "cell" };
+    let mut out = format!("{word} {}\n", cell.name);
     declarations(cell, &mut out);
     out.push('\n');
     equations(cell, &mut out);
@@ -51,7 +52,7 @@ pub fn cell(cell: &Cell) -> String {
     wrap(&mut out, "  output ", &outputs.join(", "));
     for loss in &cell.losses {
         let at_last = if loss.at_last { " at last" } else { "" };
-        out.push_str(&format!("  loss {}{at_last}\n", loss.name));
+        out.push_str(&format!("  {LOSS}{at_last}\n"));
     }
     out
 }
@@ -140,6 +141,8 @@ fn declarations(cell: &Cell, out: &mut String) {
         let word = match input.role {
             InputRole::Input => "input ",
             InputRole::Target => "target",
+            InputRole::Draw => "draw  ",
+            InputRole::Coin => "coin  ",
         };
         let often = if input.per_sequence { " per sequence" } else { "" };
         out.push_str(&format!("  {word} {}: {kind}{default}{often}\n", input.name));
@@ -268,9 +271,9 @@ fn equations(cell: &Cell, out: &mut String) {
         }
     }
     for loss in &cell.losses {
-        if formulas.name(loss.node) != Some(&*loss.name) {
+        if formulas.name(loss.node) != Some(LOSS) {
             let text = formulas.operand(loss.node).text;
-            lines.push((loss.node, loss.name.to_string(), text));
+            lines.push((loss.node, LOSS.to_string(), text));
         }
     }
     // States whose new value bears another name.

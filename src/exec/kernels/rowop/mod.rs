@@ -18,7 +18,7 @@ mod wide;
 use self::along::Along;
 use self::contract::Contraction;
 use self::lines::Lines;
-use self::moves::{Indexed, Moves, Step};
+use self::moves::{Chosen, Indexed, Moves, Step};
 use super::{Path, on_path};
 use crate::ir::{self, Dim, Env, Move, Op, Reduction};
 
@@ -46,6 +46,7 @@ pub struct RowOp {
 enum Kind {
     Moves(Moves),
     Indexed(Indexed),
+    Choose(Chosen),
     Reduce(Reduction, Lines),
     Along(Along, Lines),
     Contract(Box<Contraction>),
@@ -129,6 +130,7 @@ impl RowOp {
                 let n = args[0].iter().product();
                 Kind::Indexed(Indexed::Scatter { rows: shape[0], n })
             }
+            Op::Choice(of) => Kind::Choose(Chosen { of: *of, n: args[0][0] }),
             Op::Along(ir::Along::Reduce(reduction, axes)) => {
                 Kind::Reduce(*reduction, Lines::new(args[0], axes))
             }
@@ -152,7 +154,11 @@ impl RowOp {
     /// How many numbers of scratch a run needs.
     pub fn scratch(&self) -> usize {
         match &self.kind {
-            Kind::Moves(_) | Kind::Indexed(_) | Kind::Reduce(..) | Kind::Along(..) => 0,
+            Kind::Moves(_)
+            | Kind::Indexed(_)
+            | Kind::Choose(_)
+            | Kind::Reduce(..)
+            | Kind::Along(..) => 0,
             Kind::Contract(plan) => plan.scratch(),
         }
     }
@@ -178,6 +184,7 @@ impl RowOp {
             match &self.kind {
                 Kind::Moves(moves) => on_path!(path, row_moves(moves, rows, args, to)),
                 Kind::Indexed(what) => on_path!(path, row_indexed(*what, rows, args, to)),
+                Kind::Choose(what) => moves::choose(*what, rows, args, to),
                 Kind::Reduce(reduction, lines) => {
                     on_path!(path, row_reduce(*reduction, lines, rows, args[0], to))
                 }

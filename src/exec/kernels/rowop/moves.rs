@@ -3,6 +3,8 @@
 
 use super::wide::Wide;
 use super::{RawResults, RawRows, table};
+use crate::exec::choose;
+use crate::ir::Choice;
 
 /// A loop of a copy: how often it runs, and how far the next element is, where it comes from and
 /// where it goes.
@@ -272,6 +274,33 @@ pub(in crate::exec::kernels) unsafe fn indexed<S: Wide>(
                     }
                 }
             }
+        }
+    }
+}
+
+/// Which element of a row is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::exec::kernels) struct Chosen {
+    pub of: Choice,
+    /// How many elements there are.
+    pub n: usize,
+}
+
+/// # Safety
+///
+/// As for [`super::RowOp::run`].
+pub(super) unsafe fn choose(what: Chosen, rows: usize, args: &[RawRows], to: RawResults) {
+    for row in 0..rows {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let from = std::slice::from_raw_parts(args[0].at.add(row * args[0].row), what.n);
+            let chosen = match what.of {
+                Choice::ArgMax => choose::largest(from),
+                Choice::Sample => {
+                    choose::sample(from, f64::from(*args[1].at.add(row * args[1].row)))
+                }
+            };
+            *to.at.add(row * to.row) = chosen as f32;
         }
     }
 }

@@ -1,0 +1,97 @@
+//! The loss of a batch: the mean over its valid steps, each counting once, and not a mean of means.
+//!
+//! Of sequences of 2 and 1 steps with the losses 1, 2 and 4 it is 7/3. With `at last` the last step of each sequence
+//! counts alone, and a sequence without steps not at all.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::arrays::{InitialState, Inputs, Params, Upstream};
+use super::engine::{Engine, Run};
+use super::masks::Masks;
+use super::reference::RunError;
+use crate::ir::{Cell, LOSS, Real};
+
+/// The sum of the losses of some steps, in f64, and how many there are.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct BatchLoss {
+    /// The sum, step after step, and at each the sequences in their order.
+    pub sum: f64,
+    /// How many steps count; with `at last` that is how many sequences.
+    pub count: usize,
+}
+
+impl BatchLoss {
+    /// The mean; NaN where no step counts.
+    pub fn mean(&self) -> f64 {
+        self.sum / self.count as f64
+    }
+}
+
+/// The place of the loss among the outputs of a cell, and whether the last step counts alone.
+fn loss_of(cell: &Cell) -> Option<(usize, bool)> {
+    Some((cell.output(LOSS)?, cell.losses.first()?.at_last))
+}
+
+/// The steps of sequences that count, in their order.
+fn counted(lengths: &[usize], at_last: bool) -> impl Iterator<Item = (usize, usize)> {
+    let steps = lengths.iter().copied().max().unwrap_or(0);
+    (0..steps).flat_map(move |step| {
+        let all = lengths.iter().enumerate();
+        let counts = move |it: &(usize, &usize)| match at_last {
+            true => step + 1 == *it.1,
+            false => step < *it.1,
+        };
+        all.filter(counts).map(move |it| (step, it.0))
+    })
+}
+
+impl<F: Real> Run<'_, F> {
+    /// The loss of the batch; `None` where the cell gives none.
+    pub fn loss(&self, cell: &Cell) -> Option<BatchLoss> {
+        let (output, at_last) = loss_of(cell)?;
+        let mut loss = BatchLoss::default();
+        for (step, sequence) in counted(self.lengths(), at_last) {
+            loss.sum += Real::to_f64(self.outputs[output][[step, sequence]]);
+            loss.count += 1;
+        }
+        Some(loss)
+    }
+}
+
+impl<F: Real> Upstream<F> {
+    /// The adjoints that give the gradient of the mean loss of a run; zeros where the cell gives no loss.
+    pub fn of_loss(cell: &Cell, run: &Run<'_, F>) -> Upstream<F> {
+        let mut upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
+        let mut adjoint = ArrayD::zeros(IxDyn(&[run.steps(), run.batch()]));
+        if let Some((output, at_last)) = loss_of(cell) {
+            let count = counted(run.lengths(), at_last).count();
+            let share = F::of(1.0 / count as f64);
+            for (step, sequence) in counted(run.lengths(), at_last) {
+                adjoint[[step, sequence]] = share;
+            }
+            upstream.outputs[output] = Some(adjoint);
+        }
+        upstream
+    }
+}
+
+impl Engine {
+    /// Runs a batch and gives its loss with the run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::forward_with`]; and where the cell gives no loss.
+    pub fn loss<'a, F: Real>(
+        &'a self,
+        params: &'a Params<F>,
+        inputs: &'a Inputs<F>,
+        state: &'a InitialState<F>,
+        masks: &'a Masks<F>,
+    ) -> Result<(Run<'a, F>, BatchLoss), RunError> {
+        let run = self.forward_with(params, inputs, state, masks)?;
+        let cell = self.bound().cell();
+        let none = || RunError::Data(format!("`{}` gives no loss", cell.name));
+        let loss = run.loss(cell).ok_or_else(none)?;
+        Ok((run, loss))
+    }
+}
