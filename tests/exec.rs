@@ -92,6 +92,7 @@ fn masks<F>(sequence: usize, step: usize) -> Masks<F> {
         first_sequence: sequence as u64,
         first_step: step as u64,
         given: Vec::new(),
+        ..Training::new(0)
     })
 }
 

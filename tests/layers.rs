@@ -58,8 +58,13 @@ fn results(cell: &Cell) -> BTreeMap<String, ArrayD<f64>> {
         Some(if it.is_state { numbers(&name, &shape) } else { ArrayD::zeros(shape) })
     });
     let state = InitialState(state.collect());
-    let masks =
-        Masks::Train(Training { seed: 4, first_sequence: 0, first_step: 0, given: Vec::new() });
+    let masks = Masks::Train(Training {
+        seed: 4,
+        first_sequence: 0,
+        first_step: 0,
+        given: Vec::new(),
+        ..Training::new(0)
+    });
     let (bound, params, inputs, state) = (&bound, &params, &inputs, &state);
     let call = Call { bound, params, inputs, state, masks: &masks };
     let run = exec::forward(call, &[]).expect("it runs");

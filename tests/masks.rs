@@ -152,11 +152,18 @@ fn from(seed: u64, first_sequence: usize, first_step: usize) -> Masks<f64> {
         first_sequence: first_sequence as u64,
         first_step: first_step as u64,
         given: Vec::new(),
+        ..Training::new(0)
     })
 }
 
 fn given(bits: Vec<Option<ArrayD<f64>>>) -> Masks<f64> {
-    Masks::Train(Training { seed: 0, first_sequence: 0, first_step: 0, given: bits })
+    Masks::Train(Training {
+        seed: 0,
+        first_sequence: 0,
+        first_step: 0,
+        given: bits,
+        ..Training::new(0)
+    })
 }
 
 /// A part of the inputs.

@@ -81,6 +81,7 @@ fn masks(sequence: usize, step: usize) -> Masks<f64> {
         first_sequence: sequence as u64,
         first_step: step as u64,
         given: Vec::new(),
+        ..Training::new(0)
     })
 }
 

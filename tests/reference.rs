@@ -146,6 +146,7 @@ fn run(case: &Case, bound: &Bound, params: &Params<f64>) -> Results {
             first_sequence: 0,
             first_step: 0,
             given: listed(&case.name, masks, cell.masks.iter().map(|it| &*it.name)),
+            ..Training::new(0)
         }),
     };
     let call = Call { bound, params, inputs: &inputs, state: &state, masks: &masks };

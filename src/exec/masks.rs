@@ -34,6 +34,12 @@ pub struct Training<F> {
     pub seed: u64,
     /// The number of the first sequence of the batch, where a batch is a part of something larger.
     pub first_sequence: u64,
+    /// The number of each sequence of the batch, where they do not follow on the first.
+    pub sequences: Vec<u64>,
+    /// The epoch of a training; none elsewhere.
+    pub epoch: Option<u64>,
+    /// The number of the run, from which bits that are drawn once per run are drawn.
+    pub call: u64,
     /// The number of the first step, where a run goes on with sequences that began before.
     pub first_step: u64,
     /// For each mask its bits, instead of drawn ones: `[T, B, ...]`, `[B, ...]` or `[...]` as its
@@ -44,7 +50,7 @@ pub struct Training<F> {
 impl<F> Masks<F> {
     /// Training from the first step of the first sequence, all bits drawn.
     pub fn train(seed: u64) -> Masks<F> {
-        Masks::Train(Training { seed, first_sequence: 0, first_step: 0, given: Vec::new() })
+        Masks::Train(Training::new(seed))
     }
 
     /// Goes on after a run of so many steps.
@@ -52,6 +58,30 @@ impl<F> Masks<F> {
         match self {
             Masks::Eval => {}
             Masks::Train(it) => it.first_step = it.first_step.wrapping_add(steps),
+        }
+    }
+}
+
+impl<F> Training<F> {
+    /// The first step of the first sequence of the first run, all bits drawn.
+    pub fn new(seed: u64) -> Training<F> {
+        Training {
+            seed,
+            first_sequence: 0,
+            sequences: Vec::new(),
+            epoch: None,
+            call: 0,
+            first_step: 0,
+            given: Vec::new(),
+        }
+    }
+
+    /// The number from which the bits of a sequence of the batch are drawn, or those of the run.
+    fn number(&self, sequence: Option<usize>) -> u64 {
+        let following = |idx: usize| self.first_sequence.wrapping_add(idx as u64);
+        match sequence {
+            None => self.call,
+            Some(idx) => self.sequences.get(idx).copied().unwrap_or_else(|| following(idx)),
         }
     }
 }
@@ -108,6 +138,11 @@ pub(crate) fn bits<F: Real>(
             )));
         }
         let probability = mask.probability.eval(bound.env()).unwrap_or(f64::NAN);
+        // Outside of training the bits of a release are those of every other.
+        let key = match training.epoch {
+            None => mask.name.to_string(),
+            Some(epoch) => format!("{} epoch {epoch}", mask.name),
+        };
         for (step, sequence) in places(mask.scope, run) {
             let mut part = at_mut(&mut array, step, sequence);
             match given {
@@ -117,12 +152,9 @@ pub(crate) fn bits<F: Real>(
                     part.assign(&given);
                 }
                 None => {
-                    let number = |first: u64, idx: Option<usize>| {
-                        idx.map_or(0, |it| first.wrapping_add(it as u64))
-                    };
-                    let sequence = number(training.first_sequence, sequence);
-                    let step = number(training.first_step, step);
-                    let mut bits = Bits::of_mask(training.seed, &mask.name, sequence, step);
+                    let sequence = training.number(sequence);
+                    let step = step.map_or(0, |it| training.first_step.wrapping_add(it as u64));
+                    let mut bits = Bits::of_mask(training.seed, &key, sequence, step);
                     part.mapv_inplace(
                         |_| {
                             if bits.unit() < probability { F::one() } else { F::zero() }

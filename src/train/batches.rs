@@ -30,10 +30,12 @@ pub struct Batches {
 
 /// The batches of one epoch.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Epoch<'a> {
-    of: &'a Batches,
+pub struct Epoch {
     number: u64,
-    order: Vec<usize>,
+    /// The sequences in the order of the epoch.
+    sequences: Vec<Sequence>,
+    size: usize,
+    bptt: Option<usize>,
     /// For each batch the number of its first update, and after the last the number of all updates.
     first: Vec<usize>,
 }
@@ -61,6 +63,11 @@ impl Batch {
     pub fn ends(&self, sequence: usize) -> bool {
         let steps = self.sequences[sequence].steps;
         self.from < steps && steps <= self.from + self.steps
+    }
+
+    /// Whether some of the sequences go on after these steps.
+    pub fn goes_on(&self) -> bool {
+        self.sequences.iter().any(|it| it.steps > self.from + self.steps)
     }
 
     /// The steps that count: the sum of the lengths, or with a loss at last the sequences that end.
@@ -114,20 +121,22 @@ impl Batches {
     }
 
     /// The batches of an epoch, from 1.
-    pub fn epoch(&self, number: u64) -> Epoch<'_> {
-        let count = self.sequences.len();
-        let order = match self.order {
-            Order::Kept => (0..count).collect(),
-            Order::Shuffled(seed) => draw_order(seed, "shuffle", number, count),
+    pub fn epoch(&self, number: u64) -> Epoch {
+        let sequences: Vec<Sequence> = match self.order {
+            Order::Kept => self.sequences.clone(),
+            Order::Shuffled(seed) => {
+                let order = draw_order(seed, "shuffle", number, self.sequences.len());
+                order.into_iter().map(|it| self.sequences[it]).collect()
+            }
         };
         let mut first = vec![0];
-        for places in order.chunks(self.size) {
-            let longest = places.iter().map(|it| self.sequences[*it].steps).max().unwrap_or(0);
+        for batch in sequences.chunks(self.size) {
+            let longest = batch.iter().map(|it| it.steps).max().unwrap_or(0);
             // A batch without a valid step is none.
             let updates = self.bptt.map_or(usize::from(longest > 0), |it| longest.div_ceil(it));
             first.push(first[first.len() - 1] + updates);
         }
-        Epoch { of: self, number, order, first }
+        Epoch { number, sequences, size: self.size, bptt: self.bptt, first }
     }
 
     /// The number of updates of a training, counted over the orders of all epochs; it ends with `epochs` or `steps`, what comes
@@ -150,7 +159,7 @@ impl Batches {
     }
 }
 
-impl Epoch<'_> {
+impl Epoch {
     /// Its number, from 1.
     pub fn number(&self) -> u64 {
         self.number
@@ -166,18 +175,26 @@ impl Epoch<'_> {
         self.len() == 0
     }
 
+    /// The place, in the order of the epoch, of the first sequence that an update reads.
+    pub(super) fn first_of(&self, update: usize) -> usize {
+        self.batch_of(update) * self.size
+    }
+
+    /// The last batch that begins with an update or before: those without updates begin where the next one does.
+    fn batch_of(&self, update: usize) -> usize {
+        self.first.partition_point(|it| *it <= update) - 1
+    }
+
     /// What an update of the epoch reads, from 0.
     pub fn batch(&self, update: usize) -> Option<Batch> {
         if update >= self.len() {
             return None;
         }
-        // The last batch that begins here: those without updates begin where the next one does.
-        let at = self.first.partition_point(|it| *it <= update) - 1;
-        let places = self.order.chunks(self.of.size).nth(at)?;
-        let sequences: Vec<Sequence> = places.iter().map(|it| self.of.sequences[*it]).collect();
+        let at = self.batch_of(update);
+        let sequences = self.sequences.chunks(self.size).nth(at)?.to_vec();
         let longest = sequences.iter().map(|it| it.steps).max().unwrap_or(0);
-        let from = self.of.bptt.map_or(0, |it| it * (update - self.first[at]));
-        let steps = self.of.bptt.map_or(longest, |it| it.min(longest - from));
+        let from = self.bptt.map_or(0, |it| it * (update - self.first[at]));
+        let steps = self.bptt.map_or(longest, |it| it.min(longest - from));
         Some(Batch { epoch: self.number, sequences, from, steps })
     }
 }

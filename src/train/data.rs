@@ -34,7 +34,7 @@ pub enum Axes {
     Batch,
     /// `[T, ...]`: one sequence for all; a row of a series.
     Shared,
-    /// `[N, ...]`: a target at the end of each sequence.
+    /// `[N, ...]`, a value for each sequence: of an input per sequence, or of a target at its end.
     Last,
 }
 
@@ -150,9 +150,7 @@ impl Data {
                     count.set(&field.name, *n)?;
                 }
                 (Axes::Shared, [t, ..]) => steps.set(&field.name, *t)?,
-                (Axes::Last, [n, ..]) if field.role == Role::Target => {
-                    count.set(&field.name, *n)?
-                }
+                (Axes::Last, [n, ..]) => count.set(&field.name, *n)?,
                 (Axes::Batch | Axes::Shared | Axes::Last, _) => {
                     let message =
                         format!("`{}` has no axis of time: its shape is {leading:?}", field.name);
@@ -444,6 +442,12 @@ impl Data {
                     field.shape(),
                     input.shape
                 );
+                return Err(Error::of(&field.name, message));
+            }
+            let once = field.axes == Axes::Last;
+            if once != input.per_sequence && (input.per_sequence || field.role == Role::Input) {
+                let each = if input.per_sequence { "sequence" } else { "step of each sequence" };
+                let message = format!("`{}` needs one value for each {each}", field.name);
                 return Err(Error::of(&field.name, message));
             }
             let limit = input.index.as_ref().map(|it| bound.index_limit(it));

@@ -7,25 +7,38 @@
 //! bits.
 
 mod batches;
+mod best;
 mod coins;
 mod data;
 mod error;
+mod feeder;
+mod finite;
 mod leak;
 mod metrics;
 mod optimizer;
+mod options;
 mod random;
+mod reach;
 mod scales;
 mod schedule;
+mod score;
+mod snapshot;
 pub mod tasks;
 mod text;
+mod trainer;
 
 pub use batches::{Batch, Batches, Epoch, Order};
+pub use best::{Best, Verdict};
 pub use coins::{Coins, OwnShape};
 pub use data::{Axes, Cut, Data, Field, Role, Sequence};
 pub use error::{Error, Place};
 pub use leak::{check_columns, check_teachers};
 pub use metrics::{Compared, Comparison, Metrics, Tally};
 pub use optimizer::{Buffers, Optimizer, clip, norm};
+pub use options::Options;
 pub use scales::{Scale, ScaleKind, Scales};
 pub use schedule::{Decay, Schedule};
+pub use score::{Score, Scoring, predict, score};
+pub use snapshot::Snapshot;
 pub use text::{Unknown, Vocabulary, decode};
+pub use trainer::{Trainer, Update};

@@ -103,6 +103,7 @@ impl Masks {
                 first_sequence: 0,
                 first_step: 0,
                 given: given.iter().map(|it| it.as_ref().map(typed)).collect(),
+                ..Training::new(0)
             }),
         }
     }

@@ -44,8 +44,13 @@ fn bits_are_kept_from_release_to_release() {
     assert_eq!(of("d", Scope::Run, 0), "00000010");
     assert_eq!(of("a.d", Scope::Run, 7), "00100111");
     let bound = bound(vec![mask("a.d", Scope::Step, 0.5)], 16);
-    let far =
-        Training { seed: 7, first_sequence: 1 << 40, first_step: 1 + (1 << 33), given: vec![None] };
+    let far = Training {
+        seed: 7,
+        first_sequence: 1 << 40,
+        first_step: 1 + (1 << 33),
+        given: vec![None],
+        ..Training::new(0)
+    };
     let run = Extents { steps: 1, batch: 1, lengths: &[1] };
     let far = bits::<f64>(&bound, &Masks::Train(far), &run).unwrap().unwrap();
     assert_eq!(text(&far[0]), "0100011101111101");
@@ -134,7 +139,8 @@ fn beyond_a_length_there_are_no_bits_and_nothing_given_is_read() {
     let mut given = ArrayD::from_elem(IxDyn(&[3, 2, 2]), 1.0);
     given[[2, 0, 1]] = f64::NAN;
     let with = |given| {
-        let training = Training { seed: 0, first_sequence: 0, first_step: 0, given };
+        let training =
+            Training { seed: 0, first_sequence: 0, first_step: 0, given, ..Training::new(0) };
         bits(&bound, &Masks::Train(training), &run)
     };
     assert_eq!(with(vec![Some(given.clone())]).unwrap().unwrap()[0], drawn);
@@ -171,4 +177,32 @@ fn a_probability_that_leaves_its_range_at_some_size_is_refused() {
     let fault = with(5).unwrap_err();
     assert_eq!(fault.to_string(), "the probability of mask `d` must lie in [0, 1], but is 1.25");
     assert_eq!(fault.code(), crate::diag::Code::ConstantOutOfRange);
+}
+
+#[test]
+fn a_sequence_has_its_bits_wherever_it_is_in_a_batch_and_others_in_each_epoch() {
+    let all = vec![
+        mask("a", Scope::Step, 0.5),
+        mask("b", Scope::Sequence, 0.5),
+        mask("c", Scope::Run, 0.5),
+    ];
+    let bound = bound(all, 16);
+    let run = Extents { steps: 2, batch: 2, lengths: &[2, 2] };
+    let drawn =
+        |training: Training<f64>| bits(&bound, &Masks::Train(training), &run).unwrap().unwrap();
+    let of = |sequences: &[u64], epoch, call| {
+        drawn(Training { sequences: sequences.to_vec(), epoch, call, ..Training::new(3) })
+    };
+    assert_eq!(of(&[0, 1], None, 0), drawn(Training::new(3)));
+    let (there, back) = (of(&[4, 9], Some(1), 0), of(&[9, 4], Some(1), 0));
+    for (mask, axis) in [(0, 1), (1, 0)] {
+        let mut turned = back[mask].clone();
+        turned.invert_axis(Axis(axis));
+        assert_eq!(there[mask], turned);
+    }
+    // One draw per run does not know sequences.
+    assert_eq!(there[2], back[2]);
+    assert_ne!(there[2], of(&[4, 9], Some(1), 1)[2]);
+    let other = of(&[4, 9], Some(2), 0);
+    assert!(there.iter().zip(&other).all(|(a, b)| a != b));
 }

@@ -14,7 +14,7 @@ fn series(rows: usize, ahead: usize) -> Data {
         .unwrap()
 }
 
-fn all(epoch: &Epoch<'_>) -> Vec<Batch> {
+fn all(epoch: &Epoch) -> Vec<Batch> {
     (0..epoch.len()).map(|it| epoch.batch(it).unwrap()).collect()
 }
 
