@@ -32,6 +32,8 @@ struct Case {
     #[serde(skip)]
     name: String,
     spec: String,
+    /// The cell, where it is none of the library.
+    text: Option<String>,
     sizes: BTreeMap<String, i64>,
     /// Numbers, and activations as text.
     hypers: BTreeMap<String, serde_json::Value>,
@@ -102,7 +104,8 @@ fn listed<'n>(
 
 fn bound(case: &Case) -> Bound {
     let file = rnnc::api::library_file(&case.spec).unwrap_or_else(|| panic!("std/{}", case.spec));
-    let spec = rnnc::Spec::parse(file.source).unwrap_or_else(|it| panic!("{}: {it}", case.spec));
+    let source = case.text.as_deref().unwrap_or(file.source);
+    let spec = rnnc::Spec::parse(source).unwrap_or_else(|it| panic!("{}: {it}", case.spec));
     // A hyper may decide which branch of a `where` is compiled and a size how often a loop turns, so
     // they are set as users set them, before the check.
     let written =
@@ -259,7 +262,8 @@ impl Case {
 
 #[test]
 fn params_that_change_places_are_noticed_in_every_file() {
-    for case in cases() {
+    // The params of two layers change places in more ways than are worth the time.
+    for case in cases().into_iter().filter(|it| it.text.is_none() || it.name.ends_with("_1")) {
         let bound = bound(&case);
         let cell = bound.cell();
         let right = params(&case, &bound);
@@ -367,8 +371,19 @@ fn stored_tensors_hold_the_params() {
                 assert!(gives_the_outputs(&case, &bound, &read), "{what}");
                 weights::stored(bound.env(), &layout, &Affixes::default(), read.arrays()).unwrap()
             };
-            for (name, array) in written {
-                assert_eq!(array, tensors[&name].array(), "{what}: {name}");
+            if case.text.is_some() {
+                // Layers are numbered in the file, and written under their own names.
+                let tensor = |it: &ArrayD<f64>| Tensor {
+                    shape: it.shape().to_vec(),
+                    data: it.iter().copied().collect(),
+                };
+                let written = written.iter().map(|(name, it)| (name.clone(), tensor(it))).collect();
+                let again = through(&case, &bound, &layout, &written).unwrap();
+                assert_eq!(again.arrays(), own.arrays(), "{what}");
+            } else {
+                for (name, array) in written {
+                    assert_eq!(array, tensors[&name].array(), "{what}: {name}");
+                }
             }
             layouts += 1;
         }

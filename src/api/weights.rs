@@ -68,6 +68,12 @@ impl Weights {
                 optional = None;
             }
         }
+        if !endings.finds_any(&tensors)
+            && let Some(numbered) = Endings::by_rule(cell, &layout, affixes)
+            && numbered.finds_any(&tensors)
+        {
+            endings = numbered;
+        }
         let mut missing = Vec::new();
         let mut rows = Vec::with_capacity(layout.rows.len());
         for (idx, row) in layout.rows.iter().enumerate() {
@@ -430,6 +436,26 @@ struct Endings<'a> {
 }
 
 impl<'a> Endings<'a> {
+    /// The names of the params of several layers where a file numbers layers; `None` where no number fits.
+    fn by_rule(cell: &ir::Cell, layout: &'a Layout, affixes: &'a Affixes) -> Option<Endings<'a>> {
+        let numbers = cell.numbering();
+        if numbers.is_empty() || &*layout.name == OWN || affixes.suffix.is_some() {
+            return None;
+        }
+        let numbered = |name: &str| {
+            numbers.iter().find_map(|(layer, ending)| {
+                let base = name.strip_prefix(&***layer)?.strip_prefix('.')?;
+                let name = format!("{base}{ending}");
+                Some(Spelled { name, stack: Some(base.to_owned()) })
+            })
+        };
+        let names = layout.rows.iter().flat_map(|it| &it.stored);
+        let spell =
+            |it: &'a String| (&**it, numbered(it).unwrap_or_else(|| Spelled::plain(it.clone())));
+        let spelled = names.map(spell).collect();
+        Some(Endings { affixes, spelled, found: BTreeMap::new(), common: String::new() })
+    }
+
     fn of(
         layout: &'a Layout,
         affixes: &'a Affixes,

@@ -45,6 +45,7 @@ pub(super) fn check(
     names.layers = ready;
     let order = order_of(&names, sink);
     backward::check(&names, sink);
+    let layers = layer::in_order(&names, &order);
 
     let mut step = Lower::new(&names, &hypers, Phase::Step);
     (step.inferred, step.told) = shapes::inferred(&names, &hypers, sink);
@@ -96,6 +97,7 @@ pub(super) fn check(
         is_model: cell.is_model(),
         doc,
         shared: shared(&names, &params),
+        layers,
         layouts,
         hypers: hypers.list,
         inputs,

@@ -180,7 +180,8 @@ pub struct Gradients<F> {
     pub starts: Vec<Option<ArrayD<F>>>,
     /// For each real carried value, the Euclidean norm of its adjoint over the batch before each
     /// step and after the last: T + 1 numbers. It is the whole adjoint, what outputs and other values
-    /// of its step give it too. Nothing where [`super::EngineOptions::flow`] did not ask for it.
+    /// of its step give it too. A value that goes backward stands at the same places between steps:
+    /// what step t gives is number t, its start is after the last step. Nothing where [`super::EngineOptions::flow`] did not ask for it.
     pub flow: Vec<Option<Vec<F>>>,
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn empty(name: &str, dims: &[&str]) -> Cell {
         is_model: false,
         values: Vec::new(),
         shared: Vec::new(),
+        layers: Vec::new(),
         layouts: Vec::new(),
     }
 }

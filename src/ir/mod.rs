@@ -77,6 +77,21 @@ pub struct Cell {
     pub shared: Vec<Name>,
     /// How the params stand in the files of other frameworks.
     pub layouts: Vec<Layout>,
+    /// Where several layers have params of their own, those layers, each after all that it reads: for files that
+    /// number layers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
+}
+
+/// A layer with params of its own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Layer {
+    /// Its name, `f` or `f[0]`.
+    pub name: Name,
+    /// Which way it reads.
+    pub order: Order,
+    /// The first layer that reads the same values; itself, where no other one does.
+    pub alike: usize,
 }
 
 /// A free dim.
@@ -376,6 +391,27 @@ impl Cell {
     /// Whether a layer reads backward: outputs then depend on steps to come, so that the cell has no single step.
     pub fn reads_backward(&self) -> bool {
         self.carries.iter().any(|it| !it.order.is_ascending())
+    }
+
+    /// How frameworks that number layers call the params of each layer, by its name: forward layers end in `_l0`, `_l1`
+    /// and so on, and one that reads backward in `_l0_reverse` where it reads what `_l0` reads. Nothing where a layer has
+    /// no number, or two have the same.
+    pub fn numbering(&self) -> Vec<(&Name, String)> {
+        let forward: Vec<&Layer> =
+            self.layers.iter().filter(|it| it.order.is_ascending()).collect();
+        let position = |is_it: &dyn Fn(&Layer) -> bool| forward.iter().position(|it| is_it(it));
+        let ending = |it: &Layer| match it.order {
+            Order::Ascending => Some(format!("_l{}", position(&|other| other.name == it.name)?)),
+            Order::Descending => {
+                Some(format!("_l{}_reverse", position(&|other| other.alike == it.alike)?))
+            }
+        };
+        let all = self.layers.iter().map(|it| Some((&it.name, ending(it)?)));
+        let all: Vec<(&Name, String)> = all.collect::<Option<_>>().unwrap_or_default();
+        let mut seen: Vec<&str> = all.iter().map(|it| &*it.1).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        if seen.len() == all.len() { all } else { Vec::new() }
     }
 
     /// The position of a carry by its name.

@@ -5,12 +5,14 @@
 //! the place of params, masks and carried values.
 
 mod layouts;
+mod numbered;
 mod prepare;
 mod ready;
 mod splice;
 mod store;
 
 pub(super) use layouts::extend as extend_layouts;
+pub(super) use numbered::in_order;
 pub(super) use prepare::prepare;
 pub(super) use ready::{Given, Ready, follow_likes};
 pub(super) use splice::{Element, Splice, TooLarge};

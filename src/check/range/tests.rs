@@ -28,6 +28,7 @@ impl Step {
             is_model: false,
             values: Vec::new(),
             shared: Vec::new(),
+            layers: Vec::new(),
             layouts: Vec::new(),
         };
         Step { cell }
