@@ -258,6 +258,27 @@ fn loops_masks_and_delays() {
     snapshot("long_loop", &draw(&spec, &cell, Detail::Equations, false, &[]));
 }
 
+/// An input that is given once for a sequence has no step, and says what it is.
+#[test]
+fn an_input_per_sequence_has_no_step() {
+    let text = "cell Site {
+      dims H
+      input x: [H]
+      input site: [H] per sequence
+      state h: [H]
+      param U: [H, H]
+      h = prev h + tanh(x + U @ site)
+      output h
+    }";
+    let (spec, cell) = parsed(text);
+    for detail in [Detail::Equations, Detail::Operators, Detail::Cell] {
+        let diagram = draw(&spec, &cell, detail, false, &[]);
+        let picture = shown("site", &diagram);
+        let text = svg(&diagram, &picture, Theme::Light, true);
+        assert!(text.contains("[H], per sequence") && text.contains(">site<"), "{text}");
+    }
+}
+
 /// What is subtracted keeps its sign, and which operand is which can be seen.
 #[test]
 fn signs_stand_where_they_belong() {

@@ -77,6 +77,8 @@ pub enum Pin {
     Old(Vec<u32>),
     /// A value of this step from outside.
     Input,
+    /// A value from outside that is the same at all steps of a sequence.
+    Constant,
     /// Random bits.
     Mask,
     /// What a model is trained on.
@@ -98,7 +100,8 @@ impl Pin {
     /// Whether it stands on the side where the step begins.
     pub fn is_given(&self) -> bool {
         match self {
-            Pin::Old(_) | Pin::Input | Pin::Mask | Pin::Target | Pin::Feedback => true,
+            Pin::Old(_) | Pin::Input | Pin::Constant | Pin::Mask => true,
+            Pin::Target | Pin::Feedback => true,
             Pin::New { .. } | Pin::Output | Pin::Result => false,
         }
     }
@@ -107,7 +110,8 @@ impl Pin {
     pub fn is_dashed(&self) -> bool {
         match self {
             Pin::Old(_) | Pin::Feedback | Pin::New { .. } => true,
-            Pin::Input | Pin::Mask | Pin::Target | Pin::Output | Pin::Result => false,
+            Pin::Input | Pin::Constant | Pin::Mask | Pin::Target => false,
+            Pin::Output | Pin::Result => false,
         }
     }
 
@@ -115,7 +119,7 @@ impl Pin {
     pub fn word(&self) -> &'static str {
         match self {
             Pin::Old(_) => "old",
-            Pin::Input => "input",
+            Pin::Input | Pin::Constant => "input",
             Pin::Mask => "mask",
             Pin::Target => "target",
             Pin::Feedback => "feedback",

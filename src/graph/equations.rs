@@ -154,7 +154,7 @@ impl Builder<'_> {
         let given = &self.sketch.given[idx];
         let step = match (&given.pin, self.sketch.is_backward) {
             (_, true) => String::new(),
-            (Pin::Input, _) if given.per_sequence => String::new(),
+            (Pin::Constant, _) => String::new(),
             (Pin::Old(steps), false) => match steps[..] {
                 [first, .., last] if last - first == steps.len() as u32 - 1 && steps.len() > 2 => {
                     format!("{} … {}", self.sketch.step(first), self.sketch.step(last))

@@ -114,6 +114,7 @@ fn ids(diagram: &Diagram, prefix: &str) -> Vec<String> {
 fn under(node: &Node) -> String {
     let word = match &node.kind {
         Kind::Pin(Pin::New { is_output: true } | Pin::Output) => "output",
+        Kind::Pin(Pin::Constant) => "per sequence",
         Kind::Pin(Pin::Mask) => "mask",
         Kind::Pin(Pin::Target) => "target",
         Kind::Pin(Pin::Feedback) => "feedback",

@@ -118,8 +118,6 @@ pub struct Given {
     pub note: String,
     /// Where it is written.
     pub span: Option<Span>,
-    /// Whether it is the same at all steps of a sequence.
-    pub per_sequence: bool,
 }
 
 /// A named value of the step.

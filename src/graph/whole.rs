@@ -2,17 +2,16 @@
 
 use super::diagram::{Diagram, Kind, Node, Paint, Pin, Source};
 use super::text::{self, Rich};
-use crate::ir::Cell;
+use super::written;
+use crate::ir::{Cell, Leaf};
 
 /// One step as one box.
 pub fn diagram(cell: &Cell) -> Diagram {
     let mut whole = Whole::new(cell, false);
-    for input in &cell.inputs {
-        let step = if input.per_sequence { "" } else { "t" };
-        whole.given(Pin::Input, &input.name, step, &input.shape.to_string());
-    }
-    for mask in &cell.masks {
-        whole.given(Pin::Mask, &mask.name, "t", &mask.shape.to_string());
+    let inputs = (0..cell.inputs.len()).map(Leaf::Input);
+    for leaf in inputs.chain((0..cell.masks.len()).map(Leaf::Mask)) {
+        let (given, step) = written::given(cell, leaf);
+        whole.given(given.pin, &given.name, &step, &given.shape);
     }
     let states = || cell.carries.iter().filter(|it| it.is_state);
     for state in states() {

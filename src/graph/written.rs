@@ -70,11 +70,11 @@ pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
     let (pin, name, step, shape, note) = match leaf {
         Leaf::Input(idx) => {
             let it = &cell.inputs[idx];
-            let pin = match it.role {
-                InputRole::Input | InputRole::Draw | InputRole::Coin => Pin::Input,
-                InputRole::Target => Pin::Target,
+            let (pin, step) = match it.role {
+                InputRole::Input if it.per_sequence => (Pin::Constant, ""),
+                InputRole::Input | InputRole::Draw | InputRole::Coin => (Pin::Input, "t"),
+                InputRole::Target => (Pin::Target, "t"),
             };
-            let step = if it.per_sequence { "" } else { "t" };
             (pin, it.name.to_string(), step.to_owned(), it.shape.to_string(), String::new())
         }
         Leaf::Mask(idx) => {
@@ -104,7 +104,7 @@ pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
             (Pin::Input, String::new(), String::new(), String::new(), String::new())
         }
     };
-    (Given { pin, name, shape, note, span: None, per_sequence: false }, step)
+    (Given { pin, name, shape, note, span: None }, step)
 }
 
 /// An old value: its name and how many steps back it is.

@@ -231,7 +231,10 @@ fn lines(
         .y_label_formatter(&|it| match axis {
             // Sums of ticks miss 0 by a rounding.
             Axis::Linear => number(if it.abs() < near { 0.0 } else { *it }),
-            Axis::Logarithmic => number(10f64.powf(*it)),
+            Axis::Logarithmic => {
+                let text = format!("{:.1e}", 10f64.powf(*it));
+                number(text.parse().unwrap_or(f64::NAN))
+            }
         })
         .draw()?;
     for curve in curves {

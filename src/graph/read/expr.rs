@@ -240,7 +240,6 @@ impl Reader<'_> {
                 shape: String::new(),
                 note: "the number of the step".to_owned(),
                 span: None,
-                per_sequence: false,
             });
             given.len() - 1
         });

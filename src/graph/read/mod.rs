@@ -130,6 +130,7 @@ impl<'t> Reader<'t> {
     fn declare(&mut self) {
         for group in &self.tree.groups {
             let pin = match group.role {
+                Role::Input if group.ast.is_per_sequence() => Pin::Constant,
                 Role::Input => Pin::Input,
                 Role::Mask => Pin::Mask,
                 Role::Target => Pin::Target,
@@ -163,8 +164,7 @@ impl<'t> Reader<'t> {
         note.push_str(&doc(Some(group.decl)));
         self.names[def.idx()] = Bound::Value(Value::Pin(self.sketch.given.len(), 0));
         let (name, span) = (name.to_owned(), Some(self.tree.defs[def].name.span));
-        let per_sequence = group.ast.is_per_sequence();
-        self.sketch.given.push(Given { pin, name, shape, note, span, per_sequence });
+        self.sketch.given.push(Given { pin, name, shape, note, span });
     }
 
     /// Returns a past value: one pin for all delays of a value, except that the last value of a state has its own.
@@ -172,7 +172,7 @@ impl<'t> Reader<'t> {
         let is_last = |it: u32| it == 1 && is_state;
         let found = self.sketch.given.iter().position(|it| match &it.pin {
             Pin::Old(steps) => it.name == name && is_last(steps[0]) == is_last(back),
-            Pin::Input | Pin::Mask | Pin::Target | Pin::Feedback => false,
+            Pin::Input | Pin::Constant | Pin::Mask | Pin::Target | Pin::Feedback => false,
             Pin::New { .. } | Pin::Output | Pin::Result => false,
         });
         let at = found.unwrap_or_else(|| {
@@ -185,8 +185,7 @@ impl<'t> Reader<'t> {
             let shape = carry.map(|it| it.shape.to_string()).unwrap_or_default();
             let note = format!("{name} as earlier steps left it");
             let (name, span) = (name.to_owned(), carry.map(|it| it.span));
-            let (pin, per_sequence) = (Pin::Old(Vec::new()), false);
-            self.sketch.given.push(Given { pin, name, shape, note, span, per_sequence });
+            self.sketch.given.push(Given { pin: Pin::Old(Vec::new()), name, shape, note, span });
             self.sketch.given.len() - 1
         });
         if let Pin::Old(steps) = &mut self.sketch.given[at].pin
