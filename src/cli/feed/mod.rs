@@ -18,6 +18,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::origin::origin;
 use super::output::Layout;
+use super::progress::Progress;
 use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
 use crate::data::{self, FileKind};
@@ -69,6 +70,7 @@ impl Prepared {
         options.threads = args.threads.map_or(0, usize::from);
         options.memory = args.memory;
         options.kind = args.engine.kind();
+        let _progress = Progress::of(ctx, "preparing the engine");
         Ok(self.bound.engine(options)?)
     }
 
