@@ -124,7 +124,10 @@ impl Bench<'_> {
             let end = if name == "prev" { at + 1 } else { at };
             let argument = &self.text[self.span(at).start as usize..self.span(end).end as usize];
             let most = if first.len() > 5 { 2 } else { 1 };
-            for function in super::near_functions(&first, most) {
+            // What binds closer may belong to the argument: `tanh W @ x`.
+            let goes_on = ["@", "*", "/", "^", "(", "[", "."].contains(&self.word(end + 1));
+            let near = super::near_functions(&first, most).filter(|_| !goes_on);
+            for function in near {
                 let gap = Span { end: self.span(at).start, ..span };
                 let edits =
                     vec![(gap, format!("{function}(")), (self.span(end).after(), ")".to_owned())];

@@ -151,7 +151,7 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
             }
             (true, None) | (false, Some(_)) => {}
         }
-        read_as::agree(cell, &given, &mut notes)?;
+        read_as::agree(cell, &given, args.batch_first, &mut notes)?;
         (given, args.steps.map(|it| it as usize))
     };
     // Without any array that has a batch axis, results have none.
