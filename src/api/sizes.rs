@@ -34,8 +34,69 @@ impl Evidence {
 }
 
 /// The sizes of all dims that were set or that follow from the evidence. Dims that nothing speaks
-/// of are left to their defaults. An error names the two that contradict each other.
+/// of are left to their defaults. An error names the two that contradict each other; where all but one
+/// array agree, it blames that one.
 pub fn infer_sizes(
+    cell: &ir::Cell,
+    set: &BTreeMap<Name, i64>,
+    evidence: &[Evidence],
+) -> Result<BTreeMap<Name, i64>, Error> {
+    infer(cell, set, evidence).map_err(|error| blame(cell, set, evidence).unwrap_or(error))
+}
+
+/// So many arrays are looked at for the one that is to blame.
+const MOST_SUSPECTS: usize = 64;
+
+/// The error of the array without which, or with whose transpose, all others agree.
+fn blame(cell: &ir::Cell, set: &BTreeMap<Name, i64>, evidence: &[Evidence]) -> Option<Error> {
+    let turned = |it: &Evidence| {
+        let mut it = it.clone();
+        let rank = it.sizes.len();
+        it.sizes.swap(rank - 2, rank - 1);
+        it
+    };
+    let is_weight = |it: &&Evidence| it.code == Code::WeightsDoNotFit && it.shape.rank() >= 2;
+    let is_long = |it: &Evidence| {
+        let rank = it.sizes.len();
+        rank == it.shape.rank() && it.sizes[rank - 2] != it.sizes[rank - 1]
+    };
+    let mut alone = Vec::new();
+    for (idx, it) in evidence.iter().enumerate().take(MOST_SUSPECTS) {
+        if is_weight(&it) && is_long(it) {
+            let mut all = evidence.to_vec();
+            all[idx] = turned(it);
+            if infer(cell, set, &all).is_ok() {
+                let why = ": it is transposed; all others fit its transpose";
+                return Some(it.misfit(why));
+            }
+        }
+        let mut others = evidence.to_vec();
+        others.remove(idx);
+        if infer(cell, set, &others).is_ok() {
+            alone.push(idx);
+        }
+    }
+    // Weights of a framework that keeps them the other way round.
+    let all = evidence.iter().map(|it| match is_weight(&it) && is_long(it) {
+        true => turned(it),
+        false => it.clone(),
+    });
+    let all: Vec<Evidence> = all.collect();
+    let first = evidence.iter().find(|it| is_weight(it) && is_long(it));
+    if let (Some(first), true) = (first, infer(cell, set, &all).is_ok()) {
+        let count = evidence.iter().filter(|it| is_weight(it) && is_long(it)).count();
+        let why = format!(": it is transposed, as are all {count} matrices that are not square");
+        return Some(first.misfit(&why));
+    }
+    let [idx] = alone[..] else { return None };
+    // What the others say comes first then.
+    let mut all = evidence.to_vec();
+    let last = all.remove(idx);
+    all.push(last);
+    infer(cell, set, &all).err()
+}
+
+fn infer(
     cell: &ir::Cell,
     set: &BTreeMap<Name, i64>,
     evidence: &[Evidence],

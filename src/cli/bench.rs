@@ -13,6 +13,7 @@ use super::args::BenchArgs;
 use super::context::Context;
 use super::error::CliError;
 use super::feed;
+use super::progress::Progress;
 use crate::diag::Code;
 use crate::exec::kernels::{Path, Team};
 use crate::exec::{
@@ -84,7 +85,9 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
     }
     let notes = notes();
     notes.iter().for_each(|it| ctx.note(it));
+    let progress = Progress::of(ctx, "comparing the engines");
     let difference = compare(&bound, (batch.min(2), steps.min(PIECE)), threads(args))?;
+    drop(progress);
     ctx.lap("compare");
     if difference.is_nan() || difference > BOUND {
         let message = format!(
@@ -93,7 +96,9 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
         ctx.note(&message);
         return Err(CliError::Failed);
     }
-    let times = Times::measure(&bound, args)?;
+    let progress = Progress::of(ctx, "measuring");
+    let times = Times::measure(&bound, args, &progress)?;
+    drop(progress);
     ctx.lap("measure");
     let report = Report::new(&bound, args, &works, &times, difference, notes);
     if args.json { ctx.json(&report) } else { ctx.out(&report.text()) }
@@ -195,7 +200,7 @@ struct Times {
 }
 
 impl Times {
-    fn measure(bound: &Bound, args: &BenchArgs) -> Result<Times, CliError> {
+    fn measure(bound: &Bound, args: &BenchArgs, progress: &Progress) -> Result<Times, CliError> {
         let mut case = Case::new(bound, args.batch as usize, args.steps as usize)?;
         let stream = Case::new(bound, 1, 1)?;
         let threads = threads(args);
@@ -207,6 +212,7 @@ impl Times {
         let [mut inference, mut forward, mut training, mut step] = [(); 4].map(|()| Vec::new());
         // The first round warms up; in each, everything has its turn.
         for round in 0..=args.repeats {
+            progress.tell(&format!("measured {round} of {} rounds", args.repeats + 1));
             probe.measure(&mut machine);
             // Weights are packed in the run before the one that counts.
             drop(engine.infer(&case.params, &case.inputs, &case.state)?);

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, Names, Prepared};
 use super::output::{self, Layout, Named};
+use super::progress::Progress;
 use crate::data::{self, Real32or64};
 use crate::diag::Code;
 use crate::exec::{self, EngineKind, Gradients, NotFinite, Upstream};
@@ -75,7 +76,9 @@ fn grad_in<F: Real + Real32or64>(
     let adjoints = Adjoints::read(ctx, args, cell)?;
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
+    let progress = Progress::of(ctx, "forward");
     let run = engine.forward_with(&params, &inputs, &state, &masks)?;
+    drop(progress);
     ctx.lap("forward");
     if let Some(it) = &run.not_finite {
         return Err(it.clone().into());
@@ -85,12 +88,14 @@ fn grad_in<F: Real + Real32or64>(
         feed::note_segments(ctx, run.segments());
     }
     let upstream = adjoints.upstream(prepared, steps, batch)?;
+    let progress = Progress::of(ctx, "backward");
     let gradients = engine.backward(&run, &upstream)?;
     ctx.lap("backward");
     let not_finite = match exec::check_gradients(bound, &gradients) {
         Some(found) => Some(told(found, engine.first_not_finite(&run, &upstream)?)),
         None => None,
     };
+    drop(progress);
     if let Some(path) = &args.flow {
         ctx.write(path, &flow(cell, &gradients))?;
     }

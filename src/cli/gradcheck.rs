@@ -80,7 +80,7 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
         engine: args.engine.kind(),
         ..Options::default()
     };
-    let mut progress = Progress::new(ctx);
+    let progress = Progress::new(ctx);
     let report = gradcheck::gradcheck_with(spec.ir(), &options, &mut |done, all| {
         progress.tell(&format!("compared {done} of {all} samples"));
     })?;

@@ -39,7 +39,8 @@ impl Layout {
         } else if self.batch_first {
             array.swap_axes(0, 1);
         }
-        array.as_standard_layout().into_owned()
+        // What stands in order already may be large, and is not copied.
+        if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
     }
 
     /// `[B, ..]` as it is written.
@@ -125,23 +126,14 @@ impl Steps<'_> {
         })
     }
 
-    /// The numbers of an array that are values and no padding, and those of the last step of the last
-    /// sequence that has any.
-    fn values(&self, shape: &[usize], all: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
-        let count: usize = self.rows(shape).count();
-        let n = all.len() / count.max(1);
+    /// For each row of an array of this shape whether it is a value and no padding, and the row of the last
+    /// step of the last sequence that has any.
+    fn values(&self, shape: &[usize]) -> (Vec<bool>, Option<usize>) {
         let last = self.lengths.iter().rposition(|it| *it > 0);
         let last = last.map(|sequence| (self.lengths[sequence] - 1, sequence));
-        let (mut values, mut of_last) = (Vec::new(), Vec::new());
-        for (row, (step, sequence)) in self.rows(shape).enumerate() {
-            if step < self.lengths[sequence] {
-                values.extend(&all[row * n..(row + 1) * n]);
-            }
-            if Some((step, sequence)) == last {
-                of_last = all[row * n..(row + 1) * n].to_vec();
-            }
-        }
-        (values, of_last)
+        let is_value = self.rows(shape).map(|(step, sequence)| step < self.lengths[sequence]);
+        let of_last = self.rows(shape).position(|it| Some(it) == last);
+        (is_value.collect(), of_last)
     }
 }
 
@@ -151,25 +143,32 @@ impl Summary {
     /// that a vector of three shows the three numbers of its last step and not a fourth of the step
     /// before.
     pub fn of<F: Real>(it: &Named<F>, steps: Option<Steps<'_>>) -> Summary {
-        let values: Vec<f64> = it.array.iter().map(|it| Real::to_f64(*it)).collect();
-        let (values, of_last) = match steps {
-            Some(steps) => steps.values(it.array.shape(), values),
-            None => (values.clone(), values),
+        // The array may be as large as memory: nothing of its size is made.
+        let (is_value, last_row) = match steps {
+            Some(steps) => steps.values(it.array.shape()),
+            None => (vec![true], Some(0)),
         };
-        let count = values.len() as f64;
+        let n = it.array.len() / is_value.len().max(1);
+        let all = || it.array.iter().map(|it| Real::to_f64(*it)).enumerate();
+        let values = || all().filter(|it| is_value[it.0 / n]).map(|it| it.1);
+        let count = is_value.iter().filter(|it| **it).count() * n;
         let last = it.array.shape().last().map_or(1, |it| LAST.min(*it));
         // Comparisons with a NaN are false, so it must be said that it wins.
         let pick = |wins: fn(f64, f64) -> bool| {
             let better = |a: f64, b: f64| if a.is_nan() || wins(a, b) { a } else { b };
-            values.iter().copied().reduce(better)
+            values().reduce(better)
         };
+        let begin = last_row.map_or(0, |it| (it + 1) * n - last.min(n));
         Summary {
             name: it.name.clone(),
             shape: it.array.shape().to_vec(),
             min: pick(|a, b| a < b),
-            mean: (!values.is_empty()).then(|| values.iter().sum::<f64>() / count),
+            mean: (count > 0).then(|| values().sum::<f64>() / count as f64),
             max: pick(|a, b| a > b),
-            last: of_last[of_last.len().saturating_sub(last)..].to_vec(),
+            last: match last_row {
+                Some(_) => all().skip(begin).take(last.min(n)).map(|it| it.1).collect(),
+                None => Vec::new(),
+            },
         }
     }
 }

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::feed::{self, Prepared};
 use super::output::{self, Format, Named, Steps, Summary};
+use super::progress::Progress;
 use super::save::{self, Save};
 use crate::data::Real32or64;
 use crate::diag::Code;
@@ -69,7 +70,9 @@ fn run_in<F: Real + Real32or64>(
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
     let engine = prepared.engine(ctx, &args.data, traces.clone(), false)?;
+    let progress = Progress::of(ctx, "forward");
     let run = engine.infer_with(&params, &inputs, &state, &masks)?;
+    drop(progress);
     ctx.lap("forward");
     if args.data.memory.is_some() {
         feed::note_segments(ctx, run.segments());
@@ -193,7 +196,13 @@ fn traces(cell: &ir::Cell, names: &[String]) -> Result<Vec<Name>, CliError> {
 
 impl From<RunError> for CliError {
     fn from(error: RunError) -> CliError {
-        CliError::Fit { code: error.code(), message: error.to_string() }
+        let help = match &error {
+            RunError::OutOfMemory { .. } => {
+                "; --memory bounds what a run of the fast engine holds, and fewer steps or sequences take less"
+            }
+            _ => "",
+        };
+        CliError::Fit { code: error.code(), message: format!("{error}{help}") }
     }
 }
 

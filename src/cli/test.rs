@@ -17,6 +17,7 @@ use super::difference::difference;
 use super::error::CliError;
 use super::feed::{self, demo, demo::Demo};
 use super::load::{self, Source};
+use super::progress::Progress;
 use crate::api::{self, CellSpec};
 use crate::data;
 use crate::exec::{self, Bound, EngineOptions, InitialState, Inputs, Upstream};
@@ -47,10 +48,17 @@ pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
     }
     files.sort();
     files.dedup();
+    if args.update {
+        announce(ctx, &files)?;
+    }
 
     let (mut report, mut worst) = (Report { version: 1, ..Report::default() }, 0);
-    for file in &files {
-        let told = match test_one(ctx, file, args) {
+    for (at, file) in files.iter().enumerate() {
+        let progress = Progress::new(ctx);
+        progress.tell(&format!("{} of {} specs: {}", at + 1, files.len(), file.display()));
+        let tested = test_one(ctx, file, args);
+        drop(progress);
+        let told = match tested {
             Ok(told) => told,
             Err(error @ (CliError::BrokenPipe | CliError::Usage(_))) => return Err(error),
             Err(error) => {
@@ -76,6 +84,29 @@ pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
         ctx.line(&format!("{passed} passed, {failed} failed{written}"))?;
     }
     if worst > 0 { Err(CliError::Reported(worst)) } else { Ok(()) }
+}
+
+/// Refuses to write snapshots over what is read, over each other or over what is read-only, before any is
+/// written.
+fn announce(ctx: &mut Context, files: &[PathBuf]) -> Result<(), CliError> {
+    for file in files.iter().filter(|it| it.exists()) {
+        ctx.will_read(file)?;
+    }
+    let mut taken: BTreeMap<PathBuf, &Path> = BTreeMap::new();
+    for file in files {
+        let place = snapshot_path(file);
+        if let Some(other) = taken.insert(place.clone(), file) {
+            let (place, other, file) = (place.display(), other.display(), file.display());
+            let message =
+                format!("--update: {place} would be the snapshot of {other} and of {file}");
+            return Err(CliError::Usage(message));
+        }
+        // A folder that is not there is made.
+        if place.parent().is_some_and(Path::is_dir) {
+            ctx.will_write("--update", &place)?;
+        }
+    }
+    ctx.check_outputs()
 }
 
 /// What became of all specs.

@@ -338,7 +338,10 @@ impl Engine {
             segments: run.segments(),
         };
         let not_finite = run.suspect.take().map(|it| {
-            let before: Vec<Value<f32>> = it.before.into_iter().map(ArrayD::into_shared).collect();
+            let before = |step: usize| -> Option<Vec<Value<f32>>> {
+                let before = it.before.get(it.step.checked_sub(step)?)?;
+                Some(before.iter().map(|it| it.to_shared()).collect())
+            };
             let again =
                 reference::look_again(&self.bound, run.given(), &before, it.step, it.sequence);
             // Another order of sums may be finite.

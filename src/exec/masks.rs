@@ -10,12 +10,12 @@
 //! that of a param named `mask NAME`, which no param is called, with the number of the sequence in
 //! place of the draw; the step is the stream; element k takes the k-th pair of words.
 
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, Axis};
 
 use super::bind::{Bound, MAX_BYTES, extent};
 use super::eval::Value;
 use super::init::Bits;
-use super::reference::RunError;
+use super::reference::{RunError, zeros};
 use crate::ir::{Mask, Real, Scope};
 
 /// What masks are in a run.
@@ -126,7 +126,7 @@ pub(crate) fn bits<F: Real>(
         if bytes > MAX_BYTES {
             return Err(RunError::TooLarge { what: format!("the mask `{}`", mask.name), bytes });
         }
-        let mut array = ArrayD::zeros(IxDyn(&shape));
+        let mut array = zeros(&shape, &format!("the mask `{}`", mask.name))?;
         let given = training.given.get(idx).and_then(Option::as_ref);
         if let Some(given) = given
             && given.shape() != shape

@@ -69,6 +69,7 @@ pub fn mend(text: &str, tree: &ast::File, found: &mut Vec<Diagnostic>, attempt: 
         checks: 200.min(parses / 4),
         sure: Vec::new(),
     };
+    bench.words_before_values(found);
     bench.slips(found);
     bench.names(found);
     bench.operators(found);
@@ -139,9 +140,39 @@ impl Bench<'_> {
 
     /// What is found after edits, if they mend more than they break.
     fn mends(&mut self, edits: &[(Span, String)], found: &[Diagnostic]) -> Option<Vec<Diagnostic>> {
-        let after = self.check(edits)?.diagnostics;
-        let (now, before) = (errors(&after), errors(found));
+        let after = self.check(edits)?;
+        let (now, before) = (self.left(&after, edits, found), errors(found));
+        let after = after.diagnostics;
         (now < before || before == 0 && now == 0 && after.len() < found.len()).then_some(after)
+    }
+
+    /// How many errors are left after edits, without those that stood behind what could not be read: unknown
+    /// names in the declaration that can be read now, but for those beside the edit, which may be what is wrong.
+    fn left(&self, after: &Attempt, edits: &[(Span, String)], found: &[Diagnostic]) -> usize {
+        let all = after.diagnostics.iter().filter(|it| it.is_error());
+        let first = edits.iter().min_by_key(|it| it.0.start);
+        let (Some((place, new)), true) = (first, found.iter().any(slips::is_of_grammar)) else {
+            return all.count();
+        };
+        let cells = after.tree.items.iter().filter_map(|it| match it {
+            ast::Item::Cell(cell) => Some(cell),
+            ast::Item::Activation(_) | ast::Item::Function(_) | ast::Item::Use(_) => None,
+        });
+        let mut decls = cells.flat_map(|it| &it.decls);
+        let read = decls.find(|it| (it.span.start..=it.span.end).contains(&place.start));
+        let Some(read) = read.map(|it| it.span) else { return all.count() };
+        let beside = place.start.saturating_sub(2)..=place.start + new.len() as u32 + 2;
+        let stood_behind = |it: &&Diagnostic| {
+            let is_name =
+                matches!(it.code, Code::UnknownName | Code::UnknownFunction | Code::UnknownDim);
+            let within =
+                it.span.file == read.file && read.start <= it.span.start && it.span.end <= read.end;
+            let is_beside = beside.contains(&it.span.start) || beside.contains(&it.span.end);
+            let is_new =
+                !found.iter().any(|old| (old.code, &old.message) == (it.code, &it.message));
+            is_name && within && is_new && !is_beside
+        };
+        all.filter(|it| !stood_behind(it)).count()
     }
 
     /// Takes out the edits that do not mend, with the words that propose them.

@@ -91,6 +91,68 @@ impl Bench<'_> {
         }
     }
 
+    /// `prv h` and `tanh x`: two values side by side, of which the first one is meant for a word or a function.
+    pub(super) fn words_before_values(&mut self, found: &mut Vec<Diagnostic>) {
+        for _ in 0..super::MAX_SLIPS {
+            if !self.word_before_value(found) {
+                return;
+            }
+        }
+    }
+
+    /// Whether one was found.
+    fn word_before_value(&mut self, found: &mut Vec<Diagnostic>) -> bool {
+        for idx in 0..found.len() {
+            let old = &found[idx];
+            let at = self.token_at(old.span.start);
+            let is_pair = old.code == Code::MissingOperator && old.span.file == FileId(0);
+            let is_pair = is_pair && !self.sure.contains(old);
+            if !is_pair || at == 0 || self.lexemes[at - 1].kind != LexemeKind::Word {
+                continue;
+            }
+            let (first, span) = (self.word(at - 1).to_owned(), self.span(at - 1));
+            // What somebody declared is no slip of a word.
+            if self.lexemes.iter().filter(|it| self.text[it.start..it.end] == *first).count() > 1 {
+                continue;
+            }
+            let name = self.word(at).to_owned();
+            let mut meant: Vec<(String, Vec<(Span, String)>)> = Vec::new();
+            let is_past = ["previous", "last", "old", "pre", "past", "before", "lag"];
+            if is_past.contains(&&*first.to_lowercase()) || distance(&first, "prev") <= 2 {
+                meant.push((format!("prev {name}"), vec![(span, "prev".to_owned())]));
+            }
+            let end = if name == "prev" { at + 1 } else { at };
+            let argument = &self.text[self.span(at).start as usize..self.span(end).end as usize];
+            let most = if first.len() > 5 { 2 } else { 1 };
+            // What binds closer may belong to the argument: `tanh W @ x`.
+            let goes_on = ["@", "*", "/", "^", "(", "[", "."].contains(&self.word(end + 1));
+            let near = super::near_functions(&first, most).filter(|_| !goes_on);
+            for function in near {
+                let gap = Span { end: self.span(at).start, ..span };
+                let edits =
+                    vec![(gap, format!("{function}(")), (self.span(end).after(), ")".to_owned())];
+                meant.push((format!("{function}({argument})"), edits));
+            }
+            for (text, edits) in meant.into_iter().take(3) {
+                let old = found[idx].clone();
+                let Some(after) = self.mends(&edits, found) else { continue };
+                let mut told = Diagnostic::new(
+                    old.code,
+                    old.span,
+                    format!("{}; did you mean `{text}`?", old.message),
+                );
+                (told.labels, told.label) = (old.labels.clone(), old.label.clone());
+                offer(&mut told, Applicability::Maybe, edits);
+                self.sure.push(told.clone());
+                super::slips::keep_what_stays(found, &old, &after);
+                found.push(told);
+                crate::diag::sort(found);
+                return true;
+            }
+        }
+        false
+    }
+
     /// `act = tanh` of a hyper without its word: the word that mends is proposed.
     fn words_before_names(&mut self, found: &mut [Diagnostic]) {
         let Some(idx) = found.iter().position(|it| it.code == Code::NotAState) else { return };

@@ -54,7 +54,7 @@ impl Bench<'_> {
     }
 
     /// The params and consts that are declared with two axes or more.
-    fn matrices(&self) -> Vec<&str> {
+    pub(super) fn matrices(&self) -> Vec<&str> {
         let mut out: Vec<&str> = Vec::new();
         for item in &self.tree.items {
             let ast::Item::Cell(cell) = item else { continue };

@@ -58,7 +58,9 @@ impl Bench<'_> {
     pub(super) fn slips(&mut self, found: &mut Vec<Diagnostic>) {
         let mut tried: Vec<Diagnostic> = Vec::new();
         for _ in 0..MAX_SLIPS {
-            let Some(idx) = found.iter().position(|it| is_of_grammar(it) && !tried.contains(it))
+            let Some(idx) = found
+                .iter()
+                .position(|it| is_of_grammar(it) && !tried.contains(it) && !self.sure.contains(it))
             else {
                 return;
             };
@@ -114,7 +116,7 @@ impl Bench<'_> {
         let mut mending: Vec<(Candidate, Attempt)> = Vec::new();
         for it in read {
             let Some(after) = self.check(std::slice::from_ref(&it.edit)) else { continue };
-            let now = errors(&after.diagnostics);
+            let now = self.left(&after, std::slice::from_ref(&it.edit), found);
             if now < fewest {
                 mending.clear();
                 fewest = now;
@@ -132,7 +134,7 @@ impl Bench<'_> {
         if let Some(fix) = &old.fix
             && old.code != Code::MissingOperator
             && !fix.edits.iter().all(|it| it.1.is_empty())
-            && self.check(&fix.edits).is_some_and(|it| errors(&it.diagnostics) <= fewest)
+            && self.check(&fix.edits).is_some_and(|it| self.left(&it, &fix.edits, found) <= fewest)
         {
             return None;
         }
@@ -348,8 +350,11 @@ impl Bench<'_> {
             return;
         }
         if ends && begins && !first {
+            let is_matrix = self.matrices().contains(&self.word(before));
             for sign in OPERATORS {
-                add(3, sign, loose, spaced(sign));
+                // What stands behind a matrix is mostly multiplied with it.
+                let base = if sign == "@" && is_matrix { 1 } else { 3 };
+                add(base, sign, loose, spaced(sign));
             }
         }
         if ends && begins {
@@ -398,7 +403,7 @@ fn is_general(it: &Diagnostic) -> bool {
 }
 
 /// Whether the parser has found it, so that what follows is guessed.
-fn is_of_grammar(it: &Diagnostic) -> bool {
+pub(super) fn is_of_grammar(it: &Diagnostic) -> bool {
     matches!(
         it.code,
         Code::UnexpectedToken
@@ -410,10 +415,19 @@ fn is_of_grammar(it: &Diagnostic) -> bool {
 }
 
 /// Keeps of the other diagnostics those that are found without the slip, too.
-fn keep_what_stays(found: &mut Vec<Diagnostic>, slip: &Diagnostic, after: &[Diagnostic]) {
+pub(super) fn keep_what_stays(
+    found: &mut Vec<Diagnostic>,
+    slip: &Diagnostic,
+    after: &[Diagnostic],
+) {
     let mut left: Vec<(Code, &str)> = after.iter().map(|it| (it.code, &*it.message)).collect();
     found.retain(|it| {
-        let at = left.iter().position(|(code, message)| *code == it.code && *message == it.message);
+        // What was proposed for it is not found anew.
+        let (own, _) = it.message.split_once("; did you mean").unwrap_or((&it.message, ""));
+        let is_it = |(code, message): &(Code, &str)| {
+            *code == it.code && (*message == it.message || *message == own)
+        };
+        let at = left.iter().position(is_it);
         it != slip && at.map(|at| left.swap_remove(at)).is_some()
     });
 }

@@ -39,3 +39,30 @@ fn bench_says_how_many_segments_there_are() {
     assert_eq!(divided["memory"], 1 << 20);
     assert!(divided["segments"].as_u64().unwrap() > 1, "{divided}");
 }
+
+/// What the system does not give is an error that says what helps, and no abort: of results, of what forward
+/// and backward compute.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_is_not_there_is_told() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "wide.rnn",
+        "cell Wide { dims H input x: [] state h: [H] param a, b: [H] init 0.5
+         h = tanh(a * prev h + b * x) output y = sum(h) }",
+    );
+    scratch.write("out.rnn", "cell Out { dims H input x: [] param b: [H] output y = b * x }");
+    for (command, what) in [
+        ("run out.rnn --set H=4000 --steps 400000", "an output"),
+        ("grad wide.rnn --set H=4000 --steps 100000", "what a forward run computes"),
+        ("run out.rnn --set H=4000 --steps 400000 --engine reference", "an output"),
+    ] {
+        let line = format!("ulimit -v 1500000; $rnnc {command} --threads 1 -q");
+        let line = line.replace("--engine reference --threads 1", "--engine reference");
+        let said = scratch.shell(&line).expect(4);
+        let told = format!("error[E0707]: no memory for {what}: ");
+        assert!(said.stderr.contains(&told) && said.stderr.contains("--memory"), "{}", said.stderr);
+    }
+    let divided = "ulimit -v 1500000; $rnnc grad wide.rnn --set H=4000 --steps 20000 --memory 200M";
+    scratch.shell(&format!("{divided} --threads 1 -q")).expect(0);
+}

@@ -222,3 +222,24 @@ fn a_written_file_says_where_it_comes_from() {
         assert_eq!(read.get("seed").map(String::as_str), seed);
     }
 }
+
+/// `test --update` announces its snapshots as other commands do what they write.
+#[cfg(unix)]
+#[test]
+fn snapshots_are_not_written_over_what_is_read() {
+    let scratch = Scratch::new();
+    let cell = "cell A { input x: [] output y = tanh(x) }";
+    scratch.write("a.rnn", cell);
+    scratch.rnnc("compile a.rnn -o a.ron").expect(0);
+    let said = scratch.rnnc("test --update a.rnn a.ron").expect(2);
+    assert!(said.stderr.contains("would be the snapshot of a.rnn and of a.ron"), "{}", said.stderr);
+    scratch.write("snapshots/b.snap", "");
+    std::os::unix::fs::symlink("../a.rnn", scratch.path("snapshots/a.snap")).unwrap();
+    let said = scratch.rnnc("test --update a.rnn").expect(2);
+    assert!(said.stderr.contains("what is read is not written over"), "{}", said.stderr);
+    assert_eq!(scratch.text("a.rnn"), cell);
+    std::fs::remove_file(scratch.path("snapshots/a.snap")).unwrap();
+    scratch.rnnc("test --update a.rnn").expect(0);
+    scratch.rnnc("test --update a.rnn").expect(0);
+    scratch.rnnc("test a.rnn").expect(0);
+}

@@ -77,7 +77,12 @@ fn arrays_that_do_not_go_together_are_told_with_their_reading() {
             "for all steps is declared `input attr: [S] per sequence`",
         ),
         ("once", "x=x.npy attr=attrs.npy", "is declared without `per sequence`"),
-        ("once", "x=x.npy attr=attr6.npy", "input `attr` has 6 sequences, but input `x` has 4"),
+        (
+            "once",
+            "x=x.npy attr=attr6.npy",
+            "`attr` has 6 sequences in [6, 2], but input `x`, [6, 4, 3], is read as [T, B, D], with 4 \
+             sequences; with --batch-first it has 6",
+        ),
         ("each", "x=x.npy attr=attrs.npy place=hot3.npy", "one-hot rows; save `a.argmax(-1)`"),
         ("once", "x=x.npy attr=attr.npy place=hot.npy", "declare `input place: [V]`"),
     ] {

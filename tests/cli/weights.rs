@@ -268,3 +268,50 @@ fn weights_are_read_from_what_people_have() {
     scratch.run(run, &pipe).expect(0);
     assert_eq!(scratch.read("z.npy"), expected);
 }
+
+/// A transposed weight is blamed, and not those that disagree with the sizes that it would settle; nor are
+/// those that agree where one alone has another size.
+#[test]
+fn the_weight_that_does_not_fit_is_blamed() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "rnn.rnn",
+        "cell Rnn { dims I, H input x: [I] state h: [H] param W: [H, I], U: [H, H], b, c: [H]
+         h = tanh(W @ x + U @ prev h + b + c) output h }",
+    );
+    let write = |name: &str, shapes: [&[usize]; 4]| {
+        let named = ["W", "U", "b", "c"].iter().zip(shapes);
+        let all: Vec<(String, ArrayD<f32>)> =
+            named.map(|(name, shape)| ((*name).to_owned(), ArrayD::zeros(shape))).collect();
+        let bytes = rnnc::data::write_safetensors(&all, &std::collections::BTreeMap::new());
+        scratch.write(name, bytes.unwrap());
+    };
+    for (shapes, told) in [
+        (
+            [&[3, 8][..], &[8, 8], &[8], &[8]],
+            "`W` should be [H, I], but has the shape [3, 8]: it is transposed",
+        ),
+        (
+            [&[8, 3], &[8, 8], &[8], &[9]],
+            "`c` should be [H], but has the shape [9]; `H` = 8 follows",
+        ),
+        (
+            [&[9, 3], &[8, 8], &[8], &[8]],
+            "`W` should be [H, I], but has the shape [9, 3]; `H` = 8 follows",
+        ),
+        ([&[8, 3], &[8, 7], &[8], &[8]], "`U` should be [H, H], but has the shape [8, 7]"),
+    ] {
+        write("w.safetensors", shapes);
+        let said = scratch.rnnc("run rnn.rnn --params w.safetensors -q").expect(4);
+        assert!(said.stderr.contains(told), "{told}\n{}", said.stderr);
+    }
+    scratch.write(
+        "two.rnn",
+        "cell Two { dims I, J, H input x: [I], z: [J] param W: [H, I], U: [H, J], b, c: [H]
+         output y = W @ x + U @ z + b + c }",
+    );
+    write("w.safetensors", [&[3, 8], &[4, 8], &[8], &[8]]);
+    let said = scratch.rnnc("run two.rnn --params w.safetensors -q").expect(4);
+    let told = "[3, 8]: it is transposed, as are all 2 matrices that are not square";
+    assert!(said.stderr.contains(told), "{}", said.stderr);
+}

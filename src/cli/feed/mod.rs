@@ -20,6 +20,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::origin::origin;
 use super::output::Layout;
+use super::progress::Progress;
 use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
 use crate::data::{self, FileKind};
@@ -71,6 +72,7 @@ impl Prepared {
         options.threads = args.threads.map_or(0, usize::from);
         options.memory = args.memory;
         options.kind = args.engine.kind();
+        let _progress = Progress::of(ctx, "preparing the engine");
         Ok(self.bound.engine(options)?)
     }
 
@@ -151,7 +153,7 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
             }
             (true, None) | (false, Some(_)) => {}
         }
-        read_as::agree(cell, &given, &mut notes)?;
+        read_as::agree(cell, &given, args.batch_first, &mut notes)?;
         (given, args.steps.map(|it| it as usize))
     };
     // Without any array that has a batch axis, results have none.

@@ -185,6 +185,7 @@ fn firsts(input: &ir::Input, table: &Table, path: &Path) -> Result<Table, CliErr
 pub fn agree(
     cell: &ir::Cell,
     feeds: &[Option<Feed<f64>>],
+    batch_first: bool,
     notes: &mut Vec<String>,
 ) -> Result<(), CliError> {
     let given: Vec<(&ir::Input, &Feed<f64>)> =
@@ -204,6 +205,11 @@ pub fn agree(
     for it in &given {
         let (input, feed) = it;
         let (name, shape) = (&input.name, feed.array().shape());
+        if let (Some((other, one)), Some(own)) = (whole, batch(it))
+            && Some(own) != n_batch
+        {
+            return Err(misfit(of_other_batch((input, own, shape), (other, one), batch_first)));
+        }
         let once = matches!(feed, Feed::Shared(_)) && !input.per_sequence;
         if once && steps(it) != n_steps {
             let other = if let Some((other, _)) = first { &*other.name } else { continue };
@@ -241,4 +247,31 @@ pub fn agree(
         }
     }
     Ok(())
+}
+
+/// That an input has other sequences than one with steps and sequences; where that would have as many if its
+/// axes stood the other way round, what turns them.
+fn of_other_batch(
+    (input, own, shape): (&ir::Input, usize, &[usize]),
+    (other, feed): (&ir::Input, &Feed<f64>),
+    batch_first: bool,
+) -> String {
+    let mut given = feed.array().shape().to_vec();
+    let (steps, sequences) = (given[0], given[1]);
+    if batch_first {
+        given.swap(0, 1);
+    }
+    let axes: &[&str] = if batch_first { &["B", "T"] } else { &["T", "B"] };
+    let mut text = format!(
+        "input `{}` has {own} sequences in {shape:?}, but input `{}`, {given:?}, is read as {}, with {sequences} \
+         sequences",
+        input.name,
+        other.name,
+        with(other, axes)
+    );
+    if own == steps {
+        let word = if batch_first { "without" } else { "with" };
+        text.push_str(&format!("; {word} --batch-first it has {own}"));
+    }
+    text
 }

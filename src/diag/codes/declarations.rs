@@ -170,10 +170,10 @@ cell A {
         text: "\
 `init` belongs to params and stored constants, `= value` to states, computed
 constants, masks and optional inputs, `per` to masks and inputs, `index[V]` to
-inputs and targets, and `teacher` to feedbacks. The start of a state stands after `=`, and
-the values of an input come from outside. `backward` after a layer belongs to
-models; a cell sees no later step, so remove it, and run the cell over the
-reversed sequence where that is meant.",
+inputs and targets, and `teacher` to feedbacks. The start of a state stands
+after `=`, and the values of an input come from outside. `backward` after a
+layer belongs to models; a cell sees no later step, so remove it, and run the
+cell over the reversed sequence where that is meant.",
         wrong: "\
 cell A {
   input x: [] init normal(1)

@@ -6,14 +6,14 @@ use ndarray::{ArrayD, ArrayViewD, Axis};
 
 use super::compile::{Backward, Compiled};
 use super::finite::blame;
-use super::forward::{Machine, Run, from_step, steps};
+use super::forward::{Machine, Run, from_step, make_room, steps};
 use super::gradients::{Target, param_gradients};
 use super::places::FIXED;
 use super::rows::{fill, is_plain, norm, norms, pack, sum_steps, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::{Feed, Gradients, Upstream};
 use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
-use crate::exec::reference::{Checked, RunError, finish_starts, zero_gradients};
+use crate::exec::reference::{Checked, RunError, ask, finish_starts, zero_gradients};
 use crate::ir::Order;
 
 /// What comes back to the rows of a run, or of a segment of one.
@@ -44,7 +44,7 @@ pub(super) fn backward(
 ) -> Result<Gradients<f32>, RunError> {
     let compiled = Arc::clone(&run.compiled);
     let program = backward_of(&compiled)?;
-    let mut gradients = zeros(run);
+    let mut gradients = zeros(run)?;
     let checked = Checked::new(&run.given, upstream)?;
     let states = &upstream.states;
     let back = Back { weights, upstream, checked: &checked, states, adds: false };
@@ -61,13 +61,13 @@ pub(super) fn backward_of(compiled: &Compiled) -> Result<&Backward, RunError> {
 }
 
 /// Gradients without anything in them yet.
-pub(super) fn zeros(run: &Run<'_>) -> Gradients<f32> {
-    let mut gradients = zero_gradients(&run.given);
+pub(super) fn zeros(run: &Run<'_>) -> Result<Gradients<f32>, RunError> {
+    let mut gradients = zero_gradients(&run.given)?;
     if run.flow {
         let flow = |it: &Option<ArrayD<f32>>| it.as_ref().map(|_| vec![0.0; run.given.steps + 1]);
         gradients.flow = gradients.starts.iter().map(flow).collect();
     }
-    gradients
+    Ok(gradients)
 }
 
 /// What is left when adjoints have come to the first step.
@@ -103,7 +103,9 @@ pub(super) fn rows(
     let compiled = Arc::clone(&run.compiled);
     let program = backward_of(&compiled)?;
     let Back { weights, upstream, .. } = *back;
-    let staged = stage(run, program, back);
+    let staged = stage(run, program, back)?;
+    let what = "what a backward run computes";
+    make_room(memory, &program.program, &run.packing, machine.team, what)?;
     let mut forward_memory = std::mem::take(&mut run.memory);
     let forward = run.frame(&mut forward_memory, machine.team);
     let mut frame = Frame::new(&program.program, &run.packing, machine.team.parts(), memory);
@@ -157,20 +159,28 @@ pub(super) fn rows(
 }
 
 /// The adjoints of outputs, packed; none where they stand as they are wanted.
-fn stage(run: &Run<'_>, program: &Backward, back: &Back<'_>) -> Vec<Option<Vec<f32>>> {
+fn stage(
+    run: &Run<'_>,
+    program: &Backward,
+    back: &Back<'_>,
+) -> Result<Vec<Option<Vec<f32>>>, RunError> {
     let packing = &run.packing;
     let one = |(output, buffer): &(usize, usize)| {
         let n = program.program.buffers()[*buffer].width;
-        match &back.upstream.outputs[*output] {
+        Ok(match &back.upstream.outputs[*output] {
             Some(given) if is_plain(packing, run.given.batch) && given.as_slice().is_some() => None,
             Some(given) => {
+                ask::<f32>(n * packing.rows(), "the adjoints of an output")?;
                 let row = |t: usize, sequence: usize| {
                     given.index_axis(Axis(0), run.begin + t).index_axis_move(Axis(0), sequence)
                 };
                 Some(pack(packing, n, row))
             }
-            None => Some(vec![back.checked.filled(*output); n * packing.rows()]),
-        }
+            None => {
+                ask::<f32>(n * packing.rows(), "the adjoints of an output")?;
+                Some(vec![back.checked.filled(*output); n * packing.rows()])
+            }
+        })
     };
     program.outputs.iter().map(one).collect()
 }

@@ -198,8 +198,8 @@ pub(super) fn forward<'a>(
         let given = part(&run.given, starts.last(), &segment);
         let memory = std::mem::take(&mut run.memory);
         let (compiled, weights) = (Arc::clone(&run.compiled), Arc::clone(&run.weights));
-        let mut now = Run::new(given, compiled, weights, memory, segment.start);
-        now.compute(&mut work, machine);
+        let mut now = Run::new(given, compiled, weights, memory, segment.start)?;
+        now.compute(&mut work, machine)?;
         now.gather(traces, &mut results, machine);
         // The next segment takes the memory of these rows.
         if suspect.is_none() {
@@ -231,7 +231,7 @@ pub(super) fn backward(
     let compiled = Arc::clone(&run.compiled);
     let program = backward::backward_of(&compiled)?;
     let checked = Checked::new(&run.given, upstream)?;
-    let mut gradients = backward::zeros(run);
+    let mut gradients = backward::zeros(run)?;
     let Some(Checkpoints { length, count: _, starts, ready }) = &mut run.checkpoints else {
         return Ok(gradients);
     };
@@ -246,9 +246,9 @@ pub(super) fn backward(
         let given = part(&run.given, number.checked_sub(1).map(|it| &starts[it]), &segment);
         let own = std::mem::take(&mut run.memory);
         let weights_forward = Arc::clone(&run.weights);
-        let mut now = Run::new(given, Arc::clone(&compiled), weights_forward, own, segment.start);
+        let mut now = Run::new(given, Arc::clone(&compiled), weights_forward, own, segment.start)?;
         if ready.take() != Some(number) {
-            now.compute(&mut forward_work, machine);
+            now.compute(&mut forward_work, machine)?;
         }
         let states_now = &states;
         let back = Back { weights, upstream, checked: &checked, states: states_now, adds: true };

@@ -26,8 +26,9 @@ pub(crate) struct Suspect {
     pub step: usize,
     /// The sequence.
     pub sequence: usize,
-    /// Its carried values before the step.
-    pub before: Vec<ArrayD<f32>>,
+    /// Its carried values before the step; while any of them is not finite those before the step before
+    /// it too, as far as rows are there.
+    pub before: Vec<Vec<ArrayD<f32>>>,
 }
 
 /// The last step at which an adjoint is not finite, which is the first on the way back.
@@ -191,7 +192,14 @@ pub(super) fn suspect(
         }
     }
     let ((_, sequence), (seen, t, position)) = first?;
-    let before = carried(run, (&run.compiled.forward.carries, frame), false, (t, position));
+    let mut before: Vec<Vec<ArrayD<f32>>> = Vec::new();
+    for t in (0..=t).rev() {
+        before.push(carried(run, (&run.compiled.forward.carries, frame), false, (t, position)));
+        let is_finite = before.last().into_iter().flatten().flatten().all(|it| it.is_finite());
+        if is_finite || whens.is_some() {
+            break;
+        }
+    }
     Some(Suspect { seen, step: run.begin + t, sequence, before })
 }
 

@@ -12,9 +12,9 @@ use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
 use crate::exec::arrays::Feed;
-use crate::exec::kernels::machine::{Frame, Memory, Packing, Place, Rows, Workspace};
+use crate::exec::kernels::machine::{Frame, Memory, Packing, Place, Program, Rows, Workspace};
 use crate::exec::kernels::{Path, Team};
-use crate::exec::reference::{Given, RunError};
+use crate::exec::reference::{Given, RunError, ask};
 use crate::ir::{Input, NodeId};
 
 /// The results of a forward run, and what the backward run needs.
@@ -65,9 +65,9 @@ pub(super) fn forward<'a>(
     traces: &[NodeId],
     machine: Machine<'_>,
 ) -> Result<Run<'a>, RunError> {
-    let mut run = Run::new(given, compiled, weights, memory, 0);
+    let mut run = Run::new(given, compiled, weights, memory, 0)?;
     let mut work = run.compiled.forward.program.workspace(machine.team.parts());
-    run.compute(&mut work, machine);
+    run.compute(&mut work, machine)?;
     let mut results = Results::zeros(&run.given, traces)?;
     run.gather(traces, &mut results, machine);
     if !run.is_finite(&results, machine) {
@@ -75,6 +75,23 @@ pub(super) fn forward<'a>(
     }
     run.take_results(results);
     Ok(run)
+}
+
+/// Looks whether there is memory for what a program computes.
+pub(super) fn make_room(
+    memory: &mut Memory,
+    program: &Program,
+    packing: &Packing,
+    team: &Team,
+    what: &str,
+) -> Result<(), RunError> {
+    let numbers = Frame::numbers(program, packing, team.parts());
+    if memory.numbers() >= numbers {
+        return Ok(());
+    }
+    // What was there is given back first, as it is when the larger one is taken.
+    *memory = Memory::default();
+    ask::<f32>(numbers, what)
 }
 
 /// The arrays of a run over all of its steps.
@@ -88,11 +105,12 @@ pub(super) struct Results {
 impl Results {
     /// Zeros, for all steps.
     pub fn zeros(given: &Given<'_, f32>, traces: &[NodeId]) -> Result<Results, RunError> {
-        let zeros = |node: NodeId| given.zeros(&given.bound.step_shapes()[node.idx()]);
-        let outputs = given.bound.cell().outputs.iter().map(|it| zeros(it.node));
+        let zeros =
+            |node: NodeId, what: &str| given.zeros(&given.bound.step_shapes()[node.idx()], what);
+        let outputs = given.bound.cell().outputs.iter().map(|it| zeros(it.node, "an output"));
         Ok(Results {
             outputs: outputs.collect::<Result<_, _>>()?,
-            traces: traces.iter().map(|it| zeros(*it)).collect::<Result<_, _>>()?,
+            traces: traces.iter().map(|it| zeros(*it, "a trace")).collect::<Result<_, _>>()?,
             states: Vec::new(),
         })
     }
@@ -109,7 +127,7 @@ fn stage(
     begin: usize,
     program: &Forward,
     packing: &Packing,
-) -> Vec<(usize, Vec<f32>)> {
+) -> Result<Vec<(usize, Vec<f32>)>, RunError> {
     let mut staged = Vec::new();
     let inputs = &given.bound.cell().inputs;
     for ((feed, buffer), input) in given.inputs.feeds.iter().zip(&program.inputs).zip(inputs) {
@@ -118,6 +136,7 @@ fn stage(
             continue;
         }
         let n = program.program.buffers()[*buffer].width;
+        ask::<f32>(n * packing.rows(), "the rows of an input")?;
         let row =
             |t: usize, sequence: usize| feed.at(input, feed.array().view(), begin + t, sequence);
         staged.push((*buffer, pack(packing, n, row)));
@@ -125,13 +144,14 @@ fn stage(
     for (mask, buffer) in program.masks.iter().enumerate() {
         let Some(buffer) = buffer else { continue };
         let n = program.program.buffers()[*buffer].width;
+        ask::<f32>(n * packing.rows(), "the rows of a mask")?;
         let mut rows = Vec::with_capacity(n * packing.rows());
         for (t, sequence, _) in super::rows::each(packing) {
             rows.extend(given.mask(mask, begin + t, sequence).iter());
         }
         staged.push((*buffer, rows));
     }
-    staged
+    Ok(staged)
 }
 
 /// The rows of an input from a step on where they stand, if they stand as they are wanted.
@@ -165,10 +185,10 @@ impl<'a> Run<'a> {
         weights: Arc<Weights>,
         memory: Memory,
         begin: usize,
-    ) -> Run<'a> {
+    ) -> Result<Run<'a>, RunError> {
         let mut run = Run::bare(given, compiled, weights, memory, begin);
-        run.staged = stage(&run.given, begin, &run.compiled.forward, &run.packing);
-        run
+        run.staged = stage(&run.given, begin, &run.compiled.forward, &run.packing)?;
+        Ok(run)
     }
 
     /// As [`Run::new`], of which only segments are run: no rows are packed for it.
@@ -200,9 +220,15 @@ impl<'a> Run<'a> {
     }
 
     /// Runs all steps, from the starts on.
-    pub(super) fn compute(&mut self, work: &mut Workspace, machine: Machine<'_>) {
-        let mut memory = std::mem::take(&mut self.memory);
+    pub(super) fn compute(
+        &mut self,
+        work: &mut Workspace,
+        machine: Machine<'_>,
+    ) -> Result<(), RunError> {
         let program = &self.compiled.forward;
+        let what = "what a forward run computes";
+        make_room(&mut self.memory, &program.program, &self.packing, machine.team, what)?;
+        let mut memory = std::mem::take(&mut self.memory);
         let mut frame = self.frame(&mut memory, machine.team);
         let carries = &self.given.bound.cell().carries;
         for (carry, buffer) in program.carries.iter().enumerate() {
@@ -223,6 +249,7 @@ impl<'a> Run<'a> {
         program.program.run(machine.path, &self.weights.packs, &mut frame, work, machine.team);
         drop(frame);
         self.memory = memory;
+        Ok(())
     }
 
     /// Writes what was computed into the steps of the results that are those of this run.

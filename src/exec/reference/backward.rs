@@ -29,7 +29,7 @@ pub fn backward<F: Real>(
     let program = backward_program(given, bound, &run.step, (adjoint, &graph_shapes));
 
     let real: Vec<bool> = cell.carries.iter().map(|it| it.is_real()).collect();
-    let mut gradients = zero_gradients(given);
+    let mut gradients = zero_gradients(given)?;
     let mut flow = vec![vec![Norm::default(); given.steps + 1]; cell.carries.len()];
     for (sequence, past) in run.past.iter().enumerate() {
         let length = given.lengths[sequence];
@@ -224,20 +224,23 @@ pub(crate) fn first_not_finite<F: Real>(
 }
 
 /// The gradients of a run, all 0.
-pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Gradients<F> {
+pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Result<Gradients<F>, RunError> {
     let bound = given.bound;
     let cell = bound.cell();
     let params = cell.params.iter().zip(bound.param_shapes());
     let inputs = cell.inputs.iter().zip(&given.inputs.feeds);
     let starts = cell.carries.iter().zip(bound.carry_shapes());
-    Gradients {
+    Ok(Gradients {
         params: params.map(|(it, shape)| it.trained.then(|| ArrayD::zeros(IxDyn(shape)))).collect(),
         inputs: inputs
             .map(|(it, feed)| match (it.is_real(), feed) {
-                (true, Some(feed)) => Some(ArrayD::zeros(feed.array().raw_dim())),
-                (false, _) | (true, None) => None,
+                (true, Some(feed)) => {
+                    let what = format!("the gradient of input `{}`", it.name);
+                    super::zeros(feed.array().shape(), &what).map(Some)
+                }
+                (false, _) | (true, None) => Ok(None),
             })
-            .collect(),
+            .collect::<Result<_, _>>()?,
         starts: starts
             .map(|(it, shape)| {
                 let mut all = vec![given.batch];
@@ -246,7 +249,7 @@ pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Gradients<F> {
             })
             .collect(),
         flow: Vec::new(),
-    }
+    })
 }
 
 /// A Euclidean norm, as a multiple of the largest number so far: no square is too small or too large.

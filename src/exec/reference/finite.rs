@@ -7,6 +7,7 @@ use ndarray::ArrayD;
 use super::super::arrays::Gradients;
 use super::super::bind::Bound;
 use super::super::eval::{Program, Value};
+use super::cause::{Past, cause};
 use super::given::Given;
 use crate::derive::Adjoint;
 use crate::diag::Code;
@@ -16,7 +17,7 @@ use crate::text::Name;
 
 /// A NaN, or an infinity where there must be none.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
-#[error("{name} is {value}{place}")]
+#[error("{name} is {value}{place}{}", self.symptom())]
 pub struct NotFinite {
     /// What it is the value of, such as `` `z` `` or `` the gradient of `W` ``.
     pub name: String,
@@ -24,6 +25,8 @@ pub struct NotFinite {
     pub value: f64,
     /// Where it stands.
     pub place: Place,
+    /// What was found, where this is where it comes from: a NaN, or an infinite output.
+    pub so: Option<Box<NotFinite>>,
 }
 
 /// Where a number stands; shown as ` at step 3, sequence 0, unit [1]`.
@@ -62,7 +65,17 @@ impl NotFinite {
         value: f64,
         (step, sequence, unit): (usize, usize, Vec<usize>),
     ) -> NotFinite {
-        NotFinite { name, value, place: Place { step: Some(step), sequence: Some(sequence), unit } }
+        let place = Place { step: Some(step), sequence: Some(sequence), unit };
+        NotFinite { name, value, place, so: None }
+    }
+
+    /// What comes of it, with what is said of the place only where that is another.
+    fn symptom(&self) -> String {
+        let Some(so) = &self.so else { return String::new() };
+        let step = so.place.step.filter(|_| so.place.step != self.place.step);
+        let sequence = so.place.sequence.filter(|_| so.place.sequence != self.place.sequence);
+        let place = Place { step, sequence, unit: Vec::new() };
+        format!(", so {} is {}{place}", so.name, so.value)
     }
 
     /// What stands at a position of a value of this shape, at one step of one sequence.
@@ -80,7 +93,7 @@ impl NotFinite {
             (*at, rest) = (rest % size.max(&1), rest / size.max(&1));
         }
         let place = Place { step: Some(step), sequence: Some(sequence), unit };
-        NotFinite { name: format!("`{name}`"), value, place }
+        NotFinite { name: format!("`{name}`"), value, place, so: None }
     }
 }
 
@@ -198,22 +211,37 @@ impl<'w> Earliest<'w> {
     }
 }
 
-/// What is first not finite at one step of one sequence, which is computed again from the carried values before it.
-/// `given` is what a run was given, also one whose graph is another than that of `bound`.
+/// What is first not finite at one step of one sequence, which is computed again from the carried values before it, or where
+/// that comes from. `before` has those of this step and of earlier ones, as far as they are known; `given` is what a run was
+/// given, also one whose graph is another than that of `bound`.
 pub(crate) fn look_again<F: Real>(
     bound: &Bound,
     given: &Given<'_, F>,
-    before: &[Value<F>],
+    before: &dyn Fn(usize) -> Option<Vec<Value<F>>>,
     step: usize,
     sequence: usize,
 ) -> Option<NotFinite> {
     let graph = &bound.cell().step;
     let program =
         Program::new(graph, bound.step_shapes(), bound.env(), &mut |_, node| given.fixed(&node.op));
-    let values = program.run(&mut |_, node| given.leaf(node, sequence, step, before));
+    let run = |step: usize, before: &[Value<F>]| {
+        program.run(&mut |_, node| given.leaf(node, sequence, step, before))
+    };
+    let values = run(step, &before(step)?);
     let whens = bound.cell().reads_backward().then(|| plan::when(bound.cell()));
-    let (_, name, unit, value) = first_of(looked_at(bound.cell()), &values, whens.as_deref())?;
-    Some(NotFinite::at(format!("`{name}`"), value, (step, sequence, unit)))
+    let (node, name, unit, value) = first_of(looked_at(bound.cell()), &values, whens.as_deref())?;
+    let found = NotFinite::at(format!("`{name}`"), value, (step, sequence, unit.clone()));
+    // Where values go both ways the steps before one are not all that it comes from.
+    if whens.is_some() {
+        return Some(found);
+    }
+    let past = Past { cell: bound.cell(), sequence, before, values: &run };
+    let cause = cause(&past, (node, unit), step, values);
+    let is_other = |it: &NotFinite| (&it.name, it.place.step) != (&found.name, found.place.step);
+    Some(match cause.filter(is_other) {
+        Some(cause) => NotFinite { so: Some(Box::new(found)), ..cause },
+        None => found,
+    })
 }
 
 /// The first adjoint that is not finite among the values of a backward step, called by the equation that it is of; with
@@ -266,7 +294,7 @@ pub fn check_gradients<F: Real>(bound: &Bound, gradients: &Gradients<F>) -> Opti
             Leading::StepAndSequence => (take(), take()),
         };
         let name = format!("the gradient of {what}`{name}`");
-        Some(NotFinite { name, value, place: Place { step, sequence, unit } })
+        Some(NotFinite { name, value, place: Place { step, sequence, unit }, so: None })
     };
     let inputs =
         cell.inputs.iter().zip(&gradients.inputs).enumerate().find_map(|(idx, (it, array))| {

@@ -82,6 +82,14 @@ pub enum RunError {
         /// A carried value of a layer that reads backward.
         carry: Name,
     },
+    /// Memory that the system does not give.
+    #[error("no memory for {what}: {bytes} bytes")]
+    OutOfMemory {
+        /// What it was for.
+        what: String,
+        /// How many bytes it is.
+        bytes: u64,
+    },
     /// A derived graph that does not fit the sizes.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -109,7 +117,9 @@ impl RunError {
             RunError::Weights(_) => Code::WeightsDoNotFit,
             RunError::Index { .. } => Code::BadIndex,
             RunError::Lengths(_) => Code::BadLengths,
-            RunError::TooLarge { .. } | RunError::Memory { .. } => Code::SizesTooLarge,
+            RunError::TooLarge { .. } | RunError::Memory { .. } | RunError::OutOfMemory { .. } => {
+                Code::SizesTooLarge
+            }
             RunError::Bind(fault) => fault.code(),
             RunError::Engine(_) | RunError::UnknownValue { .. } => Code::BadSetting,
         }
@@ -231,15 +241,15 @@ impl<'a, F: Real> Given<'a, F> {
         Ok(())
     }
 
-    /// Zeros of shape `[T, B, ...]`.
-    pub(crate) fn zeros(&self, shape: &[usize]) -> Result<ArrayD<F>, RunError> {
+    /// Zeros of shape `[T, B, ...]`, for something.
+    pub(crate) fn zeros(&self, shape: &[usize], what: &str) -> Result<ArrayD<F>, RunError> {
         let mut all = vec![self.steps, self.batch];
         all.extend(shape);
         let bytes = extent(&all).saturating_mul(size_of::<F>() as u64);
         if bytes > MAX_BYTES {
-            return Err(RunError::TooLarge { what: "an output".to_owned(), bytes });
+            return Err(RunError::TooLarge { what: what.to_owned(), bytes });
         }
-        Ok(ArrayD::zeros(IxDyn(&all)))
+        zeros(&all, what)
     }
 
     /// The value of a leaf that is the same at every step of every sequence: params, masks in evaluation or per run, and inputs that
@@ -361,6 +371,25 @@ impl<'a, F: Real> Given<'a, F> {
         }
         origin
     }
+}
+
+/// Looks whether the system gives memory for so many numbers: what is allocated next would else end the
+/// program. Nothing is written there.
+pub(crate) fn ask<F>(numbers: usize, what: &str) -> Result<(), RunError> {
+    let mut memory: Vec<F> = Vec::new();
+    let asked = memory.try_reserve_exact(numbers);
+    // Else the compiler may leave out what nobody uses.
+    std::hint::black_box(&memory);
+    asked.map_err(|_| RunError::OutOfMemory {
+        what: what.to_owned(),
+        bytes: (numbers as u64).saturating_mul(size_of::<F>() as u64),
+    })
+}
+
+/// Zeros, for something.
+pub(crate) fn zeros<F: Real>(shape: &[usize], what: &str) -> Result<ArrayD<F>, RunError> {
+    ask::<F>(usize::try_from(extent(shape)).unwrap_or(usize::MAX), what)?;
+    Ok(ArrayD::zeros(IxDyn(shape)))
 }
 
 fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<(), RunError> {

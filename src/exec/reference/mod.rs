@@ -6,6 +6,7 @@
 
 mod backward;
 mod both_ways;
+mod cause;
 mod finite;
 mod given;
 mod tangent;
@@ -18,8 +19,8 @@ pub(crate) use backward::{
 };
 pub(crate) use finite::look_again;
 pub use finite::{NotFinite, Place, check_gradients};
-pub(crate) use given::Given;
 pub use given::RunError;
+pub(crate) use given::{Given, ask, zeros};
 pub use tangent::tangent;
 
 use super::arrays::{InitialState, Inputs, Params};
@@ -78,10 +79,14 @@ pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a
     let step = Program::new(&cell.step, bound.step_shapes(), bound.env(), &mut |_, node| {
         given.fixed(&node.op)
     });
-    let out = |node: NodeId| given.zeros(step.shape(node));
+    let out = |node: NodeId, what: &str| given.zeros(step.shape(node), what);
     let mut run = Run {
-        outputs: cell.outputs.iter().map(|it| out(it.node)).collect::<Result<_, _>>()?,
-        traces: traced.iter().map(|it| out(*it)).collect::<Result<_, _>>()?,
+        outputs: cell
+            .outputs
+            .iter()
+            .map(|it| out(it.node, "an output"))
+            .collect::<Result<_, _>>()?,
+        traces: traced.iter().map(|it| out(*it, "a trace")).collect::<Result<_, _>>()?,
         states: Vec::new(),
         not_finite: None,
         past: Vec::with_capacity(given.batch),
@@ -111,6 +116,11 @@ pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a
     }
     if let Some(earliest) = earliest {
         run.not_finite = earliest.found();
+    } else if let Some((step, sequence)) =
+        run.not_finite.as_ref().and_then(|it| it.place.step.zip(it.place.sequence))
+    {
+        let before = |step: usize| run.past[sequence].get(step).cloned();
+        run.not_finite = look_again(bound, &run.given, &before, step, sequence);
     }
     for carry in 0..cell.carries.len() {
         let mut shape = vec![run.given.batch];

@@ -40,3 +40,33 @@ $ rnnc run root.rnn --input r.npy --quiet
 = 0
 $ rnnc grad root.rnn --input r.npy --quiet
 = 5
+// What overflowed first is told, and not what is left of it some steps later.
+file quotient.rnn
+| cell Quotient {
+|   input x: []
+|   state c, n: []
+|   state m: [] = -inf
+|   m = max(prev m, x)
+|   n = 10 * prev n + exp(x - m)
+|   c = 10 * prev c + x * exp(x - m)
+|   let low = where(x > 0, x, -inf)
+|   output y = c / n, m, high = max(low, 0)
+| }
+npy q.npy [60] 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1
+$ rnnc run quotient.rnn --input q.npy --quiet
+= 5
+$ rnnc run quotient.rnn --input q.npy --quiet --engine reference
+= 5
+file late.rnn
+| cell Late {
+|   input x: []
+|   state h: []
+|   h = 1e20 * prev h + x
+|   let v = prev(h, 3)
+|   output y = where(abs(v) > 1e30, v - v, x)
+| }
+npy l.npy [8] 1 1 1 1 1 1 1 1
+$ rnnc run late.rnn --input l.npy --quiet
+= 5
+$ rnnc run late.rnn --input l.npy --quiet --engine reference
+= 5
