@@ -310,21 +310,22 @@ fn a_long_chain_needs_no_deep_stack() {
     assert!(draw(&spec, &cell, Detail::Equations, true, &[]).size() >= 20_000);
 }
 
+const MODEL: &str = "model Forecast {
+  dims I, H
+  input x: [I]
+  target load: [1]
+  feedback y: [1] = 0 teacher load
+  state h: [H]
+  param W: [H, I], U: [H, H], v: [H, 1], R: [1, H]
+  h = prev h + tanh(W @ x + v @ prev y)
+  y = R @ h + prev y
+  loss mse(y, load)
+}";
+
 /// A model as far as its tree says: targets, a feedback that is no straight path, the loss.
 #[test]
 fn a_model_shows_what_it_is_trained_on() {
-    let text = "model Forecast {
-      dims I, H
-      input x: [I]
-      target load: [1]
-      feedback y: [1] = 0 teacher load
-      state h: [H]
-      param W: [H, I], U: [H, H], v: [H, 1], R: [1, H]
-      h = prev h + tanh(W @ x + v @ prev y)
-      y = R @ h + prev y
-      loss mse(y, load)
-    }";
-    let source = rnnc::text::SourceFile::new("model.rnn", text);
+    let source = rnnc::text::SourceFile::new("model.rnn", MODEL);
     let (tree, faults) = rnnc::syntax::parse(&source, rnnc::text::FileId(0));
     assert!(faults.is_empty(), "{faults:?}");
     let program = hir::Program::single(tree);
@@ -334,6 +335,22 @@ fn a_model_shows_what_it_is_trained_on() {
     let diagram = graph::equations::diagram(&graph::read::sketch(&library, model, None));
     assert_eq!(diagram.rails, 1);
     snapshot("model", &diagram);
+}
+
+/// A checked model is drawn at every level, and backward by its loss.
+#[test]
+fn a_model_is_drawn_at_every_level() {
+    let (spec, cell) = parsed(MODEL);
+    for detail in [Detail::Equations, Detail::Operators, Detail::Cell] {
+        let diagram = draw(&spec, &cell, detail, false, &[]);
+        let picture = shown("model", &diagram);
+        let text = svg(&diagram, &picture, Theme::Light, true);
+        assert!(text.contains("[1], target"), "{text}");
+        assert_eq!(text.contains("feedback"), detail != Detail::Cell, "{text}");
+        let back = draw(&spec, &cell, detail, true, &[]);
+        shown("model backward", &back);
+        assert!(graph::dot::dot(&back).contains("d_out_loss"));
+    }
 }
 
 /// A layer that runs from the end of a sequence says so, closed and open: what it reads of its past is the next step's.

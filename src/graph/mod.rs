@@ -26,7 +26,8 @@ pub mod text;
 mod whole;
 mod written;
 
-use crate::ir;
+use crate::derive;
+use crate::ir::{self, Feedback, Gives, Mode};
 pub use diagram::Diagram;
 
 /// What the signs of a drawing mean.
@@ -66,14 +67,18 @@ pub fn draw<'t>(
     detail: Detail,
     is_backward: bool,
 ) -> Diagram {
-    match (detail, is_backward, library.cell(&cell.name)) {
-        (Detail::Equations, false, Some(id)) => {
-            equations::diagram(&read::sketch(library, id, Some(cell)))
-        }
-        (Detail::Cell, false, _) => whole::diagram(cell),
-        (Detail::Equations, true, _) => equations::diagram(&backward::sketch(cell)),
-        (Detail::Cell, true, _) => whole::backward(cell),
-        (Detail::Operators | Detail::Equations, false, _) => operators::diagram(cell),
-        (Detail::Operators, true, _) => operators::backward(cell),
+    if is_backward {
+        // What is derived of a model is its loss, under teacher forcing.
+        let cell = derive::plain(cell, &Mode::new(Feedback::Teacher, Gives::Loss));
+        return match detail {
+            Detail::Cell => whole::backward(&cell),
+            Detail::Equations => equations::diagram(&backward::sketch(&cell)),
+            Detail::Operators => operators::backward(&cell),
+        };
+    }
+    match (detail, library.cell(&cell.name)) {
+        (Detail::Cell, _) => whole::diagram(cell),
+        (Detail::Equations, Some(id)) => equations::diagram(&read::sketch(library, id, Some(cell))),
+        (Detail::Equations, None) | (Detail::Operators, _) => operators::diagram(cell),
     }
 }

@@ -29,7 +29,10 @@ pub fn diagram(cell: &Cell) -> Diagram {
         let note = format!("new {}, carried to the next step", carry.name);
         let shape = carry.shape.to_string();
         let pin = drawn.end(Pin::New { is_output }, &carry.name, "t", &shape, from, note);
-        rails.push((Leaf::Carry(idx), carry.next, pin));
+        // A feedback is no path of a gradient.
+        if carry.teacher.is_none() {
+            rails.push((Leaf::Carry(idx), carry.next, pin));
+        }
     }
     for output in &cell.outputs {
         let is_state = cell.carries.iter().any(|it| it.is_state && it.name == output.name);

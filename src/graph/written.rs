@@ -6,7 +6,7 @@ use super::diagram::Pin;
 use super::sketch::Given;
 use super::text::{Rich, formula};
 use crate::ir::print::{Coin, Formulas, Text, leaf, prev};
-use crate::ir::{Cell, Gradient, Graph, InputRole, Leaf, Move, Node, NodeId, Op};
+use crate::ir::{Cell, Gradient, Graph, InputRole, Leaf, Move, Node, NodeId, Op, Order};
 
 /// What one operator does to operands that are written like this, in the notation of the language.
 pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> Text {
@@ -83,9 +83,17 @@ pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
         }
         Leaf::Carry(idx) => {
             let (name, back) = old(cell, idx);
-            let step = if back == 0 { "t".to_owned() } else { format!("t−{back}") };
-            let shape = cell.carries[idx].shape.to_string();
-            (Pin::Old(vec![back.max(1)]), name, step, shape, String::new())
+            let carry = &cell.carries[idx];
+            let step = match (back, carry.order) {
+                (0, _) => "t".to_owned(),
+                (_, Order::Ascending) => format!("t−{back}"),
+                (_, Order::Descending) => format!("t+{back}"),
+            };
+            let pin = match carry.teacher {
+                Some(_) => Pin::Feedback,
+                None => Pin::Old(vec![back.max(1)]),
+            };
+            (pin, name, step, carry.shape.to_string(), String::new())
         }
         Leaf::CarryAdjoint(idx) => {
             let it = &cell.carries[idx];
