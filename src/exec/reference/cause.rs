@@ -128,6 +128,7 @@ fn element<F: Real>(op: &Op, value: &Value<F>, at: &[usize]) -> Option<Vec<usize
         | Op::Along(_)
         | Op::Move(_)
         | Op::Indexed(_)
+        | Op::Choice(_)
         | Op::Gradient(_) => {
             let same = (value.ndim() == at.len() && !is_finite(value, at)).then(|| at.to_vec());
             let wrong = |it: &&F| !Real::to_f64(**it).is_finite();
