@@ -190,7 +190,7 @@ fn backward_reads_what_the_plan_keeps() {
         let bound = library(name, 4);
         // The engine knows the numbers of hypers, and leaves out what they make 0.
         let cell = bound.cell();
-        let numbers = Plan::with(bound.cell(), bound.env()).kept_numbers().unwrap();
+        let numbers = Plan::with(bound.cell(), bound.env()).unwrap().kept_numbers().unwrap();
         let numbers = bound.env().size(&numbers).unwrap() as usize;
         let carried: usize =
             bound.carry_shapes().iter().map(|it| it.iter().product::<usize>()).sum();

@@ -204,6 +204,33 @@ fn every_expression_of_a_spec_has_a_type() {
     assert!(n_exprs > 10_000 && n_ranges > 500, "{n_exprs} {n_ranges}");
 }
 
+/// What an editor sees while somebody types: files that end anywhere, and files that lack a word.
+#[test]
+fn incomplete_files_can_be_asked() {
+    let mut defined = 0;
+    for path in files("specs") {
+        let loaded = read(&path);
+        let text = text(&loaded.sources);
+        let boundary = |at: usize| (at..=text.len()).find(|it| text.is_char_boundary(*it)).unwrap();
+        let mut spoilt = Vec::new();
+        for part in 1..8 {
+            let before = &text[..boundary(part * text.len() / 8)];
+            spoilt.extend([before.to_owned(), format!("{before}\n}}")]);
+        }
+        let words = names(text);
+        for part in 1..4 {
+            let (at, word) = words[part * words.len() / 4];
+            spoilt.push(format!("{}{}", &text[..at], &text[at + word.len()..]));
+        }
+        for text in spoilt {
+            let name = path.display().to_string();
+            let loaded = load(&name, text.as_bytes(), &Folder::of_file(&path));
+            defined += ask(&analyse(&loaded.program), &loaded.sources, &name).0;
+        }
+    }
+    assert!(defined > 100_000, "{defined}");
+}
+
 /// The type at a marked place, as text.
 fn types(source: &str) -> BTreeMap<String, String> {
     let folder = Folder::current();

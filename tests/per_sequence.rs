@@ -214,7 +214,7 @@ fn a_wrong_index_of_a_sequence_is_told_without_a_step() {
 #[test]
 fn what_depends_on_it_alone_is_computed_once_for_each_sequence() {
     let names = |per: &str| -> BTreeMap<String, bool> {
-        let plan = Plan::new(bound(per).cell());
+        let plan = Plan::new(bound(per).cell()).unwrap();
         let stages = plan.forward.stages.iter().enumerate();
         let first = stages.filter(|it| it.1.per_sequence).map(|it| it.0);
         assert_eq!(first.collect::<Vec<_>>(), if per.is_empty() { vec![] } else { vec![0] });

@@ -4,7 +4,7 @@ use super::consts;
 use super::lower::{Lower, Scope};
 use super::show;
 use crate::diag::{Code, Diagnostic};
-use crate::hir::builtin::draw_params;
+use crate::hir::builtin::DrawKind;
 use crate::hir::{Call, Callee, Expr, Function, Kind};
 use crate::ir::{Const, Draw, Family, Init, Pointwise, Shape};
 use crate::text::Span;
@@ -120,7 +120,7 @@ impl Inits<'_, '_, '_> {
     fn call(&mut self, call: &Call<'_>, span: Span, locals: Locals<'_>) -> Option<Init> {
         let name = &call.name.name;
         let signature = match call.callee {
-            Callee::Draw => return self.draw(call, span),
+            Callee::Draw(kind) => return self.draw(kind, call, span),
             Callee::Function(id) => {
                 let tree = self.lower.tree();
                 return self.function(&tree.functions[id], call, span, locals);
@@ -185,43 +185,34 @@ impl Inits<'_, '_, '_> {
     }
 
     /// Random numbers, and what runs along an axis.
-    fn draw(&mut self, call: &Call<'_>, span: Span) -> Option<Init> {
+    fn draw(&mut self, kind: DrawKind, call: &Call<'_>, span: Span) -> Option<Init> {
         let (name, args) = (&call.name.name, &call.args);
-        if &**name == "iota" {
-            let dim = self.lower.size_of(args[0].as_ref()?)?;
-            if self.shape.axes().last() != Some(&dim) {
-                let message =
-                    format!("`iota({dim})` does not fit the last axis of `{}`", self.shape);
-                return self.bad(span, message);
-            }
-            return Some(Init::Iota(dim));
-        }
         let mut values: Vec<Option<Const>> = Vec::with_capacity(args.len());
-        for ((param, _), slot) in draw_params(name, args.len() == 1).iter().zip(args) {
+        for ((param, _), slot) in kind.params(args.len() == 1).iter().zip(args) {
             values.push(match slot {
-                Some(expr) => {
+                Some(expr) if kind != DrawKind::Iota => {
                     let what = format!("`{param}` of `{name}`");
                     Some(self.lower.constant_expr(expr, &Scope::CELL, &what)?)
                 }
-                None => None,
+                Some(_) | None => None,
             });
         }
         let place = |idx: usize| args.get(idx).and_then(Option::as_ref).map_or(span, Expr::span);
         let one = Const::Number(1.0);
         let mut take = |idx: usize| values.get_mut(idx).and_then(Option::take);
-        Some(match &**name {
-            "uniform" if args.len() == 1 => {
+        Some(match kind {
+            DrawKind::Uniform if args.len() == 1 => {
                 let a = take(0)?;
                 self.at_least(&a, 0.0, place(0), "the bound of `uniform`")?;
                 let minus = consts::fold(Pointwise::Neg, vec![a.clone()]);
                 Init::Draw(Draw::Uniform(minus, a))
             }
-            "uniform" => {
+            DrawKind::Uniform => {
                 let (lo, hi) = (take(0)?, take(1)?);
                 self.ascending(&lo, &hi, span)?;
                 Init::Draw(Draw::Uniform(lo, hi))
             }
-            "normal" => {
+            DrawKind::Normal => {
                 let single = args.len() == 1;
                 let mean = if single { None } else { take(0) }.unwrap_or(Const::Number(0.0));
                 let at = args.len() - 1;
@@ -229,12 +220,12 @@ impl Inits<'_, '_, '_> {
                 self.at_least(&std, 0.0, place(at), "a standard deviation")?;
                 Init::Draw(Draw::Normal(mean, std))
             }
-            "truncated_normal" => {
+            DrawKind::TruncatedNormal => {
                 let std = take(0)?;
                 self.at_least(&std, 0.0, place(0), "a standard deviation")?;
                 Init::Draw(Draw::TruncatedNormal(std))
             }
-            "log_uniform" => {
+            DrawKind::LogUniform => {
                 let (lo, hi) = (take(0)?, take(1)?);
                 if self.lower.value_of(&lo).is_some_and(|it| it <= 0.0) {
                     let message = "the lower bound of `log_uniform` is positive";
@@ -243,29 +234,33 @@ impl Inits<'_, '_, '_> {
                 self.ascending(&lo, &hi, span)?;
                 Init::Draw(Draw::LogUniform(lo, hi))
             }
-            "linspace" => {
+            DrawKind::Linspace => {
                 if self.shape.rank() == 0 {
                     return self.bad(span, "`linspace` needs an axis to run along".into());
                 }
                 Init::Linspace(take(0)?, take(1)?)
             }
-            "orthogonal" | "identity" => {
+            DrawKind::Orthogonal | DrawKind::Identity => {
                 if self.shape.rank() < 2 {
                     let message = format!("`{name}` needs two axes, `{}` has not", self.shape);
                     return self.bad(span, message);
                 }
                 let factor = take(0).unwrap_or(one);
-                let draw = if &**name == "identity" { Draw::Identity } else { Draw::Orthogonal };
-                Init::Draw(draw(factor))
+                Init::Draw(match kind {
+                    DrawKind::Identity => Draw::Identity(factor),
+                    _ => Draw::Orthogonal(factor),
+                })
             }
-            scaled => {
-                let (family, uniform) = match scaled {
-                    "glorot_uniform" => (Family::Glorot, true),
-                    "glorot_normal" => (Family::Glorot, false),
-                    "he_uniform" => (Family::He, true),
-                    "he_normal" => (Family::He, false),
-                    _ => (Family::LeCun, false),
-                };
+            DrawKind::Iota => {
+                let dim = self.lower.size_of(args[0].as_ref()?)?;
+                if self.shape.axes().last() != Some(&dim) {
+                    let message =
+                        format!("`iota({dim})` does not fit the last axis of `{}`", self.shape);
+                    return self.bad(span, message);
+                }
+                Init::Iota(dim)
+            }
+            DrawKind::Scaled { family, uniform } => {
                 let (fan_in, fan_out) = (take(0), take(1));
                 for (idx, fan) in [&fan_in, &fan_out].into_iter().enumerate() {
                     if let Some(fan) = fan {

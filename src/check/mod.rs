@@ -67,7 +67,7 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
 /// Returns the names that stand before an argument list anywhere: functions, initialisers, and what only layouts hold.
 pub fn callable() -> impl Iterator<Item = &'static str> {
     const OF_LAYOUTS: [&str; 4] = ["rows", "cols", "permute", "flatten"];
-    builtin::names().chain(builtin::DRAWS.iter().copied()).chain(OF_LAYOUTS)
+    builtin::names().chain(builtin::draws()).chain(OF_LAYOUTS)
 }
 
 /// Checks all items of a file and of those that it uses. `settings` hold for the cell named `cell` (the only one when

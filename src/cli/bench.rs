@@ -19,6 +19,7 @@ use crate::exec::kernels::{Path, Team};
 use crate::exec::{
     Bound, Engine, EngineOptions, Feed, Gradients, InitialState, Inputs, Params, Upstream,
 };
+use crate::plan::Plan;
 use machine::{Machine, Probe};
 use work::{Work, Works};
 
@@ -77,7 +78,9 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
     let (batch, steps) = (args.batch as usize, args.steps as usize);
     let too_large =
         |what: &str| CliError::Fit { code: Code::SizesTooLarge, message: what.to_owned() };
-    let works = Works::new(&bound, batch, steps).map_err(|it| too_large(&it.to_string()))?;
+    let plan = Plan::with(bound.cell(), bound.env());
+    let plan = plan.map_err(|it| CliError::Usage(it.to_string()))?;
+    let works = Works::new(&bound, &plan, batch, steps).map_err(|it| too_large(&it.to_string()))?;
     if works.numbers > MAX_NUMBERS {
         let numbers = works.numbers;
         let message = format!("a call would work on {numbers:.1e} numbers; the most is 2 ^ 31");

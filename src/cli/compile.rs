@@ -67,7 +67,10 @@ fn emit(ctx: &mut Context, cell: &ir::Cell, env: &Env, stage: Emit) -> Result<()
     };
     let text = match stage {
         Emit::Ast => return Ok(()),
-        Emit::Plan => plan::print(&plan::Plan::with(cell, env)),
+        Emit::Plan => {
+            let plan = plan::Plan::with(cell, env).map_err(|it| CliError::Usage(it.to_string()))?;
+            plan::print(&plan.sized(env))
+        }
         Emit::Ir => ir::print::cell(cell),
         Emit::Forward => after("simplify"),
         Emit::Backward => after("simplify-adjoint"),

@@ -3,7 +3,7 @@
 mod stream;
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use ndarray::ArrayD;
 use serde::Serialize;
@@ -11,13 +11,15 @@ use serde::Serialize;
 use super::arrays::{Gradients, InitialState, Inputs, Params, Upstream};
 use super::bind::Bound;
 use super::eval::Value;
-use super::fast::{self, Fast};
+use super::fast::{self, EngineError, Fast};
 use super::init::{InitError, init};
 use super::kernels::Path;
 use super::masks::Masks;
 use super::reference::{self, Call, NotFinite, RunError};
+pub use super::run::Run;
+use super::run::{Held, Kept, RunSize};
 use crate::derive::Adjoint;
-use crate::ir::{Env, Real};
+use crate::ir::{Cell, Env, Real};
 use crate::plan::pipeline::{self, Graphs};
 use crate::text::Name;
 
@@ -72,118 +74,6 @@ pub struct Engine {
     adjoint: OnceLock<Adjoint>,
     options: EngineOptions,
     fast: Option<Arc<Fast>>,
-}
-
-/// The results of a forward run, and what the backward run needs.
-#[derive(Debug)]
-pub struct Run<'a, F> {
-    /// Each output, `[T, B, ...]`; 0 beyond a sequence's length.
-    pub outputs: Vec<ArrayD<F>>,
-    /// Each carried value after the last step of each sequence, `[B, ...]`.
-    pub states: Vec<ArrayD<F>>,
-    /// Each named value that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
-    pub traces: Vec<ArrayD<F>>,
-    /// The first NaN of a named value or infinity of an output. The fast engine looks where outputs,
-    /// traces or last carried values are not finite, and finds the first step at which an output, a
-    /// trace, an input or a carried value is at fault; a NaN that a step keeps to itself, as one that
-    /// `where` does not select, is no fault then.
-    pub not_finite: Option<NotFinite>,
-    kept: Kept<'a, F>,
-}
-
-#[derive(Debug)]
-enum Kept<'a, F> {
-    Plain(Box<reference::Run<'a, F>>),
-    Fast(Held<'a>, RunSize, Vec<ArrayD<F>>),
-}
-
-/// A run of the fast engine, which gets its memory back.
-#[derive(Debug)]
-struct Held<'a> {
-    engine: &'a Fast,
-    /// One backward run at a time has what forward kept.
-    run: Option<Box<Mutex<fast::Run<'a>>>>,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if let Some(run) = self.run.take() {
-            self.engine.end(run.into_inner().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct RunSize {
-    steps: usize,
-    batch: usize,
-    lengths: Vec<usize>,
-    segments: usize,
-}
-
-impl<F: Real> Run<'_, F> {
-    /// What computed: the interpreter also where the fast engine was asked for and the type is f64.
-    pub fn engine(&self) -> EngineKind {
-        match &self.kept {
-            Kept::Plain(_) => EngineKind::Reference,
-            Kept::Fast(..) => EngineKind::Fast,
-        }
-    }
-
-    /// T, the number of steps of the longest possible sequence.
-    pub fn steps(&self) -> usize {
-        match &self.kept {
-            Kept::Plain(run) => run.steps(),
-            Kept::Fast(_, size, _) => size.steps,
-        }
-    }
-
-    /// B, the number of sequences.
-    pub fn batch(&self) -> usize {
-        match &self.kept {
-            Kept::Plain(run) => run.batch(),
-            Kept::Fast(_, size, _) => size.batch,
-        }
-    }
-
-    /// How many bytes of what the fast engine computed a backward run reads: the values that the plan
-    /// lists as kept, for each step of each sequence, and carried values before the first step too.
-    /// `None` where the interpreter ran, which keeps everything.
-    pub fn kept_bytes(&self) -> Option<usize> {
-        match &self.kept {
-            Kept::Plain(_) => None,
-            Kept::Fast(held, ..) => {
-                let run = held.run.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-                Some(run.kept_bytes())
-            }
-        }
-    }
-
-    /// How many steps each sequence has.
-    pub fn lengths(&self) -> &[usize] {
-        match &self.kept {
-            Kept::Plain(run) => run.lengths(),
-            Kept::Fast(_, size, _) => &size.lengths,
-        }
-    }
-
-    /// How many segments the steps were divided into, to stay within [`EngineOptions::memory`];
-    /// backward runs all but one of them again.
-    pub fn segments(&self) -> usize {
-        match &self.kept {
-            Kept::Plain(_) => 1,
-            Kept::Fast(_, size, _) => size.segments,
-        }
-    }
-
-    /// In training the bits of each mask, `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and
-    /// 0 beyond a sequence's length; nothing in evaluation.
-    pub fn masks(&self) -> &[ArrayD<F>] {
-        match &self.kept {
-            Kept::Plain(run) => run.masks(),
-            Kept::Fast(_, _, masks) => masks,
-        }
-    }
 }
 
 const OTHER_ENGINE: &str = "the run is another engine's";
@@ -245,10 +135,23 @@ impl Engine {
         if self.fast.is_some() { EngineKind::Fast } else { EngineKind::Reference }
     }
 
-    fn adjoint(&self) -> &Adjoint {
-        self.adjoint.get_or_init(|| {
-            let graphs = Graphs::new(self.bound.cell(), &Env::default(), &[]).with_flow(true);
-            graphs.run(pipeline::PLAIN).training().1
+    /// The backward step of the interpreter, which also names what is not finite in the fast engine.
+    fn adjoint(&self) -> Result<&Adjoint, EngineError> {
+        if let Some(known) = self.adjoint.get() {
+            return Ok(known);
+        }
+        let graphs = Graphs::new(self.bound.cell(), &Env::default(), &[]).with_flow(true);
+        let derived = graphs.run(pipeline::PLAIN).training();
+        let none = |it| EngineError::new(&self.bound.cell().step, None, it);
+        let (_, adjoint) = derived.map_err(none)?;
+        Ok(self.adjoint.get_or_init(|| adjoint))
+    }
+
+    /// Returns the graphs that run: the cell after all passes, and its backward step.
+    pub fn graphs(&self) -> Result<(&Cell, &Adjoint), RunError> {
+        Ok(match &self.fast {
+            Some(fast) => (fast.bound().cell(), fast.adjoint()),
+            None => (self.bound.cell(), self.adjoint()?),
         })
     }
 
@@ -368,7 +271,7 @@ impl Engine {
     ) -> Result<Gradients<F>, RunError> {
         match (&run.kept, &self.fast) {
             (Kept::Plain(run), _) => {
-                let mut gradients = reference::backward(run, self.adjoint(), upstream)?;
+                let mut gradients = reference::backward(run, self.adjoint()?, upstream)?;
                 if !self.options.flow {
                     gradients.flow = Vec::new();
                 }
@@ -395,7 +298,7 @@ impl Engine {
         let other = || RunError::Data(OTHER_ENGINE.to_owned());
         let (fast, mut held) = match (&run.kept, &self.fast) {
             (Kept::Plain(run), _) => {
-                return reference::first_not_finite(run, self.adjoint(), upstream);
+                return reference::first_not_finite(run, self.adjoint()?, upstream);
             }
             (Kept::Fast(held, ..), Some(fast)) => (fast, self.own(held)?),
             (Kept::Fast(..), None) => return Err(other()),
@@ -412,7 +315,7 @@ impl Engine {
             before: &before,
             adjoints: &adjoints,
         };
-        reference::look_back(&self.bound, self.adjoint(), held.given(), upstream, &at)
+        reference::look_back(&self.bound, self.adjoint()?, held.given(), upstream, &at)
     }
 
     /// A run of this engine, for a backward run.

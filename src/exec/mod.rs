@@ -19,6 +19,7 @@ mod loss;
 pub mod masks;
 mod portable;
 pub mod reference;
+mod run;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, known, shapes};

@@ -232,7 +232,7 @@ impl Formula<'_, '_, '_> {
         let atom = |text: String| (text, Level::Atom);
         let name = match call.callee {
             Callee::Builtin(it) => it.name,
-            Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => "",
+            Callee::Function(_) | Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => "",
         };
         if let Some(parts) = choice(call) {
             let text = format!("\\begin{{cases}} {} \\end{{cases}}", self.choices(parts));

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::args::Form;
 use crate::ir::pointwise::Constant;
-use crate::ir::{Pointwise, Reduction};
+use crate::ir::{Family, Pointwise, Reduction};
 
 /// What a built-in function does.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -299,20 +299,65 @@ fn table() -> BTreeMap<&'static str, Signature> {
     table
 }
 
-/// The functions that only stand after `init`.
-pub(crate) const DRAWS: &[&str] = &[
-    "uniform",
-    "normal",
-    "truncated_normal",
-    "log_uniform",
-    "linspace",
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_normal",
-    "orthogonal",
+/// What an initialiser with a name of its own does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DrawKind {
+    /// `uniform(a)` or `uniform(lo, hi)`
+    Uniform,
+    /// `normal(std)` or `normal(mean, std)`
+    Normal,
+    /// `truncated_normal(std)`
+    TruncatedNormal,
+    /// `log_uniform(lo, hi)`
+    LogUniform,
+    /// `linspace(lo, hi)`
+    Linspace,
+    /// With a variance that the sizes of the matrix decide.
+    Scaled {
+        /// Who scaled it.
+        family: Family,
+        /// Whether it is uniform, and not normal.
+        uniform: bool,
+    },
+    /// `orthogonal(gain)`
+    Orthogonal,
+    /// `identity(scale)`
+    Identity,
+    /// `iota(n)`
+    Iota,
+}
+
+/// The initialisers with names of their own.
+const DRAWS: &[(&str, DrawKind)] = &[
+    ("uniform", DrawKind::Uniform),
+    ("normal", DrawKind::Normal),
+    ("truncated_normal", DrawKind::TruncatedNormal),
+    ("log_uniform", DrawKind::LogUniform),
+    ("linspace", DrawKind::Linspace),
+    ("glorot_uniform", DrawKind::Scaled { family: Family::Glorot, uniform: true }),
+    ("glorot_normal", DrawKind::Scaled { family: Family::Glorot, uniform: false }),
+    ("he_uniform", DrawKind::Scaled { family: Family::He, uniform: true }),
+    ("he_normal", DrawKind::Scaled { family: Family::He, uniform: false }),
+    ("lecun_normal", DrawKind::Scaled { family: Family::LeCun, uniform: false }),
+    ("orthogonal", DrawKind::Orthogonal),
+    ("identity", DrawKind::Identity),
+    ("iota", DrawKind::Iota),
 ];
+
+/// The initialiser of this name.
+pub(crate) fn draw(name: &str) -> Option<(&'static str, DrawKind)> {
+    DRAWS.iter().find(|it| it.0 == name).copied()
+}
+
+/// The names that only stand after `init`.
+pub(crate) fn draws<'n>() -> impl Iterator<Item = &'n str> {
+    DRAWS.iter().map(|it| it.0).filter(|it| find(it).is_none())
+}
+
+/// Whether a name only stands after `init`.
+pub(crate) fn is_draw(name: &str) -> bool {
+    draws().any(|it| it == name)
+}
 
 /// The function of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Signature> {
@@ -326,7 +371,7 @@ pub(crate) fn names<'n>() -> impl Iterator<Item = &'n str> {
 
 /// Whether an `fn`, an activation or a cell may not be called so.
 pub(crate) fn is_taken(name: &str) -> bool {
-    find(name).is_some() || DRAWS.contains(&name)
+    find(name).is_some() || is_draw(name)
 }
 
 /// Whether a function can stand for a hyper: it maps a value, and all else has a default or is given by name.
@@ -339,19 +384,22 @@ pub(crate) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> 
     (op.params()[0] == "v").then_some((op, signature))
 }
 
-/// The parameters of an initialiser, and whether each may be left out; `single` when it has one argument alone.
-pub(crate) fn draw_params(name: &str, single: bool) -> &'static [(&'static str, bool)] {
-    match name {
-        "uniform" if single => &[("a", false)],
-        "uniform" => &[("lo", false), ("hi", false)],
-        // One number by position is the deviation.
-        "normal" if single => &[("std", true)],
-        "normal" => &[("mean", true), ("std", true)],
-        "truncated_normal" => &[("std", false)],
-        "log_uniform" | "linspace" => &[("lo", false), ("hi", false)],
-        "orthogonal" => &[("gain", true)],
-        "identity" => &[("scale", true)],
-        "iota" => &[("n", false)],
-        _ => &[("fan_in", true), ("fan_out", true)],
+impl DrawKind {
+    /// The parameters, and whether each may be left out; `single` when there is one argument alone.
+    pub(crate) fn params(self, single: bool) -> &'static [(&'static str, bool)] {
+        match self {
+            DrawKind::Uniform if single => &[("a", false)],
+            DrawKind::Uniform | DrawKind::LogUniform | DrawKind::Linspace => {
+                &[("lo", false), ("hi", false)]
+            }
+            // One number by position is the deviation.
+            DrawKind::Normal if single => &[("std", true)],
+            DrawKind::Normal => &[("mean", true), ("std", true)],
+            DrawKind::TruncatedNormal => &[("std", false)],
+            DrawKind::Orthogonal => &[("gain", true)],
+            DrawKind::Identity => &[("scale", true)],
+            DrawKind::Iota => &[("n", false)],
+            DrawKind::Scaled { .. } => &[("fan_in", true), ("fan_out", true)],
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Resolved expressions.
 
-use super::builtin::{Builtin, Signature};
+use super::builtin::{Builtin, DrawKind, Signature};
 use super::id::{CellId, DefId, ExprId, FunctionId, LayerId, LocalId};
 use crate::ir::Pointwise;
 use crate::syntax::ast::{self, BinaryOp, Ident};
@@ -156,8 +156,8 @@ pub enum Callee {
     Function(FunctionId),
     /// A hyper that is an activation.
     Hyper(DefId),
-    /// An initialiser, by its name.
-    Draw,
+    /// An initialiser with a name of its own.
+    Draw(DrawKind),
     /// A form of layouts, by its name.
     Form,
 }

@@ -120,7 +120,7 @@ pub fn is_scalar(
                     | Builtin::Concat => false,
                     _ => given(),
                 },
-                Callee::Function(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => given(),
+                Callee::Function(_) | Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => given(),
             }
         }
         Kind::Prev(Past::Part(_), _)

@@ -218,7 +218,7 @@ fn not_elementwise(
                         it.is_elementwise() && !reduces
                     }
                     Callee::Function(id) => functions[id].elementwise,
-                    Callee::Hyper(_) | Callee::Draw | Callee::Form => true,
+                    Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => true,
                 };
                 if works {
                     return;
@@ -239,7 +239,7 @@ fn weight(expr: &Expr<'_>, functions: &IdVec<FunctionId, Function<'_>>) -> usize
         weight = weight.saturating_add(match &it.kind {
             Kind::Call(call) => match call.callee {
                 Callee::Function(id) => functions[id].weight,
-                Callee::Builtin(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => 1,
+                Callee::Builtin(_) | Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => 1,
             },
             Kind::Chain(_, rest) => rest.len(),
             Kind::Binary(..) | Kind::Neg(..) | Kind::Index(..) => 1,

@@ -60,6 +60,11 @@ impl Part {
     }
 }
 
+/// A graph that is asked for and that no pass has derived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no pass derives the graph `{}`", .0.name())]
+pub struct NotDerived(pub Part);
+
 /// A named function from graphs to graphs.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
@@ -152,6 +157,9 @@ pub const PLAIN: &[Pass] = &[ADJOINT];
 /// To forward mode.
 pub const FORWARD_MODE: &[Pass] = &[BIND, SIMPLIFY, TANGENT, SIMPLIFY_TANGENT];
 
+/// What `gradcheck` derives beside: forward mode of the step that runs.
+pub const CHECK: &[Pass] = &[TANGENT];
+
 /// Every pass, in the order in which they are listed for people.
 pub fn passes() -> impl Iterator<Item = &'static Pass> {
     let forward = FORWARD_MODE.iter().filter(|it| it.part == Part::Tangent);
@@ -190,11 +198,15 @@ impl Graphs {
         self
     }
 
-    /// The cell and its backward step, derived now where no pass has derived it.
-    pub fn training(self) -> (Cell, Adjoint) {
-        let derive = || derive::adjoint(&self.cell, &pointwise::table());
-        let adjoint = self.adjoint.unwrap_or_else(derive);
-        (self.cell, adjoint)
+    /// Returns the cell and its backward step.
+    pub fn training(self) -> Result<(Cell, Adjoint), NotDerived> {
+        Ok((self.cell, self.adjoint.ok_or(NotDerived(Part::Backward))?))
+    }
+
+    /// Returns the cell, its backward step and its step in forward mode.
+    pub fn checked(self) -> Result<(Cell, Adjoint, Tangent), NotDerived> {
+        let tangent = self.tangent.ok_or(NotDerived(Part::Tangent))?;
+        Ok((self.cell, self.adjoint.ok_or(NotDerived(Part::Backward))?, tangent))
     }
 
     /// Checks all that passes may assume.

@@ -2,10 +2,10 @@
 
 use super::flow::{Flow, When, once, per_sequence};
 use super::pass::{Pass, pass};
-use super::pipeline::{self, Graphs};
+use super::pipeline::{self, Graphs, NotDerived};
 use super::sums::{Sum, row_operands, sums};
 use crate::derive::Adjoint;
-use crate::ir::{Cell, Env, Leaf, NodeId, Op, Order, Scope};
+use crate::ir::{Cell, Dim, Env, Graph, Leaf, NodeId, Op, Order, Scope, Shape};
 
 /// What is the same for all rows, beside params and constants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -49,14 +49,32 @@ pub struct Plan {
 impl Plan {
     /// Plans both passes of a checked cell, all of whose inputs are given and whose masks are drawn,
     /// for whatever sizes and hypers it will have.
-    pub fn new(cell: &Cell) -> Plan {
+    pub fn new(cell: &Cell) -> Result<Plan, NotDerived> {
         Plan::with(cell, &Env::default())
     }
 
     /// As [`Plan::new`], for these sizes and hypers.
-    pub fn with(cell: &Cell, env: &Env) -> Plan {
-        let (cell, adjoint) = Graphs::new(cell, env, &[]).run(pipeline::FAST).training();
-        Plan::of(&cell, &adjoint, &Fixed::default(), &[])
+    pub fn with(cell: &Cell, env: &Env) -> Result<Plan, NotDerived> {
+        let (cell, adjoint) = Graphs::new(cell, env, &[]).run(pipeline::FAST).training()?;
+        Ok(Plan::of(&cell, &adjoint, &Fixed::default(), &[]))
+    }
+
+    /// Returns the same plan with the sizes that are known in the place of dims, to be printed.
+    pub fn sized(mut self, env: &Env) -> Plan {
+        let known = |shape: &mut Shape| {
+            let number = |it: &Dim| env.size(it).map_or_else(|| it.clone(), Dim::number);
+            *shape = Shape(shape.axes().iter().map(number).collect());
+        };
+        for graph in [&mut self.cell.step, &mut self.adjoint.graph] {
+            let mut sized = Graph::default();
+            for mut node in graph.nodes().iter().cloned() {
+                known(&mut node.shape);
+                sized.push(node);
+            }
+            *graph = sized;
+        }
+        self.cell.carries.iter_mut().for_each(|it| known(&mut it.shape));
+        self
     }
 
     /// Plans both passes of a cell whose sums are in order, as those of its backward step are.

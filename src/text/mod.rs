@@ -57,6 +57,11 @@ impl Span {
         Span { start: self.end, ..self }
     }
 
+    /// Whether another one lies in this one.
+    pub fn holds(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     /// The range of bytes.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize

@@ -12,7 +12,7 @@ use crate::cells;
 fn every_node_has_one_task_after_those_it_reads() {
     for file in rnnc::api::library() {
         for cell in cells(file.source) {
-            let plan = Plan::new(&cell);
+            let plan = Plan::new(&cell).unwrap();
             sound(file.name, &plan);
         }
     }

@@ -77,11 +77,41 @@ fn the_graphs_for_known_values_are_those_that_run() {
     let printed = print(&cell, &known(&cell));
     assert!(symbolic.contains("clip") && !printed.contains("clip"), "{symbolic}\n{printed}");
     assert_eq!(printed, print(bound.cell(), bound.env()));
-    let plan = Plan::with(&cell, &known(&cell));
-    let graphs = Graphs::new(bound.cell(), bound.env(), &[]).run(FAST);
-    let (runs, adjoint) = graphs.training();
-    assert_eq!(plan, Plan::of(&runs, &adjoint, &Fixed::default(), &[]));
-    assert_ne!(plan, Plan::new(&cell));
+    let plan = Plan::with(&cell, &known(&cell)).unwrap();
+    let engine = bound.engine(rnnc::EngineOptions::default()).unwrap();
+    let (runs, adjoint) = engine.graphs().unwrap();
+    assert_eq!(plan, Plan::of(runs, adjoint, &Fixed::default(), &[]));
+    assert_ne!(plan, Plan::new(&cell).unwrap());
+    let after = |list| Graphs::new(&cell, &known(&cell), &[]).run(list).print(Part::Backward);
+    assert_eq!(after(FAST), rnnc::derive::print_backward(runs, adjoint));
+    let engine = bound.engine(rnnc::EngineOptions::reference()).unwrap();
+    let (runs, adjoint) = engine.graphs().unwrap();
+    let plain = Graphs::new(bound.cell(), bound.env(), &[]).run(PLAIN);
+    assert_eq!(plain.print(Part::Backward), rnnc::derive::print_backward(runs, adjoint));
+}
+
+#[test]
+fn formulas_of_a_plan_are_numbers_for_known_sizes() {
+    let cell = library_cell("gru");
+    let plan = Plan::new(&cell).unwrap();
+    assert!(rnnc::plan::print(&plan).contains("h [H]"));
+    let mut env = Env::default();
+    env.sizes.insert("H".into(), 5);
+    let text = rnnc::plan::print(&plan.clone().sized(&env));
+    // The size of the input is still open.
+    assert!(text.contains("h [5]") && !text.contains('H') && text.contains("[I, 15]"), "{text}");
+    env.sizes.insert("I".into(), 3);
+    let text = rnnc::plan::print(&plan.sized(&env));
+    assert!(text.contains("[3, 15]"), "{text}");
+}
+
+#[test]
+fn nothing_trains_without_a_pass_that_derives() {
+    let cell = library_cell("gru");
+    let graphs = Graphs::new(&cell, &Env::default(), &[]).run(&FAST[..2]);
+    let fault = graphs.clone().training().unwrap_err();
+    assert_eq!(fault.to_string(), "no pass derives the graph `backward`");
+    assert_eq!(graphs.run(PLAIN).checked().unwrap_err(), pipeline::NotDerived(Part::Tangent));
 }
 
 /// What somebody asks for stays, though it is a part of a sum.
@@ -108,7 +138,7 @@ fn traced_parts_of_sums_stay() {
 #[test]
 fn the_verifier_sees_spoilt_derived_graphs() {
     let cell = library_cell("gru");
-    let (cell, adjoint) = Graphs::new(&cell, &Env::default(), &[]).run(FAST).training();
+    let (cell, adjoint) = Graphs::new(&cell, &Env::default(), &[]).run(FAST).training().unwrap();
     let [weight, bias] = [2, 1].map(|rank| {
         let has = |it: &&rnnc::ir::Param| it.shape.rank() == rank;
         cell.params.iter().position(|it| has(&it)).unwrap()

@@ -14,7 +14,7 @@ fn plan(body: &str) -> Plan {
 {body}
 }}"
     );
-    let plan = Plan::new(&cells(&source).remove(0));
+    let plan = Plan::new(&cells(&source).remove(0)).unwrap();
     super::order::sound(body, &plan);
     plan
 }

@@ -66,7 +66,7 @@ pub(super) fn function_of(tree: &Tree<'_>, expr: &Expr<'_>) -> Option<FunctionId
     match &expr.kind {
         Kind::Call(call) => match call.callee {
             Callee::Function(id) => Some(id),
-            Callee::Builtin(_) | Callee::Hyper(_) | Callee::Draw | Callee::Form => None,
+            Callee::Builtin(_) | Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => None,
         },
         Kind::Activation(it) => match it.of {
             ActivationOf::Function(id) => Some(id),

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use crate::diag::{Applicability, Code, Diagnostic};
+use crate::hir::builtin::{Builtin, Signature};
+use crate::hir::{Callee, Cell, Expr, Kind, walk};
 use crate::ir::{self, Gradient, Leaf, Linearity, Op, Pointwise};
-use crate::syntax::ast::{self, Arg, Expr, ExprKind, OutputDecl, Value};
 use crate::syntax::print_expr;
 use crate::text::{Name, Span};
 
@@ -24,7 +25,7 @@ enum Made {
 }
 
 /// Finds the masks that decide or stand under a function that is not affine.
-pub(super) fn deciding(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
+pub(super) fn deciding(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     if cell.masks.is_empty() {
         return Vec::new();
     }
@@ -51,11 +52,8 @@ pub(super) fn deciding(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
                 let is_product = matches!(op, Op::Map(Pointwise::Mul) | Op::Contract(_));
                 if op.linearity(&varies) == Linearity::Nonlinear && !is_product {
                     // What a layer brings in is left to the inner cell.
-                    let inside = ast.span.file == node.span.file
-                        && ast.span.start <= node.span.start
-                        && node.span.end <= ast.span.end;
-                    if inside && seen.insert(node.span) {
-                        found.push(told(ast, op, &mask, node.span));
+                    if source.ast.span.holds(node.span) && seen.insert(node.span) {
+                        found.push(told(source, op, &mask, node.span));
                     }
                     Made::Other
                 } else if is_pure {
@@ -69,15 +67,11 @@ pub(super) fn deciding(ast: &ast::Cell, cell: &ir::Cell) -> Vec<Diagnostic> {
     }
     // The condition of a choice is told with the choice.
     let choices: Vec<Span> = found.iter().filter(|it| it.fix.is_some()).map(|it| it.span).collect();
-    found.retain(|it| {
-        !choices
-            .iter()
-            .any(|all| *all != it.span && all.start <= it.span.start && it.span.end <= all.end)
-    });
+    found.retain(|it| !choices.iter().any(|all| *all != it.span && all.holds(it.span)));
     found
 }
 
-fn told(ast: &ast::Cell, op: &Op, mask: &Name, span: Span) -> Diagnostic {
+fn told(source: &Cell<'_>, op: &Op, mask: &Name, span: Span) -> Diagnostic {
     let meaning = format!("in evaluation mask `{mask}` is the probability of its ones");
     let message = match op {
         Op::Map(Pointwise::Where) => format!("{meaning}, so `where` always takes its first value"),
@@ -94,7 +88,7 @@ fn told(ast: &ast::Cell, op: &Op, mask: &Name, span: Span) -> Diagnostic {
         ),
     };
     let found = Diagnostic::new(Code::DecidingMask, span, message);
-    let call = matches!(op, Op::Map(Pointwise::Where)).then(|| choice(ast, span)).flatten();
+    let call = matches!(op, Op::Map(Pointwise::Where)).then(|| choice(source, span)).flatten();
     match call {
         Some((text, is_whole)) => {
             let text = if is_whole { text } else { format!("({text})") };
@@ -105,83 +99,27 @@ fn told(ast: &ast::Cell, op: &Op, mask: &Name, span: Span) -> Diagnostic {
 }
 
 /// `m * a + (1 - m) * b` for the `where(m, a, b)` at a place, and whether it is a whole value.
-fn choice(ast: &ast::Cell, span: Span) -> Option<(String, bool)> {
-    let mut call = None;
-    for decl in &ast.decls {
-        match &decl.kind {
-            ast::DeclKind::Value(_, _, value)
-            | ast::DeclKind::Update(_, value)
-            | ast::DeclKind::Tuple(_, value) => in_value(value, span, &mut call),
-            ast::DeclKind::Output(all) => {
-                for it in all {
-                    if let OutputDecl::Named(_, value) = it {
-                        at(value, span, true, &mut call);
-                    }
-                }
-            }
-            ast::DeclKind::Layer(layer) => {
-                layer.args.iter().for_each(|it| at(&it.value, span, true, &mut call));
-            }
-            ast::DeclKind::Dims(_)
-            | ast::DeclKind::Hyper(_)
-            | ast::DeclKind::Group(..)
-            | ast::DeclKind::Loss { .. }
-            | ast::DeclKind::Layout(_) => {}
+fn choice(source: &Cell<'_>, span: Span) -> Option<(String, bool)> {
+    let (mut found, mut is_whole) = (None, true);
+    walk::cell(source, &mut |it| {
+        let own = it.span();
+        if own != span {
+            is_whole &= !own.holds(span);
+        } else if let Kind::Call(call) = &it.kind
+            && let Callee::Builtin(Signature { what: Builtin::Where, .. }) = call.callee
+            && let [Some(m), Some(a), Some(b)] = &call.args[..]
+        {
+            let [m, a, b] = [m, a, b].map(factor);
+            found = Some(format!("{m} * {a} + (1 - {m}) * {b}"));
         }
-    }
-    let (args, is_whole) = call?;
-    let [Arg::Positional(m), Arg::Positional(a), Arg::Positional(b)] = args else {
-        return None;
-    };
-    let factor = |it: &Expr| match &it.kind {
-        ExprKind::Chain(..) | ExprKind::Binary(..) | ExprKind::Neg(..) => {
-            format!("({})", print_expr(it))
-        }
-        _ => print_expr(it),
-    };
-    let (m, a, b) = (factor(m), factor(a), factor(b));
-    Some((format!("{m} * {a} + (1 - {m}) * {b}"), is_whole))
+    });
+    Some((found?, is_whole))
 }
 
-fn in_value<'a>(value: &'a Value, span: Span, call: &mut Option<(&'a [Arg], bool)>) {
-    match value {
-        Value::Expr(it) => at(it, span, true, call),
-        Value::Fold(fold) => {
-            fold.starts.iter().chain(&fold.results).for_each(|it| at(it, span, true, call));
-            fold.body.iter().for_each(|it| in_value(&it.value, span, call));
-        }
-    }
-}
-
-/// Looks for the call of `where` at a place. Recursion is as deep as the source is nested, which the parser bounds.
-fn at<'a>(expr: &'a Expr, span: Span, is_whole: bool, call: &mut Option<(&'a [Arg], bool)>) {
-    let mut within = |it: &'a Expr| at(it, span, false, call);
-    match &expr.kind {
-        ExprKind::Call(name, args) if expr.span == span && &*name.name == "where" => {
-            *call = Some((args, is_whole));
-        }
-        ExprKind::Call(_, args) => {
-            for arg in args {
-                match arg {
-                    Arg::Positional(it) | Arg::Named(_, it) => within(it),
-                    Arg::Over(..) => {}
-                }
-            }
-        }
-        ExprKind::Array(items) => items.iter().for_each(within),
-        ExprKind::Paren(it) | ExprKind::Neg(_, it) => within(it),
-        ExprKind::Index(a, b) | ExprKind::Binary(_, _, a, b) => {
-            within(a);
-            within(b);
-        }
-        ExprKind::Chain(first, rest) => {
-            within(first);
-            rest.iter().for_each(|it| within(&it.2));
-        }
-        ExprKind::Number(_)
-        | ExprKind::Inf
-        | ExprKind::Pi
-        | ExprKind::Path(_)
-        | ExprKind::Prev(..) => {}
+fn factor(expr: &Expr<'_>) -> String {
+    let text = print_expr(expr.ast);
+    match expr.kind {
+        Kind::Chain(..) | Kind::Binary(..) | Kind::Neg(..) => format!("({text})"),
+        _ => text,
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn lint(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     let mut found = usage::unused(source);
     found.extend(accuracy::of_cell(source));
     found.extend(gates::outside(source, cell));
-    found.extend(masks::deciding(source.ast, cell));
+    found.extend(masks::deciding(source, cell));
     found.extend(params::only_sums(source, cell));
     found.extend(params::zero_gradients(source, cell));
     found

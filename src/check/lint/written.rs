@@ -21,14 +21,10 @@ impl Gate<'_> {
             let base = name.split('[').next().unwrap_or(name);
             let last = base.rsplit('.').next().unwrap_or(base);
             return last == &*self.ident.name
-                && (span == self.ident.span || holds(span, self.ident.span));
+                && (span == self.ident.span || span.holds(self.ident.span));
         };
         *name == self.ident.name && (span == self.ident.span || span == statement)
     }
-}
-
-fn holds(outer: Span, inner: Span) -> bool {
-    outer.file == inner.file && outer.start <= inner.start && inner.end <= outer.end
 }
 
 /// All gates of a cell, those of loops too.

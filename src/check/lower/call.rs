@@ -28,7 +28,7 @@ impl Lower<'_, '_> {
             }
             Callee::Hyper(def) => self.hyper_call(def, call, span, scope),
             // These stand after `init` and in layouts, which read them themselves.
-            Callee::Draw | Callee::Form => self.poison(),
+            Callee::Draw(_) | Callee::Form => self.poison(),
         }
     }
 
@@ -308,9 +308,13 @@ impl Lower<'_, '_> {
         span: Span,
     ) -> Option<Diagnostic> {
         let value = self.hypers.numbers.value(constant)?;
-        let message = format!("{what} is positive, not {}", show::number(value));
-        let fault = Diagnostic::new(Code::ConstantOutOfRange, span, message);
-        (value.is_nan() || value <= 0.0).then_some(fault)
+        let message = match value > 0.0 {
+            // What is divided by it would be 0 / 0.
+            true if value as f32 == 0.0 => format!("{what} is {value:e}, which is 0 in f32"),
+            true => return None,
+            false => format!("{what} is positive, not {}", show::number(value)),
+        };
+        Some(Diagnostic::new(Code::ConstantOutOfRange, span, message))
     }
 
     fn eps(

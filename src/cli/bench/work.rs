@@ -29,8 +29,12 @@ pub struct Works {
 
 impl Works {
     /// Counts; an error where a formula is too large.
-    pub fn new(bound: &Bound, batch: usize, steps: usize) -> Result<Works, DimOverflow> {
-        let plan = Plan::with(bound.cell(), bound.env());
+    pub fn new(
+        bound: &Bound,
+        plan: &Plan,
+        batch: usize,
+        steps: usize,
+    ) -> Result<Works, DimOverflow> {
         let rows = batch as f64 * steps as f64;
         let value = |dim: &Dim| bound.env().size(dim).map(|it| it as f64).ok_or(DimOverflow);
         let len = |shape: &[usize]| shape.iter().product::<usize>() as f64;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ndarray::{ArrayD, ArrayViewD, Axis};
 
 use super::compile::{Backward, Compiled};
+use super::error::EngineError;
 use super::finite::blame;
 use super::forward::{Machine, Run, from_step, make_room, steps};
 use super::gradients::{Target, param_gradients};
@@ -119,7 +120,12 @@ pub(super) fn rows(
             None => {
                 let given = upstream.outputs[*output].as_ref();
                 let rows = given.and_then(|it| from_step(it, run.begin));
-                frame.lend(*buffer, rows.unwrap_or_default());
+                let none = || {
+                    let cell = &compiled.plan.cell;
+                    let (graph, node) = (&cell.step, cell.outputs[*output].node);
+                    EngineError::at(graph, node, "no adjoint of it is given, and backward reads it")
+                };
+                frame.lend(*buffer, rows.ok_or_else(none)?);
             }
         }
     }
@@ -128,7 +134,7 @@ pub(super) fn rows(
 
     let env = run.given.bound.env();
     let params = Target { gradients: &mut gradients.params, adds: back.adds };
-    param_gradients(&compiled, program, weights, env, &frame, machine, params);
+    param_gradients(&compiled, program, weights, env, &frame, machine, params)?;
     let batch = run.given.batch;
     let declared = &run.given.bound.cell().inputs;
     let feeds = run.given.inputs.feeds.iter().zip(declared);

@@ -126,7 +126,7 @@ fn forward(bound: &Bound, plan: &Plan, wanted: &[NodeId]) -> Result<Forward, Eng
         rows: Rows::written(cell.carries[carry].order),
     });
     let mut emitter = Emitter::new(&mut places, next);
-    let parts = emitter.stages(&pass.stages);
+    let parts = emitter.stages(&pass.stages)?;
     let (packs, fillings) = (emitter.packs, emitter.fillings);
     for id in outputs.chain(wanted.iter().copied()) {
         places.place(id);
@@ -247,7 +247,7 @@ fn backward(bound: &Bound, plan: &Plan, forward: &Forward) -> Result<Backward, E
         rows: Rows::written(cell.carries[carry].order.reversed()),
     });
     let mut emitter = Emitter::new(&mut places, next);
-    let parts = emitter.stages(&pass.stages);
+    let parts = emitter.stages(&pass.stages)?;
     let (packs, fillings) = (emitter.packs, emitter.fillings);
     for id in summed.iter().copied().chain(asked()) {
         places.place(id);

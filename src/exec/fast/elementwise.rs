@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::emit::Emitter;
+use super::error::EngineError;
 use super::places::Places;
 use crate::exec::kernels::machine::{Code, Place, Stream};
 use crate::exec::kernels::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
@@ -59,14 +60,17 @@ impl Places<'_> {
 const LONGEST: usize = 256;
 
 /// A run of elementwise operators of one shape.
-pub(super) fn elementwise(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
-    nodes.chunks(LONGEST).for_each(|it| strip(emitter, it));
+pub(super) fn elementwise(
+    emitter: &mut Emitter<'_, '_>,
+    nodes: &[NodeId],
+) -> Result<(), EngineError> {
+    nodes.chunks(LONGEST).try_for_each(|it| strip(emitter, it))
 }
 
-fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
+fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) -> Result<(), EngineError> {
     let n = emitter.places.len(nodes[0]);
     if n == 0 {
-        return;
+        return Ok(());
     }
     let graph = emitter.places.graph;
     let operands = || nodes.iter().flat_map(|it| &graph.node(*it).args);
@@ -85,7 +89,7 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
         .collect();
     for id in unlike {
         if !emitter.places.pass.once[id.idx()] && !emitter.places.is_placed(id) {
-            emitter.row(id);
+            emitter.row(id)?;
         }
         emitter.places.place(id);
     }
@@ -94,17 +98,15 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) {
         emitter.positions[id.idx()] = Some(at);
     }
     for at in 0..nodes.len() {
-        run.node(emitter, nodes, at);
+        run.node(emitter, nodes, at)?;
     }
     nodes.iter().for_each(|it| emitter.positions[it.idx()] = None);
     let streams = run.streams;
-    match Strip::new(run.instructions, streams.len() as u16) {
-        Some(strip) => {
-            let strip = strip.fused(&Stream::meeting(&streams, n));
-            emitter.code.push(Code::Strip { strip, outer: cut.outer, inner: cut.inner, streams });
-        }
-        None => unreachable!("operands are written before they are read"),
-    }
+    let strip = Strip::new(run.instructions, streams.len() as u16);
+    let unsound = || EngineError::at(graph, nodes[0], "its strip reads what no one wrote");
+    let strip = strip.ok_or_else(unsound)?.fused(&Stream::meeting(&streams, n));
+    emitter.code.push(Code::Strip { strip, outer: cut.outer, inner: cut.inner, streams });
+    Ok(())
 }
 
 /// A run in the making.
@@ -129,11 +131,19 @@ impl Run {
         }
     }
 
-    fn node(&mut self, emitter: &mut Emitter<'_, '_>, nodes: &[NodeId], at: usize) {
+    fn node(
+        &mut self,
+        emitter: &mut Emitter<'_, '_>,
+        nodes: &[NodeId],
+        at: usize,
+    ) -> Result<(), EngineError> {
         let id = nodes[at];
         let places = &mut *emitter.places;
         let node = places.graph.node(id);
-        let Op::Map(op) = node.op else { unreachable!("only elementwise nodes are gathered") };
+        let Op::Map(op) = node.op else {
+            let reason = "it was gathered as elementwise and is not";
+            return Err(EngineError::at(places.graph, id, reason));
+        };
         let mut args = [Operand::Number(0.0); 3];
         for (slot, arg) in args.iter_mut().zip(&node.args) {
             // A value that is handed on may stand in a register, too.
@@ -168,6 +178,7 @@ impl Run {
             }
         };
         self.instructions.push(Instruction::new(LaneOp::Map(op), &args[..node.args.len()], to));
+        Ok(())
     }
 
     /// An operand of an elementwise operator.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::elementwise::elementwise;
+use super::error::EngineError;
 use super::places::Places;
 use super::weights::{Filling, Turned};
 use crate::exec::kernels::machine::{Code, PackSize, Part, Place, RowCode, Rows};
@@ -34,7 +35,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
     }
 
     /// The instructions of all stages.
-    pub fn stages(&mut self, stages: &[Stage]) -> Vec<Part> {
+    pub fn stages(&mut self, stages: &[Stage]) -> Result<Vec<Part>, EngineError> {
         for task in stages.iter().flat_map(|it| &it.tasks) {
             if let Task::Products(sums) = task {
                 self.gather(sums);
@@ -44,7 +45,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         for stage in stages {
             self.free.clear();
             for task in &stage.tasks {
-                self.task(task);
+                self.task(task)?;
             }
             if stage.per_sequence {
                 self.repeat(stage);
@@ -52,21 +53,22 @@ impl<'p, 'g> Emitter<'p, 'g> {
             let code = std::mem::take(&mut self.code);
             parts.push(Part { order: stage.order, is_first: stage.per_sequence, code });
         }
-        parts
+        Ok(parts)
     }
 
-    fn task(&mut self, task: &Task) {
+    fn task(&mut self, task: &Task) -> Result<(), EngineError> {
         match task {
             Task::Elementwise(nodes) => elementwise(self, nodes),
             Task::Products(sums) => self.products(sums),
             Task::Single(id) => self.single(*id),
             Task::Hold(carry) => {
-                let Some((node, to)) = self.next[*carry] else { return };
+                let Some((node, to)) = self.next[*carry] else { return Ok(()) };
                 let from = self.places.place(node);
                 if from != to {
                     let n = self.places.len(node);
                     self.copy(from, to, n);
                 }
+                Ok(())
             }
         }
     }
@@ -119,7 +121,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
     }
 
     /// Sums of products, as many at once as stand side by side.
-    fn products(&mut self, sums: &[LinearSum]) {
+    fn products(&mut self, sums: &[LinearSum]) -> Result<(), EngineError> {
         let sums: Vec<&LinearSum> = sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
         let mut begin = 0;
         while begin < sums.len() {
@@ -141,7 +143,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
                 n += self.places.len(sum.node);
                 end += 1;
             }
-            self.product(&sums[begin..end], added, to);
+            self.product(&sums[begin..end], added, to)?;
             begin = end;
         }
         for added in sums.iter().filter_map(|it| it.added) {
@@ -155,6 +157,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
                 self.free.entry(places.len(added)).or_default().push_back(place);
             }
         }
+        Ok(())
     }
 
     /// The place of a result: a free one for what needs rows of all steps, or a new one.
@@ -169,7 +172,12 @@ impl<'p, 'g> Emitter<'p, 'g> {
         self.places.place(id)
     }
 
-    fn product(&mut self, sums: &[&LinearSum], added: Option<Place>, to: Place) {
+    fn product(
+        &mut self,
+        sums: &[&LinearSum],
+        added: Option<Place>,
+        to: Place,
+    ) -> Result<(), EngineError> {
         let lens: Vec<usize> = sums.iter().map(|it| self.places.len(it.node)).collect();
         let columns = lens.iter().sum();
         let unit = if lens.iter().all(|it| *it == lens[0]) { lens[0] } else { columns };
@@ -178,7 +186,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         let mut depths = vec![0; sums[0].terms.len()];
         for (sum, len) in sums.iter().zip(&lens) {
             for (term, (it, depth)) in sum.terms.iter().zip(&mut depths).enumerate() {
-                let matrix = self.matrix(it);
+                let matrix = self.matrix(it)?;
                 *depth = matrix.rows.len();
                 let (matrix, negative) = (matrix, it.negative);
                 self.fillings.push(Filling { pack, term, first, matrix, negative });
@@ -188,33 +196,33 @@ impl<'p, 'g> Emitter<'p, 'g> {
         let values = sums[0].terms.iter().map(|it| self.places.place(it.value)).collect();
         self.packs.push(PackSize { depths, columns });
         self.code.push(Code::Product { pack, values, added, to, columns, unit });
+        Ok(())
     }
 
     /// How the numbers of a matrix stand for a product.
-    fn matrix(&self, term: &Term) -> Turned {
+    fn matrix(&self, term: &Term) -> Result<Turned, EngineError> {
         let node = self.places.graph.node(term.product);
         let Op::Contract(Contract { left, right, result }) = &node.op else {
-            unreachable!("a product is a contraction")
+            let reason = "it was gathered as a product and is none";
+            return Err(EngineError::at(self.places.graph, term.product, reason));
         };
         let (own, value) = if node.args[0] == term.matrix { (left, right) } else { (right, left) };
         let sizes = &self.places.shapes[term.matrix.idx()];
         let rows = offsets(value, own, sizes);
-        Turned { node: term.matrix, rows, columns: offsets(result, own, sizes) }
+        Ok(Turned { node: term.matrix, rows, columns: offsets(result, own, sizes) })
     }
 
-    fn single(&mut self, id: NodeId) {
+    fn single(&mut self, id: NodeId) -> Result<(), EngineError> {
         if self.places.is_view(id) || self.places.len(id) == 0 {
-            return;
+            return Ok(());
         }
         // What is repeated is read where it stands, as far as its readers can: a product cannot.
         let elementwise = |it: &NodeId| matches!(self.places.graph.node(*it).op, Op::Map(_));
         let lazily = self.places.repeated(id).is_some() && !self.places.is_added(id);
         if lazily && self.places.users(id).iter().all(elementwise) {
-            return;
+            return Ok(());
         }
-        if !self.blocks(id) {
-            self.row(id);
-        }
+        if self.blocks(id) { Ok(()) } else { self.row(id) }
     }
 
     /// A product of blocks of a value with blocks of a matrix that is the same for all rows: one
@@ -259,16 +267,16 @@ impl<'p, 'g> Emitter<'p, 'g> {
     }
 
     /// An operator by itself.
-    pub fn row(&mut self, id: NodeId) {
+    pub fn row(&mut self, id: NodeId) -> Result<(), EngineError> {
         let node = self.places.graph.node(id);
         let shapes = self.places.shapes;
         let args = node.args.iter().map(|it| (self.places.place(*it), &shapes[it.idx()][..]));
         let args: Vec<(Place, &[usize])> = args.collect();
         let to = (self.places.place(id), &shapes[id.idx()][..]);
-        match RowCode::new(&node.op, self.places.env, &args, to) {
-            Some(code) => self.code.push(Code::Row(code)),
-            None => unreachable!("{:?} is computed for rows", node.op),
-        }
+        let code = RowCode::new(&node.op, self.places.env, &args, to);
+        let none = || EngineError::at(self.places.graph, id, "no kernel computes it for rows");
+        self.code.push(Code::Row(code.ok_or_else(none)?));
+        Ok(())
     }
 }
 

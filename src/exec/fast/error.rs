@@ -22,7 +22,12 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    pub(super) fn new(
+    /// A node that is at fault.
+    pub(super) fn at(graph: &Graph, node: NodeId, reason: impl fmt::Display) -> EngineError {
+        EngineError::new(graph, Some(node), reason)
+    }
+
+    pub(in crate::exec) fn new(
         graph: &Graph,
         node: Option<NodeId>,
         reason: impl fmt::Display,

@@ -1,10 +1,12 @@
 //! Gradients of params from sums over all rows.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ndarray::{ArrayD, IxDyn};
 
 use super::compile::{Backward, Compiled, RowSum};
+use super::error::EngineError;
 use super::forward::Machine;
 use super::weights::{Weights, operator};
 use crate::exec::eval::Value;
@@ -37,7 +39,7 @@ pub(super) fn param_gradients(
     frame: &Frame<'_>,
     machine: Machine<'_>,
     into: Target<'_>,
-) {
+) -> Result<(), EngineError> {
     let Target { gradients, adds } = into;
     let rows = frame.packing().rows();
     let mut sums =
@@ -55,7 +57,7 @@ pub(super) fn param_gradients(
             None => others.push((param, *root)),
         }
     }
-    sums.rows(&others, frame, machine);
+    sums.rows(&others, frame, machine)?;
     // Sums of one round go to different params.
     while !direct.is_empty() {
         let mut round: BTreeMap<usize, (RowSum, bool)> = BTreeMap::new();
@@ -79,12 +81,11 @@ pub(super) fn param_gradients(
     }
     for (param, root) in others {
         if let Some(gradient) = &mut gradients[param] {
-            match adds {
-                true => *gradient += &sums.of(root),
-                false => gradient.assign(&sums.of(root)),
-            }
+            let sum = sums.of(root)?;
+            if adds { *gradient += &sum } else { gradient.assign(&sum) }
         }
     }
+    Ok(())
 }
 
 /// A sum, block by block.
@@ -175,7 +176,12 @@ impl Sums<'_> {
     }
 
     /// Computes what the sums of some roots read from rows.
-    fn rows(&mut self, roots: &[(usize, NodeId)], frame: &Frame<'_>, machine: Machine<'_>) {
+    fn rows(
+        &mut self,
+        roots: &[(usize, NodeId)],
+        frame: &Frame<'_>,
+        machine: Machine<'_>,
+    ) -> Result<(), EngineError> {
         let mut wanted: Vec<(NodeId, &RowSum)> = Vec::new();
         let mut seen = vec![false; self.program.sums.len()];
         let mut open: Vec<NodeId> = roots.iter().map(|it| it.1).collect();
@@ -202,24 +208,23 @@ impl Sums<'_> {
         }
         frame.sums(machine.path, &mut jobs, machine.team);
         drop(jobs);
-        let found = wanted.iter().zip(targets).map(|((id, sum), numbers)| {
+        for ((id, sum), numbers) in wanted.into_iter().zip(targets) {
             let value = match sum {
-                RowSum::Outer(_) => self.shaped(*id, numbers),
+                RowSum::Outer(_) => self.shaped(id, numbers),
                 // The rows are values of the node, also of a product that shares axes.
-                RowSum::Columns(_) => array(&self.program.shapes[id.idx()], numbers),
+                RowSum::Columns(_) => self.array(id, &self.program.shapes[id.idx()], numbers),
             };
-            (*id, value)
-        });
-        let found: Vec<(NodeId, Value<f32>)> = found.collect();
-        self.known.extend(found);
+            self.known.insert(id, value?);
+        }
+        Ok(())
     }
 
     /// A sum of products of two values in the shape of its node.
-    fn shaped(&self, id: NodeId, numbers: Vec<f32>) -> Value<f32> {
-        let shape = &self.program.shapes[id.idx()];
-        let Some(order) = self.turned(id) else { return array(shape, numbers) };
+    fn shaped(&self, id: NodeId, numbers: Vec<f32>) -> Result<Value<f32>, EngineError> {
         let shapes = &self.program.shapes;
-        let Op::Contract(labels) = &self.node(id).op else { return array(shape, numbers) };
+        let (Some(order), Op::Contract(labels)) = (self.turned(id), &self.node(id).op) else {
+            return self.array(id, &shapes[id.idx()], numbers);
+        };
         let args = &self.node(id).args;
         let size = |label: &u8| {
             let sides = [&labels.left, &labels.right].into_iter().zip(args);
@@ -230,46 +235,57 @@ impl Sums<'_> {
             found.max().unwrap_or(1)
         };
         let axes: Vec<usize> = Sums::axes(labels).into_iter().map(size).collect();
-        let turned = array(&axes, numbers).permuted_axes(IxDyn(&order));
-        turned.as_standard_layout().into_owned().into_shared()
+        let turned = self.array(id, &axes, numbers)?.permuted_axes(IxDyn(&order));
+        Ok(turned.as_standard_layout().into_owned().into_shared())
+    }
+
+    fn array(
+        &self,
+        id: NodeId,
+        shape: &[usize],
+        numbers: Vec<f32>,
+    ) -> Result<Value<f32>, EngineError> {
+        let array = ArrayD::from_shape_vec(IxDyn(shape), numbers);
+        array.map(ArrayD::into_shared).map_err(|it| self.fault(id, it))
+    }
+
+    fn fault(&self, id: NodeId, reason: impl fmt::Display) -> EngineError {
+        EngineError::at(&self.compiled.plan.adjoint.graph, id, reason)
+    }
+
+    /// The value of a node that is the same for all rows.
+    fn once(&self, id: NodeId) -> Result<Value<f32>, EngineError> {
+        let value = self.weights.values[id.idx()].clone();
+        value.ok_or_else(|| self.fault(id, "its value for all rows was not computed"))
     }
 
     /// The sum of a node over all rows.
-    fn of(&mut self, id: NodeId) -> Value<f32> {
+    fn of(&mut self, id: NodeId) -> Result<Value<f32>, EngineError> {
         if let Some(sum) = self.known.get(&id) {
-            return sum.clone();
+            return Ok(sum.clone());
         }
-        let once = self.weights.values[id.idx()].clone();
         let sum = match &self.compiled.plan.sums[id.idx()] {
             Some(Sum::Linear) => {
                 let args = self.node(id).args.clone();
-                let args: Vec<Value<f32>> = args
-                    .into_iter()
-                    .map(|it| match self.compiled.plan.backward.once[it.idx()] {
-                        true => self.weights.values[it.idx()].clone().unwrap_or_default(),
+                let args =
+                    args.into_iter().map(|it| match self.compiled.plan.backward.once[it.idx()] {
+                        true => self.once(it),
                         false => self.of(it),
-                    })
-                    .collect();
+                    });
+                let args = args.collect::<Result<Vec<Value<f32>>, _>>()?;
                 let args: Vec<&Value<f32>> = args.iter().collect();
                 let shape = &self.program.shapes[id.idx()];
                 operator(self.path, id, self.node(id), &args, shape, self.env)
             }
             Some(Sum::Once) => {
                 let rows = self.rows as f32;
-                once.unwrap_or_default().mapv(|it| it * rows).into_shared()
+                self.once(id)?.mapv(|it| it * rows).into_shared()
             }
             Some(Sum::Product | Sum::Rows) | None => {
-                unreachable!("what is read from rows was computed before")
+                return Err(self.fault(id, "its sum over rows was not computed"));
             }
         };
         self.known.insert(id, sum.clone());
-        sum
-    }
-}
-
-fn array(shape: &[usize], numbers: Vec<f32>) -> Value<f32> {
-    match ArrayD::from_shape_vec(IxDyn(shape), numbers) {
-        Ok(array) => array.into_shared(),
-        Err(fault) => unreachable!("a value has the elements of its shape: {fault}"),
+        Ok(sum)
     }
 }

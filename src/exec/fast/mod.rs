@@ -106,7 +106,9 @@ impl Fast {
         threads: usize,
     ) -> Result<Fast, RunError> {
         let graphs = Graphs::new(bound.cell(), bound.env(), traces).with_flow(flow);
-        let (cell, adjoint) = graphs.run(pipeline::FAST).training();
+        let derived = graphs.run(pipeline::FAST).training();
+        let (cell, adjoint) =
+            derived.map_err(|it| EngineError::new(&bound.cell().step, None, it))?;
         let node = |name: &Name| {
             let value = cell.values.iter().find(|it| it.name == *name);
             value.map(|it| it.node).ok_or_else(|| RunError::unknown_value(&cell, name))
@@ -151,6 +153,11 @@ impl Fast {
         &self.bound
     }
 
+    /// The backward step that runs.
+    pub fn adjoint(&self) -> &Adjoint {
+        &self.adjoint
+    }
+
     fn machine(&self) -> Machine<'_> {
         let team = self.team.get_or_init(|| Team::new(Team::threads(self.threads)));
         Machine { path: self.path, team }
@@ -190,7 +197,7 @@ impl Fast {
     pub fn forward<'a>(&self, call: Call<'a, f32>, keeps: bool) -> Result<Run<'a>, RunError> {
         let given = Given::check(call)?;
         let prepared = self.prepare_for(&call, keeps)?;
-        let weights = self.forward_weights(&prepared, &given);
+        let weights = self.forward_weights(&prepared, &given)?;
         let compiled = Arc::clone(&prepared.compiled);
         let need = self.divide(&given, &compiled)?;
         let memory = self.take_for(need.map(|it| it.forward));
@@ -206,7 +213,7 @@ impl Fast {
     pub fn stream(&self, call: Call<'_, f32>) -> Result<Stream, RunError> {
         let given = Given::check(call)?;
         let prepared = self.prepare_for(&call, false)?;
-        let weights = self.forward_weights(&prepared, &given);
+        let weights = self.forward_weights(&prepared, &given)?;
         let compiled = Arc::clone(&prepared.compiled);
         Ok(Stream::new(self.stamp, &given, compiled, weights, self.machine()))
     }
@@ -242,7 +249,7 @@ impl Fast {
             let bound = &self.bound;
             let call = Call { bound, params, inputs: &inputs, state: &state, masks: &masks };
             let given = Given::check(call)?;
-            stream.renew(params.stamp(), self.forward_weights(&prepared, &given));
+            stream.renew(params.stamp(), self.forward_weights(&prepared, &given)?);
         }
         stream.step(inputs, outputs, self.machine());
         Ok(())
@@ -264,7 +271,7 @@ impl Fast {
         run: &mut Run<'_>,
         upstream: &Upstream<f32>,
     ) -> Result<Gradients<f32>, RunError> {
-        let weights = self.backward_weights(run);
+        let weights = self.backward_weights(run)?;
         let need = self.divide(&run.given, &run.compiled)?;
         let mut memory = self.take_for(need.map(|it| it.backward));
         run.flow = self.flow;
@@ -340,7 +347,11 @@ impl Fast {
         given.bits.is_none() || !self.bound.cell().masks.iter().any(|it| it.scope == Scope::Run)
     }
 
-    fn forward_weights(&self, prepared: &Prepared, given: &Given<'_, f32>) -> Arc<Weights> {
+    fn forward_weights(
+        &self,
+        prepared: &Prepared,
+        given: &Given<'_, f32>,
+    ) -> Result<Arc<Weights>, EngineError> {
         let program = &prepared.compiled.forward;
         self.weights(&prepared.forward, given, |weights| {
             let source = Source {
@@ -352,14 +363,14 @@ impl Fast {
                 leaf: &|op| given.fixed(op),
             };
             let mut weights = weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
-            weights.fill(&program.needs, &source, self.machine().team);
-            weights
+            weights.fill(&program.needs, &source, self.machine().team)?;
+            Ok(weights)
         })
     }
 
-    fn backward_weights(&self, run: &Run<'_>) -> Arc<Weights> {
+    fn backward_weights(&self, run: &Run<'_>) -> Result<Arc<Weights>, EngineError> {
         let (given, compiled) = (&run.given, &run.compiled);
-        let Some(program) = &compiled.backward else { return Arc::new(Weights::default()) };
+        let Some(program) = &compiled.backward else { return Ok(Arc::default()) };
         let prepared = lock(&self.prepared);
         let own = prepared.iter().find(|it| Arc::ptr_eq(&it.compiled, compiled)).cloned();
         drop(prepared);
@@ -381,8 +392,8 @@ impl Fast {
                 leaf: &leaf,
             };
             let mut weights = weights.unwrap_or_else(|| Weights::new(&program.program, self.path));
-            weights.fill(&program.needs, &source, self.machine().team);
-            weights
+            weights.fill(&program.needs, &source, self.machine().team)?;
+            Ok(weights)
         })
     }
 
@@ -391,24 +402,24 @@ impl Fast {
         &self,
         slot: &Mutex<Stamped>,
         given: &Given<'_, f32>,
-        fill: impl FnOnce(Option<Weights>) -> Weights,
-    ) -> Arc<Weights> {
+        fill: impl FnOnce(Option<Weights>) -> Result<Weights, EngineError>,
+    ) -> Result<Arc<Weights>, EngineError> {
         let stamp = given.params.stamp();
         let lasting = self.are_lasting(given);
         let mut slot = lock(slot);
         let old = match slot.take() {
             Some((known, weights)) if known == stamp && lasting => {
                 *slot = Some((known, Arc::clone(&weights)));
-                return weights;
+                return Ok(weights);
             }
             // Memory that no run reads any more is written anew.
             Some((_, weights)) => Arc::try_unwrap(weights).ok(),
             None => None,
         };
-        let weights = Arc::new(fill(old));
+        let weights = Arc::new(fill(old)?);
         if lasting {
             *slot = Some((stamp, Arc::clone(&weights)));
         }
-        weights
+        Ok(weights)
     }
 }

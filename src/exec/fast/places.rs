@@ -200,21 +200,30 @@ impl<'g> Places<'g> {
 
     /// Places several nodes side by side; all of them free, or all the same for all rows.
     pub fn put_together(&mut self, nodes: &[NodeId]) {
+        let mut place = self.room_for(nodes);
+        for id in nodes {
+            self.put_next(*id, &mut place);
+        }
+    }
+
+    fn room_for(&mut self, nodes: &[NodeId]) -> Place {
         let width = nodes.iter().map(|it| self.len(*it)).sum();
         let once = nodes.iter().all(|it| self.pass.once[it.idx()]);
-        let mut place = if once {
+        if once {
             self.fixed_place(width)
         } else {
             let local = nodes.iter().all(|it| self.is_local(*it));
             self.own(width, local)
-        };
-        for id in nodes {
-            if once {
-                self.fixed.push((*id, place.offset));
-            }
-            self.put(*id, place);
-            place.offset += self.len(*id);
         }
+    }
+
+    /// Puts a node at a place and moves that behind it.
+    fn put_next(&mut self, id: NodeId, place: &mut Place) {
+        if place.rows == Rows::Fixed {
+            self.fixed.push((id, place.offset));
+        }
+        self.put(id, *place);
+        place.offset += self.len(id);
     }
 
     fn own(&mut self, width: usize, local: bool) -> Place {
@@ -233,13 +242,12 @@ impl<'g> Places<'g> {
     /// Where a node stands; one that has no place yet is given one.
     pub fn place(&mut self, id: NodeId) -> Place {
         let (base, offset) = self.views[id.idx()];
-        if self.places[base.idx()].is_none() {
-            self.put_together(&[base]);
-        }
-        match self.places[base.idx()] {
-            Some(place) => Place { offset: place.offset + offset, ..place },
-            None => unreachable!("a node was given a place"),
-        }
+        let place = self.places[base.idx()].unwrap_or_else(|| {
+            let place = self.room_for(&[base]);
+            self.put_next(base, &mut { place });
+            place
+        });
+        Place { offset: place.offset + offset, ..place }
     }
 
     /// Where a node stands, if it has a place.

@@ -2,6 +2,7 @@
 
 use ndarray::ArrayD;
 
+use super::weights::Needs;
 use super::*;
 use crate::exec::{self, Bound, Feed, InitialState, Inputs, Masks, Params, Upstream};
 use crate::ir::{Env, Real, pointwise};
@@ -392,6 +393,57 @@ fn a_plan_that_does_not_fit_is_an_error_that_names_the_value() {
     let found = fault(spoilt);
     assert_eq!(found.what, "`q`");
     ends_well(&found);
+
+    // An operator that nothing computes row by row, and one among elementwise ones that is none.
+    let graph = &fast.bound.cell().step;
+    let input = graph.ids().find(|it| graph.node(*it).op.is_leaf()).expect("the step has leaves");
+    for (task, reason) in [
+        (plan::Task::Single(input), "no kernel computes it for rows"),
+        (plan::Task::Elementwise(vec![input]), "it was gathered as elementwise and is not"),
+    ] {
+        let mut spoilt = plan();
+        spoilt.forward.stages[stage].tasks.insert(0, task);
+        let found = fault(spoilt);
+        assert_eq!((&*found.reason, found.span), (reason, Some(graph.node(input).span)));
+        ends_well(&found);
+    }
+
+    // Weights that are not the same for all rows after all.
+    let source = Source {
+        path: Path::best(),
+        graph,
+        shapes: fast.bound.step_shapes(),
+        env: fast.bound.env(),
+        params: &[],
+        leaf: &|_| None,
+    };
+    let x = graph.ids().find(|it| matches!(graph.node(*it).op, Op::Leaf(Leaf::Input(_))));
+    let needs = Needs { fixed: Vec::new(), fillings: Vec::new(), others: vec![x.unwrap()] };
+    let found = Weights::default().fill(&needs, &source, fast.machine().team).unwrap_err();
+    assert!(found.reason.contains("the same for all rows"), "{found}");
+    ends_well(&found);
+}
+
+/// A state is declared before what it is made of, and is not to blame for it.
+#[test]
+fn the_first_value_in_the_order_of_computing_is_blamed() {
+    let bound = own(
+        "  dims N
+  input x: [N]
+  state h: [N]
+  h = z + tanh(prev h)
+  let z = 0 * log(y - 9)
+  let y = sigmoid(x)
+  output h",
+        &[("N", 2)],
+    );
+    let case = Case::new(&bound, 3, 1, None);
+    for options in [exec::EngineOptions::default(), exec::EngineOptions::reference()] {
+        let engine = bound.engine(options).unwrap();
+        let run = engine.forward(&case.params, &case.inputs, &case.state).unwrap();
+        let found = run.not_finite.as_ref().map(ToString::to_string);
+        assert_eq!(found.as_deref(), Some("`z` is NaN at step 0, sequence 0, unit [0]"));
+    }
 }
 
 /// One step of one sequence is interpreted, and backward goes on in the fast engine.

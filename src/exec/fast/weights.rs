@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::error::EngineError;
 use crate::exec::eval::{Value, value_of};
 use crate::exec::kernels::machine::{Program, apply};
 use crate::exec::kernels::{Matrix, Packed, Part, Path, Team};
@@ -51,6 +52,8 @@ pub(super) struct Weights {
     pub values: Vec<Option<Value<f32>>>,
 }
 
+const NOT_THE_SAME: &str = "it was planned as the same for all rows and has no value before them";
+
 /// Where leaves come from: params by reference, the others by value.
 pub(super) struct Source<'s> {
     pub path: Path,
@@ -63,7 +66,10 @@ pub(super) struct Source<'s> {
 
 impl Source<'_> {
     /// The values of nodes and of what they are made of.
-    fn values(&self, wanted: impl Iterator<Item = NodeId>) -> Vec<Option<Value<f32>>> {
+    fn values(
+        &self,
+        wanted: impl Iterator<Item = NodeId>,
+    ) -> Result<Vec<Option<Value<f32>>>, EngineError> {
         let n = self.graph.nodes().len();
         let mut needed = vec![false; n];
         wanted.for_each(|it| needed[it.idx()] = true);
@@ -75,7 +81,7 @@ impl Source<'_> {
         let mut values: Vec<Option<Value<f32>>> = vec![None; n];
         for id in self.graph.ids().filter(|it| needed[it.idx()]) {
             let node = self.graph.node(id);
-            values[id.idx()] = if node.op.is_leaf() {
+            let found = if node.op.is_leaf() {
                 match node.op {
                     Op::Leaf(Leaf::Param(param)) => Some(self.params[param].to_shared()),
                     _ => (self.leaf)(&node.op),
@@ -85,8 +91,10 @@ impl Source<'_> {
                     node.args.iter().map(|it| values[it.idx()].as_ref()).collect();
                 args.map(|args| self.value(id, node, &args))
             };
+            let unknown = || EngineError::at(self.graph, id, NOT_THE_SAME);
+            values[id.idx()] = Some(found.ok_or_else(unknown)?);
         }
-        values
+        Ok(values)
     }
 
     /// The value of a node that is no leaf: large products want the kernels.
@@ -95,19 +103,24 @@ impl Source<'_> {
     }
 
     /// The numbers of a node in order: those of a param where they stand.
-    fn numbers<'v>(&'v self, id: NodeId, values: &'v [Option<Value<f32>>]) -> Cow<'v, [f32]> {
-        let borrowed = match (&self.graph.node(id).op, &values[id.idx()]) {
-            (Op::Leaf(Leaf::Param(param)), _) => self.params[*param].as_slice(),
-            (_, Some(value)) => value.as_slice(),
-            (_, None) => unreachable!("what is the same for all rows was computed"),
-        };
-        match (borrowed, &self.graph.node(id).op, &values[id.idx()]) {
-            (Some(numbers), ..) => Cow::Borrowed(numbers),
-            (None, Op::Leaf(Leaf::Param(param)), _) => {
-                Cow::Owned(self.params[*param].iter().copied().collect())
-            }
-            (None, _, value) => Cow::Owned(value.iter().flatten().copied().collect()),
+    fn numbers<'v>(
+        &'v self,
+        id: NodeId,
+        values: &'v [Option<Value<f32>>],
+    ) -> Result<Cow<'v, [f32]>, EngineError> {
+        fn in_order<'v>(
+            slice: Option<&'v [f32]>,
+            all: impl Iterator<Item = &'v f32>,
+        ) -> Cow<'v, [f32]> {
+            slice.map_or_else(|| Cow::Owned(all.copied().collect()), Cow::Borrowed)
         }
+        if let Op::Leaf(Leaf::Param(param)) = self.graph.node(id).op {
+            let param = &self.params[param];
+            return Ok(in_order(param.as_slice(), param.iter()));
+        }
+        let value = values[id.idx()].as_ref();
+        let value = value.ok_or_else(|| EngineError::at(self.graph, id, NOT_THE_SAME))?;
+        Ok(in_order(value.as_slice(), value.iter()))
     }
 }
 
@@ -140,27 +153,39 @@ impl Weights {
     }
 
     /// Computes and packs.
-    pub fn fill(&mut self, needs: &Needs, source: &Source<'_>, team: &Team) {
+    pub fn fill(
+        &mut self,
+        needs: &Needs,
+        source: &Source<'_>,
+        team: &Team,
+    ) -> Result<(), EngineError> {
         // A param that is only multiplied with is not copied.
         let is_param = |it: &NodeId| matches!(source.graph.node(*it).op, Op::Leaf(Leaf::Param(_)));
         let direct = needs.fixed.iter().map(|it| it.0);
         let direct = direct.chain(needs.fillings.iter().map(|it| it.matrix.node));
         let direct = direct.filter(|it| !is_param(it));
-        self.values = source.values(direct.chain(needs.others.iter().copied()));
+        self.values = source.values(direct.chain(needs.others.iter().copied()))?;
         for (node, first) in &needs.fixed {
-            let numbers = source.numbers(*node, &self.values);
+            let numbers = source.numbers(*node, &self.values)?;
             self.fixed[*first..first + numbers.len()].copy_from_slice(&numbers);
         }
+        let numbers = needs.fillings.iter().map(|it| source.numbers(it.matrix.node, &self.values));
+        let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
         // Each product is packed by one thread.
-        let values = &self.values;
         let packs: Vec<Mutex<&mut Packed>> = self.packs.iter_mut().map(Mutex::new).collect();
         let pack = |share: &Part<'_>| {
-            for it in needs.fillings.iter().filter(|it| it.pack % share.parts == share.part) {
+            let own = |it: &(&Filling, _)| it.0.pack % share.parts == share.part;
+            for (it, numbers) in needs.fillings.iter().zip(&numbers).filter(own) {
                 let mut packed = packs[it.pack].lock().unwrap_or_else(PoisonError::into_inner);
-                it.fill(&mut packed, &source.numbers(it.matrix.node, values));
+                it.fill(&mut packed, numbers);
             }
         };
-        if size(needs) > LEAST { team.run(&pack) } else { pack(&Part::whole()) }
+        if size(needs) > LEAST {
+            team.run(&pack)
+        } else {
+            pack(&Part::whole())
+        }
+        Ok(())
     }
 }
 

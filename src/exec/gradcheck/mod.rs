@@ -17,14 +17,15 @@ mod single;
 
 use ndarray::ArrayD;
 
-use crate::derive::{self, Adjoint, Tangent};
+use crate::derive::{Adjoint, Tangent};
 use crate::diag::Code;
-use crate::ir::{Cell, Env, pointwise};
+use crate::ir::{Cell, Env};
 use crate::plan::pipeline::{self, Graphs};
 use crate::text::Name;
 
 use super::bind::{BindError, Bound};
 use super::engine::{Engine, EngineKind, EngineOptions};
+use super::fast::EngineError;
 use super::init::InitError;
 use super::masks::Masks;
 use super::reference::RunError;
@@ -197,9 +198,9 @@ impl Derived {
             EngineKind::Fast => pipeline::FAST,
             EngineKind::Reference => pipeline::PLAIN,
         };
-        let graphs = Graphs::new(bound.cell(), bound.env(), &[]).run(passes);
-        let (cell, adjoint) = graphs.training();
-        let tangent = derive::tangent(&cell, &pointwise::table());
+        let graphs = Graphs::new(bound.cell(), bound.env(), &[]).run(passes).run(pipeline::CHECK);
+        let none = |it| RunError::from(EngineError::new(&bound.cell().step, None, it));
+        let (cell, adjoint, tangent) = graphs.checked().map_err(none)?;
         // Another number of threads gives the same bits.
         let options = EngineOptions { threads: 1, ..EngineOptions::default() };
         let engine = (engine == EngineKind::Fast).then(|| bound.engine(options)).transpose()?;

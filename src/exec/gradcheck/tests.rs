@@ -2,6 +2,7 @@
 
 use super::super::hand::{self, NOWHERE};
 use super::*;
+use crate::derive;
 use crate::ir::pointwise::{Row, table};
 use crate::ir::{Const, Gradient, Move, Op, Pointwise, Start};
 

@@ -11,7 +11,7 @@ use super::cause::{Past, cause};
 use super::given::Given;
 use crate::derive::Adjoint;
 use crate::diag::Code;
-use crate::ir::{Cell, NodeId, Real, ValueKind};
+use crate::ir::{Cell, NamedValue, NodeId, Real, ValueKind};
 use crate::plan::{self, When};
 use crate::text::Name;
 
@@ -104,8 +104,8 @@ fn first<F: Real>(values: &Value<F>, wrong: fn(f64) -> bool) -> Option<(Vec<usiz
     found.next().map(|(at, it)| (ndarray::Dimension::slice(&at).to_vec(), it))
 }
 
-/// Looks through the named values of a step, in the order of the source, and keeps what it finds when it is earlier than
-/// what was found before.
+/// Looks through the named values of a step, each after those that it is made of, and keeps what it finds when it is earlier
+/// than what was found before.
 pub(super) fn look<F: Real>(
     found: &mut Option<NotFinite>,
     cell: &Cell,
@@ -121,10 +121,13 @@ pub(super) fn look<F: Real>(
     }
 }
 
-/// The values that are looked at, in order, and what is wrong in each.
+/// The values that are looked at, each after those that it is made of, and what is wrong in each.
 fn looked_at(cell: &Cell) -> impl Iterator<Item = (&Name, NodeId, Wrong)> {
     let nan: Wrong = |it| it.is_nan();
-    let named = cell.values.iter().map(move |it| (&it.name, it.node, nan));
+    // A state is declared before what it is made of.
+    let mut named: Vec<&NamedValue> = cell.values.iter().collect();
+    named.sort_by_key(|it| (it.node, it.kind == ValueKind::State));
+    let named = named.into_iter().map(move |it| (&it.name, it.node, nan));
     // Values that are carried and have no name of their own, such as the past of an expression.
     let carried = cell.carries.iter().map(move |it| (&it.name, it.next, nan));
     let infinite: Wrong = |it| !it.is_finite();

@@ -208,7 +208,7 @@ impl Reader<'_> {
                 let param = function.params.iter().nth(at).filter(|_| at > 0);
                 param.filter(|_| function.is_activation()).map(|it| &*it.name.name)
             }
-            Callee::Hyper(_) | Callee::Draw | Callee::Form => None,
+            Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => None,
         };
         let (mut values, mut more) = (Vec::new(), Vec::new());
         for (at, arg) in call.args.iter().enumerate() {

@@ -3,7 +3,7 @@
 use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::args::{self, Form, Matched};
-use crate::hir::builtin::{self, Builtin, ModelFunction, Signature};
+use crate::hir::builtin::{self, Builtin, DrawKind, ModelFunction, Signature};
 use crate::hir::declare::Names;
 use crate::hir::expr::{Activation, ActivationOf, Call, Callee, Expr, Kind, Over};
 use crate::hir::id::{FunctionId, LocalId};
@@ -18,10 +18,8 @@ use crate::text::id::Id;
 
 impl<'a> Resolver<'_, 'a> {
     pub(super) fn call(&mut self, name: &'a Ident, args: &'a [Arg], span: Span) -> Kind<'a> {
-        if let Place::Init = self.place
-            && (Self::draws(&name.name) || &*name.name == "iota")
-        {
-            return self.draw(name, args, span);
+        if let (Place::Init, Some(known)) = (&self.place, builtin::draw(&name.name)) {
+            return self.draw(name, known, args, span);
         }
         if let Some(signature) = builtin::find(&name.name) {
             self.refer(name.span, Target::Builtin(signature.name));
@@ -280,7 +278,7 @@ impl<'a> Resolver<'_, 'a> {
 
     fn unknown_function(&mut self, name: &Ident) -> Diagnostic {
         let text = &*name.name;
-        if builtin::DRAWS.contains(&text) {
+        if builtin::is_draw(text) {
             let message = format!("`{text}` is an initialiser; it stands after `init`");
             return Diagnostic::new(Code::WrongKindOfName, name.span, message);
         }
@@ -290,25 +288,27 @@ impl<'a> Resolver<'_, 'a> {
         };
         let known = builtin::names().chain(self.known.function_names()).chain(hypers);
         if let Place::Init = self.place {
-            let known = builtin::DRAWS.iter().copied().chain(known);
+            let known = builtin::draws().chain(known);
             return self.shared.suggest.report(Code::BadInitialiser, "initialiser", name, known);
         }
         self.shared.suggest.report(Code::UnknownFunction, "function", name, known)
     }
 
     /// Random numbers, and what runs along an axis, after `init`.
-    pub(super) fn draw(&mut self, name: &'a Ident, args: &'a [Arg], span: Span) -> Kind<'a> {
-        let known =
-            builtin::DRAWS.iter().chain(&["identity", "iota"]).find(|it| **it == &*name.name);
-        if let Some(known) = known {
-            self.refer(name.span, Target::Builtin(known));
-        }
+    pub(super) fn draw(
+        &mut self,
+        name: &'a Ident,
+        (known, kind): (&'static str, DrawKind),
+        args: &'a [Arg],
+        span: Span,
+    ) -> Kind<'a> {
+        self.refer(name.span, Target::Builtin(known));
         let by_position = args.iter().filter(|it| matches!(it, Arg::Positional(_))).count();
-        let single = match &*name.name {
-            "uniform" => args.len() <= 1,
+        let single = match kind {
+            DrawKind::Uniform => args.len() <= 1,
             _ => args.len() == 1 && by_position == 1,
         };
-        let params = builtin::draw_params(&name.name, single);
+        let params = kind.params(single);
         self.named(args, |it| {
             params.iter().find(|param| param.0 == it).map(|it| Target::Parameter(it.0))
         });
@@ -316,7 +316,8 @@ impl<'a> Resolver<'_, 'a> {
         match args::bind(&form, name, span, args) {
             Ok(matched) => {
                 let args = matched.slots.iter().map(|it| it.map(|it| self.expr(it))).collect();
-                Kind::Call(Call { name, callee: Callee::Draw, args, rest: Vec::new(), over: None })
+                let callee = Callee::Draw(kind);
+                Kind::Call(Call { name, callee, args, rest: Vec::new(), over: None })
             }
             Err(fault) => {
                 self.report(Diagnostic { code: Code::BadInitialiser, ..*fault });
@@ -358,6 +359,25 @@ impl<'a> Resolver<'_, 'a> {
             | ExprKind::Binary(..) => return None,
         };
         self.activation_of(&name.name).map(|_| (name, args))
+    }
+
+    /// The report of a hyper such as `softcap(2)`, which lacks an argument as a number and a name as an activation.
+    pub(super) fn unnamed_constants(&self, expr: &ast::Expr) -> Option<Diagnostic> {
+        let ExprKind::Call(name, args) = &expr.kind else { return None };
+        let (_, signature) = builtin::activation(&name.name)?;
+        let [Arg::Positional(only)] = &args[..] else { return None };
+        let [_, constant, ..] = &signature.params[..] else { return None };
+        if constant.default.is_some() {
+            return None;
+        }
+        let (name, constant) = (&name.name, constant.name);
+        let message = format!("`{name}` lacks the name of its `{constant}`");
+        let help = "an activation that is the value of a hyper names its constants";
+        Some(Diagnostic::new(Code::BadArguments, only.span, message).help(help).fix(
+            Applicability::Certain,
+            Span { end: only.span.start, ..only.span },
+            format!("{constant} = "),
+        ))
     }
 
     fn activation_of(&self, name: &str) -> Option<ActivationOf> {

@@ -122,7 +122,13 @@ impl<'a> Resolver<'_, 'a> {
             self.place = Place::Constant(format!("the hyper `{}`", decl.name.name));
             let value = match self.activation_form(&decl.value, false) {
                 Some((name, args)) => self.activation(&decl.value, name, args),
-                None => self.expr(&decl.value),
+                None => match self.unnamed_constants(&decl.value) {
+                    Some(fault) => {
+                        let kind = self.error(fault);
+                        self.node(&decl.value, kind)
+                    }
+                    None => self.expr(&decl.value),
+                },
             };
             if self.shared.sink.len() > before {
                 self.activations[at] = None;

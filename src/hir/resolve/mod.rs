@@ -12,7 +12,6 @@ mod size;
 
 pub(super) use cell::{activation, number, resolve as cell};
 
-use super::builtin;
 use super::declare::Names;
 use super::expr::{Expr, Kind, Part, Past};
 use super::id::{DefId, ExprId, LocalId};
@@ -215,9 +214,5 @@ impl<'r, 'a> Resolver<'r, 'a> {
             kind => kind,
         };
         Kind::Index(Box::new(Expr { id, ast, kind }), index)
-    }
-
-    fn draws(name: &str) -> bool {
-        builtin::DRAWS.contains(&name) || name == "identity"
     }
 }

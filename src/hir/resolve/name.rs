@@ -2,7 +2,7 @@
 
 use super::{Place, Resolver};
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::hir::builtin;
+use crate::hir::builtin::{self, DrawKind};
 use crate::hir::expr::{Expr, Kind, Past};
 use crate::hir::id::{DefId, LocalId};
 use crate::hir::kind::DefKind;
@@ -17,10 +17,11 @@ impl<'a> Resolver<'_, 'a> {
     pub(super) fn path(&mut self, path: &'a Path) -> Kind<'a> {
         let name = &path.head;
         if let (Place::Init, []) = (&self.place, path.tail.as_slice())
-            && Self::draws(&name.name)
+            && let Some((known, kind)) = builtin::draw(&name.name)
+            && kind != DrawKind::Iota
             && self.find(&name.name).is_none()
         {
-            return self.draw(name, &[], path.span);
+            return self.draw(name, (known, kind), &[], path.span);
         }
         if let Some(local) = self.local(&name.name) {
             return self.local_path(local, path);
@@ -215,10 +216,10 @@ impl<'a> Resolver<'_, 'a> {
                 .help(format!("call it: `{text}(..)`"));
         }
         if let Place::Init = self.place {
-            let known = builtin::DRAWS.iter().copied().chain(known);
+            let known = builtin::draws().chain(known);
             return self.shared.suggest.report(Code::BadInitialiser, "initialiser", name, known);
         }
-        if builtin::DRAWS.contains(&text) {
+        if builtin::is_draw(text) {
             let message = format!("`{text}` is an initialiser; it stands after `init`");
             return Diagnostic::new(Code::WrongKindOfName, name.span, message);
         }

@@ -19,7 +19,7 @@ fn segmented(fast: &Fast, case: &Case<f32>, keeps: bool, length: usize) -> Resul
     let call = call(fast, case);
     let given = Given::check(call).unwrap();
     let prepared = fast.prepare_for(&call, keeps).unwrap();
-    let weights = fast.forward_weights(&prepared, &given);
+    let weights = fast.forward_weights(&prepared, &given).unwrap();
     let compiled = Arc::clone(&prepared.compiled);
     let (memory, machine) = (Memory::default(), fast.machine());
     let run = forward(given, compiled, weights, memory, &fast.traced, machine, length);

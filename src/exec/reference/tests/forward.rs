@@ -111,7 +111,7 @@ fn the_first_number_that_is_none_is_named() {
     x[[2, 0, 0]] = f64::NAN;
     x[[1, 1, 2]] = f64::NAN;
     let found = run(&bound, &params, &inputs, &state).unwrap().not_finite.unwrap();
-    assert_eq!(found.to_string(), "`h` is NaN at step 1, sequence 1, unit [0]");
+    assert_eq!(found.to_string(), "`z` is NaN at step 1, sequence 1, unit [0]");
     assert_eq!(found.code(), Code::NotFinite);
 }
 
