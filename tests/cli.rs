@@ -23,5 +23,7 @@ mod scratch;
 mod sessions;
 #[path = "cli/tasks.rs"]
 mod tasks;
+#[path = "cli/training.rs"]
+mod training;
 #[path = "cli/weights.rs"]
 mod weights;

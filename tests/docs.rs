@@ -34,7 +34,10 @@ const PLACE: &str = "// the example";
 
 /// Commands of the pages that are not run here: they build or test the project itself. `.ci/run`
 /// runs them.
-const NOT_RUN: &[&str] = &["cargo test", "cargo install --path ."];
+const NOT_RUN: &[&str] = &["cargo test", "cargo install --path .", LEARNS];
+
+/// From nothing to a trained model and its predictions.
+const LEARNS: &str = "rnnc data mackey-glass --steps 2000 -o mg && rnnc train std/autoregressor --data mg --window 50 --valid 0.2 -o run && rnnc predict run -o predicted.csv";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -130,6 +133,7 @@ impl Page {
                 "rnn" => &["error", "warn", "file", "preamble", "decl"],
                 "csv" => &["file"],
                 "console" => &["exit", "rounding"],
+                "sh" => &[],
                 _ => &[],
             };
             if !known.contains(&key) {
@@ -144,6 +148,7 @@ impl Page {
             "csv" if block.get("file").is_some() => Ok(()),
             "csv" => Err(Fault::new("a table has a file name".to_owned())),
             "console" => self.console(block),
+            "sh" => long(&block.body),
             "ebnf" => grammar(&block.body).map_err(Fault::new),
             kind => Err(Fault::new(format!("nobody knows how to test `{kind}`"))),
         }
@@ -350,6 +355,18 @@ fn shapes(spec: &Spec, fragment: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Commands that take too long to be run here: each is one that rnnc has.
+fn long(body: &str) -> Result<(), Fault> {
+    for line in body.lines().filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        let command = line.split("rnnc ").nth(1).and_then(|it| it.split_whitespace().next());
+        let output = Command::new(env!("CARGO_BIN_EXE_rnnc")).args(command).arg("--help").output();
+        if command.is_none() || !output.unwrap().status.success() {
+            return Err(Fault::new(format!("`{line}` is no command of rnnc")));
+        }
+    }
+    Ok(())
+}
+
 /// The words in quotes stand in the grammar too.
 fn grammar(ebnf: &str) -> Result<(), String> {
     let grammar = fs::read_to_string(root().join("grammar/rnn.pest")).unwrap();
@@ -429,6 +446,7 @@ fn the_commands_that_are_not_run_here_are_those_of_the_gate() {
     assert!(gate.contains("\ncargo test --locked\n") && readme.contains("\n$ cargo test\n"));
     assert!(gate.contains("\ncargo run --locked --quiet -- run std/gru\n"));
     assert!(readme.contains("\n$ cargo run -- run std/gru\n"));
+    assert!(gate.contains(&format!("{LEARNS}\n")) && readme.contains(&format!("\n$ {LEARNS}\n")));
 }
 
 /// What [`Page::test`] says about a page of these blocks.

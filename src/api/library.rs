@@ -32,7 +32,17 @@ pub static GROUPS: &[Group] = &[
     ("deep", "Depth within a step, and cells within cells"),
 ];
 
-/// Every file, by folder in the order of [`GROUPS`], then in the order of the names.
+/// The folder of the models: not cells, but what learns with them.
+pub static MODELS: Group =
+    ("models", "Models to train: what cells learn with, and what they are to learn");
+
+/// Every file of models, in the order of the names.
+pub fn models() -> impl Iterator<Item = LibraryFile> {
+    let files = FILES.iter().filter(|it| it.1 == MODELS.0);
+    files.map(|&(name, group, source)| LibraryFile { name, group, source })
+}
+
+/// Every file of cells, by folder in the order of [`GROUPS`], then in the order of the names.
 pub fn library() -> impl Iterator<Item = LibraryFile> {
     let files = |group| FILES.iter().filter(move |it| it.1 == group);
     let all = GROUPS.iter().flat_map(move |(group, _)| files(*group));
@@ -41,12 +51,13 @@ pub fn library() -> impl Iterator<Item = LibraryFile> {
 
 /// The file that `std/NAME` names.
 pub fn library_file(name: &str) -> Option<LibraryFile> {
-    library().find(|it| it.name == name)
+    library().chain(models()).find(|it| it.name == name)
 }
 
 /// Library names like this one, the most alike first, for messages.
 pub fn similar_names(name: &str) -> Vec<Name> {
     let mut all: Vec<(usize, &str)> = library()
+        .chain(models())
         .map(|it| (crate::text::distance(name, it.name), it.name))
         .filter(|(distance, it)| *distance <= 2 + it.len() / 4)
         .collect();
@@ -58,14 +69,14 @@ pub fn similar_names(name: &str) -> Vec<Name> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{FILES, GROUPS, library};
+    use super::{FILES, GROUPS, MODELS, library, models};
 
     #[test]
     fn every_file_stands_in_a_known_folder_and_has_a_name_of_its_own() {
-        let known: BTreeSet<&str> = GROUPS.iter().map(|it| it.0).collect();
+        let known: BTreeSet<&str> = GROUPS.iter().chain([&MODELS]).map(|it| it.0).collect();
         let found: BTreeSet<&str> = FILES.iter().map(|it| it.1).collect();
         assert_eq!(found, known);
-        let names: BTreeSet<&str> = library().map(|it| it.name).collect();
+        let names: BTreeSet<&str> = library().chain(models()).map(|it| it.name).collect();
         assert_eq!(names.len(), FILES.len());
     }
 }

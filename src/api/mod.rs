@@ -14,7 +14,9 @@ pub mod weights;
 
 pub use artifact::Artifact;
 pub use error::{Error, SpecError};
-pub use library::{GROUPS, Group, LibraryFile, library, library_file, similar_names};
+pub use library::{
+    GROUPS, Group, LibraryFile, MODELS, library, library_file, models, similar_names,
+};
 pub use load::{Loaded, load};
 pub use resolve::{Resolver, UseError};
 pub use sizes::{Evidence, all_sizes, infer_sizes};

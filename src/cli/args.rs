@@ -4,6 +4,7 @@ mod data;
 mod graph;
 mod plot;
 mod task;
+mod train;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use data::{DataArgs, EngineChoice, FloatType, Mode, TableArgs, WeightArgs};
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 pub use plot::{PlotArgs, PlotKind};
 pub use task::TaskArgs;
+pub use train::{EvalArgs, GenerateArgs, PredictArgs, TrainArgs};
 
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
@@ -88,6 +90,14 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Moves weights between the layouts of frameworks
     Convert(ConvertArgs),
+    /// Trains a model into a folder
+    Train(TrainArgs),
+    /// Scores a trained model
+    Eval(EvalArgs),
+    /// Predicts with a trained model, one step ahead
+    Predict(PredictArgs),
+    /// Runs a trained model free
+    Generate(GenerateArgs),
     /// Writes a classic task to train on, with its known best scores
     Data(TaskArgs),
     /// Compares arrays element by element
@@ -112,12 +122,16 @@ impl Command {
             Command::Bench(it) => it.json,
             Command::Compare(it) => it.json,
             Command::Graph(it) => it.json || it.format == Some(GraphFormat::Json),
+            Command::Train(it) => it.json,
+            Command::Eval(it) => it.json,
             Command::Init(_)
             | Command::Show(_)
             | Command::Explain(_)
             | Command::Convert(_)
             | Command::Plot(_)
             | Command::Data(_)
+            | Command::Predict(_)
+            | Command::Generate(_)
             | Command::Completions(_) => false,
         }
     }

@@ -221,7 +221,9 @@ impl Context {
         match error {
             CliError::Failed | CliError::Reported(_) | CliError::BrokenPipe => {}
             CliError::Spec(error) => self.diagnostics(&error.diagnostics, &error.sources),
-            CliError::Usage(message) | CliError::Io(message) => self.error(None, message),
+            CliError::Usage(message) | CliError::Io(message) | CliError::NoModel(message) => {
+                self.error(None, message);
+            }
             CliError::Fit { code, message } => self.error(Some(code.as_str()), message),
         }
     }

@@ -22,6 +22,9 @@ pub enum CliError {
     /// A file cannot be read or written.
     #[error("{0}")]
     Io(String),
+    /// A cell where a model is needed.
+    #[error("{0}")]
+    NoModel(String),
     /// Data, sizes or weights do not fit the cell.
     #[error("{message}")]
     Fit {
@@ -42,7 +45,7 @@ impl CliError {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Failed => 1,
+            CliError::Failed | CliError::NoModel(_) => 1,
             CliError::Reported(code) => *code,
             // A spec that is right and a setting that is not: the setting does not fit.
             CliError::Spec(it) if it.only_settings() => 4,
@@ -61,7 +64,9 @@ impl CliError {
     pub fn tell(&self, report: &mut json::Report) {
         match self {
             CliError::Spec(it) => report.add(&it.diagnostics, &it.sources),
-            CliError::Usage(message) | CliError::Io(message) => report.fail(None, message),
+            CliError::Usage(message) | CliError::Io(message) | CliError::NoModel(message) => {
+                report.fail(None, message);
+            }
             CliError::Fit { code, message } => report.fail(Some(*code), message),
             CliError::Failed | CliError::Reported(_) => report.fail(None, "the command failed"),
             CliError::BrokenPipe => {}

@@ -46,7 +46,8 @@ struct Shaped {
 /// Lists the library, a line each.
 pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
     let mut files = Vec::new();
-    for file in api::library() {
+    let models = api::models().filter(|_| !args.markdown);
+    for file in api::library().chain(models) {
         let spec = Spec::read(&format!("std/{}", file.name), file.source.as_bytes())
             .map_err(api::Error::from)?;
         files.push((file, spec));
@@ -60,7 +61,7 @@ pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
         return ctx.json(&Listing { version: 1, cells });
     }
     let width = cells.iter().map(|it| it.name.len()).max().unwrap_or(0);
-    for (idx, (group, about)) in api::GROUPS.iter().enumerate() {
+    for (idx, (group, about)) in api::GROUPS.iter().chain([&api::MODELS]).enumerate() {
         if idx > 0 {
             ctx.line("")?;
         }

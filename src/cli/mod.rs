@@ -7,12 +7,15 @@ mod check;
 mod columns;
 mod compare;
 mod compile;
+mod config;
 mod context;
 mod convert;
 mod difference;
 mod error;
+mod eval;
 mod explain;
 mod feed;
+mod generate;
 mod grad;
 mod gradcheck;
 mod graph;
@@ -23,11 +26,13 @@ mod load;
 mod origin;
 mod output;
 mod plot;
+mod predict;
 mod progress;
 mod run;
 mod save;
 mod task;
 mod test;
+mod train;
 mod values;
 
 use std::process::ExitCode;
@@ -110,6 +115,10 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Test(args) => test::test(ctx, args),
         Command::Compare(args) => compare::compare(ctx, args),
         Command::Convert(args) => convert::convert(ctx, args),
+        Command::Train(args) => train::train(ctx, args),
+        Command::Eval(args) => eval::eval(ctx, args),
+        Command::Predict(args) => predict::predict(ctx, args),
+        Command::Generate(args) => generate::generate(ctx, args),
         Command::Data(args) => task::data(ctx, args),
         Command::Bench(args) => bench::bench(ctx, args),
         Command::Completions(args) => {

@@ -36,3 +36,8 @@ pub use reference::{
 
 #[cfg(test)]
 mod hand;
+
+/// The instructions that the kernels use on this machine, such as `avx512`.
+pub fn kernel_path() -> &'static str {
+    kernels::Path::best().name()
+}

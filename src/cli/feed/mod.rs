@@ -7,6 +7,8 @@ pub mod masks;
 mod read_as;
 pub mod weights;
 
+pub use inputs::read_lengths;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

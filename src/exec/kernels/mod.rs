@@ -61,7 +61,6 @@ impl Path {
     }
 
     /// Its name, for reports.
-    #[cfg(feature = "cli")]
     pub fn name(self) -> &'static str {
         match self {
             Path::Avx512 => "avx512",

@@ -1,0 +1,149 @@
+//! The arguments of the commands about training.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::TypedValueParser as _;
+
+use crate::cli::config::{Eval, Flags, Generate, Predict, Train};
+
+/// `rnnc train`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rnnc train std/char_lm --text plays.txt -o plays
+  rnnc train std/forecaster --csv day.csv --input weather=a,b --target load=c --valid 0.2 --window 48 -o day
+  rnnc train std/classifier --data jv --set 'C=9' --epochs 30 --patience 5 -o jv
+  rnnc train std/classifier --data jv --print-config > jv.ron
+  rnnc train std/char_lm --text plays.txt --config small.ron -o plays --resume")]
+pub struct TrainArgs {
+    /// A .rnn file, a compiled .ron artifact, or std/NAME; with --resume it may be left out
+    pub spec: Option<OsString>,
+    /// The folder of the training; a new one, or with --resume one that is there
+    #[arg(long, short, value_name = "DIR", required_unless_present = "print_config")]
+    pub output: Option<PathBuf>,
+    /// Reads keys from a file; flags win
+    #[arg(long, value_name = "FILE.ron")]
+    pub config: Option<PathBuf>,
+    /// Goes on from the newest good checkpoint; from nothing when there is none
+    #[arg(long)]
+    pub resume: bool,
+    /// Prints the configuration that is meant, with a comment for each key, and ends
+    #[arg(long)]
+    pub print_config: bool,
+    /// The summary as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub keys: Flags<Train>,
+}
+
+/// `rnnc eval`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rnnc eval runs/a
+  rnnc eval runs/a --data p25 --json
+  rnnc eval runs/a --feedback own --prime-steps 20")]
+pub struct EvalArgs {
+    /// The folder of a training
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+    /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
+    #[arg(long, value_name = "best|last|N")]
+    pub checkpoint: Option<String>,
+    /// What feedbacks read
+    #[arg(long, value_name = "teacher|own", value_parser = ["teacher", "own"], hide_possible_values = true)]
+    pub feedback: Option<String>,
+    /// How many steps are told the target of the step before, until the model runs free; later steps alone count
+    #[arg(long, value_name = "K")]
+    pub prime_steps: Option<usize>,
+    /// Which part of the training's own data
+    #[arg(long, value_name = "train|valid", value_parser = ["train", "valid"], hide_possible_values = true)]
+    pub part: Option<String>,
+    /// The score as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub keys: Flags<Eval>,
+}
+
+/// `rnnc predict`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rnnc predict runs/a -o y.csv
+  rnnc predict runs/a --csv tomorrow.csv -o y.csv
+  rnnc predict runs/a --data test -o y.npy")]
+pub struct PredictArgs {
+    /// The folder of a training
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+    /// Writes the main output: .npy, or for a series .csv with the rows and the targets
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Writes all outputs: a folder of .npy, or one .safetensors
+    #[arg(long, value_name = "DIR|FILE.safetensors")]
+    pub save: Option<PathBuf>,
+    /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
+    #[arg(long, value_name = "best|last|N")]
+    pub checkpoint: Option<String>,
+    /// What feedbacks read
+    #[arg(long, value_name = "teacher|own", value_parser = ["teacher", "own"], hide_possible_values = true)]
+    pub feedback: Option<String>,
+    /// Which part of the training's own data
+    #[arg(long, value_name = "train|valid", value_parser = ["train", "valid"], hide_possible_values = true)]
+    pub part: Option<String>,
+
+    #[command(flatten)]
+    pub keys: Flags<Predict>,
+}
+
+/// `rnnc generate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rnnc generate plays --steps 500 --prime 'ROMEO:'
+  rnnc generate plays --steps 200 --temperature 0.5 --count 3 --seed 1
+  rnnc generate mg --csv mg/series.csv --prime-steps 100 --steps 50 -o y.csv")]
+pub struct GenerateArgs {
+    /// The folder of a training
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+    /// How many new values
+    #[arg(long, value_name = "N")]
+    pub steps: usize,
+    /// What a text begins with
+    #[arg(long, value_name = "TEXT", conflicts_with = "prime_file")]
+    pub prime: Option<String>,
+    /// A file that holds what a text begins with
+    #[arg(long, value_name = "FILE")]
+    pub prime_file: Option<PathBuf>,
+    /// How many steps of the targets are known [default: all there are]
+    #[arg(long, value_name = "K")]
+    pub prime_steps: Option<usize>,
+    /// Divides the logits of `sample`; 0 takes the largest
+    #[arg(long, value_name = "X", value_parser = temperature)]
+    pub temperature: Option<f64>,
+    /// How many sequences, each with draws of its own
+    #[arg(long, value_name = "C", value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub count: Option<usize>,
+    /// Writes what is generated instead of printing it
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
+    #[arg(long, value_name = "best|last|N")]
+    pub checkpoint: Option<String>,
+
+    #[command(flatten)]
+    pub keys: Flags<Generate>,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    let number = number.filter(|it| it.is_finite() && *it >= 0.0);
+    number.ok_or_else(|| "write a number of at least 0, such as 0.7".to_owned())
+}

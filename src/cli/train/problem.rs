@@ -1,0 +1,346 @@
+//! From keys to what a training is: the model with its sizes, data that is read, parted, scaled and cut.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::folder::Run;
+use super::source::{Known, Part, Reading};
+use crate::api::{self, CellSpec};
+use crate::cli::args::WeightArgs;
+use crate::cli::config::Settings;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::feed::{self, weights::Weights};
+use crate::cli::load::Loaded;
+use crate::cli::values;
+use crate::diag::Code;
+use crate::exec::{Bound, EngineOptions};
+use crate::ir::{self, Feedback, InputRole};
+use crate::text::Name;
+use crate::train::{
+    self, Coins, Cut, Data, Decay, Optimizer, Options, OwnShape, ScaleKind, Scales, Schedule,
+};
+
+/// What a training is about.
+pub struct Problem {
+    /// The model with its sizes.
+    pub bound: Bound,
+    /// What is trained on, scaled and cut.
+    pub data: Data,
+    /// What is validated on.
+    pub valid: Option<Data>,
+    /// The units of the data.
+    pub scales: Scales,
+    /// What later data is read by.
+    pub known: Known,
+    /// A checksum for each array.
+    pub checksums: BTreeMap<String, String>,
+    /// Where the data is from.
+    pub part: Part,
+    /// The starting weights.
+    pub weights: Weights,
+}
+
+/// Reads everything that the keys name, and checks all of it; `tells` what was decided.
+pub fn prepare(
+    ctx: &mut Context,
+    settings: &Settings,
+    loaded: &Loaded,
+    spec: &CellSpec,
+    tells: bool,
+) -> Result<Problem, CliError> {
+    let cell = spec.ir();
+    model(cell)?;
+    let mut known = Known::default();
+    let share = settings.real("valid").unwrap_or(0.0);
+    let held = move |count: usize| (share * count as f64).round() as usize;
+    let trained = |count: usize| count - held(count).min(count);
+    let reading = Reading { cell, settings, prefix: "", trained: &trained, tells };
+    if !reading.is_said() {
+        let message = "no data is given: --data DIR, --csv FILE, --text FILE, or --input and --target NAME=FILE.npy";
+        return Err(CliError::Fit { code: Code::DataDoesNotFit, message: message.to_owned() });
+    }
+    let part = reading.read(ctx, None, &mut known)?;
+    check_series(settings, &part)?;
+    let ahead = if part.is_text { 1 } else { settings.size("ahead").unwrap_or(0) };
+    check_leak(settings, cell, &known, ahead)?;
+    let whole = windowed(part.data(ahead)?, settings)?;
+
+    let mut checksums = part.checksums.clone();
+    let (train, valid) = match valid_source(settings) {
+        Some(folder) => {
+            let everything = |count: usize| count;
+            let reading =
+                Reading { cell, settings, prefix: "valid_", trained: &everything, tells: false };
+            let valid = reading.read(ctx, folder.as_deref(), &mut known)?;
+            checksums.extend(
+                valid.checksums.iter().map(|(name, it)| (format!("valid.{name}"), it.clone())),
+            );
+            if valid.is_series != part.is_series {
+                let message = "the data to validate on is not cut as the data to train on: one is a series, the other sequences";
+                return Err(CliError::Fit {
+                    code: Code::DataDoesNotFit,
+                    message: message.to_owned(),
+                });
+            }
+            (whole, Some(windowed(valid.data(ahead)?, settings)?))
+        }
+        None if share > 0.0 => {
+            let seed = settings.whole("seed").unwrap_or(0);
+            let (train, valid) = whole.split(share, seed, settings.is("shuffle"))?;
+            (train, Some(valid))
+        }
+        None => (whole, None),
+    };
+    if valid.is_none() {
+        for key in ["patience", "min_delta", "valid_every", "valid_feedback", "eval_batch"] {
+            let why = format!(
+                "`{key}` has no effect without validation data: `valid`, or a key `valid_..`"
+            );
+            settings.clash(key, &why)?;
+        }
+    }
+    if train.cut() == Cut::Streams {
+        settings.clash_flag(
+            "shuffle",
+            true,
+            "streams are never shuffled: `shuffle` has no effect",
+        )?;
+    }
+
+    if !cell.has_teacher() {
+        let why = format!(
+            "`{}` has no feedback with a teacher, so `valid_feedback` has no effect",
+            cell.name
+        );
+        settings.clash("valid_feedback", &why)?;
+    }
+
+    let scales = fit(ctx, settings, &train, tells);
+    let (train, valid) = (scales.apply(train), valid.map(|it| scales.apply(it)));
+
+    let mut notes = Vec::new();
+    let weights = feed::weights::read(
+        ctx,
+        cell,
+        &weight_args(settings),
+        settings.whole("seed").unwrap_or(0),
+        &mut notes,
+    )?;
+    let mut evidence = weights.evidence(cell);
+    evidence.extend(part.evidence.iter().cloned());
+    let sizes = api::infer_sizes(cell, &feed::set_sizes(cell, &loaded.set), &evidence)?;
+    let bound = spec.bind(sizes.iter().map(|(name, size)| (&**name, *size)))?;
+    for data in std::iter::once(&train).chain(&valid) {
+        data.check(&bound).map_err(|it| part.told(it))?;
+    }
+    notes.iter().filter(|_| tells).for_each(|it| ctx.note(it));
+    Ok(Problem { bound, data: train, valid, scales, known, checksums, part, weights })
+}
+
+/// Refuses a cell, which has nothing to learn.
+pub fn model(cell: &ir::Cell) -> Result<(), CliError> {
+    if !cell.losses.is_empty() {
+        return Ok(());
+    }
+    let message = match cell.is_model {
+        true => format!("`{}` has no `loss`, so there is nothing to train for", cell.name),
+        false => format!(
+            "`{}` is a cell; a model has a `target` and a `loss`, and cells as layers: see docs/training.md",
+            cell.name
+        ),
+    };
+    Err(CliError::NoModel(message))
+}
+
+/// Keys of series have no effect on sequences.
+fn check_series(settings: &Settings, part: &Part) -> Result<(), CliError> {
+    if part.is_series {
+        return Ok(());
+    }
+    for key in ["window", "stride"] {
+        let why = format!("`{key}` cuts a series, and these arrays are sequences");
+        settings.clash(key, &why)?;
+    }
+    if settings.whole("ahead") != Some(0) {
+        let why = "`ahead` is about the rows of a series, and these arrays are sequences";
+        return Err(settings.fault("ahead", why));
+    }
+    Ok(())
+}
+
+fn check_leak(
+    settings: &Settings,
+    cell: &ir::Cell,
+    known: &Known,
+    ahead: usize,
+) -> Result<(), CliError> {
+    let columns = |role: InputRole| -> Vec<Name> {
+        let of_role = cell.inputs.iter().filter(|it| it.role == role);
+        let columns = of_role.filter_map(|it| known.columns.get(&*it.name)).flatten();
+        columns.map(|it| Name::from(it.as_str())).collect()
+    };
+    let said = settings.is_said("ahead").then_some(ahead);
+    train::check_columns(&columns(InputRole::Input), &columns(InputRole::Target), said)?;
+    Ok(train::check_teachers(cell, ahead)?)
+}
+
+/// The data, cut into windows where that was said.
+fn windowed(data: Data, settings: &Settings) -> Result<Data, CliError> {
+    match settings.size("window") {
+        Some(length) => Ok(data.windows(length, settings.size("stride").unwrap_or(1))?),
+        None => Ok(data),
+    }
+}
+
+/// Whether validation data is said, and the folder where it is not by keys of its own.
+fn valid_source(settings: &Settings) -> Option<Option<PathBuf>> {
+    let keys = ["data", "input", "target", "csv", "text"];
+    if keys.iter().any(|it| settings.is_said(&format!("valid_{it}"))) {
+        return Some(None);
+    }
+    let folder = settings.path("data")?.join("valid");
+    (settings.real("valid") == Some(0.0) && folder.is_dir()).then_some(Some(folder))
+}
+
+fn fit(ctx: &Context, settings: &Settings, train: &Data, tells: bool) -> Scales {
+    let kind = match settings.word("scale") {
+        Some("standard") => ScaleKind::Standard,
+        Some("minmax") => ScaleKind::MinMax,
+        _ => return Scales::default(),
+    };
+    let (scales, constant) = Scales::fit(train, kind);
+    for (name, element) in constant.into_iter().filter(|_| tells) {
+        ctx.note(&format!("`{name}`, element {element}, is the same everywhere; it is not scaled"));
+    }
+    scales
+}
+
+/// The keys about weights as the commands that run have them.
+fn weight_args(settings: &Settings) -> WeightArgs {
+    WeightArgs {
+        params: settings.path("params"),
+        layout: settings.text("layout"),
+        prefix: settings.text("prefix"),
+        suffix: settings.text("suffix"),
+        ignore_extra: settings.is("ignore_extra"),
+        partial: settings.is("partial"),
+    }
+}
+
+/// What computes.
+pub fn engine(settings: &Settings) -> EngineOptions {
+    let mut engine = match settings.word("engine") {
+        Some("reference") => EngineOptions::reference(),
+        _ => EngineOptions::default(),
+    };
+    engine.threads = settings.size("threads").unwrap_or(0);
+    engine.memory = settings.text("memory").and_then(|it| values::bytes(&it).ok());
+    engine
+}
+
+/// How many sequences or streams an evaluation takes at once.
+pub fn eval_batch(settings: &Settings, cut: Cut) -> usize {
+    let default = if cut == Cut::Streams { Some(1) } else { settings.size("batch") };
+    settings.size("eval_batch").or(default).unwrap_or(1)
+}
+
+/// A mode of feedback.
+pub fn feedback(word: Option<&str>) -> Feedback {
+    match word {
+        Some("own") => Feedback::Own,
+        Some("scheduled") => Feedback::Scheduled,
+        _ => Feedback::Teacher,
+    }
+}
+
+/// How the keys say that a model is trained.
+pub fn options(settings: &Settings, cut: Cut) -> Options {
+    let real = |name: &str| settings.real(name).unwrap_or(0.0);
+    let (momentum, weight_decay) = (real("momentum"), real("weight_decay"));
+    let (beta1, beta2, eps) = (real("beta1"), real("beta2"), real("eps"));
+    let optimizer = match settings.word("optimizer") {
+        Some("sgd") => Optimizer::Sgd {
+            momentum,
+            dampening: real("dampening"),
+            nesterov: settings.is("nesterov"),
+            weight_decay,
+        },
+        Some("rmsprop") => Optimizer::RmsProp {
+            alpha: real("alpha"),
+            eps,
+            momentum,
+            centered: settings.is("centered"),
+            weight_decay,
+        },
+        Some("adamw") => Optimizer::AdamW { beta1, beta2, eps, weight_decay },
+        _ => Optimizer::Adam { beta1, beta2, eps, weight_decay },
+    };
+    let decay = match settings.word("schedule") {
+        Some("step") => Decay::Step {
+            step_size: settings.whole("step_size").unwrap_or(1),
+            gamma: real("gamma"),
+        },
+        Some("exponential") => Decay::Exponential { gamma: real("gamma") },
+        Some("cosine") => Decay::Cosine { lr_min: real("lr_min") },
+        _ => Decay::Constant,
+    };
+    let shape = match settings.word("own_shape") {
+        Some("exponential") => OwnShape::Exponential,
+        Some("sigmoid") => OwnShape::Sigmoid,
+        _ => OwnShape::Linear,
+    };
+    Options {
+        batch: settings.size("batch").unwrap_or(1),
+        bptt: match (settings.said("bptt"), cut) {
+            (None, Cut::Streams) => Some(64),
+            _ => settings.size("bptt"),
+        },
+        shuffle: settings.is("shuffle"),
+        seed: settings.whole("seed").unwrap_or(0),
+        feedback: feedback(settings.word("feedback")),
+        coins: Coins {
+            own: real("own"),
+            own_end: real("own_end"),
+            shape,
+            over: settings.whole("own_over"),
+        },
+        epochs: settings.whole("epochs"),
+        steps: settings.whole("steps"),
+        optimizer,
+        schedule: Schedule { lr: real("lr"), warmup: settings.whole("warmup").unwrap_or(0), decay },
+        clip: settings.real("clip"),
+        eval_batch: eval_batch(settings, cut),
+        patience: settings.whole("patience"),
+        min_delta: real("min_delta"),
+        engine: engine(settings),
+    }
+}
+
+/// Reads data of its own for a model that is trained.
+pub fn read_other(ctx: &mut Context, settings: &Settings, run: &Run) -> Result<Part, CliError> {
+    let everything = |count: usize| count;
+    let cell = run.bound.cell();
+    let reading = Reading { cell, settings, prefix: "", trained: &everything, tells: true };
+    let part = reading.read(ctx, None, &mut run.about.known.clone())?;
+    check_series(settings, &part)?;
+    Ok(part)
+}
+
+/// Data of its own for a model that is trained: read, scaled and cut as the data of its training.
+pub fn other(ctx: &mut Context, settings: &Settings, run: &Run) -> Result<Data, CliError> {
+    let part = read_other(ctx, settings, run)?;
+    let ahead = if part.is_text { 1 } else { run.about.ahead };
+    let data = part.data(ahead)?;
+    let window = settings.size("window").or(run.settings.size("window"));
+    let data = match window.filter(|_| part.is_series && !part.is_text) {
+        Some(length) => {
+            let most = data.steps().max(1);
+            data.windows(length.min(most), 1)?
+        }
+        None => data,
+    };
+    let data = run.about.scales().apply(data);
+    data.check(&run.bound).map_err(|it| part.told(it))?;
+    Ok(data)
+}
