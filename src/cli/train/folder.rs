@@ -321,7 +321,11 @@ pub fn begin(
     let artifact = Artifact::new(&loaded.spec, loaded.cell.as_deref(), &loaded.set())?;
     write(&folder.join(MODEL), artifact.to_ron().as_bytes())?;
     let text = serde_json::to_string_pretty(&About::new(problem)).map_err(std::io::Error::from)?;
-    write(&folder.join(DATA), format!("{text}\n").as_bytes())?;
+    write(&folder.join(DATA), format!("{text}\n").as_bytes())
+}
+
+/// Makes the folder of checkpoints; a kill may have come before it was made.
+pub fn make_checkpoints(folder: &Path) -> Result<(), CliError> {
     let checkpoints = folder.join("checkpoints");
     fs::create_dir_all(&checkpoints).map_err(|source| {
         CliError::data(&checkpoints, DataError::Write { path: checkpoints.clone(), source })

@@ -148,6 +148,7 @@ fn run<F: Real + Real32or64>(
     if !begun || folder::has_changed(folder, settings) {
         folder::begin(folder, settings, loaded, problem)?;
     }
+    folder::make_checkpoints(folder)?;
     let step = trainer.step();
     let kept = training::cut_log(&folder.join(LOG), step);
     kept.map_err(|it| CliError::data(folder, it))?;

@@ -151,11 +151,14 @@ fn write_fault(path: &Path, source: io::Error) -> DataError {
     DataError::Write { path: path.to_owned(), source }
 }
 
-/// Removes temporary files of a start that was killed.
+/// Removes temporary files of a start that was killed: those of checkpoints and those of [`super::super::write_file`].
 pub fn sweep(run: &Path) {
     for folder in [run.to_owned(), run.join(FOLDER)] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_some_and(|it| it.starts_with(".tmp-")) {
+            let name = entry.file_name();
+            let is_left =
+                |it: &str| it.starts_with(".tmp-") || (it.starts_with('.') && it.contains(".tmp."));
+            if name.to_str().is_some_and(is_left) {
                 // It is in nobody's way.
                 let _ = fs::remove_file(entry.path());
             }

@@ -132,6 +132,7 @@ fn the_newest_are_kept_and_the_best_is_beside_them() {
     save_best(&mut Disk, run, &checkpoint(3.0)).unwrap();
     assert_eq!(value(&read(&run.join("best.safetensors")).unwrap().1), 3.0);
     fs::write(run.join(".tmp-1"), "").unwrap();
+    fs::write(run.join(".config.ron.tmp.5.0"), "").unwrap();
     fs::write(run.join("checkpoints/.tmp-2"), "").unwrap();
     sweep(run);
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 2);
