@@ -79,6 +79,7 @@ fn cell(inputs: &[&[&str]], build: &dyn Fn(&mut Graph, &[NodeId]) -> NodeId) -> 
         values: Vec::new(),
         shared: Vec::new(),
         layouts: Vec::new(),
+        layers: Vec::new(),
     }
 }
 

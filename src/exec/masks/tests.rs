@@ -4,6 +4,7 @@ use super::super::hand::{self, NOWHERE};
 use super::super::{bind, init};
 use super::*;
 use crate::ir::{Const, Env, Init};
+use ndarray::IxDyn;
 
 fn mask(name: &str, scope: Scope, probability: f64) -> Mask {
     let probability = Const::Number(probability);
