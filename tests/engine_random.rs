@@ -91,24 +91,6 @@ fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / size
 }
 
-/// The same cell with some of its layers turned backward; `None` where it has none, or a cycle goes through them.
-fn turned(source: &str, which: u8) -> Option<String> {
-    let last = source.rfind("\ncell ").map_or(0, |it| it + 1);
-    let (before, cell) = source.split_at(last);
-    let (mut text, mut layers) = (before.to_owned(), 0);
-    for line in cell.lines() {
-        text.push_str(line);
-        if line.starts_with("  layer ") {
-            let is_turned = which >> (layers % 8) & 1 == 0;
-            text.push_str(if is_turned { " backward" } else { "" });
-            layers += 1;
-        }
-        text.push('\n');
-    }
-    let spec = rnnc::Spec::parse(&text).ok()?;
-    spec.main()?.reads_backward().then_some(text)
-}
-
 /// Sixty cells, or as many as the variable PROPTEST_CASES says.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(60)
@@ -122,7 +104,6 @@ proptest! {
         tape in prop::collection::vec(any::<u8>(), 0..300)
     ) {
         let source = support::generate::cell(&tape);
-        let source = turned(&source, tape.last().copied().unwrap_or_default()).unwrap_or(source);
         let spec = rnnc::Spec::parse(&source).map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
         let bound = bound(spec.main().expect("one cell is none's layer"));
         let exact = results::<f64>(&bound, EngineOptions::reference());
@@ -140,18 +121,4 @@ proptest! {
             }
         }
     }
-}
-
-/// Enough random cells have layers that may be turned.
-#[test]
-fn some_random_cells_read_backward() {
-    let mut state = 7u32;
-    let mut byte = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    let sources =
-        (0..60).map(|_| support::generate::cell(&(0..300).map(|_| byte()).collect::<Vec<_>>()));
-    let count = sources.filter(|it| turned(it, 0).or(turned(it, 2)).is_some()).count();
-    assert!(count >= 5, "{count} of 60");
 }
