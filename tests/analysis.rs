@@ -213,13 +213,13 @@ fn incomplete_files_can_be_asked() {
         let text = text(&loaded.sources);
         let boundary = |at: usize| (at..=text.len()).find(|it| text.is_char_boundary(*it)).unwrap();
         let mut spoilt = Vec::new();
-        for part in 1..8 {
-            let before = &text[..boundary(part * text.len() / 8)];
+        for part in 1..4 {
+            let before = &text[..boundary(part * text.len() / 4)];
             spoilt.extend([before.to_owned(), format!("{before}\n}}")]);
         }
         let words = names(text);
-        for part in 1..4 {
-            let (at, word) = words[part * words.len() / 4];
+        for part in 1..3 {
+            let (at, word) = words[part * words.len() / 3];
             spoilt.push(format!("{}{}", &text[..at], &text[at + word.len()..]));
         }
         for text in spoilt {
@@ -228,7 +228,7 @@ fn incomplete_files_can_be_asked() {
             defined += ask(&analyse(&loaded.program), &loaded.sources, &name).0;
         }
     }
-    assert!(defined > 100_000, "{defined}");
+    assert!(defined > 10_000, "{defined}");
 }
 
 /// The type at a marked place, as text.
