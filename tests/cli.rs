@@ -11,6 +11,8 @@ mod bench;
 mod failures;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/models.rs"]
+mod models;
 #[path = "cli/numbers.rs"]
 mod numbers;
 #[path = "cli/outputs.rs"]

@@ -7,6 +7,7 @@ use super::error::{Error, SpecError};
 use super::load::{self, Loaded};
 use super::resolve::{NoFiles, Resolver};
 use crate::check::{self, Program, Settings};
+use crate::derive;
 use crate::diag::{self, Code, Diagnostic};
 use crate::exec::{self, Bound};
 use crate::ir::{self, Env};
@@ -299,6 +300,11 @@ impl CellSpec {
     /// The checked cell.
     pub fn ir(&self) -> &ir::Cell {
         &self.cell
+    }
+
+    /// The plain cell that a model is in a mode; a cell stays as it is.
+    pub fn plain(&self, mode: &ir::Mode) -> CellSpec {
+        CellSpec { cell: derive::plain(&self.cell, mode), ..self.clone() }
     }
 
     /// What is probably not meant, in the whole file.

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::error::CliError;
+use crate::ir;
+
 use super::values::{Denied, bytes, denied, seed, setting, tolerance, warning};
 use crate::diag::Code;
 use crate::plan::pipeline;
@@ -268,6 +271,8 @@ impl Emit {
 pub struct CompileArgs {
     #[command(flatten)]
     pub cell: CellArgs,
+    #[command(flatten)]
+    pub feedback: FeedbackArgs,
     /// Prints one stage instead of the summary; where --set is given, for these values and the defaults of the others
     #[arg(long, value_name = "STAGE", value_parser = Emit::parser())]
     pub emit: Option<Emit>,
@@ -282,14 +287,38 @@ pub struct CompileArgs {
     pub timings: bool,
 }
 
-/// Options that are kept for later: they are known, and refused in words.
+/// How a model runs.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "each is the option of the same name")]
-pub struct LaterArgs {
-    #[arg(long, hide = true)]
-    pub target: Vec<OsString>,
-    #[arg(long, hide = true)]
-    pub feedback: Option<String>,
+pub struct FeedbackArgs {
+    /// What the feedbacks of a model with a teacher read: the target of the step before, or the model's own value. By
+    /// default the target
+    #[arg(long, value_enum)]
+    pub feedback: Option<FeedbackChoice>,
+}
+
+/// What a feedback reads of the step before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum FeedbackChoice {
+    /// The target: teacher forcing
+    Teacher,
+    /// The model's own value: it runs free
+    Own,
+}
+
+impl FeedbackArgs {
+    /// How a cell runs; what only models have is not asked of others.
+    pub fn of(&self, cell: &ir::Cell) -> Result<ir::Feedback, CliError> {
+        let name = &cell.name;
+        match self.feedback {
+            Some(_) if !cell.is_model => {
+                let message =
+                    format!("--feedback: `{name}` is a cell, and only models have feedbacks");
+                Err(CliError::Usage(message))
+            }
+            Some(FeedbackChoice::Own) => Ok(ir::Feedback::Own),
+            Some(FeedbackChoice::Teacher) | None => Ok(ir::Feedback::Teacher),
+        }
+    }
 }
 
 /// `rnnc run`
@@ -474,6 +503,8 @@ pub struct CompareArgs {
 pub struct BenchArgs {
     #[command(flatten)]
     pub cell: CellArgs,
+    #[command(flatten)]
+    pub feedback: FeedbackArgs,
     /// How many sequences
     #[arg(long, default_value_t = 1, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,

@@ -19,6 +19,7 @@ use crate::exec::kernels::{Path, Team};
 use crate::exec::{
     Bound, Engine, EngineOptions, Feed, Gradients, InitialState, Inputs, Params, Upstream,
 };
+use crate::ir::{Gives, Mode};
 use crate::plan::Plan;
 use machine::{Machine, Probe};
 use work::{Work, Works};
@@ -75,6 +76,9 @@ struct Report {
 /// Measures a cell.
 pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
     let (bound, _) = feed::cell_with_sizes(ctx, &args.cell)?;
+    let feedback = args.feedback.of(bound.cell())?;
+    let loss = if bound.cell().losses.is_empty() { Gives::Outputs } else { Gives::Loss };
+    let bound = bound.plain(&Mode::new(feedback, loss))?;
     let (batch, steps) = (args.batch as usize, args.steps as usize);
     let too_large =
         |what: &str| CliError::Fit { code: Code::SizesTooLarge, message: what.to_owned() };
@@ -139,6 +143,7 @@ impl Case {
                 at += 1;
                 match limit {
                     Some(limit) => (at % limit) as f32,
+                    None if !input.is_given() => (0.5 + 0.49 * libm::sin(0.7 * at as f64)) as f32,
                     None => libm::sin(0.7 * at as f64) as f32,
                 }
             })))

@@ -8,9 +8,10 @@ use super::context::Context;
 use super::error::CliError;
 use super::load;
 use crate::api::Artifact;
+use crate::derive;
 use crate::exec::known;
 use crate::ir::dependence::{self, Phase, ProductCount};
-use crate::ir::{self, Env, HyperKind};
+use crate::ir::{self, Env, Feedback, Gives, HyperKind, InputRole, Mode};
 use crate::plan::pipeline::{self, Graphs, Part};
 use crate::{plan, syntax};
 
@@ -36,6 +37,7 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
         return Ok(());
     }
     let cell = load::choose(ctx, &loaded)?;
+    let feedback = args.feedback.of(cell.ir())?;
     if let Some(path) = &args.output {
         let artifact = Artifact::new(&loaded.spec, loaded.cell.as_deref(), &loaded.set())?;
         ctx.write(path, artifact.to_ron().as_bytes())?;
@@ -44,6 +46,11 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
         Some(stage) => {
             // Without settings the graphs are those for all sizes and hypers.
             let known = if loaded.set.is_empty() { Env::default() } else { known(cell.ir()) };
+            let mode = Mode::new(feedback, Gives::Both);
+            let cell = match stage {
+                Emit::Ast | Emit::Ir => cell,
+                _ => cell.plain(&mode),
+            };
             emit(ctx, cell.ir(), &known, stage)?;
         }
         None if args.json => ctx.json(&Summary::of(cell.ir()))?,
@@ -113,6 +120,8 @@ struct Summary {
     dims: Vec<Entry>,
     hypers: Vec<Entry>,
     inputs: Vec<Entry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<Entry>,
     states: Vec<Entry>,
     past: Vec<Entry>,
     masks: Vec<Entry>,
@@ -124,7 +133,71 @@ struct Summary {
     outputs: Vec<Entry>,
     /// How the params stand in the files of other frameworks.
     layouts: Vec<LayoutEntry>,
+    /// Which values recur in which mode of a model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    architectures: Vec<Architecture>,
     time_loop: Loop,
+}
+
+/// What recurs in a mode of a model.
+#[derive(Serialize)]
+struct Architecture {
+    /// None where there is one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<&'static str>,
+    recurs: Vec<String>,
+    /// The feedbacks that do not.
+    known: Vec<String>,
+}
+
+impl Architecture {
+    fn all(cell: &ir::Cell) -> Vec<Architecture> {
+        if !cell.is_model {
+            return Vec::new();
+        }
+        let modes = super::gradcheck::modes(cell).into_iter();
+        modes.map(|it| Architecture::of(cell, it)).collect()
+    }
+
+    fn of(model: &ir::Cell, feedback: Feedback) -> Architecture {
+        let cell = derive::plain(model, &Mode::new(feedback, Gives::Both));
+        let pass = plan::forward(&cell, &plan::Fixed::default(), &[]);
+        let mut recurs: Vec<String> = Vec::new();
+        let mut known = Vec::new();
+        for (idx, carry) in cell.carries.iter().enumerate() {
+            let taught = model.carries[idx].teacher.is_some();
+            // The past of a value recurs under the name of the value.
+            let name = carry.name.strip_suffix(".1").unwrap_or(&carry.name).to_owned();
+            match pass.held[idx] {
+                false => recurs.push(name),
+                true if taught => known.push(name),
+                true => {}
+            }
+        }
+        // What goes through states is told before what is fed back.
+        let taught = |name: &String| {
+            let own = |it: &&ir::Carry| *it.name == **name;
+            model.carries.iter().find(own).is_some_and(|it| it.teacher.is_some())
+        };
+        recurs.sort_by_key(taught);
+        recurs.dedup();
+        let feedback = model.has_teacher().then_some(feedback.name());
+        Architecture { feedback, recurs, known }
+    }
+
+    fn text(&self) -> String {
+        let several = |names: &[String], one, many| if names.len() == 1 { one } else { many };
+        if self.recurs.is_empty() {
+            return "nothing recurs: all steps at once".to_owned();
+        }
+        let recur = several(&self.recurs, "recurs", "recur");
+        let mut text = format!("{} {recur}", self.recurs.join(", "));
+        if !self.known.is_empty() {
+            let does = several(&self.known, "does", "do");
+            text.push_str(&format!(", {} {does} not", self.known.join(", ")));
+        }
+        text
+    }
 }
 
 #[derive(Serialize)]
@@ -245,13 +318,16 @@ impl Summary {
             };
             Entry::valued(&it.name, Some(value))
         });
-        let inputs = cell.inputs.iter().map(|it| Entry {
-            per_sequence: it.per_sequence,
-            ..match &it.index {
-                Some(dim) => Entry::shaped(&it.name, format!("index[{dim}]")),
-                None => Entry::shaped(&it.name, &it.shape),
-            }
-        });
+        let of_role = |role| cell.inputs.iter().filter(move |it| it.role == role);
+        let given = |role| {
+            of_role(role).map(|it| Entry {
+                per_sequence: it.per_sequence,
+                ..match &it.index {
+                    Some(dim) => Entry::shaped(&it.name, format!("index[{dim}]")),
+                    None => Entry::shaped(&it.name, &it.shape),
+                }
+            })
+        };
         let params = cell
             .params
             .iter()
@@ -273,7 +349,8 @@ impl Summary {
             cell: cell.name.to_string(),
             dims: dims.chain(derived).collect(),
             hypers: hypers.collect(),
-            inputs: inputs.collect(),
+            inputs: given(InputRole::Input).collect(),
+            targets: given(InputRole::Target).collect(),
             states: carries(true),
             past: carries(false),
             masks: masks.collect(),
@@ -284,12 +361,14 @@ impl Summary {
                 .map(|it| Entry::shaped(&it.name, cell.step.shape(it.node)))
                 .collect(),
             layouts: cell.layouts.iter().map(|it| LayoutEntry::of(cell, it)).collect(),
-            time_loop: Loop::of(cell),
+            architectures: Architecture::all(cell),
+            time_loop: Loop::of(&derive::plain(cell, &Mode::new(Feedback::Teacher, Gives::Both))),
         }
     }
 
     fn text(&self) -> String {
-        let mut text = format!("cell {}\n", self.cell);
+        let word = if self.architectures.is_empty() { "cell" } else { "model" };
+        let mut text = format!("{word} {}\n", self.cell);
         let mut row = |title: &str, entries: &[Entry]| {
             let entries: Vec<String> = entries.iter().map(Entry::text).collect();
             text.push_str(&section(title, &entries));
@@ -297,6 +376,7 @@ impl Summary {
         row("dims", &self.dims);
         row("hypers", &self.hypers);
         row("inputs", &self.inputs);
+        row("targets", &self.targets);
         row("states", &self.states);
         row("past", &self.past);
         row("masks", &self.masks);
@@ -306,6 +386,20 @@ impl Summary {
         text.push_str(&section("shared", &self.shared));
         let layouts: Vec<String> = self.layouts.iter().map(LayoutEntry::text).collect();
         text.push_str(&section("layouts", &layouts));
+        match &self.architectures[..] {
+            [] => {}
+            [only] => text.push_str(&section("architecture", &[only.text()])),
+            several => {
+                text.push_str("architectures\n");
+                for it in several {
+                    let name = match it.feedback {
+                        Some("teacher") => "teacher forcing",
+                        _ => "running free",
+                    };
+                    text.push_str(&format!("    {name:16}  {}\n", it.text()));
+                }
+            }
+        }
         text.push_str("time loop\n");
         let it = &self.time_loop;
         for (title, names, products) in [

@@ -87,7 +87,10 @@ fn grad_in<F: Real + Real32or64>(
     if args.data.memory.is_some() {
         feed::note_segments(ctx, run.segments());
     }
-    let upstream = adjoints.upstream(prepared, steps, batch)?;
+    let upstream = match args.upstream.is_empty() && run.loss(cell).is_some() {
+        true => Upstream::of_loss(cell, &run),
+        false => adjoints.upstream(prepared, steps, batch)?,
+    };
     let progress = Progress::of(ctx, "backward");
     let gradients = engine.backward(&run, &upstream)?;
     ctx.lap("backward");

@@ -9,15 +9,19 @@ use super::error::CliError;
 use super::progress::Progress;
 use super::{feed, load};
 use crate::api;
+use crate::derive;
 use crate::exec::EngineKind;
 use crate::exec::gradcheck::{self, CheckError, Kind, Line, Options, Worst};
-use crate::ir::Env;
+use crate::ir::{self, Env, Feedback, Gives, Mode};
 
 /// The table as JSON.
 #[derive(Serialize)]
 struct Report {
     version: u32,
     cell: String,
+    /// The mode of a model that has two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<&'static str>,
     samples: usize,
     bounds: Bounds,
     passed: bool,
@@ -80,18 +84,37 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
         engine: args.engine.kind(),
         ..Options::default()
     };
-    let progress = Progress::new(ctx);
-    let report = gradcheck::gradcheck_with(spec.ir(), &options, &mut |done, all| {
-        progress.tell(&format!("compared {done} of {all} samples"));
-    })?;
-    drop(progress);
+    // Of a model the loss is checked, in each of its modes; of a cell all outputs.
+    let mut reports = Vec::new();
+    for feedback in modes(spec.ir()) {
+        let gives = if spec.ir().losses.is_empty() { Gives::Outputs } else { Gives::Loss };
+        let plain = derive::plain(spec.ir(), &Mode::new(feedback, gives));
+        let progress = Progress::new(ctx);
+        let report = gradcheck::gradcheck_with(&plain, &options, &mut |done, all| {
+            progress.tell(&format!("compared {done} of {all} samples"));
+        })?;
+        reports.push((spec.ir().has_teacher().then_some(feedback.name()), report));
+    }
     ctx.lap("gradcheck");
-    let passed = report.passes();
-    let cell = spec.ir().name.to_string();
-    if args.json {
-        ctx.json(&Report {
+    let passed = reports.iter().all(|it| it.1.passes());
+    let name = spec.ir().name.to_string();
+    let mut told = Vec::new();
+    for (feedback, report) in &reports {
+        let cell = name.clone();
+        if !args.json {
+            let title = feedback.map_or(String::new(), |it| format!(", feedback {it}"));
+            let samples = report.samples;
+            let steps = &options.lengths;
+            ctx.line(&format!("{cell}{title}: {samples} random samples in f64, steps {steps:?}"))?;
+            ctx.out(&table(&report.lines, &options))?;
+            ctx.line(&verdict(&report.lines))?;
+            continue;
+        }
+        let passed = report.passes();
+        told.push(Report {
             version: 1,
             cell,
+            feedback: *feedback,
             samples: report.samples,
             bounds: Bounds {
                 forward: options.forward_bound,
@@ -100,17 +123,25 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
             },
             passed,
             gradients: report.lines.iter().map(Row::of).collect(),
-        })?;
-    } else {
-        let samples = report.samples;
-        ctx.line(&format!("{cell}: {samples} random samples in f64, steps {:?}", options.lengths))?;
-        ctx.out(&table(&report.lines, &options))?;
-        ctx.line(&verdict(&report.lines))?;
+        });
+    }
+    match &told[..] {
+        [] => {}
+        [one] => ctx.json(one)?,
+        several => ctx.json(&several)?,
     }
     if args.timings {
         ctx.show_timings();
     }
     if passed { Ok(()) } else { Err(CliError::Failed) }
+}
+
+/// The modes of a model in which feedbacks differ; of all others there is one.
+pub(super) fn modes(cell: &ir::Cell) -> Vec<Feedback> {
+    match cell.has_teacher() {
+        true => vec![Feedback::Teacher, Feedback::Own],
+        false => vec![Feedback::Own],
+    }
 }
 
 impl Row {

@@ -20,7 +20,6 @@ mod grad;
 mod gradcheck;
 mod graph;
 mod init;
-mod later;
 mod library;
 mod load;
 mod origin;

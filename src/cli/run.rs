@@ -28,6 +28,9 @@ struct Report {
     steps: usize,
     batch: usize,
     sizes: BTreeMap<String, i64>,
+    /// Of a model, the mean over all valid steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<f64>,
     outputs: Vec<Summary>,
     states: Vec<Summary>,
     /// In training.
@@ -78,6 +81,7 @@ fn run_in<F: Real + Real32or64>(
         feed::note_segments(ctx, run.segments());
     }
 
+    let loss = run.loss(cell).map(|it| it.mean());
     let run_by = run.engine();
     let lengths = run.lengths().to_vec();
     let (steps, batch, not_finite) = (run.steps(), run.batch(), run.not_finite.clone());
@@ -122,12 +126,16 @@ fn run_in<F: Real + Real32or64>(
             steps,
             batch,
             sizes: sizes.sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect(),
+            loss: loss.filter(|it| it.is_finite()),
             outputs: outputs_told,
             states: states_told,
             masks: masks_told,
         })?;
     } else {
         ctx.line(&feed::title(bound, steps, batch, dtype))?;
+        if let Some(loss) = loss {
+            ctx.line(&format!("loss {}", output::short(loss)))?;
+        }
         ctx.line("outputs")?;
         ctx.out(&output::table(&outputs_told))?;
         if !states.is_empty() {

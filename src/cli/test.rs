@@ -20,7 +20,7 @@ use super::load::{self, Source};
 use super::progress::Progress;
 use crate::api::{self, CellSpec};
 use crate::data;
-use crate::exec::{self, Bound, EngineOptions, InitialState, Inputs, Upstream};
+use crate::exec::{self, Bound, Draws, EngineOptions, InitialState, Inputs, Upstream};
 use crate::ir::{self, Env};
 use crate::plan::pipeline::{self, Graphs, Part};
 
@@ -290,17 +290,24 @@ fn snapshot_path(file: &Path) -> PathBuf {
 fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     let mut text = String::new();
     for cell in cells {
-        let (bound, demo) = bind(cell)?;
-        let cell = cell.ir();
-        let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
-        let graphs = Graphs::new(cell, &Env::default(), &[]).run(passes);
+        let name = cell.ir().name.clone();
         let mut part = |title: &str, body: &str| {
-            writeln!(text, "== {} {title}\n{}\n", cell.name, body.trim_end())
+            writeln!(text, "== {name} {title}\n{}\n", body.trim_end())
                 .expect("writing to a string cannot fail");
         };
-        part("ir", &ir::print::cell(cell));
-        part("backward", &graphs.print(Part::Backward));
-        part("run", &seeded_run(&bound, demo)?);
+        part("ir", &ir::print::cell(cell.ir()));
+        let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
+        for feedback in super::gradcheck::modes(cell.ir()) {
+            let title = match cell.ir().has_teacher() {
+                true => format!(", feedback {}", feedback.name()),
+                false => String::new(),
+            };
+            let plain = cell.plain(&ir::Mode::new(feedback, ir::Gives::Both));
+            let (bound, demo) = bind(&plain)?;
+            let graphs = Graphs::new(plain.ir(), &Env::default(), &[]).run(passes);
+            part(&format!("backward{title}"), &graphs.print(Part::Backward));
+            part(&format!("run{title}"), &seeded_run(&bound, demo)?);
+        }
     }
     Ok(text)
 }
@@ -320,10 +327,14 @@ fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
     let mut inputs = Inputs::new(feeds.collect());
     inputs.steps = Some(demo::STEPS);
     inputs.batch = Some(1);
+    Draws::new(0).fill(bound, &mut inputs)?;
     let state = InitialState::declared(cell.carries.len());
     let engine = bound.engine(EngineOptions::reference())?;
     let run = engine.forward(&params, &inputs, &state)?;
-    let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
+    let upstream = match run.loss(cell) {
+        Some(_) => Upstream::of_loss(cell, &run),
+        None => Upstream::ones(cell.outputs.len(), cell.carries.len()),
+    };
     let gradients = engine.backward(&run, &upstream)?;
 
     let mut text = String::new();

@@ -174,6 +174,11 @@ impl InputRole {
 }
 
 impl Input {
+    /// Whether it is data; all else is drawn.
+    pub fn is_given(&self) -> bool {
+        matches!(self.role, InputRole::Input | InputRole::Target)
+    }
+
     /// Whether it has a gradient: whole numbers have none, and neither has what is no input of the cell.
     pub fn is_real(&self) -> bool {
         self.index.is_none() && self.role.is_input()

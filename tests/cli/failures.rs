@@ -95,16 +95,6 @@ fn every_exit_code() {
 }
 
 #[test]
-fn what_comes_later_is_known_and_refused() {
-    let scratch = scratch();
-    for command in ["run leaky.rnn --target y=x.npy", "run leaky.rnn --feedback own"] {
-        let output = scratch.rnnc(command).expect(2);
-        assert!(output.stderr.contains("is not supported yet"), "{command}: {}", output.stderr);
-        assert_eq!(output.stderr.lines().count(), 1, "{command}: {}", output.stderr);
-    }
-}
-
-#[test]
 fn a_nan_is_placed() {
     let scratch = scratch();
     let mut x = wave(&[6, 2, 3], 0.0);

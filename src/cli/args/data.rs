@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{CellArgs, LaterArgs};
+use super::{CellArgs, FeedbackArgs};
 use crate::cli::values::{bytes, seed};
 use crate::data::{Decimal, Missing, TableOptions};
 use crate::exec::EngineKind;
@@ -121,8 +121,11 @@ pub struct DataArgs {
     /// computes more
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
+    /// A target of a model, as an input is given
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub target: Vec<OsString>,
     #[command(flatten)]
-    pub later: LaterArgs,
+    pub feedback: FeedbackArgs,
 
     /// The summary as JSON
     #[arg(long)]

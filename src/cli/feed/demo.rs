@@ -70,10 +70,11 @@ impl Demo {
         // Sizes that do not fit the cell are refused before anything of their size is made.
         let bound = spec.bind(all.iter().map(|(name, size)| (&**name, *size)))?;
         let feeds = cell.inputs.iter().enumerate().map(|(idx, input)| match input.default {
+            _ if !input.is_given() => Ok(None),
             Some(_) => Ok(None),
             None => Ok(Some(Feed::Shared(sequence(idx, input, steps, &bound)?))),
         });
-        let has_inputs = !cell.inputs.is_empty();
+        let has_inputs = cell.inputs.iter().any(ir::Input::is_given);
         Ok(Demo { feeds: feeds.collect::<Result<_, Error>>()?, steps, has_inputs, chosen })
     }
 

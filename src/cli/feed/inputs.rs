@@ -13,7 +13,7 @@ use crate::cli::error::{CliError, shown};
 use crate::data::{self, FileKind, Stored, Table};
 use crate::diag::Code;
 use crate::exec::Feed;
-use crate::ir;
+use crate::ir::{self, InputRole};
 
 /// What the files of `--input` give.
 pub struct Given {
@@ -32,17 +32,28 @@ pub fn read(
 ) -> Result<Given, CliError> {
     let feeds = cell.inputs.iter().map(|_| None).collect();
     let mut reading = Reading { cell, args, given: Given { feeds, lengths: None }, names: None };
-    let names: Vec<String> = cell.inputs.iter().map(|it| it.name.to_string()).collect();
+    let names = |role| -> Vec<String> {
+        let of_role = cell.inputs.iter().filter(|it| it.role == role);
+        of_role.map(|it| it.name.to_string()).collect()
+    };
     let mut has_table = false;
-    for option in &args.input {
+    let inputs = args.input.iter().map(|it| (it, InputRole::Input));
+    let options = inputs.chain(args.target.iter().map(|it| (it, InputRole::Target)));
+    for (option, role) in options {
         let (name, path) = named_file(option);
+        let names = names(role);
+        let (flag, what) = match role {
+            InputRole::Target => ("--target", "targets"),
+            InputRole::Input | InputRole::Draw | InputRole::Coin => ("--input", "inputs"),
+        };
+        let of_role = |idx: &usize| cell.inputs[*idx].role == role;
         let idx = match name {
-            Some(name) => Some(cell.input(&name).ok_or_else(|| {
+            Some(name) => Some(cell.input(&name).filter(of_role).ok_or_else(|| {
                 let known = list(&names);
-                CliError::Usage(format!("--input {name}: the cell's inputs are {known}"))
+                CliError::Usage(format!("{flag} {name}: the cell's {what} are {known}"))
             })?),
             // The only input that must be given is the one that is meant.
-            None => only_input(cell),
+            None => only_input(cell, role),
         };
         let bytes = ctx.read(&path)?;
         match FileKind::of(&path, &bytes) {
@@ -59,8 +70,7 @@ pub fn read(
                     let known = list(&names);
                     let file = shown(&path);
                     let file = file.display();
-                    let message =
-                        format!("--input {file}: write NAME=FILE; the inputs are {known}");
+                    let message = format!("{flag} {file}: write NAME=FILE; the {what} are {known}");
                     return Err(CliError::Usage(message));
                 };
                 let tensor = data::read_npy(&bytes).map_err(|it| CliError::data(&path, it))?;
@@ -234,10 +244,13 @@ impl Reading<'_> {
 }
 
 /// The input that a file without a name is for.
-fn only_input(cell: &ir::Cell) -> Option<usize> {
-    let mut needed = cell.inputs.iter().enumerate().filter(|(_, it)| it.default.is_none());
-    match (needed.next(), needed.next(), cell.inputs.len()) {
-        (_, _, 1) => Some(0),
+fn only_input(cell: &ir::Cell, role: InputRole) -> Option<usize> {
+    let all = || cell.inputs.iter().enumerate().filter(|it| it.1.role == role);
+    let mut needed = all().filter(|(_, it)| it.default.is_none());
+    if let (Some((only, _)), 1) = (all().next(), all().count()) {
+        return Some(only);
+    }
+    match (needed.next(), needed.next(), all().count()) {
         (Some((idx, _)), None, _) => Some(idx),
         _ => None,
     }
@@ -246,14 +259,20 @@ fn only_input(cell: &ir::Cell) -> Option<usize> {
 /// Every input without a default must be there as soon as one is.
 pub fn complete(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Result<(), CliError> {
     let missing = cell.inputs.iter().zip(feeds);
-    let missing: Vec<String> = missing
+    let missing: Vec<_> = missing
         .filter(|(input, feed)| feed.is_none() && input.default.is_none())
-        .map(|(input, _)| input.name.to_string())
+        .filter(|(input, _)| input.is_given())
         .collect();
+    let flag = match missing.first() {
+        Some((input, _)) if input.role == InputRole::Target => "--target",
+        Some(_) | None => "--input",
+    };
+    let missing: Vec<String> = missing.iter().map(|it| it.0.name.to_string()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(misfit(format!("no data for {}; give --input {}=FILE", list(&missing), missing[0])))
+    let free = if flag == "--target" { ", or --feedback own" } else { "" };
+    Err(misfit(format!("no data for {}; give {flag} {}=FILE{free}", list(&missing), missing[0])))
 }
 
 /// The scalar input that a column of this name goes to.

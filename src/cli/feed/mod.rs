@@ -18,14 +18,14 @@ use ndarray::ArrayD;
 use super::args::{CellArgs, DataArgs, EngineChoice, FloatType};
 use super::context::Context;
 use super::error::CliError;
+use super::load;
 use super::origin::origin;
 use super::output::Layout;
 use super::progress::Progress;
-use super::{later, load};
 use crate::api::{self, CellSpec, Evidence};
 use crate::data::{self, FileKind};
 use crate::diag::Code;
-use crate::exec::{self, Bound, Engine, EngineOptions, Feed, InitialState, Inputs, Params};
+use crate::exec::{self, Bound, Draws, Engine, EngineOptions, Feed, InitialState, Inputs, Params};
 use crate::ir::{self, Real};
 use crate::text::Name;
 
@@ -114,19 +114,18 @@ pub fn typed<F: Real>(array: &ArrayD<f64>) -> ArrayD<F> {
 
 /// Reads everything that the options name and fixes the sizes.
 pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError> {
-    later::refuse(args)?;
     check_memory(args)?;
     masks::check_mode(args)?;
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
+    let feedback = args.feedback.of(spec.ir())?;
+    let Chosen { spec, given, lengths, mut notes } = choose(ctx, &spec, feedback, args)?;
     let cell = spec.ir();
 
     // What was decided for people is said once nothing can be wrong with what they said.
-    let mut notes = Vec::new();
     let weights = weights::read(ctx, cell, &args.weights, args.seed, &mut notes)?;
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
-    let inputs::Given { feeds: given, lengths } = inputs::read(ctx, cell, args, &mut notes)?;
     let batch = given.iter().zip(&cell.inputs).find_map(|(feed, input)| match feed {
         Some(feed @ Feed::Batch(array)) => Some(array.shape()[feed.outer(input) - 1]),
         Some(Feed::Shared(_)) | None => None,
@@ -180,6 +179,9 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
 
     let sizes = api::infer_sizes(cell, &sizes, &evidence)?;
     let bound = bind(&spec, &sizes)?;
+    let mut inputs = Inputs { feeds, lengths, steps, batch: single.then_some(1) };
+    Draws::new(args.seed).fill(&bound, &mut inputs)?;
+    let Inputs { feeds, lengths, .. } = inputs;
     ctx.check_outputs()?;
     for note in &notes {
         ctx.note(note);
@@ -187,6 +189,40 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     ctx.lap("read");
     let origin = origin(cell, &bound.env().sizes, &loaded.set, Some(args.seed));
     Ok(Prepared { bound, layout, origin, feeds, lengths, steps, states, masks, weights })
+}
+
+/// A spec in the mode in which it runs, with the data that were given for it.
+struct Chosen {
+    spec: CellSpec,
+    given: Vec<Option<Feed<f64>>>,
+    lengths: Option<Vec<usize>>,
+    notes: Vec<String>,
+}
+
+/// Reads the data of a cell. A model without the targets of its loss gives its outputs alone.
+fn choose(
+    ctx: &mut Context,
+    spec: &CellSpec,
+    feedback: ir::Feedback,
+    args: &DataArgs,
+) -> Result<Chosen, CliError> {
+    let mut notes = Vec::new();
+    let plain = spec.plain(&ir::Mode::new(feedback, ir::Gives::Both));
+    let inputs::Given { feeds, lengths } = inputs::read(ctx, plain.ir(), args, &mut notes)?;
+    let targets = || plain.ir().targets();
+    let demonstrates = feeds.iter().all(Option::is_none);
+    if demonstrates || targets().all(|it| feeds[it.0].is_some()) {
+        return Ok(Chosen { spec: plain, given: feeds, lengths, notes });
+    }
+    let spec = spec.plain(&ir::Mode::new(feedback, ir::Gives::Outputs));
+    let mut given: Vec<Option<Feed<f64>>> = spec.ir().inputs.iter().map(|_| None).collect();
+    for (feed, input) in feeds.into_iter().zip(&plain.ir().inputs) {
+        if let Some(idx) = spec.ir().input(&input.name) {
+            given[idx] = feed;
+        }
+    }
+    notes.push("no loss: a target is not given".to_owned());
+    Ok(Chosen { spec, given, lengths, notes })
 }
 
 /// What only the fast engine can do is not asked of the interpreter.

@@ -11,7 +11,10 @@ use super::super::masks::Masks;
 use super::super::reference::{Call, Run, forward};
 use super::CheckError;
 use crate::ir::pointwise::{self, Smooth};
-use crate::ir::{Along, Cell, Env, Gradient, Graph, Leaf, NodeId, Op, Pointwise, Reduction, Start};
+use crate::ir::{
+    Along, Cell, Choice, Env, Gradient, Graph, InputRole, Leaf, NodeId, Op, Pointwise, Reduction,
+    Start,
+};
 
 /// How near a kink may be: far beyond what a step of a difference can move a value.
 const MARGIN: f64 = 1e-3;
@@ -92,6 +95,7 @@ enum Distance {
     Row(fn(&[f64]) -> f64),
     Extreme(Reduction, Vec<usize>),
     Zero,
+    Sample,
 }
 
 impl Structure {
@@ -136,6 +140,16 @@ impl Structure {
                     Reduction::Norm => kinks.push((id, Distance::Zero)),
                     Reduction::Sum | Reduction::Product | Reduction::LogSumExp => {}
                 }
+            }
+            // A choice jumps where another element is chosen.
+            if let (Op::Choice(choice), true) = (&node.op, any) {
+                kinks.push((
+                    id,
+                    match choice {
+                        Choice::ArgMax => Distance::Extreme(Reduction::Max, vec![0]),
+                        Choice::Sample => Distance::Sample,
+                    },
+                ));
             }
             if any && let Some(why) = other_derivative(&node.op) {
                 taints[id.idx()] = Some(why);
@@ -194,6 +208,17 @@ impl Distance {
                 }
             }
             Distance::Zero => result.iter().for_each(|it| tell(it.abs())),
+            Distance::Sample => {
+                let draw = args[1].first().copied().unwrap_or_default();
+                let most = args[0].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let powers: Vec<f64> = args[0].iter().map(|it| (it - most).exp()).collect();
+                let total: f64 = powers.iter().sum();
+                let mut sum = 0.0;
+                for power in &powers[..powers.len().saturating_sub(1)] {
+                    sum += power / total;
+                    tell((sum - draw).abs());
+                }
+            }
         }
     }
 }
@@ -409,7 +434,10 @@ fn draw_once<'a>(
     for (idx, (input, shape)) in cell.inputs.iter().zip(bound.input_shapes()).enumerate() {
         let limit = input.index.as_ref().map(|it| bound.index_limit(it));
         let default = input.default.as_ref().and_then(|it| it.eval(bound.env()));
+        let role = input.role;
         let mut draw = || match (limit, default) {
+            _ if role == InputRole::Draw => noise.unit(),
+            _ if role == InputRole::Coin => noise.below(2) as f64,
             (Some(limit), _) => noise.below(limit) as f64,
             (None, Some(default)) => default + 0.3 * scale * number(noise),
             (None, None) => 2.0 * scale * number(noise),
