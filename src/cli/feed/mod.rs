@@ -119,11 +119,12 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
     let feedback = args.feedback.of(spec.ir())?;
-    let Chosen { spec, given, lengths, mut notes } = choose(ctx, &spec, feedback, args)?;
-    let cell = spec.ir();
 
     // What was decided for people is said once nothing can be wrong with what they said.
-    let weights = weights::read(ctx, cell, &args.weights, args.seed, &mut notes)?;
+    let mut notes = Vec::new();
+    let weights = weights::read(ctx, spec.ir(), &args.weights, args.seed, &mut notes)?;
+    let Chosen { spec, given, lengths } = choose(ctx, &spec, feedback, args, &mut notes)?;
+    let cell = spec.ir();
     let mut evidence = weights.evidence(cell);
     let mut sizes = set_sizes(cell, &loaded.set);
     let batch = given.iter().zip(&cell.inputs).find_map(|(feed, input)| match feed {
@@ -196,7 +197,6 @@ struct Chosen {
     spec: CellSpec,
     given: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
-    notes: Vec<String>,
 }
 
 /// Reads the data of a cell. A model without the targets of its loss gives its outputs alone.
@@ -205,14 +205,14 @@ fn choose(
     spec: &CellSpec,
     feedback: ir::Feedback,
     args: &DataArgs,
+    notes: &mut Vec<String>,
 ) -> Result<Chosen, CliError> {
-    let mut notes = Vec::new();
     let plain = spec.plain(&ir::Mode::new(feedback, ir::Gives::Both));
-    let inputs::Given { feeds, lengths } = inputs::read(ctx, plain.ir(), args, &mut notes)?;
+    let inputs::Given { feeds, lengths } = inputs::read(ctx, plain.ir(), args, notes)?;
     let targets = || plain.ir().targets();
     let demonstrates = feeds.iter().all(Option::is_none);
     if demonstrates || targets().all(|it| feeds[it.0].is_some()) {
-        return Ok(Chosen { spec: plain, given: feeds, lengths, notes });
+        return Ok(Chosen { spec: plain, given: feeds, lengths });
     }
     let spec = spec.plain(&ir::Mode::new(feedback, ir::Gives::Outputs));
     let mut given: Vec<Option<Feed<f64>>> = spec.ir().inputs.iter().map(|_| None).collect();
@@ -222,7 +222,7 @@ fn choose(
         }
     }
     notes.push("no loss: a target is not given".to_owned());
-    Ok(Chosen { spec, given, lengths, notes })
+    Ok(Chosen { spec, given, lengths })
 }
 
 /// What only the fast engine can do is not asked of the interpreter.
