@@ -162,7 +162,7 @@ rnnc run gru.ron --input x=x.npy
     },
     Entry {
         code: Code::BadKey,
-        title: "a key of a training that is unknown, out of range or without effect",
+        title: "a key of a training is unknown, out of range or without effect",
         text: "\
 `rnnc train` takes its keys as flags and from a `--config` file, and each has a
 type and a range. No key is silently without effect: one that belongs to another
