@@ -31,6 +31,7 @@ const CHUNK: usize = 1024;
 pub fn generate(ctx: &mut Context, args: &GenerateArgs) -> Result<(), CliError> {
     let settings = Settings::new(&args.keys.said)?;
     let run = folder::open(ctx, &args.run)?;
+    run.keep_data(ctx)?;
     let cell = run.bound.cell();
     if !cell.has_teacher() {
         let is_text = run.about.known.vocabulary.is_some();
@@ -405,6 +406,11 @@ fn given(
     let known = args.prime_steps.unwrap_or(if targets == usize::MAX { 0 } else { targets });
     if targets != usize::MAX && known > targets {
         return Err(misfit(format!("--prime-steps {known}: only {targets} steps are known")));
+    }
+    if targets != usize::MAX && known < shift {
+        let message =
+            "--prime-steps 0: the first known value begins the first step; 1 is the least";
+        return Err(misfit(message.to_owned()));
     }
     let needed = known + args.steps - shift.min(known + args.steps);
     if inputs != usize::MAX && inputs < needed {

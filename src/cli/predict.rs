@@ -19,6 +19,7 @@ use crate::train::{self, Data, Scale, Scoring};
 pub fn predict(ctx: &mut Context, args: &PredictArgs) -> Result<(), CliError> {
     let settings = Settings::new(&args.keys.said)?;
     let run = folder::open(ctx, &args.run)?;
+    run.keep_data(ctx)?;
     if let Some(path) = &args.output {
         output::check_ending("-o", path, &["npy", "csv"])?;
         ctx.will_write("-o", path)?;

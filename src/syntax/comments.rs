@@ -31,6 +31,11 @@ pub(super) fn divisions(
     for comment in trailing {
         let before = scan.tokens.partition_point(|it| it.start < comment.span.start) - 1;
         let text = source[comment.span.range()].trim_start_matches('/').trim();
+        // In `slice(x, 0, H // 2)` the comment holds the bracket, too, which then is never closed.
+        let closed = text
+            .find([')', ']'])
+            .and_then(|at| unclosed(source, comment, &text[at..], diagnostics).map(|it| (at, it)));
+        let text = closed.map_or(text, |(at, _)| text[..at].trim());
         if text.is_empty() || text.len() > 80 || !is_operand(source, scan, before) {
             continue;
         }
@@ -51,6 +56,9 @@ pub(super) fn divisions(
             format!("`//` begins a comment; it does not divide `{operand}` by `{text}`"),
         );
         let is_size = in_dims(tree, comment.span, file);
+        if let Some((_, idx)) = closed {
+            diagnostics.remove(idx);
+        }
         diagnostics.push(found.label(comment.span, "this is no part of the value").help(
             match is_size {
                 true => "sizes are not divided: declare the smaller one and multiply, `dims K, H = 2 * K`"
@@ -59,6 +67,24 @@ pub(super) fn divisions(
             },
         ));
     }
+}
+
+/// Returns the error about the bracket that is never closed because a comment holds what closes it: the innermost one of its
+/// kind before the comment.
+fn unclosed(
+    source: &str,
+    comment: &Comment,
+    rest: &str,
+    diagnostics: &[Diagnostic],
+) -> Option<usize> {
+    let open = if rest.starts_with(')') { "(" } else { "[" };
+    let fits = |it: &Diagnostic| {
+        it.code == Code::UnclosedBracket
+            && it.span.end <= comment.span.start
+            && &source[it.span.range()] == open
+    };
+    let found = diagnostics.iter().enumerate().filter(|it| fits(it.1));
+    found.max_by_key(|it| it.1.span.start).map(|it| it.0)
 }
 
 /// Whether a value may end with a token. The bracket of a declared shape ends none.

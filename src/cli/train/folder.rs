@@ -101,6 +101,23 @@ pub struct Run {
     pub about: About,
 }
 
+impl Run {
+    /// Announces the files that the run was trained on, so that no output takes their place.
+    pub fn keep_data(&self, ctx: &mut Context) -> Result<(), CliError> {
+        for key in ["text", "csv", "valid_text", "valid_csv", "lengths", "valid_lengths"] {
+            if let Some(path) = self.settings.path(key) {
+                ctx.will_read(&path)?;
+            }
+        }
+        for key in ["input", "target", "valid_input", "valid_target"] {
+            for (_, file) in self.settings.map(key) {
+                ctx.will_read(Path::new(&file))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn wrong(message: String) -> CliError {
     CliError::Fit { code: Code::WrongFolder, message }
 }

@@ -264,7 +264,9 @@ impl Reading<'_> {
                 train::Role::Input => Field::input(input.name.clone(), axes, values),
                 train::Role::Target => Field::target(input.name.clone(), axes, values),
             };
-            part.fields.push(field);
+            // The numbers of an index are not scaled; the size of the model bounds them.
+            let is_index = input.index.is_some();
+            part.fields.push(if is_index { field.below(u64::MAX) } else { field });
         }
         if part.fields.is_empty() {
             let message = "no data is given: --data DIR, --csv FILE, --text FILE, or --input and --target NAME=FILE.npy";

@@ -91,7 +91,8 @@ pub fn read(
                 Field::input(input.name.clone(), Axes::Shared, values)
             }
         };
-        part.push(match limit {
+        // The numbers of an index are not scaled; where no words bound them the size of the model does.
+        part.push(match limit.or(input.index.as_ref().map(|_| u64::MAX)) {
             Some(limit) => field.below(limit),
             None => field,
         });

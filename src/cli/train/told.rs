@@ -74,8 +74,10 @@ impl Summary {
         };
         lines.push(format!("  {reason}"));
         lines.push("next".to_owned());
-        lines.push(format!("  rnnc eval {folder}"));
-        lines.push(format!("  rnnc predict {folder} -o predicted.npy"));
+        // Without held-out data the run has only what it was trained on.
+        let part = if self.valid_loss.is_some() { "" } else { " --part train" };
+        lines.push(format!("  rnnc eval {folder}{part}"));
+        lines.push(format!("  rnnc predict {folder}{part} -o predicted.npy"));
         if generates {
             lines.push(format!("  rnnc generate {folder} --steps 200"));
         }
