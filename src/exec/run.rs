@@ -102,8 +102,8 @@ impl<F: Real> Run<'_, F> {
         }
     }
 
-    /// How many segments the steps were divided into, to stay within [`EngineOptions::memory`];
-    /// backward runs all but one of them again.
+    /// Returns how many segments the steps were divided into, to stay within the bound of
+    /// [`EngineOptions`](super::EngineOptions); backward runs all but one of them again.
     pub fn segments(&self) -> usize {
         match &self.kept {
             Kept::Plain(_) => 1,
