@@ -170,10 +170,10 @@ optimizer, schedule or kind of data is an error that says so, and so are two
 keys that exclude each other. Keys given with `--resume` must be those with
 which the training began, except for its length and what only concerns files.",
         wrong: "\
-rnnc train std/char_lm --text plays.txt --momentum 0.9 -o run
+rnnc train std/char_lm --text a.txt --momentum 0.9 -o run
 ",
         right: "\
-rnnc train std/char_lm --text plays.txt --optimizer sgd --momentum 0.9 -o run
+rnnc train std/char_lm --text a.txt --optimizer sgd --momentum 0.9 -o run
 ",
     },
     Entry {
