@@ -202,10 +202,10 @@ the loss says nothing about the model. Predict a later row with `--ahead 1`, or
 say `--ahead 0` where this is meant. With `--ahead` of 2 or more a feedback with
 a teacher would be told a row that is not known at its step.",
         wrong: "\
-rnnc train std/forecaster --csv w.csv --input weather=temp,wind --target load=temp -o run
+rnnc train m.rnn --csv w.csv --input x=temp --target y=temp -o run
 ",
         right: "\
-rnnc train std/forecaster --csv w.csv --input weather=temp,wind --target load=temp --ahead 1 -o run
+rnnc train m.rnn --csv w.csv --input x=temp --target y=temp --ahead 1 -o run
 ",
     },
     Entry {
