@@ -42,6 +42,11 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// Returns the error of data that does not fit the cell.
+    pub fn misfit(message: impl Into<String>) -> CliError {
+        CliError::Fit { code: Code::DataDoesNotFit, message: message.into() }
+    }
+
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -14,7 +14,7 @@ use crate::data::Real32or64;
 use crate::diag::Code;
 use crate::exec::{Bound, Params};
 use crate::ir::{Feedback, Real};
-use crate::train::{self, Data, Scoring};
+use crate::train::{self, Data, Scales, Scoring};
 
 /// The score as JSON.
 #[derive(Serialize)]
@@ -34,19 +34,11 @@ pub fn eval(ctx: &mut Context, args: &EvalArgs) -> Result<(), CliError> {
     let run = folder::open(ctx, &args.run)?;
     let checkpoint = run.checkpoint(ctx, args.checkpoint.as_deref())?;
     let data = data(ctx, &settings, &run, args.part.as_deref())?;
-    match dtype(&settings, &run) {
-        "f64" => eval_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data),
+    let settings = merged(&settings, &run);
+    match settings.word("dtype") {
+        Some("f64") => eval_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data),
         _ => eval_in::<f32>(ctx, args, &settings, &run, &checkpoint, &data),
     }
-}
-
-/// The type that is computed in: what is said, or that of the training.
-pub fn dtype(settings: &Settings, run: &Run) -> &'static str {
-    match settings.is_said("dtype") {
-        true => settings.word("dtype"),
-        false => run.settings.word("dtype"),
-    }
-    .unwrap_or("f32")
 }
 
 /// The weights of a checkpoint, in any type.
@@ -101,15 +93,22 @@ pub fn data(
     })
 }
 
-/// What computes, as it is said or as in the training.
-pub fn engine(settings: &Settings, run: &Run) -> crate::exec::EngineOptions {
-    let mut merged = run.settings.clone();
-    for key in ["engine", "threads", "dtype"] {
-        if let Some(said) = settings.said(key) {
-            merged.replace(key, said.clone());
-        }
+/// Returns how data is scored, by the settings that [`merged`] gives.
+pub fn scoring<'s>(
+    settings: &Settings,
+    data: &Data,
+    scales: &'s Scales,
+    feedback: Feedback,
+    prime: Option<usize>,
+) -> Scoring<'s> {
+    Scoring {
+        feedback,
+        eval_batch: problem::eval_batch(settings, data.cut()),
+        seed: settings.whole("seed").unwrap_or(0),
+        prime,
+        engine: problem::engine(settings),
+        scales,
     }
-    problem::engine(&merged)
 }
 
 fn eval_in<F: Real + Real32or64>(
@@ -125,23 +124,15 @@ fn eval_in<F: Real + Real32or64>(
         let message = "--prime-steps says where a model begins to run free: --feedback own";
         return Err(CliError::Usage(message.to_owned()));
     }
-    let merged = merged(settings, run);
     let scales = run.about.scales();
-    let scoring = Scoring {
-        feedback,
-        eval_batch: problem::eval_batch(&merged, data.cut()),
-        seed: merged.whole("seed").unwrap_or(0),
-        prime: args.prime_steps,
-        engine: engine(settings, run),
-        scales: &scales,
-    };
+    let scoring = scoring(settings, data, &scales, feedback, args.prime_steps);
     let params = params::<F>(&run.bound, checkpoint)?;
     let score = train::score(&run.bound, &params, data, &scoring)?;
     if !score.loss.is_finite() {
         let message = format!("the loss is {}", score.loss);
         return Err(CliError::Fit { code: Code::NotFinite, message });
     }
-    let word = if feedback == Feedback::Own { "own" } else { "teacher" };
+    let word = feedback.name();
     if args.json {
         let metric = |(name, value): &(String, f64)| (name.clone(), (*value).into());
         return ctx.json(&Report {
@@ -167,10 +158,10 @@ fn eval_in<F: Real + Real32or64>(
     Ok(())
 }
 
-/// The keys of the training with what is said now about cutting and drawing.
+/// Returns the keys of the training, with what is said now about cutting, drawing and computing.
 pub fn merged(settings: &Settings, run: &Run) -> Settings {
     let mut merged = run.settings.clone();
-    for key in ["seed", "batch", "eval_batch"] {
+    for key in ["seed", "batch", "eval_batch", "engine", "threads", "dtype"] {
         if let Some(said) = settings.said(key) {
             merged.replace(key, said.clone());
         }

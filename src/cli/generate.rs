@@ -45,7 +45,7 @@ pub fn generate(ctx: &mut Context, args: &GenerateArgs) -> Result<(), CliError> 
                 format!("`{}` has no feedback with a teacher, so it cannot run free", cell.name)
             }
         };
-        return Err(CliError::Fit { code: Code::DataDoesNotFit, message });
+        return Err(CliError::misfit(message));
     }
     if let Some(path) = &args.output {
         let endings: &[&str] =
@@ -54,14 +54,10 @@ pub fn generate(ctx: &mut Context, args: &GenerateArgs) -> Result<(), CliError> 
         ctx.will_write("-o", path)?;
     }
     let checkpoint = run.checkpoint(ctx, args.checkpoint.as_deref())?;
-    match eval::dtype(&settings, &run) {
-        "f64" => generate_in::<f64>(ctx, args, &settings, &run, &checkpoint),
+    match eval::merged(&settings, &run).word("dtype") {
+        Some("f64") => generate_in::<f64>(ctx, args, &settings, &run, &checkpoint),
         _ => generate_in::<f32>(ctx, args, &settings, &run, &checkpoint),
     }
-}
-
-fn misfit(message: String) -> CliError {
-    CliError::Fit { code: Code::DataDoesNotFit, message }
 }
 
 /// What is known before the model runs free: for each input and target `[T, B, ..]`, in scaled units.
@@ -100,11 +96,12 @@ fn generate_in<F: Real + Real32or64>(
     run: &Run,
     checkpoint: &Checkpoint,
 ) -> Result<(), CliError> {
+    let merged = eval::merged(settings, run);
     let runner = Runner {
         params: eval::params::<F>(&run.bound, checkpoint)?,
         model: run.bound.clone(),
-        options: eval::engine(settings, run),
-        seed: eval::merged(settings, run).whole("seed").unwrap_or(0),
+        options: problem::engine(&merged),
+        seed: merged.whole("seed").unwrap_or(0),
         temperature: args.temperature.unwrap_or(1.0),
     };
     if args.temperature.is_some() {
@@ -249,7 +246,7 @@ fn text<F: Real>(
     let cell = run.bound.cell();
     let fed = cell.carries.iter().find(|it| it.teacher.is_some());
     let Some((fed, target)) = fed.and_then(|it| Some((it, &cell.inputs[it.teacher?].name))) else {
-        return Err(misfit(format!("`{}` cannot run free", cell.name)));
+        return Err(CliError::misfit(format!("`{}` cannot run free", cell.name)));
     };
     let known = numbers.len();
     let shape = IxDyn(&[known, count]);
@@ -298,7 +295,8 @@ fn numbers<F: Real + Real32or64>(
     let Some(output) = cell.outputs.first().filter(|_| !views.is_empty()) else {
         return Err(CliError::Usage("there is nothing to generate".to_owned()));
     };
-    let mut array = ndarray::concatenate(Axis(0), &views).map_err(|it| misfit(it.to_string()))?;
+    let mut array =
+        ndarray::concatenate(Axis(0), &views).map_err(|it| CliError::misfit(it.to_string()))?;
     let scales = run.about.scales();
     if let Some(scale) = scale_of(cell, &output.name, &scales) {
         unscale(&mut array, scale);
@@ -382,7 +380,7 @@ fn given(
     for field in part.fields() {
         let mut values = (*field.values).clone();
         if field.axes == Axes::Last {
-            return Err(misfit(format!("`{}` has no steps to begin with", field.name)));
+            return Err(CliError::misfit(format!("`{}` has no steps to begin with", field.name)));
         }
         if let Some(scale) = scales.of(&field.name) {
             let elements = scale.shift.len().max(1);
@@ -405,17 +403,19 @@ fn given(
     let shift = usize::from(part.is_series && run.about.ahead == 1);
     let known = args.prime_steps.unwrap_or(if targets == usize::MAX { 0 } else { targets });
     if targets != usize::MAX && known > targets {
-        return Err(misfit(format!("--prime-steps {known}: only {targets} steps are known")));
+        return Err(CliError::misfit(format!(
+            "--prime-steps {known}: only {targets} steps are known"
+        )));
     }
     if targets != usize::MAX && known < shift {
         let message =
             "--prime-steps 0: the first known value begins the first step; 1 is the least";
-        return Err(misfit(message.to_owned()));
+        return Err(CliError::misfit(message.to_owned()));
     }
     let needed = known + args.steps - shift.min(known + args.steps);
     if inputs != usize::MAX && inputs < needed {
         let at_most = inputs.saturating_sub(args.steps) + shift;
-        return Err(misfit(format!(
+        return Err(CliError::misfit(format!(
             "the inputs have {inputs} steps, and {known} of the prime and {} new ones need {needed}: \
              `--prime-steps {at_most}` is the most",
             args.steps
@@ -427,7 +427,7 @@ fn given(
             let is_target =
                 part.fields().iter().any(|it| it.name == *name && it.role == Role::Target);
             if !is_target || at[0] < known {
-                return Err(misfit(format!(
+                return Err(CliError::misfit(format!(
                     "`{name}` is {value} at step {}, sequence {}",
                     at[0], at[1]
                 )));

@@ -10,10 +10,9 @@ use super::eval;
 use super::output::{self, Named};
 use super::save::{self, Save};
 use super::train::folder::{self, Checkpoint, Run};
-use super::train::problem;
 use crate::data::{self, Real32or64};
 use crate::ir::{self, Real};
-use crate::train::{self, Data, Scale, Scoring};
+use crate::train::{self, Data, Scale};
 
 /// Predicts.
 pub fn predict(ctx: &mut Context, args: &PredictArgs) -> Result<(), CliError> {
@@ -29,8 +28,9 @@ pub fn predict(ctx: &mut Context, args: &PredictArgs) -> Result<(), CliError> {
     }
     let checkpoint = run.checkpoint(ctx, args.checkpoint.as_deref())?;
     let data = eval::data(ctx, &settings, &run, args.part.as_deref())?;
-    match eval::dtype(&settings, &run) {
-        "f64" => predict_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data),
+    let settings = eval::merged(&settings, &run);
+    match settings.word("dtype") {
+        Some("f64") => predict_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data),
         _ => predict_in::<f32>(ctx, args, &settings, &run, &checkpoint, &data),
     }
 }
@@ -44,21 +44,18 @@ fn predict_in<F: Real + Real32or64>(
     data: &Data,
 ) -> Result<(), CliError> {
     let feedback = eval::feedback(run, args.feedback.as_deref())?;
-    let merged = eval::merged(settings, run);
+    let is_series = data.rows().is_some();
+    let csv = args.output.as_deref().filter(|it| output::extension(it).as_deref() == Some("csv"));
+    if csv.is_some() && !is_series {
+        let message = "-o: a .csv takes a series; write .npy for sequences";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     let scales = run.about.scales();
-    let scoring = Scoring {
-        feedback,
-        eval_batch: problem::eval_batch(&merged, data.cut()),
-        seed: merged.whole("seed").unwrap_or(0),
-        prime: None,
-        engine: eval::engine(settings, run),
-        scales: &scales,
-    };
+    let scoring = eval::scoring(settings, data, &scales, feedback, None);
     let params = eval::params::<F>(&run.bound, checkpoint)?;
     let found = train::predict(&run.bound, &params, data, &scoring)?;
     let sequences = data.evaluation_sequences(scoring.eval_batch)?;
     let cell = run.bound.cell();
-    let is_series = data.rows().is_some();
     let mut arrays = Vec::new();
     for (idx, output) in cell.outputs.iter().enumerate() {
         let values: Vec<&ArrayD<F>> = found.iter().map(|it| &it[idx]).collect();
@@ -71,11 +68,6 @@ fn predict_in<F: Real + Real32or64>(
     let Some(main) = arrays.first() else {
         return Err(CliError::Usage(format!("`{}` has no output", cell.name)));
     };
-    let csv = args.output.as_deref().filter(|it| output::extension(it).as_deref() == Some("csv"));
-    if csv.is_some() && !is_series {
-        let message = "-o: a .csv takes a series; write .npy for sequences";
-        return Err(CliError::Usage(message.to_owned()));
-    }
     // Rows of the targets, in the order of the steps.
     let rows: Vec<usize> =
         sequences.iter().flat_map(|it| (it.first + data.ahead()..).take(it.steps)).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{ArrayD, Axis};
 
-use super::{Names, counted, evidence, list, misfit, named_arrays, named_file, read_as};
+use super::{Names, counted, evidence, list, named_arrays, named_file, read_as};
 use crate::api::Evidence;
 use crate::cli::args::{DataArgs, TableArgs};
 use crate::cli::context::Context;
@@ -152,7 +152,11 @@ impl Reading<'_> {
         let wanted: Vec<String> =
             wanted.iter().map(|it| self.cell.inputs[*it].name.to_string()).collect();
         let (path, has) = (shown(path), list(&names));
-        Err(misfit(format!("{}: no array for {}; it has {has}", path.display(), list(&wanted))))
+        Err(CliError::misfit(format!(
+            "{}: no array for {}; it has {has}",
+            path.display(),
+            list(&wanted)
+        )))
     }
 
     /// The columns of a table go to one input, or to the scalar inputs of their names. Gives a note that says so.
@@ -204,7 +208,8 @@ impl Reading<'_> {
         lengths: Vec<usize>,
         path: &Path,
     ) -> Result<(), CliError> {
-        let fault = |message: &str| Err(misfit(format!("{}: {message}", shown(path).display())));
+        let fault =
+            |message: &str| Err(CliError::misfit(format!("{}: {message}", shown(path).display())));
         let names: Vec<String> = table.sequences.iter().map(|it| it.0.clone()).collect();
         if *self.names.get_or_insert_with(|| names.clone()) != names {
             return fault("the sequences of the tables have other names, or another order");
@@ -223,7 +228,7 @@ impl Reading<'_> {
     fn spread(&mut self, table: &Table, path: &Path) -> Result<String, CliError> {
         let Some(header) = &table.header else {
             let message = "a table without a header for several inputs; write --input NAME=FILE";
-            return Err(misfit(format!("{}: {message}", shown(path).display())));
+            return Err(CliError::misfit(format!("{}: {message}", shown(path).display())));
         };
         let mut taken = Vec::new();
         let is_once = self.is_once(None, table);
@@ -237,7 +242,7 @@ impl Reading<'_> {
             let inputs: Vec<String> =
                 self.cell.inputs.iter().map(|it| it.name.to_string()).collect();
             let message = format!("no column is called as a scalar input, of {}", list(&inputs));
-            return Err(misfit(format!("{}: {message}", shown(path).display())));
+            return Err(CliError::misfit(format!("{}: {message}", shown(path).display())));
         }
         Ok(format!("{} by the names of columns", taken.join(", ")))
     }
@@ -272,7 +277,11 @@ pub fn complete(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Result<(), CliE
         return Ok(());
     }
     let free = if flag == "--target" { ", or --feedback own" } else { "" };
-    Err(misfit(format!("no data for {}; give {flag} {}=FILE{free}", list(&missing), missing[0])))
+    Err(CliError::misfit(format!(
+        "no data for {}; give {flag} {}=FILE{free}",
+        list(&missing),
+        missing[0]
+    )))
 }
 
 /// The scalar input that a column of this name goes to.
@@ -318,14 +327,14 @@ pub fn read_states(
                 Some(0) => 0,
                 Some(1) if array.shape()[0] == batch => 1,
                 Some(1) => {
-                    return Err(misfit(format!(
+                    return Err(CliError::misfit(format!(
                         "state `{}` is given for {} sequences, there are {batch}",
                         carry.name,
                         array.shape()[0]
                     )));
                 }
                 _ => {
-                    return Err(misfit(format!(
+                    return Err(CliError::misfit(format!(
                         "state `{}` is {} for each sequence, the array is {:?}",
                         carry.name,
                         carry.shape,

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, Axis};
 
-use super::{Names, evidence, misfit, named_arrays, typed};
+use super::{Names, evidence, named_arrays, typed};
 use crate::api::Evidence;
 use crate::cli::args::{DataArgs, Mode};
 use crate::cli::context::Context;
@@ -76,7 +76,7 @@ fn with_axes(
         (Scope::Sequence, false, _) => (1, "[B, ..]"),
     };
     if array.ndim() != leading + mask.shape.rank() {
-        return Err(misfit(format!(
+        return Err(CliError::misfit(format!(
             "mask `{}` is {letters} of {}, the array is {:?}",
             mask.name,
             mask.shape,

@@ -381,7 +381,8 @@ fn one_array(
             let found = by(in_file).or_else(|| by(name)).or(only);
             let has: Vec<String> = all.iter().map(|it| it.0.clone()).collect();
             let message = format!("no array `{in_file}`; it has {}", list(&has));
-            let found = found.ok_or_else(|| misfit(format!("{}: {message}", path.display())))?;
+            let found =
+                found.ok_or_else(|| CliError::misfit(format!("{}: {message}", path.display())))?;
             Ok(found.1.tensor().map_err(fault)?.values)
         }
     }
@@ -423,7 +424,7 @@ fn all_arrays(
         }
     }
     match found.is_empty() {
-        true => Err(misfit(format!("{shown}: no array for {}", list(known)))),
+        true => Err(CliError::misfit(format!("{shown}: no array for {}", list(known)))),
         false => Ok(found),
     }
 }
@@ -449,11 +450,6 @@ pub fn list(names: &[String]) -> String {
         return "none".to_owned();
     }
     names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Data that do not fit the cell.
-fn misfit(message: impl Into<String>) -> CliError {
-    CliError::Fit { code: Code::DataDoesNotFit, message: message.into() }
 }
 
 impl From<exec::InitError> for CliError {

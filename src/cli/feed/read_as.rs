@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{ArrayD, Axis};
 
-use super::{list, misfit};
+use super::list;
 use crate::cli::error::{CliError, shown};
 use crate::data::Table;
 use crate::exec::Feed;
@@ -41,7 +41,7 @@ pub fn from_array(
         let name = &input.name;
         let message =
             format!("{}: input `{name}` {takes}; the array is {shape:?}{why}", shown.display());
-        Err(misfit(message))
+        Err(CliError::misfit(message))
     };
     match (input.per_sequence, outer) {
         (false, Some(1)) | (true, Some(0)) => Ok(Feed::Shared(array)),
@@ -95,7 +95,7 @@ fn refuse_one_hot(input: &ir::Input, array: &ArrayD<f64>, path: &Path) -> Result
         return Ok(());
     }
     let kind = input.index.as_ref().map(ToString::to_string).unwrap_or_default();
-    Err(misfit(format!(
+    Err(CliError::misfit(format!(
         "{}: input `{}` is an index[{kind}], whose values are whole numbers, but the array {:?} has \
          one-hot rows; save `a.argmax(-1)` of it, or declare `input {}: [{kind}]` for a vector",
         shown(path).display(),
@@ -118,14 +118,14 @@ pub fn from_table(
     match (input.shape.rank(), table.columns.len()) {
         (0, 1) | (1, _) => {}
         (0, count) => {
-            return Err(misfit(format!(
+            return Err(CliError::misfit(format!(
                 "{}: input `{}` is one number per {per}, the table has {count} columns; pick one with --columns",
                 shown(path).display(),
                 input.name,
             )));
         }
         (rank, _) => {
-            return Err(misfit(format!(
+            return Err(CliError::misfit(format!(
                 "{}: input `{}` has {rank} axes per {per}, a table has one; use .npy",
                 path.display(),
                 input.name
@@ -164,7 +164,7 @@ fn firsts(input: &ir::Input, table: &Table, path: &Path) -> Result<Table, CliErr
             let rows = &column[*begin..begin + length];
             let Some(other) = rows.iter().position(|it| !same(*it, rows[0])) else { continue };
             let sequence = table.sequences.get(at).map(|it| format!(" of sequence `{}`", it.0));
-            return Err(misfit(format!(
+            return Err(CliError::misfit(format!(
                 "{}: input `{}` is given per sequence, but is {} in the first row{} and {} in a later one; \
                  leave `per sequence` out to read it at each step",
                 shown(path).display(),
@@ -208,7 +208,11 @@ pub fn agree(
         if let (Some((other, one)), Some(own)) = (whole, batch(it))
             && Some(own) != n_batch
         {
-            return Err(misfit(of_other_batch((input, own, shape), (other, one), batch_first)));
+            return Err(CliError::misfit(of_other_batch(
+                (input, own, shape),
+                (other, one),
+                batch_first,
+            )));
         }
         let once = matches!(feed, Feed::Shared(_)) && !input.per_sequence;
         if once && steps(it) != n_steps {
@@ -220,7 +224,7 @@ pub fn agree(
                 true => format!("; one value for each sequence is declared {}", declared(input)),
                 false => String::new(),
             };
-            return Err(misfit(format!(
+            return Err(CliError::misfit(format!(
                 "input `{name}`, {shape:?}, is read as {}, one sequence of {own} steps, but input `{other}` \
                  has {all} steps{sequences}{other_reading}",
                 with(input, &["T"]),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
 use super::table;
@@ -93,10 +94,6 @@ fn is_last(cell: &ir::Cell, idx: usize) -> bool {
     cell.losses.iter().any(|it| it.at_last) && !is_taught
 }
 
-fn misfit(message: String) -> CliError {
-    CliError::Fit { code: Code::DataDoesNotFit, message }
-}
-
 impl Reading<'_> {
     fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
@@ -124,7 +121,7 @@ impl Reading<'_> {
         match (&places.csv, &places.text) {
             (Some(_), Some(_)) => {
                 let message = "there are a table and a text; one of them is the data";
-                Err(misfit(message.to_owned()))
+                Err(CliError::misfit(message.to_owned()))
             }
             (Some(path), None) => {
                 table::read(self, ctx, path, &places.inputs, &places.targets, known)
@@ -228,7 +225,7 @@ impl Reading<'_> {
                 let flag = key.replace('_', "-");
                 let name = &input.name;
                 let message = format!("no data for {kind} `{name}`; give --{flag} {name}=FILE.npy");
-                return Err(misfit(message));
+                return Err(CliError::misfit(message));
             };
             let mut values = feed::read_npy(ctx, Path::new(file))?;
             let rank = input.shape.rank();
@@ -239,7 +236,7 @@ impl Reading<'_> {
                 Some(2) => Axes::Batch,
                 _ => {
                     let shape = values.shape();
-                    return Err(misfit(format!(
+                    return Err(CliError::misfit(format!(
                         "{file}: `{}` is {shape:?}; for a {kind} of {} it is [T, N{}{}]",
                         input.name,
                         input.shape,
@@ -260,17 +257,11 @@ impl Reading<'_> {
                 code: Code::DataDoesNotFit,
             });
             part.put(kind, &input.name, file, Vec::new(), 0, &values);
-            let field = match role {
-                train::Role::Input => Field::input(input.name.clone(), axes, values),
-                train::Role::Target => Field::target(input.name.clone(), axes, values),
-            };
-            // The numbers of an index are not scaled; the size of the model bounds them.
-            let is_index = input.index.is_some();
-            part.fields.push(if is_index { field.below(u64::MAX) } else { field });
+            part.push(input, axes, values, None);
         }
         if part.fields.is_empty() {
             let message = "no data is given: --data DIR, --csv FILE, --text FILE, or --input and --target NAME=FILE.npy";
-            return Err(misfit(message.to_owned()));
+            return Err(CliError::misfit(message.to_owned()));
         }
         part.is_series = part.fields.iter().all(|it| it.axes == Axes::Shared);
         part.lengths = match &places.lengths {
@@ -400,7 +391,7 @@ impl Part {
         file: &str,
         columns: Vec<String>,
         above: usize,
-        values: &ndarray::ArrayD<f64>,
+        values: &ArrayD<f64>,
     ) {
         let bytes: Vec<u8> = values.iter().flat_map(|it| it.to_le_bytes()).collect();
         self.checksums.insert(format!("{kind}.{name}"), data::training::checksum_of(&bytes));
@@ -408,9 +399,21 @@ impl Part {
         self.origins.insert(name.to_owned(), origin);
     }
 
-    /// Adds a field.
-    pub fn push(&mut self, field: Field) {
-        self.fields.push(field);
+    /// Adds the field of an input or target. The numbers of an index are not scaled; where no words bound them, the size
+    /// of the model does.
+    pub fn push(&mut self, input: &ir::Input, axes: Axes, values: ArrayD<f64>, limit: Option<u64>) {
+        let name = input.name.clone();
+        let field = match input.role {
+            InputRole::Target => Field::target(name, axes, values),
+            InputRole::Input | InputRole::Coin | InputRole::Draw => {
+                Field::input(name, axes, values)
+            }
+        };
+        let limit = limit.or(input.index.as_ref().map(|_| u64::MAX));
+        self.fields.push(match limit {
+            Some(limit) => field.below(limit),
+            None => field,
+        });
     }
 
     /// The fields.

@@ -13,11 +13,7 @@ use crate::cli::feed::list;
 use crate::data::{self, TableOptions};
 use crate::diag::Code;
 use crate::ir::{self, InputRole};
-use crate::train::{Axes, Field};
-
-fn misfit(message: String) -> CliError {
-    CliError::Fit { code: Code::DataDoesNotFit, message }
-}
+use crate::train::Axes;
 
 /// Reads a table with the columns that were said, or that are called as the inputs and targets.
 pub fn read(
@@ -49,13 +45,13 @@ pub fn read(
             let message = format!(
                 "{shown}: no column `{name}`, only {has}; give --{kind} {name}=COLUMN,COLUMN"
             );
-            return Err(misfit(message));
+            return Err(CliError::misfit(message));
         };
         if input.shape.rank() > 1 || (input.shape.rank() == 0 && columns.len() != 1) {
             let (name, shape, count) = (&input.name, &input.shape, columns.len());
             let message =
                 format!("{shown}: {kind} `{name}` of {shape} does not take {count} columns");
-            return Err(misfit(message));
+            return Err(CliError::misfit(message));
         }
         let picked: Vec<&str> = columns.iter().map(String::as_str).collect();
         let (cells, has_header) = data::read_cells(&bytes, &picked).map_err(fault)?;
@@ -85,17 +81,7 @@ pub fn read(
         }
         known.columns.insert(input.name.to_string(), columns.clone());
         part.put(kind, &input.name, &shown, columns, above, &values);
-        let field = match input.role {
-            InputRole::Target => Field::target(input.name.clone(), Axes::Shared, values),
-            InputRole::Input | InputRole::Coin | InputRole::Draw => {
-                Field::input(input.name.clone(), Axes::Shared, values)
-            }
-        };
-        // The numbers of an index are not scaled; where no words bound them the size of the model does.
-        part.push(match limit.or(input.index.as_ref().map(|_| u64::MAX)) {
-            Some(limit) => field.below(limit),
-            None => field,
-        });
+        part.push(input, Axes::Shared, values, limit);
     }
     Ok(part)
 }
