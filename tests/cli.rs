@@ -9,6 +9,8 @@ mod artifacts;
 mod bench;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/help.rs"]
+mod help;
 #[path = "cli/memory.rs"]
 mod memory;
 #[path = "cli/models.rs"]

@@ -1,6 +1,7 @@
 //! What can stand on the command line. Help texts, completions and the dispatch all come from here.
 
 mod data;
+mod examples;
 mod graph;
 mod plot;
 mod task;
@@ -9,7 +10,7 @@ mod train;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, Resettable, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
@@ -24,28 +25,29 @@ pub use plot::{PlotArgs, PlotKind};
 pub use task::TaskArgs;
 pub use train::{EvalArgs, GenerateArgs, PredictArgs, TrainArgs};
 
+/// The headings under which the help of a command has its options.
+mod heading {
+    pub const CELL: &str = "Cell";
+    pub const WEIGHTS: &str = "Weights";
+    pub const DATA: &str = "Data";
+    pub const TABLES: &str = "Tables";
+    pub const RUNNING: &str = "Running";
+    pub const RESULTS: &str = "Results";
+    pub const WARNINGS: &str = "Warnings";
+}
+
 /// A compiler for recurrent neural-network cells.
 #[derive(Debug, Parser)]
 #[command(name = "rnnc", version, max_term_width = 80, propagate_version = false)]
-#[command(after_help = "\
-Examples:
-  rnnc list                               the cells that come with rnnc
-  rnnc run std/gru                        a library cell on a demonstration
-  rnnc check my_cell.rnn                  all errors and warnings of a file
-  rnnc compile my_cell.rnn --emit backward
-                                          the backward pass, as equations
-  rnnc graph std/lstm -o lstm.svg         a drawing of a cell
-  rnnc explain E0301                      what an error means
-
-Exit codes:
-  0 success                      1 the spec or the check failed
-  2 wrong usage                  3 input or output failed
-  4 data or weights do not fit   5 a NaN or an infinity in the results
-  101 a bug in rnnc")]
+#[command(after_help = examples::ALL)]
 pub struct Cli {
-    /// Says less: no notes and no progress on standard error.
+    /// Says less: no notes and no progress on standard error
     #[arg(long, short, global = true)]
     pub quiet: bool,
+
+    /// Says more: what is read, drawn and chosen
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
 
     /// When to color messages; auto is on a terminal without NO_COLOR
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
@@ -109,6 +111,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Prints a completion script for a shell
     Completions(CompletionsArgs),
+    /// Writes the manual pages
+    Man(ManArgs),
+    /// Prints version, commit, processor path and features
+    Version(VersionArgs),
 }
 
 impl Command {
@@ -127,6 +133,7 @@ impl Command {
             Command::Graph(it) => it.json || it.format == Some(GraphFormat::Json),
             Command::Train(it) => it.json,
             Command::Eval(it) => it.json,
+            Command::Version(it) => it.json,
             Command::Init(_)
             | Command::Show(_)
             | Command::Explain(_)
@@ -135,15 +142,18 @@ impl Command {
             | Command::Data(_)
             | Command::Predict(_)
             | Command::Generate(_)
-            | Command::Completions(_) => false,
+            | Command::Completions(_)
+            | Command::Man(_) => false,
         }
     }
 }
 
 /// Which cell, and what is set in it.
 #[derive(Debug, Args)]
+#[command(next_help_heading = heading::CELL)]
 pub struct CellArgs {
     /// A .rnn file, `-` for standard input, a compiled .ron artifact, or std/NAME
+    #[arg(help_heading = Resettable::Reset)]
     pub spec: OsString,
 
     /// Which cell of the file, when it holds several
@@ -157,34 +167,31 @@ pub struct CellArgs {
 
 /// `rnnc check`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc check cells/*.rnn\n  rnnc check cells/ --deny warnings --allow W0603\n  \
-    rnnc check my.rnn --fix\n  rnnc check - --json < my.rnn"
-)]
+#[command(after_help = examples::CHECK)]
 pub struct CheckArgs {
     /// Files, `-`, artifacts, std/NAME, or folders in which all .rnn files are checked
     #[arg(required = true)]
     pub specs: Vec<OsString>,
     /// How diagnostics are told: text for people; the others on standard output, for tools
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(help_heading = heading::RESULTS, long, value_enum, value_name = "FORMAT")]
     pub message_format: Option<MessageFormat>,
     /// --message-format json
-    #[arg(long, conflicts_with = "message_format")]
+    #[arg(help_heading = heading::RESULTS, long, conflicts_with = "message_format")]
     pub json: bool,
     /// Applies the edits that are sure to the files, then tells what is left
     #[arg(long)]
     pub fix: bool,
     /// Warnings that are not told, by their codes
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = warning)]
+    #[arg(help_heading = heading::WARNINGS, long, value_name = "CODE", value_delimiter = ',', value_parser = warning)]
     pub allow: Vec<Code>,
     /// More warnings
-    #[arg(long)]
+    #[arg(help_heading = heading::WARNINGS, long)]
     pub pedantic: bool,
     /// Warnings that fail the check: codes, or `warnings` for all
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = denied)]
+    #[arg(help_heading = heading::WARNINGS, long, value_name = "CODE", value_delimiter = ',', value_parser = denied)]
     pub deny: Vec<Denied>,
     /// Prints how long each stage took
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub timings: bool,
 }
 
@@ -263,32 +270,29 @@ impl Emit {
 
 /// `rnnc compile`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc compile std/gru\n  rnnc compile std/lstm --emit backward\n  \
-    rnnc compile my.rnn --set act=relu -o my.ron\n\n\
-    `rnnc graph` draws what a cell is."
-)]
+#[command(after_help = examples::COMPILE)]
 pub struct CompileArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     #[command(flatten)]
     pub feedback: FeedbackArgs,
     /// Prints one stage instead of the summary; where --set is given, for these values and the defaults of the others
-    #[arg(long, value_name = "STAGE", value_parser = Emit::parser())]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "STAGE", value_parser = Emit::parser())]
     pub emit: Option<Emit>,
     /// Writes the artifact
-    #[arg(long, short, value_name = "FILE.ron")]
+    #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE.ron")]
     pub output: Option<PathBuf>,
     /// The summary as JSON
-    #[arg(long, conflicts_with = "emit")]
+    #[arg(help_heading = heading::RESULTS, long, conflicts_with = "emit")]
     pub json: bool,
     /// Prints how long each stage took
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub timings: bool,
 }
 
 /// How a model runs.
 #[derive(Debug, Args)]
+#[command(next_help_heading = heading::RUNNING)]
 pub struct FeedbackArgs {
     /// What the feedbacks of a model with a teacher read: the target of the step before, or the model's own value. By
     /// default the target
@@ -323,79 +327,68 @@ impl FeedbackArgs {
 
 /// `rnnc run`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc run std/gru\n  \
-    rnnc run std/lstm --input x=data.npy --set H=8 --save out\n  \
-    rnnc run my.rnn --input day.csv --columns a,b --trace r,z --save out -o y.csv")]
+#[command(after_help = examples::RUN)]
 pub struct RunArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// Writes the main output: .npy, or .csv for one sequence
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Writes outputs, final states, masks and traces: a folder of .npy, or one .safetensors
-    #[arg(long, value_name = "DIR|FILE.safetensors")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "DIR|FILE.safetensors")]
     pub save: Option<PathBuf>,
     /// Named values to save
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "save")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "NAMES", value_delimiter = ',', requires = "save")]
     pub trace: Vec<String>,
 }
 
 /// `rnnc grad`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc grad std/gru\n  \
-    rnnc grad std/lstm --input x=data.npy --set H=8 -o grads.safetensors --flow flow.csv\n  \
-    rnnc grad my.rnn --input x=data.npy --upstream h=dh.npy --upstream state.h=dlast.npy\n  \
-    rnnc grad std/lstm --input x=long.npy --set H=256 --engine fast --memory 64M")]
+#[command(after_help = examples::GRAD)]
 pub struct GradArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// The adjoint of an output, or of a final state as state.NAME, all others being 0; `ones` in place of a file, or a
     /// file of several arrays without a name
-    #[arg(long, value_name = "[NAME=]FILE|NAME=ones")]
+    #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE|NAME=ones")]
     pub upstream: Vec<OsString>,
     /// Writes the gradients
-    #[arg(long, short, value_name = "FILE.safetensors")]
+    #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE.safetensors")]
     pub output: Option<PathBuf>,
     /// Writes the norm of the adjoint of each state at each step
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "FILE.csv")]
     pub flow: Option<PathBuf>,
 }
 
 /// `rnnc gradcheck`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc gradcheck std/slstm\n  rnnc gradcheck my.rnn --set H=16\n  \
-    rnnc gradcheck std/gru --params torch.safetensors --layout pytorch"
-)]
+#[command(after_help = examples::GRADCHECK)]
 pub struct GradcheckArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     #[command(flatten)]
     pub weights: WeightArgs,
     /// How many random draws of sizes, weights and data
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(help_heading = heading::DATA, long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
     /// The lengths of the sequences
-    #[arg(long, default_value = "1,2,7,20", value_name = "T,T", value_delimiter = ',',
+    #[arg(help_heading = heading::DATA, long, default_value = "1,2,7,20", value_name = "T,T", value_delimiter = ',',
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub steps: Vec<u16>,
     /// Whose graphs are checked; the fast engine has a column of its own, in f32 against f64
-    #[arg(long, value_enum, default_value_t = EngineChoice::Fast)]
+    #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = EngineChoice::Fast)]
     pub engine: EngineChoice,
     /// The table as JSON
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub json: bool,
     /// Prints how long each stage took
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub timings: bool,
 }
 
 /// `rnnc test`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc test cells/            compare with cells/snapshots/NAME.snap\n  \
-    rnnc test cells/ --update   accept what it does now"
-)]
+#[command(after_help = examples::TEST)]
 pub struct TestArgs {
     /// .rnn files, artifacts, or folders in which all .rnn files are tested
     #[arg(required = true)]
@@ -413,38 +406,33 @@ pub struct TestArgs {
 
 /// `rnnc init`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc init std/gru --set I=3 --set H=8 -o p.safetensors\n  \
-    rnnc init std/gru --set I=3 --set H=8 -o p.safetensors --layout pytorch")]
+#[command(after_help = examples::INIT)]
 pub struct InitArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     /// Draws the weights
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    #[arg(help_heading = heading::WEIGHTS, long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
     /// The type that is written
-    #[arg(long, value_enum, default_value_t = FloatType::F32)]
+    #[arg(help_heading = heading::RESULTS, long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
     /// How they stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "NAME")]
     pub layout: Option<String>,
     /// What is written before the names
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub prefix: Option<String>,
     /// What is written after the names
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub suffix: Option<String>,
     /// Where they go
-    #[arg(long, short, value_name = "FILE.safetensors")]
+    #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE.safetensors")]
     pub output: PathBuf,
 }
 
 /// `rnnc convert`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc convert std/gru torch.safetensors -o gru.safetensors --from pytorch\n  \
-    rnnc convert std/lstm torch.safetensors -o keras.safetensors --from pytorch --to keras \\\n    \
-    --prefix encoder.rnn. --suffix _l1"
-)]
+#[command(after_help = examples::CONVERT)]
 pub struct ConvertArgs {
     #[command(flatten)]
     pub cell: CellArgs,
@@ -452,35 +440,34 @@ pub struct ConvertArgs {
     #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// Where they go
-    #[arg(long, short, value_name = "OUT.safetensors")]
+    #[arg(help_heading = heading::RESULTS, long, short, value_name = "OUT.safetensors")]
     pub output: PathBuf,
     /// The layout of the weights; `own` are the cell's own names
-    #[arg(long, value_name = "NAME", default_value = "own")]
+    #[arg(help_heading = heading::WEIGHTS, long, value_name = "NAME", default_value = "own")]
     pub from: String,
     /// The layout that is written; `own` are the cell's own names
-    #[arg(long, value_name = "NAME", default_value = "own")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "NAME", default_value = "own")]
     pub to: String,
     /// What stands before the names that are read, such as encoder.rnn.; other tensors are left out
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = heading::WEIGHTS, long, value_name = "TEXT")]
     pub prefix: Option<String>,
     /// What stands after the names that are read, such as _l1 or _l0_reverse
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = heading::WEIGHTS, long, value_name = "TEXT")]
     pub suffix: Option<String>,
     /// What is written before the names
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub to_prefix: Option<String>,
     /// What is written after the names
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub to_suffix: Option<String>,
     /// Takes weights of which some have no place in the cell
-    #[arg(long)]
+    #[arg(help_heading = heading::WEIGHTS, long)]
     pub ignore_extra: bool,
 }
 
 /// `rnnc compare`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc compare y.npy reference.npy --tol 1e-5\n  \
-    rnnc compare grads.safetensors torch_grads.npz --tol 1e-4\n  rnnc compare out_a out_b --json")]
+#[command(after_help = examples::COMPARE)]
 pub struct CompareArgs {
     /// An array, a table, a file of several arrays, or a folder of .npy files
     pub a: PathBuf,
@@ -496,38 +483,35 @@ pub struct CompareArgs {
 
 /// `rnnc bench`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc bench std/gru --set I=128 --set H=256 --batch 32 --steps 100\n  \
-    rnnc bench my.rnn --set I=64 --set H=64 --json"
-)]
+#[command(after_help = examples::BENCH)]
 pub struct BenchArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     #[command(flatten)]
     pub feedback: FeedbackArgs,
     /// How many sequences
-    #[arg(long, default_value_t = 1, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = heading::DATA, long, default_value_t = 1, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
     /// How many steps each has
-    #[arg(long, default_value_t = 100, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = heading::DATA, long, default_value_t = 100, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
     /// How many threads may be used
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(help_heading = heading::RUNNING, long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
     /// How many bytes a run may hold, beside data, results and weights, such as 64M
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    #[arg(help_heading = heading::RUNNING, long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
     /// How often each is measured
-    #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(help_heading = heading::RUNNING, long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeats: u16,
     /// The figures as JSON
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub json: bool,
 }
 
 /// `rnnc list`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc list\n  rnnc list --json")]
+#[command(after_help = examples::LIST)]
 pub struct ListArgs {
     /// Dims, states, parameters, class of each cell as JSON
     #[arg(long)]
@@ -539,8 +523,7 @@ pub struct ListArgs {
 
 /// `rnnc show`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc show std/gru\n  rnnc show std/gru > my_gru.rnn\n\n\
-    `rnnc graph std/gru -o gru.svg` draws it.")]
+#[command(after_help = examples::SHOW)]
 pub struct ShowArgs {
     /// std/NAME, a .rnn file, or an artifact to see the source in it
     pub name: OsString,
@@ -554,7 +537,7 @@ pub struct ShowArgs {
 
 /// `rnnc explain`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc explain            all codes\n  rnnc explain E0301")]
+#[command(after_help = examples::EXPLAIN)]
 pub struct ExplainArgs {
     /// A code such as E0301; without it, all codes are listed
     pub code: Option<String>,
@@ -562,11 +545,27 @@ pub struct ExplainArgs {
 
 /// `rnnc completions`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc completions bash > ~/.local/share/bash-completion/completions/rnnc"
-)]
+#[command(after_help = examples::COMPLETIONS)]
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// `rnnc man`
+#[derive(Debug, Args)]
+#[command(after_help = examples::MAN)]
+pub struct ManArgs {
+    /// The folder of the pages; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// `rnnc version`
+#[derive(Debug, Args)]
+#[command(after_help = examples::VERSION)]
+pub struct VersionArgs {
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
 }

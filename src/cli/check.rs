@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::args::{CheckArgs, MessageFormat};
-use super::columns::section;
+use super::columns::{self, section};
 use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
@@ -169,14 +169,16 @@ fn sharing(file: &str, cell: &ir::Cell) -> String {
         true => format!("({formula}) * T, over T steps"),
         false => format!("{formula} * T, over T steps"),
     };
-    let has_none = formula == "0";
-    let unshared = if has_none { Vec::new() } else { vec![unshared] };
+    let unshared = match formula.as_str() {
+        "0" => String::new(),
+        _ => columns::formula("not shared", &unshared),
+    };
     let shared: Vec<String> = cell.shared.iter().map(|it| it.to_string()).collect();
     format!(
         "{file}: cell {}\n{}{}{}",
         cell.name,
-        section("parameters", &[formula]),
-        section("not shared", &unshared),
+        columns::formula("parameters", &formula),
+        unshared,
         section("used often", &shared),
     )
 }

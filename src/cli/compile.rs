@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::{CompileArgs, Emit};
-use super::columns::section;
+use super::columns::{self, section};
 use super::context::Context;
 use super::error::CliError;
 use super::load;
@@ -382,7 +382,7 @@ impl Summary {
         row("masks", &self.masks);
         row("params", &self.params);
         row("outputs", &self.outputs);
-        text.push_str(&section("parameters", std::slice::from_ref(&self.parameters)));
+        text.push_str(&columns::formula("parameters", &self.parameters));
         text.push_str(&section("shared", &self.shared));
         let layouts: Vec<String> = self.layouts.iter().map(LayoutEntry::text).collect();
         text.push_str(&section("layouts", &layouts));

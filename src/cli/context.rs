@@ -15,10 +15,21 @@ use crate::text::SourceMap;
 /// How many diagnostics a run shows.
 pub const SHOWN: usize = 20;
 
+/// How much is said on standard error beside errors.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Words {
+    /// Nothing that only informs.
+    Quiet,
+    /// What was decided for the user.
+    Notes,
+    /// What is read, drawn and chosen, too.
+    All,
+}
+
 /// The two streams and how to write to them.
 pub struct Context {
     out: io::BufWriter<io::Stdout>,
-    quiet: bool,
+    words: Words,
     style: Style,
     has_read_stdin: bool,
     /// What is read, and what will be written: the two never meet.
@@ -33,7 +44,7 @@ pub struct Context {
 
 impl Context {
     /// Decides about colors once.
-    pub fn new(quiet: bool, color: ColorChoice) -> Context {
+    pub fn new(words: Words, color: ColorChoice) -> Context {
         let on_terminal = || {
             let forbidden = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
             let dumb = std::env::var_os("TERM").is_some_and(|it| it == "dumb");
@@ -46,7 +57,7 @@ impl Context {
         };
         Context {
             out: io::BufWriter::new(io::stdout()),
-            quiet,
+            words,
             style: if color { Style::Color } else { Style::Plain },
             has_read_stdin: false,
             inputs: Vec::new(),
@@ -60,7 +71,7 @@ impl Context {
 
     /// Whether only data and errors are wanted.
     pub fn is_quiet(&self) -> bool {
-        self.quiet
+        self.words == Words::Quiet
     }
 
     /// Reads a data file, or standard input for `-`, which can be read once.
@@ -77,7 +88,9 @@ impl Context {
             }
             false => {
                 self.will_read(path)?;
-                data::read_file(path).map_err(|it| CliError::data(path, it))
+                let bytes = data::read_file(path).map_err(|it| CliError::data(path, it))?;
+                self.has_read(path, bytes.len());
+                Ok(bytes)
             }
         }
     }
@@ -136,6 +149,7 @@ impl Context {
         self.will_read(path)?;
         let file = File::open(path).map_err(fault)?;
         file.take(limit).read_to_end(&mut bytes).map_err(fault)?;
+        self.has_read(path, bytes.len());
         Ok(bytes)
     }
 
@@ -148,6 +162,7 @@ impl Context {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
         read.map_err(|it| CliError::Io(format!("cannot read standard input: {it}")))?;
+        self.has_read(Path::new("standard input"), bytes.len());
         Ok(bytes)
     }
 
@@ -169,7 +184,7 @@ impl Context {
     /// Writes to standard output as it is. Where an array goes there, words go to standard error, and not with `--quiet`.
     pub fn out(&mut self, text: &str) -> Result<(), CliError> {
         if self.words_to_stderr {
-            if !self.quiet {
+            if !self.is_quiet() {
                 self.err(text);
             }
             return Ok(());
@@ -202,15 +217,27 @@ impl Context {
 
     /// Tells people what was decided for them, on standard error; not with `--quiet`.
     pub fn note(&self, text: &str) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.err(&format!("note: {text}\n"));
         }
+    }
+
+    /// Tells with `--verbose` what is read, drawn or chosen, on standard error.
+    pub fn detail(&self, text: &str) {
+        if self.words == Words::All {
+            self.err(&format!("info: {text}\n"));
+        }
+    }
+
+    /// Tells that a file was read.
+    pub fn has_read(&self, path: &Path, bytes: usize) {
+        self.detail(&format!("read {}, {bytes} bytes", path.display()));
     }
 
     /// Shows diagnostics on standard error, or only the errors of them with `--quiet`.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &SourceMap) {
         let shown: Vec<Diagnostic> =
-            diagnostics.iter().filter(|it| !self.quiet || it.is_error()).cloned().collect();
+            diagnostics.iter().filter(|it| !self.is_quiet() || it.is_error()).cloned().collect();
         if !shown.is_empty() {
             self.err(&render::render_all(&shown, sources, self.style, SHOWN));
         }

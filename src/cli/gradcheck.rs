@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::GradcheckArgs;
-use super::columns::WIDTH;
+use super::columns;
 use super::context::Context;
 use super::error::CliError;
 use super::progress::Progress;
@@ -249,8 +249,8 @@ fn table(lines: &[Line], options: &Options) -> String {
             words = format!("WRONG {words}");
         }
         let row = columns(name, [&forward, &difference, &fast]);
-        // A long reason goes on below, so that the columns stay on narrow terminals.
-        if row.len() + words.len() > WIDTH && line.forward_alone.is_some() {
+        // What is too long goes on below, so that the columns stay.
+        if row.len() + words.len() > columns::width() {
             text.push_str(&format!("{}\n      {words}\n", row.trim_end()));
         } else {
             text.push_str(&format!("{}\n", format!("{row}{words}").trim_end()));

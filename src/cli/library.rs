@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::{ListArgs, ShowArgs};
+use super::columns;
 use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Source};
@@ -60,14 +61,15 @@ pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
     if args.json {
         return ctx.json(&Listing { version: 1, cells });
     }
+    let terminal = columns::terminal();
     let width = cells.iter().map(|it| it.name.len()).max().unwrap_or(0);
     for (idx, (group, about)) in api::GROUPS.iter().chain([&api::MODELS]).enumerate() {
         if idx > 0 {
             ctx.line("")?;
         }
-        ctx.line(&format!("{group}: {about}"))?;
+        ctx.out(&columns::paragraph(&format!("{group}: {about}"), terminal))?;
         for it in cells.iter().filter(|it| it.group == *group) {
-            ctx.line(&format!("{:width$}  {}", it.name, it.summary))?;
+            ctx.out(&columns::entry(&it.name, width, &it.summary, terminal))?;
         }
     }
     Ok(())

@@ -140,8 +140,11 @@ pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
         Source::Text(text) => {
             let spec = text.spec().map_err(api::Error::from)?;
             if text.folder.is_some() {
-                for file in spec.sources().files() {
+                for (idx, file) in spec.sources().files().iter().enumerate() {
                     ctx.will_read(Path::new(&file.name))?;
+                    if idx > 0 {
+                        ctx.has_read(Path::new(&file.name), file.text.len());
+                    }
                 }
             }
             let library = text.folder.is_none();
@@ -165,6 +168,10 @@ pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
 /// The cell that is meant, with its settings; shows the warnings of the file.
 pub fn choose(ctx: &Context, loaded: &Loaded) -> Result<CellSpec, CliError> {
     let cell = loaded.spec.configure(loaded.cell.as_deref(), &loaded.set())?;
+    let settings: Vec<String> =
+        loaded.set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let with = if settings.is_empty() { "" } else { " with " };
+    ctx.detail(&format!("chose `{}`{with}{}", cell.ir().name, settings.join(", ")));
     if !loaded.library {
         ctx.diagnostics(cell.warnings(), cell.sources());
     }

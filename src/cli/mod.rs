@@ -7,6 +7,7 @@ mod check;
 mod columns;
 mod compare;
 mod compile;
+mod completions;
 mod config;
 mod context;
 mod convert;
@@ -22,6 +23,7 @@ mod graph;
 mod init;
 mod library;
 mod load;
+mod man;
 mod origin;
 mod output;
 mod plot;
@@ -33,13 +35,15 @@ mod task;
 mod test;
 mod train;
 mod values;
+mod version;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command};
-use context::Context;
+use context::{Context, Words};
 use error::CliError;
 
 /// The stack that a command runs on. Recursion over a spec is bounded by the limits of the
@@ -61,14 +65,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    let cli = match Cli::try_parse() {
+    let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => {
             // Help was asked for, or the usage is wrong. A closed pipe is the only way in which
             // printing can fail, and nobody is left to tell.
             let code = if error.use_stderr() { 2 } else { 0 };
             if code != 0 && std::env::args_os().any(|it| it == "--json") {
-                let mut ctx = Context::new(true, args::ColorChoice::Never);
+                let mut ctx = Context::new(Words::Quiet, args::ColorChoice::Never);
                 let text = error.to_string();
                 let first = text.lines().next().unwrap_or_default();
                 let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
@@ -79,7 +83,12 @@ fn run() -> u8 {
             return code;
         }
     };
-    let mut ctx = Context::new(cli.quiet, cli.color);
+    let words = match (cli.quiet, cli.verbose) {
+        (true, _) => Words::Quiet,
+        (false, false) => Words::Notes,
+        (false, true) => Words::All,
+    };
+    let mut ctx = Context::new(words, cli.color);
     let done = dispatch(&mut ctx, &cli.command).or_else(|error| {
         // Whoever reads JSON gets one document in any case.
         if cli.command.wants_json() {
@@ -96,6 +105,16 @@ fn run() -> u8 {
             error.exit_code()
         }
     }
+}
+
+/// Reads the command line. `rnnc help run --help` is the help of `run`, as `rnnc help run` is.
+fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if words.get(1).is_some_and(|it| it == "help") {
+        words.retain(|it| it != "--help" && it != "-h");
+    }
+    let mut command = Cli::command().long_version(version::long());
+    let matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches(&matches).map_err(|it| it.format(&mut command))
 }
 
 fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
@@ -120,10 +139,8 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Generate(args) => generate::generate(ctx, args),
         Command::Data(args) => task::data(ctx, args),
         Command::Bench(args) => bench::bench(ctx, args),
-        Command::Completions(args) => {
-            let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut Cli::command(), "rnnc", &mut script);
-            ctx.out(&String::from_utf8_lossy(&script))
-        }
+        Command::Completions(args) => completions::completions(ctx, args),
+        Command::Man(args) => man::man(ctx, args),
+        Command::Version(args) => version::version(ctx, args),
     }
 }

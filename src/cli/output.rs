@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::{ArrayD, Axis};
 use serde::{Serialize, Serializer};
 
-use super::columns::WIDTH;
+use super::columns;
 use super::error::CliError;
 use crate::data::{self, Real32or64};
 use crate::ir::Real;
@@ -173,28 +173,40 @@ impl Summary {
     }
 }
 
-/// Summaries as a table, with as many of the last values as there is room for.
+/// Returns summaries as a table, with as many of the last values as there is room for. Where names leave too little room for
+/// the columns, each has a line of its own.
 pub fn table(summaries: &[Summary]) -> String {
+    table_within(summaries, columns::width())
+}
+
+fn table_within(summaries: &[Summary], width: usize) -> String {
     let shapes: Vec<String> = summaries.iter().map(|it| format!("{:?}", it.shape)).collect();
-    let name_width = summaries.iter().map(|it| it.name.len()).max().unwrap_or(0).max(4);
+    let longest = summaries.iter().map(|it| it.name.chars().count()).max().unwrap_or(0).max(4);
     let shape_width = shapes.iter().map(String::len).max().unwrap_or(0).max(5);
-    let mut text = format!(
-        "  {:name_width$}  {:shape_width$} {:>9} {:>9} {:>9}  last values\n",
-        "name", "shape", "min", "mean", "max"
-    );
+    // Indent, two blanks, three numbers of nine characters with a blank each, and one last value.
+    let is_wide = 2 + longest + 2 + shape_width + 3 * 10 + 11 <= width;
+    let name_width = if is_wide { longest } else { 0 };
+    let name = |it: &str| if is_wide { String::new() } else { format!("  {it}\n") };
+    let mut text = name("name");
+    let head = if is_wide { "name" } else { "" };
+    text.push_str(&format!(
+        "  {head:name_width$}  {:shape_width$} {:>9} {:>9} {:>9}  last values\n",
+        "shape", "min", "mean", "max"
+    ));
     let number = |it: Option<f64>| it.map_or("-".to_owned(), short);
     for (it, shape) in summaries.iter().zip(&shapes) {
+        text.push_str(&name(&it.name));
+        let head = if is_wide { it.name.as_str() } else { "" };
         let mut line = format!(
-            "  {:name_width$}  {shape:shape_width$} {:>9} {:>9} {:>9} ",
-            it.name,
+            "  {head:name_width$}  {shape:shape_width$} {:>9} {:>9} {:>9} ",
             number(it.min),
             number(it.mean),
             number(it.max),
         );
         let last: Vec<String> = it.last.iter().map(|it| short(*it)).collect();
         let mut shown = last.len();
-        let width = |from: usize| last[from..].iter().map(|it| it.len() + 1).sum::<usize>();
-        while shown > 1 && line.len() + width(last.len() - shown) > WIDTH {
+        let wide = |from: usize| last[from..].iter().map(|it| it.len() + 1).sum::<usize>();
+        while shown > 1 && line.len() + wide(last.len() - shown) > width {
             shown -= 1;
         }
         for value in &last[last.len() - shown..] {
@@ -328,6 +340,23 @@ mod tests {
         let json = serde_json::to_value(&summary).unwrap();
         assert!(json["min"].is_null() && json["mean"].is_null());
         assert!(table(&[summary]).contains(" - "));
+    }
+
+    #[test]
+    fn long_names_have_a_line_of_their_own() {
+        let of = |name: &str| {
+            let array = ndarray::arr2(&[[0.5, -123.25, 1e-7, 3.0]]).into_dyn();
+            Summary::of(&Named { name: name.to_owned(), array }, None)
+        };
+        let name = "encoder.layers.attention.recurrent.state";
+        for (width, lines) in [(80, 3), (60, 3)] {
+            let text = table_within(&[of("h"), of("c")], width);
+            assert!(text.lines().all(|it| it.len() <= width), "{text}");
+            assert_eq!(text.lines().count(), lines, "{text}");
+        }
+        let text = table_within(&[of("h"), of(name)], 80);
+        assert!(text.lines().all(|it| it.len() <= 80), "{text}");
+        assert!(text.contains(&format!("\n  {name}\n    [1, 4]")), "{text}");
     }
 
     /// `[T, B]` of sequences of 3, 1 and 0 steps, where padding would be the least and the last.

@@ -112,39 +112,6 @@ fn a_nan_is_placed() {
 }
 
 #[test]
-fn help_of_every_command_has_an_example() {
-    let scratch = scratch();
-    let commands = [
-        "check",
-        "compile",
-        "run",
-        "grad",
-        "gradcheck",
-        "test",
-        "init",
-        "convert",
-        "list",
-        "show",
-        "graph",
-        "explain",
-        "completions",
-    ];
-    for command in commands {
-        for flag in ["-h", "--help"] {
-            let help = scratch.rnnc(&format!("{command} {flag}")).expect(0).stdout;
-            assert!(help.contains(&format!("Examples:\n  rnnc {command}")), "{help}");
-            let wide = help.lines().find(|it| it.chars().count() > 80);
-            assert_eq!(wide, None, "{command} {flag}");
-        }
-    }
-    let help = scratch.rnnc("--help").expect(0).stdout;
-    for command in commands {
-        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
-    }
-    assert!(help.lines().all(|it| it.chars().count() <= 80), "{help}");
-}
-
-#[test]
 fn colors_only_when_asked_for() {
     let scratch = scratch();
     assert!(!scratch.rnnc("check wrong.rnn").expect(1).stderr.contains('\u{1b}'));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{CellArgs, FeedbackArgs};
+use super::{CellArgs, FeedbackArgs, heading};
 use crate::cli::values::{bytes, seed};
 use crate::data::{Decimal, Missing, TableOptions};
 use crate::exec::EngineKind;
@@ -49,6 +49,7 @@ impl EngineChoice {
 
 /// Which weights a cell has.
 #[derive(Debug, Args)]
+#[command(next_help_heading = heading::WEIGHTS)]
 pub struct WeightArgs {
     /// Weights: .safetensors, a .index.json of shards, .npz, or .pt as torch.save writes it; drawn without it
     #[arg(long, value_name = "FILE")]
@@ -79,64 +80,65 @@ pub struct DataArgs {
     #[command(flatten)]
     pub weights: WeightArgs,
     /// Draws the weights, and the masks in training
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    #[arg(help_heading = heading::WEIGHTS, long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
 
     /// An input as .npy, .npz or a table (.csv, .tsv, .txt); the name may be left out when there is only one
-    #[arg(long, value_name = "[NAME=]FILE")]
+    #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
     pub input: Vec<OsString>,
     /// Arrays of batches are [B, T, ..], not [T, B, ..]: those that are read (inputs, upstream) and those that are
     /// written (outputs, traces, gradients of inputs) alike
-    #[arg(long)]
+    #[arg(help_heading = heading::DATA, long)]
     pub batch_first: bool,
     #[command(flatten)]
     pub table: TableArgs,
     /// How many steps each sequence has: B whole numbers, as 7,4,9 or in a file
-    #[arg(long, value_name = "N,N|FILE")]
+    #[arg(help_heading = heading::DATA, long, value_name = "N,N|FILE")]
     pub lengths: Option<OsString>,
     /// How many steps a demonstration has, or a cell without inputs
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    #[arg(help_heading = heading::DATA, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
     /// An initial state or other carried value: [B, ..], or [..] for all sequences; without a name, all that --save wrote
-    #[arg(long, value_name = "[NAME=]FILE")]
+    #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
     pub state: Vec<OsString>,
 
     /// What masks do: each is the probability of its ones, or bits from --seed or --mask
-    #[arg(long, value_enum, default_value_t = Mode::Eval)]
+    #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = Mode::Eval)]
     pub mode: Mode,
     /// The bits of a mask in training: [T, B, ..] per step, [B, ..] per sequence, [..] per run; without a name, all that
     /// --save wrote
-    #[arg(long, value_name = "[NAME=]FILE")]
+    #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
     pub mask: Vec<OsString>,
     /// The type that is computed in
-    #[arg(long, value_enum, default_value_t = FloatType::F32)]
+    #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
     /// What computes
-    #[arg(long, value_enum, default_value_t = EngineChoice::Fast)]
+    #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = EngineChoice::Fast)]
     pub engine: EngineChoice,
     /// How many threads the fast engine may use, by default all; results are the same for any number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(help_heading = heading::RUNNING, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
     /// How many bytes the fast engine may hold, beside data, results and weights, such as 64M; it keeps less and
     /// computes more
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    #[arg(help_heading = heading::RUNNING, long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
     /// A target of a model, as an input is given
-    #[arg(long, value_name = "[NAME=]FILE")]
+    #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
     pub target: Vec<OsString>,
     #[command(flatten)]
     pub feedback: FeedbackArgs,
 
     /// The summary as JSON
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub json: bool,
     /// Prints how long each stage took
-    #[arg(long)]
+    #[arg(help_heading = heading::RESULTS, long)]
     pub timings: bool,
 }
 
 /// How tables are read.
 #[derive(Debug, Args)]
+#[command(next_help_heading = heading::TABLES)]
 pub struct TableArgs {
     /// Which columns of a table, in which order: by header, or by number from 1 where it has none
     #[arg(long, value_name = "A,B", value_delimiter = ',')]

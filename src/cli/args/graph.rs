@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::CellArgs;
+use super::{CellArgs, examples, heading};
 
 /// As what a drawing is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -52,34 +52,32 @@ pub enum GraphGround {
 
 /// `rnnc graph`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rnnc graph std/lstm -o lstm.svg\n  \
-    rnnc graph my.rnn -o my.mmd --open encoder\n  \
-    rnnc graph std/gru --backward -o back.svg --theme dark")]
+#[command(after_help = examples::GRAPH)]
 pub struct GraphArgs {
     #[command(flatten)]
     pub cell: CellArgs,
     /// Where the drawing goes: .svg, .dot, .mmd or .json; without it to standard output
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// As what it is written; by default what the file's name ends in says, else svg
-    #[arg(long, value_enum)]
+    #[arg(help_heading = heading::RESULTS, long, value_enum)]
     pub format: Option<GraphFormat>,
     /// Writes JSON, as --format json; what goes wrong is told as JSON too
-    #[arg(long, conflicts_with = "format")]
+    #[arg(help_heading = heading::RESULTS, long, conflicts_with = "format")]
     pub json: bool,
     /// How much is drawn
-    #[arg(long, value_enum, default_value_t = GraphLevel::Equations)]
+    #[arg(help_heading = "Drawing", long, value_enum, default_value_t = GraphLevel::Equations)]
     pub level: GraphLevel,
     /// Draws the inside of a layer, such as a or a.b, or of all
-    #[arg(long, value_name = "NAME|all")]
+    #[arg(help_heading = "Drawing", long, value_name = "NAME|all")]
     pub open: Vec<String>,
     /// Draws one backward step, as `compile --emit backward` derives it
-    #[arg(long)]
+    #[arg(help_heading = "Drawing", long)]
     pub backward: bool,
     /// The colours
-    #[arg(long, value_enum, default_value_t = GraphTheme::Auto)]
+    #[arg(help_heading = "Drawing", long, value_enum, default_value_t = GraphTheme::Auto)]
     pub theme: GraphTheme,
     /// What it stands on: a ground of its own, or that of the page
-    #[arg(long, value_enum, default_value_t = GraphGround::Painted)]
+    #[arg(help_heading = "Drawing", long, value_enum, default_value_t = GraphGround::Painted)]
     pub ground: GraphGround,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::examples;
+
 /// What is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum PlotKind {
@@ -19,12 +21,7 @@ pub enum PlotKind {
 
 /// `rnnc plot`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  rnnc plot loss runs/a runs/b -o loss.svg --label 'lr 1e-3' --label 'lr 1e-2'\n  \
-    rnnc grad std/lstm --steps 100 --flow lstm.csv; rnnc plot flow lstm.csv -o flow.svg\n  \
-    rnnc run std/gru --trace r,z --save out; rnnc plot gates out/trace.z.npy -o z.svg\n  \
-    rnnc plot prediction predicted.npy target.npy -o both.svg"
-)]
+#[command(after_help = examples::PLOT)]
 pub struct PlotArgs {
     /// What is shown
     #[arg(value_enum)]

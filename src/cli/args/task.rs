@@ -5,26 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::examples;
 use crate::train::tasks::{Key, Kind};
 
 /// `rnnc data`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Tasks, and the options that each has:
-  adding        the sum of two marked numbers: --sequences 5000 --steps 100
-  copy          symbols after a delay: --steps 100 --symbols 8 --length 10
-  parity        whether the ones so far are odd: --steps 20
-  anbn          n a's, n b's, the end: --max 12
-  reber         the embedded Reber grammar
-  sine          waves of random phase: --steps 100 --period 25
-  mackey-glass  a chaotic series: --steps 10000 rows
-  lorenz        a chaotic series of three columns: --steps 10000 rows
-  markov        a text: --steps 100000 characters --symbols 8 --order 1
-
-Examples:
-  rnnc data parity -o p20
-  rnnc data adding --steps 50 --sequences 1000 --seed 1 -o add
-  rnnc data markov --symbols 4 -o text")]
+#[command(after_help = examples::DATA)]
 pub struct TaskArgs {
     /// The task
     #[arg(hide_possible_values = true, value_parser = kinds())]

@@ -6,17 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser as _;
 
+use super::examples;
 use crate::cli::config::{Eval, Flags, Generate, Predict, Train};
 
 /// `rnnc train`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  rnnc train std/char_lm --text plays.txt -o plays
-  rnnc train std/forecaster --csv day.csv --input weather=a,b --target load=c --valid 0.2 --window 48 -o day
-  rnnc train std/classifier --data jv --set 'C=9' --epochs 30 --patience 5 -o jv
-  rnnc train std/classifier --data jv --print-config > jv.ron
-  rnnc train std/char_lm --text plays.txt --config small.ron -o plays --resume")]
+#[command(after_help = examples::TRAIN)]
 pub struct TrainArgs {
     /// A .rnn file, a compiled .ron artifact, or std/NAME; with --resume it may be left out
     pub spec: Option<OsString>,
@@ -42,11 +37,7 @@ pub struct TrainArgs {
 
 /// `rnnc eval`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  rnnc eval runs/a
-  rnnc eval runs/a --data p25 --json
-  rnnc eval runs/a --feedback own --prime-steps 20")]
+#[command(after_help = examples::EVAL)]
 pub struct EvalArgs {
     /// The folder of a training
     #[arg(value_name = "DIR")]
@@ -73,11 +64,7 @@ pub struct EvalArgs {
 
 /// `rnnc predict`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  rnnc predict runs/a -o y.csv
-  rnnc predict runs/a --csv tomorrow.csv -o y.csv
-  rnnc predict runs/a --data test -o y.npy")]
+#[command(after_help = examples::PREDICT)]
 pub struct PredictArgs {
     /// The folder of a training
     #[arg(value_name = "DIR")]
@@ -104,11 +91,7 @@ pub struct PredictArgs {
 
 /// `rnnc generate`
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  rnnc generate plays --steps 500 --prime 'ROMEO:'
-  rnnc generate plays --steps 200 --temperature 0.5 --count 3 --seed 1
-  rnnc generate mg --csv mg/series.csv --prime-steps 100 --steps 50 -o y.csv")]
+#[command(after_help = examples::GENERATE)]
 pub struct GenerateArgs {
     /// The folder of a training
     #[arg(value_name = "DIR")]

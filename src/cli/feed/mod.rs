@@ -25,7 +25,10 @@ use super::progress::Progress;
 use crate::api::{self, CellSpec, Evidence};
 use crate::data::{self, FileKind};
 use crate::diag::Code;
-use crate::exec::{self, Bound, Draws, Engine, EngineOptions, Feed, InitialState, Inputs, Params};
+use crate::exec::kernels::Team;
+use crate::exec::{
+    self, Bound, Draws, Engine, EngineKind, EngineOptions, Feed, InitialState, Inputs, Params,
+};
 use crate::ir::{self, Real};
 use crate::text::Name;
 
@@ -72,8 +75,21 @@ impl Prepared {
         options.threads = args.threads.map_or(0, usize::from);
         options.memory = args.memory;
         options.kind = args.engine.kind();
-        let _progress = Progress::of(ctx, "preparing the engine");
-        Ok(self.bound.engine(options)?)
+        let threads = Team::threads(options.threads);
+        let progress = Progress::of(ctx, "preparing the engine");
+        let engine = self.bound.engine(options)?;
+        drop(progress);
+        ctx.detail(&match engine.kind() {
+            EngineKind::Fast => {
+                format!(
+                    "chose the fast engine, {}, {}",
+                    exec::kernel_path(),
+                    counted(threads as u64, "thread")
+                )
+            }
+            EngineKind::Reference => "chose the interpreter".to_owned(),
+        });
+        Ok(engine)
     }
 
     /// The inputs of the run.
@@ -187,9 +203,30 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     for note in &notes {
         ctx.note(note);
     }
+    details(ctx, &bound, &feeds);
     ctx.lap("read");
     let origin = origin(cell, &bound.env().sizes, &loaded.set, Some(args.seed));
     Ok(Prepared { bound, layout, origin, feeds, lengths, steps, states, masks, weights })
+}
+
+/// Tells sizes, arrays and weights with `--verbose`.
+fn details(ctx: &Context, bound: &Bound, feeds: &[Option<Feed<f64>>]) {
+    let cell = bound.cell();
+    let sizes = cell.dims.iter().filter_map(|it| {
+        let size = bound.env().sizes.get(&it.name)?;
+        Some(format!("{} = {size}", it.name))
+    });
+    ctx.detail(&format!("sizes {}", sizes.collect::<Vec<_>>().join(", ")));
+    for (input, feed) in cell.inputs.iter().zip(feeds) {
+        let Some(feed) = feed else { continue };
+        let shared = match feed {
+            Feed::Batch(_) => "",
+            Feed::Shared(_) => ", the same for all sequences",
+        };
+        ctx.detail(&format!("input `{}` is {:?}{shared}", input.name, feed.array().shape()));
+    }
+    let elements = counted(bound.param_count(), "element");
+    ctx.detail(&format!("{} with {elements}", counted(cell.params.len() as u64, "param")));
 }
 
 /// A spec in the mode in which it runs, with the data that were given for it.
