@@ -6,7 +6,9 @@ mod allocation;
 
 use allocation::measured;
 use ndarray::{ArrayD, IxDyn};
-use rnnc::exec::{Bound, EngineOptions, Feed, Gradients, InitialState, Inputs, Params, Upstream};
+use rnnc::exec::{
+    Bound, EngineOptions, Feed, Gradients, InitialState, Inputs, Lent, Masks, Params, Upstream,
+};
 
 fn waves(shape: &[usize]) -> ArrayD<f32> {
     let mut at = 0.0;
@@ -52,8 +54,11 @@ impl Case {
         let cell = self.bound.cell();
         let ones = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let go = |inputs: &Inputs<f32>| {
-            let mut run = engine.forward(&self.params, inputs, &self.state).unwrap();
-            let gradients = engine.backward(&run, &ones).unwrap();
+            let (params, state) = (&self.params, &self.state);
+            let lent =
+                || Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
+            let mut run = engine.forward_lent(lent(), &Masks::Eval).unwrap();
+            let gradients = engine.backward_with(&run, lent(), &ones.view()).unwrap();
             (std::mem::take(&mut run.outputs), gradients, run.segments())
         };
         // Weights are packed, which is no part of what a run takes.

@@ -37,7 +37,7 @@ fn both_engines_give_the_same_runs_and_gradients() {
     let expected = plain.forward(&params, &inputs, &state).unwrap();
     let run = fast.forward(&params, &inputs, &state).unwrap();
     assert_eq!((run.steps(), run.batch(), run.lengths()), (5, 3, &[2, 5, 0][..]));
-    let all = |run: &rnnc::exec::engine::Run<'_, f32>| {
+    let all = |run: &rnnc::exec::engine::Run<f32>| {
         [run.outputs.clone(), run.states.clone(), run.traces.clone()].concat()
     };
     assert!(all(&run).iter().zip(&all(&expected)).all(|(a, b)| close(a, b)));
@@ -209,7 +209,7 @@ fn least(
 }
 
 /// Whether the fast engine could see anything: it looks where results are not finite.
-fn shows(run: &rnnc::exec::engine::Run<'_, f32>) -> bool {
+fn shows(run: &rnnc::exec::engine::Run<f32>) -> bool {
     let states = run.states.iter().flat_map(|it| it.outer_iter().zip(LENGTHS));
     let states = states.filter(|it| it.1 > 0).any(|it| it.0.iter().any(|it| !it.is_finite()));
     states || run.outputs.iter().chain(&run.traces).flatten().any(|it| !it.is_finite())

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::spec::SETTING;
 use crate::diag::{Code, Diagnostic};
+use crate::exec::RunError;
 use crate::text::SourceMap;
 
 /// A spec that does not compile: everything found in it, with the sources to show it in.
@@ -99,6 +100,12 @@ impl Error {
             | Error::WhichCell { .. }
             | Error::NoSuchLayout { .. } => None,
         }
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Error {
+        Error::fit(error.code(), error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod allow;
 mod artifact;
+mod bundle;
 mod error;
 mod library;
 mod load;
@@ -13,6 +14,7 @@ mod tests;
 pub mod weights;
 
 pub use artifact::Artifact;
+pub use bundle::Bundle;
 pub use error::{Error, SpecError};
 pub use library::{
     GROUPS, Group, LibraryFile, MODELS, library, library_file, models, similar_names,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::allow;
 use super::error::{Error, SpecError};
+use super::library::{library_file, similar_names};
 use super::load::{self, Loaded};
 use super::resolve::{NoFiles, Resolver};
 use crate::check::{self, Program, Settings};
 use crate::derive;
 use crate::diag::{self, Code, Diagnostic};
-use crate::exec::{self, Bound};
+use crate::exec::{self, Bound, RunError};
 use crate::ir::{self, Env};
 use crate::mend::{self, Attempt};
 use crate::syntax::{self, ast};
@@ -54,6 +55,22 @@ impl Spec {
     /// files: see [`Spec::load`].
     pub fn parse(source: &str) -> Result<Spec, SpecError> {
         Spec::read("<source>", source.as_bytes())
+    }
+
+    /// A file of the built-in library, such as `gru` or `std/gru`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file.
+    pub fn std(name: &str) -> Result<Spec, Error> {
+        let name = name.strip_prefix("std/").unwrap_or(name);
+        let Some(file) = library_file(name) else {
+            let similar = similar_names(name);
+            let near = similar.first().map(|it| format!("; did you mean `std/{it}`?"));
+            let message = format!("the library has no `std/{name}`{}", near.unwrap_or_default());
+            return Err(Error::fit(Code::BadUse, message));
+        };
+        Ok(Spec::read(&format!("std/{name}"), file.source.as_bytes())?)
     }
 
     /// Parses and checks the bytes of a file; `name` is what messages call it. As in [`Spec::parse`] there are no
@@ -297,6 +314,49 @@ pub struct CellSpec {
 }
 
 impl CellSpec {
+    /// A cell that was made elsewhere, such as one that was derived from another. `sources` are the files that its spans lie in.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none: a graph that reads what it does not have, a shape that does not fit.
+    pub fn from_ir(cell: ir::Cell, sources: SourceMap) -> Result<CellSpec, Error> {
+        ir::verify::verify(&cell).map_err(|it| Error::fit(Code::BadArtifact, it))?;
+        Ok(CellSpec { cell, warnings: Vec::new(), sources })
+    }
+
+    /// The same cell with other named values as outputs, the first one the main output: all of them have adjoints then.
+    ///
+    /// ```
+    /// let cell = rnnc::Spec::std("lstm")?.cell("Lstm")?.with_outputs(&["h", "c"])?;
+    /// assert_eq!(cell.ir().outputs.len(), 2);
+    /// # Ok::<(), rnnc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the cell has no value of such a name, or a name comes twice; and for a model, whose outputs its ways say.
+    pub fn with_outputs(&self, names: &[&str]) -> Result<CellSpec, Error> {
+        let cell = &self.cell;
+        let refuse = |message: String| Err(Error::fit(Code::BadSetting, message));
+        if cell.is_model {
+            return refuse(format!("`{}` is a model: its ways say what it gives", cell.name));
+        }
+        let mut outputs: Vec<ir::Output> = Vec::new();
+        for name in names {
+            let Some(value) = cell.values.iter().find(|it| &*it.name == *name) else {
+                return Err(RunError::unknown_value(cell, &(*name).into()).into());
+            };
+            if outputs.iter().any(|it| it.name == value.name) {
+                return refuse(format!("the output `{name}` is asked for twice"));
+            }
+            outputs.push(ir::Output { name: value.name.clone(), node: value.node });
+        }
+        if outputs.is_empty() {
+            return refuse(format!("`{}` needs an output", cell.name));
+        }
+        Ok(CellSpec { cell: ir::Cell { outputs, ..cell.clone() }, ..self.clone() })
+    }
+
     /// The checked cell.
     pub fn ir(&self) -> &ir::Cell {
         &self.cell

@@ -1,17 +1,21 @@
 //! Weights in the files of this program and of other frameworks: which tensors of a file belong to a
 //! cell, and what they hold.
 
+mod write;
+
 use std::collections::BTreeMap;
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 
 use super::error::Error;
 use super::sizes::{Evidence, infer_sizes};
 use crate::data::{DType, Stored, Tensor};
 use crate::diag::Code;
-use crate::exec::layout::{LayoutError, concrete, put_together, take_apart};
+use crate::exec::layout::{LayoutError, concrete, take_apart};
 use crate::ir::{self, Env, Layout, Real, Row, layout::OWN};
 use crate::text::Name;
+
+pub use write::{names, stored, stored_gradients};
 
 /// What stands in a file before and after the names of a layout.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -222,12 +226,12 @@ impl Weights {
                 check_shape(row, env, first).map_err(fault)?;
                 sum += &other.values;
             }
-            let mut give = |param: usize, array: ArrayD<f64>| {
+            let mut give = |param: usize, array: ArrayViewD<'_, f64>| {
                 if let Some(slot) = params.get_mut(param) {
                     *slot = Some(array.mapv(F::of));
                 }
             };
-            take_apart(cell, env, row, sum, &mut give)
+            take_apart(cell, env, row, sum.view(), &mut give)
                 .map_err(|it| misfit(name, row, cell, &it))?;
         }
         for row in self.zeros.iter().map(|it| &self.layout.rows[it.1]) {
@@ -262,31 +266,6 @@ pub fn wider(a: DType, b: DType) -> DType {
         }
         (_, _) => DType::F64,
     }
-}
-
-/// The tensors that a layout makes of all params of a cell, by their names in the file.
-pub fn stored<F: Real>(
-    env: &Env,
-    layout: &Layout,
-    affixes: &Affixes,
-    params: &[ArrayD<F>],
-) -> Result<Vec<(String, ArrayD<F>)>, Error> {
-    check_suffix(layout, affixes)?;
-    let mut tensors = Vec::new();
-    let suffix = affixes.suffix.as_deref().unwrap_or_default();
-    for row in &layout.rows {
-        let whole = put_together(env, &row.value, params)
-            .map_err(|it| Error::fit(Code::WeightsDoNotFit, it.to_string()))?;
-        let zeros = ArrayD::zeros(whole.raw_dim());
-        let mut arrays = vec![whole];
-        arrays.resize(row.stored.len(), zeros);
-        let names = row.stored.iter().map(|it| {
-            let spelled = spellings(&layout.name, it).swap_remove(0);
-            format!("{}{}", affixes.prefix, spelled.with(suffix))
-        });
-        tensors.extend(names.zip(arrays));
-    }
-    Ok(tensors)
 }
 
 /// ONNX stores both directions of a cell in one tensor, along its first axis; a cell reads one of them.

@@ -14,7 +14,7 @@ use super::output::{self, Layout, Named};
 use super::progress::Progress;
 use crate::data::{self, Real32or64};
 use crate::diag::Code;
-use crate::exec::{self, EngineKind, Gradients, NotFinite, Upstream};
+use crate::exec::{self, EngineKind, Gradients, Lent, NotFinite, Upstream};
 use crate::ir::{self, Real};
 
 /// The gradients as JSON: their norms.
@@ -77,7 +77,9 @@ fn grad_in<F: Real + Real32or64>(
     let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
     let masks = prepared.masks();
     let progress = Progress::of(ctx, "forward");
-    let run = engine.forward_with(&params, &inputs, &state, &masks)?;
+    // What is here until the end need not be copied.
+    let lent = || Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
+    let run = engine.forward_lent(lent(), &masks)?;
     drop(progress);
     ctx.lap("forward");
     if let Some(it) = &run.not_finite {
@@ -92,10 +94,13 @@ fn grad_in<F: Real + Real32or64>(
         false => adjoints.upstream(prepared, steps, batch)?,
     };
     let progress = Progress::of(ctx, "backward");
-    let gradients = engine.backward(&run, &upstream)?;
+    let gradients = engine.backward_with(&run, lent(), &upstream.view())?;
     ctx.lap("backward");
     let not_finite = match exec::check_gradients(bound, &gradients) {
-        Some(found) => Some(told(found, engine.first_not_finite(&run, &upstream)?)),
+        Some(found) => {
+            let first = engine.first_not_finite_with(&run, lent(), &upstream.view())?;
+            Some(told(found, first))
+        }
         None => None,
     };
     drop(progress);

@@ -92,6 +92,7 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
         let progress = Progress::new(ctx);
         let report = gradcheck::gradcheck_with(&plain, &options, &mut |done, all| {
             progress.tell(&format!("compared {done} of {all} samples"));
+            std::ops::ControlFlow::Continue(())
         })?;
         reports.push((spec.ir().has_teacher().then_some(feedback.name()), report));
     }

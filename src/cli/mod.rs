@@ -52,26 +52,38 @@ const STACK: usize = 32 << 20;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    ExitCode::from(run(std::env::args_os().skip(1)))
+}
+
+/// Runs a command line, given without the name of the program, and returns its exit code. It prints and reads as the
+/// program does; what it panics at is reported, and is code 101.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let before = std::panic::take_hook();
     bug::install();
-    let work = std::thread::Builder::new().name("rnnc".to_owned()).stack_size(STACK).spawn(run);
+    let (work, own) = (std::thread::Builder::new().name("rnnc".to_owned()), args.clone());
+    let work = work.stack_size(STACK).spawn(move || run_here(&own));
     let code = match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         // The hook has said what happened.
         Ok(Err(_)) => bug::EXIT_CODE,
         // No thread can be had: the stack of this one does for all but the deepest specs.
-        Err(_) => run(),
+        Err(_) => run_here(&args),
     };
-    ExitCode::from(code)
+    std::panic::set_hook(before);
+    code
 }
 
-fn run() -> u8 {
-    let cli = match parse(std::env::args_os().collect()) {
+fn run_here(args: &[OsString]) -> u8 {
+    origin::remember(args);
+    let words = std::iter::once(OsString::from("rnnc")).chain(args.iter().cloned());
+    let cli = match parse(words.collect()) {
         Ok(cli) => cli,
         Err(error) => {
             // Help was asked for, or the usage is wrong. A closed pipe is the only way in which
             // printing can fail, and nobody is left to tell.
             let code = if error.use_stderr() { 2 } else { 0 };
-            if code != 0 && std::env::args_os().any(|it| it == "--json") {
+            if code != 0 && args.iter().any(|it| it == "--json") {
                 let mut ctx = Context::new(Words::Quiet, args::ColorChoice::Never);
                 let text = error.to_string();
                 let first = text.lines().next().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Where a written file comes from: its metadata.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -9,7 +10,17 @@ use crate::text::Name;
 /// The longest command line that is kept.
 const MAX_COMMAND: usize = 2000;
 
-/// The program, the cell with its sizes and settings, the seed, and the command line of this process.
+thread_local! {
+    /// The words of the command that this thread runs.
+    static WORDS: RefCell<Vec<OsString>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes the words of the command that this thread runs from now on.
+pub fn remember(words: &[OsString]) {
+    WORDS.set(words.to_vec());
+}
+
+/// The program, the cell with its sizes and settings, the seed, and the command line.
 pub fn origin(
     cell: &Cell,
     sizes: &BTreeMap<Name, i64>,
@@ -27,7 +38,7 @@ pub fn origin(
         ("dims", list(&mut sizes.iter().map(|(name, size)| (name.to_string(), size.to_string())))),
         ("settings", list(&mut set.iter().filter(|it| !is_dim(&it.0)).cloned())),
         ("seed", seed.map(|it| it.to_string()).unwrap_or_default()),
-        ("command", command(std::env::args_os().skip(1))),
+        ("command", WORDS.with_borrow(|it| command(it.iter().cloned()))),
     ];
     let entries = entries.into_iter().filter(|it| !it.1.is_empty());
     entries.map(|(key, value)| (key.to_owned(), value)).collect()

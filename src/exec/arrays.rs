@@ -1,26 +1,34 @@
 //! The arrays that go into a run and come out of it. Time comes first, then the batch:
 //! `[T, B, ...]`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::{ArrayBase, ArrayD, Axis, IxDyn, RawData};
+use ndarray::{ArrayD, ArrayViewD};
 
+use super::views::{FeedView, InputsView, ParamsView, StateView, UpstreamView};
 use crate::ir::Input;
 
 /// The value of each param and stored const, in the order of the cell, each in its declared shape.
 ///
 /// An engine brings weights into the form in which it multiplies with them, and keeps that as long as
-/// the params are the same: they bear a stamp that changes whenever somebody may have changed them.
+/// the params are the same: they bear a stamp that changes whenever somebody may have changed them. A copy
+/// shares the arrays until one of the two is changed.
 #[derive(Clone, Debug)]
 pub struct Params<F> {
-    arrays: Vec<ArrayD<F>>,
+    arrays: Arc<Vec<ArrayD<F>>>,
     stamp: u64,
 }
 
-impl<F> Params<F> {
+impl<F: Clone> Params<F> {
     /// Params with these values.
     pub fn new(arrays: Vec<ArrayD<F>>) -> Params<F> {
-        Params { arrays, stamp: fresh() }
+        Params { arrays: Arc::new(arrays), stamp: fresh() }
+    }
+
+    /// The values, lent.
+    pub fn view(&self) -> ParamsView<'_, F> {
+        ParamsView::stamped(self.arrays.iter().map(|it| it.view()).collect(), self.stamp)
     }
 
     /// The values.
@@ -31,12 +39,12 @@ impl<F> Params<F> {
     /// The values, to change them.
     pub fn arrays_mut(&mut self) -> &mut [ArrayD<F>] {
         self.stamp = fresh();
-        &mut self.arrays
+        Arc::make_mut(&mut self.arrays).as_mut_slice()
     }
 
     /// The values alone.
     pub fn into_arrays(self) -> Vec<ArrayD<F>> {
-        self.arrays
+        Arc::unwrap_or_clone(self.arrays)
     }
 
     /// A number that no other params have, but for copies of these.
@@ -84,21 +92,12 @@ impl<F> Feed<F> {
         }
     }
 
-    /// What an array that is laid out as this one has for a step of a sequence.
-    pub(crate) fn at<S: RawData>(
-        &self,
-        input: &Input,
-        mut array: ArrayBase<S, IxDyn>,
-        step: usize,
-        sequence: usize,
-    ) -> ArrayBase<S, IxDyn> {
-        if !input.per_sequence {
-            array.index_axis_inplace(Axis(0), step);
+    /// The array, lent.
+    pub fn view(&self) -> FeedView<'_, F> {
+        match self {
+            Feed::Batch(array) => FeedView::Batch(array.view()),
+            Feed::Shared(array) => FeedView::Shared(array.view()),
         }
-        if let Feed::Batch(_) = self {
-            array.index_axis_inplace(Axis(0), sequence);
-        }
-        array
     }
 
     /// The array, to change it.
@@ -128,6 +127,16 @@ impl<F> Inputs<F> {
     pub fn new(feeds: Vec<Option<Feed<F>>>) -> Inputs<F> {
         Inputs { feeds, lengths: None, steps: None, batch: None }
     }
+
+    /// All of it, lent.
+    pub fn view(&self) -> InputsView<'_, F> {
+        InputsView {
+            feeds: self.feeds.iter().map(|it| it.as_ref().map(Feed::view)).collect(),
+            lengths: self.lengths.as_deref(),
+            steps: self.steps,
+            batch: self.batch,
+        }
+    }
 }
 
 /// Where the carried values start, in the order of the cell: `[B, ...]`, or `[...]` for all
@@ -139,6 +148,11 @@ impl<F> InitialState<F> {
     /// The starts that the cell declares.
     pub fn declared(carries: usize) -> InitialState<F> {
         InitialState((0..carries).map(|_| None).collect())
+    }
+
+    /// The starts, lent.
+    pub fn view(&self) -> StateView<'_, F> {
+        StateView(lend(&self.0))
     }
 }
 
@@ -161,9 +175,15 @@ impl<F> Upstream<F> {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.outputs.iter().chain(&self.states).all(Option::is_none)
+    /// The adjoints, lent.
+    pub fn view(&self) -> UpstreamView<'_, F> {
+        let ones = self.outputs.iter().chain(&self.states).all(Option::is_none);
+        UpstreamView { outputs: lend(&self.outputs), states: lend(&self.states), ones }
     }
+}
+
+fn lend<F>(all: &[Option<ArrayD<F>>]) -> Vec<Option<ArrayViewD<'_, F>>> {
+    all.iter().map(|it| it.as_ref().map(|it| it.view())).collect()
 }
 
 /// The result of back-propagation through time.

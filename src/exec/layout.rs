@@ -1,9 +1,10 @@
 //! Weights through a layout: stored tensors are taken apart into params and put together from them.
 //!
 //! Both directions only move elements, so they take any type, and nothing is rounded. Only a sum
-//! computes: it adds on the way that it goes, and gives the whole and zeros on the way back.
+//! computes: it adds on the way that it goes, and gives the whole and zeros on the way back. Views are cut and
+//! filled, so that an element is copied once.
 
-use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate, stack};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn, Slice};
 
 use crate::ir::{Arrangement, Cell, Env, Real, Row, Shape};
 
@@ -38,13 +39,17 @@ pub fn concrete(shape: &Shape, env: &Env) -> Result<Vec<usize>, LayoutError> {
     sizes.ok_or(LayoutError::NoArrangement)
 }
 
-/// Takes a stored tensor apart: gives each of the row's params its elements.
+/// Takes a stored tensor apart: gives each of the row's params its elements, where they stand.
+///
+/// # Errors
+///
+/// Where the tensor has another shape than the row, or something stands where the layout has zeros.
 pub fn take_apart<F: Real>(
     cell: &Cell,
     env: &Env,
     row: &Row,
-    stored: ArrayD<F>,
-    give: &mut dyn FnMut(usize, ArrayD<F>),
+    stored: ArrayViewD<'_, F>,
+    give: &mut dyn FnMut(usize, ArrayViewD<'_, F>),
 ) -> Result<(), LayoutError> {
     let expected = concrete(&row.shape, env)?;
     if stored.shape() != expected {
@@ -60,27 +65,24 @@ pub fn take_apart<F: Real>(
                 wrong = Some((number, at, Real::to_f64(*value)));
             }
         }
-        Leaf::Rest(param) => give(param, ArrayD::zeros(part.raw_dim())),
+        Leaf::Rest(param) => give(param, ArrayD::zeros(part.raw_dim()).view()),
     })?;
     let Some((number, at, value)) = wrong else { return Ok(()) };
     // The same way is gone once more with the number of each element, which tells where it came from.
     let count = expected.iter().product();
     let numbers = ArrayD::from_shape_vec(IxDyn(&expected), (0..count).collect::<Vec<usize>>());
+    let numbers = numbers.map_err(|_| LayoutError::NoArrangement)?;
     let mut place = Vec::new();
-    sizes.leaves(
-        &row.value,
-        numbers.map_err(|_| LayoutError::NoArrangement)?,
-        &mut |leaf, part| {
-            if leaf == Leaf::Zeros(number) {
-                let mut rest = part.iter().nth(at).copied().unwrap_or(0);
-                place.clone_from(&expected);
-                for (index, size) in place.iter_mut().zip(&expected).rev() {
-                    *index = rest % size;
-                    rest /= size;
-                }
+    sizes.leaves(&row.value, numbers.view(), &mut |leaf, part| {
+        if leaf == Leaf::Zeros(number) {
+            let mut rest = part.iter().nth(at).copied().unwrap_or(0);
+            place.clone_from(&expected);
+            for (index, size) in place.iter_mut().zip(&expected).rev() {
+                *index = rest % size;
+                rest /= size;
             }
-        },
-    )?;
+        }
+    })?;
     Err(LayoutError::NotZero { value, place })
 }
 
@@ -99,13 +101,16 @@ struct Sizes<'a> {
     env: &'a Env,
 }
 
+/// Takes a leaf and its part of an array.
+type See<'s, T> = dyn FnMut(Leaf, ArrayViewD<'_, T>) + 's;
+
 impl Sizes<'_> {
     /// Cuts an array into the leaves of an arrangement that it has the shape of.
     fn leaves<T: Clone>(
         &self,
         value: &Arrangement,
-        array: ArrayD<T>,
-        see: &mut dyn FnMut(Leaf, ArrayD<T>),
+        array: ArrayViewD<'_, T>,
+        see: &mut See<'_, T>,
     ) -> Result<(), LayoutError> {
         let mut zeros = 0;
         self.cut(value, array, &mut zeros, see)
@@ -114,9 +119,9 @@ impl Sizes<'_> {
     fn cut<T: Clone>(
         &self,
         value: &Arrangement,
-        array: ArrayD<T>,
+        array: ArrayViewD<'_, T>,
         zeros: &mut usize,
-        see: &mut dyn FnMut(Leaf, ArrayD<T>),
+        see: &mut See<'_, T>,
     ) -> Result<(), LayoutError> {
         match value {
             Arrangement::Param(param) => see(Leaf::Param(*param), array),
@@ -126,7 +131,7 @@ impl Sizes<'_> {
             }
             Arrangement::Sum(params) => {
                 for param in params.iter().skip(1) {
-                    see(Leaf::Rest(*param), array.clone());
+                    see(Leaf::Rest(*param), array.view());
                 }
                 let first = params.first().ok_or(LayoutError::NoArrangement)?;
                 see(Leaf::Param(*first), array);
@@ -136,27 +141,24 @@ impl Sizes<'_> {
                 for part in parts {
                     let size = *self.sizes(part)?.get(*axis).ok_or(LayoutError::NoArrangement)?;
                     let to = from + size;
-                    let cut = array.slice_axis(Axis(*axis), Slice::from(from..to)).to_owned();
+                    let cut = array.slice_axis(Axis(*axis), Slice::from(from..to));
                     self.cut(part, cut, zeros, see)?;
                     from = to;
                 }
             }
             Arrangement::Stack(parts) => {
                 for (part, array) in parts.iter().zip(array.outer_iter()) {
-                    self.cut(part, array.to_owned(), zeros, see)?;
+                    self.cut(part, array, zeros, see)?;
                 }
             }
             Arrangement::Reshape(_, inner) => {
-                self.cut(inner, reshaped(array, &self.sizes(inner)?)?, zeros, see)?;
+                let sizes = self.sizes(inner)?;
+                let whole =
+                    array.to_shape(IxDyn(&sizes)).map_err(|_| LayoutError::NoArrangement)?;
+                self.cut(inner, whole.view(), zeros, see)?;
             }
             Arrangement::Permute(order, inner) => {
-                // Axis `order[k]` of the operand is axis `k` here.
-                let mut back = vec![0; order.len()];
-                for (to, from) in order.iter().enumerate() {
-                    *back.get_mut(*from).ok_or(LayoutError::NoArrangement)? = to;
-                }
-                let array = array.permuted_axes(IxDyn(&back));
-                self.cut(inner, array.as_standard_layout().into_owned(), zeros, see)?;
+                self.cut(inner, array.permuted_axes(IxDyn(&back(order)?)), zeros, see)?;
             }
         }
         Ok(())
@@ -167,51 +169,147 @@ impl Sizes<'_> {
     }
 }
 
-/// Puts a stored tensor together from the params of a cell.
-pub fn put_together<F: Real>(
-    env: &Env,
-    value: &Arrangement,
-    params: &[ArrayD<F>],
-) -> Result<ArrayD<F>, LayoutError> {
-    let parts = |parts: &[Arrangement]| -> Result<Vec<ArrayD<F>>, LayoutError> {
-        parts.iter().map(|it| put_together(env, it, params)).collect()
-    };
-    let param = |it: &usize| params.get(*it).ok_or(LayoutError::NoArrangement);
-    match value {
-        Arrangement::Param(it) => param(it).cloned(),
-        Arrangement::Zeros(shape) => Ok(ArrayD::zeros(concrete(shape, env)?)),
-        Arrangement::Sum(all) => {
-            let mut sum = param(all.first().ok_or(LayoutError::NoArrangement)?)?.clone();
-            for it in &all[1..] {
-                let other = param(it)?;
-                if other.shape() != sum.shape() {
-                    return Err(LayoutError::NoArrangement);
-                }
-                sum.zip_mut_with(other, |a, b| *a += *b);
-            }
-            Ok(sum)
-        }
-        Arrangement::Join(axis, all) => {
-            let parts = parts(all)?;
-            let views: Vec<_> = parts.iter().map(|it| it.view()).collect();
-            concatenate(Axis(*axis), &views).map_err(|_| LayoutError::NoArrangement)
-        }
-        Arrangement::Stack(all) => {
-            let parts = parts(all)?;
-            let views: Vec<_> = parts.iter().map(|it| it.view()).collect();
-            stack(Axis(0), &views).map_err(|_| LayoutError::NoArrangement)
-        }
-        Arrangement::Reshape(shape, inner) => {
-            reshaped(put_together(env, inner, params)?, &concrete(shape, env)?)
-        }
-        Arrangement::Permute(order, inner) => {
-            let array = put_together(env, inner, params)?.permuted_axes(IxDyn(order));
-            Ok(array.as_standard_layout().into_owned())
-        }
+/// The order that undoes one: axis `order[k]` of the operand is axis `k` of the result.
+fn back(order: &[usize]) -> Result<Vec<usize>, LayoutError> {
+    let mut back = vec![0; order.len()];
+    for (to, from) in order.iter().enumerate() {
+        *back.get_mut(*from).ok_or(LayoutError::NoArrangement)? = to;
     }
+    Ok(back)
 }
 
-fn reshaped<T: Clone>(array: ArrayD<T>, shape: &[usize]) -> Result<ArrayD<T>, LayoutError> {
-    let array = array.as_standard_layout().into_owned();
-    array.into_shape_with_order(IxDyn(shape)).map_err(|_| LayoutError::NoArrangement)
+/// Puts the stored tensor of a row together from the params of a cell.
+///
+/// # Errors
+///
+/// Where the params have not the shapes of the cell's.
+pub fn put_together<F: Real>(
+    env: &Env,
+    row: &Row,
+    params: &[ArrayViewD<'_, F>],
+) -> Result<ArrayD<F>, LayoutError> {
+    let shapes = params.iter().map(|it| it.shape().to_vec()).collect();
+    let arrays = params.iter().map(|it| Some(it.view())).collect();
+    Put { env, shapes, arrays, adds: true }.whole(row)
+}
+
+/// Puts the gradient of the stored tensor of a row together from those of params; one that is none is 0. What was read
+/// into a param has its gradient: of a sum that is the first param, for the others became 0.
+///
+/// # Errors
+///
+/// Where the gradients have not the shapes of the cell's params.
+pub fn gradient<F: Real>(
+    cell: &Cell,
+    env: &Env,
+    row: &Row,
+    gradients: &[Option<ArrayViewD<'_, F>>],
+) -> Result<ArrayD<F>, LayoutError> {
+    let shapes = cell.params.iter().map(|it| concrete(&it.shape, env));
+    let shapes = shapes.collect::<Result<_, _>>()?;
+    let arrays = gradients.iter().map(|it| it.as_ref().map(|it| it.view())).collect();
+    Put { env, shapes, arrays, adds: false }.whole(row)
+}
+
+/// What a tensor is put together from.
+struct Put<'a, F> {
+    env: &'a Env,
+    /// The shape of each param.
+    shapes: Vec<Vec<usize>>,
+    /// The elements of each; none is 0.
+    arrays: Vec<Option<ArrayViewD<'a, F>>>,
+    /// Whether a sum is that of its params; else it is the first one.
+    adds: bool,
+}
+
+impl<F: Real> Put<'_, F> {
+    fn whole(&self, row: &Row) -> Result<ArrayD<F>, LayoutError> {
+        let mut whole = ArrayD::zeros(concrete(&row.shape, self.env)?);
+        self.put(&row.value, whole.view_mut())?;
+        Ok(whole)
+    }
+
+    /// Writes an arrangement to zeros.
+    fn put(&self, value: &Arrangement, mut to: ArrayViewMutD<'_, F>) -> Result<(), LayoutError> {
+        match value {
+            Arrangement::Param(param) => self.add(*param, &mut to),
+            Arrangement::Zeros(_) => Ok(()),
+            Arrangement::Sum(all) => {
+                let taken = if self.adds { all.len() } else { 1 };
+                all.iter().take(taken).try_for_each(|it| self.add(*it, &mut to))
+            }
+            Arrangement::Join(axis, parts) => {
+                let mut from = 0;
+                for part in parts {
+                    let size = *self.shape(part)?.get(*axis).ok_or(LayoutError::NoArrangement)?;
+                    if to.shape().get(*axis).is_none_or(|it| from + size > *it) {
+                        return Err(LayoutError::NoArrangement);
+                    }
+                    let slice = Slice::from(from..from + size);
+                    self.put(part, to.slice_axis_mut(Axis(*axis), slice))?;
+                    from += size;
+                }
+                Ok(())
+            }
+            Arrangement::Stack(parts) => {
+                parts.iter().zip(to.outer_iter_mut()).try_for_each(|(it, to)| self.put(it, to))
+            }
+            Arrangement::Reshape(_, inner) => {
+                let mut own = ArrayD::zeros(self.shape(inner)?);
+                self.put(inner, own.view_mut())?;
+                let own = own.into_shape_with_order(to.raw_dim());
+                to.assign(&own.map_err(|_| LayoutError::NoArrangement)?);
+                Ok(())
+            }
+            Arrangement::Permute(order, inner) => {
+                let order = back(order)?;
+                if order.len() != to.ndim() {
+                    return Err(LayoutError::NoArrangement);
+                }
+                self.put(inner, to.permuted_axes(IxDyn(&order)))
+            }
+        }
+    }
+
+    fn add(&self, param: usize, to: &mut ArrayViewMutD<'_, F>) -> Result<(), LayoutError> {
+        match self.arrays.get(param) {
+            None => Err(LayoutError::NoArrangement),
+            Some(Some(array)) if array.shape() != to.shape() => Err(LayoutError::NoArrangement),
+            Some(Some(array)) => {
+                to.zip_mut_with(array, |to, from| *to += *from);
+                Ok(())
+            }
+            Some(None) => Ok(()),
+        }
+    }
+
+    fn shape(&self, value: &Arrangement) -> Result<Vec<usize>, LayoutError> {
+        let none = LayoutError::NoArrangement;
+        match value {
+            Arrangement::Param(param) => self.shapes.get(*param).cloned().ok_or(none),
+            Arrangement::Zeros(shape) | Arrangement::Reshape(shape, _) => concrete(shape, self.env),
+            Arrangement::Sum(all) => {
+                let first = all.first().and_then(|it| self.shapes.get(*it));
+                first.cloned().ok_or(none)
+            }
+            Arrangement::Join(axis, parts) => {
+                let mut shapes = parts.iter().map(|it| self.shape(it));
+                let mut whole = shapes.next().ok_or(none)??;
+                for part in shapes {
+                    let size = part?.get(*axis).copied().ok_or(LayoutError::NoArrangement)?;
+                    *whole.get_mut(*axis).ok_or(LayoutError::NoArrangement)? += size;
+                }
+                Ok(whole)
+            }
+            Arrangement::Stack(parts) => {
+                let first = self.shape(parts.first().ok_or(none)?)?;
+                Ok([&[parts.len()], &first[..]].concat())
+            }
+            Arrangement::Permute(order, inner) => {
+                let inner = self.shape(inner)?;
+                let axes = order.iter().map(|it| inner.get(*it).copied());
+                axes.collect::<Option<_>>().ok_or(none)
+            }
+        }
+    }
 }

@@ -45,7 +45,7 @@ fn counted(lengths: &[usize], at_last: bool) -> impl Iterator<Item = (usize, usi
     })
 }
 
-impl<F: Real> Run<'_, F> {
+impl<F: Real> Run<F> {
     /// The loss of the batch; `None` where the cell gives none.
     pub fn loss(&self, cell: &Cell) -> Option<BatchLoss> {
         let (output, at_last) = loss_of(cell)?;
@@ -60,7 +60,7 @@ impl<F: Real> Run<'_, F> {
 
 impl<F: Real> Upstream<F> {
     /// The adjoints that give the gradient of the mean loss of a run; zeros where the cell gives no loss.
-    pub fn of_loss(cell: &Cell, run: &Run<'_, F>) -> Upstream<F> {
+    pub fn of_loss(cell: &Cell, run: &Run<F>) -> Upstream<F> {
         let mut upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let mut adjoint = ArrayD::zeros(IxDyn(&[run.steps(), run.batch()]));
         if let Some((output, at_last)) = loss_of(cell) {
@@ -81,13 +81,13 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::forward_with`]; and where the cell gives no loss.
-    pub fn loss<'a, F: Real>(
-        &'a self,
-        params: &'a Params<F>,
-        inputs: &'a Inputs<F>,
-        state: &'a InitialState<F>,
-        masks: &'a Masks<F>,
-    ) -> Result<(Run<'a, F>, BatchLoss), RunError> {
+    pub fn loss<F: Real>(
+        &self,
+        params: &Params<F>,
+        inputs: &Inputs<F>,
+        state: &InitialState<F>,
+        masks: &Masks<F>,
+    ) -> Result<(Run<F>, BatchLoss), RunError> {
         let run = self.forward_with(params, inputs, state, masks)?;
         let cell = self.bound().cell();
         let none = || RunError::Data(format!("`{}` gives no loss", cell.name));

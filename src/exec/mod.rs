@@ -20,11 +20,13 @@ pub mod masks;
 mod portable;
 pub mod reference;
 mod run;
+mod team;
+mod views;
 
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, known, shapes};
 pub use draws::Draws;
-pub use engine::{Engine, EngineKind, EngineOptions};
+pub use engine::{Engine, EngineKind, EngineOptions, OnNotFinite, Stream};
 pub use eval::{Program, Value, eval};
 pub use fast::EngineError;
 pub(crate) use init::Bits;
@@ -34,6 +36,8 @@ pub use masks::{Masks, Training};
 pub use reference::{
     Call, NotFinite, Place, Run, RunError, backward, check_gradients, forward, tangent,
 };
+pub use team::Team;
+pub use views::{FeedView, InputsView, Lent, ParamsView, StateView, UpstreamView};
 
 #[cfg(test)]
 mod hand;

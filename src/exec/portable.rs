@@ -185,6 +185,8 @@ float! {
     }
 }
 
+impl crate::ir::real::sealed::Sealed for Portable {}
+
 impl Real for Portable {
     const NAME: &'static str = "f64";
     fn of(value: f64) -> Portable {

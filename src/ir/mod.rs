@@ -31,6 +31,8 @@ pub use op::{
     Source,
 };
 pub use pointwise::Pointwise;
+#[doc(hidden)]
+pub use real::InReal;
 pub use real::Real;
 pub use recurrence::{Recurrence, recurrence};
 

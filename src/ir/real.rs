@@ -2,9 +2,17 @@
 
 use std::fmt::{Debug, Display};
 
-/// f32 or f64.
+/// Something that has a type of its own for each type of numbers; see [`Real::to_single`].
+#[doc(hidden)]
+pub trait InReal {
+    /// What it is in `F`.
+    type In<F: Real>;
+}
+
+/// f32 or f64; nothing outside of this crate is one.
 pub trait Real:
-    num_traits::Float
+    sealed::Sealed
+    + num_traits::Float
     + num_traits::NumAssign
     + ndarray::LinalgScalar
     + Debug
@@ -24,6 +32,27 @@ pub trait Real:
     fn erf(self) -> Self;
     /// The nearest whole number, the even one of two.
     fn round_even(self) -> Self;
+
+    /// The same value in f32, where that is this type: the fast engine takes it then.
+    #[doc(hidden)]
+    fn to_single<I: InReal>(_: I::In<Self>) -> Option<I::In<f32>> {
+        None
+    }
+
+    /// The other way round.
+    #[doc(hidden)]
+    fn of_single<I: InReal>(_: I::In<f32>) -> Option<I::In<Self>> {
+        None
+    }
+}
+
+/// What no other crate can implement.
+pub(crate) mod sealed {
+    /// See [`super::Real`].
+    pub trait Sealed {}
+
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
 }
 
 impl Real for f32 {
@@ -43,6 +72,14 @@ impl Real for f32 {
 
     fn round_even(self) -> f32 {
         self.round_ties_even()
+    }
+
+    fn to_single<I: InReal>(it: I::In<f32>) -> Option<I::In<f32>> {
+        Some(it)
+    }
+
+    fn of_single<I: InReal>(it: I::In<f32>) -> Option<I::In<f32>> {
+        Some(it)
     }
 }
 

@@ -24,7 +24,7 @@ type Given<'a, F> = (&'a Params<F>, &'a Inputs<F>, &'a InitialState<F>, &'a Mask
 pub(super) fn first<F: Real>(
     plain: &Bound,
     (params, inputs, state, masks): Given<'_, F>,
-    upstream: &dyn Fn(&Run<'_, F>) -> Upstream<F>,
+    upstream: &dyn Fn(&Run<F>) -> Upstream<F>,
     place: impl Fn(usize) -> usize,
 ) -> Result<Option<Found>, Error> {
     let values = plain.cell().values.iter().filter(|it| it.kind != ValueKind::Input);

@@ -189,7 +189,7 @@ struct Walk<'a, F> {
 }
 
 /// Takes the place of a batch's first sequence among all, the batch, and a piece of it with its run.
-type See<'a, F> = dyn FnMut(usize, &Batch, &Piece<F>, &Run<'_, F>) + 'a;
+type See<'a, F> = dyn FnMut(usize, &Batch, &Piece<F>, &Run<F>) + 'a;
 
 impl<'a, F: Real> Walk<'a, F> {
     fn new(

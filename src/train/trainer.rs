@@ -351,7 +351,7 @@ impl<F: Real> Trainer<F> {
                 let run = (&self.params, &piece.inputs, &piece.state, &masks);
                 let count = batch.counted(self.at_last);
                 let upstream =
-                    |run: &Run<'_, F>| upstream(way.engine.bound(), self.at_last, run, count);
+                    |run: &Run<F>| upstream(way.engine.bound(), self.at_last, run, count);
                 places.extend(finite::first(way.engine.bound(), run, &upstream, |it| {
                     piece.places[it]
                 })?);
@@ -379,7 +379,7 @@ struct Found<F> {
 }
 
 /// The adjoints of the losses of a run that are summed and divided by a number.
-fn upstream<F: Real>(plain: &Bound, at_last: bool, run: &Run<'_, F>, count: usize) -> Upstream<F> {
+fn upstream<F: Real>(plain: &Bound, at_last: bool, run: &Run<F>, count: usize) -> Upstream<F> {
     let cell = plain.cell();
     let mut upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
     let share = F::of(1.0 / count as f64);

@@ -1,16 +1,29 @@
 //! Sequences that come step by step.
 
-use std::any::Any;
-
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::arrays::{Feed, InitialState, Inputs, Params};
 use super::super::bind::MAX_BYTES;
 use super::super::fast;
 use super::super::masks::Masks;
-use super::super::reference::{self, Call, RunError};
-use super::{Engine, OTHER_ENGINE, in_f32, same, same_ref};
-use crate::ir::Real;
+use super::super::reference::{self, InCall, LentCall, RunError};
+use super::super::views::Lent;
+use super::Engine;
+use super::call::OTHER_ENGINE;
+use crate::ir::{InReal, Real};
+
+/// What a step works on, in each type.
+struct InStep<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> InReal for InStep<'a> {
+    type In<F: Real> = (&'a Params<F>, &'a mut Vec<ArrayD<F>>);
+}
+
+struct InArrays;
+
+impl InReal for InArrays {
+    type In<F: Real> = Vec<ArrayD<F>>;
+}
 
 /// Sequences that come step by step: their carried values, and all that a step works in.
 #[derive(Debug)]
@@ -71,11 +84,14 @@ impl Engine {
             ArrayD::zeros(IxDyn(&whole))
         });
         let outputs = outputs.collect();
-        let (inputs, masks) = (&inputs, &Masks::Eval);
-        let call = Call { bound: &self.bound, params, inputs, state, masks };
-        let fast = self.fast.as_deref();
-        let held = match fast.and_then(|it| Some((it, in_f32(it.bound(), call)?))) {
-            Some((fast, call)) => Streamed::Fast(Box::new(fast.stream(call)?)),
+        let lent = Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
+        let call = LentCall { bound: &self.bound, lent, masks: &Masks::Eval };
+        let single = self.fast.as_ref().and_then(|fast| {
+            let call = LentCall { bound: fast.bound(), ..call.clone() };
+            Some(fast.stream(F::to_single::<InCall<'_>>(call)?))
+        });
+        let held = match single {
+            Some(stream) => Streamed::Fast(Box::new(stream?)),
             None => {
                 reference::Given::check(call)?;
                 Streamed::Plain(state.clone(), once.iter().map(ArrayViewD::to_owned).collect())
@@ -99,9 +115,8 @@ impl Engine {
         let other = || RunError::Data(OTHER_ENGINE.to_owned());
         match (&mut stream.held, self.fast.as_deref()) {
             (Streamed::Fast(held), Some(fast)) if fast.is_own(held) => {
-                let params = same_ref(params).ok_or_else(other)?;
-                let outputs: &mut dyn Any = &mut stream.outputs;
-                let outputs = outputs.downcast_mut::<Vec<ArrayD<f32>>>().ok_or_else(other)?;
+                let single = F::to_single::<InStep<'_>>((params, &mut stream.outputs));
+                let (params, outputs) = single.ok_or_else(other)?;
                 fast.step(params, inputs, held, outputs)?;
             }
             (Streamed::Fast(_), _) => return Err(other()),
@@ -172,7 +187,7 @@ impl Engine {
         let other = || RunError::Data(OTHER_ENGINE.to_owned());
         match (&mut stream.held, self.fast.as_deref()) {
             (Streamed::Fast(held), Some(fast)) if fast.is_own(held) => {
-                same(fast.states(held)).ok_or_else(other)
+                F::of_single::<InArrays>(fast.states(held)).ok_or_else(other)
             }
             (Streamed::Fast(_), _) => Err(other()),
             (Streamed::Plain(state, _), _) => Ok(state.0.iter().flatten().cloned().collect()),

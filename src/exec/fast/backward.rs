@@ -12,23 +12,24 @@ use super::gradients::{Target, param_gradients};
 use super::places::FIXED;
 use super::rows::{fill, is_plain, norm, norms, pack, sum_steps, unpack};
 use super::weights::Weights;
-use crate::exec::arrays::{Feed, Gradients, Upstream};
+use crate::exec::arrays::Gradients;
 use crate::exec::kernels::machine::{Frame, Memory, Place, Rows, Workspace};
 use crate::exec::reference::{Checked, RunError, ask, finish_starts, zero_gradients};
+use crate::exec::views::{FeedView, UpstreamView, reborrow};
 use crate::ir::Order;
 
 /// What comes back to the rows of a run, or of a segment of one.
-pub(super) struct Back<'b> {
+pub(super) struct Back<'b, 'v> {
     pub weights: &'b Weights,
-    pub upstream: &'b Upstream<f32>,
-    pub checked: &'b Checked<'b, f32>,
+    pub upstream: &'b UpstreamView<'v, f32>,
+    pub checked: &'b Checked<'b, 'v, f32>,
     /// The adjoints of the carried values after the last step of each sequence.
-    pub states: &'b [Option<ArrayD<f32>>],
+    pub states: Vec<Option<ArrayViewD<'b, f32>>>,
     /// Whether gradients of params are added to what stands there.
     pub adds: bool,
 }
 
-impl Back<'_> {
+impl Back<'_, '_> {
     /// The adjoint of a carried value after the last step of a sequence, if any comes.
     fn state(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'_, f32>> {
         Some(self.states[carry].as_ref()?.index_axis(Axis(0), sequence))
@@ -40,14 +41,14 @@ pub(super) fn backward(
     run: &mut Run<'_>,
     weights: &Weights,
     memory: &mut Memory,
-    upstream: &Upstream<f32>,
+    upstream: &UpstreamView<'_, f32>,
     machine: Machine<'_>,
 ) -> Result<Gradients<f32>, RunError> {
     let compiled = Arc::clone(&run.compiled);
     let program = backward_of(&compiled)?;
     let mut gradients = zeros(run)?;
     let checked = Checked::new(&run.given, upstream)?;
-    let states = &upstream.states;
+    let states = reborrow(&upstream.states);
     let back = Back { weights, upstream, checked: &checked, states, adds: false };
     let mut work = program.program.workspace(machine.team.parts());
     rows(run, &back, memory, &mut work, &mut gradients, machine)?;
@@ -95,7 +96,7 @@ pub(super) fn finish(run: &Run<'_>, gradients: &mut Gradients<f32>) -> Result<()
 /// the steps of the run; those of starts are the adjoints before its first step.
 pub(super) fn rows(
     run: &mut Run<'_>,
-    back: &Back<'_>,
+    back: &Back<'_, '_>,
     memory: &mut Memory,
     work: &mut Workspace,
     gradients: &mut Gradients<f32>,
@@ -144,8 +145,8 @@ pub(super) fn rows(
         let (Some(gradient), Some(feed), Some(root)) = (gradient, feed, root) else { continue };
         let Some(place) = program.places[root.idx()] else { continue };
         let batch = match feed {
-            Feed::Batch(_) => Some(batch),
-            Feed::Shared(_) => None,
+            FeedView::Batch(_) => Some(batch),
+            FeedView::Shared(_) => None,
         };
         if input.per_sequence {
             sum_steps(&frame, place, batch.is_some(), gradient.view_mut());
@@ -168,7 +169,7 @@ pub(super) fn rows(
 fn stage(
     run: &Run<'_>,
     program: &Backward,
-    back: &Back<'_>,
+    back: &Back<'_, '_>,
 ) -> Result<Vec<Option<Vec<f32>>>, RunError> {
     let packing = &run.packing;
     let one = |(output, buffer): &(usize, usize)| {
@@ -196,7 +197,7 @@ fn seed(
     run: &Run<'_>,
     compiled: &Compiled,
     program: &Backward,
-    back: &Back<'_>,
+    back: &Back<'_, '_>,
     frame: &mut Frame<'_>,
 ) {
     let packing = &run.packing;
@@ -223,7 +224,7 @@ fn seed(
 fn starts(
     run: &Run<'_>,
     program: &Backward,
-    back: &Back<'_>,
+    back: &Back<'_, '_>,
     frame: &Frame<'_>,
     starts: &mut [Option<ArrayD<f32>>],
 ) {

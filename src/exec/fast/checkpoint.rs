@@ -19,9 +19,10 @@ use super::compile::{Compiled, RowSum};
 use super::forward::{Machine, Results, Run};
 use super::rows::is_plain;
 use super::weights::Weights;
-use crate::exec::arrays::{Feed, Gradients, InitialState, Upstream};
+use crate::exec::arrays::{Gradients, InitialState};
 use crate::exec::kernels::machine::{Frame, Memory, Packing};
 use crate::exec::reference::{Checked, Given, RunError};
+use crate::exec::views::{FeedView, UpstreamView, reborrow};
 use crate::ir::NodeId;
 
 /// A run that keeps nothing goes in segments of about so many rows at most, whatever is allowed: it
@@ -53,8 +54,8 @@ impl Checkpoints {
 }
 
 /// What a run is divided by.
-pub(super) struct Sizes<'s> {
-    pub given: &'s Given<'s, f32>,
+pub(super) struct Sizes<'s, 'g> {
+    pub given: &'s Given<'g, f32>,
     pub compiled: &'s Compiled,
     /// The rows of all steps.
     pub packing: &'s Packing,
@@ -75,7 +76,7 @@ pub(super) struct Need {
     pub bytes: u64,
 }
 
-impl Sizes<'_> {
+impl Sizes<'_, '_> {
     /// What segments of so many steps need.
     pub fn need(&self, length: usize) -> Need {
         let Compiled { plan: _, forward, backward } = self.compiled;
@@ -96,8 +97,10 @@ impl Sizes<'_> {
         let feeds = self.given.inputs.feeds.iter().zip(&forward.inputs);
         let feeds = feeds.zip(&self.given.bound.cell().inputs);
         let copied = feeds.filter_map(|((feed, buffer), input)| match feed.as_ref()? {
-            Feed::Batch(all) if is_plain && !input.per_sequence && all.as_slice().is_some() => None,
-            Feed::Batch(_) | Feed::Shared(_) => Some(width((*buffer)?)),
+            FeedView::Batch(all) if is_plain && !input.per_sequence && all.as_slice().is_some() => {
+                None
+            }
+            FeedView::Batch(_) | FeedView::Shared(_) => Some(width((*buffer)?)),
         });
         let masks = forward.masks.iter().flatten().map(|it| width(*it));
         // What upstream will be is not known yet.
@@ -161,19 +164,24 @@ fn segments(
 
 /// What a segment is given: steps count from its own first one.
 fn part<'p>(
-    whole: &Given<'p, f32>,
+    whole: &'p Given<'_, f32>,
     state: Option<&'p InitialState<f32>>,
     segment: &Range<usize>,
 ) -> Given<'p, f32> {
     let lengths = whole.lengths.iter();
     let lengths = lengths.map(|it| it.saturating_sub(segment.start).min(segment.len()));
+    let lent = whole.lent();
     Given {
-        state: state.unwrap_or(whole.state),
+        bound: whole.bound,
+        inputs: lent.inputs,
+        state: state.map_or(lent.state, InitialState::view),
+        params: lent.params,
+        stamp: whole.stamp,
         steps: segment.len(),
+        batch: whole.batch,
         lengths: lengths.collect(),
         bits: whole.bits.as_ref().map(Arc::clone),
         start: whole.start.clone(),
-        ..*whole
     }
 }
 
@@ -202,7 +210,7 @@ pub(super) fn forward<'a>(
         now.compute(&mut work, machine)?;
         now.gather(traces, &mut results, machine);
         // The next segment takes the memory of these rows.
-        if suspect.is_none() {
+        if machine.finds && suspect.is_none() {
             suspect = now.look(&results, traces, machine);
         }
         run.memory = now.memory;
@@ -225,7 +233,7 @@ pub(super) fn backward(
     run: &mut Run<'_>,
     weights: &Weights,
     memory: &mut Memory,
-    upstream: &Upstream<f32>,
+    upstream: &UpstreamView<'_, f32>,
     machine: Machine<'_>,
 ) -> Result<Gradients<f32>, RunError> {
     let compiled = Arc::clone(&run.compiled);
@@ -241,16 +249,20 @@ pub(super) fn backward(
     // The rows that are there are those of one segment as long as no other one is run; should anything
     // fail, of none.
     let mut ready = ready.take();
-    let mut states = upstream.states.clone();
+    let mut states: Option<Vec<Option<ArrayD<f32>>>> = None;
     for (number, segment) in segments(run.packing.steps(), *length).enumerate().rev() {
         let given = part(&run.given, number.checked_sub(1).map(|it| &starts[it]), &segment);
-        let own = std::mem::take(&mut run.memory);
+        let memory_of_run = std::mem::take(&mut run.memory);
         let weights_forward = Arc::clone(&run.weights);
-        let mut now = Run::new(given, Arc::clone(&compiled), weights_forward, own, segment.start)?;
+        let mut now =
+            Run::new(given, Arc::clone(&compiled), weights_forward, memory_of_run, segment.start)?;
         if ready.take() != Some(number) {
             now.compute(&mut forward_work, machine)?;
         }
-        let states_now = &states;
+        let states_now = match &states {
+            Some(states) => states.iter().map(|it| it.as_ref().map(|it| it.view())).collect(),
+            None => reborrow(&upstream.states),
+        };
         let back = Back { weights, upstream, checked: &checked, states: states_now, adds: true };
         now.looks = run.looks && run.blame.is_none();
         backward::rows(&mut now, &back, memory, &mut work, &mut gradients, machine)?;
@@ -259,7 +271,7 @@ pub(super) fn backward(
             // What comes to the beginning of a segment comes to the end of the one before.
             let zeros = |it: &Option<ArrayD<f32>>| Some(ArrayD::zeros(it.as_ref()?.raw_dim()));
             let next = gradients.starts.iter().map(zeros).collect();
-            states = std::mem::replace(&mut gradients.starts, next);
+            states = Some(std::mem::replace(&mut gradients.starts, next));
         }
     }
     if let Some(it) = &mut run.checkpoints {

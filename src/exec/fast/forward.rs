@@ -3,18 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, Axis, IxDyn, Slice};
+use ndarray::{ArrayBase, ArrayD, Axis, Data, IxDyn, Slice};
 
 use super::checkpoint::Checkpoints;
-use super::compile::{Compiled, Forward, Kept};
+use super::compile::{self, Compiled, Forward};
 use super::finite::{Blame, Suspect, suspect};
 use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
-use crate::exec::arrays::Feed;
+use crate::exec::bind::Bound;
 use crate::exec::kernels::machine::{Frame, Memory, Packing, Place, Program, Rows, Workspace};
 use crate::exec::kernels::{Path, Team};
-use crate::exec::reference::{Given, RunError, ask};
+use crate::exec::reference::{Given, KeptGiven, RunError, ask};
+use crate::exec::views::{FeedView, Lent};
 use crate::ir::{Input, NodeId};
 
 /// The results of a forward run, and what the backward run needs.
@@ -49,11 +50,65 @@ pub(crate) struct Run<'a> {
     pub(super) checkpoints: Option<Checkpoints>,
 }
 
+/// What is left of a run when the arrays that it was lent are given back.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    compiled: Arc<Compiled>,
+    given: KeptGiven<f32>,
+    packing: Packing,
+    weights: Arc<Weights>,
+    staged: Vec<(usize, Vec<f32>)>,
+    /// Gone while a backward run has it.
+    memory: Memory,
+    checkpoints: Option<Checkpoints>,
+}
+
+impl Kept {
+    /// The run once more, but for its results. The memory goes there; [`Kept::take`] brings it back.
+    pub fn again<'a>(
+        &mut self,
+        bound: &'a Bound,
+        lent: Lent<'a, f32>,
+    ) -> Result<Run<'a>, RunError> {
+        let given = self.given.clone().again(bound, lent)?;
+        let (compiled, weights) = (Arc::clone(&self.compiled), Arc::clone(&self.weights));
+        let mut run = Run::bare(given, compiled, weights, std::mem::take(&mut self.memory), 0);
+        run.staged = std::mem::take(&mut self.staged);
+        run.checkpoints = self.checkpoints.take();
+        Ok(run)
+    }
+
+    /// Takes back what [`Kept::again`] lent to a run.
+    pub fn take(&mut self, run: Run<'_>) {
+        (self.memory, self.staged, self.checkpoints) = (run.memory, run.staged, run.checkpoints);
+    }
+
+    /// The memory alone, of a run that is over.
+    pub fn into_memory(self) -> Memory {
+        self.memory
+    }
+
+    /// The bytes of carried values, and of other values of the program's own that a backward run
+    /// reads.
+    pub fn kept_bytes(&self) -> usize {
+        let Some(backward) = &self.compiled.backward else { return 0 };
+        let program = &self.compiled.forward;
+        let buffers = program.program.buffers();
+        let carried = program.carries.iter().map(|it| buffers[*it].numbers(&self.packing));
+        let own =
+            |it: &&compile::Kept| buffers[it.buffer].own && !program.carries.contains(&it.buffer);
+        let values = backward.kept.iter().filter(own).map(|it| it.n * self.packing.rows());
+        carried.chain(values).sum::<usize>() * size_of::<f32>()
+    }
+}
+
 /// What a run computes with.
 #[derive(Clone, Copy)]
 pub(super) struct Machine<'m> {
     pub path: Path,
     pub team: &'m Team,
+    /// Whether forward looks for what is not finite.
+    pub finds: bool,
 }
 
 /// Runs T steps of a batch.
@@ -70,7 +125,7 @@ pub(super) fn forward<'a>(
     run.compute(&mut work, machine)?;
     let mut results = Results::zeros(&run.given, traces)?;
     run.gather(traces, &mut results, machine);
-    if !run.is_finite(&results, machine) {
+    if machine.finds && !run.is_finite(&results, machine) {
         run.suspect = run.look(&results, traces, machine);
     }
     run.take_results(results);
@@ -157,21 +212,24 @@ fn stage(
 /// The rows of an input from a step on where they stand, if they stand as they are wanted.
 fn direct<'f>(
     input: &Input,
-    feed: &'f Feed<f32>,
+    feed: &'f FeedView<'_, f32>,
     begin: usize,
     packing: &Packing,
     batch: usize,
 ) -> Option<&'f [f32]> {
     match feed {
-        Feed::Batch(array) if !input.per_sequence && is_plain(packing, batch) => {
+        FeedView::Batch(array) if !input.per_sequence && is_plain(packing, batch) => {
             from_step(array, begin)
         }
-        Feed::Batch(_) | Feed::Shared(_) => None,
+        FeedView::Batch(_) | FeedView::Shared(_) => None,
     }
 }
 
 /// The numbers of an array from a step on, if they stand without gaps.
-pub(super) fn from_step(array: &ArrayD<f32>, begin: usize) -> Option<&[f32]> {
+pub(super) fn from_step<S: Data<Elem = f32>>(
+    array: &ArrayBase<S, IxDyn>,
+    begin: usize,
+) -> Option<&[f32]> {
     let all = array.as_slice()?;
     let step = all.len() / array.len_of(Axis(0)).max(1);
     all.get(begin * step..)
@@ -333,18 +391,6 @@ impl<'a> Run<'a> {
         frame
     }
 
-    /// The bytes of carried values, and of other values of the program's own that a backward run
-    /// reads.
-    pub fn kept_bytes(&self) -> usize {
-        let Some(backward) = &self.compiled.backward else { return 0 };
-        let program = &self.compiled.forward;
-        let buffers = program.program.buffers();
-        let carried = program.carries.iter().map(|it| buffers[*it].numbers(&self.packing));
-        let own = |it: &&Kept| buffers[it.buffer].own && !program.carries.contains(&it.buffer);
-        let values = backward.kept.iter().filter(own).map(|it| it.n * self.packing.rows());
-        carried.chain(values).sum::<usize>() * size_of::<f32>()
-    }
-
     /// What the run was given.
     pub fn given(&self) -> &Given<'a, f32> {
         &self.given
@@ -371,8 +417,14 @@ impl<'a> Run<'a> {
     }
 
     /// The bits of each mask in training.
-    pub fn masks(&self) -> &[ArrayD<f32>] {
-        self.given.bits.as_ref().map_or(&[], |it| it.as_slice())
+    pub fn masks(&self) -> Option<Arc<Vec<ArrayD<f32>>>> {
+        self.given.bits.clone()
+    }
+
+    /// What is left when the arrays are given back.
+    pub fn keep(self) -> Kept {
+        let Run { compiled, given, packing, weights, staged, memory, checkpoints, .. } = self;
+        Kept { compiled, given: given.keep(), packing, weights, staged, memory, checkpoints }
     }
 
     /// A carried value after the last step of each sequence.

@@ -19,20 +19,22 @@ mod stream;
 mod tests;
 mod weights;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use error::EngineError;
 pub(crate) use finite::Blame;
-pub(crate) use forward::Run;
+pub(crate) use forward::{Kept, Run};
 pub(crate) use stream::Stream;
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
-use super::arrays::{Gradients, Params, Upstream, fresh};
+use super::arrays::{Gradients, Params, fresh};
 use super::bind::Bound;
+use super::kernels::Path;
 use super::kernels::machine::{Memory, Packing};
-use super::kernels::{Path, Team};
-use super::reference::{Call, Given, RunError};
+use super::reference::{Call, Given, LentCall, RunError};
+use super::team::Team;
+use super::views::UpstreamView;
 use crate::derive::Adjoint;
 use crate::ir::{Leaf, NodeId, Op, Real, Scope};
 use crate::plan::pipeline::{self, Graphs};
@@ -74,10 +76,11 @@ pub(crate) struct Fast {
     flow: bool,
     traced: Vec<NodeId>,
     path: Path,
-    threads: usize,
+    /// Whether forward looks for what is not finite.
+    finds: bool,
     /// How many bytes a run may hold.
     limit: Option<u64>,
-    team: OnceLock<Team>,
+    team: Team,
     prepared: Mutex<Vec<Arc<Prepared>>>,
     /// Memory that no run uses.
     memory: Mutex<Vec<Memory>>,
@@ -103,7 +106,7 @@ impl Fast {
         traces: &[Name],
         flow: bool,
         path: Path,
-        threads: usize,
+        team: Team,
     ) -> Result<Fast, RunError> {
         let graphs = Graphs::new(bound.cell(), bound.env(), traces).with_flow(flow);
         let derived = graphs.run(pipeline::FAST).training();
@@ -122,9 +125,9 @@ impl Fast {
             flow,
             traced,
             path,
-            threads,
+            finds: true,
             limit: None,
-            team: OnceLock::new(),
+            team,
             prepared: Mutex::default(),
             memory: Mutex::default(),
         };
@@ -140,12 +143,17 @@ impl Fast {
         path: Path,
         threads: usize,
     ) -> Result<Fast, RunError> {
-        Fast::with(bound, traces, false, path, threads)
+        Fast::with(bound, traces, false, path, Team::new(threads))
     }
 
     /// The same engine, whose runs hold so many bytes at most.
     pub fn within(self, limit: Option<u64>) -> Fast {
         Fast { limit, ..self }
+    }
+
+    /// The same engine, which looks for what is not finite or does not.
+    pub fn finding(self, finds: bool) -> Fast {
+        Fast { finds, ..self }
     }
 
     /// The cell that runs: that of the caller, simplified.
@@ -159,8 +167,7 @@ impl Fast {
     }
 
     fn machine(&self) -> Machine<'_> {
-        let team = self.team.get_or_init(|| Team::new(Team::threads(self.threads)));
-        Machine { path: self.path, team }
+        Machine { path: self.path, team: self.team.threads(), finds: self.finds }
     }
 
     /// The programs for what is given.
@@ -187,16 +194,24 @@ impl Fast {
         Ok(prepared)
     }
 
-    fn prepare_for(&self, call: &Call<'_, f32>, keeps: bool) -> Result<Arc<Prepared>, EngineError> {
-        let inputs = call.inputs.feeds.iter().map(Option::is_none).collect();
-        let masks = matches!(call.masks, super::Masks::Eval);
+    fn prepare_for(
+        &self,
+        given: &Given<'_, f32>,
+        keeps: bool,
+    ) -> Result<Arc<Prepared>, EngineError> {
+        let inputs = given.inputs.feeds.iter().map(Option::is_none).collect();
+        let masks = given.bits.is_none();
         self.prepare(Key { fixed: Fixed { inputs, masks }, keeps })
     }
 
     /// Runs T steps of a batch.
-    pub fn forward<'a>(&self, call: Call<'a, f32>, keeps: bool) -> Result<Run<'a>, RunError> {
+    pub fn forward<'a>(
+        &self,
+        call: impl Into<LentCall<'a, f32>>,
+        keeps: bool,
+    ) -> Result<Run<'a>, RunError> {
         let given = Given::check(call)?;
-        let prepared = self.prepare_for(&call, keeps)?;
+        let prepared = self.prepare_for(&given, keeps)?;
         let weights = self.forward_weights(&prepared, &given)?;
         let compiled = Arc::clone(&prepared.compiled);
         let need = self.divide(&given, &compiled)?;
@@ -210,9 +225,9 @@ impl Fast {
     }
 
     /// What steps of a batch need, one at a time, from the starts of a call of one step.
-    pub fn stream(&self, call: Call<'_, f32>) -> Result<Stream, RunError> {
+    pub fn stream(&self, call: LentCall<'_, f32>) -> Result<Stream, RunError> {
         let given = Given::check(call)?;
-        let prepared = self.prepare_for(&call, false)?;
+        let prepared = self.prepare_for(&given, false)?;
         let weights = self.forward_weights(&prepared, &given)?;
         let compiled = Arc::clone(&prepared.compiled);
         Ok(Stream::new(self.stamp, &given, compiled, weights, self.machine()))
@@ -269,7 +284,7 @@ impl Fast {
     pub fn backward(
         &self,
         run: &mut Run<'_>,
-        upstream: &Upstream<f32>,
+        upstream: &UpstreamView<'_, f32>,
     ) -> Result<Gradients<f32>, RunError> {
         let weights = self.backward_weights(run)?;
         let need = self.divide(&run.given, &run.compiled)?;
@@ -288,7 +303,7 @@ impl Fast {
     pub fn blame(
         &self,
         run: &mut Run<'_>,
-        upstream: &Upstream<f32>,
+        upstream: &UpstreamView<'_, f32>,
     ) -> Result<Option<Blame>, RunError> {
         (run.looks, run.blame) = (true, None);
         let done = self.backward(run, upstream);
@@ -297,8 +312,8 @@ impl Fast {
     }
 
     /// Takes back the memory of a run that is over.
-    pub fn end(&self, mut run: Run<'_>) {
-        self.give(std::mem::take(&mut run.memory));
+    pub fn end(&self, run: Kept) {
+        self.give(run.into_memory());
     }
 
     fn take(&self) -> Memory {
@@ -404,7 +419,7 @@ impl Fast {
         given: &Given<'_, f32>,
         fill: impl FnOnce(Option<Weights>) -> Result<Weights, EngineError>,
     ) -> Result<Arc<Weights>, EngineError> {
-        let stamp = given.params.stamp();
+        let stamp = given.stamp;
         let lasting = self.are_lasting(given);
         let mut slot = lock(slot);
         let old = match slot.take() {

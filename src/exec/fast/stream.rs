@@ -73,7 +73,7 @@ impl Stream {
             }
         }
         let bases = frame.end();
-        let stamp = given.params.stamp();
+        let stamp = given.stamp;
         Stream {
             engine,
             stamp,

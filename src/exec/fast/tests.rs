@@ -165,13 +165,13 @@ pub(super) fn found(fast: &Fast, case: &Case<f32>, keeps: bool) -> Results<f32> 
     all.extend(named("state", &run.states));
     all.extend(named("trace", &run.traces));
     if keeps {
-        all.extend(of_gradients(fast.backward(&mut run, upstream).unwrap()));
+        all.extend(of_gradients(fast.backward(&mut run, &upstream.view()).unwrap()));
         // What forward kept is still there.
-        let again = of_gradients(fast.backward(&mut run, upstream).unwrap());
+        let again = of_gradients(fast.backward(&mut run, &upstream.view()).unwrap());
         let last = &all[all.len() - again.len()..];
         last.iter().zip(&again).for_each(|(a, b)| same_bits(&a.0, &a.1, &b.1));
     }
-    fast.end(run);
+    fast.end(run.keep());
     all
 }
 
@@ -183,8 +183,9 @@ fn compare(name: &str, bound: &Bound, case: &Case<f32>, paths: &[Path]) {
     let exact = expected(bound, &case.exact(), &names);
     for path in paths {
         for traces in [&names[..], &[]] {
-            let engine =
-                |threads: usize| Fast::with(bound, traces, true, *path, threads).expect(name);
+            let engine = |threads: usize| {
+                Fast::with(bound, traces, true, *path, exec::Team::new(threads)).expect(name)
+            };
             let fast = engine(1);
             for keeps in [false, true] {
                 let results = found(&fast, case, keeps);

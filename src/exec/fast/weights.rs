@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::error::EngineError;
 use crate::exec::eval::{Value, value_of};
@@ -60,7 +60,7 @@ pub(super) struct Source<'s> {
     pub graph: &'s Graph,
     pub shapes: &'s [Vec<usize>],
     pub env: &'s Env,
-    pub params: &'s [ArrayD<f32>],
+    pub params: &'s [ArrayViewD<'s, f32>],
     pub leaf: &'s (dyn Fn(&Op) -> Option<Value<f32>> + Sync),
 }
 

@@ -15,6 +15,8 @@ mod compare;
 mod sample;
 mod single;
 
+use std::ops::ControlFlow;
+
 use ndarray::ArrayD;
 
 use crate::derive::{Adjoint, Tangent};
@@ -155,6 +157,9 @@ pub enum CheckError {
         /// The length that was tried.
         steps: usize,
     },
+    /// Whoever was told of the progress stopped it.
+    #[error("the check was stopped")]
+    Stopped,
 }
 
 impl CheckError {
@@ -165,20 +170,21 @@ impl CheckError {
             CheckError::Init(fault) => fault.code(),
             CheckError::Run(fault) => fault.code(),
             CheckError::NothingFinite { .. } => Code::NotFinite,
+            CheckError::Stopped => Code::BadSetting,
         }
     }
 }
 
 /// Checks the gradients of a cell. Equal arguments give equal reports.
 pub fn gradcheck(cell: &Cell, options: &Options) -> Result<Report, CheckError> {
-    gradcheck_with(cell, options, &mut |_, _| ())
+    gradcheck_with(cell, options, &mut |_, _| ControlFlow::Continue(()))
 }
 
-/// As [`gradcheck`]; `progress` is told how many samples are done, of how many.
+/// As [`gradcheck`]; `progress` is told how many samples are done, of how many, and may stop the check.
 pub fn gradcheck_with(
     cell: &Cell,
     options: &Options,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Report, CheckError> {
     check_derived(cell, options, &|it| Derived::new(it, options.engine), progress)
 }
@@ -222,7 +228,7 @@ pub(crate) fn check_derived(
     cell: &Cell,
     options: &Options,
     derive: &dyn Fn(&Bound) -> Result<Derived, CheckError>,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Report, CheckError> {
     let mut report = compare::blank(cell);
     let modes_of_one = modes(cell, 0).len();
@@ -234,7 +240,9 @@ pub(crate) fn check_derived(
         let structure = sample::Structure::of(&bound);
         for &steps in &options.lengths {
             for masks in modes(cell, seed) {
-                progress(report.samples, all);
+                if progress(report.samples, all).is_break() {
+                    return Err(CheckError::Stopped);
+                }
                 let given = &options.params;
                 let sample =
                     sample::draw(&bound, &structure, given, steps, seed, &masks, &mut noise)?;

@@ -19,7 +19,7 @@ fn with_table(cell: &Cell, table: &[Row]) -> Report {
         derived.tangent = derive::tangent(cell, table);
         Ok(derived)
     };
-    check_derived(cell, &quick(), &derive, &mut |_, _| ()).unwrap()
+    check_derived(cell, &quick(), &derive, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// The report where the adjoint is another one.
@@ -29,7 +29,7 @@ fn with_adjoint(cell: &Cell, spoil: &dyn Fn(&mut Adjoint)) -> Report {
         spoil(&mut derived.adjoint);
         Ok(derived)
     };
-    check_derived(cell, &quick(), &derive, &mut |_, _| ()).unwrap()
+    check_derived(cell, &quick(), &derive, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 fn failing(report: &Report) -> Vec<(&str, Kind)> {
@@ -204,7 +204,7 @@ fn with_another(cell: &Cell, other: &Cell, graphs_too: bool) -> Report {
         }
         Ok(derived)
     };
-    check_derived(cell, &quick(), &derive, &mut |_, _| ()).unwrap()
+    check_derived(cell, &quick(), &derive, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// `y = tanh(w * x)`, or another function in its place.
@@ -295,8 +295,11 @@ fn what_is_compared_with_itself_is_no_jump() {
 #[test]
 fn progress_counts_the_samples() {
     let mut told = Vec::new();
-    gradcheck_with(&single(Pointwise::Tanh), &quick(), &mut |at, all| told.push((at, all)))
-        .unwrap();
+    gradcheck_with(&single(Pointwise::Tanh), &quick(), &mut |at, all| {
+        told.push((at, all));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(told, [(0, 4), (1, 4), (2, 4), (3, 4)]);
 }
 

@@ -1,6 +1,6 @@
 //! Threads that work on parts of one piece of work.
 //!
-//! An engine owns its team and shares it with nobody. Between two pieces of work the helpers look
+//! Engines that share a team have it one at a time. Between two pieces of work the helpers look
 //! for the next one in a loop for a while, since what a call does may be shorter than what it takes
 //! to wake a thread, and then sleep. Within a piece all parts meet at barriers, which are loops as
 //! well: a step of a cell takes microseconds.

@@ -2,9 +2,10 @@
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
-use super::super::arrays::{Feed, Gradients, Upstream};
+use super::super::arrays::{Gradients, Upstream};
 use super::super::bind::{Bound, shapes};
 use super::super::eval::{Program, Value, eval, zeros};
+use super::super::views::{FeedView, UpstreamView};
 use super::both_ways::{Flow, Steps, steps};
 use super::finite::{self, NotFinite};
 use super::given::Given;
@@ -20,6 +21,15 @@ pub fn backward<F: Real>(
     run: &Run<'_, F>,
     adjoint: &Adjoint,
     upstream: &Upstream<F>,
+) -> Result<Gradients<F>, RunError> {
+    backward_from(run, adjoint, &upstream.view())
+}
+
+/// As [`backward`], from adjoints that are lent.
+pub(crate) fn backward_from<F: Real>(
+    run: &Run<'_, F>,
+    adjoint: &Adjoint,
+    upstream: &UpstreamView<'_, F>,
 ) -> Result<Gradients<F>, RunError> {
     let given = &run.given;
     let bound = given.bound;
@@ -59,8 +69,8 @@ pub fn backward<F: Real>(
                 let (Some(sum), Some(feed), Some(root)) = (sum, feed, root) else { continue };
                 let mut now = feed.at(input, sum.view_mut(), time, sequence);
                 match feed {
-                    Feed::Batch(_) if !input.per_sequence => now.assign(&step[root.idx()]),
-                    Feed::Batch(_) | Feed::Shared(_) => now += &step[root.idx()],
+                    FeedView::Batch(_) if !input.per_sequence => now.assign(&step[root.idx()]),
+                    FeedView::Batch(_) | FeedView::Shared(_) => now += &step[root.idx()],
                 }
             }
             for (carry, root) in adjoint.nexts.iter().enumerate() {
@@ -97,7 +107,7 @@ pub fn backward<F: Real>(
 fn both_ways<F: Real>(
     run: &Run<'_, F>,
     (adjoint, program): (&Adjoint, &Program<'_, F>),
-    upstream: &Checked<'_, F>,
+    upstream: &Checked<'_, '_, F>,
     sequence: usize,
     adjoints: &[Value<F>],
 ) -> Steps<F> {
@@ -129,7 +139,7 @@ pub(crate) struct At<'a, F> {
 fn back<F: Real>(
     given: &Given<'_, F>,
     programs: [&Program<'_, F>; 2],
-    upstream: &Checked<'_, F>,
+    upstream: &Checked<'_, '_, F>,
     at: &At<'_, F>,
 ) -> Vec<Value<F>> {
     let At { time, sequence, before, adjoints } = *at;
@@ -162,7 +172,7 @@ pub(crate) fn look_back<F: Real>(
     bound: &Bound,
     adjoint: &Adjoint,
     given: &Given<'_, F>,
-    upstream: &Upstream<F>,
+    upstream: &UpstreamView<'_, F>,
     at: &At<'_, F>,
 ) -> Result<Option<NotFinite>, RunError> {
     let upstream = Checked::new(given, upstream)?;
@@ -180,7 +190,7 @@ pub(crate) fn look_back<F: Real>(
 pub(crate) fn first_not_finite<F: Real>(
     run: &Run<'_, F>,
     adjoint: &Adjoint,
-    upstream: &Upstream<F>,
+    upstream: &UpstreamView<'_, F>,
 ) -> Result<Option<NotFinite>, RunError> {
     let given = &run.given;
     let (bound, cell) = (given.bound, given.bound.cell());
@@ -341,18 +351,17 @@ fn learn_starts<F: Real>(
 }
 
 /// The adjoints from outside, with their defaults.
-pub(crate) struct Checked<'u, F> {
+pub(crate) struct Checked<'u, 'v, F> {
     bound: &'u Bound,
-    upstream: &'u Upstream<F>,
-    ones: bool,
+    upstream: &'u UpstreamView<'v, F>,
 }
 
-impl<'u, F: Real> Checked<'u, F> {
+impl<'u, 'v, F: Real> Checked<'u, 'v, F> {
     /// Looks whether the adjoints fit what a run gave.
-    pub(crate) fn new(
-        given: &Given<'u, F>,
-        upstream: &'u Upstream<F>,
-    ) -> Result<Checked<'u, F>, RunError> {
+    pub(crate) fn new<'g: 'u>(
+        given: &Given<'g, F>,
+        upstream: &'u UpstreamView<'v, F>,
+    ) -> Result<Checked<'u, 'v, F>, RunError> {
         let bound = given.bound;
         let cell = bound.cell();
         if upstream.outputs.len() != cell.outputs.len()
@@ -366,16 +375,17 @@ impl<'u, F: Real> Checked<'u, F> {
                 cell.carries.len()
             )));
         }
-        let fits = |name: String, own: &[usize], outer: &[usize], given: &Option<ArrayD<F>>| {
-            let expected = [outer, own].concat();
-            match given {
-                Some(given) if given.shape() != expected => Err(RunError::Data(format!(
-                    "the adjoint of {name} has shape {:?}, expected {expected:?}",
-                    given.shape()
-                ))),
-                Some(_) | None => Ok(()),
-            }
-        };
+        let fits =
+            |name: String, own: &[usize], outer: &[usize], given: &Option<ArrayViewD<'_, F>>| {
+                let expected = [outer, own].concat();
+                match given {
+                    Some(given) if given.shape() != expected => Err(RunError::Data(format!(
+                        "the adjoint of {name} has shape {:?}, expected {expected:?}",
+                        given.shape()
+                    ))),
+                    Some(_) | None => Ok(()),
+                }
+            };
         for (at, (it, output)) in upstream.outputs.iter().zip(&cell.outputs).enumerate() {
             let name = format!("output `{}`", output.name);
             fits(name, bound.output_shape(at), &[given.steps, given.batch], it)?;
@@ -385,7 +395,7 @@ impl<'u, F: Real> Checked<'u, F> {
         {
             fits(format!("state `{}`", carry.name), own, &[given.batch], it)?;
         }
-        Ok(Checked { bound, upstream, ones: upstream.is_empty() })
+        Ok(Checked { bound, upstream })
     }
 
     pub(crate) fn output(&self, output: usize, time: usize, sequence: usize) -> Value<F> {
@@ -403,7 +413,7 @@ impl<'u, F: Real> Checked<'u, F> {
 
     /// What the adjoint of an output that is not given is everywhere.
     pub(crate) fn filled(&self, output: usize) -> F {
-        if self.ones && output == 0 { F::one() } else { F::zero() }
+        if self.upstream.ones && output == 0 { F::one() } else { F::zero() }
     }
 
     pub(crate) fn state(&self, carry: usize, sequence: usize) -> Value<F> {

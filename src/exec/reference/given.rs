@@ -4,151 +4,38 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
-use super::super::arrays::{Feed, InitialState, Inputs, Params};
-use super::super::bind::{BindError, Bound, MAX_BYTES, extent};
+use super::super::arrays::fresh;
+use super::super::bind::{Bound, MAX_BYTES, extent};
 use super::super::eval::{Value, eval};
-use super::super::fast::EngineError;
-use super::super::masks::{self, Extents};
-use super::{Call, Place};
-use crate::diag::Code;
-use crate::ir::{Cell, Leaf, Node, Op, Real, Scope, Start};
+use super::super::masks::{self, Extents, Masks};
+use super::super::views::{FeedView, InputsView, Lent, ParamsView, StateView};
+use super::{Call, RunError};
+use crate::ir::{InReal, Leaf, Node, Op, Real, Scope, Start};
 use crate::text::Name;
 
 /// Step numbers up to this are exact in double precision.
 const MOST_STEPS: u64 = 1 << 53;
 
-/// Why a call cannot run.
-#[derive(Clone, PartialEq, Debug, thiserror::Error)]
-pub enum RunError {
-    /// An array of a wrong shape, or none where one is needed.
-    #[error("{0}")]
-    Data(String),
-    /// A param of a wrong shape.
-    #[error("{0}")]
-    Weights(String),
-    /// An index that is no whole number below its limit.
-    #[error(
-        "`{name}` is {value} at {}sequence {sequence}, but must be a whole number in 0..{limit}",
-        step.map_or(String::new(), |it| format!("step {it} of "))
-    )]
-    Index {
-        /// The input or carried value.
-        name: Name,
-        /// The step, from 0; none of what is given per sequence.
-        step: Option<usize>,
-        /// The sequence, from 0.
-        sequence: usize,
-        /// What stands there.
-        value: f64,
-        /// The size that it must be below.
-        limit: u64,
-    },
-    /// A bit of a given mask that is none.
-    #[error("the mask `{name}` is {value}{place}, but a mask is 0 or 1")]
-    Bit {
-        /// The mask.
-        name: Name,
-        /// Where it stands.
-        place: Place,
-        /// What stands there.
-        value: f64,
-    },
-    /// Lengths that do not fit the batch.
-    #[error("{0}")]
-    Lengths(String),
-    /// More than any machine holds.
-    #[error("{what} needs {bytes} bytes, more than this program agrees to ask for")]
-    TooLarge {
-        /// What is too large.
-        what: String,
-        /// How many bytes it would be.
-        bytes: u64,
-    },
-    /// More than the caller allows, however short the segments are that a run goes in.
-    #[error("the run needs {least} bytes of memory at least, but {limit} are allowed")]
-    Memory {
-        /// How many bytes would do.
-        least: u64,
-        /// How many are allowed.
-        limit: u64,
-    },
-    /// A cell that cannot be run step by step.
-    #[error(
-        "cell `{cell}` has no single step: `{carry}` goes from the last step of a sequence to the first; run whole sequences"
-    )]
-    ReadsBackward {
-        /// The cell.
-        cell: Name,
-        /// A carried value of a layer that reads backward.
-        carry: Name,
-    },
-    /// Memory that the system does not give.
-    #[error("no memory for {what}: {bytes} bytes")]
-    OutOfMemory {
-        /// What it was for.
-        what: String,
-        /// How many bytes it is.
-        bytes: u64,
-    },
-    /// A derived graph that does not fit the sizes.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A cell that the fast engine cannot run.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A name that is asked for and that the cell does not have.
-    #[error("cell `{cell}` has no named value `{name}`; it has {known}")]
-    UnknownValue {
-        /// The cell.
-        cell: Name,
-        /// What was asked for.
-        name: Name,
-        /// What there is.
-        known: String,
-    },
+/// What one call runs, all of it lent.
+#[derive(Clone, Debug)]
+pub(crate) struct LentCall<'a, F> {
+    pub(crate) bound: &'a Bound,
+    pub(crate) lent: Lent<'a, F>,
+    pub(crate) masks: &'a Masks<F>,
 }
 
-impl RunError {
-    /// The stable code.
-    pub fn code(&self) -> Code {
-        match self {
-            RunError::Data(_) | RunError::Bit { .. } => Code::DataDoesNotFit,
-            RunError::ReadsBackward { .. } => Code::ReadsBackward,
-            RunError::Weights(_) => Code::WeightsDoNotFit,
-            RunError::Index { .. } => Code::BadIndex,
-            RunError::Lengths(_) => Code::BadLengths,
-            RunError::TooLarge { .. } | RunError::Memory { .. } | RunError::OutOfMemory { .. } => {
-                Code::SizesTooLarge
-            }
-            RunError::Bind(fault) => fault.code(),
-            RunError::Engine(_) | RunError::UnknownValue { .. } => Code::BadSetting,
-        }
-    }
+/// A call in each type of numbers.
+pub(crate) struct InCall<'a>(std::marker::PhantomData<&'a ()>);
 
-    /// Refuses a cell that has no single step.
-    pub(crate) fn check_steps(cell: &Cell) -> Result<(), RunError> {
-        match cell.carries.iter().find(|it| !it.order.is_ascending()) {
-            None => Ok(()),
-            Some(it) => {
-                let (cell, carry) = (cell.name.clone(), it.name.clone());
-                Err(RunError::ReadsBackward { cell, carry })
-            }
-        }
-    }
+impl<'a> InReal for InCall<'a> {
+    type In<F: Real> = LentCall<'a, F>;
+}
 
-    pub(crate) fn unknown_value(cell: &Cell, name: &Name) -> RunError {
-        let mut known: Vec<String> = Vec::new();
-        for value in &cell.values {
-            let text = format!("`{}`", value.name);
-            if !known.contains(&text) {
-                known.push(text);
-            }
-        }
-        RunError::UnknownValue {
-            cell: cell.name.clone(),
-            name: name.clone(),
-            known: known.join(", "),
-        }
+impl<'a, F: Real> From<Call<'a, F>> for LentCall<'a, F> {
+    fn from(call: Call<'a, F>) -> LentCall<'a, F> {
+        let Call { bound, params, inputs, state, masks } = call;
+        let lent = Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
+        LentCall { bound, lent, masks }
     }
 }
 
@@ -156,9 +43,11 @@ impl RunError {
 #[derive(Clone, Debug)]
 pub(crate) struct Given<'a, F> {
     pub(crate) bound: &'a Bound,
-    pub(crate) inputs: &'a Inputs<F>,
-    pub(crate) state: &'a InitialState<F>,
-    pub(crate) params: &'a Params<F>,
+    pub(crate) inputs: InputsView<'a, F>,
+    pub(crate) state: StateView<'a, F>,
+    pub(crate) params: ParamsView<'a, F>,
+    /// What tells these params from others.
+    pub(crate) stamp: u64,
     pub(crate) steps: usize,
     pub(crate) batch: usize,
     pub(crate) lengths: Vec<usize>,
@@ -169,16 +58,16 @@ pub(crate) struct Given<'a, F> {
 }
 
 impl<'a, F: Real> Given<'a, F> {
-    pub(crate) fn check(call: Call<'a, F>) -> Result<Given<'a, F>, RunError> {
-        let Call { bound, params, inputs, state, masks } = call;
+    pub(crate) fn check(call: impl Into<LentCall<'a, F>>) -> Result<Given<'a, F>, RunError> {
+        let LentCall { bound, lent: Lent { params, inputs, state }, masks } = call.into();
         if bound.cell().is_model {
             let name = &bound.cell().name;
             let message = format!("`{name}` is a model, which runs as a plain cell in some mode");
             return Err(RunError::Data(message));
         }
         check_params(bound, params.arrays())?;
-        let (steps, batch) = check_extents(bound, inputs, state)?;
-        let lengths = inputs.lengths.clone().unwrap_or_else(|| vec![steps; batch]);
+        let (steps, batch) = check_extents(bound, &inputs, &state)?;
+        let lengths = inputs.lengths.map_or_else(|| vec![steps; batch], <[usize]>::to_vec);
         if let Some(length) = lengths.iter().find(|it| **it > steps) {
             return Err(RunError::Lengths(format!(
                 "a length is {length}, but there are only {steps} steps"
@@ -190,9 +79,10 @@ impl<'a, F: Real> Given<'a, F> {
         }
         let cell = bound.cell();
         let bits = masks::bits(bound, masks, &Extents { steps, batch, lengths: &lengths })?;
-        let bits = bits.map(Arc::new);
-        let start = Vec::new();
-        let mut given = Given { bound, inputs, state, params, steps, batch, lengths, bits, start };
+        let (bits, start) = (bits.map(Arc::new), Vec::new());
+        let stamp = params.stamp().unwrap_or_else(fresh);
+        let mut given =
+            Given { bound, inputs, state, params, stamp, steps, batch, lengths, bits, start };
         given.start =
             eval(&cell.start, bound.start_shapes(), bound.env(), &mut |_, node| match given
                 .fixed(&node.op)
@@ -202,6 +92,19 @@ impl<'a, F: Real> Given<'a, F> {
             });
         given.check_indices()?;
         Ok(given)
+    }
+
+    /// The arrays, lent for a shorter time.
+    pub(crate) fn lent(&self) -> Lent<'_, F> {
+        let Given { params, inputs, state, .. } = self;
+        Lent { params: params.reborrow(), inputs: inputs.reborrow(), state: state.reborrow() }
+    }
+
+    /// What a run keeps of it between calls: none of the arrays.
+    pub(crate) fn keep(self) -> Kept<F> {
+        let (feeds, starts) = shapes(&self.inputs, &self.state);
+        let Given { stamp, steps, batch, lengths, bits, start, .. } = self;
+        Kept { stamp, steps, batch, lengths, bits, start, feeds, starts }
     }
 
     fn check_indices(&self) -> Result<(), RunError> {
@@ -305,7 +208,7 @@ impl<'a, F: Real> Given<'a, F> {
         match &self.inputs.feeds[input] {
             Some(feed) => {
                 let input = &self.bound.cell().inputs[input];
-                feed.at(input, feed.array().view(), time, sequence).to_owned().into_shared()
+                feed.at(input, feed.array().view(), time, sequence).to_shared()
             }
             None => unreachable!("an input that is not given has its default, which is fixed"),
         }
@@ -373,6 +276,69 @@ impl<'a, F: Real> Given<'a, F> {
     }
 }
 
+/// What a run keeps of what it was given, so that a backward run takes the arrays again.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept<F> {
+    stamp: u64,
+    pub(crate) steps: usize,
+    pub(crate) batch: usize,
+    pub(crate) lengths: Vec<usize>,
+    pub(crate) bits: Option<Arc<Vec<ArrayD<F>>>>,
+    start: Vec<Value<F>>,
+    /// Of each given input whether it is shared, and its shape.
+    feeds: Vec<Option<(bool, Vec<usize>)>>,
+    starts: Vec<Option<Vec<usize>>>,
+}
+
+type Shapes = (Vec<Option<(bool, Vec<usize>)>>, Vec<Option<Vec<usize>>>);
+
+fn shapes<F>(inputs: &InputsView<'_, F>, state: &StateView<'_, F>) -> Shapes {
+    let feed =
+        |it: &FeedView<'_, F>| (matches!(it, FeedView::Shared(_)), it.array().shape().to_vec());
+    let feeds = inputs.feeds.iter().map(|it| it.as_ref().map(feed));
+    let starts = state.0.iter().map(|it| it.as_ref().map(|it| it.shape().to_vec()));
+    (feeds.collect(), starts.collect())
+}
+
+impl<F: Real> Kept<F> {
+    /// The same with its arrays, which are lent once more.
+    pub(crate) fn again<'a>(
+        self,
+        bound: &'a Bound,
+        lent: Lent<'a, F>,
+    ) -> Result<Given<'a, F>, RunError> {
+        let Lent { params, inputs, state } = lent;
+        check_params(bound, params.arrays())?;
+        let (feeds, starts) = shapes(&inputs, &state);
+        let other = |what: &str, name: &Name| {
+            let message = format!("{what} `{name}` has another shape than in the forward run");
+            Err(RunError::Data(message))
+        };
+        if feeds.len() != self.feeds.len() || starts.len() != self.starts.len() {
+            let message = "there are not as many inputs and states as in the forward run";
+            return Err(RunError::Data(message.to_owned()));
+        }
+        let mut named = feeds.iter().zip(&self.feeds).zip(&bound.cell().inputs);
+        if let Some((_, input)) = named.find(|((now, then), _)| now != then) {
+            return other("input", &input.name);
+        }
+        let mut named = starts.iter().zip(&self.starts).zip(&bound.cell().carries);
+        if let Some((_, carry)) = named.find(|((now, then), _)| now != then) {
+            return other("initial state", &carry.name);
+        }
+        if inputs.lengths.is_some_and(|it| it != self.lengths) {
+            let message = "the lengths are not those of the forward run".to_owned();
+            return Err(RunError::Lengths(message));
+        }
+        let Kept { stamp, steps, batch, lengths, bits, start, .. } = self;
+        let given =
+            Given { bound, inputs, state, params, stamp, steps, batch, lengths, bits, start };
+        // Whoever lent them may have changed them since.
+        given.check_indices()?;
+        Ok(given)
+    }
+}
+
 /// Looks whether the system gives memory for so many numbers: what is allocated next would else end the
 /// program. Nothing is written there.
 pub(crate) fn ask<F>(numbers: usize, what: &str) -> Result<(), RunError> {
@@ -392,7 +358,7 @@ pub(crate) fn zeros<F: Real>(shape: &[usize], what: &str) -> Result<ArrayD<F>, R
     Ok(ArrayD::zeros(IxDyn(shape)))
 }
 
-fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<(), RunError> {
+fn check_params<F: Real>(bound: &Bound, params: &[ArrayViewD<'_, F>]) -> Result<(), RunError> {
     let declared = &bound.cell().params;
     if params.len() != declared.len() {
         return Err(RunError::Weights(format!(
@@ -417,8 +383,8 @@ fn check_params<F: Real>(bound: &Bound, params: &[ArrayD<F>]) -> Result<(), RunE
 /// T and B, on which everything that is given must agree.
 fn check_extents<F: Real>(
     bound: &Bound,
-    inputs: &Inputs<F>,
-    state: &InitialState<F>,
+    inputs: &InputsView<'_, F>,
+    state: &StateView<'_, F>,
 ) -> Result<(usize, usize), RunError> {
     let cell = bound.cell();
     let data = |message: String| Err(RunError::Data(message));
@@ -441,10 +407,10 @@ fn check_extents<F: Real>(
         };
         let outer = feed.outer(input);
         let letters = match (feed, input.per_sequence) {
-            (Feed::Batch(_), false) => "[T, B, ..]",
-            (Feed::Shared(_), false) => "[T, ..]",
-            (Feed::Batch(_), true) => "[B, ..]",
-            (Feed::Shared(_), true) => "[..]",
+            (FeedView::Batch(_), false) => "[T, B, ..]",
+            (FeedView::Shared(_), false) => "[T, ..]",
+            (FeedView::Batch(_), true) => "[B, ..]",
+            (FeedView::Shared(_), true) => "[..]",
         };
         let given = feed.array().shape();
         if given.len() != outer + shape.len() || given[outer..] != *shape {
@@ -457,7 +423,7 @@ fn check_extents<F: Real>(
         if !input.per_sequence {
             steps.set(&name, given[0])?;
         }
-        if let Feed::Batch(_) = feed {
+        if let FeedView::Batch(_) = feed {
             batch.set(&name, given[outer - 1])?;
         }
     }
@@ -481,7 +447,7 @@ fn check_extents<F: Real>(
     if let Some(given) = inputs.batch {
         batch.set("the batch", given)?;
     }
-    if let Some(lengths) = &inputs.lengths {
+    if let Some(lengths) = inputs.lengths {
         if let Some((what, known)) = &batch.known
             && *known != lengths.len()
         {

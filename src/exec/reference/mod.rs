@@ -7,27 +7,31 @@
 mod backward;
 mod both_ways;
 mod cause;
+mod error;
 mod finite;
 mod given;
 mod tangent;
+
+use std::sync::Arc;
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
 pub use backward::backward;
 pub(crate) use backward::{
-    At, Checked, finish_starts, first_not_finite, look_back, zero_gradients,
+    At, Checked, backward_from, finish_starts, first_not_finite, look_back, zero_gradients,
 };
+pub use error::RunError;
 pub(crate) use finite::look_again;
 pub use finite::{NotFinite, Place, check_gradients};
-pub use given::RunError;
-pub(crate) use given::{Given, ask, zeros};
+pub(crate) use given::{Given, InCall, Kept as KeptGiven, LentCall, ask, zeros};
 pub use tangent::tangent;
 
 use super::arrays::{InitialState, Inputs, Params};
 use super::bind::Bound;
 use super::eval::{Program, Value};
 use super::masks::Masks;
-use crate::ir::{Leaf, NodeId, Op, Real};
+use super::views::Lent;
+use crate::ir::{Leaf, Node, NodeId, Op, Real};
 use crate::plan;
 use crate::text::Name;
 
@@ -60,13 +64,67 @@ pub struct Run<'a, F> {
     pub(crate) given: Given<'a, F>,
     pub(crate) step: Program<'a, F>,
     /// For each sequence, the carried values as each of its steps reads them, and after the last.
-    pub(crate) past: Vec<Vec<Vec<Value<F>>>>,
+    pub(crate) past: Arc<Past<F>>,
+}
+
+/// For each sequence, for each step, the carried values.
+type Past<F> = Vec<Vec<Vec<Value<F>>>>;
+
+/// What a backward run needs beside the arrays that the forward run was lent.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept<F> {
+    pub(crate) given: KeptGiven<F>,
+    past: Arc<Past<F>>,
+}
+
+impl<F: Real> Kept<F> {
+    /// The run once more, but for its results.
+    pub(crate) fn again<'a>(
+        &self,
+        bound: &'a Bound,
+        lent: Lent<'a, F>,
+    ) -> Result<Run<'a, F>, RunError> {
+        let given = self.given.clone().again(bound, lent)?;
+        let step = step_program(&given);
+        Ok(Run {
+            outputs: Vec::new(),
+            states: Vec::new(),
+            traces: Vec::new(),
+            not_finite: None,
+            given,
+            step,
+            past: Arc::clone(&self.past),
+        })
+    }
+}
+
+impl<F: Real> Run<'_, F> {
+    /// What is left when the arrays are given back.
+    pub(crate) fn keep(self) -> Kept<F> {
+        Kept { given: self.given.keep(), past: self.past }
+    }
+}
+
+/// The step, with all that is the same at every step.
+fn step_program<'a, F: Real>(given: &Given<'a, F>) -> Program<'a, F> {
+    let bound = given.bound;
+    let fixed = &mut |_, node: &Node| given.fixed(&node.op);
+    Program::new(&bound.cell().step, bound.step_shapes(), bound.env(), fixed)
 }
 
 /// Runs T steps of a batch. `traces` are names of [`crate::ir::Cell::values`].
 pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a, F>, RunError> {
+    run(call.into(), traces, true)
+}
+
+/// As [`forward`]; with `finds` it looks for what is not finite.
+pub(crate) fn run<'a, F: Real>(
+    call: LentCall<'a, F>,
+    traces: &[Name],
+    finds: bool,
+) -> Result<Run<'a, F>, RunError> {
     let given = Given::check(call)?;
-    let bound = call.bound;
+    let bound = given.bound;
     let cell = bound.cell();
     let traced: Vec<NodeId> = traces
         .iter()
@@ -76,9 +134,7 @@ pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a
         })
         .collect::<Result<_, _>>()?;
 
-    let step = Program::new(&cell.step, bound.step_shapes(), bound.env(), &mut |_, node| {
-        given.fixed(&node.op)
-    });
+    let step = step_program(&given);
     let out = |node: NodeId, what: &str| given.zeros(step.shape(node), what);
     let mut run = Run {
         outputs: cell
@@ -89,10 +145,11 @@ pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a
         traces: traced.iter().map(|it| out(*it, "a trace")).collect::<Result<_, _>>()?,
         states: Vec::new(),
         not_finite: None,
-        past: Vec::with_capacity(given.batch),
+        past: Arc::default(),
         given,
         step,
     };
+    let mut pasts: Past<F> = Vec::with_capacity(run.given.batch);
     let whens = cell.reads_backward().then(|| plan::when(cell));
     let mut earliest = whens.as_deref().map(finite::Earliest::new);
     for sequence in 0..run.given.batch {
@@ -112,7 +169,11 @@ pub fn forward<'a, F: Real>(call: Call<'a, F>, traces: &[Name]) -> Result<Run<'a
                 past.push(cell.carries.iter().map(|it| values[it.next.idx()].clone()).collect());
             }
         }
-        run.past.push(past);
+        pasts.push(past);
+    }
+    run.past = Arc::new(pasts);
+    if !finds {
+        (run.not_finite, earliest) = (None, None);
     }
     if let Some(earliest) = earliest {
         run.not_finite = earliest.found();

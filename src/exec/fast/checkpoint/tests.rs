@@ -5,8 +5,8 @@ use ndarray::{ArrayD, Axis, ShapeBuilder};
 use super::super::tests::{Case, Results, every_cell, found, named, noise, of_gradients, sized};
 use super::super::{Fast, Path};
 use super::*;
-use crate::exec::Bound;
 use crate::exec::reference::Call;
+use crate::exec::{Bound, Feed, Team};
 use crate::text::Name;
 
 fn call<'c>(fast: &'c Fast, case: &'c Case<f32>) -> Call<'c, f32> {
@@ -18,7 +18,7 @@ fn call<'c>(fast: &'c Fast, case: &'c Case<f32>) -> Call<'c, f32> {
 fn segmented(fast: &Fast, case: &Case<f32>, keeps: bool, length: usize) -> Results<f32> {
     let call = call(fast, case);
     let given = Given::check(call).unwrap();
-    let prepared = fast.prepare_for(&call, keeps).unwrap();
+    let prepared = fast.prepare_for(&given, keeps).unwrap();
     let weights = fast.forward_weights(&prepared, &given).unwrap();
     let compiled = Arc::clone(&prepared.compiled);
     let (memory, machine) = (Memory::default(), fast.machine());
@@ -30,9 +30,9 @@ fn segmented(fast: &Fast, case: &Case<f32>, keeps: bool, length: usize) -> Resul
     all.extend(named("state", &run.states));
     all.extend(named("trace", &run.traces));
     if keeps {
-        all.extend(of_gradients(fast.backward(&mut run, &case.upstream).unwrap()));
+        all.extend(of_gradients(fast.backward(&mut run, &case.upstream.view()).unwrap()));
         // Whichever segment stands in memory, what forward kept is still there.
-        let again = of_gradients(fast.backward(&mut run, &case.upstream).unwrap());
+        let again = of_gradients(fast.backward(&mut run, &case.upstream.view()).unwrap());
         assert!(all.ends_with(&again));
     }
     all
@@ -84,7 +84,7 @@ fn every_cell_of_the_library() {
     every_cell(|at, name, cell| {
         let bound = sized(cell, 3).expect("sizes that fit");
         let names: Vec<Name> = bound.cell().values.iter().map(|it| it.name.clone()).collect();
-        let fast = Fast::with(&bound, &names, true, Path::best(), 1).expect(name);
+        let fast = Fast::with(&bound, &names, true, Path::best(), Team::new(1)).expect(name);
         for lengths in [None, Some(vec![3, 0, 6, 1])] {
             let case = Case::new(&bound, 7, 4, lengths);
             compare(name, &fast, &case, &[1, 2 + at % 3]);
@@ -149,7 +149,7 @@ fn memory_stays_within_what_is_allowed() {
         let expected = found(&whole, &case, true);
         let given = Given::check(call(&whole, &case)).unwrap();
         let packing = Packing::new(&given.lengths);
-        let compiled = Arc::clone(&whole.prepare_for(&call(&whole, &case), true).unwrap().compiled);
+        let compiled = Arc::clone(&whole.prepare_for(&given, true).unwrap().compiled);
         let sizes = Sizes { given: &given, compiled: &compiled, packing: &packing, parts: 2 };
         let all = sizes.need(100).bytes;
         let least = match sizes.divide(Some(1)) {
@@ -163,7 +163,7 @@ fn memory_stays_within_what_is_allowed() {
             for _ in 0..2 {
                 let mut run = fast.forward(call(&fast, &case), true).unwrap();
                 assert_eq!(run.segments() == 1, limit == all, "{limit}");
-                fast.backward(&mut run, &case.upstream).unwrap();
+                fast.backward(&mut run, &case.upstream.view()).unwrap();
                 let memory = |it: &Memory| it.numbers() as u64 * NUMBER;
                 let pool: u64 = super::super::lock(&fast.memory).iter().map(memory).sum();
                 let starts = run.checkpoints.iter().flat_map(|it| &it.starts);
@@ -171,7 +171,7 @@ fn memory_stays_within_what_is_allowed() {
                 let held = memory(&run.memory) + pool + starts.sum::<u64>() * NUMBER;
                 // What sums over rows work in is counted and not in it.
                 assert!(held <= limit && held > limit / 5, "{held} of {limit}");
-                fast.end(run);
+                fast.end(run.keep());
             }
             same(&format!("at most {limit}"), &expected, &found(&fast, &case, true));
             found(&fast, &case, false);

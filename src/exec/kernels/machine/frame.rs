@@ -52,6 +52,8 @@ pub struct Bases(Vec<(*mut f32, usize)>);
 
 // SAFETY: its pointers are never followed.
 unsafe impl Send for Bases {}
+// SAFETY: its pointers are never followed.
+unsafe impl Sync for Bases {}
 
 /// The room that a buffer takes. Buffers that began a power of two apart would contend for the same
 /// places in the first cache, and their addresses would look alike to the processor.
