@@ -8,9 +8,7 @@ mod support {
 use std::collections::BTreeMap;
 
 use rnnc::check;
-use rnnc::ir::{
-    Along, Cell, Choice, Gradient, Graph, Indexed, Leaf, Literal, Move, Op, Pointwise, pointwise,
-};
+use rnnc::ir::{Along, Cell, Choice, Gradient, Graph, Indexed, Leaf, Literal, Move, Op, Pointwise};
 use rnnc::{Spec, derive};
 
 const CELLS: u64 = 400;
@@ -98,8 +96,7 @@ impl Count {
 
 /// The step, its start and what is derived from them.
 fn graphs(cell: &Cell) -> [Graph; 4] {
-    let table = pointwise::table();
-    let (adjoint, tangent) = (derive::adjoint(cell, &table), derive::tangent(cell, &table));
+    let (adjoint, tangent) = (derive::adjoint(cell), derive::tangent(cell));
     [cell.step.clone(), cell.start.clone(), adjoint.graph, tangent.graph]
 }
 

@@ -8,7 +8,7 @@ use ndarray::ArrayD;
 use rnnc::exec::{
     self, Bound, Call, Feed, InitialState, Inputs, Masks, Params, Training, Upstream,
 };
-use rnnc::ir::{Cell, Env, pointwise};
+use rnnc::ir::{Cell, Env};
 use rnnc::{Spec, derive};
 
 const STEPS: usize = 5;
@@ -68,7 +68,7 @@ fn results(cell: &Cell) -> BTreeMap<String, ArrayD<f64>> {
     let (bound, params, inputs, state) = (&bound, &params, &inputs, &state);
     let call = Call { bound, params, inputs, state, masks: &masks };
     let run = exec::forward(call, &[]).expect("it runs");
-    let adjoint = derive::adjoint(bound.cell(), &pointwise::table());
+    let adjoint = derive::adjoint(bound.cell());
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
     let gradients = exec::backward(&run, &adjoint, &upstream).expect("it runs backward");
     let mut all = BTreeMap::new();

@@ -12,7 +12,7 @@ use rnnc::exec::{
     self, Bound, Call, EngineOptions, Feed, Gradients, InitialState, Inputs, Masks, Params, Run,
     RunError, Training, Upstream,
 };
-use rnnc::ir::{self, pointwise};
+use rnnc::ir;
 
 /// All scopes in one cell, and a matrix among the masks.
 const ALL: &str = "cell All {
@@ -136,7 +136,7 @@ impl Setting {
     fn gradients(&self, masks: &Masks<f64>) -> Gradients<f64> {
         let run = self.run(&self.inputs, masks);
         let cell = self.bound.cell();
-        let adjoint = derive::adjoint(cell, &pointwise::table());
+        let adjoint = derive::adjoint(cell);
         let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
         exec::backward(&run, &adjoint, &upstream).unwrap()
     }

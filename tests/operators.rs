@@ -61,8 +61,8 @@ fn slopes_are_central_differences() {
     for row in table() {
         let mut compared = 0;
         while compared < 60 {
-            let point = sample(&row, &mut numbers);
-            if distance(&row, &point) < 1e-2 {
+            let point = sample(row, &mut numbers);
+            if distance(row, &point) < 1e-2 {
                 continue;
             }
             compared += 1;
@@ -138,7 +138,7 @@ fn the_range_of_everything_holds_everything() {
     for row in table() {
         let range = (row.range)(&vec![any; row.op.arity()]);
         for _ in 0..50 {
-            let value: f64 = row.op.eval(&sample(&row, &mut numbers));
+            let value: f64 = row.op.eval(&sample(row, &mut numbers));
             assert!(value >= range.lo && value <= range.hi, "{:?}: {value} and {range:?}", row.op);
         }
     }
@@ -149,8 +149,8 @@ fn both_number_types_agree() {
     let mut numbers = Numbers(4);
     for row in table() {
         for _ in 0..50 {
-            let point = sample(&row, &mut numbers);
-            if distance(&row, &point) < 1e-3 {
+            let point = sample(row, &mut numbers);
+            if distance(row, &point) < 1e-3 {
                 continue;
             }
             let wide: f64 = row.op.eval(&point);
@@ -201,7 +201,7 @@ fn slopes_at_kinks_are_those_of_the_language() {
 fn constants_are_evaluated_as_values_are() {
     let mut numbers = Numbers(5);
     for row in table() {
-        let point = sample(&row, &mut numbers);
+        let point = sample(row, &mut numbers);
         let args = point.iter().map(|it| Const::Number(*it)).collect();
         assert_eq!(Const::Apply(row.op, args).as_number(), Some(row.op.eval(&point)));
     }
@@ -248,7 +248,7 @@ impl Scalars {
         let masks = Masks::Eval;
         let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks: &masks };
         let plain = rnnc::exec::forward(call, &[]).unwrap();
-        let derived = rnnc::derive::tangent(cell, &table());
+        let derived = rnnc::derive::tangent(cell);
         let tangent = |input: usize| {
             let moves = |it: usize| (it == input).then(|| scalar(1.0));
             let direction = Direction {
@@ -353,7 +353,7 @@ fn a_slope_of_0_before_an_infinite_one_gives_0() {
         "sign",
         "step",
     ] {
-        let row = table().into_iter().find(|it| it.op.name() == name).unwrap();
+        let row = table().iter().find(|it| it.op.name() == name).unwrap();
         for engine in (0..3).filter(|_| row.slopes.iter().any(Option::is_some)) {
             assert!(found.contains_key(&(name, engine)), "{name}, engine {engine}: {found:?}");
         }
@@ -387,7 +387,7 @@ fn an_infinite_slope_before_one_of_0_gives_0() {
 fn nothing_is_guarded_where_nothing_is_infinite() {
     let guards = |name: &str| {
         let spec = rnnc::Spec::parse(rnnc::api::library_file(name).unwrap().source).unwrap();
-        let adjoint = rnnc::derive::adjoint(spec.main().unwrap(), &table());
+        let adjoint = rnnc::derive::adjoint(spec.main().unwrap());
         let choices = adjoint.graph.nodes().iter();
         choices.filter(|it| it.op == Op::Map(Pointwise::Where)).count()
     };

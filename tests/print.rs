@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use rnnc::derive::{adjoint, print_backward, print_tangent, simplify_cell, tangent};
-use rnnc::ir::pointwise::table;
 use rnnc::ir::verify::{Role, verify, verify_graph};
 use rnnc::ir::{Cell, print};
 
@@ -16,8 +15,8 @@ fn cells(name: &str, text: &str) -> Vec<Cell> {
 /// All that is printed of a cell.
 fn printed(cell: &Cell) -> String {
     let forward = simplify_cell(cell);
-    let derived = adjoint(&forward, &table());
-    let moved = tangent(&forward, &table());
+    let derived = adjoint(&forward);
+    let moved = tangent(&forward);
     verify(&forward).unwrap();
     for derived in [&derived, &derived.simplified()] {
         verify_graph(&forward, &derived.graph, Role::DerivedStep).unwrap();

@@ -10,7 +10,7 @@ use rnnc::exec::gradcheck::{self, Options};
 use rnnc::exec::{
     self, Bound, Call, Feed, InitialState, Inputs, Masks, Params, Training, Upstream,
 };
-use rnnc::ir::{self, pointwise};
+use rnnc::ir;
 use rnnc::text::FileId;
 use rnnc::{Spec, derive, syntax};
 
@@ -213,7 +213,7 @@ fn simplifying_keeps_numbers(cell: &ir::Cell) -> Result<(), String> {
             masks: &masks(0, 0),
         };
         let run = exec::forward(call, &[]).unwrap();
-        let adjoint = derive::adjoint(cell, &pointwise::table());
+        let adjoint = derive::adjoint(cell);
         let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
         let mut all = run.outputs.clone();
@@ -306,7 +306,7 @@ fn gradient(source: &str, param: &str) -> ArrayD<f64> {
         masks: &Masks::Eval,
     };
     let run = exec::forward(call, &[]).unwrap();
-    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let adjoint = derive::adjoint(cell);
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
     let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
     gradients.params[cell.param(param).unwrap()].clone().unwrap()

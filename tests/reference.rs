@@ -16,7 +16,7 @@ use rnnc::exec::{
     Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Training, Upstream,
     backward, bind, forward,
 };
-use rnnc::ir::{Arrangement, Env, Layout, pointwise};
+use rnnc::ir::{Arrangement, Env, Layout};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -159,7 +159,7 @@ fn run(case: &Case, bound: &Bound, params: &Params<f64>) -> Results {
     let names = cell.outputs.iter().map(|it| &*it.name).chain(states.iter().map(String::as_str));
     let mut outputs = listed(&case.name, &case.upstream, names);
     let states = outputs.split_off(cell.outputs.len());
-    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let adjoint = derive::adjoint(cell);
     let gradients = backward(&run, &adjoint, &Upstream { outputs, states })
         .unwrap_or_else(|it| panic!("{}: {it}", case.name));
     Results { outputs: run.outputs, states: run.states, gradients }

@@ -175,6 +175,32 @@ fn files_of_a_stage_use_each_other_in_one_direction() {
     }
 }
 
+/// Names are looked up once, by `hir`. What reads them in the text's tree after it would resolve them a second time; what
+/// edits or prints texts asks `hir/written.rs`.
+#[test]
+fn names_are_read_from_the_texts_tree_by_hir_alone() {
+    let mut seen = 0;
+    let mut faults = Vec::new();
+    for path in sources() {
+        let stage = stage(&path).unwrap_or_default();
+        let code = code(&fs::read_to_string(&path).unwrap());
+        let reads =
+            ["ExprKind::Path", "ExprKind::Prev", "ExprKind::Call", "DeclKind::", "Arg::Named"];
+        for word in
+            reads.iter().chain(&["TypeKind::", "ast::DimKind"]).filter(|it| code.contains(**it))
+        {
+            match stage.as_str() {
+                // These make the tree, or try edits of a text that has errors.
+                "syntax" | "mend" => {}
+                "hir" => seen += 1,
+                _ => faults.push(format!("{}: {word}", path.display())),
+            }
+        }
+    }
+    assert!(seen > 5, "hir reads names");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn files_are_short_enough_to_read() {
     let mut faults = Vec::new();

@@ -5,7 +5,7 @@ use ndarray::{ArrayD, IxDyn};
 use rnnc::exec::{
     self, Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream, backward,
 };
-use rnnc::ir::{Env, pointwise};
+use rnnc::ir::Env;
 use rnnc::{EngineOptions, Spec, derive};
 
 fn cell(source: &str) -> Bound {
@@ -55,7 +55,7 @@ fn run(
     let call = Call { bound, params: &params, inputs: &inputs, state, masks: &Masks::Eval };
     let run = exec::forward(call, &[]).expect("the data fit");
     let cell = bound.cell();
-    let adjoint = derive::adjoint(cell, &pointwise::table());
+    let adjoint = derive::adjoint(cell);
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
     let gradients = backward(&run, &adjoint, &upstream).expect("the adjoints fit");
     let outputs = run.outputs.iter().map(|it| it.iter().copied().collect()).collect();
@@ -276,7 +276,7 @@ fn var_and_std_are_biased_and_std_has_slope_0_where_all_are_equal() {
         masks: &Masks::Eval,
     };
     let run = exec::forward(call, &[]).expect("the data fit");
-    let derived = derive::tangent(bound.cell(), &pointwise::table());
+    let derived = derive::tangent(bound.cell());
     let ones = Some(ArrayD::ones(IxDyn(&[])));
     let direction = exec::Direction { params: vec![ones], inputs: vec![None], starts: vec![] };
     let tangents = exec::tangent(&run, &derived, &direction).expect("the direction fits");

@@ -8,7 +8,6 @@ use super::library::{library_file, similar_names};
 use super::load::{self, Loaded};
 use super::resolve::{NoFiles, Resolver};
 use crate::check::{self, Program, Settings};
-use crate::derive;
 use crate::diag::{self, Code, Diagnostic};
 use crate::exec::{self, Bound, RunError};
 use crate::ir::{self, Env};
@@ -364,7 +363,7 @@ impl CellSpec {
 
     /// The plain cell that a model is in a mode; a cell stays as it is.
     pub fn plain(&self, mode: &ir::Mode) -> CellSpec {
-        CellSpec { cell: derive::plain(&self.cell, mode), ..self.clone() }
+        CellSpec { cell: exec::plain(&self.cell, mode), ..self.clone() }
     }
 
     /// What is probably not meant, in the whole file.

@@ -5,6 +5,8 @@ mod large;
 
 use super::Spec;
 use crate::exec::{Engine, EngineKind, EngineOptions};
+use crate::ir::Graph;
+use crate::plan::pipeline::{FAST, Graphs, PLAIN};
 use crate::text::work;
 
 /// The engine of a cell of a family.
@@ -28,6 +30,29 @@ fn work_grows_as_the_cell() {
         };
         let (small, large) = (work(400), work(1600));
         assert!(large < 5 * small, "{family}: {small} steps of work become {large}");
+    }
+}
+
+/// What the graphs compute in a step grows as the cell too: no turn of a loop makes an array of all.
+#[test]
+fn elements_grow_as_the_cell() {
+    for family in large::FAMILIES {
+        for passes in [PLAIN, FAST] {
+            let elements = |equations: usize| -> i64 {
+                let spec = Spec::parse(&large::source(family, equations)).expect(family);
+                let bound = spec.configure(None, &[]).expect(family).bind([]).expect(family);
+                let graphs = Graphs::new(bound.cell(), bound.env(), &[]).run(passes);
+                let (cell, adjoint) = graphs.training().expect(family);
+                let size = |name: &str| bound.env().sizes.get(name).copied();
+                let of = |graph: &Graph| -> i64 {
+                    let sizes = graph.nodes().iter().map(|it| it.shape.size().ok()?.eval(&size));
+                    sizes.sum::<Option<i64>>().expect(family)
+                };
+                of(&cell.step) + of(&adjoint.graph)
+            };
+            let (small, large) = (elements(400), elements(1600));
+            assert!(large < 5 * small, "{family}: {small} elements become {large}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::show;
 use crate::diag::{Applicability, Code, Diagnostic, Fix};
 use crate::hir::{self, DefId, DimKind, Expr, Kind};
 use crate::ir::{self, Dim, Shape};
-use crate::syntax::ast::{self, BinaryOp, Ident};
+use crate::syntax::ast::{BinaryOp, Ident};
 use crate::text::{Name, Span, order};
 
 /// More elements than any value may have.
@@ -84,7 +84,7 @@ pub(super) fn size(expr: &Expr<'_>, lookup: Lookup<'_>, sink: &mut Vec<Diagnosti
             }
         }
         // A name that was reported when it was resolved; anything else has not the form of a size.
-        Kind::Error(_) if is_name(expr.ast) => return None,
+        Kind::Error(_) if expr.is_name() => return None,
         Kind::Binary(..)
         | Kind::Part(_)
         | Kind::Inf
@@ -98,10 +98,6 @@ pub(super) fn size(expr: &Expr<'_>, lookup: Lookup<'_>, sink: &mut Vec<Diagnosti
     };
     sink.push(fault);
     None
-}
-
-fn is_name(expr: &ast::Expr) -> bool {
-    matches!(&expr.kind, ast::ExprKind::Path(path) if path.tail.is_empty())
 }
 
 fn chain(
@@ -268,9 +264,9 @@ pub(super) fn resolve(cell: &hir::Cell<'_>, sink: &mut Vec<Diagnostic>) -> Dims 
     }
     for (idx, decl) in decls.iter().enumerate() {
         let name = decl.decl.name.name.clone();
-        let like = match &decl.decl.kind {
-            ast::DimKind::Like(of) => Some(of.name.clone()),
-            ast::DimKind::Free | ast::DimKind::Equals(_) => None,
+        let like = match &decl.kind {
+            DimKind::Like(of) => of.map(|it| cell.defs[it].name.name.clone()),
+            DimKind::Free | DimKind::Equals(_) => None,
         };
         match definitions[idx].take() {
             Some(definition) => dims.derived.push((name, definition)),

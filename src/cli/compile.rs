@@ -8,7 +8,6 @@ use super::context::Context;
 use super::error::CliError;
 use super::load;
 use crate::api::Artifact;
-use crate::derive;
 use crate::exec::known;
 use crate::ir::dependence::{self, Phase, ProductCount};
 use crate::ir::{self, Env, Feedback, Gives, HyperKind, InputRole, Mode};
@@ -47,11 +46,8 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
             // Without settings the graphs are those for all sizes and hypers.
             let known = if loaded.set.is_empty() { Env::default() } else { known(cell.ir()) };
             let mode = Mode::new(feedback, Gives::Both);
-            let cell = match stage {
-                Emit::Ast | Emit::Ir => cell,
-                _ => cell.plain(&mode),
-            };
-            emit(ctx, cell.ir(), &known, stage)?;
+            let graphs = Graphs::new(cell.ir(), &known, &[]).with_mode(mode);
+            emit(ctx, graphs, &known, stage)?;
         }
         None if args.json => ctx.json(&Summary::of(cell.ir()))?,
         None => ctx.out(&Summary::of(cell.ir()).text())?,
@@ -63,9 +59,9 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn emit(ctx: &mut Context, cell: &ir::Cell, env: &Env, stage: Emit) -> Result<(), CliError> {
+fn emit(ctx: &mut Context, start: Graphs, env: &Env, stage: Emit) -> Result<(), CliError> {
     let after = |name: &str| {
-        let mut graphs = Graphs::new(cell, env, &[]);
+        let mut graphs = start.clone();
         let mut part = Part::Step;
         for pass in pipeline::up_to(name).unwrap_or_default() {
             (graphs, part) = (graphs.pass(pass), pass.part);
@@ -75,14 +71,15 @@ fn emit(ctx: &mut Context, cell: &ir::Cell, env: &Env, stage: Emit) -> Result<()
     let text = match stage {
         Emit::Ast => return Ok(()),
         Emit::Plan => {
-            let plan = plan::Plan::with(cell, env).map_err(|it| CliError::Usage(it.to_string()))?;
+            let plan =
+                plan::Plan::from_graphs(start).map_err(|it| CliError::Usage(it.to_string()))?;
             plan::print(&plan.sized(env))
         }
-        Emit::Ir => ir::print::cell(cell),
+        Emit::Ir => start.print(Part::Step),
         Emit::Forward => after("simplify"),
         Emit::Backward => after("simplify-adjoint"),
         Emit::Tangent => after("simplify-tangent"),
-        Emit::Passes => passes(cell, env),
+        Emit::Passes => passes(&start),
         Emit::After(name) => after(name),
     };
     ctx.out(&text)
@@ -90,8 +87,7 @@ fn emit(ctx: &mut Context, cell: &ir::Cell, env: &Env, stage: Emit) -> Result<()
 
 /// A line for each pass: the graph that it makes or changes, its nodes before and after, and what
 /// it does.
-fn passes(cell: &ir::Cell, env: &Env) -> String {
-    let start = Graphs::new(cell, env, &[]);
+fn passes(start: &Graphs) -> String {
     let mut text = String::new();
     let mut row = |name: &str, graph: &str, nodes: &str, what: &str| {
         text.push_str(&format!("{name:19}  {graph:8}  {nodes:10}  {what}\n"));
@@ -160,7 +156,7 @@ impl Architecture {
     }
 
     fn of(model: &ir::Cell, feedback: Feedback) -> Architecture {
-        let cell = derive::plain(model, &Mode::new(feedback, Gives::Both));
+        let cell = pipeline::plain(model, &Mode::new(feedback, Gives::Both));
         let pass = plan::forward(&cell, &plan::Fixed::default(), &[]);
         let mut recurs: Vec<String> = Vec::new();
         let mut known = Vec::new();
@@ -362,7 +358,7 @@ impl Summary {
                 .collect(),
             layouts: cell.layouts.iter().map(|it| LayoutEntry::of(cell, it)).collect(),
             architectures: Architecture::all(cell),
-            time_loop: Loop::of(&derive::plain(cell, &Mode::new(Feedback::Teacher, Gives::Both))),
+            time_loop: Loop::of(&pipeline::plain(cell, &Mode::new(Feedback::Teacher, Gives::Both))),
         }
     }
 

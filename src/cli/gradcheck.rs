@@ -9,10 +9,10 @@ use super::error::CliError;
 use super::progress::Progress;
 use super::{feed, load};
 use crate::api;
-use crate::derive;
 use crate::exec::EngineKind;
 use crate::exec::gradcheck::{self, CheckError, Kind, Line, Options, Worst};
 use crate::ir::{self, Env, Feedback, Gives, Mode};
+use crate::plan::pipeline;
 
 /// The table as JSON.
 #[derive(Serialize)]
@@ -88,7 +88,7 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
     let mut reports = Vec::new();
     for feedback in modes(spec.ir()) {
         let gives = if spec.ir().losses.is_empty() { Gives::Outputs } else { Gives::Loss };
-        let plain = derive::plain(spec.ir(), &Mode::new(feedback, gives));
+        let plain = pipeline::plain(spec.ir(), &Mode::new(feedback, gives));
         let progress = Progress::new(ctx);
         let report = gradcheck::gradcheck_with(&plain, &options, &mut |done, all| {
             progress.tell(&format!("compared {done} of {all} samples"));

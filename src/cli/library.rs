@@ -12,9 +12,11 @@ use super::error::CliError;
 use super::load::{self, Source};
 use crate::api::{self, Spec};
 use crate::check::Program;
+use crate::ir::{self, Env};
+use crate::plan::pipeline::{self, Graphs, Part};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, SourceFile};
-use crate::{derive, export, hir, ir};
+use crate::{export, hir};
 
 #[derive(Serialize)]
 struct Listing {
@@ -156,9 +158,8 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
 
 /// The equations of the backward pass of a cell.
 fn backward(tree: &ast::Cell, cell: &ir::Cell) -> String {
-    let forward = derive::simplify_cell(cell);
-    let adjoint = derive::adjoint(&forward, &ir::pointwise::table());
-    let printed = derive::print_backward(&forward, &adjoint);
+    let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
+    let printed = Graphs::new(cell, &Env::default(), &[]).run(passes).print(Part::Backward);
     let source = SourceFile::new("", export::backward::source(tree, &printed));
     let (file, _) = syntax::parse(&source, FileId(0));
     let program = Program::single(file);

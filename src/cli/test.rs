@@ -20,8 +20,8 @@ use super::load::{self, Source};
 use super::progress::Progress;
 use crate::api::{self, CellSpec};
 use crate::data;
-use crate::exec::{self, Bound, Draws, EngineOptions, InitialState, Inputs, Upstream};
-use crate::ir::{self, Env};
+use crate::exec::{self, Bound, Call, Draws, EngineOptions, InitialState, Inputs, Masks, Upstream};
+use crate::ir;
 use crate::plan::pipeline::{self, Graphs, Part};
 
 /// Compares every spec with its snapshot, or writes the snapshots. What is wrong with one spec does
@@ -285,7 +285,7 @@ fn snapshot_path(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join("snapshots").join(format!("{name}.snap"))
 }
 
-/// What a snapshot holds: for each cell the step, the backward pass, and a seeded run with its
+/// What a snapshot holds: for each cell the step, the backward pass that runs, and a seeded run with its
 /// gradients.
 fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     let mut text = String::new();
@@ -296,7 +296,6 @@ fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
                 .expect("writing to a string cannot fail");
         };
         part("ir", &ir::print::cell(cell.ir()));
-        let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
         for feedback in super::gradcheck::modes(cell.ir()) {
             let title = match cell.ir().has_teacher() {
                 true => format!(", feedback {}", feedback.name()),
@@ -304,9 +303,9 @@ fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
             };
             let plain = cell.plain(&ir::Mode::new(feedback, ir::Gives::Both));
             let (bound, demo) = bind(&plain)?;
-            let graphs = Graphs::new(plain.ir(), &Env::default(), &[]).run(passes);
+            let graphs = Graphs::new(bound.cell(), bound.env(), &[]).run(pipeline::FAST);
             part(&format!("backward{title}"), &graphs.print(Part::Backward));
-            part(&format!("run{title}"), &seeded_run(&bound, demo)?);
+            part(&format!("run{title}"), &seeded_run(&bound, graphs, demo)?);
         }
     }
     Ok(text)
@@ -319,7 +318,10 @@ fn bind(cell: &CellSpec) -> Result<(Bound, Demo), CliError> {
     Ok((cell.bind(sizes.iter().map(|(name, size)| (&**name, *size)))?, demo))
 }
 
-fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
+/// Runs the graphs of the fast engine in f64.
+fn seeded_run(bound: &Bound, graphs: Graphs, demo: Demo) -> Result<String, CliError> {
+    let (cell, adjoint) = graphs.training().map_err(|it| CliError::Usage(it.to_string()))?;
+    let bound = &bound.with(&cell)?;
     let cell = bound.cell();
     let params = exec::init::<f64>(bound, 0)?;
     let feeds = demo.feeds.into_iter().zip(&cell.inputs);
@@ -335,7 +337,9 @@ fn seeded_run(bound: &Bound, demo: Demo) -> Result<String, CliError> {
         Some(_) => Upstream::of_loss(cell, &run),
         None => Upstream::ones(cell.outputs.len(), cell.carries.len()),
     };
-    let gradients = engine.backward(&run, &upstream)?;
+    let masks = &Masks::Eval;
+    let call = Call { bound, params: &params, inputs: &inputs, state: &state, masks };
+    let gradients = exec::backward(&exec::forward(call, &[])?, &adjoint, &upstream)?;
 
     let mut text = String::new();
     let mut row = |name: String, array: &ArrayD<f64>| {

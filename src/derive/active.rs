@@ -4,11 +4,10 @@
 //! operands that its operators pass a derivative through. All others need no adjoint and have no
 //! tangent.
 
-use crate::ir::pointwise::Row;
-use crate::ir::{Cell, Graph, Pointwise, Source};
+use crate::ir::{Cell, Graph, Source};
 
 /// For each node, whether it varies.
-pub(super) fn varying(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<bool> {
+pub(super) fn varying(cell: &Cell, graph: &Graph) -> Vec<bool> {
     let mut varies: Vec<bool> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
         let leaf = node.op.source().is_some_and(|it| match it {
@@ -17,13 +16,8 @@ pub(super) fn varying(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<bool> {
             Source::Param(idx) => cell.params[idx].trained,
         });
         let through =
-            (0..node.args.len()).any(|it| varies[node.args[it].idx()] && node.op.passes(it, table));
+            (0..node.args.len()).any(|it| varies[node.args[it].idx()] && node.op.passes(it));
         varies.push(leaf || through);
     }
     varies
-}
-
-/// The row of an operator: rows come in the order of the operators.
-pub(super) fn row(table: &[Row], op: Pointwise) -> Option<&Row> {
-    table.get(op as usize).filter(|it| it.op == op)
 }

@@ -4,7 +4,7 @@ use super::build::Builder;
 use super::names::{Names, hints, spoken};
 use super::rules::pull;
 use super::sweep::sweep;
-use crate::ir::pointwise::Row;
+use crate::ir::pointwise::{Row, table};
 use crate::ir::{Cell, Graph, Leaf, NodeId, Op, Source, Start};
 use crate::text::Name;
 
@@ -48,9 +48,13 @@ pub struct StartAdjoint {
     pub param_names: Vec<Option<Name>>,
 }
 
-/// The backward pass of a cell that the verifier accepts. `table` gives the derivatives of
-/// elementwise operators.
-pub fn adjoint(cell: &Cell, table: &[Row]) -> Adjoint {
+/// The backward pass of a cell that the verifier accepts.
+pub fn adjoint(cell: &Cell) -> Adjoint {
+    adjoint_by(cell, table())
+}
+
+/// The same where this table gives the derivatives of elementwise operators.
+pub fn adjoint_by(cell: &Cell, table: &[Row]) -> Adjoint {
     let mut seeds = Vec::new();
     for (idx, carry) in cell.carries.iter().enumerate() {
         seeds.push((carry.next, Op::Leaf(Leaf::CarryAdjoint(idx))));
@@ -131,7 +135,7 @@ fn backward(
         if !varies[id.idx()] {
             continue;
         }
-        let Some(d) = b.sum(&std::mem::take(&mut terms[id.idx()])) else { continue };
+        let Some(d) = b.total(&std::mem::take(&mut terms[id.idx()])) else { continue };
         adjoints[id.idx()] = Some(d);
         let node = forward.node(id);
         match node.op.source() {
@@ -143,8 +147,8 @@ fn backward(
                 if let Some(spoken) = spoken {
                     name(&mut b, &mut names, &mut values, &spoken, d);
                 }
-                let wanted = |it: usize| varies[node.args[it].idx()] && node.op.passes(it, table);
-                for (position, term) in pull(&mut b, table, id, d, &wanted) {
+                let wanted = |it: usize| varies[node.args[it].idx()] && node.op.passes(it);
+                for (position, term) in pull(&mut b, id, d, &wanted) {
                     terms[node.args[position].idx()].push(term);
                 }
             }
@@ -154,7 +158,7 @@ fn backward(
     let mut close = |all: Vec<Vec<NodeId>>, spoken: &dyn Fn(usize) -> String| {
         let mut sums = Vec::with_capacity(all.len());
         for (idx, terms) in all.iter().enumerate() {
-            let sum = b.sum(terms);
+            let sum = b.total(terms);
             if let Some(sum) = sum {
                 name(&mut b, &mut names, &mut values, &spoken(idx), sum);
             }
@@ -164,7 +168,7 @@ fn backward(
     };
     let carries = close(carries, &|it| format!("prev_{}", cell.carries[it].name));
     let inputs = close(inputs, &|it| cell.inputs[it].name.to_string());
-    let params: Vec<Option<NodeId>> = params.iter().map(|it| b.sum(it)).collect();
+    let params: Vec<Option<NodeId>> = params.iter().map(|it| b.total(it)).collect();
     let param_names = (params.iter().zip(&cell.params))
         .map(|(sum, param)| sum.map(|_| names.fresh(format!("d_{}", param.name))))
         .collect();

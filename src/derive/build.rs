@@ -15,6 +15,8 @@ pub(super) struct Builder<'f> {
     pub forward: &'f Graph,
     /// The derived graph.
     pub graph: Graph,
+    /// Where the derivatives of elementwise operators come from.
+    table: &'f [Row],
     /// Which forward nodes have a derivative.
     pub varies: Vec<bool>,
     /// Where derivatives may be infinite.
@@ -25,11 +27,11 @@ pub(super) struct Builder<'f> {
 
 impl<'f> Builder<'f> {
     /// For a graph of a cell.
-    pub fn new(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Builder<'f> {
-        let varies = varying(cell, forward, table);
-        let infinite = Infinite::of(cell, forward, &varies, table);
+    pub fn new(cell: &Cell, forward: &'f Graph, table: &'f [Row]) -> Builder<'f> {
+        let varies = varying(cell, forward);
+        let infinite = Infinite::of(cell, forward, &varies);
         let kept = vec![None; forward.nodes().len()];
-        Builder { forward, graph: Graph::default(), varies, infinite, kept }
+        Builder { forward, graph: Graph::default(), table, varies, infinite, kept }
     }
 
     /// The value that a forward node had. Leaves and constants stand for themselves, and so does a
@@ -56,6 +58,11 @@ impl<'f> Builder<'f> {
         };
         self.kept[id.idx()] = Some(value);
         value
+    }
+
+    /// The derivative of an operator by one operand; `None` where it is 0.
+    pub fn slope_of(&self, op: Pointwise, position: usize) -> Option<Slope> {
+        self.table[op as usize].slopes[position]
     }
 
     /// The derivative of an elementwise forward node by one operand, in the shape of the node.

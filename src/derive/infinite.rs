@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::pointwise::{ANY, Interval, Row, closed};
+use crate::ir::pointwise::{ANY, Interval, closed};
 use crate::ir::{
     Along, Cell, Const, Gradient, Graph, Indexed, Leaf, Literal, Move, Node, NodeId, Op, Pointwise,
     Reduction,
@@ -34,9 +34,9 @@ pub(super) struct Infinite {
 
 impl Infinite {
     /// Looks at a graph of a cell.
-    pub fn of(cell: &Cell, graph: &Graph, varies: &[bool], table: &[Row]) -> Infinite {
+    pub fn of(cell: &Cell, graph: &Graph, varies: &[bool]) -> Infinite {
         let n = graph.nodes().len();
-        let ranges = ranges(cell, graph, table);
+        let ranges = ranges(cell, graph);
         let slopes: Vec<[bool; 3]> = (graph.nodes().iter())
             .map(|node| {
                 let args: Vec<Interval> = node.args.iter().map(|it| ranges[it.idx()]).collect();
@@ -45,7 +45,7 @@ impl Infinite {
             .collect();
         let mut all = Infinite { slopes, adjoints: vec![false; n], tangents: vec![false; n] };
         if all.slopes.iter().any(|it| it.contains(&true)) {
-            all.spread(cell, graph, varies, table);
+            all.spread(cell, graph, varies);
         }
         all
     }
@@ -67,7 +67,7 @@ impl Infinite {
 
     /// Hands on what is infinite: adjoints to operands, tangents to users, and both to the next step
     /// or the one before. Every node is visited once.
-    fn spread(&mut self, cell: &Cell, graph: &Graph, varies: &[bool], table: &[Row]) {
+    fn spread(&mut self, cell: &Cell, graph: &Graph, varies: &[bool]) {
         let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); graph.nodes().len()];
         let (mut back, mut forth) = (Vec::new(), Vec::new());
         for id in graph.ids().filter(|it| varies[it.idx()]) {
@@ -77,7 +77,7 @@ impl Infinite {
                 users[cell.carries[carry].next.idx()].push(id);
             }
             for (position, arg) in node.args.iter().enumerate() {
-                if !varies[arg.idx()] || !node.op.passes(position, table) {
+                if !varies[arg.idx()] || !node.op.passes(position) {
                     continue;
                 }
                 users[arg.idx()].push(id);
@@ -94,7 +94,7 @@ impl Infinite {
                 continue;
             }
             let operands = node.args.iter().enumerate();
-            let operands = operands.filter(|it| varies[it.1.idx()] && node.op.passes(it.0, table));
+            let operands = operands.filter(|it| varies[it.1.idx()] && node.op.passes(it.0));
             back.extend(operands.map(|it| *it.1));
             if let Op::Leaf(Leaf::Carry(carry)) = node.op {
                 back.push(cell.carries[carry].next);
@@ -122,11 +122,11 @@ fn is_infinite(node: &Node, args: &[Interval], position: usize) -> bool {
 }
 
 /// Which values each node can take, as far as that is easily seen.
-fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
+fn ranges(cell: &Cell, graph: &Graph) -> Vec<Interval> {
     let mut ranges: Vec<Interval> = Vec::with_capacity(graph.nodes().len());
     let mut hypers = BTreeMap::new();
     for (name, value) in cell.numbers() {
-        hypers.insert(name, constant(value, &hypers, table));
+        hypers.insert(name, constant(value, &hypers));
     }
     for node in graph.nodes() {
         let of = |it: usize| ranges[node.args[it].idx()];
@@ -135,12 +135,12 @@ fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
         let range = match &node.op {
             Op::Leaf(Leaf::Mask(_)) => closed(0.0, 1.0),
             Op::Leaf(_) => ANY,
-            Op::Literal(Literal::Scalar(value)) => constant(value, &hypers, table),
+            Op::Literal(Literal::Scalar(value)) => constant(value, &hypers),
             Op::Literal(Literal::Array(_) | Literal::Eye | Literal::Iota) => ANY,
             Op::Map(Pointwise::Mul) if node.args[0] == node.args[1] => positive,
             Op::Map(op) => {
                 let args: Vec<Interval> = (0..node.args.len()).map(of).collect();
-                (table[*op as usize].range)(&args)
+                (op.row().range)(&args)
             }
             Op::Contract(_) if of(0).lo >= 0.0 && of(1).lo >= 0.0 => positive,
             Op::Contract(_) => ANY,
@@ -169,14 +169,14 @@ fn ranges(cell: &Cell, graph: &Graph, table: &[Row]) -> Vec<Interval> {
 }
 
 /// The range of a constant; `hypers` has those of hypers as they are declared.
-fn constant(value: &Const, hypers: &BTreeMap<&Name, Interval>, table: &[Row]) -> Interval {
+fn constant(value: &Const, hypers: &BTreeMap<&Name, Interval>) -> Interval {
     match value {
         Const::Number(value) => closed(*value, *value),
         Const::Size(_) => closed(1.0, f64::INFINITY),
         Const::Hyper(name) => hypers.get(name).copied().unwrap_or(ANY),
         Const::Apply(op, args) => {
-            let args: Vec<Interval> = args.iter().map(|it| constant(it, hypers, table)).collect();
-            (table[*op as usize].range)(&args)
+            let args: Vec<Interval> = args.iter().map(|it| constant(it, hypers)).collect();
+            (op.row().range)(&args)
         }
     }
 }

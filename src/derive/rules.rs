@@ -1,8 +1,6 @@
 //! What each operator does to adjoints: from that of the result to those of the operands.
 
-use super::active::row;
 use super::build::Builder;
-use crate::ir::pointwise::Row;
 use crate::ir::{
     Along, Const, Contract, Dim, Gradient, Indexed, Move, NodeId, Op, Pointwise, Reduction, Shape,
 };
@@ -11,7 +9,6 @@ use crate::ir::{
 /// `wanted` says which operands need one.
 pub(super) fn pull(
     b: &mut Builder<'_>,
-    table: &[Row],
     id: NodeId,
     d: NodeId,
     wanted: &dyn Fn(usize) -> bool,
@@ -31,7 +28,7 @@ pub(super) fn pull(
         Op::Map(op) => {
             let mut all = Vec::new();
             for position in (0..args.len()).filter(|it| wanted(*it)) {
-                if let Some(slope) = row(table, *op).and_then(|it| it.slopes[position]) {
+                if let Some(slope) = b.slope_of(*op, position) {
                     let slope = b.slope(id, slope);
                     if b.as_number(slope) != Some(0.0) {
                         let may_be = [b.infinite.adjoint(id), b.infinite.slope(id, position)];

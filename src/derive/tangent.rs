@@ -1,11 +1,10 @@
 //! Forward mode: how fast each value of a step moves, as a graph.
 
-use super::active::row;
 use super::build::Builder;
 use super::names::{Names, spoken};
 use super::rules::{contract, reduction_slope};
 use super::sweep::sweep;
-use crate::ir::pointwise::Row;
+use crate::ir::pointwise::{Row, table};
 use crate::ir::{
     Along, Cell, Gradient, Graph, Leaf, Move, Node, NodeId, Op, Pointwise, Reduction, Start,
 };
@@ -30,9 +29,13 @@ pub struct Tangent {
     pub starts: Vec<Option<NodeId>>,
 }
 
-/// Forward mode of a cell that the verifier accepts. `table` gives the derivatives of elementwise
-/// operators.
-pub fn tangent(cell: &Cell, table: &[Row]) -> Tangent {
+/// Forward mode of a cell that the verifier accepts.
+pub fn tangent(cell: &Cell) -> Tangent {
+    tangent_by(cell, table())
+}
+
+/// The same where this table gives the derivatives of elementwise operators.
+pub fn tangent_by(cell: &Cell, table: &[Row]) -> Tangent {
     let (mut b, tangents, values) = push(cell, &cell.step, table);
     // A root that does not vary has a tangent too: zeros.
     let mut zeros = |id: NodeId| match tangents[id.idx()] {
@@ -64,7 +67,7 @@ pub fn tangent(cell: &Cell, table: &[Row]) -> Tangent {
 type Pushed<'f> = (Builder<'f>, Vec<Option<NodeId>>, Vec<(Name, NodeId)>);
 
 /// The tangent of each node that varies.
-fn push<'f>(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Pushed<'f> {
+fn push<'f>(cell: &'f Cell, forward: &'f Graph, table: &'f [Row]) -> Pushed<'f> {
     let mut names = Names::of(cell);
     let mut values = Vec::new();
     let mut b = Builder::new(cell, forward, table);
@@ -78,10 +81,9 @@ fn push<'f>(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Pushed<'f> {
         let tangent = match source {
             Some(source) => Some(b.push(Leaf::Tangent(source), &[], node.shape.clone(), node.span)),
             None => {
-                let moves = |it: usize| {
-                    node.op.passes(it, table).then(|| tangents[node.args[it].idx()]).flatten()
-                };
-                of_node(&mut b, table, id, node, &moves)
+                let moves =
+                    |it: usize| node.op.passes(it).then(|| tangents[node.args[it].idx()]).flatten();
+                of_node(&mut b, id, node, &moves)
             }
         };
         if let (Some(tangent), None) = (tangent, source)
@@ -101,7 +103,6 @@ fn push<'f>(cell: &Cell, forward: &'f Graph, table: &[Row]) -> Pushed<'f> {
 /// The tangent of a node, given those of its operands.
 fn of_node(
     b: &mut Builder<'_>,
-    table: &[Row],
     id: NodeId,
     node: &Node,
     moves: &dyn Fn(usize) -> Option<NodeId>,
@@ -121,7 +122,7 @@ fn of_node(
         Op::Map(op) => {
             let mut terms = Vec::new();
             for position in 0..node.args.len() {
-                let slope = row(table, *op).and_then(|it| it.slopes[position]);
+                let slope = b.slope_of(*op, position);
                 if let (Some(t), Some(slope)) = (moves(position), slope) {
                     let slope = b.slope(id, slope);
                     if b.as_number(slope) != Some(0.0) {

@@ -11,10 +11,11 @@ pub use error::BindError;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::derive::{decide, plain};
+use crate::derive::decide;
 use crate::ir::{
     Carry, Cell, Dim, DimDecl, Env, Graph, HyperKind, Literal, Mode, Move, Node, Op, Shape, Start,
 };
+use crate::plan::pipeline::plain;
 use crate::text::{Name, Span, order};
 
 /// No value may have more elements.

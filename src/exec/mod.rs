@@ -23,6 +23,7 @@ mod run;
 mod team;
 mod views;
 
+pub use crate::plan::pipeline::plain;
 pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
 pub use bind::{BindError, Bound, bind, known, shapes};
 pub use draws::Draws;

@@ -3,7 +3,7 @@
 //! It is printed in the notation of the language (`derive::print_backward`). What the next step gives and what forward
 //! kept become inputs, each line an equation. An adjoint `d_h` is the symbol d with h below it.
 
-use crate::syntax::{ast, print};
+use crate::syntax::{ast, print_declarations};
 
 /// One line of the printed step: `d_h : [H] = ..` or, of what is summed over steps, `d_W : [H, I] += ..`.
 struct Line {
@@ -14,16 +14,7 @@ struct Line {
 
 /// Returns the source of a cell whose equations are those of the printed backward step of `cell`.
 pub fn source(cell: &ast::Cell, printed: &str) -> String {
-    let is_declared = |it: &ast::Decl| {
-        matches!(
-            it.kind,
-            ast::DeclKind::Dims(_) | ast::DeclKind::Hyper(_) | ast::DeclKind::Group(..)
-        )
-    };
-    let decls = cell.decls.iter().filter(|it| is_declared(it)).cloned().collect();
-    let head = ast::Cell { decls, doc: None, ..cell.clone() };
-    let file = ast::File { items: vec![ast::Item::Cell(head)], unread: ast::Unread::default() };
-    let mut text = print(&file);
+    let mut text = print_declarations(cell);
     text.truncate(text.rfind('}').unwrap_or(text.len()));
     let (lines, given) = (lines(printed), given(printed));
     for name in given {

@@ -3,7 +3,7 @@
 use super::symbol::{Names, symbol};
 use crate::hir::builtin::Builtin;
 use crate::hir::{Call, Callee, DefId, Expr, Kind, Over, Part, Past};
-use crate::syntax::ast::{Arg, BinaryOp, ExprKind, Ident};
+use crate::syntax::ast::{BinaryOp, Ident};
 use crate::syntax::print_expr;
 
 /// How tight an expression binds, so that parentheses stand where the formula needs them: a fraction or a root needs none within.
@@ -66,9 +66,9 @@ impl Formula<'_, '_, '_> {
                 (text, Level::Atom)
             }
             Kind::Call(call) => self.call(expr, call),
-            Kind::Activation(it) => match &expr.ast.kind {
-                ExprKind::Call(..) => self.named(expr, it.name, it.args.iter().flatten(), None),
-                _ => (symbol(&it.name.name, None), Level::Atom),
+            Kind::Activation(it) => match expr.written_args() {
+                Some(given) => self.named(it.name, &given, None),
+                None => (symbol(&it.name.name, None), Level::Atom),
             },
             Kind::Array(items) | Kind::Error(items) => {
                 (format!("[{}]", self.list(items)), Level::Atom)
@@ -279,33 +279,24 @@ impl Formula<'_, '_, '_> {
             }
             (_, _) => {
                 let over = call.over.as_ref().map(|it| &it.0);
-                self.named(expr, call.name, values.into_iter(), over)
+                match expr.written_args() {
+                    Some(given) => self.named(call.name, &given, over),
+                    None => (operator(&call.name.name), Level::Atom),
+                }
             }
         }
     }
 
     /// A function by its name, with its arguments as they are written.
-    fn named<'e, 'a: 'e>(
+    fn named(
         &self,
-        expr: &Expr<'_>,
         name: &Ident,
-        values: impl Iterator<Item = &'e Expr<'a>>,
+        given: &[(Option<&Ident>, &Expr<'_>)],
         over: Option<&Over<'_>>,
     ) -> (String, Level) {
-        let ExprKind::Call(_, args) = &expr.ast.kind else {
-            return (operator(&name.name), Level::Atom);
-        };
-        let mut values: Vec<&Expr<'_>> = values.collect();
-        values.sort_by_key(|it| it.span().start);
-        let given = values.into_iter().map(|value| {
-            let name = args.iter().find_map(|it| match it {
-                Arg::Named(name, it) if std::ptr::eq(it, value.ast) => Some(name),
-                Arg::Named(..) | Arg::Positional(_) | Arg::Over(..) => None,
-            });
-            match name {
-                Some(name) => format!("{} = {}", symbol(&name.name, None), self.expr(value)),
-                None => self.expr(value),
-            }
+        let given = given.iter().map(|(name, value)| match name {
+            Some(name) => format!("{} = {}", symbol(&name.name, None), self.expr(value)),
+            None => self.expr(value),
         });
         let given = given.collect::<Vec<_>>().join(", ");
         let over = over.map(|it| self.over(it)).unwrap_or_default();

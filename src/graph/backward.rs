@@ -10,12 +10,12 @@ use super::text::{self, Rich};
 use super::written::{self, leaf_text, operator, rich};
 use crate::derive;
 use crate::ir::print::{Coin, Formulas, Level as Binding, Text, formulas};
-use crate::ir::{Cell, Graph, Leaf, Literal, Move, NodeId, Op, Pointwise, pointwise};
+use crate::ir::{Cell, Graph, Leaf, Literal, Move, NodeId, Op, Pointwise};
 
 /// The backward step of a cell.
 pub fn sketch(cell: &Cell) -> Sketch {
     let forward = derive::simplify_cell(cell);
-    let adjoint = derive::adjoint(&forward, &pointwise::table()).without_nexts().simplified();
+    let adjoint = derive::adjoint(&forward).without_nexts().simplified();
     let graph = &adjoint.graph;
     let reads: Vec<NodeId> = (graph.nodes().iter())
         .filter_map(|it| match it.op {

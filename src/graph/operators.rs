@@ -52,7 +52,7 @@ pub fn diagram(cell: &Cell) -> Diagram {
 /// One backward step.
 pub fn backward(cell: &Cell) -> Diagram {
     let forward = derive::simplify_cell(cell);
-    let adjoint = derive::adjoint(&forward, &pointwise::table()).without_nexts().simplified();
+    let adjoint = derive::adjoint(&forward).without_nexts().simplified();
     let reads: Vec<NodeId> = (adjoint.graph.nodes().iter())
         .filter_map(|it| match it.op {
             Op::Leaf(Leaf::Forward(of)) => Some(of),

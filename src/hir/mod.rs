@@ -25,6 +25,7 @@ pub(crate) mod show;
 pub(crate) mod suggest;
 pub mod tree;
 pub mod walk;
+mod written;
 
 pub use expr::*;
 pub use id::*;

@@ -6,6 +6,7 @@
 //!
 //! | pass | what becomes of it |
 //! |---|---|
+//! | `mode` | nothing: it is a cell; of a model it would make the plain cell of its mode |
 //! | `bind` | nothing: no condition of a `where` depends on a size or a hyper alone |
 //! | `simplify` | nothing: there is nothing to leave out |
 //! | `adjoint` | a backward step, `d_a = d_h * (1 - h^2)`, `d_W += outer(d_a, x)`, .. |
@@ -20,7 +21,7 @@
 use super::reassociate;
 use super::whole::kept;
 use crate::derive::{self, Adjoint, Tangent};
-use crate::ir::{Cell, Env, Graph, NodeId, pointwise, print, verify};
+use crate::ir::{Cell, Env, Feedback, Gives, Graph, Mode, NodeId, print, verify};
 use crate::text::Name;
 
 /// What passes work on.
@@ -32,6 +33,7 @@ pub struct Graphs {
     pub adjoint: Option<Adjoint>,
     /// One step in forward mode, once it is derived.
     pub tangent: Option<Tangent>,
+    mode: Mode,
     env: Env,
     traces: Vec<Name>,
     /// Whether the whole adjoints of carried values are asked for.
@@ -77,6 +79,13 @@ pub struct Pass {
     run: fn(&mut Graphs),
 }
 
+const MODE: Pass = Pass {
+    name: "mode",
+    what: "makes a plain cell of a model",
+    part: Part::Step,
+    run: |it| it.cell = derive::plain(&it.cell, &it.mode),
+};
+
 const BIND: Pass = Pass {
     name: "bind",
     what: "decides what sizes and hypers decide",
@@ -96,7 +105,7 @@ const ADJOINT: Pass = Pass {
     what: "derives one step backward",
     part: Part::Backward,
     run: |it| {
-        let adjoint = derive::adjoint(&it.cell, &pointwise::table());
+        let adjoint = derive::adjoint(&it.cell);
         it.adjoint = Some(if it.flow { adjoint } else { adjoint.without_nexts() });
     },
 };
@@ -136,7 +145,7 @@ const TANGENT: Pass = Pass {
     name: "tangent",
     what: "derives one step in forward mode",
     part: Part::Tangent,
-    run: |it| it.tangent = Some(derive::tangent(&it.cell, &pointwise::table())),
+    run: |it| it.tangent = Some(derive::tangent(&it.cell)),
 };
 
 const SIMPLIFY_TANGENT: Pass = Pass {
@@ -148,17 +157,22 @@ const SIMPLIFY_TANGENT: Pass = Pass {
 
 /// To what the fast engine runs.
 pub const FAST: &[Pass] =
-    &[BIND, SIMPLIFY, ADJOINT, SIMPLIFY_ADJOINT, REASSOCIATE, REASSOCIATE_ADJOINT];
+    &[MODE, BIND, SIMPLIFY, ADJOINT, SIMPLIFY_ADJOINT, REASSOCIATE, REASSOCIATE_ADJOINT];
 
 /// To what the interpreter runs: the cell as it was written, and its adjoint as it was derived. It
 /// is the measure of what all other passes do.
-pub const PLAIN: &[Pass] = &[ADJOINT];
+pub const PLAIN: &[Pass] = &[MODE, ADJOINT];
 
 /// To forward mode.
-pub const FORWARD_MODE: &[Pass] = &[BIND, SIMPLIFY, TANGENT, SIMPLIFY_TANGENT];
+pub const FORWARD_MODE: &[Pass] = &[MODE, BIND, SIMPLIFY, TANGENT, SIMPLIFY_TANGENT];
 
 /// What `gradcheck` derives beside: forward mode of the step that runs.
 pub const CHECK: &[Pass] = &[TANGENT];
+
+/// The plain cell that a model is in a mode, by the first pass of every list. A cell stays as it is.
+pub fn plain(cell: &Cell, mode: &Mode) -> Cell {
+    Graphs::new(cell, &Env::default(), &[]).with_mode(*mode).pass(&MODE).cell
+}
 
 /// Every pass, in the order in which they are listed for people.
 pub fn passes() -> impl Iterator<Item = &'static Pass> {
@@ -175,10 +189,16 @@ pub fn up_to(name: &str) -> Option<&'static [Pass]> {
 
 impl Graphs {
     /// The graphs of a checked cell before any pass. `env` holds what is known of sizes and hypers;
-    /// `traces` are named values that passes must leave in the step.
+    /// `traces` are named values that passes must leave in the step. A model is under teacher forcing and gives all.
     pub fn new(cell: &Cell, env: &Env, traces: &[Name]) -> Graphs {
         let (cell, env, traces) = (cell.clone(), env.clone(), traces.to_vec());
-        Graphs { cell, adjoint: None, tangent: None, env, traces, flow: false }
+        let mode = Mode::new(Feedback::Teacher, Gives::Both);
+        Graphs { cell, adjoint: None, tangent: None, mode, env, traces, flow: false }
+    }
+
+    /// The same with a model in this mode.
+    pub fn with_mode(self, mode: Mode) -> Graphs {
+        Graphs { mode, ..self }
     }
 
     /// The same; with `flow` passes leave the whole adjoints of carried values in the backward step.

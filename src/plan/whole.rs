@@ -55,7 +55,12 @@ impl Plan {
 
     /// As [`Plan::new`], for these sizes and hypers.
     pub fn with(cell: &Cell, env: &Env) -> Result<Plan, NotDerived> {
-        let (cell, adjoint) = Graphs::new(cell, env, &[]).run(pipeline::FAST).training()?;
+        Plan::from_graphs(Graphs::new(cell, env, &[]))
+    }
+
+    /// As [`Plan::new`], for graphs before any pass.
+    pub fn from_graphs(graphs: Graphs) -> Result<Plan, NotDerived> {
+        let (cell, adjoint) = graphs.run(pipeline::FAST).training()?;
         Ok(Plan::of(&cell, &adjoint, &Fixed::default(), &[]))
     }
 

@@ -26,7 +26,7 @@ mod words;
 
 pub use comments::Comment;
 pub use erase::erase_spans;
-pub use print::{print, print_expr, print_path};
+pub use print::{print, print_declarations, print_expr, print_path};
 pub use words::is_reserved;
 
 use crate::diag::{self, Code, Diagnostic};

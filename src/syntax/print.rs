@@ -22,6 +22,17 @@ pub fn print(file: &File) -> String {
     out.text
 }
 
+/// A cell of which only the dims, the hypers and what has a type are left.
+pub fn print_declarations(cell: &Cell) -> String {
+    let is_declared = |it: &&Decl| {
+        matches!(it.kind, DeclKind::Dims(_) | DeclKind::Hyper(_) | DeclKind::Group(..))
+    };
+    let decls = cell.decls.iter().filter(is_declared).cloned().collect();
+    let mut out = Printer::default();
+    out.item(&Item::Cell(Cell { decls, doc: None, ..cell.clone() }));
+    out.text
+}
+
 /// An expression on one line.
 pub fn print_expr(expr: &Expr) -> String {
     let mut out = Printer::default();

@@ -1,11 +1,10 @@
 //! Which params a loss depends on.
 
-use crate::ir::{Cell, LOSS, Leaf, NodeId, Op, Start, pointwise};
+use crate::ir::{Cell, LOSS, Leaf, NodeId, Op, Start};
 
 /// For each param, whether a derivative of the loss reaches it, at any step: through operators, carried values and their starts.
 /// Others get no gradient, which is not the same as one of 0.
 pub(super) fn reached(plain: &Cell) -> Vec<bool> {
-    let table = pointwise::table();
     let mut params = vec![false; plain.params.len()];
     let mut step = vec![false; plain.step.nodes().len()];
     let mut start = vec![false; plain.start.nodes().len()];
@@ -34,7 +33,7 @@ pub(super) fn reached(plain: &Cell) -> Vec<bool> {
             }
         }
         let args = node.args.iter().enumerate();
-        open.extend(args.filter(|it| node.op.passes(it.0, &table)).map(|it| (is_start, *it.1)));
+        open.extend(args.filter(|it| node.op.passes(it.0)).map(|it| (is_start, *it.1)));
     }
     params
 }

@@ -6,7 +6,6 @@ use rnnc::derive;
 use rnnc::exec::{
     self, Bound, Call, Feed, Gradients, InitialState, Inputs, Masks, Params, Upstream,
 };
-use rnnc::ir::pointwise;
 
 use crate::scratch::{Scratch, assert_same, wave};
 
@@ -61,7 +60,7 @@ fn library(
     };
     let traces = ["c", "z"].map(Into::into);
     let run = exec::forward(call, &traces).unwrap();
-    let adjoint = derive::adjoint(bound.cell(), &pointwise::table());
+    let adjoint = derive::adjoint(bound.cell());
     let upstream = upstream.unwrap_or_else(|| Upstream::ones(2, 3));
     let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
     (run.outputs.clone(), run.states.clone(), run.traces.clone(), gradients)

@@ -1,9 +1,11 @@
 //! Cells of many small equations, each family growing in another direction.
 
 /// What the families are called.
-pub const FAMILIES: [&str; 7] = ["fold", "lets", "states", "layers", "named", "hypers", "inputs"];
+pub const FAMILIES: [&str; 9] =
+    ["fold", "picks", "slices", "lets", "states", "layers", "named", "hypers", "inputs"];
 
-/// A cell of about `equations` small equations: the iterations of a loop, a chain of `let`s, states of their own,
+/// A cell of about `equations` small equations: the iterations of a loop, which may read rows or overlapping slices of a
+/// param, a chain of `let`s, states of their own,
 /// layers upon each other (of four each) in a stack or declared one by one, hypers each of which is made of the one
 /// after it, or inputs whose past is read.
 pub fn source(family: &str, equations: usize) -> String {
@@ -12,6 +14,22 @@ pub fn source(family: &str, equations: usize) -> String {
             "cell Large {{
                dims H = 4  input x: [H]  state s: [H]  param w: [H]
                s = fold v from prev s for l in 0 .. {equations} {{ yield tanh(w * v + x) }}
+               output s
+             }}"
+        ),
+        "picks" => format!(
+            "cell Large {{
+               dims H = 4  input x: [H]  state s: [H]  param w: [{equations}, H]
+               s = fold v from prev s for l in 0 .. {equations} {{ yield tanh(w[l] * v + x) }}
+               output s
+             }}"
+        ),
+        "slices" => format!(
+            "cell Large {{
+               dims H = 4  input x: [H]  state s: [H]  param w: [2 * {equations} + 4]
+               s = fold v from prev s for l in 0 .. {equations} {{
+                 yield tanh(slice(w, 2 * l, 2 * l + 4) * v + x)
+               }}
                output s
              }}"
         ),

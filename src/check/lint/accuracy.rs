@@ -11,7 +11,7 @@ use crate::hir::{
     Callee, Cell, DefKind, Expr, Fold, Function, Kind, LocalId, LocalKind, Right, Value, ValueKind,
     walk,
 };
-use crate::syntax::ast::{BinaryOp, ExprKind};
+use crate::syntax::ast::BinaryOp;
 use crate::text::Span;
 use crate::text::id::Id;
 
@@ -94,7 +94,7 @@ impl<'e, 'a> Accuracy<'e, 'a> {
             return self.report(whole, via, "log(sigmoid(v))", "log_sigmoid(v)", edits);
         }
         if let Some((v, alone)) = call(inner, "softmax") {
-            let edits = match (simple(v), alone) {
+            let edits = match (v.simple(), alone) {
                 (Some(v), true) => vec![(whole.span(), format!("({v} - logsumexp({v}))"))],
                 _ => Vec::new(),
             };
@@ -183,8 +183,8 @@ impl<'e, 'a> Accuracy<'e, 'a> {
             v
         } else if let Kind::Chain(v, rest) = &square.kind
             && let [(BinaryOp::Mul, _, w)] = rest.as_slice()
-            && simple(v).is_some()
-            && simple(v) == simple(w)
+            && v.simple().is_some()
+            && v.simple() == w.simple()
         {
             v
         } else {
@@ -306,16 +306,6 @@ fn call<'e, 'a>(expr: &'e Expr<'a>, wanted: &str) -> Option<(&'e Expr<'a>, bool)
 
 fn is_one(expr: &Expr<'_>) -> bool {
     matches!(expr.bare().kind, Kind::Number(1.0))
-}
-
-/// The text of a plain name or its old value.
-fn simple(expr: &Expr<'_>) -> Option<String> {
-    let (path, prev) = match &expr.bare().ast.kind {
-        ExprKind::Path(path) => (path, ""),
-        ExprKind::Prev(path, None) => (path, "prev "),
-        _ => return None,
-    };
-    path.tail.is_empty().then(|| format!("{prev}{}", path.head.name))
 }
 
 /// From the start of one span to that of another.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::accuracy;
 use crate::diag::{Code, Diagnostic};
-use crate::hir::{ActivationOf, Callee, Expr, Function, FunctionId, Kind, Target, Tree, walk};
-use crate::syntax::ast::ExprKind;
+use crate::hir::{Function, FunctionId, Kind, Tree, walk};
 
 /// Finds what is wrong with the functions and activations of the first file.
 pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
@@ -23,11 +22,11 @@ pub(super) fn lint(tree: &Tree<'_>) -> Vec<Diagnostic> {
     if cells.peek().is_none() {
         return found;
     }
-    cells.for_each(|it| walk::cell(it, &mut |it| open.extend(function_of(tree, it))));
+    cells.for_each(|it| walk::cell(it, &mut |it| open.extend(tree.function_of(it))));
     let mut used: BTreeSet<FunctionId> = BTreeSet::new();
     while let Some(id) = open.pop() {
         if used.insert(id) {
-            walk::function(&tree.functions[id], &mut |it| open.extend(function_of(tree, it)));
+            walk::function(&tree.functions[id], &mut |it| open.extend(tree.function_of(it)));
         }
     }
     for (id, function) in tree.functions.pairs() {
@@ -59,39 +58,4 @@ fn unused_params(function: &Function<'_>) -> Vec<Diagnostic> {
             Diagnostic::new(Code::UnusedName, param.span, message).at("the body does not read it")
         })
         .collect()
-}
-
-/// The function or activation of the program that an expression itself calls, or is.
-pub(super) fn function_of(tree: &Tree<'_>, expr: &Expr<'_>) -> Option<FunctionId> {
-    match &expr.kind {
-        Kind::Call(call) => match call.callee {
-            Callee::Function(id) => Some(id),
-            Callee::Builtin(_) | Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => None,
-        },
-        Kind::Activation(it) => match it.of {
-            ActivationOf::Function(id) => Some(id),
-            ActivationOf::Builtin(..) => None,
-        },
-        // A call with wrong arguments is one all the same.
-        Kind::Error(_) => {
-            let ExprKind::Call(name, _) = &expr.ast.kind else { return None };
-            match tree.references.at(name.span.file, name.span.start)?.target {
-                Target::Function(id) => Some(id),
-                _ => None,
-            }
-        }
-        Kind::Number(_)
-        | Kind::Inf
-        | Kind::Pi
-        | Kind::Def(_)
-        | Kind::Local(_)
-        | Kind::Part(_)
-        | Kind::Prev(..)
-        | Kind::Array(_)
-        | Kind::Paren(_)
-        | Kind::Neg(_)
-        | Kind::Index(..)
-        | Kind::Chain(..)
-        | Kind::Binary(..) => None,
-    }
 }

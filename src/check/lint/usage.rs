@@ -8,8 +8,7 @@ use crate::hir::{
     Callee, Cell, DefId, DefKind, DimKind, Expr, Fold, Kind, LocalId, LocalKind, Output, Part,
     Past, Type, Value, ValueKind, walk,
 };
-use crate::syntax::ast::{self, DeclKind, Group, Ident, ValueRole};
-use crate::text::Span;
+use crate::syntax::ast::{Ident, ValueRole};
 use crate::text::id::Id;
 
 /// What a name is.
@@ -310,16 +309,7 @@ impl<'a> Usage<'_, 'a> {
 
 fn never_read_with_prev(cell: &Cell<'_>, def: DefId) -> Option<Diagnostic> {
     let (name, group) = (cell.defs[def].name, cell.group(def)?);
-    let DeclKind::Group(_, groups) = &group.decl.kind else { return None };
-    let at = groups.iter().position(|it| std::ptr::eq(it, group.ast))?;
-    let idx = group.defs.iter().position(|it| *it == def)?;
-    let update = cell.defs[def].equation.and_then(|equation| {
-        let right = cell.right_span(equation);
-        cell.ast.decls.iter().find_map(|it| match &it.kind {
-            DeclKind::Update(target, value) if starts_at(value) == right => Some(target),
-            _ => None,
-        })
-    });
+    let update = cell.defs[def].equation.and_then(|it| cell.update(it));
     let diagnostic = Diagnostic::new(
         Code::NeverReadWithPrev,
         name.span,
@@ -337,38 +327,9 @@ fn never_read_with_prev(cell: &Cell<'_>, def: DefId) -> Option<Diagnostic> {
     if !plain {
         return Some(diagnostic);
     }
-    let without = removal(group.decl, groups, at, idx);
+    let without = cell.removal(def)?;
     Some(diagnostic.fixes(
         Applicability::Maybe,
         vec![(without, String::new()), (target.span.before(), "let ".to_string())],
     ))
-}
-
-/// The place of a right side: of a loop the first value that it yields.
-fn starts_at(value: &ast::Value) -> Span {
-    match value {
-        ast::Value::Expr(expr) => expr.span,
-        ast::Value::Fold(fold) => fold.results[0].span,
-    }
-}
-
-/// The text that declares one name of a statement of groups, with the comma that it leaves over.
-fn removal(decl: &ast::Decl, groups: &[Group], at: usize, idx: usize) -> Span {
-    let names = &groups[at].names;
-    if names.len() > 1 {
-        return match idx {
-            0 => Span { end: names[1].span.start, ..names[0].span },
-            _ => Span { start: names[idx - 1].span.end, ..names[idx].span },
-        };
-    }
-    if groups.len() > 1 {
-        return match at {
-            0 => Span { end: groups[1].span.start, ..groups[0].span },
-            _ => Span { start: groups[at - 1].span.end, ..groups[at].span },
-        };
-    }
-    match &decl.doc {
-        Some(doc) => decl.span.to(doc.span),
-        None => decl.span,
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::items::function_of;
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::{CellId, Expr, FunctionId, Program, Tree, walk};
 use crate::syntax::ast::Use;
@@ -61,7 +60,7 @@ fn needed(tree: &Tree<'_>) -> BTreeSet<FileId> {
         if !seen.insert(item) {
             continue;
         }
-        let mut calls = |it: &Expr<'_>| open.extend(function_of(tree, it).map(Item::Function));
+        let mut calls = |it: &Expr<'_>| open.extend(tree.function_of(it).map(Item::Function));
         match item {
             Item::Cell(id) => {
                 let cell = &tree.cells[id];

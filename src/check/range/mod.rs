@@ -14,7 +14,7 @@ mod tests;
 use std::cell::Cell as Counter;
 use std::collections::BTreeMap;
 
-use crate::ir::pointwise::{self, ANY, Interval, Row, closed};
+use crate::ir::pointwise::{ANY, Interval, closed};
 use crate::ir::{
     Along, Cell, Const, Dim, Env, Graph, HyperKind, Indexed, Leaf, Literal, Move, NodeId, Op,
     Pointwise, Reduction, Start,
@@ -87,7 +87,6 @@ fn first(cell: &Cell, start: &[Interval], mut carry: usize) -> Interval {
 /// What is known without looking at a graph.
 struct Facts<'a> {
     cell: &'a Cell,
-    rows: Vec<Row>,
     env: Env,
 }
 
@@ -104,13 +103,11 @@ impl<'a> Facts<'a> {
                 HyperKind::Activation(_) => {}
             }
         }
-        Facts { cell, rows: pointwise::table(), env }
+        Facts { cell, env }
     }
 
     fn map(&self, op: Pointwise, args: &[Interval]) -> Interval {
-        let row = &self.rows[op as usize];
-        debug_assert!(row.op == op, "the table is in the order of the operators");
-        tidy((row.range)(args))
+        tidy((op.row().range)(args))
     }
 
     fn constant(&self, value: &Const) -> Interval {

@@ -335,7 +335,7 @@ fn the_ranges_of_the_table_hold_for_values_inside() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 11) as f64 / (1u64 << 53) as f64
     };
-    for row in pointwise::table() {
+    for row in crate::ir::pointwise::table() {
         for turn in 0..2000 {
             let mut intervals = Vec::new();
             let mut values = Vec::new();

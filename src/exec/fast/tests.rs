@@ -5,7 +5,7 @@ use ndarray::ArrayD;
 use super::weights::Needs;
 use super::*;
 use crate::exec::{self, Bound, Feed, InitialState, Inputs, Masks, Params, Upstream};
-use crate::ir::{Env, Real, pointwise};
+use crate::ir::{Env, Real};
 
 pub(super) fn sized(cell: &crate::ir::Cell, size: i64) -> Option<Bound> {
     let mut env = Env::default();
@@ -147,7 +147,7 @@ pub(super) fn of_gradients<F: Real>(gradients: Gradients<F>) -> Results<F> {
 fn expected<F: Real>(bound: &Bound, case: &Case<F>, traces: &[Name]) -> Results<F> {
     let Case { params, inputs, state, masks, upstream } = case;
     let run = exec::forward(Call { bound, params, inputs, state, masks }, traces).unwrap();
-    let plain = crate::derive::adjoint(bound.cell(), &pointwise::table());
+    let plain = crate::derive::adjoint(bound.cell());
     let gradients = exec::backward(&run, &plain, upstream).unwrap();
     let mut all = named("output", &run.outputs);
     all.extend(named("state", &run.states));

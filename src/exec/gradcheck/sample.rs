@@ -10,7 +10,7 @@ use super::super::init::init;
 use super::super::masks::Masks;
 use super::super::reference::{Call, Run, forward};
 use super::CheckError;
-use crate::ir::pointwise::{self, Smooth};
+use crate::ir::pointwise::Smooth;
 use crate::ir::{
     Along, Cell, Choice, Env, Gradient, Graph, InputRole, Leaf, NodeId, Op, Pointwise, Reduction,
     Start,
@@ -101,9 +101,7 @@ enum Distance {
 impl Structure {
     pub(super) fn of(bound: &Bound) -> Structure {
         let cell = bound.cell();
-        let table = pointwise::table();
-        let smooth = |op: Pointwise| table.iter().find(|it| it.op == op).map(|it| it.smooth);
-        let moves = moving(cell, &smooth);
+        let moves = moving(cell);
         let mut kinks = Vec::new();
         let mut taints: Vec<Option<&'static str>> = vec![None; cell.step.nodes().len()];
         for id in cell.step.ids() {
@@ -111,8 +109,8 @@ impl Structure {
             let moved = |it: usize| moves[node.args[it].idx()];
             let any = node.args.iter().any(|it| moves[it.idx()]);
             if let Op::Map(op) = &node.op {
-                match smooth(*op) {
-                    Some(Smooth::Kinks(distance)) => {
+                match op.row().smooth {
+                    Smooth::Kinks(distance) => {
                         // A condition that is itself a comparison does not move; the jump is where
                         // it is compared.
                         let near = if *op == Pointwise::Where { moved(0) } else { any };
@@ -121,13 +119,12 @@ impl Structure {
                         }
                     }
                     // What is compared with itself is equal however it moves.
-                    Some(Smooth::Jumps(_))
-                        if node.args.len() == 2 && node.args[0] == node.args[1] => {}
-                    Some(Smooth::Jumps(distance)) if any => {
+                    Smooth::Jumps(_) if node.args.len() == 2 && node.args[0] == node.args[1] => {}
+                    Smooth::Jumps(distance) if any => {
                         kinks.push((id, Distance::Row(distance)));
                         taints[id.idx()] = Some("behind a jump");
                     }
-                    Some(Smooth::Jumps(_) | Smooth::Everywhere) | None => {}
+                    Smooth::Jumps(_) | Smooth::Everywhere => {}
                 }
             }
             if let Op::Along(Along::Reduce(reduction, axes)) = &node.op
@@ -224,7 +221,7 @@ impl Distance {
 }
 
 /// The nodes that move a little when params, inputs and carried values do.
-fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool> {
+fn moving(cell: &Cell) -> Vec<bool> {
     let mut moves: Vec<bool> = Vec::with_capacity(cell.step.nodes().len());
     for node in cell.step.nodes() {
         let moved = if let Op::Leaf(Leaf::Param(param)) = node.op {
@@ -234,7 +231,7 @@ fn moving(cell: &Cell, smooth: &dyn Fn(Pointwise) -> Option<Smooth>) -> Vec<bool
         } else if let Op::Leaf(Leaf::Carry(carry)) = node.op {
             cell.carries[carry].is_real()
         } else if let Op::Map(op) = node.op
-            && let Some(Smooth::Jumps(_)) = smooth(op)
+            && let Smooth::Jumps(_) = op.row().smooth
         {
             false
         } else if let Op::Gradient(it) = &node.op {

@@ -8,7 +8,6 @@ use super::{
     Along, Choice, Contract, Gradient, Indexed, Leaf, Literal, Move, Op, Reduction, Source,
 };
 use crate::ir::Pointwise;
-use crate::ir::pointwise::Row;
 
 /// How a value depends on some of its operands while the others are held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -209,11 +208,11 @@ impl Op {
     }
 
     /// Whether a derivative passes from the result to the operand at this position.
-    pub fn passes(&self, position: usize, table: &[Row]) -> bool {
+    pub fn passes(&self, position: usize) -> bool {
         match self {
             // Its slopes are written by hand, since a product with a slope of 0 would let a NaN through.
             Op::Map(Pointwise::Where) => position > 0,
-            Op::Map(op) => table[*op as usize].slopes[position].is_some(),
+            Op::Map(op) => op.row().slopes[position].is_some(),
             Op::Contract(_) | Op::Along(_) | Op::Move(_) => true,
             // The index, the condition, and a declared slope are read and not differentiated.
             Op::Indexed(_) => position == 0,

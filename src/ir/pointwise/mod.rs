@@ -10,6 +10,7 @@ mod slope;
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -168,8 +169,7 @@ macro_rules! pointwise {
             }
         }
 
-        /// The table. Copy it to try other derivatives.
-        pub fn table() -> Vec<Row> {
+        fn rows() -> Vec<Row> {
             vec![$(Row {
                 op: Pointwise::$name,
                 syntax: $syntax,
@@ -180,6 +180,19 @@ macro_rules! pointwise {
             },)*]
         }
     };
+}
+
+/// The table, in the order of the operators. Copy it to try other derivatives.
+pub fn table() -> &'static [Row] {
+    static TABLE: LazyLock<Vec<Row>> = LazyLock::new(rows);
+    &TABLE
+}
+
+impl Pointwise {
+    /// Its row of the table.
+    pub fn row(self) -> &'static Row {
+        &table()[self as usize]
+    }
 }
 
 fn pad<T: Copy, const N: usize>(given: [T; N], rest: T) -> [T; 3] {

@@ -8,7 +8,6 @@ use crate::derive;
 use crate::exec::arrays::{Feed, Gradients, InitialState, Inputs, Upstream};
 use crate::exec::bind::Bound;
 use crate::exec::init::init;
-use crate::ir::pointwise::table;
 
 /// Gradients with the params of seed 1.
 fn gradients(
@@ -19,7 +18,7 @@ fn gradients(
 ) -> Gradients<f64> {
     let params = init(bound, 1).unwrap();
     let run = run(bound, &params, inputs, state).unwrap();
-    backward(&run, &derive::adjoint(bound.cell(), &table()), upstream).unwrap()
+    backward(&run, &derive::adjoint(bound.cell()), upstream).unwrap()
 }
 
 fn ones() -> Upstream<f64> {
@@ -187,7 +186,7 @@ fn consts_have_no_gradient_and_shapes_of_adjoints_are_checked() {
     let params = init(&bound, 1).unwrap();
     let state = declared();
     let run = run(&bound, &params, &inputs, &state).unwrap();
-    let adjoint = derive::adjoint(bound.cell(), &table());
+    let adjoint = derive::adjoint(bound.cell());
     let mut upstream = ones();
     upstream.outputs[0] = Some(numbers(&[2, 1, 5], 0));
     let fault = backward(&run, &adjoint, &upstream).unwrap_err();
