@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rnnc::api::{Loaded, load};
 use rnnc::check::{Analysis, Type, analyse};
 use rnnc::data::Folder;
-use rnnc::hir::{Target, walk};
-use rnnc::text::{FileId, SourceMap};
+use rnnc::diag::Code;
+use rnnc::hir::{Owner, Target, walk};
+use rnnc::text::{FileId, SourceMap, Span};
 
 const FIRST: FileId = FileId(0);
 
@@ -208,9 +209,11 @@ fn every_expression_of_a_spec_has_a_type() {
 #[test]
 fn incomplete_files_can_be_asked() {
     let mut defined = 0;
+    let mut named = 0;
     for path in files("specs") {
         let loaded = read(&path);
         let text = text(&loaded.sources);
+        let whole = analyse(&loaded.program);
         let boundary = |at: usize| (at..=text.len()).find(|it| text.is_char_boundary(*it)).unwrap();
         let mut spoilt = Vec::new();
         for part in 1..4 {
@@ -222,13 +225,41 @@ fn incomplete_files_can_be_asked() {
             let (at, word) = words[part * words.len() / 3];
             spoilt.push(format!("{}{}", &text[..at], &text[at + word.len()..]));
         }
-        for text in spoilt {
+        for spoilt in spoilt {
             let name = path.display().to_string();
-            let loaded = load(&name, text.as_bytes(), &Folder::of_file(&path));
-            defined += ask(&analyse(&loaded.program), &loaded.sources, &name).0;
+            let loaded = load(&name, spoilt.as_bytes(), &Folder::of_file(&path));
+            let analysis = analyse(&loaded.program);
+            defined += ask(&analysis, &loaded.sources, &name).0;
+            if !text.starts_with(&spoilt) {
+                continue;
+            }
+            // Nobody asks for what is not written yet.
+            for it in &analysis.diagnostics {
+                let early = [Code::NoOutput, Code::NoEquation, Code::UnknownName, Code::UnusedName];
+                assert!(!early.contains(&it.code), "{name}: {it:?} of {spoilt}");
+            }
+            // What was declared before the declaration that the cut goes through is known.
+            let decls = whole.tree.cells.iter().flat_map(|it| &it.ast.decls).map(|it| it.span);
+            let mut cut = spoilt.len() as u32;
+            for decl in decls.filter(|it| it.file == FIRST) {
+                if decl.start < cut && cut < decl.end {
+                    cut = decl.start;
+                }
+            }
+            let of_cell =
+                |it: &Target| matches!(it, Target::Def(..) | Target::Local(Owner::Cell(_), _));
+            let before = |it: Span| it.file == FIRST && it.end <= cut;
+            let names = whole.tree.references.iter();
+            for it in names.filter(|it| it.is_definition && before(it.span) && of_cell(&it.target))
+            {
+                named += 1;
+                let found = analysis.definition_at(FIRST, it.span.start);
+                assert_eq!(found, Some(it.span), "{name}: {it:?}, cut at {cut}");
+            }
         }
     }
     assert!(defined > 10_000, "{defined}");
+    assert!(named > 3_000, "{named}");
 }
 
 /// The type at a marked place, as text.

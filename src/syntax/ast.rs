@@ -103,7 +103,7 @@ pub struct Cell {
     pub name: Ident,
     /// What its braces hold, in the order of the source.
     pub decls: Vec<Decl>,
-    /// What stands in declarations that could not be read.
+    /// What stands in declarations that could not be read; all names of a cell that is never closed.
     pub unread: Unread,
     /// From the keyword to the closing brace.
     pub span: Span,

@@ -280,7 +280,14 @@ impl<'r> Reader<'r> {
         let head =
             if known { self.pest(Rule::the_heading, start, brace + 1, "cell") } else { None };
         let head = head.and_then(|it| self.build(start, brace + 1, |builder| builder.heading(it)));
-        let (decls, unread) = self.decls(brace + 1, closed.min(self.scan.tokens.len()));
+        let closed = closed.min(self.scan.tokens.len());
+        let (decls, mut unread) = self.decls(brace + 1, closed);
+        if self.partner(brace).is_none() {
+            // The text is cut, or goes on behind what is no part of the cell: what it lacks may be there.
+            unread.output = true;
+            self.note_names(brace + 1, closed, &mut unread);
+            unread.sort();
+        }
         self.dangling(next);
         let end = self.span(next - 1);
         let span = self.span(start).to(end);
@@ -318,6 +325,10 @@ impl<'r> Reader<'r> {
             Some(_) | None => false,
         };
         unread.output |= !says_what;
+        self.note_names(start, end, unread);
+    }
+
+    fn note_names(&self, start: usize, end: usize, unread: &mut Unread) {
         for at in start..end {
             if self.kind(at) == Some(Kind::Word(Word::Free)) {
                 let word = self.word(at);
@@ -462,9 +473,9 @@ impl<'r> Reader<'r> {
         what: &str,
     ) -> Option<Pairs<'r, Rule>> {
         let scan: &'r Scan = self.scan;
-        // What lies between brackets that do not fit cannot be read.
+        // What lies between brackets that do not fit cannot be read. What the last token opens lies behind it.
         let first = self.unpaired.partition_point(|it| *it < self.span(start).start);
-        if self.unpaired.get(first).is_some_and(|it| *it < self.span(end - 1).end) {
+        if self.unpaired.get(first).is_some_and(|it| *it < self.span(end - 1).start) {
             return None;
         }
         if end - start > MAX_TOKENS {
