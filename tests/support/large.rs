@@ -28,7 +28,7 @@ pub fn source(family: &str, equations: usize) -> String {
             "cell Large {{
                dims H = 4  input x: [H]  state s: [H]  param w: [2 * {equations} + 4]
                s = fold v from prev s for l in 0 .. {equations} {{
-                 yield tanh(slice(w, 2 * l, 2 * l + 4) * v + x)
+                 yield tanh(sum(slice(w, 2 * l, 2 * l + 4)) * v + x)
                }}
                output s
              }}"
