@@ -77,7 +77,7 @@ fn slopes_are_central_differences() {
                 let central = (8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * step);
                 match row.slopes[position] {
                     Some(_) => {
-                        let slope = slope_at(&row, position, &point);
+                        let slope = slope_at(row, position, &point);
                         assert!(
                             (slope - central).abs() <= 1e-8 * (1.0 + central.abs()),
                             "{:?} by operand {position} at {point:?}: {slope} and {central}",
