@@ -123,11 +123,12 @@ fn scalars_comparisons_and_choices_read_as_in_papers() {
 
 #[test]
 fn params_do_not_look_like_starts_or_values_of_a_step() {
-    let body = "dims H  input x: [H]  state h: [H] = h0  param h0, h_0, x_t, t, W0, b_1: [H]
-        h = h0 + h_0 * prev h + x_t * x + t - W0 * b_1";
+    let body =
+        "dims H  input x: [H]  state h: [H] = h0  param h0, h_0, x_t, t, W0, b_1, x_1, h12: [H]
+        h = h0 + h_0 * prev h + x_t * x + t - W0 * b_1 + x_1 * h12";
     let expected = [
         r"h_{0} &= \mathrm{h0}",
-        r"h_{t} &= \mathrm{h0} + \mathrm{h\_0} \odot h_{t-1} + \mathrm{x\_t} \odot x_{t} + \mathrm{t} - W_{0} \odot b_{1}",
+        r"h_{t} &= \mathrm{h0} + \mathrm{h\_0} \odot h_{t-1} + \mathrm{x\_t} \odot x_{t} + \mathrm{t} - W_{0} \odot b_{1} + \mathrm{x\_1} \odot \mathrm{h12}",
     ];
     assert_eq!(equations(body), expected.join(" \\\\\n"));
 }

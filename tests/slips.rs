@@ -370,3 +370,38 @@ fn first_messages_give_line_and_cause_and_edits_compile() {
     assert!(share(sum.cause, sum.slips) >= 92.0, "{}", sum.shown);
     assert_eq!(sum.mended, sum.edits, "{}", sum.shown);
 }
+
+/// Floor division in a comment: the edit gives the text that was meant, and where there is none, none is offered. An edit
+/// that closes the brackets before the comment would compile and drop the division.
+#[test]
+fn an_edit_of_a_division_divides() {
+    let cell = |value: &str| {
+        format!(
+            "cell A {{\n  dims H\n  hyper w = 2\n  input x: [2 * H]\n  let a = {value}\n  output y = a * w\n}}\n"
+        )
+    };
+    for (slip, meant) in [
+        ("2 * w // H", Some("floor(2 * w / H)")),
+        ("tanh(x) // w", Some("floor(tanh(x) / w)")),
+        ("1 - w ^ 2 * -H // (w + 1)", Some("1 - floor(w ^ 2 * -H / (w + 1))")),
+        ("w // H + 1", Some("floor(w / H) + 1")),
+        ("max(0, (x // w))", Some("max(0, (floor(x / w)))")),
+        ("max(0, (w // H)) + (1)", Some("max(0, (floor(w / H))) + (1)")),
+        ("slice(x, 0, H // 2)", None),
+        ("slice(x, (0), (H // 2))", None),
+        ("x[H // 2]", None),
+    ] {
+        let text = cell(slip);
+        let (found, _) = diagnose(&text);
+        let codes: Vec<&str> = found.iter().map(|it| it.code.as_str()).collect();
+        assert_eq!(codes, ["E0115"], "{slip}: {found:#?}");
+        match (meant, &found[0].fix) {
+            (Some(meant), Some(fix)) => {
+                let blanks = |it: &str| it.split_whitespace().collect::<String>();
+                assert_eq!(blanks(&edited(&text, fix)), blanks(&cell(meant)));
+            }
+            (None, None) => assert!(found[0].help.as_ref().unwrap().starts_with("sizes are not")),
+            (_, _) => panic!("{slip}: {found:#?}"),
+        }
+    }
+}

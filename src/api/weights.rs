@@ -219,6 +219,9 @@ impl Weights {
         let mut params: Vec<Option<ArrayD<F>>> = cell.params.iter().map(|_| None).collect();
         for (row, found) in self.layout.rows.iter().zip(&self.rows) {
             let Some([(name, first), others @ ..]) = found.as_deref() else { continue };
+            // A copy, and what is computed with.
+            crate::exec::ask::<f64>(2 * first.values.len(), "the weights")
+                .map_err(|it| Error::fit(it.code(), it.to_string()))?;
             let mut sum = first.values.clone();
             for (_, other) in others {
                 let fault = |_| misfit(name, row, cell, &LayoutError::NoArrangement);

@@ -134,16 +134,15 @@ impl Command {
             Command::Train(it) => it.json,
             Command::Eval(it) => it.json,
             Command::Version(it) => it.json,
-            Command::Init(_)
-            | Command::Show(_)
-            | Command::Explain(_)
-            | Command::Convert(_)
-            | Command::Plot(_)
-            | Command::Data(_)
-            | Command::Predict(_)
-            | Command::Generate(_)
-            | Command::Completions(_)
-            | Command::Man(_) => false,
+            Command::Init(it) => it.json,
+            Command::Show(it) => it.json,
+            Command::Explain(it) => it.json,
+            Command::Convert(it) => it.json,
+            Command::Plot(it) => it.json,
+            Command::Data(it) => it.json,
+            Command::Predict(it) => it.json,
+            Command::Generate(it) => it.json,
+            Command::Completions(_) | Command::Man(_) => false,
         }
     }
 }
@@ -428,6 +427,9 @@ pub struct InitArgs {
     /// Where they go
     #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE.safetensors")]
     pub output: PathBuf,
+    /// What was drawn and written as JSON
+    #[arg(help_heading = heading::RESULTS, long)]
+    pub json: bool,
 }
 
 /// `rnnc convert`
@@ -463,6 +465,9 @@ pub struct ConvertArgs {
     /// Takes weights of which some have no place in the cell
     #[arg(help_heading = heading::WEIGHTS, long)]
     pub ignore_extra: bool,
+    /// What was converted and written as JSON
+    #[arg(help_heading = heading::RESULTS, long)]
+    pub json: bool,
 }
 
 /// `rnnc compare`
@@ -474,7 +479,8 @@ pub struct CompareArgs {
     /// What it is compared with
     pub b: PathBuf,
     /// How far elements may be apart: at most this, plus this times the size of the element of B
-    #[arg(long, value_name = "BOUND", default_value_t = 0.0, value_parser = tolerance)]
+    #[arg(long, value_name = "BOUND", default_value_t = 0.0, value_parser = tolerance,
+        allow_hyphen_values = true)]
     pub tol: f64,
     /// The worst element of each array as JSON
     #[arg(long)]
@@ -533,6 +539,9 @@ pub struct ShowArgs {
     /// With the equations of its backward pass
     #[arg(long, requires = "latex")]
     pub backward: bool,
+    /// The text as JSON
+    #[arg(help_heading = heading::RESULTS, long)]
+    pub json: bool,
 }
 
 /// `rnnc explain`
@@ -541,6 +550,9 @@ pub struct ShowArgs {
 pub struct ExplainArgs {
     /// A code such as E0301; without it, all codes are listed
     pub code: Option<String>,
+    /// The text, or the list, as JSON
+    #[arg(help_heading = heading::RESULTS, long)]
+    pub json: bool,
 }
 
 /// `rnnc completions`

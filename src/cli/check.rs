@@ -7,6 +7,7 @@ use super::args::{CheckArgs, MessageFormat};
 use super::columns::{self, section};
 use super::context::Context;
 use super::error::CliError;
+use super::feed::counted;
 use super::load::{self, Source};
 use super::test::collect;
 use super::values::Denied;
@@ -141,7 +142,7 @@ fn fix(ctx: &mut Context, spec: &OsStr) -> Result<(), CliError> {
         applied += edits.len();
     }
     if applied > 0 {
-        ctx.note(&format!("{}: {applied} edits applied", path.display()));
+        ctx.note(&format!("{}: {} applied", path.display(), counted(applied as u64, "edit")));
     }
     Ok(())
 }

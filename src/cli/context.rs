@@ -1,9 +1,12 @@
 //! Where a command writes: data to standard output, everything else to standard error.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use serde::Serialize;
 
 use super::args::ColorChoice;
 use super::error::{CliError, shown};
@@ -35,11 +38,31 @@ pub struct Context {
     /// What is read, and what will be written: the two never meet.
     inputs: Vec<(PathBuf, Place)>,
     outputs: Vec<(String, PathBuf, Option<Place>)>,
+    /// What was written and what was noted, for documents of JSON.
+    told: RefCell<Told>,
     /// Standard output gets an array, and the words go to standard error.
     words_to_stderr: bool,
     has_json: bool,
     started: Instant,
     timings: Vec<(&'static str, f64)>,
+}
+
+/// What was said on the way.
+#[derive(Default, Serialize)]
+struct Told {
+    /// Files and folders.
+    wrote: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// The document of a command that makes something.
+#[derive(Serialize)]
+struct Made<'m, T> {
+    version: u32,
+    #[serde(flatten)]
+    made: &'m T,
+    #[serde(flatten)]
+    told: Told,
 }
 
 impl Context {
@@ -62,6 +85,7 @@ impl Context {
             has_read_stdin: false,
             inputs: Vec::new(),
             outputs: Vec::new(),
+            told: RefCell::default(),
             words_to_stderr: false,
             has_json: false,
             started: Instant::now(),
@@ -177,8 +201,15 @@ impl Context {
     /// Writes a file that was announced, and says so.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         data::write_file(path, bytes).map_err(|it| CliError::data(path, it))?;
-        self.note(&format!("wrote {}", path.display()));
+        self.wrote(path);
         Ok(())
+    }
+
+    /// Says that a file or a folder was written.
+    pub fn wrote(&self, path: &Path) {
+        let shown = path.display().to_string();
+        self.say(&format!("wrote {shown}"));
+        self.told.borrow_mut().wrote.push(shown);
     }
 
     /// Writes to standard output as it is. Where an array goes there, words go to standard error, and not with `--quiet`.
@@ -199,10 +230,16 @@ impl Context {
     }
 
     /// Writes a value as indented JSON to standard output.
-    pub fn json(&mut self, value: &impl serde::Serialize) -> Result<(), CliError> {
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
         self.has_json = true;
         self.line(&text)
+    }
+
+    /// Writes what a command has made as JSON, with the files that were written and what was noted.
+    pub fn made(&mut self, made: &impl Serialize) -> Result<(), CliError> {
+        let told = self.told.take();
+        self.json(&Made { version: json::VERSION, made, told })
     }
 
     /// Says in JSON why a command failed, unless it has come to print its own document.
@@ -217,6 +254,11 @@ impl Context {
 
     /// Tells people what was decided for them, on standard error; not with `--quiet`.
     pub fn note(&self, text: &str) {
+        self.told.borrow_mut().notes.push(text.to_owned());
+        self.say(text);
+    }
+
+    fn say(&self, text: &str) {
         if !self.is_quiet() {
             self.err(&format!("note: {text}\n"));
         }
@@ -234,12 +276,10 @@ impl Context {
         self.detail(&format!("read {}, {bytes} bytes", path.display()));
     }
 
-    /// Shows diagnostics on standard error, or only the errors of them with `--quiet`.
+    /// Shows diagnostics on standard error. `--quiet` is about notes: a warning may change what a result means.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &SourceMap) {
-        let shown: Vec<Diagnostic> =
-            diagnostics.iter().filter(|it| !self.is_quiet() || it.is_error()).cloned().collect();
-        if !shown.is_empty() {
-            self.err(&render::render_all(&shown, sources, self.style, SHOWN));
+        if !diagnostics.is_empty() {
+            self.err(&render::render_all(diagnostics, sources, self.style, SHOWN));
         }
     }
 

@@ -1,5 +1,7 @@
 //! `rnnc convert`: moves weights from one layout to another.
 
+use serde::Serialize;
+
 use super::args::ConvertArgs;
 use super::context::Context;
 use super::error::CliError;
@@ -50,6 +52,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     });
     let stored = stored.into_iter().zip(types);
     let stored: Vec<_> = stored.map(|((name, array), dtype)| (name, dtype, array)).collect();
+    let tensors: Vec<String> = stored.iter().map(|it| it.0.clone()).collect();
     let origin = origin(cell, &env.sizes, &loaded.set, None);
     let bytes = data::write_safetensors_as(&stored, &origin)
         .map_err(|it| CliError::data(&args.output, it))?;
@@ -57,5 +60,18 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     notes.extend(weights::note_of_zeros(cell, &given));
     notes.extend(weights::notes_of_writing(cell, &to));
     notes.iter().for_each(|it| ctx.note(it));
-    ctx.write(&args.output, &bytes)
+    ctx.write(&args.output, &bytes)?;
+    if args.json {
+        ctx.made(&Converted { from: &args.from, to: &args.to, tensors })?;
+    }
+    Ok(())
+}
+
+/// What `--json` tells.
+#[derive(Serialize)]
+struct Converted<'a> {
+    from: &'a str,
+    to: &'a str,
+    /// The names that were written.
+    tensors: Vec<String>,
 }

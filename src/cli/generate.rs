@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
+use serde::Serialize;
+
 use super::args::GenerateArgs;
 use super::config::Settings;
 use super::context::Context;
@@ -268,9 +270,14 @@ fn text<F: Real>(
     })?;
     let all = texts.join("\n\n");
     match &args.output {
-        Some(path) => ctx.write(path, all.as_bytes()),
-        None => ctx.out(&all),
+        Some(path) => ctx.write(path, all.as_bytes())?,
+        None if args.json => {}
+        None => ctx.out(&all)?,
     }
+    if args.json {
+        ctx.made(&Texts { texts })?;
+    }
+    Ok(())
 }
 
 fn numbers<F: Real + Real32or64>(
@@ -311,14 +318,36 @@ fn numbers<F: Real + Real32or64>(
     match &args.output {
         Some(path) => {
             let format = output::Format::of(path, axes, given.single)?;
-            ctx.write(path, &format.bytes(&named))
+            ctx.write(path, &format.bytes(&named))?;
         }
+        None if args.json => {}
         None if given.single && axes <= 1 => {
             let text = output::Format::Csv.bytes(&named);
-            ctx.out(&String::from_utf8_lossy(&text))
+            ctx.out(&String::from_utf8_lossy(&text))?;
         }
-        None => ctx.out(&output::table(&[output::Summary::of(&named, None)])),
+        None => ctx.out(&output::table(&[output::Summary::of(&named, None)]))?,
     }
+    if args.json {
+        let values = named.array.iter().map(|it| Real::to_f64(*it)).collect();
+        let (name, shape) = (&*named.name, named.array.shape());
+        ctx.made(&Numbers { name, shape, values })?;
+    }
+    Ok(())
+}
+
+/// What `--json` tells of a model of characters.
+#[derive(Serialize)]
+struct Texts {
+    texts: Vec<String>,
+}
+
+/// What `--json` tells of a model of numbers: all of them, the last axis fastest.
+#[derive(Serialize)]
+struct Numbers<'n> {
+    name: &'n str,
+    shape: &'n [usize],
+    #[serde(serialize_with = "output::numbers")]
+    values: Vec<f64>,
 }
 
 /// Says how far the new values are from targets that go beyond the prime.

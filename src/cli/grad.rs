@@ -74,8 +74,8 @@ fn grad_in<F: Real + Real32or64>(
     let engine = prepared.engine(ctx, &args.data, Vec::new(), args.flow.is_some())?;
     ctx.lap("derive");
     let adjoints = Adjoints::read(ctx, args, cell)?;
-    let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
-    let masks = prepared.masks();
+    let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs()?, prepared.states()?);
+    let masks = prepared.masks()?;
     let progress = Progress::of(ctx, "forward");
     // What is here until the end need not be copied.
     let lent = || Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
@@ -127,6 +127,7 @@ fn grad_in<F: Real + Real32or64>(
         ctx.out(&table(&norms))?;
     }
     if let Some(path) = &args.output {
+        output::room(&all)?;
         ctx.write(path, &output::safetensors(all, &prepared.origin)?)?;
     }
     ctx.lap("write");
@@ -204,7 +205,7 @@ impl Adjoints {
             upstream.outputs.push(match self.arrays.remove(name).or_else(ones) {
                 None => None,
                 Some(array) if array.shape() == expected => {
-                    Some(feed::typed(&layout.read_over_time(array)))
+                    Some(feed::typed(&layout.read_over_time(array)?)?)
                 }
                 Some(array) => return Err(misfit(name, &format!("{expected:?}"), &array)),
             });
@@ -215,11 +216,11 @@ impl Adjoints {
             let ones = || self.ones.contains(name).then(|| ArrayD::ones(expected.clone()));
             upstream.states.push(match self.arrays.remove(name).or_else(ones) {
                 None => None,
-                Some(array) if array.shape() == expected => Some(feed::typed(&array)),
+                Some(array) if array.shape() == expected => Some(feed::typed(&array)?),
                 // One adjoint for all sequences, or the only one.
                 Some(array) if array.shape() == shape => {
                     let array = array.broadcast(expected).expect("a new first axis");
-                    Some(feed::typed(&array.to_owned()))
+                    Some(feed::typed(&array.to_owned())?)
                 }
                 Some(array) => {
                     return Err(misfit(name, &format!("{expected:?} or {shape:?}"), &array));

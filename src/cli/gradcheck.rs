@@ -202,11 +202,15 @@ fn verdict(lines: &[Line]) -> String {
     let all = lines.len();
     let missing = lines.iter().filter(|it| !not_compared(it).is_empty()).count();
     let agree = match lines.iter().filter(|it| !it.passes).count() {
+        0 if all == 1 => "the gradient agrees".to_owned(),
         0 => format!("all {all} gradients agree"),
+        1 if all == 1 => "the gradient disagrees".to_owned(),
         failed => format!("{failed} of {all} gradients disagree"),
     };
     match missing {
         0 => agree,
+        _ if all == 1 => format!("{agree} as far as it was compared, which was not in every way"),
+        1 => format!("{agree} as far as they were compared; 1 was not in every way"),
         _ => format!("{agree} as far as they were compared; {missing} were not in every way"),
     }
 }

@@ -7,6 +7,7 @@ use super::args::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 use super::context::Context;
 use super::error::CliError;
 use super::load::{self, Loaded};
+use super::output;
 use crate::check;
 use crate::diag::Code;
 use crate::graph::read::Library;
@@ -140,7 +141,7 @@ fn format(args: &GraphArgs) -> Result<GraphFormat, CliError> {
 }
 
 fn ending(path: &Path) -> Option<GraphFormat> {
-    match path.extension()?.to_str()? {
+    match &*output::extension(path)? {
         "svg" => Some(GraphFormat::Svg),
         "dot" | "gv" => Some(GraphFormat::Dot),
         "mmd" | "mermaid" => Some(GraphFormat::Mermaid),

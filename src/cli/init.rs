@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::args::{FloatType, InitArgs};
 use super::context::Context;
 use super::error::CliError;
@@ -30,7 +32,21 @@ pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
         (counted(tensors as u64, "tensor"), counted(bound.param_count(), "number"));
     ctx.note(&format!("{tensors} with {numbers}, drawn from seed {}", args.seed));
     weights::notes_of_writing(bound.cell(), &layout).iter().for_each(|it| ctx.note(it));
-    ctx.write(&args.output, &bytes)
+    ctx.write(&args.output, &bytes)?;
+    if args.json {
+        let names = layout.rows.iter().flat_map(|it| &it.stored).map(|it| it.to_string()).collect();
+        ctx.made(&Drawn { seed: args.seed, parameters: bound.param_count(), tensors: names })?;
+    }
+    Ok(())
+}
+
+/// What `--json` tells.
+#[derive(Serialize)]
+struct Drawn {
+    seed: u64,
+    /// How many numbers.
+    parameters: u64,
+    tensors: Vec<String>,
 }
 
 fn layout(cell: &ir::Cell, args: &InitArgs) -> Result<ir::Layout, CliError> {

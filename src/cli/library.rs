@@ -131,13 +131,35 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     let is_whole = is_file || name == "-" || name.starts_with("std/");
     let spec = if is_whole { args.name.clone() } else { OsString::from(format!("std/{name}")) };
     let source = load::source(ctx, &spec)?;
-    if !args.latex {
-        return match &source {
-            Source::Text(it) => ctx.out(&String::from_utf8_lossy(&it.bytes)),
-            Source::Artifact(artifact) => ctx.out(artifact.source()),
-        };
+    let shown = match args.latex {
+        true => latex(&source, args.backward)?,
+        false => match &source {
+            Source::Text(it) => String::from_utf8_lossy(&it.bytes).into_owned(),
+            Source::Artifact(artifact) => artifact.source().to_owned(),
+        },
+    };
+    if args.json {
+        let (latex, source) = if args.latex { (Some(shown), None) } else { (None, Some(shown)) };
+        let name = spec.to_string_lossy().into_owned();
+        return ctx.json(&Shown { version: 1, name, source, latex });
     }
-    let spec = match &source {
+    ctx.out(&shown)
+}
+
+/// What `show --json` prints.
+#[derive(Serialize)]
+struct Shown {
+    version: u32,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latex: Option<String>,
+}
+
+/// The equations of all cells, with those of their backward passes if they are asked for.
+fn latex(source: &Source, with_backward: bool) -> Result<String, CliError> {
+    let spec = match source {
         Source::Text(it) => it.spec().map_err(api::Error::from)?,
         Source::Artifact(artifact) => artifact.spec()?,
     };
@@ -147,13 +169,13 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     let mut all: Vec<String> = functions.collect();
     for (cell, formulas) in tree.cells.iter().zip(export::latex::cells(&tree, FileId(0))) {
         all.push(formulas);
-        if args.backward
+        if with_backward
             && let Some(checked) = spec.cells().iter().find(|it| it.name == cell.ast.name.name)
         {
             all.push(backward(cell.ast, checked));
         }
     }
-    ctx.out(&format!("{}\n", all.join("\n\n")))
+    Ok(format!("{}\n", all.join("\n\n")))
 }
 
 /// The equations of the backward pass of a cell.

@@ -6,8 +6,9 @@ use std::path::Path;
 use super::args::CellArgs;
 use super::context::Context;
 use super::error::{CliError, shown};
+use super::output;
 use crate::api::{self, Artifact, CellSpec, Spec, SpecError};
-use crate::data::Folder;
+use crate::data::{self, Folder};
 use crate::diag::Code;
 
 /// What a SPEC names.
@@ -57,10 +58,18 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
         let bytes = ctx.read(path)?;
         return Ok(Source::Artifact(Box::new(artifact(path, bytes)?)));
     }
+    if path.is_dir() {
+        let shown = path.display();
+        let message = format!(
+            "{shown} is a folder, not a spec; name a .rnn file in it (`rnnc check` and `rnnc test` take folders, \
+             `rnnc eval`, `predict` and `generate` those of trainings)"
+        );
+        return Err(CliError::Usage(message));
+    }
     // One byte more than the language allows is enough for its error.
     let bytes = ctx.read_at_most(path, crate::syntax::MAX_SOURCE as u64 + 1)?;
     let name = shown(path).display().to_string();
-    if let Some(kind) = array(&bytes) {
+    if let Some(kind) = array(path, &bytes) {
         let message = format!("{name} is {kind}, not a spec; {}", array_help(path));
         return Err(CliError::Usage(message));
     }
@@ -69,22 +78,32 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
 }
 
 /// What a file of numbers begins with.
-fn array(bytes: &[u8]) -> Option<&'static str> {
+fn array(path: &Path, bytes: &[u8]) -> Option<&'static str> {
     let header = |it: &[u8]| it.len() > 8 && it[5..8] == [0; 3] && it[8] == b'{';
     match bytes {
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some("an array (.npy)"),
         [b'P', b'K', 3, 4, ..] => Some("an archive (.npz, .pt)"),
         [0x89, b'H', b'D', b'F', ..] => Some("an HDF5 file"),
         _ if header(bytes) => Some("a file of weights (.safetensors)"),
+        [b'{', ..] => Some("JSON"),
+        _ if is_table(path, bytes) => Some("a table"),
         _ => None,
     }
 }
 
+/// Whether a text is a table by its name, or holds nothing but numbers below a header.
+fn is_table(path: &Path, bytes: &[u8]) -> bool {
+    let ending = output::extension(path).unwrap_or_default();
+    matches!(&*ending, "csv" | "tsv" | "tab" | "dat")
+        || data::read_csv(bytes).is_ok_and(|it| it.n_rows() > 0)
+}
+
 /// Where such a file is given instead.
 fn array_help(path: &Path) -> String {
-    let option = match path.extension().is_some_and(|it| it == "npy") {
-        true => "--input",
-        false => "--params",
+    let ending = output::extension(path).unwrap_or_default();
+    let option = match &*ending {
+        "npy" | "csv" | "tsv" | "tab" | "dat" | "txt" => "--input",
+        _ => "--params",
     };
     format!("a spec comes first, then `{option} {}`", path.display())
 }

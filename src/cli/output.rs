@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::columns;
 use super::error::CliError;
 use crate::data::{self, Real32or64};
+use crate::exec;
 use crate::ir::Real;
 
 /// How many of the last values a summary shows, at most.
@@ -61,13 +62,17 @@ impl Layout {
     }
 
     /// An array over time that was given, as `[T, B, ..]`.
-    pub fn read_over_time(self, mut array: ArrayD<f64>) -> ArrayD<f64> {
+    pub fn read_over_time(self, mut array: ArrayD<f64>) -> Result<ArrayD<f64>, CliError> {
         if self.single {
             array.insert_axis_inplace(Axis(1));
         } else if self.batch_first {
             array.swap_axes(0, 1);
         }
-        array.as_standard_layout().into_owned()
+        if array.is_standard_layout() {
+            return Ok(array);
+        }
+        exec::ask::<f64>(array.len(), "the data")?;
+        Ok(array.as_standard_layout().into_owned())
     }
 }
 
@@ -95,7 +100,8 @@ pub fn number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok
     }
 }
 
-fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+/// Numbers, each as [`number`] writes it.
+pub fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct One(#[serde(serialize_with = "number")] Option<f64>);
     serializer.collect_seq(values.iter().map(|it| One(Some(*it))))
@@ -295,6 +301,11 @@ fn csv<F: Real + Real32or64>(it: &Named<F>) -> Vec<u8> {
         _ => (0..columns).map(|idx| format!("{}[{idx}]", it.name)).collect(),
     };
     data::write_csv(Some(&header), &rows.view())
+}
+
+/// Looks whether there is memory for the bytes of a file of arrays.
+pub fn room<F>(all: &[Named<F>]) -> Result<(), CliError> {
+    Ok(exec::ask::<F>(all.iter().map(|it| it.array.len()).sum(), "the file")?)
 }
 
 /// Named arrays as the bytes of a file.

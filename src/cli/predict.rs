@@ -2,6 +2,8 @@
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
+use serde::Serialize;
+
 use super::args::PredictArgs;
 use super::config::Settings;
 use super::context::Context;
@@ -71,12 +73,12 @@ fn predict_in<F: Real + Real32or64>(
     // Rows of the targets, in the order of the steps.
     let rows: Vec<usize> =
         sequences.iter().flat_map(|it| (it.first + data.ahead()..).take(it.steps)).collect();
+    let summaries: Vec<output::Summary> =
+        arrays.iter().map(|it| output::Summary::of(it, None)).collect();
     match (&args.output, csv) {
         (Some(path), Some(_)) => ctx.write(path, &table(main, &rows, data, run))?,
         (Some(path), None) => ctx.write(path, &data::write_npy(&main.array.view()))?,
-        (None, _) if args.save.is_none() => {
-            let summaries: Vec<output::Summary> =
-                arrays.iter().map(|it| output::Summary::of(it, None)).collect();
+        (None, _) if args.save.is_none() && !args.json => {
             ctx.out(&output::table(&summaries))?;
         }
         (None, _) => {}
@@ -93,7 +95,16 @@ fn predict_in<F: Real + Real32or64>(
             &super::origin::origin(cell, &run.bound.env().sizes, &run.loaded.set, None),
         )?;
     }
+    if args.json {
+        ctx.made(&Predicted { outputs: summaries })?;
+    }
     Ok(())
+}
+
+/// What `--json` tells.
+#[derive(Serialize)]
+struct Predicted {
+    outputs: Vec<output::Summary>,
 }
 
 /// The unit of an output: that of the target whose teacher it is of, or that it is compared with.

@@ -70,8 +70,8 @@ fn run_in<F: Real + Real32or64>(
         Some(path) => Some(Save::new(ctx, path, &saved(cell, args, &traces))?),
         None => None,
     };
-    let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs(), prepared.states());
-    let masks = prepared.masks();
+    let (params, inputs, state) = (prepared.params::<F>()?, prepared.inputs()?, prepared.states()?);
+    let masks = prepared.masks()?;
     let engine = prepared.engine(ctx, &args.data, traces.clone(), false)?;
     let progress = Progress::of(ctx, "forward");
     let run = engine.infer_with(&params, &inputs, &state, &masks)?;
@@ -148,6 +148,7 @@ fn run_in<F: Real + Real32or64>(
         }
     }
     if let Some((path, format)) = format {
+        output::room(&outputs[..1])?;
         ctx.write(path, &format.bytes(&outputs[0]))?;
     }
     if let Some(save) = save {

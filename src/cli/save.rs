@@ -104,6 +104,7 @@ impl<'a> Save<'a> {
         origin: &BTreeMap<String, String>,
     ) -> Result<(), CliError> {
         if self.is_file {
+            output::room(&all)?;
             return ctx.write(self.path, &output::safetensors(all, origin)?);
         }
         let path = self.path;
@@ -125,6 +126,7 @@ impl<'a> Save<'a> {
         list.files.extend(stale.map(|it| it.to_string_lossy().into_owned()));
         write_list(&list)?;
         for it in &all {
+            output::room(std::slice::from_ref(it))?;
             write(&self.array(&it.name), &data::write_npy(&it.array.view()))?;
         }
         for file in &self.stale {

@@ -43,6 +43,16 @@ pub fn data(ctx: &mut Context, args: &TaskArgs) -> Result<(), CliError> {
         let _ = fs::remove_dir_all(&place);
     }
     written?;
+    if args.json {
+        ctx.wrote(folder);
+        return ctx.made(&Told {
+            task: task.kind.name(),
+            made: told(&task, &made),
+            made_of: options(&task),
+            baseline: &made.baseline,
+            best: &made.best,
+        });
+    }
     let figures = |all: &Figures| {
         let each = all.iter().map(|(name, it)| format!("{name} {}", super::output::short(*it)));
         each.collect::<Vec<_>>().join(", ")
@@ -50,6 +60,22 @@ pub fn data(ctx: &mut Context, args: &TaskArgs) -> Result<(), CliError> {
     ctx.line(&format!("{}: {}", folder.display(), told(&task, &made)))?;
     ctx.line(&format!("without memory  {}", figures(&made.baseline)))?;
     ctx.line(&format!("best            {}", figures(&made.best)))
+}
+
+/// What `--json` tells.
+#[derive(Serialize)]
+struct Told<'m> {
+    task: &'static str,
+    /// In words.
+    made: String,
+    #[serde(rename = "options")]
+    made_of: BTreeMap<&'static str, u64>,
+    baseline: &'m Figures,
+    best: &'m Figures,
+}
+
+fn options(task: &Task) -> BTreeMap<&'static str, u64> {
+    task.options.iter().map(|(key, value)| (key.name(), *value)).collect()
 }
 
 /// What was made, in words.
@@ -100,7 +126,7 @@ fn fill(folder: &Path, task: &Task, made: &Made) -> Result<(), CliError> {
     let about = About {
         version: 1,
         task: task.kind.name(),
-        options: task.options.iter().map(|(key, value)| (key.name(), *value)).collect(),
+        options: options(task),
         baseline: made.baseline.clone(),
         best: made.best.clone(),
     };

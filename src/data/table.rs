@@ -251,7 +251,10 @@ fn columns(
     let names = header.unwrap_or_default();
     // The index that pandas writes has an empty name. It is no data, and nobody has said so.
     match order.iter().find(|it| names.get(**it).is_some_and(String::is_empty)) {
-        Some(empty) if wanted("") => Err(CsvFault::NoName { column: empty + 1 }.into()),
+        Some(empty) if wanted("") => {
+            let named = names.iter().filter(|it| !it.is_empty()).take(6).cloned().collect();
+            Err(CsvFault::NoName { column: empty + 1, count, named }.into())
+        }
         Some(_) | None => {
             let named = |it: &usize| names.get(*it).is_none_or(|name| !name.is_empty());
             Ok((order.into_iter().filter(named).collect(), sequence))
@@ -389,7 +392,7 @@ impl Reading {
     ) -> Result<(), CsvFault> {
         let name = sequence.map(|it| cells[it]).unwrap_or_default();
         if let (Some(column), "") = (sequence, name) {
-            return Err(CsvFault::EmptyCell { row, column: column + 1 });
+            return Err(CsvFault::EmptyCell { row, column: column + 1, ends_row: false });
         }
         let at = *self.by_name.entry(name.to_owned()).or_insert_with(|| {
             self.sequences.push((name.to_owned(), 0));
@@ -413,7 +416,10 @@ impl Reading {
                     return Err(CsvFault::TooLarge { row, column, cell: cell.to_owned() });
                 }
                 (_, Some(value)) => value,
-                (_, None) if cell.is_empty() => return Err(CsvFault::EmptyCell { row, column }),
+                (_, None) if cell.is_empty() => {
+                    let ends_row = column > 1 && column == cells.len();
+                    return Err(CsvFault::EmptyCell { row, column, ends_row });
+                }
                 (_, None) => {
                     return Err(CsvFault::NoNumber { row, column, cell: cell.to_owned() });
                 }

@@ -65,11 +65,17 @@ pub enum CsvFault {
     },
     /// A column without a name, that was not left out.
     #[error(
-        "row 1, column {column}: the column has no name, as the index that pandas writes; --columns A,B leaves it out"
+        "row 1, column {column}: the column has no name{}; --columns {} leaves it out",
+        unnamed(*column, *count),
+        named.join(",")
     )]
     NoName {
         /// The column.
         column: usize,
+        /// How many columns there are.
+        count: usize,
+        /// The names of the first ones that have one.
+        named: Vec<String>,
     },
     /// A comma that may be one of decimals or one of thousands.
     #[error(
@@ -117,13 +123,16 @@ pub enum CsvFault {
     },
     /// A cell with nothing in it.
     #[error(
-        "row {row}, column {column}: the cell is empty; --missing nan, zero or previous says what that is"
+        "row {row}, column {column}: the cell is empty; --missing nan, zero or previous says what that is{}",
+        if *ends_row { ", and --columns leaves the column out" } else { "" }
     )]
     EmptyCell {
         /// The line.
         row: usize,
         /// The column.
         column: usize,
+        /// Whether no cell follows it in the first row of numbers.
+        ends_row: bool,
     },
     /// A cell that is no number.
     #[error("row {row}, column {column}: `{}` is no number{}", one_line(cell), cell_help(cell))]
@@ -155,6 +164,15 @@ pub enum CsvFault {
         /// The name.
         name: String,
     },
+}
+
+/// What a column without a name is.
+fn unnamed(column: usize, count: usize) -> &'static str {
+    match column {
+        _ if column == count && count > 1 => ", since the row ends with a separator",
+        1 => ", as the index that pandas writes",
+        _ => "",
+    }
 }
 
 /// The way out for a cell that is no number.

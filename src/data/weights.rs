@@ -39,7 +39,7 @@ impl FileKind {
             FileKind::Table
         } else if ends_with(path, "npy") {
             FileKind::Npy
-        } else if foreign_kind(path, bytes).is_some() {
+        } else if foreign_kind(path, bytes).is_some_and(|it| it != Kind::Text) {
             FileKind::Several
         } else if is_text && !bytes.is_empty() {
             FileKind::Table
@@ -172,6 +172,8 @@ enum Kind {
     Msgpack,
     Matlab,
     Tar,
+    Gzip,
+    Text,
 }
 
 /// What a file is that is not read, by its first bytes, else by its ending.
@@ -194,6 +196,9 @@ fn foreign_kind(path: &Path, bytes: &[u8]) -> Option<Kind> {
     }
     if bytes.get(257..262) == Some(b"ustar") {
         return Some(Kind::Tar);
+    }
+    if starts(b"\x1f\x8b") {
+        return Some(Kind::Gzip);
     }
     // The number that `torch.save` wrote first before PyTorch 1.6.
     if starts(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46") {
@@ -225,7 +230,21 @@ fn foreign_kind(path: &Path, bytes: &[u8]) -> Option<Kind> {
         (".mat", Kind::Matlab),
     ];
     let found = by_ending.into_iter().find(|it| name.ends_with(it.0)).map(|it| it.1);
-    found.or(name.contains(".data-0").then_some(Kind::TensorFlow))
+    let found = found.or(name.contains(".data-0").then_some(Kind::TensorFlow));
+    found.or(is_text(bytes).then_some(Kind::Text))
+}
+
+/// Whether a file begins with letters, digits and signs alone, which no length of a header does.
+fn is_text(bytes: &[u8]) -> bool {
+    let first = &bytes[..bytes.len().min(1 << 10)];
+    let known = match std::str::from_utf8(first) {
+        Ok(_) => first.len(),
+        Err(error) => error.valid_up_to(),
+    };
+    // A letter of several bytes may be cut at the end.
+    let is_whole = known + 4 > first.len();
+    let is_shown = |it: &u8| *it >= b' ' || matches!(*it, b'\n' | b'\r' | b'\t');
+    !first.is_empty() && is_whole && first.iter().all(is_shown)
 }
 
 /// The message for a kind that is not read: what it is, and one line of Python that makes it readable.
@@ -236,7 +255,12 @@ fn foreign(kind: Kind, path: &Path) -> DataError {
     // A checkpoint of TensorFlow is named without the endings of its files.
     let checkpoint = file.strip_suffix(".index").unwrap_or(&file);
     let checkpoint = checkpoint.split(".data-").next().unwrap_or_default();
-    let to = format!("'{stem}.safetensors'");
+    // What is converted is not written over.
+    let target = |ending: &str| {
+        let is_taken = file == format!("{stem}.{ending}");
+        format!("'{stem}{}.{ending}'", if is_taken { "_new" } else { "" })
+    };
+    let to = target("safetensors");
     let save = "import safetensors.numpy as s; s.save_file";
     let (what, code) = match kind {
         Kind::Hdf5 => (
@@ -254,7 +278,8 @@ fn foreign(kind: Kind, path: &Path) -> DataError {
         Kind::OldTorch => (
             "what torch.save wrote before PyTorch 1.6",
             format!(
-                "import torch; torch.save(torch.load('{file}', weights_only=True), '{stem}.pt')"
+                "import torch; torch.save(torch.load('{file}', weights_only=True), {})",
+                target("pt")
             ),
         ),
         Kind::Pickle => (
@@ -265,7 +290,7 @@ fn foreign(kind: Kind, path: &Path) -> DataError {
         ),
         Kind::Npy => (
             "one array without a name",
-            format!("import numpy; numpy.savez('{stem}.npz', W=numpy.load('{file}'))"),
+            format!("import numpy; numpy.savez({}, W=numpy.load('{file}'))", target("npz")),
         ),
         Kind::Gguf => (
             "a GGUF file",
@@ -304,8 +329,15 @@ fn foreign(kind: Kind, path: &Path) -> DataError {
             ),
         ),
         Kind::Tar => ("a tar archive", String::new()),
+        Kind::Gzip => ("a gzip archive", String::new()),
+        Kind::Text => ("a text", String::new()),
     };
     let instead = match code.is_empty() {
+        true if kind == Kind::Text => {
+            "weights are .safetensors, its .index.json, .npz, or .pt as torch.save writes it; \
+             a table is data, as --input takes it"
+                .to_owned()
+        }
         true => "unpack it and name the file of weights in it".to_owned(),
         false => format!("convert it with: python -c \"{code}\""),
     };

@@ -37,6 +37,14 @@ pub enum InitError {
         /// How many numbers there are.
         numbers: u64,
     },
+    /// More than the system gives.
+    #[error("no memory for the {numbers} numbers of param `{param}`")]
+    OutOfMemory {
+        /// The param.
+        param: Name,
+        /// How many numbers it has.
+        numbers: usize,
+    },
 }
 
 impl InitError {
@@ -44,7 +52,7 @@ impl InitError {
     pub fn code(&self) -> Code {
         match self {
             InitError::OutOfRange { .. } => Code::ConstantOutOfRange,
-            InitError::TooLarge { .. } => Code::SizesTooLarge,
+            InitError::TooLarge { .. } | InitError::OutOfMemory { .. } => Code::SizesTooLarge,
         }
     }
 
@@ -52,7 +60,7 @@ impl InitError {
     pub fn span(&self) -> Option<Span> {
         match self {
             InitError::OutOfRange { span, .. } => Some(*span),
-            InitError::TooLarge { .. } => None,
+            InitError::TooLarge { .. } | InitError::OutOfMemory { .. } => None,
         }
     }
 }
@@ -71,6 +79,11 @@ pub fn init_param<F: Real>(bound: &Bound, param: usize, seed: u64) -> Result<Arr
     }
     let shape = &bound.param_shapes()[param];
     let param = &bound.cell().params[param];
+    let n: usize = shape.iter().product();
+    // What is drawn, and the same in another type.
+    if super::ask::<f64>(2 * n, "").is_err() {
+        return Err(InitError::OutOfMemory { param: param.name.clone(), numbers: n });
+    }
     let mut artist = Artist { env: bound.env(), name: &param.name, shape, seed, draws: 0 };
     let values = artist.values(&param.init).map_err(|what| InitError::OutOfRange {
         param: param.name.clone(),

@@ -34,6 +34,7 @@ pub(crate) use init::Bits;
 pub use init::{InitError, init, init_param};
 pub use loss::BatchLoss;
 pub use masks::{Masks, Training};
+pub(crate) use reference::ask;
 pub use reference::{
     Call, NotFinite, Place, Run, RunError, backward, check_gradients, forward, tangent,
 };

@@ -59,15 +59,14 @@ impl<'c, 'a> Names<'c, 'a> {
         self.fixed(&self.locals[local].name.name)
     }
 
-    /// A name whose value belongs to no step. One that would look as if it did, such as `x_t`, or `h0` beside a
-    /// state `h`, is written as in the source.
+    /// A name whose value belongs to no step. One that would look as if it did, such as `x_t`, or `h0` and `x_1` beside
+    /// `h` and `x` that change from step to step, is written as in the source.
     fn fixed(&self, name: &str) -> String {
         let Some(cell) = self.cell else { return symbol(name, None) };
-        let stem = |ends: &[&str]| {
-            let stem = ends.iter().find_map(|it| name.strip_suffix(it));
-            stem.is_some_and(|it| cell.find(it).is_some_and(|it| self.steps.contains(&it)))
-        };
-        if name == "t" || name.ends_with("_t") || stem(&["_0", "0"]) {
+        let stem = name.trim_end_matches(|it: char| it.is_ascii_digit());
+        let is_step = |it: &str| cell.find(it).is_some_and(|it| self.steps.contains(&it));
+        let at_step = stem.len() < name.len() && is_step(stem.strip_suffix('_').unwrap_or(stem));
+        if name == "t" || name.ends_with("_t") || at_step {
             return format!("\\mathrm{{{}}}", name.replace('_', "\\_"));
         }
         symbol(name, None)

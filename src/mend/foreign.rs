@@ -259,6 +259,15 @@ pub(super) fn way(name: &str) -> Option<Way> {
     (!check::functions().any(|it| it == name)).then_some(known)
 }
 
+/// Advice for a function of another library that is no function of another name here.
+pub(super) fn advice(name: &str) -> Option<String> {
+    match way(name)? {
+        Called(_) => None,
+        Written(text) => Some(format!("it is written `{text}` here")),
+        Missing(text) => Some(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{NAMES, Way, way};

@@ -11,6 +11,7 @@
 //! All of it is bounded: [`MAX_TEXT`], [`MAX_FOUND`] and the two budgets of a [`Bench`].
 
 mod foreign;
+mod habits;
 mod names;
 mod operators;
 mod same;
@@ -69,6 +70,10 @@ pub fn mend(text: &str, tree: &ast::File, found: &mut Vec<Diagnostic>, attempt: 
         checks: 200.min(parses / 4),
         sure: Vec::new(),
     };
+    bench.divisions(found);
+    bench.indices(found);
+    bench.methods(found);
+    bench.nameless(found);
     bench.words_before_values(found);
     bench.slips(found);
     bench.names(found);

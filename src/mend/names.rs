@@ -79,13 +79,10 @@ impl Bench<'_> {
                 }
                 // A value may bear any name.
                 Way::Written(_) | Way::Missing(_) if is_activation => {}
-                Way::Written(text) => {
+                Way::Written(_) | Way::Missing(_) => {
+                    let advice = foreign::advice(name);
                     withdraw(&mut found[idx]);
-                    found[idx].help = Some(format!("it is written `{text}` here"));
-                }
-                Way::Missing(text) => {
-                    withdraw(&mut found[idx]);
-                    found[idx].help = Some(text.to_owned());
+                    found[idx].help = advice;
                 }
             }
         }
@@ -198,7 +195,7 @@ impl Bench<'_> {
         found.push(told);
     }
 
-    fn is_one_word(&self, span: Span) -> bool {
+    pub(super) fn is_one_word(&self, span: Span) -> bool {
         let at = self.token_at(span.start);
         self.span(at) == span && self.lexemes[at].kind == LexemeKind::Word
     }

@@ -1,6 +1,6 @@
 //! Line comments, and those that are taken for more than a comment: `H // 2` is no division here.
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ast::{self, DeclKind, ExprKind};
 use crate::syntax::scan::{Kind, Scan};
 use crate::syntax::words::Word;
@@ -19,7 +19,8 @@ pub struct Comment {
 const MOST: usize = 1000;
 
 /// Reports comments behind an operand whose whole text is an expression of numbers and declared names: the author has
-/// meant floor division, and the rest of the value is missing.
+/// meant floor division, and the rest of the value is missing. The edit divides the whole term, as `//` does in Python:
+/// `2 * w // H` is `floor(2 * w / H)`.
 pub(super) fn divisions(
     source: &str,
     scan: &Scan,
@@ -30,61 +31,140 @@ pub(super) fn divisions(
     let trailing = scan.comments.iter().filter(|it| it.trails).take(MOST);
     for comment in trailing {
         let before = scan.tokens.partition_point(|it| it.start < comment.span.start) - 1;
-        let text = source[comment.span.range()].trim_start_matches('/').trim();
+        let text = source[comment.span.range()].trim_start_matches('/');
+        let (slashes, text) = (comment.span.end as usize - text.len(), text.trim_end());
         // In `slice(x, 0, H // 2)` the comment holds the bracket, too, which then is never closed.
-        let closed = text
-            .find([')', ']'])
-            .and_then(|at| unclosed(source, comment, &text[at..], diagnostics).map(|it| (at, it)));
-        let text = closed.map_or(text, |(at, _)| text[..at].trim());
-        if text.is_empty() || text.len() > 80 || !is_operand(source, scan, before) {
+        let closed = closing(text);
+        if closed.is_some_and(|at| !is_open(source, comment, &text[at..], diagnostics)) {
             continue;
         }
-        let setting = SourceFile::new("", format!("x = {text}"));
+        let divisor = text[..closed.unwrap_or(text.len())].trim();
+        if divisor.is_empty() || divisor.len() > 80 || !is_operand(source, scan, before) {
+            continue;
+        }
+        let setting = SourceFile::new("", format!("x = {divisor}"));
         let Ok((_, value)) = super::parse_setting(&setting, FileId(0)) else { continue };
         let names = declared(tree, comment.span);
         if !is_computed(&value, &names) {
             continue;
         }
-        let token = scan.tokens[before];
-        let open = scan.tokens.get(token.partner as usize).filter(|it| it.start < token.start);
-        let operand = &source[open.map_or(token.start, |it| it.start) as usize..token.end as usize];
-        let operand = if operand.len() <= 40 && !operand.contains('\n') { operand } else { ".." };
+        let start = term_start(source, scan, before);
+        let term = &source[scan.tokens[start].start as usize..scan.tokens[before].end as usize];
+        let term = if term.len() <= 60 && !term.contains('\n') { term } else { ".." };
+        let is_sum = matches!(value.kind, ExprKind::Chain(..) | ExprKind::Binary(..));
+        // Of `// H + 1` only `H` divides.
+        let sum = if is_sum { first_term(&value, divisor) } else { divisor.len() };
+        let (divisor, rest) = divisor.split_at(sum);
         let sign = Span { end: comment.span.start + 2, ..comment.span };
-        let found = Diagnostic::new(
-            Code::CommentAsDivision,
-            sign,
-            format!("`//` begins a comment; it does not divide `{operand}` by `{text}`"),
-        );
-        let is_size = in_dims(tree, comment.span, file);
-        if let Some((_, idx)) = closed {
-            diagnostics.remove(idx);
+        let message = format!("`//` begins a comment; it does not divide `{term}` by `{divisor}`");
+        let found = Diagnostic::new(Code::CommentAsDivision, sign, message)
+            .label(comment.span, "this is no part of the value");
+        if in_dims(tree, comment.span, file) {
+            diagnostics.push(found.help(SIZES));
+            continue;
         }
-        diagnostics.push(found.label(comment.span, "this is no part of the value").help(
-            match is_size {
-                true => "sizes are not divided: declare the smaller one and multiply, `dims K, H = 2 * K`"
-                    .to_owned(),
-                false => format!("floor division is `floor({operand} / {text})`; a comment needs other words"),
-            },
-        ));
+        let from = slashes + text.len() - text.trim_start().len();
+        let end = Span::new(file, from + sum, from + sum);
+        let begin = Span { start: scan.tokens[start].start, ..comment.span }.before();
+        let edits = vec![
+            (begin, "floor(".to_owned()),
+            (Span { end: slashes as u32, ..comment.span }, "/".to_owned()),
+            (end, ")".to_owned()),
+        ];
+        let help = format!(
+            "floor division is `floor({term} / {divisor}){rest}`; a comment needs other words"
+        );
+        diagnostics.push(found.help(help).fixes(Applicability::Maybe, edits));
     }
 }
 
-/// Returns the error about the bracket that is never closed because a comment holds what closes it: the innermost one of its
-/// kind before the comment.
-fn unclosed(
-    source: &str,
-    comment: &Comment,
-    rest: &str,
-    diagnostics: &[Diagnostic],
-) -> Option<usize> {
+/// The advice where a size is divided.
+pub(crate) const SIZES: &str =
+    "sizes are not divided: declare the smaller one and multiply, `dims K, H = 2 * K`";
+
+/// The first bracket that closes none of the text itself.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    text.bytes().position(|it| match it {
+        b'(' | b'[' => {
+            depth += 1;
+            false
+        }
+        b')' | b']' if depth == 0 => true,
+        b')' | b']' => {
+            depth -= 1;
+            false
+        }
+        _ => false,
+    })
+}
+
+/// Whether a bracket before the comment is never closed that the one in it would close.
+fn is_open(source: &str, comment: &Comment, rest: &str, diagnostics: &[Diagnostic]) -> bool {
     let open = if rest.starts_with(')') { "(" } else { "[" };
-    let fits = |it: &Diagnostic| {
+    diagnostics.iter().any(|it| {
         it.code == Code::UnclosedBracket
             && it.span.end <= comment.span.start
             && &source[it.span.range()] == open
+    })
+}
+
+/// Where the first operand of the divisor ends: `H` of `H + 1`, `H` of `H * 2`.
+fn first_term(value: &ast::Expr, text: &str) -> usize {
+    let first = match &value.kind {
+        ExprKind::Chain(first, _) => first,
+        ExprKind::Binary(op, _, left, _) if *op != ast::BinaryOp::Pow => left,
+        _ => return text.len(),
     };
-    let found = diagnostics.iter().enumerate().filter(|it| fits(it.1));
-    found.max_by_key(|it| it.1.span.start).map(|it| it.0)
+    // `x = ` stands before it.
+    let end = first_term(first, text).min(first.span.end as usize - 4);
+    end.min(text.len())
+}
+
+/// The first token of the term that ends with a token: its operands with `*`, `/`, `@` and `^` between them, and the signs
+/// before it.
+fn term_start(source: &str, scan: &Scan, last: usize) -> usize {
+    let word = |at: usize| &source[scan.tokens[at].start as usize..scan.tokens[at].end as usize];
+    let ends_value = |at: usize| is_operand(source, scan, at);
+    let mut at = last;
+    loop {
+        at = operand_start(source, scan, at);
+        while at > 0 && word(at - 1) == "-" && !(at > 1 && ends_value(at - 2)) {
+            at -= 1;
+        }
+        match at.checked_sub(2) {
+            Some(before) if matches!(word(at - 1), "*" | "/" | "@" | "^") && ends_value(before) => {
+                at = before;
+            }
+            Some(_) | None => return at,
+        }
+    }
+}
+
+/// The first token of the operand that ends with a token.
+fn operand_start(source: &str, scan: &Scan, mut at: usize) -> usize {
+    let word = |at: usize| &source[scan.tokens[at].start as usize..scan.tokens[at].end as usize];
+    loop {
+        let token = scan.tokens[at];
+        let Some(before) = at.checked_sub(1) else { return at };
+        if matches!(token.kind, Kind::Close(_)) && (token.partner as usize) < at {
+            let open = token.partner as usize;
+            let joins = open > 0
+                && is_operand(source, scan, open - 1)
+                && scan.tokens[open - 1].end == scan.tokens[open].start;
+            if joins {
+                at = open - 1;
+                continue;
+            }
+            let is_prev = open > 0 && word(open - 1) == "prev";
+            return if is_prev { open - 1 } else { open };
+        }
+        match word(before) {
+            "." if before > 0 => at = before - 1,
+            "prev" => return before,
+            _ => return at,
+        }
+    }
 }
 
 /// Whether a value may end with a token. The bracket of a declared shape ends none.

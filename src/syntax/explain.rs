@@ -220,6 +220,12 @@ fn slip(
         );
     }
     if operator && begins_value && reader.ends_value(at - 1) {
+        if is_in_shape(reader, start, at) {
+            let end = reader.span(at - 1).after();
+            let message = format!("`,` is missing between `{before}` and `{found}`");
+            let told = Diagnostic::new(Code::UnexpectedToken, place, message);
+            return Some(told.fix(Applicability::Maybe, end, ","));
+        }
         return Some(missing_operator(reader, at, found, before));
     }
     if expected.has(Rule::a_equals) && found == "==" {
@@ -231,6 +237,16 @@ fn slip(
         ));
     }
     None
+}
+
+/// Whether a token stands directly in the brackets of a declared shape, where sizes stand side by side.
+fn is_in_shape(reader: &Reader<'_>, start: usize, at: usize) -> bool {
+    let word = |it: usize| matches!(reader.kind(it), Some(Kind::Word(Word::Free)));
+    let open = (start..at).rev().find(|it| matches!(reader.kind(*it), Some(Kind::Open(_))));
+    word(at)
+        && word(at - 1)
+        && open.is_some_and(|it| it > start && reader.word(it) == "[" && reader.word(it - 1) == ":")
+        && open.and_then(|it| reader.partner(it)).is_some_and(|it| it > at)
 }
 
 /// Words and signs that cannot stand where they do, whatever was expected there.

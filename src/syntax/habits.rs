@@ -2,10 +2,10 @@
 
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ranges;
-use crate::syntax::scan::Kind;
+use crate::syntax::scan::{self, Kind};
 use crate::syntax::split::Reader;
 use crate::syntax::words::Word;
-use crate::text::Span;
+use crate::text::{FileId, Span};
 
 /// How far back an opening bracket is looked for; nobody writes a range behind more.
 const REACH: usize = 64;
@@ -30,16 +30,13 @@ pub(super) fn at_token(
                         .help(format!("write `{named} = {value}`")),
                 );
             }
-            if reader.word(open) != "[" || open <= start || !reader.ends_value(open - 1) {
-                return None;
-            }
-            let found = unexpected("brackets hold one index, not a range");
-            Some(match ranges::instead(reader, open) {
-                Some(text) => found.help(format!("write `{text}`")),
-                None => found.help(
-                    "`slice(v, from, to, over D)` cuts an axis, `v[i]` takes one of the first",
-                ),
-            })
+            is_index(reader, start, open)
+                .then(|| index(reader, open, unexpected("brackets hold one index, not a range")))
+        }
+        "," => {
+            let open = opener(reader, start, at)?;
+            is_index(reader, start, open)
+                .then(|| index(reader, open, unexpected("brackets hold one index, not several")))
         }
         "for" if reader.scan.tokens[at].first => {
             Some(unexpected("there is no loop over time").help(
@@ -74,6 +71,25 @@ pub(super) fn at_token(
     }
 }
 
+/// Whether a bracket follows a value, whose elements it then takes.
+fn is_index(reader: &Reader<'_>, start: usize, open: usize) -> bool {
+    let follows = open > start + 1 && reader.ends_value(open - 1);
+    let touches = follows && reader.span(open - 1).end == reader.span(open).start;
+    reader.word(open) == "[" && touches && reader.word(open - 1) != "index"
+}
+
+/// An index as other languages have them, and what cuts the value here.
+fn index(reader: &Reader<'_>, open: usize, found: Diagnostic) -> Diagnostic {
+    match ranges::instead(reader, open, None) {
+        Some((whole, text)) => {
+            found.help(format!("write `{text}`")).fix(Applicability::Maybe, whole, text)
+        }
+        None => {
+            found.help("`slice(v, from, to, over D)` cuts an axis, `v[i]` takes one of the first")
+        }
+    }
+}
+
 /// Advice for two values side by side of which one is a word that other languages use.
 pub(super) fn words_between(reader: &Reader<'_>, at: usize) -> Option<String> {
     let (before, found) = (reader.word(at - 1), reader.word(at));
@@ -100,6 +116,16 @@ pub(super) fn sign(character: char) -> Option<&'static str> {
         '!' => Some("comparisons give 0 or 1: not `a` is `1 - a`"),
         _ => None,
     }
+}
+
+/// What to write in the place of the value whose index holds the byte `at`, where its axes are these;
+/// with `probe` the text fails unless they are.
+pub(crate) fn cut(text: &str, at: u32, axes: &[String], probe: bool) -> Option<(Span, String)> {
+    let scan = scan::scan(text, FileId(0));
+    let mut none = Vec::new();
+    let reader = Reader::new(text, &scan, FileId(0), &mut none);
+    let token = scan.tokens.partition_point(|it| it.end <= at);
+    ranges::instead(&reader, opener(&reader, 0, token)?, Some((axes, probe)))
 }
 
 /// The bracket around a token that opens nearest before it.

@@ -146,8 +146,26 @@ impl Builder<'_> {
 
     /// `torch.tanh(v)`: read on as `tanh(v)`, so that the slip is told once.
     fn called_by_path(&mut self, mut path: Path, args: Pair<'_, Rule>) -> Option<Tall> {
-        let (_, name) = path.tail.pop()?;
+        let (index, name) = path.tail.pop()?;
         let shown = self.text(path.span);
+        let whole = path.span.to(self.span(&args));
+        // `x.sum()` is of no module: it asks a value.
+        if let (None, None) = (&index, args.clone().into_inner().next()) {
+            let dot = self.source[..name.span.start as usize].rfind('.').unwrap_or(0);
+            path.span.end = (dot as u32).max(path.head.span.end);
+            let value = self.text(path.span);
+            let message = format!("`{}` is no part of a value: functions stand alone", name.name);
+            let fault = Diagnostic::new(Code::UnexpectedToken, whole, message);
+            let text = format!("{}({value})", name.name);
+            self.report(fault.help(format!("write `{text}`")).fix(
+                Applicability::Maybe,
+                whole,
+                text,
+            ));
+            let span = path.span;
+            let of = Arg::Positional(Expr { kind: ExprKind::Path(path), span });
+            return Some(self.node(ExprKind::Call(name, vec![of]), whole, 1));
+        }
         let message = match shown.len() <= 40 && !shown.contains('\n') {
             true => format!("`{shown}` is no function: functions stand alone"),
             false => "functions stand alone, without the name of a module".to_owned(),

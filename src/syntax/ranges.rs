@@ -4,6 +4,7 @@
 use crate::syntax::scan::Kind;
 use crate::syntax::split::Reader;
 use crate::syntax::words::Word;
+use crate::text::Span;
 
 /// One place between the commas.
 enum Place {
@@ -15,12 +16,27 @@ enum Place {
     At(String),
 }
 
-/// What to write in the place of a value with the bracket that opens at `open`; `None` where nothing says it.
-pub(super) fn instead(reader: &Reader<'_>, open: usize) -> Option<String> {
+/// What to write in the place of a value with the bracket that opens at `open`; `None` where nothing says it. `axes` are
+/// those of the value, where its declaration does not tell them; then the value may be put into what fails unless they
+/// are, so that a trial tells.
+pub(super) fn instead(
+    reader: &Reader<'_>,
+    open: usize,
+    given: Option<(&[String], bool)>,
+) -> Option<(Span, String)> {
     let close = reader.partner(open)?;
     let first = value_start(reader, open - 1)?;
-    let value = text(reader, first, open)?;
-    let axes = declared(reader, first, open);
+    let is_paren = reader.word(first) == "(" && reader.partner(first) == Some(open - 1);
+    let mut value = match is_paren {
+        true => text(reader, first + 1, open - 1)?,
+        false => text(reader, first, open)?,
+    };
+    if let Some((axes, true)) = given {
+        let axes = axes.join(", ");
+        value = format!("reshape(({value}) + zeros([{axes}]), [{axes}])");
+    }
+    let is_sum = is_paren && !given.is_some_and(|it| it.1);
+    let axes = declared(reader, first, open).or_else(|| Some(given?.0.to_vec()));
     let mut places = Vec::new();
     let mut from = open + 1;
     for at in open + 1..=close {
@@ -30,23 +46,27 @@ pub(super) fn instead(reader: &Reader<'_>, open: usize) -> Option<String> {
             from = at + 1;
         }
     }
-    let axes = axes.filter(|it| it.len() >= places.len());
-    match axes {
-        Some(axes) => Some(of_axes(value, &places, &axes)),
-        None => match &places[..] {
-            [Place::Range(from, to)] => {
-                let to = if to.is_empty() { ".." } else { to };
-                Some(format!("slice({value}, {}, {to})", zero(from)))
-            }
-            [Place::All] => Some(value),
-            _ => None,
-        },
-    }
+    let whole = reader.span(first).to(reader.span(close));
+    let text = match (axes.filter(|it| it.len() >= places.len()), &places[..]) {
+        (Some(axes), _) => of_axes(value, is_sum, &places, &axes),
+        (None, [Place::Range(from, to)]) if !to.is_empty() && !is_back(from) && !is_back(to) => {
+            format!("slice({value}, {}, {to})", zero(from))
+        }
+        (None, [Place::All]) => value,
+        (None, _) => return None,
+    };
+    Some((whole, text))
+}
+
+/// Whether a bound counts from the end.
+fn is_back(bound: &str) -> bool {
+    bound.starts_with('-')
 }
 
 /// Cuts a value whose axes are known, the first place first.
-fn of_axes(value: String, places: &[Place], axes: &[String]) -> String {
+fn of_axes(value: String, is_paren: bool, places: &[Place], axes: &[String]) -> String {
     let (mut value, mut left) = (value, axes.to_vec());
+    let mut is_bare = is_paren;
     // The axis of the next place: each index takes one away.
     let mut axis = 0;
     for place in places {
@@ -68,26 +88,48 @@ fn of_axes(value: String, places: &[Place], axes: &[String]) -> String {
             Place::All => axis += 1,
             Place::Range(from, to) => {
                 let to = if to.is_empty() { size.clone() } else { bound(to) };
-                value = format!("slice({value}, {}, {to}{over})", bound(&zero(from)));
+                let from = bound(&zero(from));
+                left[axis] = difference(&from, &to);
+                value = format!("slice({value}, {from}, {to}{over})");
+                is_bare = false;
                 axis += 1;
             }
             Place::At(index) if axis == 0 => {
-                value = format!("{value}[{}]", bound(index));
+                let of = if is_bare { format!("({value})") } else { value };
+                value = format!("{of}[{}]", bound(index));
+                is_bare = false;
                 left.remove(0);
             }
             Place::At(index) => {
                 let from = bound(index);
-                let to = match from.parse::<u64>() {
-                    Ok(it) => (it + 1).to_string(),
-                    Err(_) => format!("{from} + 1"),
-                };
+                let to =
+                    match (index.strip_prefix('-').unwrap_or(index).parse::<u64>(), is_back(index))
+                    {
+                        (Ok(it), false) => (it + 1).to_string(),
+                        (Ok(1), true) => size.clone(),
+                        (Ok(it), true) => format!("{size} - {}", it.saturating_sub(1)),
+                        (Err(_), _) => format!("{from} + 1"),
+                    };
+                is_bare = false;
                 left.remove(axis);
                 let shape = left.join(", ");
                 value = format!("reshape(slice({value}, {from}, {to}{over}), [{shape}])");
             }
         }
     }
-    value
+    if is_bare { format!("({value})") } else { value }
+}
+
+/// How many elements lie between two bounds.
+fn difference(from: &str, to: &str) -> String {
+    match (from.parse::<u64>(), to.parse::<u64>()) {
+        (Ok(0), _) => to.to_owned(),
+        (Ok(from), Ok(to)) => to.saturating_sub(from).to_string(),
+        (_, _) => match from.strip_prefix(to).and_then(|it| it.strip_prefix(" - ")) {
+            Some(back) => back.to_owned(),
+            None => format!("{to} - ({from})"),
+        },
+    }
 }
 
 fn zero(from: &str) -> String {

@@ -87,7 +87,7 @@ pub(super) struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
-    fn new(
+    pub(super) fn new(
         source: &'r str,
         scan: &'r Scan,
         file: FileId,

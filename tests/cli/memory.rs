@@ -66,3 +66,32 @@ fn memory_that_is_not_there_is_told() {
     let divided = "ulimit -v 1500000; $rnnc grad wide.rnn --set H=4000 --steps 20000 --memory 200M";
     scratch.shell(&format!("{divided} --threads 1 -q")).expect(0);
 }
+
+/// Data, weights and results are copied on their way in and out; none of the copies ends the program.
+#[cfg(target_os = "linux")]
+#[test]
+fn copies_of_data_and_weights_are_asked_for() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "add.rnn",
+        "cell Add { dims H input x: [H] state s: [H] s = 0.5 * prev s + x output s }",
+    );
+    scratch.write("mul.rnn", "cell Mul { dims H input x: [H] param W: [H, H] output y = W @ x }");
+    scratch.array("x.npy", &ndarray::ArrayD::zeros(vec![1000, 8, 512]));
+    scratch.rnnc("init mul.rnn --set H=2500 -o w.safetensors -q").expect(0);
+    let mut told = 0;
+    for command in [
+        "run add.rnn --input x.npy -o y.npy",
+        "run add.rnn --input x.npy --save y.safetensors",
+        "grad add.rnn --input x.npy --upstream s=x.npy -o g.safetensors",
+        "run mul.rnn --params w.safetensors --steps 2",
+    ] {
+        for memory in (100_000..500_000).step_by(40_000) {
+            let line = format!("ulimit -v {memory}; $rnnc {command} --threads 1 -q");
+            let said = scratch.shell(&line);
+            assert!([0, 3, 4].contains(&said.code), "{line}: {}", said.stderr);
+            told += usize::from(said.stderr.contains("memory"));
+        }
+    }
+    assert!(told > 4, "{told}");
+}

@@ -334,6 +334,21 @@ fn kinds_that_are_not_read_say_what_they_are_and_how_to_convert_them() {
         assert!(error.contains("python -c \"import") || error.contains("unpack it"), "{error}");
         assert!(error.lines().count() == 1, "{error}");
     }
+    // What is converted is not written over.
+    for (name, bytes, target) in [
+        ("m.pt", &b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9"[..], "'m_new.pt'"),
+        ("m.safetensors", b"\x89HDF\r\n\x1a\n", "'m_new.safetensors'"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n", "'m.safetensors'"),
+    ] {
+        let error = read_named(Path::new(name), bytes.to_vec()).unwrap_err().to_string();
+        assert!(error.contains(target), "{error}");
+    }
+    for (name, text) in
+        [("w.csv", "a,b\n1,2\n"), ("w.safetensors", "W = 3\n"), ("w.pt", "caf\u{e9}")]
+    {
+        let error = read_named(Path::new(name), text.as_bytes().to_vec()).unwrap_err().to_string();
+        assert!(error.starts_with("it is a text") && error.contains("--input"), "{error}");
+    }
     // A name cannot end the quotes that it is written in.
     let error = read_named(Path::new("a'; \"b.h5"), b"\x89HDF\r\n\x1a\n".to_vec()).unwrap_err();
     assert!(error.to_string().contains("h5py.File('a_; _b.h5')"), "{error}");

@@ -3,7 +3,7 @@
 use super::shapes::is_less;
 use super::{Lower, Scope, Value};
 use crate::check::show;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Applicability, Code, Diagnostic};
 use crate::hir::Expr;
 use crate::ir::{Dim, Indexed, Move, Shape};
 use crate::text::Span;
@@ -52,7 +52,8 @@ impl Lower<'_, '_> {
             }
             Value::Constant(..) => {
                 let Some(at) = self.whole_value(&at, "an index") else { return self.poison() };
-                let message = if is_less(&at, &Dim::number(0)) {
+                let is_back = is_less(&at, &Dim::number(0));
+                let message = if is_back {
                     Some(format!("the index {at} is negative; elements are counted from 0"))
                 } else if !is_less(&at, first)
                     && is_less(first, &at.add(&Dim::number(1)).unwrap_or_default())
@@ -71,7 +72,13 @@ impl Lower<'_, '_> {
                 };
                 if let Some(message) = message {
                     let fault = Diagnostic::new(Code::OutOfRange, index.span(), message);
-                    let fault = self.with_declarations(fault, &[&operand]);
+                    let mut fault = self.with_declarations(fault, &[&operand]);
+                    if let (true, Ok(from_end)) = (is_back, first.add(&at)) {
+                        let text = from_end.to_string();
+                        let help =
+                            format!("from the end it is `{}[{text}]`", operand.shown.short());
+                        fault = fault.help(help).fix(Applicability::Maybe, index.span(), text);
+                    }
                     return self.fail(fault);
                 }
                 let node = self.entered(&operand);

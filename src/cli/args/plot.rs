@@ -35,4 +35,7 @@ pub struct PlotArgs {
     /// What a file is called in the picture, one for each in their order; without it as the file is
     #[arg(long, value_name = "NAME")]
     pub label: Vec<String>,
+    /// What was drawn and written as JSON
+    #[arg(long)]
+    pub json: bool,
 }

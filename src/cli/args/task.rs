@@ -45,6 +45,9 @@ pub struct TaskArgs {
     /// How many characters decide the next (markov)
     #[arg(long, value_name = "N")]
     pub order: Option<u64>,
+    /// What was made, with its best scores, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn kinds() -> impl TypedValueParser<Value = Kind> {

@@ -84,6 +84,9 @@ pub struct PredictArgs {
     /// Which part of the training's own data
     #[arg(long, value_name = "train|valid", value_parser = ["train", "valid"], hide_possible_values = true)]
     pub part: Option<String>,
+    /// Shapes, least, mean and greatest values of the outputs as JSON
+    #[arg(long)]
+    pub json: bool,
 
     #[command(flatten)]
     pub keys: Flags<Predict>,
@@ -120,6 +123,9 @@ pub struct GenerateArgs {
     /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
     #[arg(long, value_name = "best|last|N")]
     pub checkpoint: Option<String>,
+    /// What is generated as JSON
+    #[arg(long)]
+    pub json: bool,
 
     #[command(flatten)]
     pub keys: Flags<Generate>,

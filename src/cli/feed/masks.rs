@@ -87,7 +87,7 @@ fn with_axes(
     let own = &array.shape()[leading..];
     evidences.push(evidence(what, &mask.shape, own, Code::DataDoesNotFit));
     Ok(match mask.scope {
-        Scope::Step => layout.read_over_time(array),
+        Scope::Step => layout.read_over_time(array)?,
         Scope::Sequence if layout.single => array.insert_axis(Axis(0)),
         Scope::Sequence | Scope::Run => array,
     })
@@ -95,17 +95,20 @@ fn with_axes(
 
 impl Masks {
     /// The masks of the run.
-    pub fn masks<F: Real>(&self) -> exec::Masks<F> {
-        match &self.given {
+    pub fn masks<F: Real>(&self) -> Result<exec::Masks<F>, CliError> {
+        Ok(match &self.given {
             None => exec::Masks::Eval,
             Some(given) => exec::Masks::Train(Training {
                 seed: self.seed,
                 first_sequence: 0,
                 first_step: 0,
-                given: given.iter().map(|it| it.as_ref().map(typed)).collect(),
+                given: given
+                    .iter()
+                    .map(|it| it.as_ref().map(typed).transpose())
+                    .collect::<Result<_, _>>()?,
                 ..Training::new(0)
             }),
-        }
+        })
     }
 }
 

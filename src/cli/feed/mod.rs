@@ -93,27 +93,29 @@ impl Prepared {
     }
 
     /// The inputs of the run.
-    pub fn inputs<F: Real>(&self) -> Inputs<F> {
+    pub fn inputs<F: Real>(&self) -> Result<Inputs<F>, CliError> {
         let feeds = self.feeds.iter().map(|it| {
-            it.as_ref().map(|feed| match feed {
-                Feed::Batch(array) => Feed::Batch(typed(array)),
-                Feed::Shared(array) => Feed::Shared(typed(array)),
+            Ok(match it {
+                None => None,
+                Some(Feed::Batch(array)) => Some(Feed::Batch(typed(array)?)),
+                Some(Feed::Shared(array)) => Some(Feed::Shared(typed(array)?)),
             })
         });
-        let mut inputs = Inputs::new(feeds.collect());
+        let mut inputs = Inputs::new(feeds.collect::<Result<_, CliError>>()?);
         inputs.lengths.clone_from(&self.lengths);
         inputs.steps = self.steps;
         inputs.batch = self.layout.single.then_some(1);
-        inputs
+        Ok(inputs)
     }
 
     /// The carried values that were given.
-    pub fn states<F: Real>(&self) -> InitialState<F> {
-        InitialState(self.states.iter().map(|it| it.as_ref().map(typed)).collect())
+    pub fn states<F: Real>(&self) -> Result<InitialState<F>, CliError> {
+        let states = self.states.iter().map(|it| it.as_ref().map(typed).transpose());
+        Ok(InitialState(states.collect::<Result<_, _>>()?))
     }
 
     /// What the masks are.
-    pub fn masks<F: Real>(&self) -> exec::Masks<F> {
+    pub fn masks<F: Real>(&self) -> Result<exec::Masks<F>, CliError> {
         self.masks.masks()
     }
 
@@ -124,8 +126,9 @@ impl Prepared {
 }
 
 /// An array in the type that is computed in.
-pub fn typed<F: Real>(array: &ArrayD<f64>) -> ArrayD<F> {
-    array.mapv(F::of)
+pub fn typed<F: Real>(array: &ArrayD<f64>) -> Result<ArrayD<F>, CliError> {
+    exec::ask::<F>(array.len(), "the data")?;
+    Ok(array.mapv(F::of))
 }
 
 /// Reads everything that the options name and fixes the sizes.

@@ -76,6 +76,14 @@ pub enum Panel {
 }
 
 impl Panel {
+    /// Returns what stands above it.
+    pub fn title(&self) -> &str {
+        match self {
+            Panel::Curves { title, .. } => title,
+            Panel::Map(it) => &it.title,
+        }
+    }
+
     /// Returns how many curves are in it.
     pub fn curves(&self) -> usize {
         match self {

@@ -8,6 +8,8 @@ mod read;
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::args::{PlotArgs, PlotKind};
 use super::context::Context;
 use super::error::CliError;
@@ -76,7 +78,18 @@ pub fn plot(ctx: &mut Context, args: &PlotArgs) -> Result<(), CliError> {
         return Err(CliError::Fit { code: Code::DataDoesNotFit, message });
     }
     let svg = draw::svg(&panels).map_err(CliError::Io)?;
-    ctx.write(&args.output, svg.as_bytes())
+    ctx.write(&args.output, svg.as_bytes())?;
+    if args.json {
+        ctx.made(&Drawn { panels: panels.iter().map(Panel::title).collect() })?;
+    }
+    Ok(())
+}
+
+/// What `--json` tells.
+#[derive(Serialize)]
+struct Drawn<'p> {
+    /// The titles of the panels.
+    panels: Vec<&'p str>,
 }
 
 /// What a file is called: of a run its folder, else its name without the ending.

@@ -193,12 +193,13 @@ impl Engine {
             segments: run.segments(),
         };
         let not_finite = run.suspect.take().map(|it| {
-            let before = |step: usize| -> Option<Vec<Value<f32>>> {
-                let before = it.before.get(it.step.checked_sub(step)?)?;
-                Some(before.iter().map(|it| it.to_shared()).collect())
+            let steps: Vec<usize> = it.past.keys().copied().collect();
+            let at = |step: usize| -> Option<Vec<Value<f32>>> {
+                Some(it.past.get(&step)?.iter().map(|it| it.to_shared()).collect())
             };
+            let read = reference::Known { steps: &steps, at: &at };
             let again =
-                reference::look_again(&self.bound, run.given(), &before, it.step, it.sequence);
+                reference::look_again(&self.bound, run.given(), read, (it.step, it.sequence));
             // Another order of sums may be finite.
             again.unwrap_or(it.seen)
         });

@@ -16,6 +16,7 @@ use ndarray::ArrayD;
 
 use super::backward::{self, Back};
 use super::compile::{Compiled, RowSum};
+use super::finite::Overflows;
 use super::forward::{Machine, Results, Run};
 use super::rows::is_plain;
 use super::weights::Weights;
@@ -201,7 +202,7 @@ pub(super) fn forward<'a>(
     let mut starts: Vec<InitialState<f32>> = Vec::new();
     let segments = segments(run.packing.steps(), length);
     let count = segments.len();
-    let mut suspect = None;
+    let (mut suspect, mut overflows) = (None, Overflows::default());
     for (number, segment) in segments.enumerate() {
         let given = part(&run.given, starts.last(), &segment);
         let memory = std::mem::take(&mut run.memory);
@@ -213,6 +214,9 @@ pub(super) fn forward<'a>(
         if machine.finds && suspect.is_none() {
             suspect = now.look(&results, traces, machine);
         }
+        if suspect.is_none() && number + 1 < count {
+            now.note(&mut overflows, machine);
+        }
         run.memory = now.memory;
         if number + 1 < count {
             if run.compiled.backward.is_none() {
@@ -223,6 +227,9 @@ pub(super) fn forward<'a>(
         }
     }
     run.suspect = suspect.filter(|_| !run.is_finite(&results, machine));
+    if let Some(it) = &mut run.suspect {
+        it.past.extend(overflows.of(it.sequence));
+    }
     run.take_results(results);
     run.checkpoints = Some(Checkpoints { length, count, starts, ready: Some(count - 1) });
     Ok(run)

@@ -7,6 +7,8 @@
 //!
 //! A NaN that a step keeps to itself, as one that `where` does not select, shows in none of these.
 
+use std::collections::BTreeMap;
+
 use ndarray::{ArrayD, IxDyn};
 
 use super::compile::Backward;
@@ -26,9 +28,54 @@ pub(crate) struct Suspect {
     pub step: usize,
     /// The sequence.
     pub sequence: usize,
-    /// Its carried values before the step; while any of them is not finite those before the step before
-    /// it too, as far as rows are there.
-    pub before: Vec<Vec<ArrayD<f32>>>,
+    /// Its carried values as the step reads them; while any of them is not finite as the step before it does too, as far as
+    /// rows are there, and as the steps of earlier segments did in which some overflowed.
+    pub past: BTreeMap<usize, Vec<ArrayD<f32>>>,
+}
+
+/// Of so many steps of a sequence the carried values are kept, in which some overflowed.
+const MOST_STEPS: usize = 8;
+/// Of so many sequences.
+const MOST_SEQUENCES: usize = 256;
+
+/// The steps of segments that are gone at which carried values ceased to be finite, by sequence: a NaN may come of them much
+/// later.
+#[derive(Debug, Default)]
+pub(super) struct Overflows(BTreeMap<usize, BTreeMap<usize, Vec<ArrayD<f32>>>>);
+
+impl Overflows {
+    /// Looks through the rows of a segment.
+    pub fn note(&mut self, run: &Run<'_>, frame: &Frame<'_>) {
+        let buffers = &run.compiled.forward.carries;
+        let is_finite = |it: &usize| frame.data(*it).iter().all(|it| it.is_finite());
+        if buffers.iter().all(is_finite) {
+            return;
+        }
+        let cell = run.given.bound.cell();
+        for (t, sequence, position) in each(&run.packing) {
+            let overflows = buffers.iter().zip(&cell.carries).any(|(buffer, carry)| {
+                let row = |rows| {
+                    let place = Place { buffer: *buffer, offset: 0, rows };
+                    let first = frame.offset(place, t, position);
+                    &frame.data(*buffer)[first..first + frame.width(*buffer)]
+                };
+                let (old, new) = (row(Rows::read(carry.order)), row(Rows::written(carry.order)));
+                old.iter().zip(new).any(|(old, new)| old.is_finite() && !new.is_finite())
+            });
+            if !overflows || !self.0.contains_key(&sequence) && self.0.len() >= MOST_SEQUENCES {
+                continue;
+            }
+            let known = self.0.entry(sequence).or_default();
+            if known.len() < MOST_STEPS {
+                known.insert(run.begin + t, carried(run, (buffers, frame), false, (t, position)));
+            }
+        }
+    }
+
+    /// What is known of a sequence.
+    pub fn of(mut self, sequence: usize) -> BTreeMap<usize, Vec<ArrayD<f32>>> {
+        self.0.remove(&sequence).unwrap_or_default()
+    }
 }
 
 /// The last step at which an adjoint is not finite, which is the first on the way back.
@@ -192,15 +239,19 @@ pub(super) fn suspect(
         }
     }
     let ((_, sequence), (seen, t, position)) = first?;
-    let mut before: Vec<Vec<ArrayD<f32>>> = Vec::new();
-    for t in (0..=t).rev() {
-        before.push(carried(run, (&run.compiled.forward.carries, frame), false, (t, position)));
-        let is_finite = before.last().into_iter().flatten().flatten().all(|it| it.is_finite());
-        if is_finite || whens.is_some() {
+    let mut past = BTreeMap::new();
+    // Where values go both ways any step may be one that it comes from.
+    let steps = if whens.is_some() { run.given.lengths[sequence] } else { t + 1 };
+    for t in (0..steps).rev() {
+        // A sequence keeps its place among those that are not over.
+        let read = carried(run, (&run.compiled.forward.carries, frame), false, (t, position));
+        let is_finite = read.iter().flatten().all(|it| it.is_finite());
+        past.insert(run.begin + t, read);
+        if is_finite && whens.is_none() {
             break;
         }
     }
-    Some(Suspect { seen, step: run.begin + t, sequence, before })
+    Some(Suspect { seen, step: run.begin + t, sequence, past })
 }
 
 /// What is looked through: the values of the interpreter that are there, in its order.

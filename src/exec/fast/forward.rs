@@ -7,7 +7,7 @@ use ndarray::{ArrayBase, ArrayD, Axis, Data, IxDyn, Slice};
 
 use super::checkpoint::Checkpoints;
 use super::compile::{self, Compiled, Forward};
-use super::finite::{Blame, Suspect, suspect};
+use super::finite::{Blame, Overflows, Suspect, suspect};
 use super::places::FIXED;
 use super::rows::{fill, is_finite, is_plain, pack, unpack};
 use super::weights::Weights;
@@ -353,6 +353,15 @@ impl<'a> Run<'a> {
         drop(frame);
         self.memory = memory;
         found
+    }
+
+    /// Notes where carried values overflowed in the rows that were computed.
+    pub(super) fn note(&mut self, overflows: &mut Overflows, machine: Machine<'_>) {
+        let mut memory = std::mem::take(&mut self.memory);
+        let frame = self.frame(&mut memory, machine.team);
+        overflows.note(self, &frame);
+        drop(frame);
+        self.memory = memory;
     }
 
     /// Whether all results of all steps are finite.

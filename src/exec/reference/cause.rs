@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::super::eval::Value;
 use super::finite::{NotFinite, Place};
-use crate::ir::{Cell, Leaf, NodeId, Op, Pointwise, Real};
+use crate::ir::{Cell, Leaf, NodeId, Op, Order, Pointwise, Real};
 
 /// Computes the nodes of a step from the carried values before it.
 type Step<'p, F> = dyn Fn(usize, &[Value<F>]) -> Vec<Value<F>> + 'p;
@@ -18,10 +18,19 @@ type Step<'p, F> = dyn Fn(usize, &[Value<F>]) -> Vec<Value<F>> + 'p;
 pub(super) struct Past<'p, F> {
     pub cell: &'p Cell,
     pub sequence: usize,
-    /// The carried values before a step, as far as they are there.
-    pub before: &'p dyn Fn(usize) -> Option<Vec<Value<F>>>,
+    pub read: Known<'p, F>,
     /// The nodes of the step, from those.
     pub values: &'p Step<'p, F>,
+}
+
+/// The carried values as steps read them.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'p, F> {
+    /// The steps of which they are there, in order. Of a run in segments the steps between are not, in which nothing
+    /// overflowed.
+    pub steps: &'p [usize],
+    /// The carried values that a step reads.
+    pub at: &'p dyn Fn(usize) -> Option<Vec<Value<F>>>,
 }
 
 /// An element of a node that is not finite, and what leads to it within its step.
@@ -44,7 +53,8 @@ pub(super) fn cause<F: Real>(
     mut step: usize,
     mut values: Vec<Value<F>>,
 ) -> Option<NotFinite> {
-    loop {
+    // Each turn leads to another step; what was computed anew in another order of sums may lead in a circle.
+    for _ in 0..=2 * past.read.steps.len() {
         let traced = trace(past.cell, &values, node, at);
         let earlier = traced.carries.iter().find_map(|(carry, at)| {
             let found = overflow(past, *carry, at, step)?;
@@ -55,20 +65,28 @@ pub(super) fn cause<F: Real>(
             return told(past, &traced, origin, &values, step);
         };
         step = found;
-        values = (past.values)(step, &(past.before)(step)?);
+        values = (past.values)(step, &(past.read.at)(step)?);
         (node, at) = (past.cell.carries[carry].next, element);
+        if is_finite(&values[node.idx()], &at) {
+            return None;
+        }
     }
+    None
 }
 
 /// The step that gave a carried value this element, which was finite before; `None` where it was so from
 /// the start.
 fn overflow<F: Real>(past: &Past<'_, F>, carry: usize, at: &[usize], step: usize) -> Option<usize> {
-    for earlier in (0..step).rev() {
-        if is_finite(&(past.before)(earlier)?[carry], at) {
-            return Some(earlier);
+    let known = past.read.steps;
+    let here = known.partition_point(|it| *it < step);
+    let was_finite = |it: &usize| (past.read.at)(*it).is_some_and(|all| is_finite(&all[carry], at));
+    match past.cell.carries[carry].order {
+        Order::Ascending => known[..here].iter().rev().copied().find(was_finite),
+        Order::Descending => {
+            let later = known[here..].iter().copied().filter(|it| *it > step);
+            later.into_iter().find(was_finite)
         }
     }
-    None
 }
 
 fn is_finite<F: Real>(value: &Value<F>, at: &[usize]) -> bool {

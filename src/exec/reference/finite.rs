@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use super::super::arrays::Gradients;
 use super::super::bind::Bound;
 use super::super::eval::{Program, Value};
-use super::cause::{Past, cause};
+use super::cause::{Known, Past, cause};
 use super::given::Given;
 use crate::derive::Adjoint;
 use crate::diag::Code;
@@ -215,14 +215,13 @@ impl<'w> Earliest<'w> {
 }
 
 /// What is first not finite at one step of one sequence, which is computed again from the carried values before it, or where
-/// that comes from. `before` has those of this step and of earlier ones, as far as they are known; `given` is what a run was
+/// that comes from. `read` has those of this step and of others, as far as they are known; `given` is what a run was
 /// given, also one whose graph is another than that of `bound`.
 pub(crate) fn look_again<F: Real>(
     bound: &Bound,
     given: &Given<'_, F>,
-    before: &dyn Fn(usize) -> Option<Vec<Value<F>>>,
-    step: usize,
-    sequence: usize,
+    read: Known<'_, F>,
+    (step, sequence): (usize, usize),
 ) -> Option<NotFinite> {
     let graph = &bound.cell().step;
     let program =
@@ -230,15 +229,11 @@ pub(crate) fn look_again<F: Real>(
     let run = |step: usize, before: &[Value<F>]| {
         program.run(&mut |_, node| given.leaf(node, sequence, step, before))
     };
-    let values = run(step, &before(step)?);
+    let values = run(step, &(read.at)(step)?);
     let whens = bound.cell().reads_backward().then(|| plan::when(bound.cell()));
     let (node, name, unit, value) = first_of(looked_at(bound.cell()), &values, whens.as_deref())?;
     let found = NotFinite::at(format!("`{name}`"), value, (step, sequence, unit.clone()));
-    // Where values go both ways the steps before one are not all that it comes from.
-    if whens.is_some() {
-        return Some(found);
-    }
-    let past = Past { cell: bound.cell(), sequence, before, values: &run };
+    let past = Past { cell: bound.cell(), sequence, read, values: &run };
     let cause = cause(&past, (node, unit), step, values);
     let is_other = |it: &NotFinite| (&it.name, it.place.step) != (&found.name, found.place.step);
     Some(match cause.filter(is_other) {

@@ -262,6 +262,15 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
+    /// Asks for the carried values of all steps, which a run of the interpreter keeps.
+    pub(super) fn ask_for_steps(&self) -> Result<(), RunError> {
+        let one = |shape: &Vec<usize>| extent(shape).saturating_mul(size_of::<F>() as u64) + ARRAY;
+        let of_step: u64 = self.bound.carry_shapes().iter().map(one).sum();
+        let steps = self.lengths.iter().map(|it| *it as u64 + 1).sum::<u64>();
+        let bytes = usize::try_from(steps.saturating_mul(of_step)).unwrap_or(usize::MAX);
+        ask::<u8>(bytes, "the steps of the interpreter")
+    }
+
     /// The carry whose start a carry takes: itself, if it was given or has a start of its own.
     pub(crate) fn origin(&self, carry: usize) -> usize {
         let carries = &self.bound.cell().carries;
@@ -338,6 +347,9 @@ impl<F: Real> Kept<F> {
         Ok(given)
     }
 }
+
+/// About what an array takes beside its numbers.
+const ARRAY: u64 = 256;
 
 /// Looks whether the system gives memory for so many numbers: what is allocated next would else end the
 /// program. Nothing is written there.

@@ -20,6 +20,7 @@ pub use backward::backward;
 pub(crate) use backward::{
     At, Checked, backward_from, finish_starts, first_not_finite, look_back, zero_gradients,
 };
+pub(crate) use cause::Known;
 pub use error::RunError;
 pub(crate) use finite::look_again;
 pub use finite::{NotFinite, Place, check_gradients};
@@ -150,6 +151,7 @@ pub(crate) fn run<'a, F: Real>(
         step,
     };
     let mut pasts: Past<F> = Vec::with_capacity(run.given.batch);
+    run.given.ask_for_steps()?;
     let whens = cell.reads_backward().then(|| plan::when(cell));
     let mut earliest = whens.as_deref().map(finite::Earliest::new);
     for sequence in 0..run.given.batch {
@@ -177,11 +179,14 @@ pub(crate) fn run<'a, F: Real>(
     }
     if let Some(earliest) = earliest {
         run.not_finite = earliest.found();
-    } else if let Some((step, sequence)) =
+    }
+    if let Some((step, sequence)) =
         run.not_finite.as_ref().and_then(|it| it.place.step.zip(it.place.sequence))
     {
-        let before = |step: usize| run.past[sequence].get(step).cloned();
-        run.not_finite = look_again(bound, &run.given, &before, step, sequence);
+        let steps: Vec<usize> = (0..run.given.lengths[sequence]).collect();
+        let at = |step: usize| run.past[sequence].get(step).cloned();
+        let read = Known { steps: &steps, at: &at };
+        run.not_finite = look_again(bound, &run.given, read, (step, sequence));
     }
     for carry in 0..cell.carries.len() {
         let mut shape = vec![run.given.batch];

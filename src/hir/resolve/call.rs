@@ -239,7 +239,11 @@ impl<'a> Resolver<'_, 'a> {
                         ast::TypeKind::Index(_) => 0,
                     }
                 });
-                self.report(missing_operator(name, args, span, Some(rank >= 2)));
+                let fault = match matches!(self.place, Place::Init) {
+                    true => no_initialiser(name, found.kind.article(), args),
+                    false => missing_operator(name, args, span, Some(rank >= 2)),
+                };
+                self.report(fault);
             }
         }
         let held = self.plain(args);
@@ -434,6 +438,17 @@ impl<'a> Resolver<'_, 'a> {
         self.place = outer;
         Kind::Activation(Activation { name, of, args: given })
     }
+}
+
+/// `init I(1 / sqrt(H))` of what is no initialiser.
+fn no_initialiser(name: &Ident, what: &str, args: &[Arg]) -> Diagnostic {
+    let given = match args {
+        [Arg::Positional(only)] => show::short(only),
+        [] | [..] => "..".to_owned(),
+    };
+    let message = format!("`{}` is {what}, not an initialiser", name.name);
+    Diagnostic::new(Code::BadInitialiser, name.span, message)
+        .help(format!("one that draws is `uniform({given})` or `normal({given})`"))
 }
 
 /// `b (x)` for a value `b`: a product was meant.

@@ -70,3 +70,33 @@ $ rnnc run late.rnn --input l.npy --quiet
 = 5
 $ rnnc run late.rnn --input l.npy --quiet --engine reference
 = 5
+// What a layer overflowed that reads backward, and what overflowed in a segment that is gone.
+file both.rnn
+| cell Grow {
+|   input x: []
+|   state s: []
+|   s = 1e10 * prev s + x
+|   output s
+| }
+| cell Both {
+|   input x: []
+|   layer f = Grow(x = 0 * x)
+|   layer b = Grow(x = x) backward
+|   output y = f.s + b.s - b.s
+| }
+| cell Steps {
+|   input x: []
+|   state s, n: []
+|   s = 1e10 * prev s + x
+|   n = prev n + 1
+|   output y = where(n > 90, s - s, n)
+| }
+npy n.npy [100] 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1
+$ rnnc run both.rnn --cell Both --input n.npy --quiet
+= 5
+$ rnnc run both.rnn --cell Both --input n.npy --quiet --engine reference
+= 5
+$ rnnc run both.rnn --cell Steps --input n.npy --quiet
+= 5
+$ rnnc grad both.rnn --cell Steps --input n.npy --memory 4200
+= 5
