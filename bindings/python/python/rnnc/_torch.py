@@ -1,0 +1,264 @@
+"""How a cell hooks into torch: tensors are lent to the engine as arrays of NumPy, results change hands."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._bound import BoundCell, Params
+from ._errors import DataError, Error
+from ._values import check_room
+
+_FLOATS = (torch.float32, torch.float64)
+
+
+class UnsupportedError(Error, NotImplementedError):
+    """What torch can do and rnnc cannot."""
+
+
+class Call:
+    """The settings of a call, as Rust reads them together with the arrays."""
+
+    def __init__(self, train: bool, seed: int, first_sequence: int, first_step: int) -> None:
+        self.train, self.seed, self.first_sequence, self.first_step = train, seed, first_sequence, first_step
+        self.lengths: list[int] | None = None
+        self.steps: int | None = None
+        self.batch: int | None = None
+
+    def of(self, layer: int) -> Call:
+        """The same with the seed of a layer."""
+        if not self.train or not layer:
+            return self
+        other = Call(self.train, (self.seed + layer) % 2**64, self.first_sequence, self.first_step)
+        other.lengths, other.steps, other.batch = self.lengths, self.steps, self.batch
+        return other
+
+
+_engines: weakref.WeakKeyDictionary[Unit, dict[int, Any]] = weakref.WeakKeyDictionary()
+
+
+class Unit:
+    """One layer in one direction: a cell with its sizes, and the names of its tensors in the module."""
+
+    def __init__(
+        self, bound: BoundCell, mode: tuple[str, str] | None, layout: str, suffix: str, several: bool, memory: int | None
+    ) -> None:
+        self._made = (bound, mode, layout, suffix, several, memory)
+        self.bound, self.layout, self.memory = bound, layout, memory
+        self.raw = bound._raw if mode is None else bound._raw.plain(*mode)
+        info = json.loads(self.raw.info())
+        self.inputs = [name for name, _ in info["inputs"]]
+        self.outputs = [(name, tuple(shape)) for name, shape in info["outputs"]]
+        self.states = [(name, tuple(shape)) for name, shape in info["states"]]
+        declared = {it.name: it for it in bound.cell.inputs}
+        self.per_sequence = {name: name in declared and declared[name].per_sequence for name in self.inputs}
+        self.masks = len(info["masks"])
+        trained = [it.trained for it in bound.cell.params]
+        if layout == "own":
+            own = [it.name.replace("[", ".").replace("]", "") + (suffix if several else "") for it in bound.cell.params]
+            shapes = list(bound.param_shapes.values())
+            self.tensors = dict(zip(own, zip(shapes, trained)))
+            return
+        # A stored tensor is trained where one of the params in it is.
+        marks = [np.full(shape, float(is_), np.float64) for shape, is_ in zip(bound.param_shapes.values(), trained)]
+        stored = bound._raw.put_together(layout, ("", None), marks, True)
+        is_trained = [bool(array.any()) or not array.size for _, array in stored]
+        after = iter(is_trained)
+        self.tensors = {
+            name: (array.shape, is_ or all(trained))
+            for name, (_, array), is_ in zip(bound.cell._raw.layout_names(layout, "", suffix, True), stored, after)
+        }
+
+    def draw(self, seed: int) -> dict[str, Any]:
+        """Draws all tensors."""
+        drawn = self.bound._raw.init(seed % 2**64, True)
+        if self.layout != "own":
+            drawn = [array for _, array in self.bound._raw.put_together(self.layout, ("", None), drawn, True)]
+        return dict(zip(self.tensors, drawn))
+
+    def own(self, tensors: list[Any]) -> list[Any]:
+        """The params that tensors, as arrays, hold."""
+        if self.layout == "own":
+            return tensors
+        return list(self.bound._raw.take_apart(self.layout, tensors, tensors[0].dtype == np.float64))
+
+    def params(self, tensors: list[Any]) -> Params:
+        """Params of their own, that are packed once."""
+        kind = tensors[0].dtype if tensors else np.dtype(np.float32)
+        return Params(self.bound, [np.array(it, order="C") for it in self.own(tensors)], kind)
+
+    @staticmethod
+    def threads(threads: int | None) -> int:
+        """How many threads a call may use."""
+        return torch.get_num_threads() if threads is None else threads
+
+    def engine(self, threads: int | None) -> Any:
+        """The engine for so many threads."""
+        count = self.threads(threads)
+        known = _engines.setdefault(self, {})
+        if count not in known:
+            options = {"threads": count, "memory": self.memory, "traces": [], "reference": False, "find": False, "flow": False}
+            known[count] = self.raw.engine(options)
+        return known[count]
+
+    def __reduce__(self) -> Any:
+        return Unit, self._made
+
+    def __deepcopy__(self, _: Any) -> Unit:
+        return self
+
+
+def of_tensor(value: torch.Tensor, what: str, kind: torch.dtype, is_index: bool) -> torch.Tensor:
+    """Checks where a tensor is and of what type."""
+    if value.device.type not in ("cpu", "meta"):
+        raise DataError(f"{what} is on {value.device}: rnnc computes on the CPU; move it with .cpu()", "E0703")
+    if value.is_complex():
+        raise TypeError(f"{what} holds real numbers, not {value.dtype}")
+    if is_index:
+        return value
+    if not value.is_floating_point():
+        raise TypeError(f"{what} has the type {value.dtype}, the params have {kind}")
+    if value.dtype != kind and not torch.is_autocast_enabled("cpu"):
+        raise DataError(f"{what} has the type {value.dtype}, the params have {kind}", "E0703")
+    return value
+
+
+def apply(
+    unit: Unit, call: Call, weights: list[torch.Tensor], feeds: list[Any], starts: list[Any], threads: int | None
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Runs a unit: its outputs and last carried values."""
+    given = [*weights, *(it for it in feeds if it is not None), *(it for it in starts if it is not None)]
+    for it in given:
+        if it.device.type not in ("cpu", "meta"):
+            raise DataError(f"a tensor is on {it.device}: rnnc computes on the CPU; move it with .cpu()", "E0703")
+    kind = weights[0].dtype if weights else torch.get_default_dtype()
+    autocast = torch.is_autocast_enabled("cpu")
+    inner = torch.float32 if autocast or kind not in _FLOATS else kind
+    given = [it if it.dtype == inner else it.to(inner) for it in given]
+    if any(it.device.type == "meta" for it in given):
+        return _shapes(unit, feeds, inner)
+    places = _Places(unit, call, [it is not None for it in feeds], [it is not None for it in starts], len(weights), threads)
+    rows = next((it.shape[:2] for it, name in zip(feeds, unit.inputs) if it is not None and not unit.per_sequence[name]), (1, 1))
+    check_room(*rows, sum(int(np.prod(shape)) for _, shape in unit.outputs))
+    places.keep = torch.is_grad_enabled() and any(it.requires_grad for it in given)
+    found = _run(places, *given)
+    results = list(found if inner == kind or autocast else [it.to(kind) for it in found])
+    count = len(unit.outputs)
+    return results[:count], results[count:]
+
+
+# A compiler leaves it as it is.
+@torch.compiler.disable  # type: ignore[misc]
+def _run(places: _Places, *given: torch.Tensor) -> Any:
+    return _Function.apply(places, *given)
+
+
+def _shapes(unit: Unit, feeds: list[Any], kind: torch.dtype) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    steps, batch = next(it.shape[:2] for it, name in zip(feeds, unit.inputs) if it is not None and not unit.per_sequence[name])
+    outputs = [torch.empty((steps, batch, *shape), device="meta", dtype=kind) for _, shape in unit.outputs]
+    return outputs, [torch.empty((batch, *shape), device="meta", dtype=kind) for _, shape in unit.states]
+
+
+class _Places:
+    """A call of a unit without its tensors: which of them stands where."""
+
+    def __init__(
+        self, unit: Unit, call: Call, feeds: list[bool], starts: list[bool], weights: int, threads: int | None
+    ) -> None:
+        self.unit, self.call, self.weights, self.engine = unit, call, weights, unit.engine(threads)
+        self.has_feed, self.has_start = feeds, starts
+        self.run: Any = None
+        self.keep = True
+
+    def lent(self, tensors: Any) -> Any:
+        """The call with the arrays of tensors, for Rust."""
+        arrays = [_array(it) for it in tensors]
+        after = iter(arrays[self.weights :])
+        lent = _Lent()
+        lent.__dict__.update(self.call.__dict__)
+        lent.params = self.unit.own(arrays[: self.weights])
+        lent.feeds = [next(after) if it else None for it in self.has_feed]
+        lent.state = [next(after) if it else None for it in self.has_start]
+        lent.shared = [False] * len(lent.feeds)
+        lent.masks = [None] * self.unit.masks
+        return lent
+
+
+class _Lent:
+    pass
+
+
+def _array(tensor: torch.Tensor) -> Any:
+    return tensor.detach().resolve_neg().numpy()
+
+
+class _Function(torch.autograd.Function):
+    @staticmethod
+    def forward(places: _Places, *tensors: torch.Tensor) -> Any:
+        double = bool(tensors) and tensors[0].dtype == torch.float64
+        lent = places.lent(tensors)
+        places.run, outputs, states, *_ = places.engine.forward(lent, double, places.keep)
+        return tuple(torch.from_numpy(it) for it in (*outputs, *states))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        places, *tensors = inputs
+        ctx.places = places
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        found = _Backward.apply(ctx.places, ctx.needs_input_grad[1:], len(upstream), *upstream, *ctx.saved_tensors)
+        return (None, *found)
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Any) -> Any:
+        raise UnsupportedError("rnnc has no forward mode in torch yet")
+
+    @staticmethod
+    def vmap(*_: Any) -> Any:
+        raise UnsupportedError("rnnc has no vmap: give the batch as an axis")
+
+
+class _Backward(torch.autograd.Function):
+    """The backward run; its own gradient is not there yet, and says so."""
+
+    @staticmethod
+    def forward(places: _Places, needs: Any, count: int, *tensors: Any) -> Any:
+        upstream, tensors = tensors[:count], tensors[count:]
+        if all(it is None for it in upstream):
+            return tuple(torch.zeros_like(it) if need else None for need, it in zip(needs, tensors))
+        outputs = len(places.unit.outputs)
+        adjoints = [None if it is None else _array(it) for it in upstream]
+        lent = places.lent(tensors)
+        params, inputs, starts, _ = places.engine.backward(places.run, lent, adjoints[:outputs], adjoints[outputs:], False)
+        if places.unit.layout != "own":
+            double = tensors[0].dtype == torch.float64
+            params = places.unit.bound._raw.stored_gradients(places.unit.layout, params, double)
+        found = [*params, *_given(inputs, places.has_feed), *_given(starts, places.has_start)]
+        return tuple(None if it is None or not need else torch.from_numpy(it) for need, it in zip(needs, found))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise UnsupportedError("rnnc has no second derivatives in torch yet")
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Any) -> Any:
+        raise UnsupportedError("rnnc has no second derivatives in torch yet")
+
+    @staticmethod
+    def vmap(*_: Any) -> Any:
+        raise UnsupportedError("rnnc has no vmap: give the batch as an axis")
+
+
+def _given(found: Any, has: list[bool]) -> list[Any]:
+    return [it for it, given in zip(found, has) if given]
