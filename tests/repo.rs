@@ -30,13 +30,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("export", &["text", "diag", "syntax", "ir", "hir"]),
+    ("export", &["text", "diag", "ir", "derive", "plan", "exec", "data"]),
+    ("docgen", &["text", "diag", "syntax", "ir", "hir"]),
     ("graph", &["text", "ir", "hir", "derive"]),
     (
         "cli",
         &[
             "text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "plan", "exec",
-            "data", "train", "api", "export", "graph",
+            "data", "train", "api", "export", "docgen", "graph",
         ],
     ),
 ];
@@ -281,6 +282,7 @@ fn files_that_the_pages_name_are_there() {
         "docs/guide.md",
         "docs/language.md",
         "docs/data.md",
+        "docs/export.md",
         "docs/training.md",
         "docs/experiments.md",
     ] {

@@ -16,7 +16,7 @@ use crate::ir::{self, Env};
 use crate::plan::pipeline::{self, Graphs, Part};
 use crate::syntax::{self, ast};
 use crate::text::{FileId, SourceFile};
-use crate::{export, hir};
+use crate::{docgen, hir};
 
 #[derive(Serialize)]
 struct Listing {
@@ -78,15 +78,15 @@ pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
 }
 
 fn page(files: &[(api::LibraryFile, Spec)]) -> String {
-    let entries: Vec<export::page::Entry<'_>> = files
+    let entries: Vec<docgen::page::Entry<'_>> = files
         .iter()
         .filter_map(|(file, spec)| {
             let cell = spec.main()?;
             let (name, group, summary) = (file.name, file.group, summary(&cell.doc));
-            Some(export::page::Entry { name, group, summary, program: spec.program(), cell })
+            Some(docgen::page::Entry { name, group, summary, program: spec.program(), cell })
         })
         .collect();
-    export::page::page(api::GROUPS, &entries)
+    docgen::page::page(api::GROUPS, &entries)
 }
 
 fn listed(file: &api::LibraryFile, cell: &ir::Cell) -> ListedCell {
@@ -165,9 +165,9 @@ fn latex(source: &Source, with_backward: bool) -> Result<String, CliError> {
     };
     let tree = hir::resolve(spec.program());
     let files = (0..spec.program().files.len()).map(|it| FileId(it as u16));
-    let functions = files.filter_map(|it| export::latex::functions(&tree, it));
+    let functions = files.filter_map(|it| docgen::latex::functions(&tree, it));
     let mut all: Vec<String> = functions.collect();
-    for (cell, formulas) in tree.cells.iter().zip(export::latex::cells(&tree, FileId(0))) {
+    for (cell, formulas) in tree.cells.iter().zip(docgen::latex::cells(&tree, FileId(0))) {
         all.push(formulas);
         if with_backward
             && let Some(checked) = spec.cells().iter().find(|it| it.name == cell.ast.name.name)
@@ -182,10 +182,10 @@ fn latex(source: &Source, with_backward: bool) -> Result<String, CliError> {
 fn backward(tree: &ast::Cell, cell: &ir::Cell) -> String {
     let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
     let printed = Graphs::new(cell, &Env::default(), &[]).run(passes).print(Part::Backward);
-    let source = SourceFile::new("", export::backward::source(tree, &printed));
+    let source = SourceFile::new("", docgen::backward::source(tree, &printed));
     let (file, _) = syntax::parse(&source, FileId(0));
     let program = Program::single(file);
     let resolved = hir::resolve(&program);
-    let all: Vec<String> = export::latex::cells(&resolved, FileId(0)).collect();
-    export::backward::sums(&printed, &all.join("\n\n"))
+    let all: Vec<String> = docgen::latex::cells(&resolved, FileId(0)).collect();
+    docgen::backward::sums(&printed, &all.join("\n\n"))
 }
