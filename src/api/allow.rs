@@ -54,7 +54,7 @@ pub(super) fn apply(source: &SourceFile, tree: &ast::File, found: &mut Vec<Diagn
     found.append(&mut idle);
 }
 
-/// The declaration or item that a comment belongs to: the one that it ends, or the next.
+/// Returns the declaration or item that a comment belongs to: the one that it ends, or the next.
 fn declaration(source: &SourceFile, tree: &ast::File, comment: syntax::Comment) -> Option<Span> {
     let mut all: Vec<Span> = Vec::new();
     for item in &tree.items {

@@ -1,4 +1,4 @@
-//! Layouts: how the params stand in the files of other frameworks.
+//! Layouts: the arrangement of the params in the files of other frameworks.
 //!
 //! A layout only moves elements, so the forms are few and each can be undone. Over all its rows it
 //! must name every param exactly once; then reading and writing are inverse to each other.
@@ -17,7 +17,7 @@ use crate::ir::{self, Arrangement, Dim, Layout, Row, Shape};
 use crate::syntax::ast::LayoutName;
 use crate::text::Span;
 
-/// The layouts of a cell. `params` are those that it declares.
+/// Returns the layouts of a cell. `params` are those that it declares.
 pub(super) fn collect(
     names: &Declared<'_>,
     params: &[ir::Param],
@@ -200,7 +200,7 @@ impl Checker<'_> {
         Some(Part { value, shape, expr })
     }
 
-    /// The position of a param or stored const.
+    /// Returns the position of a param or stored const.
     fn param(&mut self, def: DefId, span: Span, used: &mut BTreeMap<usize, Span>) -> Option<usize> {
         let param = self.names.slot(def);
         let Some(first) = used.insert(param, span) else { return Some(param) };
@@ -294,7 +294,7 @@ impl Checker<'_> {
         parts.into_iter().collect()
     }
 
-    /// Whether two sizes are the same number, whatever their names.
+    /// Returns true if two sizes are the same number, whatever their names.
     fn same(&self, a: &Dim, b: &Dim) -> bool {
         a == b || self.names.dims.root(a) == self.names.dims.root(b)
     }
@@ -469,7 +469,7 @@ impl Checker<'_> {
     }
 }
 
-/// Where parts are joined.
+/// The axis along which parts are joined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Along {
     First,

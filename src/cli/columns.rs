@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-/// How wide text may get.
+/// The greatest width of text.
 pub const WIDTH: usize = 80;
 
-/// Where the second column begins.
+/// The beginning of the second column.
 const INDENT: usize = 16;
 
 /// The least room that a second column is worth.

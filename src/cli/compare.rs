@@ -14,7 +14,7 @@ use super::feed;
 use super::output;
 use crate::data::{self, DataError, FileKind};
 
-/// What an array is called that stands alone in its file.
+/// The name of an array that is alone in its file.
 const ALONE: &str = "array";
 
 /// The comparison as JSON.
@@ -34,7 +34,7 @@ struct Line {
     shapes: [Option<Vec<usize>>; 2],
     #[serde(serialize_with = "output::number")]
     distance: Option<f64>,
-    /// Where the worst element is, and its values in A and in B.
+    /// The position of the worst element, and its values in A and in B.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<Vec<usize>>,
     #[serde(serialize_with = "output::number", skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ fn line(name: &str, a: Option<&ArrayD<f64>>, b: Option<&ArrayD<f64>>, bound: f64
     }
 }
 
-/// One line for each array that differs, and one for all.
+/// Returns one line for each array that differs, and one for all.
 fn text(lines: &[Line], args: &CompareArgs) -> String {
     let (a, b) = (args.a.display(), args.b.display());
     let mut text = String::new();
@@ -122,7 +122,7 @@ fn values(it: &Line) -> String {
     format!("{place:?}: {a} and {b}, {:.1e} apart", (a - b).abs())
 }
 
-/// All arrays of a file or a folder.
+/// Returns all arrays of a file or a folder.
 fn read(ctx: &mut Context, path: &Path) -> Result<BTreeMap<String, ArrayD<f64>>, CliError> {
     let fault = |it| CliError::data(path, it);
     if path.is_dir() {

@@ -22,7 +22,7 @@ pub(super) enum Value {
     Name(usize),
     Storage(usize),
     Tensor(usize),
-    /// What is no part of a tensor: `None`, floats, a device.
+    /// A value that is no part of a tensor: `None`, floats, a device.
     Other,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct View {
     pub strides: Vec<usize>,
 }
 
-/// What a program built.
+/// The values that a program built.
 #[derive(Default, Debug)]
 pub(super) struct Heap {
     pub texts: Vec<String>,
@@ -215,7 +215,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A fault, with the place of the instruction that it is in.
+    /// Returns a fault, with the place of the instruction that it is in.
     fn odd(&mut self, start: usize, what: &str) -> String {
         self.at = start;
         what.to_owned()
@@ -357,7 +357,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What the functions that are known would make of their arguments.
+    /// Applies the functions that are known to their arguments.
     fn call(&mut self, start: usize) -> Run<()> {
         let (given, function) = (self.pop()?, self.pop()?);
         let Value::Name(function) = function else {
@@ -428,7 +428,7 @@ fn pairs(items: &[Value]) -> Vec<(Value, Value)> {
     items.chunks_exact(2).map(|it| (it[0], it[1])).collect()
 }
 
-/// A number in two's complement, the lowest byte first; one of more than 8 bytes is no size of anything.
+/// Returns a number in two's complement, the lowest byte first; one of more than 8 bytes is no size of anything.
 fn integer(bytes: &[u8]) -> Value {
     if bytes.len() > 8 {
         return Value::Other;

@@ -34,9 +34,9 @@ pub(super) struct Slice {
     pub range: Range<usize>,
     pub dtype: DType,
     pub big_endian: bool,
-    /// Which element of the range is the first.
+    /// The position of the first element in the range.
     pub offset: usize,
-    /// How many elements each axis steps over; none where all lie in C order.
+    /// The elements that each axis steps over; none if all lie in C order.
     pub strides: Option<Vec<usize>>,
 }
 
@@ -47,7 +47,7 @@ impl From<Tensor> for Stored {
 }
 
 impl Stored {
-    /// The elements. Messages do not name the tensor.
+    /// Returns the elements. Messages do not name the tensor.
     pub fn tensor(&self) -> Result<Tensor, DataError> {
         match &self.source {
             Source::Tensor(tensor) => Ok(tensor.clone()),
@@ -57,12 +57,12 @@ impl Stored {
         }
     }
 
-    /// A tensor whose elements have a type that is not read.
+    /// Returns a tensor whose elements have a type that is not read.
     pub(super) fn unreadable(shape: Vec<usize>, dtype: String) -> Stored {
         Stored { shape, source: Source::Unreadable(dtype) }
     }
 
-    /// A `.npy` within the bytes.
+    /// Returns a `.npy` within the bytes.
     pub(super) fn npy(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Result<Stored, DataError> {
         let shape = npy::shape_of(&bytes[range.clone()])?;
         Ok(Stored { shape, source: Source::Npy(bytes, range) })
@@ -131,7 +131,7 @@ impl Slice {
     }
 }
 
-/// Whether strides are those of C order. An axis of length 1 may have any.
+/// Returns true if strides are those of C order. An axis of length 1 may have any.
 fn is_plain(shape: &[usize], strides: &[usize]) -> bool {
     let mut expected = 1;
     shape.iter().zip(strides).rev().all(|(size, stride)| {

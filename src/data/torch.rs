@@ -1,5 +1,5 @@
-//! What `torch.save` writes since PyTorch 1.6: a zip file with a pickle that describes tensors, and a member for the elements
-//! of each storage.
+//! Reads the files that `torch.save` writes since PyTorch 1.6: a zip file with a pickle that describes tensors, and a member for
+//! the elements of each storage.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{ArchiveFault, DType, DataError};
 /// The longest description that is read.
 const MAX_PICKLE: usize = 256 << 20;
 
-/// The tensors of a `state_dict`, with their names.
+/// Returns the tensors of a `state_dict`, with their names.
 pub(super) fn tensors(
     bytes: &Arc<Vec<u8>>,
     members: &[Member],
@@ -45,8 +45,8 @@ pub(super) fn tensors(
     Ok(tensors)
 }
 
-/// The tensors of a dictionary: those directly in it; or of the one called `state_dict` in it, as Lightning writes them; or
-/// of all that are in it, with their names before those of the tensors.
+/// Returns the tensors of a dictionary: those directly in it; or of the one called `state_dict` in it, as Lightning writes them;
+/// or of all that are in it, with their names before those of the tensors.
 fn state_dict(heap: &Heap, top: Value) -> Vec<(String, &View)> {
     let own = directly(heap, top, "");
     if !own.is_empty() {
@@ -116,7 +116,7 @@ fn stored<'m>(
     Stored::slice(shape, slice)
 }
 
-/// A type by the name of its storage, or by its own.
+/// Returns a type by the name of its storage, or by its own.
 fn dtype(name: &str) -> Option<DType> {
     Some(match name.strip_prefix("torch.").unwrap_or(name) {
         "HalfStorage" | "float16" => DType::F16,

@@ -7,8 +7,8 @@ use crate::ir::print::{Coin, Formulas, Table, Text, formulas, leaf, prev, taken,
 use crate::ir::{Cell, Graph, Leaf, NodeId, Op, Pointwise, Source};
 use crate::text::Name;
 
-/// One backward step of a cell as equations: what is given, what is kept from forward, the adjoints
-/// in the order in which they are computed, and what each param gets. `adjoint` is that of `cell`.
+/// Returns one backward step of a cell as equations: what is given, what is kept from forward, the adjoints in the order in which
+/// they are computed, and what each param gets. `adjoint` is that of `cell`.
 pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     let mut out = format!("cell {}, one step backward\n", cell.name);
     let graph = &adjoint.graph;
@@ -51,7 +51,7 @@ pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     out
 }
 
-/// One forward-mode step as equations. `tangent` is that of `cell`.
+/// Returns one forward-mode step as equations. `tangent` is that of `cell`.
 pub fn print_tangent(cell: &Cell, tangent: &Tangent) -> String {
     let graph = &tangent.graph;
     let mut out = format!("cell {}, one step in forward mode\n", cell.name);
@@ -130,7 +130,7 @@ fn fresh(taken: &mut BTreeSet<String>, wanted: String) -> String {
 
 /// The adjoints that come from outside.
 struct Given {
-    /// What leaves and sums of leaves are called.
+    /// The names of leaves and sums of leaves.
     names: BTreeMap<NodeId, String>,
     /// Nodes that are nothing but sums of what comes from outside: one value for people.
     fused: BTreeSet<NodeId>,
@@ -220,7 +220,7 @@ fn origin(cell: &Cell, op: &Op) -> Option<(String, String)> {
     }
 }
 
-/// Whether a node is a sum of adjoints from outside that serve nothing else.
+/// Returns true if a node is a sum of adjoints from outside that serve nothing else.
 fn sum_of_leaves(
     graph: &Graph,
     id: NodeId,
@@ -314,7 +314,7 @@ fn gradients(
     }
 }
 
-/// What learned starts get.
+/// Prints the gradients of learned starts.
 fn start(cell: &Cell, adjoint: &Adjoint, taken: &BTreeSet<String>, out: &mut String) {
     let graph = &adjoint.start.graph;
     if adjoint.start.params.iter().all(Option::is_none) {

@@ -1,6 +1,6 @@
 //! The declarations of a cell: each name once, each part of a declaration where it belongs.
 //!
-//! Names alone are collected here, of every cell of the program, before any expression is resolved: equations stand in any
+//! Names alone are collected here, of every cell of the program, before any expression is resolved: equations have any
 //! order, and `a.h` needs the names of another cell.
 
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ pub(super) struct Names<'a> {
     pub losses: Vec<(&'a Decl, &'a Expr, bool)>,
     pub layouts: Vec<&'a LayoutDecl>,
     pub sound: bool,
-    /// Whether it contains itself or a cell that does.
+    /// True if it contains itself or a cell that does.
     pub recursive: bool,
     pub is_inner: bool,
     pub is_known: bool,
@@ -52,7 +52,7 @@ pub(super) struct GroupSource<'a> {
     pub decl: &'a Decl,
     pub role: Role,
     pub defs: Vec<DefId>,
-    /// What of its value is resolved: of a mask the probability.
+    /// The part of its value that is resolved: of a mask the probability.
     pub value: Option<&'a Expr>,
 }
 
@@ -88,7 +88,7 @@ impl Source<'_> {
     }
 }
 
-/// What a cell returns.
+/// The values that a cell returns.
 #[derive(Clone, Copy)]
 pub(super) enum Returned<'a> {
     /// A value that has a name.
@@ -103,7 +103,7 @@ impl<'a> Names<'a> {
         Some((def, &self.defs[def]))
     }
 
-    /// All names, in the order of the source.
+    /// Returns all names, in the order of the source.
     pub fn all(&self) -> impl Iterator<Item = &'a str> {
         self.defs.iter().map(|it| &*it.name.name)
     }
@@ -112,12 +112,12 @@ impl<'a> Names<'a> {
         self.ast.kind == ast::CellKind::Model
     }
 
-    /// The inputs, in the order of the source.
+    /// Returns the inputs, in the order of the source.
     pub fn inputs(&self) -> impl Iterator<Item = (DefId, &Def<'a>)> {
         self.defs.pairs().filter(|it| it.1.kind == DefKind::Input)
     }
 
-    /// Whether an input need not be given.
+    /// Returns true if an input may be left out.
     pub fn is_optional(&self, def: &Def<'a>) -> bool {
         def.group.is_some_and(|it| self.groups[it].value.is_some())
     }
@@ -151,7 +151,7 @@ pub(super) fn collect<'a>(cell: &'a ast::Cell, sink: &mut Vec<Diagnostic>) -> Na
             collector.define(name, DefKind::Error, None);
         }
     }
-    // Equations may stand before what they belong to.
+    // An equation may come before the declaration that it belongs to.
     for decl in &cell.decls {
         if let DeclKind::Update(name, value) = &decl.kind {
             collector.update(name, value, decl);
@@ -187,7 +187,7 @@ impl<'a> Collector<'a, '_> {
         }
     }
 
-    /// The right side of an equation of so many names.
+    /// Returns the right side of an equation of so many names.
     fn right(&mut self, value: &'a ast::Value, n_names: usize) -> Source<'a> {
         match fold::parts_fault(value, n_names) {
             Some(fault) => {
@@ -198,7 +198,7 @@ impl<'a> Collector<'a, '_> {
         }
     }
 
-    /// The state or feedback of this name, if it has no equation so far.
+    /// Returns the state or feedback of this name, if it has no equation so far.
     fn without_equation(&self, name: &Ident) -> Option<DefId> {
         let def = *self.names.by_name.get(&*name.name)?;
         let found = &self.names.defs[def];
@@ -480,19 +480,19 @@ impl<'a> Collector<'a, '_> {
     }
 }
 
-/// The keyword that a group stands behind.
+/// Returns the keyword before a group.
 fn group_span(decl: &Decl, role: Role) -> Span {
     Span { end: decl.span.start + role.keyword().len() as u32, ..decl.span }
 }
 
-/// Whether a definition of a dim has names in it, so that it is no default.
+/// Returns true if a definition of a dim has names in it, so that it is no default.
 fn mentions_names(expr: &Expr) -> bool {
     let mut found = false;
     expr.walk(&mut |it| found |= matches!(it.kind, ExprKind::Path(_)));
     found
 }
 
-/// What a cell lacks.
+/// Reports the parts that a cell lacks.
 fn finish(cell: &ast::Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
     for def in &names.defs {
         let what = match def.kind {

@@ -1,4 +1,4 @@
-//! Whether an edit leaves alone what could be read.
+//! Tests if an edit leaves the readable parts alone.
 
 use crate::syntax::{self, ast};
 use crate::text::Span;
@@ -10,7 +10,7 @@ enum Part {
     Item(ast::Item),
 }
 
-/// The parts of a tree without their places, each beside its place.
+/// Returns the parts of a tree without their places, each beside its place.
 fn parts(file: &ast::File) -> Vec<(Span, Part)> {
     let mut erased = file.clone();
     syntax::erase_spans(&mut erased);
@@ -30,7 +30,7 @@ fn parts(file: &ast::File) -> Vec<(Span, Part)> {
     out
 }
 
-/// Whether every part that the edits do not touch is there afterwards, in the same order. An edit right behind a part, on
+/// Returns true if every part that the edits do not touch is there afterwards, in the same order. An edit right behind a part, on
 /// its line, touches it.
 pub(super) fn keeps(
     text: &str,
@@ -53,7 +53,7 @@ pub(super) fn keeps(
         .all(|(_, part)| rest.any(|it| it == part))
 }
 
-/// Whether two trees differ in places alone.
+/// Returns true if two trees differ in places alone.
 pub(super) fn says_the_same(a: &ast::File, b: &ast::File) -> bool {
     let (mut a, mut b) = (a.clone(), b.clone());
     syntax::erase_spans(&mut a);

@@ -9,7 +9,7 @@ use crate::syntax::ast::ValueRole;
 use crate::text::Name;
 
 /// More turns than any cell has layers or rounds; a loop over time is what states are for.
-const MOST_TURNS: i64 = 10_000;
+const MOST_ITERATIONS: i64 = 10_000;
 
 /// Where a loop stands, for the names of what it holds.
 struct Place {
@@ -50,11 +50,12 @@ impl Lower<'_, '_> {
         let (Some(mut carried), Some(order)) = (carried, &fold.order) else {
             return self.nothing(fold);
         };
-        if to - from > MOST_TURNS {
-            let message = format!("a loop has at most {MOST_TURNS} turns, this one {}", to - from);
+        if to - from > MOST_ITERATIONS {
+            let message =
+                format!("a loop has at most {MOST_ITERATIONS} iterations, this one {}", to - from);
             let span = fold.from.span().to(fold.to.span());
             let fault = Diagnostic::new(Code::TooLarge, span, message).help(
-                "every turn becomes a part of the step; what goes on from step to step is a state",
+                "every iteration becomes a part of the step; what goes on from step to step is a state",
             );
             self.fail(fault);
             return self.nothing(fold);
@@ -199,7 +200,7 @@ fn shape_fault(fold: &Fold<'_>, idx: usize, found: &Shape, had: &Shape) -> Diagn
     let (name, start, result) =
         (&fold.ast.accumulators[idx].name, &fold.starts[idx], &fold.results[idx]);
     let message =
-        format!("the accumulator `{name}` has shape `{had}` and becomes `{found}` in a turn");
+        format!("the accumulator `{name}` has shape `{had}` and becomes `{found}` in an iteration");
     let fault = Diagnostic::new(Code::AccumulatorShape, result.span(), message)
         .at(format!("this is `{found}`"))
         .label(start.span(), format!("starts as `{had}`"));
@@ -214,6 +215,6 @@ fn shape_fault(fold: &Fold<'_>, idx: usize, found: &Shape, had: &Shape) -> Diagn
         Some((span, text)) => {
             fault.help(format!("write `{text}`")).fix(Applicability::Maybe, span, text)
         }
-        None => fault.help("it has the same shape from turn to turn"),
+        None => fault.help("it has the same shape from iteration to iteration"),
     }
 }

@@ -29,7 +29,7 @@ struct Given<F> {
 }
 
 impl<F: Real> Given<F> {
-    /// The numbers of a sample, rounded to f32.
+    /// Returns the numbers of a sample, rounded to f32.
     fn of(sample: &Sample<'_>) -> Given<F> {
         let array = |it: &ArrayD<f64>| it.mapv(|it| F::of(f64::from(it as f32)));
         let maybe = |it: &Option<ArrayD<f64>>| it.as_ref().map(array);
@@ -72,11 +72,11 @@ pub(super) struct Single {
     fast: Gradients<f32>,
 }
 
-/// What came of the comparison for one tensor.
+/// The outcome of the comparison for one tensor.
 pub(super) enum Outcome {
     /// The normwise difference, and the element that differs most.
     Apart(f64, Option<Vec<usize>>),
-    /// Why there is none.
+    /// The reason for which there is none.
     Missing(&'static str),
 }
 

@@ -68,7 +68,7 @@ pub(in crate::hir) fn resolve<'a>(known: &Known<'a>, id: CellId, shared: &mut Sh
     }
 }
 
-/// Which hypers are activations: by their default, or as another name of one that is.
+/// Returns the hypers that are activations: by their default, or as another name of one that is.
 fn activations(resolver: &Resolver<'_, '_>, names: &Names<'_>) -> Vec<bool> {
     let other = |at: usize| match &names.hypers[at].1.value.kind {
         ExprKind::Path(path) if path.tail.is_empty() => match names.find(&path.head.name)?.1.kind {
@@ -139,7 +139,7 @@ impl<'a> Resolver<'_, 'a> {
         hypers
     }
 
-    /// The groups, without the values of computed consts, which belong to equations.
+    /// Returns the groups, without the values of computed consts, which belong to equations.
     fn groups(&mut self, names: &Names<'a>) -> IdVec<GroupId, Group<'a>> {
         let mut groups = IdVec::new();
         for source in &names.groups {
@@ -195,7 +195,7 @@ impl<'a> Resolver<'_, 'a> {
         groups
     }
 
-    /// The target that teaches a feedback.
+    /// Returns the target that teaches a feedback.
     fn teacher(&mut self, names: &Names<'a>, teacher: &Ident) -> Option<DefId> {
         let Some((def, found)) = names.find(&teacher.name) else {
             let targets = names.defs.iter().filter(|it| it.kind == DefKind::Target);
@@ -262,7 +262,7 @@ impl<'a> Resolver<'_, 'a> {
                     self.uses.clone_from(shared.entry(group).or_default());
                     Value::OfGroup(group)
                 }
-                // Equations stand in the order in which their layers do.
+                // Equations have the order of their layers.
                 Source::Layer(id) => {
                     layers.push(self.layer(names, id));
                     Value::Layer(id)
@@ -285,7 +285,7 @@ impl<'a> Resolver<'_, 'a> {
         )
     }
 
-    /// What a step returns, the main output first.
+    /// Lists the values that a step returns, the main output first.
     fn outputs(&mut self, names: &Names<'a>) -> Vec<Output<'a>> {
         let mut outputs = Vec::with_capacity(names.outputs.len());
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();

@@ -11,7 +11,7 @@ use crate::syntax::ast::{self, Ident};
 use crate::text::Span;
 
 impl<'a> Resolver<'_, 'a> {
-    /// A right side that defines these names and has as many values.
+    /// Returns a right side that defines these names and has as many values.
     pub(super) fn value(&mut self, value: &'a ast::Value, defines: &[&'a Ident]) -> Value<'a> {
         match value {
             ast::Value::Expr(expr) => Value::Expr(self.expr(expr)),
@@ -19,7 +19,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// What can be told of a right side with the wrong number of values.
+    /// Resolves as much as possible of a right side with the wrong number of values.
     pub(super) fn wrong_value(&mut self, value: &'a ast::Value) -> Value<'a> {
         Value::Error(self.quiet(|it| match value {
             ast::Value::Expr(expr) => vec![it.expr(expr)],
@@ -126,7 +126,7 @@ impl<'a> Resolver<'_, 'a> {
     }
 }
 
-/// Where a loop of a cell defines a value of this name.
+/// Returns the place where a loop of a cell defines a value of this name.
 pub(super) fn inner(names: &Names<'_>, name: &str) -> Option<Span> {
     fn find(fold: &ast::Fold, name: &str) -> Option<Span> {
         fold.body.iter().find_map(|it| {

@@ -2,7 +2,7 @@
 
 use crate::text::work;
 
-/// Where lines are broken.
+/// The width at which lines are broken.
 const WIDTH: usize = 100;
 
 /// Lines of `keyword name: shape = formula` in columns.
@@ -65,7 +65,7 @@ pub(crate) fn wrap(out: &mut String, start: &str, text: &str) {
         let Some(at) = best_break(rest, room) else { break };
         out.push_str(rest[..at].trim_end());
         out.push('\n');
-        // What goes on stands a little further in than what it belongs to.
+        // A continued line is indented further than the line it belongs to.
         out.push_str(&" ".repeat(indent + 2));
         rest = rest[at..].trim_start();
         room = WIDTH - indent - 2;

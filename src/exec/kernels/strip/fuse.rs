@@ -1,11 +1,33 @@
-//! Fewer instructions for the same values: an instruction takes over what only it reads.
+//! Fuses the instructions of a strip: one with more operands takes over others whose results only it reads.
 //!
-//! Results differ from those of the instructions as given by the rounding of what is in between.
+//! A strip computes one vector after the other, so its time goes into loads, stores and instructions; values between
+//! instructions are in registers. A GRU ends its step with `h = (1 - z) * n + z * h`, four instructions:
+//!
+//! ```text
+//! r0 = 1 - z
+//! r1 = r0 * n
+//! r2 = z * h
+//! h  = r1 + r2        becomes        h = Mix(z, h, n)
+//! ```
+//!
+//! The list of instructions becomes a graph: each operand is the instruction, the literal, or the version of a stream that it comes
+//! from, so equal operands can be recognised. Then each instruction asks if its own operator and those of its operands form a
+//! pattern. An operand is taken over only if
+//!
+//! * no other instruction reads it, since it would have to run in any case, and
+//! * the streams that it reads still hold the same values where its reader runs: a write to memory that a stream may share begins a
+//!   new version of it.
+//!
+//! Sums go first: `a * b + c` as one multiplication with addition saves more than `sigmoid(a + b)` as one function, and the second search
+//! then finds the sums that are left. Registers are assigned anew at the end. A value may live longer than before, so there may be
+//! too few; the strip then stays as it was.
+//!
+//! A fused instruction rounds fewer intermediate values, so results differ from the given instructions by that rounding.
 
 use super::{Instruction, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 use crate::ir::Pointwise;
 
-/// Where a value comes from. Two that are equal are the same value.
+/// The origin of a value. Two that are equal are the same value.
 #[derive(Clone, Copy, PartialEq)]
 enum Source {
     /// The instruction of this position, which leaves it in a register.
@@ -20,7 +42,7 @@ struct Node {
     op: LaneOp,
     args: Vec<Source>,
     to: Target,
-    /// Whether it is still run by itself.
+    /// False once the instruction has become part of another.
     lives: bool,
 }
 
@@ -31,7 +53,7 @@ struct Fusion {
     taken: Vec<usize>,
 }
 
-/// What is looked for: first products and sums, which have more to gain, then functions of them.
+/// The two searches: first products and sums, which gain more, then functions of them.
 #[derive(Clone, Copy, PartialEq)]
 enum Pass {
     Sums,
@@ -39,9 +61,8 @@ enum Pass {
 }
 
 impl Strip {
-    /// The same with as few instructions as the fused operators allow. `meeting` gives for each
-    /// stream the others that may share memory with it, as far as there are any: what is read is
-    /// not moved past a write that may change it.
+    /// Returns the same with as few instructions as the fused operators allow. `meeting` gives for each stream the others that
+    /// may share memory with it, as far as there are any: what is read is not moved past a write that may change it.
     pub fn fused(&self, meeting: &[Vec<u16>]) -> Strip {
         let mut list = List::new(self, meeting);
         for pass in [Pass::Sums, Pass::Functions] {
@@ -63,7 +84,7 @@ impl Strip {
 /// The instructions of a strip as they are fused.
 struct List {
     nodes: Vec<Node>,
-    /// How often living instructions read the result of each.
+    /// The number of living instructions that read the result of each.
     uses: Vec<u32>,
     /// For each stream the positions of the instructions that may change it, in order.
     changes: Vec<Vec<usize>>,
@@ -123,12 +144,12 @@ impl List {
         self.count(&args, false);
     }
 
-    /// How many writes before an instruction may have changed a stream.
+    /// Returns the number of writes before an instruction that may have changed a stream.
     fn version(&self, stream: u16, before: usize) -> usize {
         self.changes[usize::from(stream)].partition_point(|it| *it < before)
     }
 
-    /// The instruction of a source that `reader` alone reads, where it could be run as well.
+    /// Returns the instruction of a source that `reader` alone reads, where it could be run as well.
     fn own(&self, source: Source, reader: usize) -> Option<(usize, &Node)> {
         let Source::Result(at) = source else { return None };
         let node = &self.nodes[at];
@@ -139,13 +160,13 @@ impl List {
         (self.uses[at] == 1 && node.args.iter().all(stays)).then_some((at, node))
     }
 
-    /// The operands of an own instruction with this operator.
+    /// Returns the operands of an own instruction with this operator.
     fn own_op(&self, op: LaneOp, source: Source, reader: usize) -> Option<(usize, &[Source])> {
         let (at, node) = self.own(source, reader)?;
         (node.op == op).then_some((at, &node.args))
     }
 
-    /// The factors of an own product.
+    /// Returns the factors of an own product.
     fn product(&self, source: Source, reader: usize) -> Option<(usize, Source, Source)> {
         let (at, node) = self.own(source, reader)?;
         match (node.op, &node.args[..]) {
@@ -155,7 +176,7 @@ impl List {
         }
     }
 
-    /// What an own value is 1 minus of.
+    /// Returns the value x, and its reader, if an own value is 1 - x.
     fn complement(&self, source: Source, reader: usize) -> Option<(usize, Source)> {
         match self.own_op(LaneOp::Map(Pointwise::Sub), source, reader)? {
             (at, &[Source::Number(1.0), of]) => Some((at, of)),
@@ -163,7 +184,7 @@ impl List {
         }
     }
 
-    /// What an instruction may become.
+    /// Returns the fused instruction that an instruction may become.
     fn fusion(&self, pass: Pass, at: usize) -> Option<Fusion> {
         let node = &self.nodes[at];
         match (pass, node.op, &node.args[..]) {
@@ -282,7 +303,7 @@ impl List {
         }
     }
 
-    /// A function of an own sum of two or three values.
+    /// Returns a function of an own sum of two or three values.
     fn of_sum(&self, at: usize, x: Source, two: LaneOp, three: LaneOp) -> Option<Fusion> {
         if let Some((own, args)) = self.own_op(LaneOp::Map(Pointwise::Add), x, at) {
             return fusion(two, args, &[own]);
@@ -291,7 +312,7 @@ impl List {
         fusion(three, args, &[own])
     }
 
-    /// The instructions that still live, in registers that are free; `None` where there are too few.
+    /// Returns the instructions that still live, in registers that are free; `None` where there are too few.
     fn instructions(&self) -> Option<Vec<Instruction>> {
         let mut last = vec![None; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().filter(|it| it.1.lives) {
