@@ -1,4 +1,4 @@
-//! `// allow W0602: reason` at a declaration: its warnings of this code are not told.
+//! `// allow W0602: reason` at a declaration: its warnings of this code are not reported.
 
 use crate::diag::{Code, Diagnostic, Severity};
 use crate::syntax::{self, ast};

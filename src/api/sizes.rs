@@ -43,7 +43,7 @@ pub fn infer_sizes(
     infer(cell, set, evidence).map_err(|error| blame(cell, set, evidence).unwrap_or(error))
 }
 
-/// So many arrays are looked at for the one that is to blame.
+/// The most arrays among which the one at fault is looked for.
 const MOST_SUSPECTS: usize = 64;
 
 /// Returns the error of the array without which, or with whose transpose, all others agree.

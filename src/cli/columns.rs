@@ -85,7 +85,7 @@ pub fn paragraph(text: &str, terminal: Option<usize>) -> String {
     lines.iter().map(|it| format!("{it}\n")).collect()
 }
 
-/// Puts words into lines of at most so many characters; a longer word has a line of its own.
+/// Puts words into lines of at most `room` characters; a longer word has a line of its own.
 fn wrapped<'a>(words: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words {

@@ -20,13 +20,13 @@ const STANDS: Duration = Duration::from_millis(200);
 pub struct Progress(Option<Shown>);
 
 struct Shown {
-    line: Arc<Line>,
+    line: Arc<ProgressLine>,
     writer: Option<JoinHandle<()>>,
 }
 
 /// The state that the writer shares with the command.
 #[derive(Default)]
-struct Line {
+struct ProgressLine {
     told: Mutex<Told>,
     is_over: Condvar,
 }
@@ -37,7 +37,7 @@ struct Told {
     is_over: bool,
 }
 
-impl Line {
+impl ProgressLine {
     fn lock(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +82,7 @@ impl Progress {
         if ctx.is_quiet() || !io::stderr().is_terminal() {
             return Progress(None);
         }
-        let line = Arc::<Line>::default();
+        let line = Arc::<ProgressLine>::default();
         let own = Arc::clone(&line);
         let writer = thread::Builder::new();
         let writer = writer.spawn(move || own.write(&mut io::stderr(), SILENT, STANDS)).ok();
@@ -135,7 +135,7 @@ mod tests {
 
     /// Returns the bytes that are written to the end of a command, which comes when a line was shown or at once.
     fn written(silent: Duration, waits: bool) -> String {
-        let (line, out) = (Line::default(), Mutex::default());
+        let (line, out) = (ProgressLine::default(), Mutex::default());
         "half".clone_into(&mut line.lock().text);
         thread::scope(|scope| {
             scope.spawn(|| line.write(&mut Seen(&out), silent, Duration::from_secs(3600)));

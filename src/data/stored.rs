@@ -14,11 +14,11 @@ const MAX_REPEATED: usize = 1 << 16;
 pub struct Stored {
     /// The length of each axis.
     pub shape: Vec<usize>,
-    source: Source,
+    source: ElementSource,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum ElementSource {
     Tensor(Tensor),
     Slice(Slice),
     /// A `.npy` within the bytes.
@@ -42,7 +42,7 @@ pub(super) struct Slice {
 
 impl From<Tensor> for Stored {
     fn from(tensor: Tensor) -> Stored {
-        Stored { shape: tensor.shape.clone(), source: Source::Tensor(tensor) }
+        Stored { shape: tensor.shape.clone(), source: ElementSource::Tensor(tensor) }
     }
 }
 
@@ -50,22 +50,24 @@ impl Stored {
     /// Returns the elements. Messages do not name the tensor.
     pub fn tensor(&self) -> Result<Tensor, DataError> {
         match &self.source {
-            Source::Tensor(tensor) => Ok(tensor.clone()),
-            Source::Slice(slice) => slice.tensor(&self.shape),
-            Source::Npy(bytes, range) => npy::read_npy(&bytes[range.clone()]),
-            Source::Unreadable(dtype) => Err(DataError::UnsupportedType { dtype: dtype.clone() }),
+            ElementSource::Tensor(tensor) => Ok(tensor.clone()),
+            ElementSource::Slice(slice) => slice.tensor(&self.shape),
+            ElementSource::Npy(bytes, range) => npy::read_npy(&bytes[range.clone()]),
+            ElementSource::Unreadable(dtype) => {
+                Err(DataError::UnsupportedType { dtype: dtype.clone() })
+            }
         }
     }
 
     /// Returns a tensor whose elements have a type that is not read.
     pub(super) fn unreadable(shape: Vec<usize>, dtype: String) -> Stored {
-        Stored { shape, source: Source::Unreadable(dtype) }
+        Stored { shape, source: ElementSource::Unreadable(dtype) }
     }
 
     /// Returns a `.npy` within the bytes.
     pub(super) fn npy(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Result<Stored, DataError> {
         let shape = npy::shape_of(&bytes[range.clone()])?;
-        Ok(Stored { shape, source: Source::Npy(bytes, range) })
+        Ok(Stored { shape, source: ElementSource::Npy(bytes, range) })
     }
 
     /// Elements within the bytes; refused if some of them are not there.
@@ -91,7 +93,7 @@ impl Stored {
                 format!("shape {shape:?} needs more than the {there} elements that are there");
             return Err(ArchiveFault::Tensor { message }.into());
         }
-        Ok(Stored { shape, source: Source::Slice(slice) })
+        Ok(Stored { shape, source: ElementSource::Slice(slice) })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::pickle::{self, Heap, Value, View};
+use super::pickle::{self, Heap, PickleValue, View};
 use super::stored::{Slice, Stored};
 use super::zip::Member;
 use super::{ArchiveFault, DType, DataError};
@@ -47,16 +47,16 @@ pub(super) fn tensors(
 
 /// Returns the tensors of a dictionary: those directly in it; or of the one called `state_dict` in it, as Lightning writes them;
 /// or of all that are in it, with their names before those of the tensors.
-fn state_dict(heap: &Heap, top: Value) -> Vec<(String, &View)> {
+fn state_dict(heap: &Heap, top: PickleValue) -> Vec<(String, &View)> {
     let own = directly(heap, top, "");
     if !own.is_empty() {
         return own;
     }
-    let inner: Vec<(&str, Value)> = entries(heap, top).collect();
+    let inner: Vec<(&str, PickleValue)> = entries(heap, top).collect();
     if let Some((_, dict)) = inner.iter().find(|it| it.0 == "state_dict") {
         return directly(heap, *dict, "");
     }
-    let mut named: Vec<(&str, Value)> = inner;
+    let mut named: Vec<(&str, PickleValue)> = inner;
     named.retain(|it| !directly(heap, it.1, "").is_empty());
     match named.as_slice() {
         [(_, only)] => directly(heap, *only, ""),
@@ -67,20 +67,20 @@ fn state_dict(heap: &Heap, top: Value) -> Vec<(String, &View)> {
     }
 }
 
-fn entries(heap: &Heap, dict: Value) -> impl Iterator<Item = (&str, Value)> {
+fn entries(heap: &Heap, dict: PickleValue) -> impl Iterator<Item = (&str, PickleValue)> {
     let items = match dict {
-        Value::Dict(at) => heap.dicts[at].as_slice(),
+        PickleValue::Dict(at) => heap.dicts[at].as_slice(),
         _ => &[],
     };
     items.iter().filter_map(|(key, value)| match key {
-        Value::Text(at) => Some((heap.texts[*at].as_str(), *value)),
+        PickleValue::Text(at) => Some((heap.texts[*at].as_str(), *value)),
         _ => None,
     })
 }
 
-fn directly<'h>(heap: &'h Heap, dict: Value, prefix: &str) -> Vec<(String, &'h View)> {
+fn directly<'h>(heap: &'h Heap, dict: PickleValue, prefix: &str) -> Vec<(String, &'h View)> {
     let tensors = entries(heap, dict).filter_map(|(name, value)| match value {
-        Value::Tensor(at) => Some((format!("{prefix}{name}"), &heap.tensors[at])),
+        PickleValue::Tensor(at) => Some((format!("{prefix}{name}"), &heap.tensors[at])),
         _ => None,
     });
     tensors.collect()

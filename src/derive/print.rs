@@ -14,7 +14,7 @@ pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     let graph = &adjoint.graph;
     let mut taken = taken(cell, &[&cell.step, &cell.start]);
     taken.extend(adjoint.values.iter().map(|(name, _)| name.to_string()));
-    let given = Given::of(cell, adjoint, &mut taken);
+    let given = ForwardNames::of(cell, adjoint, &mut taken);
 
     section(&mut out, "given", &given.table);
     let forward = kept(cell, &cell.step, graph, &mut out);
@@ -129,7 +129,7 @@ fn fresh(taken: &mut BTreeSet<String>, wanted: String) -> String {
 }
 
 /// The adjoints that come from outside.
-struct Given {
+struct ForwardNames {
     /// The names of leaves and sums of leaves.
     names: BTreeMap<NodeId, String>,
     /// Nodes that are nothing but sums of what comes from outside: one value for people.
@@ -137,11 +137,14 @@ struct Given {
     table: Table,
 }
 
-impl Given {
-    fn of(cell: &Cell, adjoint: &Adjoint, taken: &mut BTreeSet<String>) -> Given {
+impl ForwardNames {
+    fn of(cell: &Cell, adjoint: &Adjoint, taken: &mut BTreeSet<String>) -> ForwardNames {
         let graph = &adjoint.graph;
-        let mut given =
-            Given { names: BTreeMap::new(), fused: BTreeSet::new(), table: Table::default() };
+        let mut given = ForwardNames {
+            names: BTreeMap::new(),
+            fused: BTreeSet::new(),
+            table: Table::default(),
+        };
         let mut uses = vec![0u32; graph.nodes().len()];
         for node in graph.nodes() {
             node.args.iter().for_each(|it| uses[it.idx()] += 1);

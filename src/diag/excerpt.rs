@@ -15,7 +15,7 @@ const CUT: &str = "...";
 /// A tab leads to the next multiple of this column.
 const TAB: usize = 4;
 
-/// Spans at most so many lines apart are shown in one piece, with the lines between them folded.
+/// The most lines between spans that are shown in one piece, with the lines between them folded.
 const NEAR: usize = 200;
 
 /// A span of more lines than this is shown by its first line.
@@ -28,11 +28,11 @@ pub(super) struct Excerpt {
     /// The number in the file of the first line of `text`.
     pub first_line: usize,
     /// The places in `text`.
-    pub places: Vec<Place>,
+    pub places: Vec<ShownSpan>,
 }
 
 /// The position of a span of the file in the text of an excerpt.
-pub(super) struct Place {
+pub(super) struct ShownSpan {
     /// The position of the span in the given list.
     pub index: usize,
     /// The bytes of the excerpt.
@@ -89,8 +89,10 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
     let after = targets.iter().map(|it| it.lines.end).max().unwrap_or(first_line + 1);
 
     let mut text = String::new();
-    let mut places: Vec<Place> =
-        targets.iter().map(|it| Place { index: it.index, range: 0..0, whole: it.whole }).collect();
+    let mut places: Vec<ShownSpan> = targets
+        .iter()
+        .map(|it| ShownSpan { index: it.index, range: 0..0, whole: it.whole })
+        .collect();
     for number in first_line..after {
         let bytes = file.line_range(number);
         // The window follows the first of the given spans that has its start or its end in this
@@ -100,7 +102,7 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
             .filter(|it| it.lines.contains(&number))
             .min_by_key(|it| it.index)
             .map_or(bytes.start..bytes.start, |it| anchor(it, number, &bytes));
-        let line = Line::cut(&file.text[bytes.clone()], bytes.start, anchor, width);
+        let line = ExcerptLine::cut(&file.text[bytes.clone()], bytes.start, anchor, width);
 
         let offset = text.len();
         for (target, place) in targets.iter().zip(&mut places) {
@@ -140,7 +142,7 @@ fn anchor(target: &Target, line: usize, bytes: &Range<usize>) -> Range<usize> {
 }
 
 /// A line as it is shown.
-struct Line {
+struct ExcerptLine {
     text: String,
     /// The shown part, in bytes of the file.
     shown: Range<usize>,
@@ -148,10 +150,10 @@ struct Line {
     map: Vec<(usize, usize)>,
 }
 
-impl Line {
+impl ExcerptLine {
     /// Cuts `line`, which begins at byte `offset` of the file, to about `width` columns around
     /// `anchor`.
-    fn cut(line: &str, offset: usize, anchor: Range<usize>, width: usize) -> Line {
+    fn cut(line: &str, offset: usize, anchor: Range<usize>, width: usize) -> ExcerptLine {
         let at =
             |byte: usize| line.floor_char_boundary(byte.saturating_sub(offset).min(line.len()));
         let window = window(line, at(anchor.start)..at(anchor.end), width);
@@ -174,7 +176,7 @@ impl Line {
         if window.end < line.len() {
             text.push_str(CUT);
         }
-        Line { text, shown: offset + window.start..offset + window.end, map }
+        ExcerptLine { text, shown: offset + window.start..offset + window.end, map }
     }
 
     /// Returns the position of a span that begins at this byte of the file; that of the cut if the byte is not shown.

@@ -159,7 +159,7 @@ impl Signature {
     /// Returns the elementwise operator that it is with all its arguments.
     pub fn pointwise(&self) -> Option<Pointwise> {
         match self.what {
-            // With two arguments; who calls it with one is told.
+            // With two arguments; a call with one is reported.
             Builtin::Map(op) | Builtin::Extreme(op, _) => Some(op),
             Builtin::Where => Some(Pointwise::Where),
             Builtin::Clamp => Some(Pointwise::Clamp),
@@ -187,7 +187,7 @@ impl Signature {
 
     /// Returns whether each element of the result depends on the same element of the arguments only.
     pub fn is_elementwise(&self) -> bool {
-        // The step number is in no function at all, and who writes it there is told so.
+        // No function may read the step number, which is reported.
         let passes = matches!(self.what, Builtin::StopGrad | Builtin::ClipGrad | Builtin::Time);
         passes || self.pointwise().is_some()
     }

@@ -28,7 +28,7 @@ pub(super) struct Names<'a> {
     pub dims: Vec<DimSource<'a>>,
     pub hypers: Vec<(DefId, &'a HyperDecl)>,
     pub groups: IdVec<GroupId, GroupSource<'a>>,
-    pub equations: IdVec<EquationId, (Vec<DefId>, Source<'a>, &'a Decl)>,
+    pub equations: IdVec<EquationId, (Vec<DefId>, RightSide<'a>, &'a Decl)>,
     pub layers: IdVec<LayerId, LayerSource<'a>>,
     pub outputs: Vec<Returned<'a>>,
     pub losses: Vec<(&'a Decl, &'a Expr, bool)>,
@@ -65,7 +65,7 @@ pub(super) struct LayerSource<'a> {
 
 /// The right side of an equation as it is written.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(super) enum RightSide<'a> {
     Value(&'a ast::Value),
     Expr(&'a Expr),
     OfGroup(GroupId),
@@ -74,16 +74,16 @@ pub(super) enum Source<'a> {
     Error(&'a ast::Value),
 }
 
-impl Source<'_> {
+impl RightSide<'_> {
     fn span(self, names: &Names<'_>) -> Span {
         match self {
-            Source::Value(ast::Value::Expr(it)) | Source::Expr(it) => it.span,
+            RightSide::Value(ast::Value::Expr(it)) | RightSide::Expr(it) => it.span,
             // The parser reads no loop without a result.
-            Source::Value(ast::Value::Fold(fold)) => fold.results[0].span,
-            Source::OfGroup(group) => names.groups[group].ast.span,
-            Source::Layer(layer) => names.layers[layer].decl.cell.span,
-            Source::Error(ast::Value::Expr(it)) => it.span,
-            Source::Error(ast::Value::Fold(fold)) => fold.span,
+            RightSide::Value(ast::Value::Fold(fold)) => fold.results[0].span,
+            RightSide::OfGroup(group) => names.groups[group].ast.span,
+            RightSide::Layer(layer) => names.layers[layer].decl.cell.span,
+            RightSide::Error(ast::Value::Expr(it)) => it.span,
+            RightSide::Error(ast::Value::Fold(fold)) => fold.span,
         }
     }
 }
@@ -180,7 +180,7 @@ impl<'a> Collector<'a, '_> {
         Some(def)
     }
 
-    fn equation(&mut self, targets: Vec<DefId>, value: Source<'a>, decl: &'a Decl) {
+    fn equation(&mut self, targets: Vec<DefId>, value: RightSide<'a>, decl: &'a Decl) {
         let equation = self.names.equations.push((targets.clone(), value, decl));
         for target in targets {
             self.names.defs[target].equation = Some(equation);
@@ -188,13 +188,13 @@ impl<'a> Collector<'a, '_> {
     }
 
     /// Returns the right side of an equation of so many names.
-    fn right(&mut self, value: &'a ast::Value, n_names: usize) -> Source<'a> {
+    fn right(&mut self, value: &'a ast::Value, n_names: usize) -> RightSide<'a> {
         match fold::parts_fault(value, n_names) {
             Some(fault) => {
                 self.sink.push(fault);
-                Source::Error(value)
+                RightSide::Error(value)
             }
-            None => Source::Value(value),
+            None => RightSide::Value(value),
         }
     }
 
@@ -279,7 +279,7 @@ impl<'a> Collector<'a, '_> {
                         OutputDecl::Named(name, value) => {
                             let kind = DefKind::Value(ValueKind::Output);
                             if let Some(def) = self.define(name, kind, Some(decl)) {
-                                self.equation(vec![def], Source::Expr(value), decl);
+                                self.equation(vec![def], RightSide::Expr(value), decl);
                                 self.names.outputs.push(Returned::Def(def));
                             }
                         }
@@ -290,7 +290,7 @@ impl<'a> Collector<'a, '_> {
                 let kind = DefKind::Layer(LayerId::new(self.names.layers.len()));
                 let Some(def) = self.define(&layer.name, kind, Some(decl)) else { return };
                 let id = self.names.layers.push(LayerSource { def, decl: layer, cell: None });
-                self.equation(vec![def], Source::Layer(id), decl);
+                self.equation(vec![def], RightSide::Layer(id), decl);
             }
             DeclKind::Loss { value, at_last } => {
                 self.of_model("loss", decl.span);
@@ -336,7 +336,7 @@ impl<'a> Collector<'a, '_> {
             self.names.groups[id].defs.push(def);
             self.names.defs[def].group = Some(id);
             if kind == DefKind::Computed {
-                self.equation(vec![def], Source::OfGroup(id), decl);
+                self.equation(vec![def], RightSide::OfGroup(id), decl);
             }
         }
     }

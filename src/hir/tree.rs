@@ -121,7 +121,7 @@ pub struct Cell<'a> {
     pub losses: Vec<Loss<'a>>,
     /// The layouts of weights in other files.
     pub layouts: Vec<Layout<'a>>,
-    /// The names inside loops that several loops use; what bears them is told apart by the name of its loop.
+    /// The names inside loops that several loops use; the name of the loop distinguishes them.
     pub repeated: BTreeSet<Name>,
     /// True if no error was found in it so far.
     pub sound: bool,

@@ -5,26 +5,26 @@ use crate::text::Span;
 
 /// One declaration, or one item that is no cell.
 #[derive(PartialEq)]
-enum Part {
+enum ReadPart {
     Decl(ast::DeclKind),
     Item(ast::Item),
 }
 
 /// Returns the parts of a tree without their places, each beside its place.
-fn parts(file: &ast::File) -> Vec<(Span, Part)> {
+fn parts(file: &ast::File) -> Vec<(Span, ReadPart)> {
     let mut erased = file.clone();
     syntax::erase_spans(&mut erased);
     let mut out = Vec::new();
     for (item, erased) in file.items.iter().zip(erased.items) {
         match (item, erased) {
             (ast::Item::Cell(cell), ast::Item::Cell(erased)) => {
-                let decls = erased.decls.into_iter().map(|it| Part::Decl(it.kind));
+                let decls = erased.decls.into_iter().map(|it| ReadPart::Decl(it.kind));
                 out.extend(cell.decls.iter().map(|it| it.span).zip(decls));
             }
             (ast::Item::Cell(_), _) => {}
-            (ast::Item::Activation(it), erased) => out.push((it.span, Part::Item(erased))),
-            (ast::Item::Function(it), erased) => out.push((it.span, Part::Item(erased))),
-            (ast::Item::Use(it), erased) => out.push((it.span, Part::Item(erased))),
+            (ast::Item::Activation(it), erased) => out.push((it.span, ReadPart::Item(erased))),
+            (ast::Item::Function(it), erased) => out.push((it.span, ReadPart::Item(erased))),
+            (ast::Item::Use(it), erased) => out.push((it.span, ReadPart::Item(erased))),
         }
     }
     out

@@ -224,7 +224,7 @@ impl Scanner<'_> {
         self.overwrite(start, end, b' ');
     }
 
-    /// Adds a token of so many bytes and moves behind it.
+    /// Adds a token of `length` bytes and moves past it.
     pub(super) fn token(&mut self, kind: Kind, length: usize) {
         let start = self.at;
         self.at += length;

@@ -12,7 +12,7 @@ use crate::ir::{
 };
 use crate::text::{Name, Span};
 
-/// So many lines of a derivation are shown.
+/// The most lines of a derivation that are shown.
 const LINES: usize = 5;
 
 /// Finds the gates that cannot be shown to lie in [0, 1].

@@ -11,11 +11,11 @@ use super::tidy;
 use crate::ir::pointwise::{ANY, Interval, closed};
 use crate::ir::{Graph, Move, NodeId, Op, Pointwise};
 
-/// At most so many terms are written out; a larger node counts as one unknown.
+/// The most terms that are written out; a larger node counts as one unknown.
 const TERMS: usize = 64;
-/// At most so many coefficients of a Bernstein form.
+/// The most coefficients of a Bernstein form.
 const COEFFICIENTS: usize = 4096;
-/// At most so many nodes are visited for one range.
+/// The most nodes that are visited for one range.
 const VISITS: usize = 150;
 
 /// Unknowns with their powers, in order.

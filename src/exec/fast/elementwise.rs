@@ -92,7 +92,7 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) -> Result<(), EngineEr
         }
         emitter.places.place(id);
     }
-    let mut run = Run::new(cut);
+    let mut run = OperatorRun::new(cut);
     for (at, id) in nodes.iter().enumerate() {
         emitter.positions[id.idx()] = Some(at);
     }
@@ -109,7 +109,7 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) -> Result<(), EngineEr
 }
 
 /// A run in the making.
-struct Run {
+struct OperatorRun {
     cut: Cut,
     streams: Vec<Stream>,
     /// The position of each stream.
@@ -119,9 +119,9 @@ struct Run {
     registers: Vec<(NodeId, usize)>,
 }
 
-impl Run {
-    fn new(cut: Cut) -> Run {
-        Run {
+impl OperatorRun {
+    fn new(cut: Cut) -> OperatorRun {
+        OperatorRun {
             cut,
             streams: Vec::new(),
             known: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use super::{Place, Resolver, Shared};
 use crate::diag::{self, Code, Diagnostic};
-use crate::hir::declare::{Names, Returned, Source};
+use crate::hir::declare::{Names, Returned, RightSide};
 use crate::hir::expr::{Expr, Kind};
 use crate::hir::fold;
 use crate::hir::id::{CellId, DefId, EquationId, GroupId, LayerId};
@@ -235,12 +235,12 @@ impl<'a> Resolver<'_, 'a> {
                 _ => Place::Step,
             };
             let root = match source {
-                Source::Value(ast::Value::Expr(expr)) => Some(expr),
-                Source::Expr(expr) => Some(*expr),
-                Source::Value(ast::Value::Fold(_))
-                | Source::OfGroup(_)
-                | Source::Layer(_)
-                | Source::Error(_) => None,
+                RightSide::Value(ast::Value::Expr(expr)) => Some(expr),
+                RightSide::Expr(expr) => Some(*expr),
+                RightSide::Value(ast::Value::Fold(_))
+                | RightSide::OfGroup(_)
+                | RightSide::Layer(_)
+                | RightSide::Error(_) => None,
             };
             let may = |kind| {
                 let returned = DefKind::Value(ValueKind::Output);
@@ -248,13 +248,13 @@ impl<'a> Resolver<'_, 'a> {
             };
             self.chooses = root.filter(|_| may(target.kind)).map(bare);
             let value = match *source {
-                Source::Value(value) => {
+                RightSide::Value(value) => {
                     let defines: Vec<&Ident> =
                         targets.iter().map(|it| names.defs[*it].name).collect();
                     self.value(value, &defines)
                 }
-                Source::Expr(expr) => Value::Expr(self.expr(expr)),
-                Source::OfGroup(group) => {
+                RightSide::Expr(expr) => Value::Expr(self.expr(expr)),
+                RightSide::OfGroup(group) => {
                     if let (None, Some(value)) = (shared.get(&group), names.groups[group].value) {
                         groups[group].value = Some(self.expr(value));
                         shared.insert(group, self.uses.clone());
@@ -263,11 +263,11 @@ impl<'a> Resolver<'_, 'a> {
                     Value::OfGroup(group)
                 }
                 // Equations have the order of their layers.
-                Source::Layer(id) => {
+                RightSide::Layer(id) => {
                     layers.push(self.layer(names, id));
                     Value::Layer(id)
                 }
-                Source::Error(value) => self.wrong_value(value),
+                RightSide::Error(value) => self.wrong_value(value),
             };
             let (uses, pasts, past_parts) = self.take_uses();
             let targets = targets.clone();

@@ -2,7 +2,7 @@
 
 use super::{Place, Resolver};
 use crate::diag::{Code, Diagnostic};
-use crate::hir::declare::{Names, Source};
+use crate::hir::declare::{Names, RightSide};
 use crate::hir::expr::Expr;
 use crate::hir::fold;
 use crate::hir::id::LocalId;
@@ -138,11 +138,11 @@ pub(super) fn inner(names: &Names<'_>, name: &str) -> Option<Span> {
         })
     }
     names.equations.iter().find_map(|it| match it.1 {
-        Source::Value(ast::Value::Fold(fold)) => find(fold, name),
-        Source::Value(ast::Value::Expr(_))
-        | Source::Expr(_)
-        | Source::OfGroup(_)
-        | Source::Layer(_)
-        | Source::Error(_) => None,
+        RightSide::Value(ast::Value::Fold(fold)) => find(fold, name),
+        RightSide::Value(ast::Value::Expr(_))
+        | RightSide::Expr(_)
+        | RightSide::OfGroup(_)
+        | RightSide::Layer(_)
+        | RightSide::Error(_) => None,
     })
 }

@@ -8,10 +8,10 @@ const WIDTH: usize = 100;
 /// Lines of `keyword name: shape = formula` in columns.
 #[derive(Default)]
 pub(crate) struct Table {
-    rows: Vec<Row>,
+    rows: Vec<PrintedRow>,
 }
 
-struct Row {
+struct PrintedRow {
     name: String,
     shape: String,
     sign: &'static str,
@@ -28,7 +28,7 @@ impl Table {
         text: impl Into<String>,
     ) {
         let (name, text) = (name.into(), text.into());
-        self.rows.push(Row { name, shape: shape.to_string(), sign, text });
+        self.rows.push(PrintedRow { name, shape: shape.to_string(), sign, text });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -38,7 +38,7 @@ impl Table {
     /// Writes all lines. Columns are as wide as most entries need; a longer one moves its own line
     /// only.
     pub fn write(&self, out: &mut String) {
-        let width = |limit: usize, of: &dyn Fn(&Row) -> usize| {
+        let width = |limit: usize, of: &dyn Fn(&PrintedRow) -> usize| {
             self.rows.iter().map(of).filter(|it| *it <= limit).max().unwrap_or(0)
         };
         let names = width(24, &|it| it.name.len());

@@ -23,13 +23,13 @@ enum Sharing {
     Units,
 }
 
-/// So many multiplications a step must have that it is worth waiting for each other in it.
+/// The least multiplications of a step for which barriers in it are worth their time.
 const LEAST_STEP: usize = 40_000;
 
 /// The bytes of matrices that fit the L2 cache of a processor.
 const NEAR: usize = 640 * 1024;
 
-/// So many rows let a processor compute for longer than it takes to read a matrix from far away.
+/// The rows for which a processor computes longer than it takes to read a matrix from memory.
 const MANY: usize = 48;
 
 /// The columns that threads own whole.

@@ -47,7 +47,7 @@ enum Owner {
 
 /// A part of a buffer that was written or read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Piece {
+struct MemoryPiece {
     buffer: usize,
     from: usize,
     to: usize,
@@ -55,17 +55,23 @@ struct Piece {
     rows: Rows,
 }
 
-impl Piece {
+impl MemoryPiece {
     /// Comes before all pieces of a buffer from an element on.
-    fn first(buffer: usize, from: usize) -> Piece {
-        Piece { buffer, from, to: 0, owner: Owner::Units { offset: 0, unit: 0 }, rows: Rows::Fixed }
+    fn first(buffer: usize, from: usize) -> MemoryPiece {
+        MemoryPiece {
+            buffer,
+            from,
+            to: 0,
+            owner: Owner::Units { offset: 0, unit: 0 },
+            rows: Rows::Fixed,
+        }
     }
 }
 
 /// The pieces that were written, or read, since the last barrier.
 #[derive(Default)]
 struct Touched {
-    pieces: BTreeSet<Piece>,
+    pieces: BTreeSet<MemoryPiece>,
     /// The length of the longest piece of each buffer: no other begins so far before what it meets.
     longest: BTreeMap<usize, usize>,
 }
@@ -73,7 +79,7 @@ struct Touched {
 impl Touched {
     fn add(&mut self, it: &Access) {
         let Access { place: Place { buffer, offset, rows }, len, owner } = *it;
-        self.pieces.insert(Piece { buffer, from: offset, to: offset + len, owner, rows });
+        self.pieces.insert(MemoryPiece { buffer, from: offset, to: offset + len, owner, rows });
         let longest = self.longest.entry(buffer).or_default();
         *longest = len.max(*longest);
     }
@@ -87,8 +93,8 @@ impl Touched {
     fn meets(&self, it: &Access, rows: impl Fn(Rows) -> bool) -> bool {
         let Place { buffer, offset: from, .. } = it.place;
         let Some(longest) = self.longest.get(&buffer) else { return false };
-        let before = Piece::first(buffer, from.saturating_sub(*longest));
-        let end = Piece::first(buffer, from + it.len);
+        let before = MemoryPiece::first(buffer, from.saturating_sub(*longest));
+        let end = MemoryPiece::first(buffer, from + it.len);
         self.pieces.range(before..end).any(|other| {
             work::count();
             let own = other.owner == it.owner && it.owner != Owner::Other;

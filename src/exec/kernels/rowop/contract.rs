@@ -26,7 +26,7 @@ const RESULT: usize = 2;
 pub(super) enum Form {
     /// There is no result.
     Nothing,
-    /// There is nothing to sum, and so many zeros.
+    /// There is nothing to sum: the result is zeros.
     Zeros(usize),
     /// Vectors of the second operand and of the result, times elements of the first.
     Tiles,

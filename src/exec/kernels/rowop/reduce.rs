@@ -299,7 +299,7 @@ impl<S: Wide, F: Fold<S>> Fold<S> for &F {
 
 /// # Safety
 ///
-/// So many elements can be read and written.
+/// `n` elements can be read and written.
 #[inline(always)]
 unsafe fn roots<S: Wide>(to: *mut f32, n: usize) {
     // SAFETY: the caller's promise.

@@ -29,7 +29,7 @@ use crate::ir::Pointwise;
 
 /// The origin of a value. Two that are equal are the same value.
 #[derive(Clone, Copy, PartialEq)]
-enum Source {
+enum Origin {
     /// The instruction of this position, which leaves it in a register.
     Result(usize),
     /// A stream after so many writes to what it may share memory with.
@@ -40,7 +40,7 @@ enum Source {
 /// An instruction over sources.
 struct Node {
     op: LaneOp,
-    args: Vec<Source>,
+    args: Vec<Origin>,
     to: Target,
     /// False once the instruction has become part of another.
     lives: bool,
@@ -49,7 +49,7 @@ struct Node {
 /// The instruction that one becomes, and those that it takes over.
 struct Fusion {
     op: LaneOp,
-    args: Vec<Source>,
+    args: Vec<Origin>,
     taken: Vec<usize>,
 }
 
@@ -101,11 +101,11 @@ impl List {
         let mut registers = [0; MOST_REGISTERS];
         for (at, it) in strip.instructions.iter().enumerate() {
             let source = |arg: &Operand| match *arg {
-                Operand::Number(number) => Source::Number(number),
-                Operand::Stream(idx) => Source::Stream(idx, list.version(idx, at)),
-                Operand::Register(idx) => Source::Result(registers[usize::from(idx)]),
+                Operand::Number(number) => Origin::Number(number),
+                Operand::Stream(idx) => Origin::Stream(idx, list.version(idx, at)),
+                Operand::Register(idx) => Origin::Result(registers[usize::from(idx)]),
             };
-            let args: Vec<Source> = it.operands().iter().map(source).collect();
+            let args: Vec<Origin> = it.operands().iter().map(source).collect();
             match it.to {
                 Target::Stream(idx) => {
                     let others = meeting.get(usize::from(idx)).into_iter().flatten();
@@ -122,9 +122,9 @@ impl List {
     }
 
     /// Counts operands, or does so no longer.
-    fn count(&mut self, args: &[Source], are_read: bool) {
+    fn count(&mut self, args: &[Origin], are_read: bool) {
         for arg in args {
-            if let Source::Result(of) = arg {
+            if let Origin::Result(of) = arg {
                 let uses = &mut self.uses[*of];
                 *uses = if are_read { *uses + 1 } else { *uses - 1 };
             }
@@ -150,24 +150,24 @@ impl List {
     }
 
     /// Returns the instruction of a source that `reader` alone reads, where it could be run as well.
-    fn own(&self, source: Source, reader: usize) -> Option<(usize, &Node)> {
-        let Source::Result(at) = source else { return None };
+    fn own(&self, source: Origin, reader: usize) -> Option<(usize, &Node)> {
+        let Origin::Result(at) = source else { return None };
         let node = &self.nodes[at];
-        let stays = |it: &Source| match *it {
-            Source::Stream(idx, version) => self.version(idx, reader) == version,
-            Source::Result(_) | Source::Number(_) => true,
+        let stays = |it: &Origin| match *it {
+            Origin::Stream(idx, version) => self.version(idx, reader) == version,
+            Origin::Result(_) | Origin::Number(_) => true,
         };
         (self.uses[at] == 1 && node.args.iter().all(stays)).then_some((at, node))
     }
 
     /// Returns the operands of an own instruction with this operator.
-    fn own_op(&self, op: LaneOp, source: Source, reader: usize) -> Option<(usize, &[Source])> {
+    fn own_op(&self, op: LaneOp, source: Origin, reader: usize) -> Option<(usize, &[Origin])> {
         let (at, node) = self.own(source, reader)?;
         (node.op == op).then_some((at, &node.args))
     }
 
     /// Returns the factors of an own product.
-    fn product(&self, source: Source, reader: usize) -> Option<(usize, Source, Source)> {
+    fn product(&self, source: Origin, reader: usize) -> Option<(usize, Origin, Origin)> {
         let (at, node) = self.own(source, reader)?;
         match (node.op, &node.args[..]) {
             (LaneOp::Map(Pointwise::Mul), &[a, b]) => Some((at, a, b)),
@@ -177,9 +177,9 @@ impl List {
     }
 
     /// Returns the value x, and its reader, if an own value is 1 - x.
-    fn complement(&self, source: Source, reader: usize) -> Option<(usize, Source)> {
+    fn complement(&self, source: Origin, reader: usize) -> Option<(usize, Origin)> {
         match self.own_op(LaneOp::Map(Pointwise::Sub), source, reader)? {
-            (at, &[Source::Number(1.0), of]) => Some((at, of)),
+            (at, &[Origin::Number(1.0), of]) => Some((at, of)),
             _ => None,
         }
     }
@@ -218,7 +218,7 @@ impl List {
     }
 
     /// x + y, in both orders.
-    fn sum(&self, at: usize, orders: [(Source, Source); 2]) -> Option<Fusion> {
+    fn sum(&self, at: usize, orders: [(Origin, Origin); 2]) -> Option<Fusion> {
         let mix = |(x, y)| {
             let (first, a, b) = self.product(x, at)?;
             let (second, c, d) = self.product(y, at)?;
@@ -269,7 +269,7 @@ impl List {
     }
 
     /// x - y
-    fn difference(&self, at: usize, x: Source, y: Source) -> Option<Fusion> {
+    fn difference(&self, at: usize, x: Origin, y: Origin) -> Option<Fusion> {
         match (self.product(x, at), self.product(y, at)) {
             (Some((first, a, b)), Some((second, c, d))) => {
                 fusion(LaneOp::DifferenceOfProducts, &[a, b, c, d], &[first, second])
@@ -281,14 +281,14 @@ impl List {
     }
 
     /// x * y, where it is a slope of sigmoid or tanh, or something times one.
-    fn slope(&self, at: usize, x: Source, y: Source) -> Option<Fusion> {
+    fn slope(&self, at: usize, x: Origin, y: Origin) -> Option<Fusion> {
         if let Some((own, &[a, b, c])) = self.own_op(LaneOp::SubtractProduct, y, at)
             && a == b
         {
             return match c {
                 c if c == a => fusion(LaneOp::SigmoidSlope, &[x, a], &[own]),
-                Source::Number(1.0) => fusion(LaneOp::TanhSlope, &[x, a], &[own]),
-                Source::Number(_) | Source::Result(_) | Source::Stream(..) => None,
+                Origin::Number(1.0) => fusion(LaneOp::TanhSlope, &[x, a], &[own]),
+                Origin::Number(_) | Origin::Result(_) | Origin::Stream(..) => None,
             };
         }
         let (own, y) = self.complement(y, at)?;
@@ -304,7 +304,7 @@ impl List {
     }
 
     /// Returns a function of an own sum of two or three values.
-    fn of_sum(&self, at: usize, x: Source, two: LaneOp, three: LaneOp) -> Option<Fusion> {
+    fn of_sum(&self, at: usize, x: Origin, two: LaneOp, three: LaneOp) -> Option<Fusion> {
         if let Some((own, args)) = self.own_op(LaneOp::Map(Pointwise::Add), x, at) {
             return fusion(two, args, &[own]);
         }
@@ -317,7 +317,7 @@ impl List {
         let mut last = vec![None; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().filter(|it| it.1.lives) {
             for arg in &node.args {
-                if let Source::Result(of) = *arg {
+                if let Origin::Result(of) = *arg {
                     last[of] = Some(at);
                 }
             }
@@ -331,10 +331,10 @@ impl List {
             if !node.lives || !is_read {
                 continue;
             }
-            let operand = |it: &Source| match *it {
-                Source::Result(of) => Operand::Register(place[of]),
-                Source::Stream(idx, _) => Operand::Stream(idx),
-                Source::Number(number) => Operand::Number(number),
+            let operand = |it: &Origin| match *it {
+                Origin::Result(of) => Operand::Register(place[of]),
+                Origin::Stream(idx, _) => Operand::Stream(idx),
+                Origin::Number(number) => Operand::Number(number),
             };
             let args: Vec<Operand> = node.args.iter().map(operand).collect();
             let is_over = |it: &Option<usize>| it.is_none_or(|it| last[it] <= Some(at));
@@ -353,6 +353,6 @@ impl List {
     }
 }
 
-fn fusion(op: LaneOp, args: &[Source], taken: &[usize]) -> Option<Fusion> {
+fn fusion(op: LaneOp, args: &[Origin], taken: &[usize]) -> Option<Fusion> {
     Some(Fusion { op, args: args.to_vec(), taken: taken.to_vec() })
 }

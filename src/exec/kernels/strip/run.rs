@@ -15,7 +15,7 @@ const LONG: usize = 512;
 /// The same where there are many.
 const SHORT: usize = 256;
 
-/// The most registers that count as few: so many long ones, and as much of streams, fit the L1 cache.
+/// The most registers that count as few: that many long ones, and as much of streams, fit the L1 cache.
 const FEW: usize = SHORT * MOST_REGISTERS / LONG;
 
 /// The way in which the elements of a stream lie along the inner axis.
@@ -176,7 +176,7 @@ pub(in super::super) unsafe fn run<S: Simd>(strip: &Strip, over: &RawStrip<'_>) 
     }
     let mut scratch = MaybeUninit::<Scratch>::uninit();
     let register = if strip.registers <= FEW { LONG } else { SHORT };
-    let run = Run { strip, over, scratch: scratch.as_mut_ptr(), register };
+    let run = BlockRun { strip, over, scratch: scratch.as_mut_ptr(), register };
     let whole = joined(over);
     let pitch = whole.len.next_multiple_of(S::LANES);
     // How much of each axis a block has: a piece of a row, all about as long, if a register holds no
@@ -235,7 +235,7 @@ fn joined(over: &RawStrip<'_>) -> Block {
 }
 
 /// The state that all blocks of a run share.
-struct Run<'a> {
+struct BlockRun<'a> {
     strip: &'a Strip,
     over: &'a RawStrip<'a>,
     scratch: *mut Scratch,
@@ -290,7 +290,7 @@ struct Part {
     of_repeated: [usize; 3],
 }
 
-impl Run<'_> {
+impl BlockRun<'_> {
     /// Runs all instructions over a block.
     ///
     /// # Safety
@@ -331,7 +331,7 @@ impl Run<'_> {
     ///
     /// # Safety
     ///
-    /// As for [`Run::block`].
+    /// As for [`BlockRun::block`].
     #[inline(always)]
     unsafe fn part<S: Simd>(&self, it: &Step, block: &Block, part: &Part) {
         // SAFETY: the caller's promise: every place is one of the block.
@@ -387,7 +387,7 @@ impl Run<'_> {
 ///
 /// # Safety
 ///
-/// As for [`Run::block`].
+/// As for [`BlockRun::block`].
 #[inline(always)]
 unsafe fn repeat<S: Simd>(stream: &RawStream, block: &Block, to: *mut f32) {
     let mut to = to;

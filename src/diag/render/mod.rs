@@ -23,7 +23,7 @@ const WIDTH: usize = 72;
 /// A message with more labels than this shows the first ones.
 const MOST_LABELS: usize = 12;
 
-/// A fix with more text than this is told in words only.
+/// A fix with more text than this is described in words only.
 const LONGEST_FIX: usize = 600;
 
 /// Says if the text carries the escape sequences for colors.
