@@ -14,7 +14,7 @@
 //! ```
 //!
 //! R and V are as large as the registers allow: the sums, the vectors of one k, and one broadcast element
-//! ([`Tiles::ROWS`](super::vectors::Tiles::ROWS)). A product with few rows takes several panels at once instead, or its sums would
+//! ([`Tiles::ROWS`]). A product with few rows takes several panels at once instead, or its sums would
 //! wait for each other.
 //!
 //! * A sum begins with the terms in `added`, then goes through all terms of `terms` in order, and through k in order within each. No
