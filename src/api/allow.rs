@@ -1,4 +1,4 @@
-//! `// allow W0602: reason` at a declaration: its warnings of this code are not told.
+//! `// allow W0602: reason` at a declaration: its warnings of this code are not reported.
 
 use crate::diag::{Code, Diagnostic, Severity};
 use crate::syntax::{self, ast};
@@ -54,7 +54,7 @@ pub(super) fn apply(source: &SourceFile, tree: &ast::File, found: &mut Vec<Diagn
     found.append(&mut idle);
 }
 
-/// The declaration or item that a comment belongs to: the one that it ends, or the next.
+/// Returns the declaration or item that a comment belongs to: the one that it ends, or the next.
 fn declaration(source: &SourceFile, tree: &ast::File, comment: syntax::Comment) -> Option<Span> {
     let mut all: Vec<Span> = Vec::new();
     for item in &tree.items {

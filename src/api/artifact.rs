@@ -16,10 +16,10 @@ use crate::ir;
 /// The version of the format; it changes when an old file would be read wrongly.
 const FORMAT: u32 = 2;
 
-/// How deeply a file may nest; above what any spec within the limits of the language gives.
+/// The depth to which a file may nest; above that of any spec within the limits of the language.
 const DEPTH: usize = 640;
 
-/// What an artifact file holds.
+/// The contents of an artifact file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
@@ -31,13 +31,13 @@ pub struct Artifact {
     source_name: String,
     /// The source text.
     source: String,
-    /// Where its `use` items lead: 1 is the first file of `used`.
+    /// The files that its `use` items lead to: 1 is the first file of `used`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     uses: Vec<u16>,
     /// All files that it uses, directly or through others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     used: Vec<UsedFile>,
-    /// What was set when it was compiled, in order.
+    /// The settings at the time of compiling, in order.
     settings: Vec<(String, String)>,
     /// The step graph of the cell, for other tools.
     cell: ir::Cell,
@@ -51,7 +51,7 @@ struct UsedFile {
     name: String,
     /// Its text.
     text: String,
-    /// Where its own `use` items lead.
+    /// The files that its own `use` items lead to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     uses: Vec<u16>,
 }
@@ -88,7 +88,7 @@ impl Artifact {
         })
     }
 
-    /// The file's text.
+    /// Returns the file's text.
     pub fn to_ron(&self) -> String {
         let pretty = ron::ser::PrettyConfig::new().depth_limit(4).new_line("\n");
         ron::Options::default()
@@ -131,7 +131,7 @@ impl Artifact {
         Ok(artifact)
     }
 
-    /// The spec inside, checked; no file is touched.
+    /// Returns the spec inside, checked; no file is touched.
     pub fn spec(&self) -> Result<Spec, Error> {
         let Some(loaded) = load::again(self.files()) else {
             let message = "the files in it are not those that its source uses";
@@ -140,37 +140,37 @@ impl Artifact {
         Ok(Spec::of(loaded)?)
     }
 
-    /// The name, the text and the `use` items of each file, the source first.
+    /// Returns the name, the text and the `use` items of each file, the source first.
     fn files(&self) -> impl Iterator<Item = (&str, &str, &[u16])> {
         let main = (&*self.source_name, &*self.source, &*self.uses);
         std::iter::once(main).chain(self.used.iter().map(|it| (&*it.name, &*it.text, &*it.uses)))
     }
 
-    /// The source text inside, without the files that it uses.
+    /// Returns the source text inside, without the files that it uses.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The name of the cell that was compiled.
+    /// Returns the name of the cell that was compiled.
     pub fn cell_name(&self) -> &str {
         &self.cell.name
     }
 
-    /// What was set when it was compiled; later settings come after these.
+    /// Returns the settings at the time of compiling; later ones come after these.
     pub fn set(&self) -> Vec<(&str, &str)> {
         self.settings.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect()
     }
 }
 
-/// Whether two cells say the same. A constant may be NaN, which equals nothing, so what differs as
-/// numbers is compared as it is written.
+/// Returns true if two cells are the same. A constant may be NaN, which equals nothing, so what differs as numbers is compared as
+/// it is written.
 fn same(a: &ir::Cell, b: &ir::Cell) -> bool {
     let options = ron::Options::default().without_recursion_limit();
     let written = |it: &ir::Cell| options.to_string(it).ok();
     a == b || written(a).is_some_and(|it| Some(it) == written(b))
 }
 
-/// What is wrong with a text, in words for people who do not know the reader.
+/// Explains the fault of a text, in words for people who do not know the reader.
 fn fault(error: &ron::error::SpannedError) -> String {
     match error.code {
         ron::Error::ExceededRecursionLimit => format!("{}: it nests too deeply", error.span),

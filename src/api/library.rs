@@ -7,7 +7,7 @@ use crate::text::Name;
 pub struct LibraryFile {
     /// The name that follows `std/`.
     pub name: &'static str,
-    /// The folder it stands in; empty at the top.
+    /// Its folder; empty at the top.
     pub group: &'static str,
     /// The source.
     pub source: &'static str,
@@ -36,20 +36,20 @@ pub static GROUPS: &[Group] = &[
 pub static MODELS: Group =
     ("models", "Models to train: what cells learn with, and what they are to learn");
 
-/// Every file of models, in the order of the names.
+/// Returns every file of models, in the order of the names.
 pub fn models() -> impl Iterator<Item = LibraryFile> {
     let files = FILES.iter().filter(|it| it.1 == MODELS.0);
     files.map(|&(name, group, source)| LibraryFile { name, group, source })
 }
 
-/// Every file of cells, by folder in the order of [`GROUPS`], then in the order of the names.
+/// Returns every file of cells, by folder in the order of [`GROUPS`], then in the order of the names.
 pub fn library() -> impl Iterator<Item = LibraryFile> {
     let files = |group| FILES.iter().filter(move |it| it.1 == group);
     let all = GROUPS.iter().flat_map(move |(group, _)| files(*group));
     all.map(|&(name, group, source)| LibraryFile { name, group, source })
 }
 
-/// The file that `std/NAME` names.
+/// Returns the file that `std/NAME` names.
 pub fn library_file(name: &str) -> Option<LibraryFile> {
     library().chain(models()).find(|it| it.name == name)
 }

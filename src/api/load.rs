@@ -28,11 +28,11 @@ pub struct Loaded {
     pub sources: SourceMap,
     /// Their trees.
     pub program: Program,
-    /// What the parser had to say, and what could not be used.
+    /// The diagnostics of the parser, and of files that could not be used.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Which file it is; a file of the library may have the name of one on disk.
+/// Identifies a file; one of the library may have the name of one on disk.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Library(String),
@@ -56,11 +56,11 @@ struct Loader<'r> {
     /// From the first file to the one whose `use` items are being followed.
     chain: Vec<Key>,
     bytes: usize,
-    /// How many `use` items were followed.
+    /// The number of `use` items that were followed.
     uses: usize,
 }
 
-/// The files of a spec as they were once read: names, texts, and where the `use` items of each lead. `None` if that is
+/// Returns the files of a spec as they were once read: names, texts, and where the `use` items of each lead. `None` if that is
 /// not what a spec is made of.
 pub(super) fn again<'f>(
     files: impl Iterator<Item = (&'f str, &'f str, &'f [u16])>,
@@ -129,7 +129,7 @@ impl Loader<'_> {
         id
     }
 
-    /// The file that an item means, which is read if it is new.
+    /// Returns the file that an item means, which is read if it is new.
     fn follow(&mut self, item: &ast::Use) -> Result<Option<FileId>, Box<Diagnostic>> {
         let too_large = |message: String| {
             let message = format!("`{}` cannot be used: {message}", item.target);
@@ -219,7 +219,7 @@ fn cannot(span: Span, target: &str, why: &UseError) -> Box<Diagnostic> {
     Box::new(Diagnostic::new(Code::BadUse, span, message))
 }
 
-/// The parts of a path, if it is one that every system reads alike and that does not leave its folder.
+/// Returns the parts of a path, if it is one that every system reads alike and that does not leave its folder.
 fn parts(path: &str) -> Result<Vec<&str>, String> {
     if path.contains('\\') {
         return Err("write `/` between folders".to_owned());

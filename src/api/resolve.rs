@@ -1,4 +1,4 @@
-//! Where the files that a spec uses come from.
+//! Resolvers, which find the files that a spec uses.
 
 use crate::data::{Folder, FolderError};
 use crate::syntax;
@@ -48,16 +48,16 @@ use crate::syntax;
 /// # Ok::<(), rnnc::SpecError>(())
 /// ```
 pub trait Resolver {
-    /// The name of the file that `path` means where the file named `from` says it. Two files with one name are
-    /// one file; messages show the name.
+    /// Returns the name of the file that `path` means where the file named `from` says it. Two files with one name are one file;
+    /// messages show the name.
     fn locate(&self, from: &str, path: &str) -> Result<String, UseError>;
 
-    /// What the file of a name that [`Resolver::locate`] gave holds. Of more than
+    /// Returns the contents of the file of a name that [`Resolver::locate`] gave. Of more than
     /// [`MAX_SOURCE`](crate::syntax::MAX_SOURCE) bytes, any that are more will do.
     fn read(&self, name: &str) -> Result<Vec<u8>, UseError>;
 }
 
-/// Why a resolver does not give a file.
+/// The reasons for which a resolver does not give a file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UseError {
     /// Nothing has this name; messages then look for a similar one.

@@ -11,7 +11,7 @@ use crate::text::Name;
 /// An array that was given: what it is, what shape it should have and what shape it has.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// How messages call it, such as ``input `x` ``.
+    /// Its name in messages, such as ``input `x` ``.
     pub what: String,
     /// The axes that it should have.
     pub shape: Shape,
@@ -33,9 +33,8 @@ impl Evidence {
     }
 }
 
-/// The sizes of all dims that were set or that follow from the evidence. Dims that nothing speaks
-/// of are left to their defaults. An error names the two that contradict each other; where all but one
-/// array agree, it blames that one.
+/// Returns the sizes of all dims that were set or that follow from the evidence. Dims that nothing speaks of are left to their
+/// defaults. An error names the two that contradict each other; where all but one array agree, it blames that one.
 pub fn infer_sizes(
     cell: &ir::Cell,
     set: &BTreeMap<Name, i64>,
@@ -44,10 +43,10 @@ pub fn infer_sizes(
     infer(cell, set, evidence).map_err(|error| blame(cell, set, evidence).unwrap_or(error))
 }
 
-/// So many arrays are looked at for the one that is to blame.
+/// The most arrays among which the one at fault is looked for.
 const MOST_SUSPECTS: usize = 64;
 
-/// The error of the array without which, or with whose transpose, all others agree.
+/// Returns the error of the array without which, or with whose transpose, all others agree.
 fn blame(cell: &ir::Cell, set: &BTreeMap<Name, i64>, evidence: &[Evidence]) -> Option<Error> {
     let turned = |it: &Evidence| {
         let mut it = it.clone();
@@ -181,7 +180,7 @@ fn infer(
     Ok(known.into_iter().map(|(name, (size, _))| (name, size)).collect())
 }
 
-/// The sizes with those of dims that are `like` others.
+/// Returns the sizes with those of dims that are `like` others.
 pub fn all_sizes(cell: &ir::Cell, sizes: &BTreeMap<Name, i64>) -> BTreeMap<Name, i64> {
     let likes = cell.dims.iter().filter(|it| it.like.is_some());
     let likes = likes.filter_map(|it| Some((it.name.clone(), *sizes.get(&base(cell, &it.name))?)));
@@ -190,7 +189,7 @@ pub fn all_sizes(cell: &ir::Cell, sizes: &BTreeMap<Name, i64>) -> BTreeMap<Name,
     all
 }
 
-/// The dim whose size this one has: itself, or what it is declared to be `like`.
+/// Returns the dim whose size this one has: itself, or what it is declared to be `like`.
 fn base(cell: &ir::Cell, name: &Name) -> Name {
     let mut name = name.clone();
     // Checking has refused cycles of `like`; the bound holds for graphs read from disk.

@@ -1,4 +1,4 @@
-//! What an editor asks of a program: what a name at a place means, where else it is named, which type an expression has.
+//! The answers to an editor: the meaning of a name at a place, its references, the type of an expression.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ use crate::text::{FileId, Span};
 /// ```
 #[derive(Debug)]
 pub struct Analysis<'a> {
-    /// What every name means.
+    /// The meaning of every name.
     pub tree: Tree<'a>,
     /// Everything found, errors and warnings, in the order of the source.
     pub diagnostics: Vec<Diagnostic>,
@@ -82,7 +82,7 @@ impl Analysis<'_> {
         before.take_while(|it| it.0.file == file).find(|it| byte < it.0.end).map(|it| it.1)
     }
 
-    /// Returns the type of what stands at a byte of a file: of the innermost expression, or of a name that is declared there.
+    /// Returns the type at a byte of a file: of the innermost expression, or of a name that is declared there.
     pub fn type_at(&self, file: FileId, byte: u32) -> Option<&Typed> {
         match self.expr_at(file, byte) {
             Some(expr) => self.type_of(expr),

@@ -1,4 +1,4 @@
-//! Layers that read `backward` stand in no cycle through `prev`: what they read is known for all steps before they begin.
+//! Layers that read `backward` are in no cycle through `prev`: what they read is known for all steps before they begin.
 
 use super::declared::Declared;
 use crate::diag::{Code, Diagnostic};
@@ -36,7 +36,7 @@ fn reads_backward(names: &Declared<'_>, equation: usize) -> bool {
     }
 }
 
-/// The shortest way from a layer through what it reads back to it.
+/// Returns the shortest way from a layer through what it reads back to it.
 fn cycle(edges: &[Vec<usize>], layer: usize) -> Vec<usize> {
     let mut reader = vec![None; edges.len()];
     let mut open = vec![layer];

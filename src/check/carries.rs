@@ -1,4 +1,4 @@
-//! What a step hands to the next one: states, their older values, the past of everything else, and how each starts.
+//! The values that a step hands to the next one: states, their older values, the past of everything else, and the start of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ pub(super) struct Assembled {
     pub step: Graph,
     pub start: Graph,
     pub carries: Vec<Carry>,
-    /// What each carried value is the past of, and how many steps ago.
+    /// The value that each carried value is the past of, and the number of steps ago.
     pub of: Vec<(Carried, u32)>,
 }
 
@@ -142,7 +142,7 @@ pub(super) fn assemble(
     Some(Assembled { step, start: start.graph, carries, of })
 }
 
-/// What the past of something that is no state is before the first step.
+/// Returns the past, before the first step, of a value that is no state.
 fn default_of(step: &Lower<'_, '_>, of: Of, inputs: &BTreeMap<&Name, &Input>) -> Const {
     let default = match step.piece_of(of) {
         Some((layer, ready, piece)) => {
@@ -184,7 +184,7 @@ impl Starts {
         Starts { places, nodes }
     }
 
-    /// The start of a state of a layer.
+    /// Returns the start of a state of a layer.
     fn find(&self, step: &Lower<'_, '_>, of: Of) -> Option<NodeId> {
         let (layer, ready, _) = step.piece_of(of)?;
         let count = ready.inner.pieces.len();
@@ -193,7 +193,7 @@ impl Starts {
     }
 }
 
-/// The number of the step: 0 before the first one, and one more after each.
+/// Returns the number of the step: 0 before the first one, and one more after each.
 fn time(step: &mut Lower<'_, '_>, start: &mut Lower<'_, '_>, order: Order, past: &Past) -> Carry {
     Carry {
         name: time_name(order).into(),
@@ -246,7 +246,7 @@ fn computed(start: &mut Lower<'_, '_>, names: &Declared<'_>) {
     }
 }
 
-/// The node of a state's start.
+/// Returns the node of a state's start.
 fn start_of(start: &mut Lower<'_, '_>, names: &Declared<'_>, state: DefId) -> Option<NodeId> {
     let shape = names.shape(state)?;
     let name = names.def(state).name;
@@ -264,7 +264,7 @@ fn start_of(start: &mut Lower<'_, '_>, names: &Declared<'_>, state: DefId) -> Op
     }
 }
 
-/// The start of an index: a whole number below its dim, as far as that is known here.
+/// Returns the start of an index: a whole number below its dim, as far as that is known here.
 fn index_start(
     start: &mut Lower<'_, '_>,
     names: &Declared<'_>,
@@ -287,7 +287,7 @@ fn index_start(
     Some(start.node(&Value::Constant(constant, 1), expr.span()))
 }
 
-/// The graph with its past carries renumbered to their places.
+/// Returns the graph with its past carries renumbered to their places.
 fn renumbered(graph: Graph, n_states: usize, places: &[usize]) -> Graph {
     if places.iter().enumerate().all(|(asked, place)| n_states + asked == *place) {
         return graph;

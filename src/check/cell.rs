@@ -125,7 +125,7 @@ pub(super) fn check(
     Some(Inner { cell: checked, pieces: list, by_name, main, carried, hypers: own })
 }
 
-/// The order of the equations; reports circles.
+/// Returns the order of the equations; reports circles.
 fn order_of(names: &Declared<'_>, sink: &mut Vec<Diagnostic>) -> Vec<EquationId> {
     let edges: Vec<Vec<usize>> = names
         .cell
@@ -175,7 +175,7 @@ fn cycle_fault(names: &Declared<'_>, cycle: &[usize]) -> Diagnostic {
     fault
 }
 
-/// The loss of a model, a number per step. Others were reported.
+/// Returns the loss of a model, a number per step. Others were reported.
 fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
     let mut losses = Vec::new();
     for loss in &names.cell.losses {
@@ -194,7 +194,7 @@ fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
     losses
 }
 
-/// What the loss compares, by names: a value that has none is called by its target.
+/// Names the values that the loss compares: a value without a name is called by its target.
 fn terms(compared: &[Compared], names: &Declared<'_>, values: &mut Vec<NamedValue>) -> Vec<Term> {
     let mut terms = Vec::with_capacity(compared.len());
     for it in compared {
@@ -310,7 +310,7 @@ fn params(
     params
 }
 
-/// The layers that have weights of their own, those of a stack one by one.
+/// Returns the layers that have weights of their own, those of a stack one by one.
 fn own_elements<'s>(
     step: &'s Lower<'_, '_>,
     names: &'s Declared<'_>,
@@ -339,7 +339,7 @@ fn masks_of_layers(step: &Lower<'_, '_>, names: &Declared<'_>, masks: &mut Vec<i
     }
 }
 
-/// The trained params that are read at more than one place.
+/// Returns the trained params that are read at more than one place.
 fn shared(names: &Declared<'_>, params: &[Param]) -> Vec<crate::text::Name> {
     let mut counts = vec![0usize; names.cell.defs.len()];
     for (def, _) in names.cell.equations.iter().flat_map(|it| &it.uses) {

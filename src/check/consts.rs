@@ -17,7 +17,7 @@ pub(super) struct Numbers {
     /// Those that the cell defines itself, each after those that it is made of.
     pub order: Vec<Name>,
     pub env: Env,
-    /// What those are that have no value yet and are polynomials of sizes.
+    /// The consts that have no value yet and are polynomials of sizes.
     sizes: BTreeMap<Name, Dim>,
 }
 
@@ -27,12 +27,12 @@ pub(super) struct Activation {
     pub of: ActivationOf,
     /// The constants after the value, in the order of the parameters.
     pub constants: Vec<Const>,
-    /// How it is written.
+    /// The text in the source.
     pub text: String,
 }
 
 impl Activation {
-    /// Which one it is, whatever its constants are.
+    /// Returns its name, whatever its constants are.
     pub fn name(&self, tree: &Tree<'_>) -> String {
         match self.of {
             ActivationOf::Builtin(op, _) => format!("{op:?}"),
@@ -71,12 +71,12 @@ impl Numbers {
         self.constants.insert(name.clone(), Const::Hyper(name));
     }
 
-    /// The value of a constant, if no size is needed for it.
+    /// Returns the value of a constant, if no size is needed for it.
     pub fn value(&self, constant: &Const) -> Option<f64> {
         constant.eval(&self.env)
     }
 
-    /// The dims whose sizes a constant rests on, through hypers too.
+    /// Returns the dims whose sizes a constant rests on, through hypers too.
     pub fn sizes_in(&self, constant: &Const) -> BTreeSet<Name> {
         let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut open = vec![constant];
@@ -93,13 +93,13 @@ impl Numbers {
         found
     }
 
-    /// Whether the outer cell gives a hyper whose value depends on a size.
+    /// Returns true if the outer cell gives a hyper whose value depends on a size.
     pub fn waits_for_sizes(&self) -> bool {
         let waits = |name: &Name| !self.env.hypers.contains_key(name);
         self.constants.iter().any(|(name, value)| is_given(name, value) && waits(name))
     }
 
-    /// The value of a constant where dims have these sizes.
+    /// Returns the value of a constant where dims have these sizes.
     pub fn value_with(&self, constant: &Const, sizes: BTreeMap<Name, i64>) -> Option<f64> {
         let mut env = Env { sizes, ..self.env.clone() };
         for name in &self.order {
@@ -112,7 +112,7 @@ impl Numbers {
         constant.eval(&env)
     }
 
-    /// A constant as a size or index: `Err` with its value, if known, when it is not whole.
+    /// Returns a constant as a size or index: `Err` with its value, if known, when it is not whole.
     pub fn whole(&self, constant: &Const) -> Result<Dim, Option<f64>> {
         if let Some(dim) = self.polynomial(constant) {
             return Ok(dim);
@@ -140,12 +140,12 @@ impl Numbers {
     }
 }
 
-/// Whether a hyper stands for itself: a layer gives it, and only the outer cell knows what it is made of.
+/// Returns true if a hyper is its own value: a layer gives it, and only the outer cell knows the value.
 fn is_given(name: &Name, value: &Const) -> bool {
     matches!(value, Const::Hyper(own) if own == name)
 }
 
-/// The whole number that a value is.
+/// Returns the whole number that a value is.
 pub(super) fn whole(value: f64) -> Option<i64> {
     // Beyond 2^53 not every whole number is an f64, so none of them was surely meant.
     (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
@@ -183,7 +183,7 @@ pub(super) fn pointwise(op: BinaryOp) -> Option<Pointwise> {
     })
 }
 
-/// An elementwise operator of constants: numbers are computed, sizes stay polynomials.
+/// Returns an elementwise operator of constants: numbers are computed, sizes stay polynomials.
 pub(super) fn fold(op: Pointwise, args: Vec<Const>) -> Const {
     let numbers: Option<Vec<f64>> = args
         .iter()

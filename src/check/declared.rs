@@ -1,4 +1,4 @@
-//! What the declarations of a cell say once sizes are polynomials.
+//! The declarations of a cell, with sizes as polynomials.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) struct Declared<'a> {
     pub tree: &'a Tree<'a>,
     pub id: CellId,
     pub cell: &'a hir::Cell<'a>,
-    /// Who takes notes of types, if anybody does.
+    /// The recorder of types, if types are wanted.
     pub types: Option<&'a Recorder>,
     pub dims: Dims,
     /// The declared shapes; `None` for values, whose shapes follow, and where the declaration is wrong.
@@ -94,12 +94,12 @@ impl<'a> Declared<'a> {
         }
     }
 
-    /// Reports sizes in calls that are none, wherever they stand: a branch may never be lowered.
+    /// Reports sizes in calls that are none, wherever they are: a branch may never be lowered.
     pub fn check_sizes(&self, sink: &mut Vec<Diagnostic>) {
         hir::walk::cell(self.cell, &mut |it| check_sizes(it, &mut |it| self.size(it), sink));
     }
 
-    /// What a definition is where a size is wanted; locals have no meaning here.
+    /// Returns a definition as a size; locals have no meaning here.
     pub fn size(&self, expr: &Expr<'_>) -> Result<Option<Dim>, Box<Diagnostic>> {
         let Kind::Def(def) = expr.kind else { return Ok(None) };
         let found = &self.cell.defs[def];
@@ -129,7 +129,7 @@ impl<'a> Declared<'a> {
         self.below[def].as_ref()
     }
 
-    /// How the type of a definition is written.
+    /// Returns the type of a definition as it is written.
     pub fn type_text(&self, def: DefId) -> Option<String> {
         match self.below(def) {
             Some(below) => Some(format!("`index[{below}]`")),
@@ -141,18 +141,18 @@ impl<'a> Declared<'a> {
         self.slots[def]
     }
 
-    /// The position, among the inputs, of the number by which a definition samples.
+    /// Returns the position, among the inputs, of the number by which a definition samples.
     pub fn draw(&self, def: DefId) -> Option<usize> {
         let first = self.count(DefKind::is_given);
         Some(first + self.sampled().position(|it| it == def)?)
     }
 
-    /// What that input is called.
+    /// Returns the name of that input.
     pub fn draw_name(&self, def: DefId) -> Name {
         format!("{}.draw", self.def(def).name.name).into()
     }
 
-    /// The definitions that are sampled, in the order of the source.
+    /// Returns the definitions that are sampled, in the order of the source.
     pub fn sampled(&self) -> impl Iterator<Item = DefId> {
         self.cell.equations.ids().filter_map(|id| match self.cell.right(id) {
             Right::Expr(expr) => match lower::choice(expr)? {
@@ -167,12 +167,12 @@ impl<'a> Declared<'a> {
         self.layers[crate::text::id::Id::idx(layer)].as_ref()
     }
 
-    /// How many names are of a kind.
+    /// Returns the number of names of a kind.
     pub fn count(&self, kind: fn(DefKind) -> bool) -> usize {
         self.cell.defs_of(kind).count()
     }
 
-    /// The sizes of a layer that are known without the shapes of its arguments.
+    /// Returns the sizes of a layer that are known without the shapes of its arguments.
     pub fn early(&self, layer: LayerId) -> BTreeMap<Name, Dim> {
         let mut known = BTreeMap::new();
         let mut at = Some(layer);

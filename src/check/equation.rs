@@ -84,7 +84,7 @@ fn keep(
     lower.set_value(target, value);
 }
 
-/// What an index that is fed back is: a choice below the dim that it is declared with.
+/// Checks an index that is fed back: a choice below the dim that it is declared with.
 fn index_of_feedback(
     names: &Declared<'_>,
     expr: &Expr<'_>,
@@ -110,7 +110,7 @@ fn index_of_feedback(
     Err(Box::new(fault.label(def.name.span, "declared here")))
 }
 
-/// The first `W * x` of a matrix and a vector that `W @ x` would multiply: the place of the sign, and both operands.
+/// Returns the first `W * x` of a matrix and a vector that `W @ x` would multiply: the place of the sign, and both operands.
 fn product_meant(names: &Declared<'_>, value: &Expr<'_>) -> Option<(Span, String, String)> {
     let shape = |expr: &Expr<'_>| {
         let def = match &expr.kind {

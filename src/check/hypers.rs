@@ -14,7 +14,7 @@ use crate::ir::{self, Const, HyperKind};
 use crate::syntax::ast::{self, Ident};
 use crate::text::order;
 
-/// What was set, the last of each name.
+/// The settings, the last of each name.
 pub(super) type Settings<'s> = BTreeMap<&'s str, (&'s Ident, &'s ast::Expr)>;
 
 /// Works out what each hyper is.
@@ -107,7 +107,7 @@ enum Found {
     Activation(Activation),
 }
 
-/// The activation that a hyper or a layer's argument is; `None` when it is none.
+/// Returns the activation that a hyper or a layer's argument is; `None` when it is none.
 pub(super) fn given(
     expr: &Expr<'_>,
     names: &Declared<'_>,
@@ -121,7 +121,7 @@ pub(super) fn given(
     }
 }
 
-/// What the default of a hyper says.
+/// Evaluates the default of a hyper.
 fn find(
     hyper: &hir::Hyper<'_>,
     names: &Declared<'_>,
@@ -222,7 +222,7 @@ fn set_number(
     value.map(Const::Number)
 }
 
-/// A number that was set: a constant expression without names.
+/// Returns a number that was set: a constant expression without names.
 fn number(expr: &ast::Expr, names: &Declared<'_>, hypers: &Hypers) -> Option<f64> {
     let expr = hir::resolve_number(names.tree, expr);
     let mut lower = Lower::new(names, hypers, Phase::Constants);

@@ -12,10 +12,10 @@ use crate::text::id::Id;
 
 /// An initialiser of more parts is refused: it would be computed for each element.
 const MOST_PARTS: usize = 256;
-/// How deep functions of the file may call each other here.
+/// The depth to which functions of the file may call each other here.
 const MOST_CALLS: usize = 64;
 
-/// The initialiser that params without one have.
+/// Returns the initialiser that params without one have.
 pub(super) fn default(shape: &Shape) -> Init {
     if shape.rank() < 2 {
         return Init::Const(Const::Number(0.0));
@@ -24,7 +24,7 @@ pub(super) fn default(shape: &Shape) -> Init {
     Init::Draw(Draw::Scaled { family: Family::Glorot, uniform: true, fan_in, fan_out })
 }
 
-/// The initialiser that an expression describes, for a value of this shape; `None` after a report.
+/// Returns the initialiser that an expression describes, for a value of this shape; `None` after a report.
 pub(super) fn lower(lower: &mut Lower<'_, '_>, expr: &Expr<'_>, shape: &Shape) -> Option<Init> {
     lower.note_init(expr, shape);
     let mut inits = Inits { lower, shape, parts: 0, calls: 0 };
@@ -38,7 +38,7 @@ struct Inits<'l, 'c, 'a> {
     calls: usize,
 }
 
-/// What the parameters of a function are.
+/// The arguments of a function.
 type Locals<'s> = &'s [Init];
 
 impl Inits<'_, '_, '_> {
@@ -157,7 +157,7 @@ impl Inits<'_, '_, '_> {
         self.apply(op, values, span)
     }
 
-    /// A function or activation of the program, element by element.
+    /// Returns a function or activation of the program, element by element.
     fn function(
         &mut self,
         function: &Function<'_>,

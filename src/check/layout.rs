@@ -1,4 +1,4 @@
-//! Layouts: how the params stand in the files of other frameworks.
+//! Layouts: the arrangement of the params in the files of other frameworks.
 //!
 //! A layout only moves elements, so the forms are few and each can be undone. Over all its rows it
 //! must name every param exactly once; then reading and writing are inverse to each other.
@@ -17,7 +17,7 @@ use crate::ir::{self, Arrangement, Dim, Layout, Row, Shape};
 use crate::syntax::ast::LayoutName;
 use crate::text::Span;
 
-/// The layouts of a cell. `params` are those that it declares.
+/// Returns the layouts of a cell. `params` are those that it declares.
 pub(super) fn collect(
     names: &Declared<'_>,
     params: &[ir::Param],
@@ -99,13 +99,13 @@ struct Checker<'c> {
 }
 
 /// A right side and its shape.
-struct Part<'e> {
+struct LayoutPart<'e> {
     value: Arrangement,
     shape: Shape,
     expr: &'e Expr<'e>,
 }
 
-impl Part<'_> {
+impl LayoutPart<'_> {
     /// `` `W: [H, I]` ``
     fn shown(&self) -> String {
         format!("`{}: {}`", show::short(self.expr.ast), self.shape)
@@ -126,7 +126,7 @@ impl Checker<'_> {
             let left = &row.names;
             left.iter().for_each(|it| self.stored(it, &mut stored));
             let part = self.part(right, &mut used);
-            let Some(Part { value, shape, .. }) = part else { continue };
+            let Some(LayoutPart { value, shape, .. }) = part else { continue };
             if left.len() > 1 && !value.sums().is_empty() {
                 let message = "a sum of stored tensors cannot hold a sum of params";
                 self.report(Code::BadLayout, right.span(), message);
@@ -177,7 +177,7 @@ impl Checker<'_> {
         &mut self,
         expr: &'e Expr<'e>,
         used: &mut BTreeMap<usize, Span>,
-    ) -> Option<Part<'e>> {
+    ) -> Option<LayoutPart<'e>> {
         let (value, shape) = match &expr.kind {
             Kind::Paren(inner) => return self.part(inner, used),
             Kind::Def(def) => {
@@ -197,10 +197,10 @@ impl Checker<'_> {
         if let Some(types) = self.names.types {
             types.note(expr.id, Type::Real(shape.clone()));
         }
-        Some(Part { value, shape, expr })
+        Some(LayoutPart { value, shape, expr })
     }
 
-    /// The position of a param or stored const.
+    /// Returns the position of a param or stored const.
     fn param(&mut self, def: DefId, span: Span, used: &mut BTreeMap<usize, Span>) -> Option<usize> {
         let param = self.names.slot(def);
         let Some(first) = used.insert(param, span) else { return Some(param) };
@@ -218,8 +218,8 @@ impl Checker<'_> {
         terms: impl Iterator<Item = &'e Expr<'e>>,
         used: &mut BTreeMap<usize, Span>,
     ) -> Option<(Arrangement, Shape)> {
-        let parts: Vec<Option<Part<'_>>> = terms.map(|it| self.part(it, used)).collect();
-        let parts: Vec<Part<'_>> = parts.into_iter().collect::<Option<_>>()?;
+        let parts: Vec<Option<LayoutPart<'_>>> = terms.map(|it| self.part(it, used)).collect();
+        let parts: Vec<LayoutPart<'_>> = parts.into_iter().collect::<Option<_>>()?;
         let mut params = Vec::with_capacity(parts.len());
         for part in &parts {
             let Arrangement::Param(param) = part.value else {
@@ -288,13 +288,14 @@ impl Checker<'_> {
         &mut self,
         values: &[&'e Expr<'e>],
         used: &mut BTreeMap<usize, Span>,
-    ) -> Option<Vec<Part<'e>>> {
+    ) -> Option<Vec<LayoutPart<'e>>> {
         // All are looked at, so that all their faults are found.
-        let parts: Vec<Option<Part<'e>>> = values.iter().map(|it| self.part(it, used)).collect();
+        let parts: Vec<Option<LayoutPart<'e>>> =
+            values.iter().map(|it| self.part(it, used)).collect();
         parts.into_iter().collect()
     }
 
-    /// Whether two sizes are the same number, whatever their names.
+    /// Returns true if two sizes are the same number, whatever their names.
     fn same(&self, a: &Dim, b: &Dim) -> bool {
         a == b || self.names.dims.root(a) == self.names.dims.root(b)
     }
@@ -469,7 +470,7 @@ impl Checker<'_> {
     }
 }
 
-/// Where parts are joined.
+/// The axis along which parts are joined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Along {
     First,
@@ -491,7 +492,7 @@ impl Along {
     }
 }
 
-fn permuted(part: Part<'_>, order: Vec<usize>) -> (Arrangement, Shape) {
+fn permuted(part: LayoutPart<'_>, order: Vec<usize>) -> (Arrangement, Shape) {
     let axes = order.iter().map(|it| part.shape.axes()[*it].clone()).collect();
     (Arrangement::Permute(order, Box::new(part.value)), Shape(axes))
 }

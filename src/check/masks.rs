@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{self, Const};
 use crate::syntax::ast::{self, Role};
 
-/// The masks of a cell.
+/// Returns the masks of a cell.
 pub(super) fn lower(
     names: &Declared<'_>,
     hypers: &Hypers,

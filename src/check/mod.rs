@@ -35,15 +35,15 @@ use crate::hir::{self, Cell, CellId, Tree, builtin, show, suggest};
 use crate::ir;
 use crate::syntax::ast;
 
-/// What was set from outside before checking, as written: `--set dt=0.5`, `--set act=relu`, `--set H=4`. The last of a name
-/// wins. The spans of the expressions lie in a source file of their own, so that messages can show them.
+/// The settings from outside, as written: `--set dt=0.5`, `--set act=relu`, `--set H=4`. The last of a name wins. The spans of
+/// the expressions lie in a source file of their own, so that messages can show them.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Names of dims and hypers, and their values.
     pub values: Vec<(ast::Ident, ast::Expr)>,
 }
 
-/// What checking a file gives.
+/// The result of checking a file.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
     /// The cells of the file without errors, in the order of the source.
@@ -57,14 +57,14 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The names of the built-in functions that values can be computed with, in order.
+/// Returns the names of the built-in functions that values can be computed with, in order.
 pub fn functions() -> impl Iterator<Item = &'static str> {
     use builtin::Builtin;
     let of_values = |it: Builtin| !matches!(it, Builtin::Bernoulli | Builtin::OfModel(_));
     builtin::names().filter(move |it| builtin::find(it).is_some_and(|it| of_values(it.what)))
 }
 
-/// Returns the names that stand before an argument list anywhere: functions, initialisers, and what only layouts hold.
+/// Returns the names that may precede an argument list anywhere: functions, initialisers, and the operators of layouts.
 pub fn callable() -> impl Iterator<Item = &'static str> {
     const OF_LAYOUTS: [&str; 4] = ["rows", "cols", "permute", "flatten"];
     builtin::names().chain(builtin::draws()).chain(OF_LAYOUTS)

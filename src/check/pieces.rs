@@ -1,4 +1,4 @@
-//! What a cell shows of itself: its outputs, and everything in it that has a name and a value.
+//! The pieces of a cell that others can see: its outputs, and everything in it that has a name and a value.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::ir::{Input, NamedValue, NodeId, Op, Output, Shape, ValueKind};
 use crate::text::id::Id;
 use crate::text::{Name, Span};
 
-/// The output with its node, and the piece that it is; `None` when it is poisoned.
+/// Returns the output with its node, and the piece that it is; `None` when it is poisoned.
 pub(super) fn output(
     step: &mut Lower<'_, '_>,
     names: &Declared<'_>,
@@ -78,12 +78,12 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// The place of a value.
+    /// Returns the place of a value.
     pub fn place(&self, of: Of) -> usize {
         self.first[of.0.idx()] + of.1
     }
 
-    /// The named values of the step.
+    /// Returns the named values of the step.
     pub fn values(&self) -> Vec<NamedValue> {
         let values = self.list.iter().filter_map(|it| match it.kind {
             PieceKind::Value(kind, node) => {
@@ -103,7 +103,7 @@ impl Pieces {
     }
 }
 
-/// Every piece, in the order of the source.
+/// Returns every piece, in the order of the source.
 pub(super) fn of_cell(step: &mut Lower<'_, '_>, names: &Declared<'_>, inputs: &[Input]) -> Pieces {
     let mut pieces = Pieces { list: Vec::new(), by_name: BTreeMap::new(), first: Vec::new() };
     for (id, def) in names.cell.defs.pairs() {

@@ -13,8 +13,8 @@ use crate::ir::{self, NodeId, Shape};
 use crate::text::id::Id;
 use crate::text::{Span, order};
 
-/// The shapes of values whose past is read, found without their pasts: new states have their declared shapes, so only circles
-/// among the values themselves are left, and those are reported.
+/// Returns the shapes of values whose past is read, found without their pasts: new states have their declared shapes, so only
+/// circles among the values themselves are left, and those are reported.
 pub(super) fn inferred(
     names: &Declared<'_>,
     hypers: &Hypers,
@@ -92,7 +92,7 @@ pub(super) fn inferred(
 /// The shapes and index dims of values whose past is read, and the sizes of layers.
 type Inferred = (BTreeMap<DefId, (Shape, Option<ir::Dim>)>, Vec<Vec<Element>>);
 
-/// Whether the shape of a part of a layer is known without the shapes of the layer's arguments.
+/// Returns true if the shape of a part of a layer is known without the shapes of the layer's arguments.
 fn is_early(names: &Declared<'_>, def: DefId, part: &str) -> bool {
     let DefKind::Layer(layer) = names.kind(def) else { return true };
     // What is not known is poisoned whenever it is read.
@@ -112,7 +112,8 @@ fn is_early(names: &Declared<'_>, def: DefId, part: &str) -> bool {
     }
 }
 
-/// The report of values whose shapes rest on each other's past; `None` for a circle within the step, which is reported as such.
+/// Returns the report of values whose shapes rest on each other's past; `None` for a circle within the step, which is reported as
+/// such.
 fn past_fault(names: &Declared<'_>, cycle: &[usize]) -> Option<Diagnostic> {
     let pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));
     let mut read = None;
@@ -142,7 +143,7 @@ fn past_fault(names: &Declared<'_>, cycle: &[usize]) -> Option<Diagnostic> {
     Some(fault)
 }
 
-/// Whether a kind of value is defined by an equation of its own, so that its past has a shape to be found.
+/// Returns true if a kind of value is defined by an equation of its own, so that its past has a shape to be inferred.
 fn is_inferred(kind: DefKind) -> bool {
     matches!(kind, DefKind::Value(_))
 }

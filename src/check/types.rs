@@ -9,7 +9,7 @@ use crate::ir::pointwise::Interval;
 use crate::ir::{self, Dim, NodeId, Shape};
 use crate::text::id::Id;
 
-/// What kind of value an expression or a name has.
+/// The type of an expression or a name.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Type {
     /// A real array of this shape; a number has no axes.

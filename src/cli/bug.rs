@@ -1,4 +1,4 @@
-//! What people see when rnnc itself is wrong: a few lines that help to report it.
+//! The message about a bug in rnnc itself: a few lines that help to report it.
 
 use std::io::Write;
 use std::panic::{self, PanicHookInfo};

@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-/// How wide text may get.
+/// The greatest width of text.
 pub const WIDTH: usize = 80;
 
-/// Where the second column begins.
+/// The beginning of the second column.
 const INDENT: usize = 16;
 
 /// The least room that a second column is worth.
@@ -85,7 +85,7 @@ pub fn paragraph(text: &str, terminal: Option<usize>) -> String {
     lines.iter().map(|it| format!("{it}\n")).collect()
 }
 
-/// Puts words into lines of at most so many characters; a longer word has a line of its own.
+/// Puts words into lines of at most `room` characters; a longer word has a line of its own.
 fn wrapped<'a>(words: impl Iterator<Item = &'a str>, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words {

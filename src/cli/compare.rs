@@ -14,7 +14,7 @@ use super::feed;
 use super::output;
 use crate::data::{self, DataError, FileKind};
 
-/// What an array is called that stands alone in its file.
+/// The name of an array that is alone in its file.
 const ALONE: &str = "array";
 
 /// The comparison as JSON.
@@ -23,18 +23,18 @@ struct Report {
     version: u32,
     tolerance: f64,
     same: bool,
-    arrays: Vec<Line>,
+    arrays: Vec<ArrayLine>,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct ArrayLine {
     name: String,
     same: bool,
     /// The shape in A, and in B; null where there is no such array.
     shapes: [Option<Vec<usize>>; 2],
     #[serde(serialize_with = "output::number")]
     distance: Option<f64>,
-    /// Where the worst element is, and its values in A and in B.
+    /// The position of the worst element, and its values in A and in B.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<Vec<usize>>,
     #[serde(serialize_with = "output::number", skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub fn compare(ctx: &mut Context, args: &CompareArgs) -> Result<(), CliError> {
         }
     }
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    let lines: Vec<Line> =
+    let lines: Vec<ArrayLine> =
         names.into_iter().map(|it| line(it, a.get(it), b.get(it), args.tol)).collect();
     let same = lines.iter().all(|it| it.same);
     if args.json {
@@ -68,12 +68,12 @@ pub fn compare(ctx: &mut Context, args: &CompareArgs) -> Result<(), CliError> {
     if same { Ok(()) } else { Err(CliError::Failed) }
 }
 
-fn line(name: &str, a: Option<&ArrayD<f64>>, b: Option<&ArrayD<f64>>, bound: f64) -> Line {
+fn line(name: &str, a: Option<&ArrayD<f64>>, b: Option<&ArrayD<f64>>, bound: f64) -> ArrayLine {
     let shapes = [a, b].map(|it| it.map(|it| it.shape().to_vec()));
     let there = a.zip(b).filter(|(a, b)| a.shape() == b.shape());
     let worst = there.and_then(|(a, b)| data::worst(a, b));
     let distance = there.map(|_| worst.as_ref().map_or(0.0, |it| it.distance));
-    Line {
+    ArrayLine {
         name: name.to_owned(),
         same: distance.is_some_and(|it| it <= bound),
         shapes,
@@ -84,8 +84,8 @@ fn line(name: &str, a: Option<&ArrayD<f64>>, b: Option<&ArrayD<f64>>, bound: f64
     }
 }
 
-/// One line for each array that differs, and one for all.
-fn text(lines: &[Line], args: &CompareArgs) -> String {
+/// Returns one line for each array that differs, and one for all.
+fn text(lines: &[ArrayLine], args: &CompareArgs) -> String {
     let (a, b) = (args.a.display(), args.b.display());
     let mut text = String::new();
     for it in lines.iter().filter(|it| !it.same) {
@@ -116,13 +116,13 @@ fn text(lines: &[Line], args: &CompareArgs) -> String {
     text
 }
 
-fn values(it: &Line) -> String {
+fn values(it: &ArrayLine) -> String {
     let (a, b) = (it.a.unwrap_or(f64::NAN), it.b.unwrap_or(f64::NAN));
     let place = it.place.as_deref().unwrap_or_default();
     format!("{place:?}: {a} and {b}, {:.1e} apart", (a - b).abs())
 }
 
-/// All arrays of a file or a folder.
+/// Returns all arrays of a file or a folder.
 fn read(ctx: &mut Context, path: &Path) -> Result<BTreeMap<String, ArrayD<f64>>, CliError> {
     let fault = |it| CliError::data(path, it);
     if path.is_dir() {

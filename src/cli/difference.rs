@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The lines that differ, after the heading (`== ..`) of the part that they stand in and the name of the array whose
-/// values they hold.
+/// Returns the lines that differ, after the heading (`== ..`) of their part and the name of the array whose values they hold.
 pub fn difference(before: &str, now: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
     let edits = edits(&old, &new);
@@ -28,7 +27,7 @@ pub fn difference(before: &str, now: &str) -> String {
     text
 }
 
-/// A shortest list of kept (' '), removed ('-') and added ('+') lines.
+/// Returns a shortest list of kept (' '), removed ('-') and added ('+') lines.
 fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
     // Snapshots are some hundred lines; above this the table of a longest common subsequence gets
     // large.

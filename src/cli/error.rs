@@ -1,4 +1,4 @@
-//! Why a command failed, and with which exit code.
+//! The reasons for which a command fails, and its exit code.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::api;
 use crate::data::DataError;
 use crate::diag::{Code, json};
 
-/// Why a command ends without success.
+/// The reasons for which a command ends without success.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The spec or the check failed and has been reported.
@@ -16,7 +16,7 @@ pub enum CliError {
     /// Some of several specs failed, each has been reported, and this is the highest of their exit codes.
     #[error("")]
     Reported(u8),
-    /// What was asked for cannot be meant.
+    /// The request cannot be meant.
     #[error("{0}")]
     Usage(String),
     /// A file cannot be read or written.
@@ -47,7 +47,7 @@ impl CliError {
         CliError::Fit { code: Code::DataDoesNotFit, message: message.into() }
     }
 
-    /// The exit code of the process.
+    /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             CliError::Failed | CliError::NoModel(_) => 1,
@@ -78,7 +78,7 @@ impl CliError {
         }
     }
 
-    /// An error of data at a file.
+    /// Returns an error of data at a file.
     pub fn data(path: impl Into<PathBuf>, error: DataError) -> CliError {
         if error.io_kind() == Some(io::ErrorKind::BrokenPipe) {
             CliError::BrokenPipe
@@ -128,7 +128,7 @@ impl From<io::Error> for CliError {
     }
 }
 
-/// A path as messages name it.
+/// Returns a path as messages name it.
 pub fn shown(path: &Path) -> PathBuf {
     if path.as_os_str() == "-" { PathBuf::from("<stdin>") } else { path.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Where a written file comes from: its metadata.
+//! The origin of a written file: its metadata.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub fn remember(words: &[OsString]) {
     WORDS.set(words.to_vec());
 }
 
-/// The program, the cell with its sizes and settings, the seed, and the command line.
+/// Returns the program, the cell with its sizes and settings, the seed, and the command line.
 pub fn origin(
     cell: &Cell,
     sizes: &BTreeMap<Name, i64>,
@@ -44,7 +44,7 @@ pub fn origin(
     entries.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// A command line that a shell would take.
+/// Returns a command line that a shell would take.
 fn command(words: impl Iterator<Item = OsString>) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "_-./=:,+@%".contains(it);
     let quoted = words.map(|it| {

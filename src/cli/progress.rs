@@ -1,6 +1,6 @@
-//! How far a long command is: a line on a terminal that is written over.
+//! The progress of a long command: a line on a terminal that is written over.
 //!
-//! A thread of its own writes it, so that it also stands while the library computes and says nothing.
+//! A thread of its own writes it, so that it is shown while the library computes.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,20 +13,20 @@ use super::context::Context;
 /// A command that takes less time says nothing.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// The line is written anew when it has stood for so long.
+/// The time after which the line is written anew.
 const STANDS: Duration = Duration::from_millis(200);
 
-/// The line, which is gone once the value is dropped. Nothing else is written while it stands.
+/// The line, which is gone once the value is dropped. Nothing else is written while it is shown.
 pub struct Progress(Option<Shown>);
 
 struct Shown {
-    line: Arc<Line>,
+    line: Arc<ProgressLine>,
     writer: Option<JoinHandle<()>>,
 }
 
-/// What the writer shares with the command.
+/// The state that the writer shares with the command.
 #[derive(Default)]
-struct Line {
+struct ProgressLine {
     told: Mutex<Told>,
     is_over: Condvar,
 }
@@ -37,7 +37,7 @@ struct Told {
     is_over: bool,
 }
 
-impl Line {
+impl ProgressLine {
     fn lock(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +65,7 @@ impl Line {
     }
 }
 
-/// A line that no terminal breaks.
+/// Returns a line that no terminal breaks.
 fn shown(text: &str, elapsed: Duration) -> String {
     let time = format!(", {} s", elapsed.as_secs());
     let room = WIDTH - 1 - time.len();
@@ -82,7 +82,7 @@ impl Progress {
         if ctx.is_quiet() || !io::stderr().is_terminal() {
             return Progress(None);
         }
-        let line = Arc::<Line>::default();
+        let line = Arc::<ProgressLine>::default();
         let own = Arc::clone(&line);
         let writer = thread::Builder::new();
         let writer = writer.spawn(move || own.write(&mut io::stderr(), SILENT, STANDS)).ok();
@@ -120,7 +120,7 @@ impl Drop for Progress {
 mod tests {
     use super::*;
 
-    /// What was written, which others may look at.
+    /// The bytes that were written, which others may look at.
     struct Seen<'s>(&'s Mutex<Vec<u8>>);
 
     impl Write for Seen<'_> {
@@ -133,9 +133,9 @@ mod tests {
         }
     }
 
-    /// What is written to the end of a command, which comes when a line was shown or at once.
+    /// Returns the bytes that are written to the end of a command, which comes when a line was shown or at once.
     fn written(silent: Duration, waits: bool) -> String {
-        let (line, out) = (Line::default(), Mutex::default());
+        let (line, out) = (ProgressLine::default(), Mutex::default());
         "half".clone_into(&mut line.lock().text);
         thread::scope(|scope| {
             scope.spawn(|| line.write(&mut Seen(&out), silent, Duration::from_secs(3600)));

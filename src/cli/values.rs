@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Severity};
 
-/// What `check --deny` takes.
+/// The values of `check --deny`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Denied {
     /// Every warning.
@@ -11,7 +11,7 @@ pub enum Denied {
     Code(Code),
 }
 
-/// The code of a warning.
+/// Returns the code of a warning.
 pub fn warning(text: &str) -> Result<Code, String> {
     match Code::find(text.trim()) {
         Some(code) if code.severity() == Severity::Warning => Ok(code),
@@ -22,7 +22,7 @@ pub fn warning(text: &str) -> Result<Code, String> {
     }
 }
 
-/// A warning that is denied, or all.
+/// Returns a warning that is denied, or all.
 pub fn denied(text: &str) -> Result<Denied, String> {
     match text.trim() {
         "warnings" => Ok(Denied::Warnings),
@@ -30,7 +30,7 @@ pub fn denied(text: &str) -> Result<Denied, String> {
     }
 }
 
-/// What numbers are drawn from.
+/// Parses a seed.
 pub fn seed(text: &str) -> Result<u64, String> {
     text.trim().parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
@@ -48,7 +48,7 @@ pub fn setting(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A number of bytes, or of KiB, MiB or GiB.
+/// Returns a number of bytes, or of KiB, MiB or GiB.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let (number, shift) = match text.as_bytes().last() {
         Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
@@ -61,7 +61,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "write a whole number, or one with K, M or G, such as 64M".to_owned())
 }
 
-/// A bound for differences.
+/// Returns a bound for differences.
 pub fn tolerance(text: &str) -> Result<f64, String> {
     let bound: Option<f64> = text.parse().ok();
     let bound = bound.filter(|it| it.is_finite() && *it >= 0.0);

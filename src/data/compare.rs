@@ -5,8 +5,8 @@ use ndarray::ArrayD;
 /// The element of two arrays at which they differ most.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Worst {
-    /// How far apart the two are, divided by 1 plus the size of the second: below a bound of t, they differ by at most t plus
-    /// t times that size. Infinite where only one is a NaN, or infinities differ.
+    /// The distance of the two, divided by 1 plus the size of the second: below a bound of t, they differ by at most t plus t
+    /// times that size. Infinite where only one is a NaN, or infinities differ.
     pub distance: f64,
     /// The indices of the element.
     pub place: Vec<usize>,
@@ -16,8 +16,8 @@ pub struct Worst {
     pub b: f64,
 }
 
-/// The worst element of two arrays of one shape, the first of several; nothing where there are none, or the shapes differ. A
-/// NaN equals a NaN.
+/// Returns the worst element of two arrays of one shape, the first of several; nothing where there are none, or the shapes
+/// differ. A NaN equals a NaN.
 pub fn worst(a: &ArrayD<f64>, b: &ArrayD<f64>) -> Option<Worst> {
     if a.shape() != b.shape() {
         return None;

@@ -55,7 +55,7 @@ impl DType {
         DType::Bool,
     ];
 
-    /// How many bytes an element takes in a file.
+    /// Returns the bytes that an element takes in a file.
     pub fn size(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
@@ -65,7 +65,7 @@ impl DType {
         }
     }
 
-    /// Whether the elements are floating-point numbers.
+    /// Returns true if the elements are floating-point numbers.
     pub fn is_float(self) -> bool {
         match self {
             DType::F16 | DType::BF16 | DType::F32 | DType::F64 => true,
@@ -74,7 +74,7 @@ impl DType {
         }
     }
 
-    /// The name that people see, such as `f32`.
+    /// Returns the name that people see, such as `f32`.
     pub fn as_str(self) -> &'static str {
         match self {
             DType::F16 => "f16",
@@ -108,7 +108,7 @@ pub trait Real32or64: Copy + fmt::Debug + private::Sealed {
     /// Appends the bytes of the number, the lowest first.
     fn push_le(self, bytes: &mut Vec<u8>);
 
-    /// The shortest text that reads back as the same number: `1.5`, `1e-7`, `nan`, `-inf`.
+    /// Returns the shortest text that reads back as the same number: `1.5`, `1e-7`, `nan`, `-inf`.
     fn text(self) -> String;
 }
 
@@ -170,7 +170,7 @@ pub(super) fn push_float(dtype: DType, value: f64, bytes: &mut Vec<u8>) {
     }
 }
 
-/// How the elements lie in a file.
+/// The arrangement of the elements in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Layout {
     /// The highest byte of an element comes first.
@@ -234,7 +234,7 @@ pub(super) fn decode(
     })
 }
 
-/// What can go wrong with an element.
+/// The faults of an element.
 enum Fault {
     /// There is no room for the elements.
     Memory,
@@ -289,7 +289,7 @@ struct FortranWalk<'a> {
     shape: &'a [usize],
     strides: Vec<usize>,
     index: Vec<usize>,
-    /// Where the element lies.
+    /// The position of the element.
     at: usize,
 }
 
@@ -317,14 +317,14 @@ impl FortranWalk<'_> {
     }
 }
 
-/// The number as `f64`, unless that would be another number.
+/// Returns the number as `f64`, unless that would be another number.
 fn exact(value: i128) -> Option<f64> {
     // Both types have at most 64 bits, so neither conversion can leave the range of the other.
     let float = value as f64;
     (float as i128 == value).then_some(float)
 }
 
-/// The indices of an element, from its number in C order.
+/// Returns the indices of an element, from its number in C order.
 pub(super) fn place(shape: &[usize], number: usize) -> Vec<usize> {
     let mut rest = number;
     let mut place: Vec<usize> = shape

@@ -1,5 +1,4 @@
-//! What can be wrong with a file, as facts. Each prints as one line in lower case and names the
-//! place in the file.
+//! The faults of a file, as facts. Each prints as one line in lower case and names the place in the file.
 
 use std::{
     fmt::Write,
@@ -10,7 +9,7 @@ use std::{
 use super::{CsvFault, MAX_AXES};
 use crate::diag::Code;
 
-/// Why a file could not be read or written, or does not hold what it should.
+/// The reasons for which a file could not be read or written, or does not hold what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The operating system refused to open or read a file.
@@ -18,7 +17,7 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The operating system refused to write a file.
@@ -26,7 +25,7 @@ pub enum DataError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A pipe or a device gave more than an array file may have there.
@@ -34,13 +33,13 @@ pub enum DataError {
     EndlessInput {
         /// The pipe or device.
         path: PathBuf,
-        /// How much would have been read.
+        /// The most bytes that are read.
         limit: u64,
     },
     /// There is no room for what the file holds.
     #[error("there is not enough memory for an array of {bytes} bytes in the file")]
     OutOfMemory {
-        /// What the array takes in the file.
+        /// The bytes that the array takes in the file.
         bytes: usize,
     },
     /// Any other fault, with the file in which it is.
@@ -48,7 +47,7 @@ pub enum DataError {
     InFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the file.
         error: Box<DataError>,
     },
     /// Any other fault, with the tensor in which it is.
@@ -56,7 +55,7 @@ pub enum DataError {
     InTensor {
         /// The name of the tensor.
         name: String,
-        /// What is wrong with it.
+        /// The fault of the file.
         error: Box<DataError>,
     },
     /// The elements have a type that is not read.
@@ -87,7 +86,7 @@ pub enum DataError {
     NotABool {
         /// The indices of the element.
         place: Vec<usize>,
-        /// What stands there.
+        /// The byte at that place.
         byte: u8,
     },
     /// The file is no `.npy` file.
@@ -104,7 +103,7 @@ pub enum DataError {
     Csv(#[from] CsvFault),
 }
 
-/// What is wrong with the frame of a `.npy` file.
+/// The faults of the frame of a `.npy` file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NpyFault {
     /// The first bytes are others.
@@ -121,15 +120,15 @@ pub enum NpyFault {
     /// The file ends within its header.
     #[error("the file ends at byte {found}, within the header, which needs {expected} bytes")]
     HeaderCut {
-        /// Where the header ends.
+        /// The end of the header.
         expected: u64,
-        /// Where the file ends.
+        /// The end of the file.
         found: usize,
     },
     /// The header is longer than any array of numbers needs.
     #[error("the header has {found} bytes, more than {limit}")]
     HeaderTooLong {
-        /// What the file says.
+        /// The value in the file.
         found: u64,
         /// The most that is read.
         limit: usize,
@@ -139,10 +138,10 @@ pub enum NpyFault {
     Syntax {
         /// The place in the file.
         at: usize,
-        /// What should stand there.
+        /// The text that should be there.
         expected: &'static str,
     },
-    /// A key stands twice in the header.
+    /// The header has a key twice.
     #[error("header, byte {at}: `{key}` stands twice")]
     KeyTwice {
         /// The place in the file.
@@ -163,30 +162,30 @@ pub enum NpyFault {
     Length {
         /// The lengths of the axes.
         shape: Vec<usize>,
-        /// Where the data begins.
+        /// The beginning of the data.
         start: usize,
-        /// How many bytes the header announces.
+        /// The bytes that the header announces.
         expected: usize,
-        /// How many there are.
+        /// The bytes that are there.
         found: usize,
     },
 }
 
-/// What is wrong with the frame of a `.safetensors` file.
+/// The faults of the frame of a `.safetensors` file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SafetensorsFault {
     /// The file ends within its header.
     #[error("the file ends at byte {found}, within the header, which needs {expected} bytes")]
     HeaderCut {
-        /// Where the header ends.
+        /// The end of the header.
         expected: u64,
-        /// Where the file ends.
+        /// The end of the file.
         found: usize,
     },
     /// The header is longer than a file of weights needs.
     #[error("the header has {found} bytes, more than {limit}")]
     HeaderTooLong {
-        /// What the file says.
+        /// The value in the file.
         found: u64,
         /// The most that is read and written.
         limit: usize,
@@ -194,7 +193,7 @@ pub enum SafetensorsFault {
     /// The header is not the JSON that it should be.
     #[error("header: {}", one_line(message))]
     Header {
-        /// What is wrong with it, and where.
+        /// The fault, and its place.
         message: String,
     },
     /// There are too many tensors.
@@ -215,7 +214,7 @@ pub enum SafetensorsFault {
     /// The places of the tensors overlap, leave gaps or do not fit their shapes.
     #[error("{}", one_line(message))]
     Offsets {
-        /// What is wrong.
+        /// The fault, in words.
         message: String,
     },
     /// The data is shorter or longer than the header says.
@@ -223,22 +222,22 @@ pub enum SafetensorsFault {
         "the tensors need {expected} bytes of data from byte {start} on, and there are {found}"
     )]
     Length {
-        /// Where the data begins.
+        /// The beginning of the data.
         start: usize,
-        /// How many bytes the header announces.
+        /// The bytes that the header announces.
         expected: usize,
-        /// How many there are.
+        /// The bytes that are there.
         found: usize,
     },
 }
 
-/// What is wrong with a file of several arrays.
+/// The faults of a file of several arrays.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ArchiveFault {
     /// The zip file is damaged, or of a kind that is not read.
     #[error("not a sound zip file: {message}")]
     Zip {
-        /// What is wrong.
+        /// The fault, in words.
         message: &'static str,
     },
     /// The pickle in an archive of PyTorch holds more than tensors.
@@ -249,19 +248,19 @@ pub enum ArchiveFault {
     Pickle {
         /// The place in the pickle.
         at: usize,
-        /// What stands there.
+        /// The text that is there.
         message: String,
     },
     /// A tensor is not as it is described.
     #[error("{}", one_line_of(message, 200))]
     Tensor {
-        /// What is wrong.
+        /// The fault, in words.
         message: String,
     },
     /// The list of shards is not sound.
     #[error("not a sound list of shards: {}", one_line_of(message, 200))]
     Index {
-        /// What is wrong.
+        /// The fault, in words.
         message: String,
     },
     /// There is no array in it.
@@ -269,21 +268,21 @@ pub enum ArchiveFault {
         "{what} holds no arrays by name; save `model.state_dict()`, or arrays with numpy.savez"
     )]
     NoTensors {
-        /// What is empty.
+        /// The name of the empty thing.
         what: &'static str,
     },
     /// A known kind of file that is not read.
     #[error("it is {what}, which is not read; {instead}")]
     Foreign {
-        /// What it is.
+        /// The kind of the file.
         what: &'static str,
-        /// How it becomes one that is.
+        /// The line that makes a readable file of it.
         instead: String,
     },
 }
 
 impl DataError {
-    /// The same fault, with the file in which it is. What already names a file stays as it is.
+    /// Returns the same fault, with the file in which it is. What already names a file stays as it is.
     pub fn in_file(self, path: &Path) -> DataError {
         if self.is_io() || matches!(self, DataError::InFile { .. }) {
             return self;
@@ -291,12 +290,12 @@ impl DataError {
         DataError::InFile { path: path.to_owned(), error: Box::new(self) }
     }
 
-    /// The same fault, with the tensor in which it is.
+    /// Returns the same fault, with the tensor in which it is.
     pub(super) fn in_tensor(self, name: &str) -> DataError {
         DataError::InTensor { name: name.to_owned(), error: Box::new(self) }
     }
 
-    /// The code under which the fault is explained.
+    /// Returns the code under which the fault is explained.
     pub fn code(&self) -> Code {
         match self {
             DataError::Read { .. } | DataError::Write { .. } => Code::BadFile,
@@ -334,8 +333,7 @@ impl DataError {
         }
     }
 
-    /// Whether input or output failed, in contrast to a file that was read and does not hold what
-    /// it should.
+    /// Returns true if input or output failed, in contrast to a file that was read and does not hold what it should.
     pub fn is_io(&self) -> bool {
         match self {
             DataError::Read { .. } | DataError::Write { .. } | DataError::EndlessInput { .. } => {
@@ -357,8 +355,7 @@ impl DataError {
         }
     }
 
-    /// What the operating system said, if it was the one that failed; a closed pipe is recognised
-    /// by it.
+    /// Returns the error of the operating system, if it was the one that failed; a closed pipe is recognised by it.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             DataError::Read { source, path: _ } | DataError::Write { source, path: _ } => {
@@ -406,7 +403,7 @@ fn one_line_of(text: &str, longest: usize) -> String {
     line
 }
 
-/// The words for what the system said, without its number where ours are clearer.
+/// Returns the words for what the system said, without its number where ours are clearer.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
@@ -417,7 +414,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The way out for a type that is not read.
+/// Returns the way out for a type that is not read.
 fn dtype_help(dtype: &str) -> &'static str {
     let kind = dtype.trim_start_matches(['<', '>', '|', '=']);
     if kind.starts_with('O') {
@@ -431,7 +428,7 @@ fn dtype_help(dtype: &str) -> &'static str {
     }
 }
 
-/// A few names, in backticks.
+/// Returns a few names, in backticks.
 pub(super) fn list(names: &[String]) -> String {
     let mut text = String::new();
     for (number, name) in names.iter().enumerate() {

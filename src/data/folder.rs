@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// Why a file of a folder is not read.
+/// The reasons for which a file of a folder is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Nothing has this name.
@@ -47,14 +47,14 @@ impl From<io::Error> for FolderError {
 pub struct Folder {
     /// The folder as it was given; empty for the current one.
     folder: PathBuf,
-    /// The file name of the spec, if it stands in the folder.
+    /// The file name of the spec, if it is in the folder.
     main: Option<PathBuf>,
-    /// What the name of each file begins with: the path of the spec without its file name.
+    /// The beginning of each file's name: the path of the spec without its file name.
     prefix: String,
 }
 
 impl Folder {
-    /// The folder of a spec. The disk is not touched before something is asked for.
+    /// Returns the folder of a spec. The disk is not touched before something is asked for.
     pub fn of_file(spec: &Path) -> Folder {
         let file = spec.file_name().map(PathBuf::from);
         let text = spec.display().to_string();
@@ -66,15 +66,15 @@ impl Folder {
         }
     }
 
-    /// The current folder, for a spec that comes from nowhere, such as standard input.
+    /// Returns the current folder, for a spec that comes from nowhere, such as standard input.
     pub fn current() -> Folder {
         Folder { folder: PathBuf::new(), main: None, prefix: String::new() }
     }
 
-    /// The name of the file that the path `target` means in the file named `from`.
+    /// Returns the name of the file that the path `target` means in the file named `from`.
     pub fn locate(&self, from: &str, target: &str) -> Result<String, FolderError> {
         let root = self.root()?;
-        // Names follow links, but for that of the spec: it uses what stands beside the link.
+        // Names follow links, but for that of the spec: it uses what is beside the link.
         let inner = from.strip_prefix(&self.prefix).ok_or(FolderError::Outside)?;
         let mut folder = below(&root, inner);
         folder.pop();
@@ -122,7 +122,7 @@ impl Folder {
     }
 }
 
-/// A path with `/` between its parts, on any system.
+/// Returns a path with `/` between its parts, on any system.
 fn below(folder: &Path, path: &str) -> PathBuf {
     let mut below = folder.to_owned();
     below.extend(path.split('/'));

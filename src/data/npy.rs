@@ -37,7 +37,7 @@ pub fn read_npy(bytes: &[u8]) -> Result<Tensor, DataError> {
     Tensor::new(shape, dtype, values)
 }
 
-/// The shape that the header says; whether there is as much data, reading tells.
+/// Returns the shape that the header says; whether there is as much data, reading tells.
 pub(super) fn shape_of(bytes: &[u8]) -> Result<Vec<usize>, DataError> {
     let (header, start) = frame(bytes)?;
     Ok(npy_header::parse(header, start - header.len())?.shape)
@@ -62,7 +62,7 @@ pub fn write_npy_whole(array: &ArrayViewD<'_, i64>) -> Vec<u8> {
     bytes
 }
 
-/// What comes before the elements, with room for these.
+/// Returns the bytes before the elements, with room for these.
 fn header(descr: &str, shape: &[usize], room: usize) -> Vec<u8> {
     let shape = match shape {
         [length] => format!("({length},)"),
@@ -114,9 +114,8 @@ fn cut(bytes: &[u8], expected: u64) -> NpyFault {
     NpyFault::HeaderCut { expected, found: bytes.len() }
 }
 
-/// The type of the elements, and whether the highest byte comes first. A type of one byte has no
-/// byte order, and the others must state theirs: `=` would mean the machine that wrote the file,
-/// which we do not know.
+/// Returns the type of the elements, and whether the highest byte comes first. A type of one byte has no byte order, and the
+/// others must state theirs: `=` would mean the machine that wrote the file, which we do not know.
 fn dtype(descr: &str) -> Option<(DType, bool)> {
     let order = descr.chars().next()?;
     let dtype = match descr.get(order.len_utf8()..)? {

@@ -9,12 +9,12 @@
 
 use super::{DataError, MAX_AXES, NpyFault};
 
-/// What the header says.
+/// The contents of the header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Header {
     /// The type of the elements, as it is spelt there.
     pub descr: String,
-    /// Whether the first axis is the fastest.
+    /// True if the first axis is the fastest.
     pub fortran: bool,
     /// The length of each axis.
     pub shape: Vec<usize>,
@@ -103,8 +103,7 @@ impl<'a> Cursor<'a> {
         Ok(&rest[..length])
     }
 
-    /// The type of the elements. A list of fields or a tuple is no type that we read; it is named
-    /// in the error.
+    /// Returns the type of the elements. A list of fields or a tuple is no type that we read; it is named in the error.
     fn descr(&mut self) -> Result<String, DataError> {
         self.skip_space();
         if matches!(self.peek(), Some(b'[' | b'(')) {
@@ -128,7 +127,7 @@ impl<'a> Cursor<'a> {
         Err(self.fault("`True` or `False`"))
     }
 
-    /// A tuple of lengths: `()`, `(3,)` or `(3, 4)`. As in Python, `(3)` is no tuple.
+    /// Returns a tuple of lengths: `()`, `(3,)` or `(3, 4)`. As in Python, `(3)` is no tuple.
     fn shape(&mut self) -> Result<Vec<usize>, DataError> {
         self.expect(b'(', "`(` of the shape")?;
         let mut shape = Vec::new();

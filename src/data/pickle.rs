@@ -13,7 +13,7 @@ use super::{ArchiveFault, DataError};
 
 /// A value on the stack.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Value {
+pub(super) enum PickleValue {
     Int(i64),
     Text(usize),
     List(usize),
@@ -22,7 +22,7 @@ pub(super) enum Value {
     Name(usize),
     Storage(usize),
     Tensor(usize),
-    /// What is no part of a tensor: `None`, floats, a device.
+    /// A value that is no part of a tensor: `None`, floats, a device.
     Other,
 }
 
@@ -46,12 +46,12 @@ pub(super) struct View {
     pub strides: Vec<usize>,
 }
 
-/// What a program built.
+/// The values that a program built.
 #[derive(Default, Debug)]
 pub(super) struct Heap {
     pub texts: Vec<String>,
-    pub lists: Vec<Vec<Value>>,
-    pub dicts: Vec<Vec<(Value, Value)>>,
+    pub lists: Vec<Vec<PickleValue>>,
+    pub dicts: Vec<Vec<(PickleValue, PickleValue)>>,
     names: Vec<String>,
     storages: Vec<Storage>,
     pub tensors: Vec<View>,
@@ -74,7 +74,7 @@ const HARMLESS: &[&str] = &[
 const DICTS: &[&str] = &["collections.OrderedDict", "builtins.dict", "__builtin__.dict"];
 
 /// Runs a program and gives what it leaves on the stack.
-pub(super) fn load(bytes: &[u8]) -> Result<(Heap, Value), DataError> {
+pub(super) fn load(bytes: &[u8]) -> Result<(Heap, PickleValue), DataError> {
     let mut machine = Machine {
         bytes,
         at: 0,
@@ -93,15 +93,15 @@ struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     heap: Heap,
-    stack: Vec<Value>,
+    stack: Vec<PickleValue>,
     marks: Vec<usize>,
-    memo: BTreeMap<u64, Value>,
+    memo: BTreeMap<u64, PickleValue>,
 }
 
-type Run<T> = Result<T, String>;
+type Outcome<T> = Result<T, String>;
 
 impl<'a> Machine<'a> {
-    fn run(&mut self) -> Run<Value> {
+    fn run(&mut self) -> Outcome<PickleValue> {
         loop {
             let start = self.at;
             let [op] = self.fixed::<1>()?;
@@ -113,22 +113,22 @@ impl<'a> Machine<'a> {
                 b'(' => self.marks.push(self.stack.len()),
                 b'0' => drop(self.pop()?),
                 b'1' => drop(self.since_mark()?),
-                b'N' | 0x88 | 0x89 => self.stack.push(Value::Other),
+                b'N' | 0x88 | 0x89 => self.stack.push(PickleValue::Other),
                 b'G' => {
                     self.fixed::<8>()?;
-                    self.stack.push(Value::Other);
+                    self.stack.push(PickleValue::Other);
                 }
                 b'J' => {
                     let number = i32::from_le_bytes(self.fixed()?);
-                    self.stack.push(Value::Int(number.into()));
+                    self.stack.push(PickleValue::Int(number.into()));
                 }
                 b'K' => {
                     let number = u8::from_le_bytes(self.fixed()?);
-                    self.stack.push(Value::Int(number.into()));
+                    self.stack.push(PickleValue::Int(number.into()));
                 }
                 b'M' => {
                     let number = u16::from_le_bytes(self.fixed()?);
-                    self.stack.push(Value::Int(number.into()));
+                    self.stack.push(PickleValue::Int(number.into()));
                 }
                 0x8a => {
                     let length = u8::from_le_bytes(self.fixed()?);
@@ -197,7 +197,7 @@ impl<'a> Machine<'a> {
                 }
                 0x93 => {
                     let items = self.last(2)?;
-                    let [Value::Text(module), Value::Text(name)] = items[..] else {
+                    let [PickleValue::Text(module), PickleValue::Text(name)] = items[..] else {
                         return Err(self.odd(start, "a name that is no text"));
                     };
                     let name = format!("{}.{}", self.heap.texts[module], self.heap.texts[name]);
@@ -215,13 +215,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A fault, with the place of the instruction that it is in.
+    /// Returns a fault, with the place of the instruction that it is in.
     fn odd(&mut self, start: usize, what: &str) -> String {
         self.at = start;
         what.to_owned()
     }
 
-    fn take(&mut self, length: usize) -> Run<&'a [u8]> {
+    fn take(&mut self, length: usize) -> Outcome<&'a [u8]> {
         let end = self.at.checked_add(length);
         let piece = end.and_then(|end| self.bytes.get(self.at..end));
         let piece = piece.ok_or("the end of the program")?;
@@ -229,12 +229,12 @@ impl<'a> Machine<'a> {
         Ok(piece)
     }
 
-    fn fixed<const N: usize>(&mut self) -> Run<[u8; N]> {
+    fn fixed<const N: usize>(&mut self) -> Outcome<[u8; N]> {
         let piece = self.take(N)?;
         Ok(*piece.first_chunk().ok_or("the end of the program")?)
     }
 
-    fn line(&mut self) -> Run<String> {
+    fn line(&mut self) -> Outcome<String> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().take(200).position(|it| *it == b'\n');
         let line = self.take(length.ok_or("a name that does not end")?)?;
@@ -242,33 +242,33 @@ impl<'a> Machine<'a> {
         Ok(String::from_utf8_lossy(line).into_owned())
     }
 
-    fn text(&mut self, length: usize) -> Run<()> {
+    fn text(&mut self, length: usize) -> Outcome<()> {
         let text = String::from_utf8_lossy(self.take(length)?).into_owned();
         self.heap.texts.push(text);
-        self.stack.push(Value::Text(self.heap.texts.len() - 1));
+        self.stack.push(PickleValue::Text(self.heap.texts.len() - 1));
         Ok(())
     }
 
-    fn list(&mut self, items: Vec<Value>) {
+    fn list(&mut self, items: Vec<PickleValue>) {
         self.heap.lists.push(items);
-        self.stack.push(Value::List(self.heap.lists.len() - 1));
+        self.stack.push(PickleValue::List(self.heap.lists.len() - 1));
     }
 
-    fn dict(&mut self, items: Vec<(Value, Value)>) {
+    fn dict(&mut self, items: Vec<(PickleValue, PickleValue)>) {
         self.heap.dicts.push(items);
-        self.stack.push(Value::Dict(self.heap.dicts.len() - 1));
+        self.stack.push(PickleValue::Dict(self.heap.dicts.len() - 1));
     }
 
-    fn pop(&mut self) -> Run<Value> {
+    fn pop(&mut self) -> Outcome<PickleValue> {
         self.stack.pop().ok_or_else(|| "an empty stack".to_owned())
     }
 
-    fn last(&mut self, count: usize) -> Run<Vec<Value>> {
+    fn last(&mut self, count: usize) -> Outcome<Vec<PickleValue>> {
         let from = self.stack.len().checked_sub(count).ok_or("an empty stack")?;
         Ok(self.stack.split_off(from))
     }
 
-    fn since_mark(&mut self) -> Run<Vec<Value>> {
+    fn since_mark(&mut self) -> Outcome<Vec<PickleValue>> {
         let mark = self.marks.pop().ok_or("no mark on the stack")?;
         if mark > self.stack.len() {
             return Err("no mark on the stack".to_owned());
@@ -276,36 +276,36 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(mark))
     }
 
-    fn append(&mut self, items: &[Value]) -> Run<()> {
+    fn append(&mut self, items: &[PickleValue]) -> Outcome<()> {
         match self.stack.last() {
-            Some(Value::List(list)) => self.heap.lists[*list].extend(items),
-            Some(Value::Other) => {}
+            Some(PickleValue::List(list)) => self.heap.lists[*list].extend(items),
+            Some(PickleValue::Other) => {}
             _ => return Err("an item without its list".to_owned()),
         }
         Ok(())
     }
 
-    fn set(&mut self, items: &[Value]) -> Run<()> {
+    fn set(&mut self, items: &[PickleValue]) -> Outcome<()> {
         match self.stack.last() {
-            Some(Value::Dict(dict)) => self.heap.dicts[*dict].extend(pairs(items)),
-            Some(Value::Other) => {}
+            Some(PickleValue::Dict(dict)) => self.heap.dicts[*dict].extend(pairs(items)),
+            Some(PickleValue::Other) => {}
             _ => return Err("an item without its dictionary".to_owned()),
         }
         Ok(())
     }
 
-    fn remember(&mut self, place: u64) -> Run<()> {
+    fn remember(&mut self, place: u64) -> Outcome<()> {
         let value = *self.stack.last().ok_or("an empty stack")?;
         self.memo.insert(place, value);
         Ok(())
     }
 
-    fn recall(&mut self, place: u64) -> Run<()> {
+    fn recall(&mut self, place: u64) -> Outcome<()> {
         self.stack.push(*self.memo.get(&place).ok_or("a place that was never filled")?);
         Ok(())
     }
 
-    fn name(&mut self, start: usize, name: String) -> Run<()> {
+    fn name(&mut self, start: usize, name: String) -> Outcome<()> {
         let is_type = name.strip_prefix("torch.").is_some_and(|it| !it.contains('.'));
         let makes_tensors = name.starts_with("torch._utils._rebuild_");
         let known = DICTS.contains(&name.as_str()) || HARMLESS.contains(&name.as_str());
@@ -319,27 +319,27 @@ impl<'a> Machine<'a> {
             ));
         }
         self.heap.names.push(name);
-        self.stack.push(Value::Name(self.heap.names.len() - 1));
+        self.stack.push(PickleValue::Name(self.heap.names.len() - 1));
         Ok(())
     }
 
-    fn str(&self, value: Option<&Value>) -> Option<&str> {
+    fn str(&self, value: Option<&PickleValue>) -> Option<&str> {
         match value? {
-            Value::Text(at) => Some(&self.heap.texts[*at]),
-            Value::Name(at) => Some(&self.heap.names[*at]),
+            PickleValue::Text(at) => Some(&self.heap.texts[*at]),
+            PickleValue::Name(at) => Some(&self.heap.names[*at]),
             _ => None,
         }
     }
 
-    fn items(&self, value: Value) -> Option<&[Value]> {
+    fn items(&self, value: PickleValue) -> Option<&[PickleValue]> {
         match value {
-            Value::List(at) => Some(&self.heap.lists[at]),
+            PickleValue::List(at) => Some(&self.heap.lists[at]),
             _ => None,
         }
     }
 
     /// `('storage', torch.FloatStorage, '0', 'cpu', 12)`.
-    fn persistent(&mut self, start: usize) -> Run<()> {
+    fn persistent(&mut self, start: usize) -> Outcome<()> {
         let id = self.pop()?;
         let items = self.items(id).unwrap_or_default();
         let kind = self.str(items.get(1)).and_then(|it| it.rsplit('.').next());
@@ -353,14 +353,14 @@ impl<'a> Machine<'a> {
             return Err(self.odd(start, "a reference that is no storage"));
         };
         self.heap.storages.push(storage);
-        self.stack.push(Value::Storage(self.heap.storages.len() - 1));
+        self.stack.push(PickleValue::Storage(self.heap.storages.len() - 1));
         Ok(())
     }
 
-    /// What the functions that are known would make of their arguments.
-    fn call(&mut self, start: usize) -> Run<()> {
+    /// Applies the functions that are known to their arguments.
+    fn call(&mut self, start: usize) -> Outcome<()> {
         let (given, function) = (self.pop()?, self.pop()?);
-        let Value::Name(function) = function else {
+        let PickleValue::Name(function) = function else {
             return Err(self.odd(start, "a call of what is no function"));
         };
         let name = self.heap.names[function].clone();
@@ -389,10 +389,10 @@ impl<'a> Machine<'a> {
                 let items = items.iter().filter_map(|it| self.items(*it));
                 let items = items.filter_map(|it| Some((*it.first()?, *it.get(1)?))).collect();
                 self.heap.dicts.push(items);
-                Some(Value::Dict(self.heap.dicts.len() - 1))
+                Some(PickleValue::Dict(self.heap.dicts.len() - 1))
             }
             None if name == "torch.Size" => given.first().copied(),
-            None => Some(Value::Other),
+            None => Some(PickleValue::Other),
         };
         let value = value.ok_or_else(|| self.odd(start, "a tensor that is none"))?;
         self.stack.push(value);
@@ -400,13 +400,14 @@ impl<'a> Machine<'a> {
     }
 
     /// `(storage, offset, sizes, strides, ..)`.
-    fn view(&mut self, given: &[Value], dtype: Option<String>) -> Option<Value> {
-        let [Value::Storage(storage), Value::Int(offset), shape, strides, ..] = *given else {
+    fn view(&mut self, given: &[PickleValue], dtype: Option<String>) -> Option<PickleValue> {
+        let [PickleValue::Storage(storage), PickleValue::Int(offset), shape, strides, ..] = *given
+        else {
             return None;
         };
         let sizes = |value| -> Option<Vec<usize>> {
-            let size = |it: &Value| match it {
-                Value::Int(size) => usize::try_from(*size).ok(),
+            let size = |it: &PickleValue| match it {
+                PickleValue::Int(size) => usize::try_from(*size).ok(),
                 _ => None,
             };
             self.items(value)?.iter().map(size).collect()
@@ -418,23 +419,23 @@ impl<'a> Machine<'a> {
         self.tensor(View { storage, dtype, offset, shape, strides })
     }
 
-    fn tensor(&mut self, view: View) -> Option<Value> {
+    fn tensor(&mut self, view: View) -> Option<PickleValue> {
         self.heap.tensors.push(view);
-        Some(Value::Tensor(self.heap.tensors.len() - 1))
+        Some(PickleValue::Tensor(self.heap.tensors.len() - 1))
     }
 }
 
-fn pairs(items: &[Value]) -> Vec<(Value, Value)> {
+fn pairs(items: &[PickleValue]) -> Vec<(PickleValue, PickleValue)> {
     items.chunks_exact(2).map(|it| (it[0], it[1])).collect()
 }
 
-/// A number in two's complement, the lowest byte first; one of more than 8 bytes is no size of anything.
-fn integer(bytes: &[u8]) -> Value {
+/// Returns a number in two's complement, the lowest byte first; one of more than 8 bytes is no size of anything.
+fn integer(bytes: &[u8]) -> PickleValue {
     if bytes.len() > 8 {
-        return Value::Other;
+        return PickleValue::Other;
     }
     let fill = if bytes.last().is_some_and(|it| it & 0x80 != 0) { 0xff } else { 0 };
     let mut all = [fill; 8];
     all[..bytes.len()].copy_from_slice(bytes);
-    Value::Int(i64::from_le_bytes(all))
+    PickleValue::Int(i64::from_le_bytes(all))
 }

@@ -1,4 +1,4 @@
-//! Which file a path leads to, so that nothing is written over what is read.
+//! Identifies the file that a path leads to, so that nothing is written over a file that is read.
 //!
 //! `x.npy`, `./x.npy`, a link to it and, where the file system does not tell case, `X.npy` are one file.
 
@@ -30,13 +30,13 @@ enum Identity {
 }
 
 impl Place {
-    /// The regular file that a path leads to; nothing if there is none.
+    /// Returns the regular file that a path leads to; nothing if there is none.
     pub fn of(path: &Path) -> Option<Place> {
         fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         Some(Place(identity(path).ok()?))
     }
 
-    /// The regular file that writing to a path would make or replace; nothing for a pipe or a device. An error if it
+    /// Returns the regular file that writing to a path would make or replace; nothing for a pipe or a device. An error if it
     /// cannot be written: its folder is not there or takes no files, or it is a folder.
     pub fn to_write(path: &Path) -> Result<Option<Place>, DataError> {
         let fault = |source| DataError::Write { path: path.to_owned(), source };
@@ -84,7 +84,7 @@ pub fn check_writable(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Whether a folder is there or can be made: the nearest folder above it takes files.
+/// Checks that a folder is there or can be made: the nearest folder above it takes files.
 pub fn check_folder(path: &Path) -> Result<(), DataError> {
     let fault = |source| DataError::Write { path: path.to_owned(), source };
     let mut at: PathBuf = path.to_owned();

@@ -28,10 +28,10 @@ pub(super) const MAX_TENSORS: usize = 1 << 18;
 /// The most remarks that are read and written.
 pub(super) const MAX_REMARKS: usize = 4_096;
 
-/// Where the header begins: after its length.
+/// The beginning of the header: after its length.
 const PREFIX: usize = size_of::<u64>();
 
-/// What a file of tensors holds.
+/// The contents of a file of tensors.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Safetensors {
     /// The tensors, sorted by name.
@@ -63,7 +63,7 @@ pub fn read_safetensors_with_metadata(bytes: &[u8]) -> Result<Safetensors, DataE
     Ok(Safetensors { tensors: read, metadata })
 }
 
-/// All tensors, sorted by name, to be decoded when they are asked for.
+/// Returns all tensors, sorted by name, to be decoded when they are asked for.
 pub(super) fn stored_safetensors(bytes: Arc<Vec<u8>>) -> Result<Vec<(String, Stored)>, DataError> {
     let (Header { tensors, metadata: _ }, start) = header(&bytes)?;
     let mut read = Vec::with_capacity(tensors.len());
@@ -84,7 +84,7 @@ pub(super) fn stored_safetensors(bytes: Arc<Vec<u8>>) -> Result<Vec<(String, Sto
     Ok(read)
 }
 
-/// The header with its tensors sorted by name, and where the data begins. All tensors are within the data.
+/// Returns the header with its tensors sorted by name, and where the data begins. All tensors are within the data.
 fn header(bytes: &[u8]) -> Result<(Header, usize), DataError> {
     let (header, start) = frame(bytes)?;
     let mut header: Header = serde_json::from_slice(header)
@@ -195,7 +195,7 @@ fn write(
     Ok(bytes)
 }
 
-/// The header, and the place where the data begins.
+/// Returns the header, and the place where the data begins.
 fn frame(bytes: &[u8]) -> Result<(&[u8], usize), SafetensorsFault> {
     let found = bytes.len();
     let Some(&length) = bytes.first_chunk::<PREFIX>() else {
@@ -247,7 +247,7 @@ fn check_layout(tensors: &[(String, Info)], start: usize, found: usize) -> Resul
     Ok(())
 }
 
-/// The type, as the crate calls it.
+/// Returns the type, as the crate calls it.
 fn crate_dtype(dtype: DType) -> Dtype {
     match dtype {
         DType::F16 => Dtype::F16,

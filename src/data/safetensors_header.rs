@@ -16,7 +16,7 @@ use super::{
     safetensors::{MAX_REMARKS, MAX_TENSORS},
 };
 
-/// The key in the header under which the remarks stand.
+/// The key of the remarks in the header.
 pub(super) const METADATA: &str = "__metadata__";
 
 /// All of the header. The tensors are in the order of the file, and nothing says yet that their
@@ -28,7 +28,7 @@ pub(super) struct Header {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// What the header says about one tensor.
+/// The entry of one tensor in the header.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Info {
@@ -36,7 +36,7 @@ pub(super) struct Info {
     pub dtype: Element,
     /// The length of each axis.
     pub shape: Shape,
-    /// Where its bytes begin and end, counted from the end of the header.
+    /// The beginning and end of its bytes, counted from the end of the header.
     pub data_offsets: (usize, usize),
 }
 

@@ -14,11 +14,11 @@ const MAX_REPEATED: usize = 1 << 16;
 pub struct Stored {
     /// The length of each axis.
     pub shape: Vec<usize>,
-    source: Source,
+    source: ElementSource,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum ElementSource {
     Tensor(Tensor),
     Slice(Slice),
     /// A `.npy` within the bytes.
@@ -34,38 +34,40 @@ pub(super) struct Slice {
     pub range: Range<usize>,
     pub dtype: DType,
     pub big_endian: bool,
-    /// Which element of the range is the first.
+    /// The position of the first element in the range.
     pub offset: usize,
-    /// How many elements each axis steps over; none where all lie in C order.
+    /// The elements that each axis steps over; none if all lie in C order.
     pub strides: Option<Vec<usize>>,
 }
 
 impl From<Tensor> for Stored {
     fn from(tensor: Tensor) -> Stored {
-        Stored { shape: tensor.shape.clone(), source: Source::Tensor(tensor) }
+        Stored { shape: tensor.shape.clone(), source: ElementSource::Tensor(tensor) }
     }
 }
 
 impl Stored {
-    /// The elements. Messages do not name the tensor.
+    /// Returns the elements. Messages do not name the tensor.
     pub fn tensor(&self) -> Result<Tensor, DataError> {
         match &self.source {
-            Source::Tensor(tensor) => Ok(tensor.clone()),
-            Source::Slice(slice) => slice.tensor(&self.shape),
-            Source::Npy(bytes, range) => npy::read_npy(&bytes[range.clone()]),
-            Source::Unreadable(dtype) => Err(DataError::UnsupportedType { dtype: dtype.clone() }),
+            ElementSource::Tensor(tensor) => Ok(tensor.clone()),
+            ElementSource::Slice(slice) => slice.tensor(&self.shape),
+            ElementSource::Npy(bytes, range) => npy::read_npy(&bytes[range.clone()]),
+            ElementSource::Unreadable(dtype) => {
+                Err(DataError::UnsupportedType { dtype: dtype.clone() })
+            }
         }
     }
 
-    /// A tensor whose elements have a type that is not read.
+    /// Returns a tensor whose elements have a type that is not read.
     pub(super) fn unreadable(shape: Vec<usize>, dtype: String) -> Stored {
-        Stored { shape, source: Source::Unreadable(dtype) }
+        Stored { shape, source: ElementSource::Unreadable(dtype) }
     }
 
-    /// A `.npy` within the bytes.
+    /// Returns a `.npy` within the bytes.
     pub(super) fn npy(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Result<Stored, DataError> {
         let shape = npy::shape_of(&bytes[range.clone()])?;
-        Ok(Stored { shape, source: Source::Npy(bytes, range) })
+        Ok(Stored { shape, source: ElementSource::Npy(bytes, range) })
     }
 
     /// Elements within the bytes; refused if some of them are not there.
@@ -91,7 +93,7 @@ impl Stored {
                 format!("shape {shape:?} needs more than the {there} elements that are there");
             return Err(ArchiveFault::Tensor { message }.into());
         }
-        Ok(Stored { shape, source: Source::Slice(slice) })
+        Ok(Stored { shape, source: ElementSource::Slice(slice) })
     }
 }
 
@@ -131,7 +133,7 @@ impl Slice {
     }
 }
 
-/// Whether strides are those of C order. An axis of length 1 may have any.
+/// Returns true if strides are those of C order. An axis of length 1 may have any.
 fn is_plain(shape: &[usize], strides: &[usize]) -> bool {
     let mut expected = 1;
     shape.iter().zip(strides).rev().all(|(size, stride)| {

@@ -1,9 +1,9 @@
-//! What `torch.save` writes since PyTorch 1.6: a zip file with a pickle that describes tensors, and a member for the elements
-//! of each storage.
+//! Reads the files that `torch.save` writes since PyTorch 1.6: a zip file with a pickle that describes tensors, and a member for
+//! the elements of each storage.
 
 use std::sync::Arc;
 
-use super::pickle::{self, Heap, Value, View};
+use super::pickle::{self, Heap, PickleValue, View};
 use super::stored::{Slice, Stored};
 use super::zip::Member;
 use super::{ArchiveFault, DType, DataError};
@@ -11,7 +11,7 @@ use super::{ArchiveFault, DType, DataError};
 /// The longest description that is read.
 const MAX_PICKLE: usize = 256 << 20;
 
-/// The tensors of a `state_dict`, with their names.
+/// Returns the tensors of a `state_dict`, with their names.
 pub(super) fn tensors(
     bytes: &Arc<Vec<u8>>,
     members: &[Member],
@@ -45,18 +45,18 @@ pub(super) fn tensors(
     Ok(tensors)
 }
 
-/// The tensors of a dictionary: those directly in it; or of the one called `state_dict` in it, as Lightning writes them; or
-/// of all that are in it, with their names before those of the tensors.
-fn state_dict(heap: &Heap, top: Value) -> Vec<(String, &View)> {
+/// Returns the tensors of a dictionary: those directly in it; or of the one called `state_dict` in it, as Lightning writes them;
+/// or of all that are in it, with their names before those of the tensors.
+fn state_dict(heap: &Heap, top: PickleValue) -> Vec<(String, &View)> {
     let own = directly(heap, top, "");
     if !own.is_empty() {
         return own;
     }
-    let inner: Vec<(&str, Value)> = entries(heap, top).collect();
+    let inner: Vec<(&str, PickleValue)> = entries(heap, top).collect();
     if let Some((_, dict)) = inner.iter().find(|it| it.0 == "state_dict") {
         return directly(heap, *dict, "");
     }
-    let mut named: Vec<(&str, Value)> = inner;
+    let mut named: Vec<(&str, PickleValue)> = inner;
     named.retain(|it| !directly(heap, it.1, "").is_empty());
     match named.as_slice() {
         [(_, only)] => directly(heap, *only, ""),
@@ -67,20 +67,20 @@ fn state_dict(heap: &Heap, top: Value) -> Vec<(String, &View)> {
     }
 }
 
-fn entries(heap: &Heap, dict: Value) -> impl Iterator<Item = (&str, Value)> {
+fn entries(heap: &Heap, dict: PickleValue) -> impl Iterator<Item = (&str, PickleValue)> {
     let items = match dict {
-        Value::Dict(at) => heap.dicts[at].as_slice(),
+        PickleValue::Dict(at) => heap.dicts[at].as_slice(),
         _ => &[],
     };
     items.iter().filter_map(|(key, value)| match key {
-        Value::Text(at) => Some((heap.texts[*at].as_str(), *value)),
+        PickleValue::Text(at) => Some((heap.texts[*at].as_str(), *value)),
         _ => None,
     })
 }
 
-fn directly<'h>(heap: &'h Heap, dict: Value, prefix: &str) -> Vec<(String, &'h View)> {
+fn directly<'h>(heap: &'h Heap, dict: PickleValue, prefix: &str) -> Vec<(String, &'h View)> {
     let tensors = entries(heap, dict).filter_map(|(name, value)| match value {
-        Value::Tensor(at) => Some((format!("{prefix}{name}"), &heap.tensors[at])),
+        PickleValue::Tensor(at) => Some((format!("{prefix}{name}"), &heap.tensors[at])),
         _ => None,
     });
     tensors.collect()
@@ -116,7 +116,7 @@ fn stored<'m>(
     Stored::slice(shape, slice)
 }
 
-/// A type by the name of its storage, or by its own.
+/// Returns a type by the name of its storage, or by its own.
 fn dtype(name: &str) -> Option<DType> {
     Some(match name.strip_prefix("torch.").unwrap_or(name) {
         "HalfStorage" | "float16" => DType::F16,

@@ -11,10 +11,10 @@ use std::{
 
 use super::DataError;
 
-/// How many symbolic links are followed; the kernel has the same bound.
+/// The most symbolic links that are followed; the kernel has the same bound.
 const MAX_LINKS: usize = 40;
 
-/// How many names are tried for the temporary file.
+/// The most names that are tried for the temporary file.
 const MAX_TRIES: usize = 100;
 
 /// Writes a file: under a temporary name in the same folder, then to the disk, then under its name.
@@ -51,7 +51,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The file to replace, behind all symbolic links; nothing if it is there and no regular file.
+/// Returns the file to replace, behind all symbolic links; nothing if it is there and no regular file.
 pub(super) fn regular_target(path: &Path) -> io::Result<Option<PathBuf>> {
     match fs::metadata(path) {
         Ok(about) if about.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -103,7 +103,7 @@ impl Temporary {
         Err(last)
     }
 
-    /// Whether the file system finds it under its name in capital letters, too.
+    /// Returns true if the file system finds it under its name in capital letters, too.
     pub(super) fn case_is_ignored(&self) -> bool {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
         // `.TMP.` is in every such name, so the two names differ.
@@ -120,7 +120,7 @@ impl Drop for Temporary {
     }
 }
 
-/// The folder of a file; a bare name lies in the current one.
+/// Returns the folder of a file; a bare name lies in the current one.
 pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -13,13 +13,13 @@ use super::{ArchiveFault, DataError};
 /// Deflate makes at most this many bytes of one.
 const MAX_RATIO: usize = 1032;
 
-/// Where a member lies.
+/// A member of an archive.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub name: String,
-    /// Where its bytes are in the file.
+    /// The range of its bytes in the file.
     pub range: std::ops::Range<usize>,
-    /// How many bytes it has when it is unpacked; a member that is stored has as many in the file.
+    /// The size when it is unpacked; a member that is stored has as many bytes in the file.
     pub size: usize,
     pub deflated: bool,
     checksum: u32,
@@ -31,7 +31,7 @@ const LOCATOR: &[u8] = b"PK\x06\x07";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const LOCAL: &[u8] = b"PK\x03\x04";
 
-/// The members of a zip file, in the order of its list.
+/// Returns the members of a zip file, in the order of its list.
 pub(super) fn members(bytes: &[u8]) -> Result<Vec<Member>, DataError> {
     parse(bytes).map_err(|message| ArchiveFault::Zip { message }.into())
 }
@@ -67,7 +67,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Member>, &'static str> {
     Ok(members)
 }
 
-/// One line of the list, and how long it is.
+/// Returns one line of the list, and how long it is.
 fn member(bytes: &[u8], entry: &[u8]) -> Option<Result<(Member, usize), &'static str>> {
     let (flags, method) = (u16_at(entry, 8)?, u16_at(entry, 10)?);
     let checksum = u32_at(entry, 16)?;
@@ -77,7 +77,7 @@ fn member(bytes: &[u8], entry: &[u8]) -> Option<Result<(Member, usize), &'static
     let (name, extra, remark) = (name?, extra?, remark?);
     let mut local = u64::from(u32_at(entry, 42)?);
     let text = String::from_utf8_lossy(entry.get(46..46 + name)?).into_owned();
-    // Sizes that do not fit in 32 bits stand in an extra field, in this order.
+    // Sizes that do not fit in 32 bits follow in an extra field, in this order.
     let mut fields = entry.get(46 + name..46 + name + extra)?;
     while let (Some(kind), Some(length)) = (u16_at(fields, 0), u16_at(fields, 2)) {
         let field = fields.get(4..4 + usize::from(length))?;
@@ -119,7 +119,7 @@ fn member(bytes: &[u8], entry: &[u8]) -> Option<Result<(Member, usize), &'static
 }
 
 impl Member {
-    /// The bytes of a deflated member, checked against their checksum.
+    /// Returns the bytes of a deflated member, checked against their checksum.
     pub(super) fn unpacked(&self, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
         let mut out = Vec::new();
         // `size` is bounded by the bytes that are there.
@@ -145,7 +145,7 @@ impl Member {
     }
 }
 
-/// The sum that zip files have for each member, CRC-32.
+/// Returns the sum that zip files have for each member, CRC-32.
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];

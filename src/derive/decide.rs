@@ -55,7 +55,7 @@ fn graph(graph: &Graph, env: &Env, roots: &[NodeId]) -> Graph {
     decided
 }
 
-/// The nodes that are one number everywhere, whatever the inputs, params and states are.
+/// Returns the nodes that are one number everywhere, whatever the inputs, params and states are.
 fn constants(graph: &Graph, env: &Env) -> Vec<Option<f64>> {
     let mut known: Vec<Option<f64>> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {

@@ -16,7 +16,7 @@ use crate::ir::{
     Op, Output, Pointwise, Shape,
 };
 
-/// The plain cell that a model is in a mode. A cell stays as it is.
+/// Returns the plain cell that a model is in a mode. A cell stays as it is.
 pub fn plain(model: &Cell, mode: &Mode) -> Cell {
     if !model.is_model {
         return model.clone();
@@ -101,7 +101,7 @@ fn feed_back(cell: &mut Cell, feedback: Feedback) {
     }
 }
 
-/// The leaf of an input.
+/// Returns the leaf of an input.
 fn leaf(cell: &mut Cell, input: usize) -> NodeId {
     let op = Op::Leaf(Leaf::Input(input));
     let known = cell.step.ids().find(|it| cell.step.node(*it).op == op);

@@ -28,7 +28,7 @@ impl Names {
         Names { taken }
     }
 
-    /// The wanted name, with as many `_` after it as make it new.
+    /// Returns the wanted name, with as many `_` after it as make it new.
     pub fn fresh(&mut self, wanted: String) -> Name {
         let mut name = wanted;
         while self.taken.contains(name.as_str()) {
@@ -40,7 +40,7 @@ impl Names {
     }
 }
 
-/// What the user calls a node, in a form that a prefix can stand before: `z`, `prev_h`, `W`.
+/// Returns the user's name of a node, in a form that a prefix can precede: `z`, `prev_h`, `W`.
 pub(super) fn spoken(cell: &Cell, graph: &Graph, id: NodeId) -> Option<String> {
     let node = graph.node(id);
     match node.op.source() {
@@ -51,7 +51,7 @@ pub(super) fn spoken(cell: &Cell, graph: &Graph, id: NodeId) -> Option<String> {
     }
 }
 
-/// Names for what has none of the user's: `pre_z` for what stands in the function that gives `z`.
+/// Names for values that the user has not named: `pre_z` for the operand of the function that gives `z`.
 pub(super) fn hints(graph: &Graph) -> Vec<Option<String>> {
     let mut hints = vec![None; graph.nodes().len()];
     for node in graph.nodes() {

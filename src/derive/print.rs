@@ -7,14 +7,14 @@ use crate::ir::print::{Coin, Formulas, Table, Text, formulas, leaf, prev, taken,
 use crate::ir::{Cell, Graph, Leaf, NodeId, Op, Pointwise, Source};
 use crate::text::Name;
 
-/// One backward step of a cell as equations: what is given, what is kept from forward, the adjoints
-/// in the order in which they are computed, and what each param gets. `adjoint` is that of `cell`.
+/// Returns one backward step of a cell as equations: what is given, what is kept from forward, the adjoints in the order in which
+/// they are computed, and what each param gets. `adjoint` is that of `cell`.
 pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     let mut out = format!("cell {}, one step backward\n", cell.name);
     let graph = &adjoint.graph;
     let mut taken = taken(cell, &[&cell.step, &cell.start]);
     taken.extend(adjoint.values.iter().map(|(name, _)| name.to_string()));
-    let given = Given::of(cell, adjoint, &mut taken);
+    let given = ForwardNames::of(cell, adjoint, &mut taken);
 
     section(&mut out, "given", &given.table);
     let forward = kept(cell, &cell.step, graph, &mut out);
@@ -51,7 +51,7 @@ pub fn print_backward(cell: &Cell, adjoint: &Adjoint) -> String {
     out
 }
 
-/// One forward-mode step as equations. `tangent` is that of `cell`.
+/// Returns one forward-mode step as equations. `tangent` is that of `cell`.
 pub fn print_tangent(cell: &Cell, tangent: &Tangent) -> String {
     let graph = &tangent.graph;
     let mut out = format!("cell {}, one step in forward mode\n", cell.name);
@@ -129,19 +129,22 @@ fn fresh(taken: &mut BTreeSet<String>, wanted: String) -> String {
 }
 
 /// The adjoints that come from outside.
-struct Given {
-    /// What leaves and sums of leaves are called.
+struct ForwardNames {
+    /// The names of leaves and sums of leaves.
     names: BTreeMap<NodeId, String>,
     /// Nodes that are nothing but sums of what comes from outside: one value for people.
     fused: BTreeSet<NodeId>,
     table: Table,
 }
 
-impl Given {
-    fn of(cell: &Cell, adjoint: &Adjoint, taken: &mut BTreeSet<String>) -> Given {
+impl ForwardNames {
+    fn of(cell: &Cell, adjoint: &Adjoint, taken: &mut BTreeSet<String>) -> ForwardNames {
         let graph = &adjoint.graph;
-        let mut given =
-            Given { names: BTreeMap::new(), fused: BTreeSet::new(), table: Table::default() };
+        let mut given = ForwardNames {
+            names: BTreeMap::new(),
+            fused: BTreeSet::new(),
+            table: Table::default(),
+        };
         let mut uses = vec![0u32; graph.nodes().len()];
         for node in graph.nodes() {
             node.args.iter().for_each(|it| uses[it.idx()] += 1);
@@ -220,7 +223,7 @@ fn origin(cell: &Cell, op: &Op) -> Option<(String, String)> {
     }
 }
 
-/// Whether a node is a sum of adjoints from outside that serve nothing else.
+/// Returns true if a node is a sum of adjoints from outside that serve nothing else.
 fn sum_of_leaves(
     graph: &Graph,
     id: NodeId,
@@ -314,7 +317,7 @@ fn gradients(
     }
 }
 
-/// What learned starts get.
+/// Prints the gradients of learned starts.
 fn start(cell: &Cell, adjoint: &Adjoint, taken: &BTreeSet<String>, out: &mut String) {
     let graph = &adjoint.start.graph;
     if adjoint.start.params.iter().all(Option::is_none) {

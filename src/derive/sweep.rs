@@ -2,7 +2,7 @@
 
 use crate::ir::{Graph, NodeId};
 
-/// The nodes that some root needs.
+/// Returns the nodes that some root needs.
 pub(super) fn needed(graph: &Graph, roots: impl IntoIterator<Item = NodeId>) -> Vec<bool> {
     let mut needed = vec![false; graph.nodes().len()];
     for root in roots {
@@ -18,7 +18,7 @@ pub(super) fn needed(graph: &Graph, roots: impl IntoIterator<Item = NodeId>) -> 
     needed
 }
 
-/// The graph without the nodes that no root needs, and where the others went.
+/// Returns the graph without the nodes that no root needs, and where the others went.
 pub(super) fn sweep(
     graph: Graph,
     roots: impl IntoIterator<Item = NodeId>,

@@ -1,4 +1,4 @@
-//! What every pass may assume of derived graphs, and leaves true.
+//! Verifies the invariants that every pass may assume of derived graphs, and keeps.
 
 use super::{Adjoint, Tangent};
 use crate::ir::verify::{Role, verify_graph};

@@ -9,13 +9,13 @@ use std::ops::Range;
 
 use crate::text::SourceFile;
 
-/// What stands where a line was cut.
+/// The sign in the place of a part of a line that was cut.
 const CUT: &str = "...";
 
 /// A tab leads to the next multiple of this column.
 const TAB: usize = 4;
 
-/// Spans at most so many lines apart are shown in one piece, with the lines between them folded.
+/// The most lines between spans that are shown in one piece, with the lines between them folded.
 const NEAR: usize = 200;
 
 /// A span of more lines than this is shown by its first line.
@@ -28,16 +28,16 @@ pub(super) struct Excerpt {
     /// The number in the file of the first line of `text`.
     pub first_line: usize,
     /// The places in `text`.
-    pub places: Vec<Place>,
+    pub places: Vec<ShownSpan>,
 }
 
-/// Where a span of the file lies in the text of an excerpt.
-pub(super) struct Place {
-    /// Which of the given spans it is.
+/// The position of a span of the file in the text of an excerpt.
+pub(super) struct ShownSpan {
+    /// The position of the span in the given list.
     pub index: usize,
     /// The bytes of the excerpt.
     pub range: Range<usize>,
-    /// Whether all of the span is shown.
+    /// True if all of the span is shown.
     pub whole: bool,
 }
 
@@ -49,8 +49,8 @@ struct Target {
     whole: bool,
 }
 
-/// The excerpts of `file` that show all `spans`, each line cut to `width` columns. The first
-/// excerpt holds the first span, the others follow in the order of the file.
+/// Returns the excerpts of `file` that show all `spans`, each line cut to `width` columns. The first excerpt holds the first
+/// span, the others follow in the order of the file.
 pub(super) fn excerpts(file: &SourceFile, spans: &[Range<usize>], width: usize) -> Vec<Excerpt> {
     let mut targets: Vec<Target> =
         spans.iter().enumerate().map(|(index, span)| target(file, index, span)).collect();
@@ -89,8 +89,10 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
     let after = targets.iter().map(|it| it.lines.end).max().unwrap_or(first_line + 1);
 
     let mut text = String::new();
-    let mut places: Vec<Place> =
-        targets.iter().map(|it| Place { index: it.index, range: 0..0, whole: it.whole }).collect();
+    let mut places: Vec<ShownSpan> = targets
+        .iter()
+        .map(|it| ShownSpan { index: it.index, range: 0..0, whole: it.whole })
+        .collect();
     for number in first_line..after {
         let bytes = file.line_range(number);
         // The window follows the first of the given spans that has its start or its end in this
@@ -100,7 +102,7 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
             .filter(|it| it.lines.contains(&number))
             .min_by_key(|it| it.index)
             .map_or(bytes.start..bytes.start, |it| anchor(it, number, &bytes));
-        let line = Line::cut(&file.text[bytes.clone()], bytes.start, anchor, width);
+        let line = ExcerptLine::cut(&file.text[bytes.clone()], bytes.start, anchor, width);
 
         let offset = text.len();
         for (target, place) in targets.iter().zip(&mut places) {
@@ -126,8 +128,7 @@ fn excerpt(file: &SourceFile, targets: Vec<Target>, width: usize) -> Excerpt {
     Excerpt { text, first_line, places }
 }
 
-/// The part of a line that should be seen for the sake of a span: its start, or its end if it began
-/// in an earlier line.
+/// Returns the part of a line that should be seen for the sake of a span: its start, or its end if it began in an earlier line.
 fn anchor(target: &Target, line: usize, bytes: &Range<usize>) -> Range<usize> {
     let start = target.range.start.min(bytes.end);
     let end = target.range.end.min(bytes.end);
@@ -141,7 +142,7 @@ fn anchor(target: &Target, line: usize, bytes: &Range<usize>) -> Range<usize> {
 }
 
 /// A line as it is shown.
-struct Line {
+struct ExcerptLine {
     text: String,
     /// The shown part, in bytes of the file.
     shown: Range<usize>,
@@ -149,10 +150,10 @@ struct Line {
     map: Vec<(usize, usize)>,
 }
 
-impl Line {
+impl ExcerptLine {
     /// Cuts `line`, which begins at byte `offset` of the file, to about `width` columns around
     /// `anchor`.
-    fn cut(line: &str, offset: usize, anchor: Range<usize>, width: usize) -> Line {
+    fn cut(line: &str, offset: usize, anchor: Range<usize>, width: usize) -> ExcerptLine {
         let at =
             |byte: usize| line.floor_char_boundary(byte.saturating_sub(offset).min(line.len()));
         let window = window(line, at(anchor.start)..at(anchor.end), width);
@@ -175,16 +176,15 @@ impl Line {
         if window.end < line.len() {
             text.push_str(CUT);
         }
-        Line { text, shown: offset + window.start..offset + window.end, map }
+        ExcerptLine { text, shown: offset + window.start..offset + window.end, map }
     }
 
-    /// Where a span that begins at this byte of the file begins; the sign of the cut if the byte is
-    /// not shown.
+    /// Returns the position of a span that begins at this byte of the file; that of the cut if the byte is not shown.
     fn start_of(&self, byte: usize) -> usize {
         if byte < self.shown.start { 0 } else { self.lookup(byte) }
     }
 
-    /// Where a span that ends before this byte of the file ends.
+    /// Returns the end of a span that ends before this byte of the file.
     fn end_of(&self, byte: usize) -> usize {
         if byte < self.shown.start {
             CUT.len()
@@ -205,9 +205,8 @@ impl Line {
     }
 }
 
-/// The part of a line that is shown in `width` columns. The start of the anchor is in it: two
-/// fifths from the left, nearer if the anchor needs the room, farther if the line ends. Looks at no
-/// more characters than can be shown.
+/// Returns the part of a line that is shown in `width` columns. The start of the anchor is in it: two fifths from the left,
+/// nearer if the anchor needs the room, farther if the line ends. Looks at no more characters than can be shown.
 fn window(line: &str, anchor: Range<usize>, width: usize) -> Range<usize> {
     if measure(line.chars(), width).bytes == line.len() {
         return 0..line.len();
@@ -220,7 +219,7 @@ fn window(line: &str, anchor: Range<usize>, width: usize) -> Range<usize> {
     start..start + measure(line[start..].chars(), room).bytes
 }
 
-/// What part of some characters takes.
+/// The size that part of some characters takes.
 struct Measure {
     columns: usize,
     bytes: usize,
@@ -239,7 +238,7 @@ fn measure(chars: impl Iterator<Item = char>, most: usize) -> Measure {
     taken
 }
 
-/// The columns that a character may take, at most; it only decides where a line is cut.
+/// Returns the columns that a character may take, at most; it only decides where a line is cut.
 fn columns(c: char) -> usize {
     match c {
         '\t' => TAB,
@@ -274,9 +273,8 @@ pub(super) fn visible_text(text: &str) -> String {
     out
 }
 
-/// A sign for a character that a terminal would act upon or not show: controls, marks that turn the
-/// direction of writing, line separators, blanks without width, and the private characters that the
-/// renderer uses itself.
+/// Returns a sign for a character that a terminal would act upon or not show: controls, marks that turn the direction of writing,
+/// line separators, blanks without width, and the private characters that the renderer uses itself.
 fn visible(c: char) -> char {
     match c {
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),

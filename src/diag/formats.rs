@@ -14,7 +14,7 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
-/// The message with the way out, on one line.
+/// Returns the message with the way out, on one line.
 fn whole(it: &JsonDiagnostic) -> String {
     let help = it.help.iter().map(|it| format!("; {it}"));
     std::iter::once(it.message.clone()).chain(help).collect::<String>().replace(['\n', '\r'], " ")

@@ -18,12 +18,12 @@ pub struct Report {
     pub version: u32,
     /// The diagnostics, in the order of the source.
     pub diagnostics: Vec<JsonDiagnostic>,
-    /// Why something could not be checked or computed at all, such as a file that cannot be read.
+    /// The reasons for which something could not be checked or computed at all, such as a file that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<JsonFailure>,
-    /// How many of the diagnostics are errors, and the failures.
+    /// The number of errors among the diagnostics, and of failures.
     pub errors: usize,
-    /// How many of them are warnings.
+    /// The number of warnings.
     pub warnings: usize,
 }
 
@@ -49,18 +49,18 @@ impl Report {
         self.failures.push(JsonFailure { code, message: message.to_owned() });
     }
 
-    /// The report as JSON text of several lines, without a line end after the last.
+    /// Returns the report as JSON text of several lines, without a line end after the last.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("text and numbers are always JSON")
     }
 }
 
-/// Why a command did not come to its end.
+/// The reason for which a command did not come to its end.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct JsonFailure {
     /// The stable code, if it has one.
     pub code: Option<Code>,
-    /// What went wrong.
+    /// The reason, in words.
     pub message: String,
 }
 
@@ -71,7 +71,7 @@ pub struct JsonDiagnostic {
     pub code: Code,
     /// `error` or `warning`.
     pub severity: Severity,
-    /// What is wrong.
+    /// The fault, in words.
     pub message: String,
     /// The file as it was named.
     pub file: String,
@@ -117,7 +117,7 @@ pub struct JsonLabel {
 pub struct JsonFix {
     /// `certain` or `maybe`.
     pub applicability: Applicability,
-    /// What to put in place of what.
+    /// The edits: a place and the text to put there.
     pub edits: Vec<JsonEdit>,
 }
 
@@ -134,7 +134,7 @@ pub struct JsonEdit {
     pub text: String,
 }
 
-/// The report of the diagnostics of one spec.
+/// Returns the report of the diagnostics of one spec.
 pub fn report(diagnostics: &[Diagnostic], sources: &SourceMap) -> Report {
     let mut report = Report::default();
     report.add(diagnostics, sources);
@@ -174,7 +174,7 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap) -> JsonDiagnostic {
     }
 }
 
-/// The name of a file; empty for one that is not in the map.
+/// Returns the name of a file; empty for one that is not in the map.
 fn file_name(file: FileId, sources: &SourceMap) -> String {
     sources.files().get(file.0 as usize).map_or_else(String::new, |it| it.name.clone())
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a spec, as data: a code, a place, a second place, a way out.
+//! Diagnostics, as data: a code, a place, more places with labels, a way out.
 //!
 //! A diagnostic is built where the fact is known and only rendered at the rim, by [`render`] for
 //! people and by [`json`] for machines. Nothing here prints.
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Span;
 
-/// How bad it is. An error stops the compilation, a warning does not.
+/// The severity of a diagnostic. An error stops the compilation, a warning does not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -36,7 +36,7 @@ pub struct Label {
     pub message: String,
 }
 
-/// How sure we are that a fix is what the author wants.
+/// The certainty that a fix is what the author wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Applicability {
@@ -49,9 +49,9 @@ pub enum Applicability {
 /// A change of the source that removes the diagnostic.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fix {
-    /// How sure we are.
+    /// The certainty.
     pub applicability: Applicability,
-    /// What to put in place of what; the spans do not overlap.
+    /// The texts to put in place of spans, which do not overlap.
     pub edits: Vec<(Span, String)>,
 }
 
@@ -75,7 +75,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A fault at a place. The severity follows from the code.
+    /// Returns a fault at a place. The severity follows from the code.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             code,
@@ -117,7 +117,7 @@ impl Diagnostic {
         self
     }
 
-    /// Whether this stops the compilation.
+    /// Returns true if this stops the compilation.
     pub fn is_error(&self) -> bool {
         self.code.severity() == Severity::Error
     }
@@ -129,7 +129,7 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.dedup();
 }
 
-/// Whether any of them stops the compilation.
+/// Returns true if any of them stops the compilation.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(Diagnostic::is_error)
 }

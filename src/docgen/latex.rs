@@ -6,8 +6,8 @@ use crate::hir::{Cell, DefId, Expr, Fold, Function, Group, Kind, Layer, LocalId,
 use crate::syntax::ast::{Role, Scope};
 use crate::text::FileId;
 
-/// One cell as the body of a mathematical display: its starts that are not 0, then its equations in the order of the source.
-/// Values carry the step that they belong to: `h_{t-1}` is `prev h`.
+/// Returns one cell as the body of a mathematical display: its starts that are not 0, then its equations in the order of the
+/// source. Values carry the step that they belong to: `h_{t-1}` is `prev h`.
 pub fn cell(cell: &Cell<'_>) -> String {
     let names = Names::of(cell);
     let mut lines = Lines::new(&names);
@@ -40,7 +40,7 @@ pub fn cell(cell: &Cell<'_>) -> String {
     aligned(&all)
 }
 
-/// The functions and activations of a file, `None` when it has none.
+/// Returns the functions and activations of a file, `None` when it has none.
 pub fn functions(tree: &Tree<'_>, file: FileId) -> Option<String> {
     let mut all = Vec::new();
     for function in tree.functions.iter().filter(|it| it.name().span.file == file) {
@@ -52,7 +52,7 @@ pub fn functions(tree: &Tree<'_>, file: FileId) -> Option<String> {
     (!all.is_empty()).then(|| aligned(&all))
 }
 
-/// The cells of a file, each as [`cell`] writes it.
+/// Returns the cells of a file, each as [`cell`] writes it.
 pub fn cells<'t>(tree: &'t Tree<'_>, file: FileId) -> impl Iterator<Item = String> + 't {
     tree.cells.iter().filter(move |it| it.ast.span.file == file).map(cell)
 }
@@ -83,7 +83,7 @@ impl<'n, 'c, 'a> Lines<'n, 'c, 'a> {
         self.lines.push(format!("{indent}{left} &{sign} {right}"));
     }
 
-    /// Where a state starts, unless at 0.
+    /// Writes the start of a state, unless it is 0.
     fn start(&mut self, cell: &Cell<'_>, group: &Group<'_>) {
         let (Role::State, Some(value)) = (group.role, &group.value) else { return };
         if matches!(value.kind, Kind::Number(0.0)) {

@@ -9,7 +9,7 @@ use crate::text::FileId;
 
 /// One file of the library, checked.
 pub struct Entry<'a> {
-    /// What `std/` is followed by.
+    /// The name after `std/`.
     pub name: &'a str,
     /// The folder.
     pub group: &'a str,
@@ -32,7 +32,7 @@ itself, `dense` with a product at every step (at depth 2 the second product wait
 those of `rnnc graph`: a thick line is a state whose old value reaches the new one through sums and products alone.
 ";
 
-/// The page: for each group its cells in a table, then each with its equations.
+/// Returns the page: for each group its cells in a table, then each with its equations.
 pub fn page(groups: &[(&str, &str)], entries: &[Entry<'_>]) -> String {
     let mut page = HEAD.to_owned();
     for (group, about) in groups {

@@ -2,7 +2,7 @@
 
 use crate::ir::Real;
 
-/// The place of the largest element, of equal ones the first. A NaN is taken for the largest.
+/// Returns the place of the largest element, of equal ones the first. A NaN is taken for the largest.
 pub(crate) fn largest<F: Real>(of: &[F]) -> usize {
     let mut best = 0;
     for (at, value) in of.iter().enumerate() {
@@ -13,7 +13,7 @@ pub(crate) fn largest<F: Real>(of: &[F]) -> usize {
     best
 }
 
-/// The first place up to which the probabilities sum to more than `draw`; the last where rounding leaves none. The
+/// Returns the first place up to which the probabilities sum to more than `draw`; the last where rounding leaves none. The
 /// probabilities are the softmax of the logits, all in f64.
 pub(crate) fn sample<F: Real>(logits: &[F], draw: f64) -> usize {
     let Some(max) = logits.get(largest(logits)) else { return 0 };

@@ -82,7 +82,7 @@ pub(crate) fn param(cell: &mut Cell, name: &str, axes: &[&str]) -> NodeId {
     leaf(&mut cell.step, Op::Leaf(Leaf::Param(cell.params.len() - 1)), &shape)
 }
 
-/// A carried value; its next value is set later with [`set_next`].
+/// Returns a carried value; its next value is set later with [`set_next`].
 pub(crate) fn carry(cell: &mut Cell, name: &str, axes: &[&str], start: Start) -> NodeId {
     let shape = shape(axes);
     let carry = Carry {
@@ -111,9 +111,8 @@ pub(crate) fn output(cell: &mut Cell, name: &str, node: NodeId) {
     cell.values.push(NamedValue { name: name.into(), kind, node, span: NOWHERE });
 }
 
-/// A minimal gated cell with a learned start and one older value:
-/// `z = sigmoid(W_z @ x + U_z @ prev h)`,
-/// `h = (1 - z) * prev h + z * tanh(W_n @ x + v * prev(h, 2))`, `state h = h0`.
+/// Returns a minimal gated cell with a learned start and one older value: `z = sigmoid(W_z @ x + U_z @ prev h)`, `h = (1 - z) *
+/// prev h + z * tanh(W_n @ x + v * prev(h, 2))`, `state h = h0`.
 pub(crate) fn gated() -> Cell {
     let mut cell = empty("Gated", &["I", "H"]);
     let x = input(&mut cell, "x", &["I"]);

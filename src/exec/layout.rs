@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn, Slice};
 
 use crate::ir::{Arrangement, Cell, Env, Real, Row, Shape};
 
-/// Why a stored tensor cannot be taken apart.
+/// The reasons for which a stored tensor cannot be taken apart.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum LayoutError {
     /// The shape is not that of the row.
@@ -19,12 +19,12 @@ pub enum LayoutError {
         /// The shape that the sizes ask for.
         expected: Vec<usize>,
     },
-    /// Something stands where the layout has zeros.
+    /// Something is where the layout has zeros.
     #[error("{value:?} stands at {place:?}, where the layout has zeros")]
     NotZero {
         /// The first value that is not 0.
         value: f64,
-        /// Where it stands in the stored tensor.
+        /// The position in the stored tensor.
         place: Vec<usize>,
     },
     /// The arrangement is none, or a size is not known.
@@ -32,18 +32,18 @@ pub enum LayoutError {
     NoArrangement,
 }
 
-/// The sizes of a shape.
+/// Returns the sizes of a shape.
 pub fn concrete(shape: &Shape, env: &Env) -> Result<Vec<usize>, LayoutError> {
     let size = |it| env.size(it).and_then(|size| usize::try_from(size).ok());
     let sizes: Option<Vec<usize>> = shape.axes().iter().map(size).collect();
     sizes.ok_or(LayoutError::NoArrangement)
 }
 
-/// Takes a stored tensor apart: gives each of the row's params its elements, where they stand.
+/// Takes a stored tensor apart: gives each of the row's params its elements, where they are.
 ///
 /// # Errors
 ///
-/// Where the tensor has another shape than the row, or something stands where the layout has zeros.
+/// Where the tensor has another shape than the row, or something is where the layout has zeros.
 pub fn take_apart<F: Real>(
     cell: &Cell,
     env: &Env,
@@ -86,11 +86,11 @@ pub fn take_apart<F: Real>(
     Err(LayoutError::NotZero { value, place })
 }
 
-/// What has no parts.
+/// A tensor without parts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaf {
     Param(usize),
-    /// Which of the row's zeros.
+    /// One of the row's blocks of zeros.
     Zeros(usize),
     /// A param that was added to the one before.
     Rest(usize),
@@ -169,7 +169,7 @@ impl Sizes<'_> {
     }
 }
 
-/// The order that undoes one: axis `order[k]` of the operand is axis `k` of the result.
+/// Returns the order that undoes one: axis `order[k]` of the operand is axis `k` of the result.
 fn back(order: &[usize]) -> Result<Vec<usize>, LayoutError> {
     let mut back = vec![0; order.len()];
     for (to, from) in order.iter().enumerate() {
@@ -211,14 +211,14 @@ pub fn gradient<F: Real>(
     Put { env, shapes, arrays, adds: false }.whole(row)
 }
 
-/// What a tensor is put together from.
+/// The parts of a tensor.
 struct Put<'a, F> {
     env: &'a Env,
     /// The shape of each param.
     shapes: Vec<Vec<usize>>,
     /// The elements of each; none is 0.
     arrays: Vec<Option<ArrayViewD<'a, F>>>,
-    /// Whether a sum is that of its params; else it is the first one.
+    /// True if a sum is that of its params; else it is the first one.
     adds: bool,
 }
 

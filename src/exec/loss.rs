@@ -16,23 +16,23 @@ use crate::ir::{Cell, LOSS, Real};
 pub struct BatchLoss {
     /// The sum, step after step, and at each the sequences in their order.
     pub sum: f64,
-    /// How many steps count; with `at last` that is how many sequences.
+    /// The number of steps that count; with `at last`, of sequences.
     pub count: usize,
 }
 
 impl BatchLoss {
-    /// The mean; NaN where no step counts.
+    /// Returns the mean; NaN where no step counts.
     pub fn mean(&self) -> f64 {
         self.sum / self.count as f64
     }
 }
 
-/// The place of the loss among the outputs of a cell, and whether the last step counts alone.
+/// Returns the place of the loss among the outputs of a cell, and whether the last step counts alone.
 fn loss_of(cell: &Cell) -> Option<(usize, bool)> {
     Some((cell.output(LOSS)?, cell.losses.first()?.at_last))
 }
 
-/// The steps of sequences that count, in their order.
+/// Returns the steps of sequences that count, in their order.
 fn counted(lengths: &[usize], at_last: bool) -> impl Iterator<Item = (usize, usize)> {
     let steps = lengths.iter().copied().max().unwrap_or(0);
     (0..steps).flat_map(move |step| {
@@ -46,7 +46,7 @@ fn counted(lengths: &[usize], at_last: bool) -> impl Iterator<Item = (usize, usi
 }
 
 impl<F: Real> Run<F> {
-    /// The loss of the batch; `None` where the cell gives none.
+    /// Returns the loss of the batch; `None` where the cell gives none.
     pub fn loss(&self, cell: &Cell) -> Option<BatchLoss> {
         let (output, at_last) = loss_of(cell)?;
         let mut loss = BatchLoss::default();
@@ -59,7 +59,7 @@ impl<F: Real> Run<F> {
 }
 
 impl<F: Real> Upstream<F> {
-    /// The adjoints that give the gradient of the mean loss of a run; zeros where the cell gives no loss.
+    /// Returns the adjoints that give the gradient of the mean loss of a run; zeros where the cell gives no loss.
     pub fn of_loss(cell: &Cell, run: &Run<F>) -> Upstream<F> {
         let mut upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let mut adjoint = ArrayD::zeros(IxDyn(&[run.steps(), run.batch()]));

@@ -1,4 +1,4 @@
-//! What a forward run gives, and keeps for the backward run.
+//! The results of a forward run, and the values that it keeps for the backward run.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,7 +36,7 @@ pub struct Run<F> {
     pub(super) masks: Option<Arc<Vec<ArrayD<F>>>>,
 }
 
-/// What a backward run needs beside the arrays that were given.
+/// The values that a backward run needs beside the arrays that were given.
 #[derive(Debug)]
 pub(super) enum Kept<F> {
     Nothing,
@@ -83,7 +83,7 @@ impl Held {
         Held { engine, run: Some(Box::new(Mutex::new(run))) }
     }
 
-    /// What forward kept.
+    /// Returns the values that forward kept.
     pub fn run(&self) -> Option<&Mutex<fast::Kept>> {
         self.run.as_deref()
     }
@@ -107,7 +107,7 @@ pub(super) struct RunSize {
 }
 
 impl<F: Real> Run<F> {
-    /// What computed: the interpreter also where the fast engine was asked for and the type is f64.
+    /// Returns the engine that ran: the interpreter also if the fast engine was asked for and the type is f64.
     pub fn engine(&self) -> EngineKind {
         self.size.engine
     }
@@ -122,9 +122,8 @@ impl<F: Real> Run<F> {
         self.size.batch
     }
 
-    /// How many bytes of what the fast engine computed a backward run reads: the values that the plan
-    /// lists as kept, for each step of each sequence, and carried values before the first step too.
-    /// `None` where the interpreter ran, which keeps everything.
+    /// Returns the bytes of the fast engine's values that a backward run reads: those that the plan lists as kept, for each step
+    /// of each sequence, and carried values before the first step too. `None` where the interpreter ran, which keeps everything.
     pub fn kept_bytes(&self) -> Option<usize> {
         match (&self.kept, self.size.engine) {
             (Kept::Plain(_), _) | (_, EngineKind::Reference) => None,
@@ -136,7 +135,7 @@ impl<F: Real> Run<F> {
         }
     }
 
-    /// How many steps each sequence has.
+    /// Returns the number of steps of each sequence.
     pub fn lengths(&self) -> &[usize] {
         &self.size.lengths
     }

@@ -38,8 +38,8 @@ struct Made {
 }
 
 impl Team {
-    /// A team of so many threads, that of the caller among them; 0 is for as many as the processor runs at once. They begin when
-    /// something is first computed.
+    /// Returns a team of so many threads, that of the caller among them; 0 is for as many as the processor runs at once. They
+    /// begin when something is first computed.
     pub fn new(threads: usize) -> Team {
         Team(Arc::new(Own { asked: Threads::threads(threads), first: OnceLock::new() }))
     }
@@ -49,7 +49,7 @@ impl Team {
         self.threads().parts()
     }
 
-    /// The threads of this process.
+    /// Returns the threads of this process.
     pub(super) fn threads(&self) -> &Threads {
         let process = process::id();
         let make = || {
@@ -78,7 +78,7 @@ impl Drop for Made {
 mod tests {
     use super::*;
 
-    /// What a child finds: threads that another process made.
+    /// A child process has threads that another process made.
     #[test]
     fn threads_of_another_process_are_neither_used_nor_joined() {
         let team = Team::new(2);

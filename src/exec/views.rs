@@ -2,7 +2,7 @@
 //!
 //! The engines read these alone. Arrays of one's own are lent by `view`, as those of [`ndarray`] are; who has the
 //! numbers elsewhere, as a binding of another language has, makes the views from what is there, and nothing is copied
-//! that stands as an engine wants it.
+//! that is as an engine wants it.
 
 use ndarray::{ArrayBase, ArrayViewD, Axis, IxDyn, RawData};
 
@@ -12,12 +12,12 @@ use crate::ir::Input;
 #[derive(Clone, Debug)]
 pub struct ParamsView<'a, F> {
     arrays: Vec<ArrayViewD<'a, F>>,
-    /// What params of one's own are told apart by; none of others, which nobody promises not to change.
+    /// The stamp that distinguishes params of one's own; none for others, which nobody promises not to change.
     stamp: Option<u64>,
 }
 
 impl<'a, F> ParamsView<'a, F> {
-    /// Params that stand somewhere. An engine packs them anew in every run.
+    /// Params that are somewhere. An engine packs them anew in every run.
     pub fn new(arrays: Vec<ArrayViewD<'a, F>>) -> ParamsView<'a, F> {
         ParamsView { arrays, stamp: None }
     }
@@ -27,7 +27,7 @@ impl<'a, F> ParamsView<'a, F> {
         ParamsView { arrays, stamp: Some(stamp) }
     }
 
-    /// The values.
+    /// Returns the values.
     pub fn arrays(&self) -> &[ArrayViewD<'a, F>] {
         &self.arrays
     }
@@ -47,14 +47,14 @@ pub enum FeedView<'a, F> {
 }
 
 impl<'a, F> FeedView<'a, F> {
-    /// The array, however it is shared.
+    /// Returns the array, however it is shared.
     pub fn array(&self) -> &ArrayViewD<'a, F> {
         match self {
             FeedView::Batch(array) | FeedView::Shared(array) => array,
         }
     }
 
-    /// The same, lent for a shorter time.
+    /// Returns the same, lent for a shorter time.
     fn reborrow(&self) -> FeedView<'_, F> {
         match self {
             FeedView::Batch(array) => FeedView::Batch(array.view()),
@@ -62,7 +62,7 @@ impl<'a, F> FeedView<'a, F> {
         }
     }
 
-    /// How many axes of the array come before those of one value.
+    /// Returns the number of axes of the array before those of one value.
     pub(crate) fn outer(&self, input: &Input) -> usize {
         let steps = usize::from(!input.per_sequence);
         match self {
@@ -71,7 +71,7 @@ impl<'a, F> FeedView<'a, F> {
         }
     }
 
-    /// What an array that is laid out as this one has for a step of a sequence.
+    /// Returns the part of an array with these axes that belongs to a step of a sequence.
     pub(crate) fn at<S: RawData>(
         &self,
         input: &Input,
@@ -89,12 +89,12 @@ impl<'a, F> FeedView<'a, F> {
     }
 }
 
-/// What runs through a cell: [`Inputs`](super::Inputs), lent.
+/// The arrays that run through a cell: [`Inputs`](super::Inputs), lent. [`Inputs`](super::Inputs), lent.
 #[derive(Clone, Debug)]
 pub struct InputsView<'a, F> {
     /// For each input its values, or none to use its default at every step.
     pub feeds: Vec<Option<FeedView<'a, F>>>,
-    /// How many steps each sequence has, `0..=T`; all have T when absent.
+    /// The number of steps of each sequence, `0..=T`; all have T when absent.
     pub lengths: Option<&'a [usize]>,
     /// T, where no input is given that says so.
     pub steps: Option<usize>,
@@ -103,37 +103,37 @@ pub struct InputsView<'a, F> {
 }
 
 impl<'a, F> InputsView<'a, F> {
-    /// The given feeds, all of full length.
+    /// Returns the given feeds, all of full length.
     pub fn new(feeds: Vec<Option<FeedView<'a, F>>>) -> InputsView<'a, F> {
         InputsView { feeds, lengths: None, steps: None, batch: None }
     }
 }
 
-/// Where the carried values start: [`InitialState`](super::InitialState), lent.
+/// The starts of the carried values: [`InitialState`](super::InitialState), lent. [`InitialState`](super::InitialState), lent.
 #[derive(Clone, Debug)]
 pub struct StateView<'a, F>(pub Vec<Option<ArrayViewD<'a, F>>>);
 
 impl<F> StateView<'_, F> {
-    /// The starts that the cell declares.
+    /// Returns the starts that the cell declares.
     pub fn declared(carries: usize) -> Self {
         StateView((0..carries).map(|_| None).collect())
     }
 }
 
-/// What a run reads: all of it is lent.
+/// The arrays that a run reads: all of them are lent.
 #[derive(Clone, Debug)]
 pub struct Lent<'a, F> {
     /// The weights.
     pub params: ParamsView<'a, F>,
-    /// What runs through the cell.
+    /// The arrays that run through the cell.
     pub inputs: InputsView<'a, F>,
-    /// Where the carried values start.
+    /// The starts of the carried values.
     pub state: StateView<'a, F>,
 }
 
 // A view of ndarray is not one of a shorter life by itself, so one is made.
 impl<F> Lent<'_, F> {
-    /// The same, lent for a shorter time.
+    /// Returns the same, lent for a shorter time.
     pub(crate) fn reborrow(&self) -> Lent<'_, F> {
         let Lent { params, inputs, state } = self;
         Lent { params: params.reborrow(), inputs: inputs.reborrow(), state: state.reborrow() }
@@ -160,7 +160,7 @@ impl<F> StateView<'_, F> {
     }
 }
 
-/// The same arrays, lent for a shorter time.
+/// Returns the same arrays, lent for a shorter time.
 pub(crate) fn reborrow<'s, F>(
     all: &'s [Option<ArrayViewD<'_, F>>],
 ) -> Vec<Option<ArrayViewD<'s, F>>> {
@@ -174,12 +174,12 @@ pub struct UpstreamView<'a, F> {
     pub outputs: Vec<Option<ArrayViewD<'a, F>>>,
     /// For each carried value after the last step, `[B, ...]`.
     pub states: Vec<Option<ArrayViewD<'a, F>>>,
-    /// Whether that of the main output is 1 everywhere where it is not given; else it is 0, as all others are.
+    /// True if the adjoint of the main output is 1 everywhere where it is not given; else it is 0, as all others are.
     pub ones: bool,
 }
 
 impl<F> UpstreamView<'_, F> {
-    /// The same, lent for a shorter time.
+    /// Returns the same, lent for a shorter time.
     pub(crate) fn reborrow(&self) -> UpstreamView<'_, F> {
         let UpstreamView { outputs, states, ones } = self;
         UpstreamView { outputs: reborrow(outputs), states: reborrow(states), ones: *ones }

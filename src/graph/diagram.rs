@@ -1,4 +1,4 @@
-//! What a drawing shows, without places: boxes and what each reads.
+//! The content of a drawing, without positions: boxes and the values that each reads.
 
 use super::text::Rich;
 use crate::text::Span;
@@ -8,15 +8,15 @@ use crate::text::Span;
 pub struct Diagram {
     /// The cell.
     pub name: String,
-    /// What stands above the frame.
+    /// The title above the frame.
     pub title: String,
     /// The nodes; what is read may come later than its reader.
     pub nodes: Vec<Node>,
-    /// How many states are rails.
+    /// The number of states that are rails.
     pub rails: usize,
     /// The equations in words, for those who hear the drawing.
     pub words: Vec<String>,
-    /// Whether time runs against the eye: adjoints enter from the right.
+    /// True if time runs against the eye: adjoints enter from the right.
     pub is_backward: bool,
 }
 
@@ -25,29 +25,29 @@ pub struct Diagram {
 pub struct Source {
     /// The node.
     pub node: usize,
-    /// Which of its results, in the order of [`Node::ports`].
+    /// The result that is read, in the order of [`Node::ports`].
     pub port: usize,
 }
 
 /// One line into a node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Read {
-    /// Where it comes from.
+    /// The source of the value.
     pub from: Source,
-    /// Whether it is subtracted where others are added.
+    /// True if it is subtracted where others are added.
     pub is_minus: bool,
     /// The place within an opened layer that it leads to.
     pub to: Option<usize>,
-    /// Whether it is the straight path of a state.
+    /// True if it is the straight path of a state.
     pub is_rail: bool,
 }
 
-/// What a node is drawn as.
+/// The shape that a node is drawn as.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// A box with a head and lines.
     Box(Paint),
-    /// A circle, or a pill when something stands beside the sign.
+    /// A circle, or a pill when it has text beside the sign.
     Operator,
     /// A grey pill that only moves elements.
     Move,
@@ -70,7 +70,7 @@ pub enum Paint {
     Linear,
 }
 
-/// What enters or leaves.
+/// The kinds of values that enter or leave.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Pin {
     /// A value of steps before, with how many steps back.
@@ -81,23 +81,23 @@ pub enum Pin {
     Constant,
     /// Random bits.
     Mask,
-    /// What a model is trained on.
+    /// A target of a model, which it is trained on.
     Target,
-    /// What a model is given of its own past outputs.
+    /// A feedback of a model: its own past output.
     Feedback,
     /// A new state, and whether it is returned too.
     New {
-        /// Whether the cell returns it.
+        /// True if the cell returns it.
         is_output: bool,
     },
-    /// What the cell returns.
+    /// A value that the cell returns.
     Output,
-    /// What else is read of an opened layer, or comes out of a backward step.
+    /// Another value that is read of an opened layer, or comes out of a backward step.
     Result,
 }
 
 impl Pin {
-    /// Whether it stands on the side where the step begins.
+    /// Returns true if it is on the side where the step begins.
     pub fn is_given(&self) -> bool {
         match self {
             Pin::Old(_) | Pin::Input | Pin::Constant | Pin::Mask => true,
@@ -106,7 +106,7 @@ impl Pin {
         }
     }
 
-    /// Whether the line goes from one step to another.
+    /// Returns true if the line goes from one step to another.
     pub fn is_dashed(&self) -> bool {
         match self {
             Pin::Old(_) | Pin::Feedback | Pin::New { .. } => true,
@@ -115,7 +115,7 @@ impl Pin {
         }
     }
 
-    /// What machines call it.
+    /// Returns its name for machines.
     pub fn word(&self) -> &'static str {
         match self {
             Pin::Old(_) => "old",
@@ -139,30 +139,30 @@ pub struct Node {
     pub name: Option<String>,
     /// The function or sign that it applies.
     pub function: Option<String>,
-    /// What stands first in a box, or in an operator; the label of a pin.
+    /// The first line in a box, or the sign of an operator; the label of a pin.
     pub head: Rich,
-    /// What stands below.
+    /// The lines below.
     pub lines: Vec<Rich>,
     /// The shape of its value, where it is known and has a name.
     pub shape: String,
-    /// What a pointer over it tells.
+    /// The text that a pointer over it shows.
     pub note: String,
-    /// What it reads, each source once.
+    /// The values that it reads, each source once.
     pub reads: Vec<Read>,
-    /// Whether the order of what it reads says which operand is which.
+    /// True if the order of the values that it reads says which operand is which.
     pub is_ordered: bool,
     /// The names of its results; one without a name unless it is a layer.
     pub ports: Vec<String>,
-    /// Whether it is a layer that runs from the end of a sequence.
+    /// True for a layer that runs from the end of a sequence.
     pub is_reversed: bool,
-    /// The rail that it stands on.
+    /// The rail that it is on.
     pub rail: Option<usize>,
-    /// Where it is written.
+    /// The place in the source.
     pub span: Option<Span>,
 }
 
 impl Node {
-    /// A node of this kind, without anything.
+    /// Returns a node of this kind, without anything.
     pub fn new(kind: Kind) -> Node {
         Node {
             kind,
@@ -188,7 +188,7 @@ impl Node {
         }
     }
 
-    /// The word for its kind.
+    /// Returns the word for its kind.
     pub fn word(&self) -> &'static str {
         match &self.kind {
             Kind::Box(Paint::Gate) => "gate",
@@ -203,7 +203,7 @@ impl Node {
 }
 
 impl Diagram {
-    /// How many boxes and circles there are, those of opened layers too.
+    /// Returns the number of boxes and circles, those of opened layers too.
     pub fn size(&self) -> usize {
         let own = |it: &Node| match &it.kind {
             Kind::Frame(inner) => 1 + inner.size(),

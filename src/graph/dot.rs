@@ -69,7 +69,7 @@ pub(super) fn ends(diagram: &Diagram, prefix: &str, at: usize, read: &Read) -> (
     (source, target)
 }
 
-/// The pin through which a value leaves an opened layer.
+/// Returns the pin through which a value leaves an opened layer.
 fn leaving(inner: &Diagram, name: &str) -> usize {
     let is_it = |it: &Node| match &it.kind {
         Kind::Pin(pin) => !pin.is_given() && it.name.as_deref() == Some(name),
@@ -78,7 +78,7 @@ fn leaving(inner: &Diagram, name: &str) -> usize {
     inner.nodes.iter().rposition(is_it).unwrap_or(0)
 }
 
-/// Whether a line runs between steps.
+/// Returns true if a line runs between steps.
 pub(super) fn dashed(from: &Node, to: &Node) -> bool {
     let is_dashed = |it: &Node| match &it.kind {
         Kind::Pin(pin) => pin.is_dashed(),
@@ -87,7 +87,7 @@ pub(super) fn dashed(from: &Node, to: &Node) -> bool {
     is_dashed(from) || is_dashed(to)
 }
 
-/// All that stands in a node, a line each.
+/// Returns the text of a node, a line each.
 pub(super) fn label(node: &Node) -> String {
     let mut lines = vec![node.head.letters()];
     if !matches!(node.kind, Kind::Layer(_)) {

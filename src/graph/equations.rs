@@ -11,7 +11,7 @@ use super::rails;
 use super::sketch::{Expr, ExprId, Fixed, Level, Matrix, Sketch, Value};
 use super::text::{self, Rich};
 
-/// What is fixed stands beside a sign when it is no wider than this.
+/// The greatest width at which a fixed operand is written beside a sign.
 const BESIDE: i32 = 60;
 /// More of a formula is not told under the pointer.
 const NOTE: usize = 160;
@@ -114,7 +114,7 @@ impl Builder<'_> {
         self.gradients();
     }
 
-    /// What each param gets: a box for those that read the same values.
+    /// Draws the gradients of params: a box for those that read the same values.
     fn gradients(&mut self) {
         let mut groups: Vec<(Vec<Source>, Node)> = Vec::new();
         for (name, id) in &self.sketch.gradients {
@@ -188,7 +188,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A named value: the node of what it is, under its name.
+    /// Returns a named value: the node of what it is, under its name.
     fn def(&mut self, idx: usize) -> Source {
         if let Some(source) = self.defs[idx] {
             return source;
@@ -371,7 +371,7 @@ impl Builder<'_> {
         Source { node: at, port: 0 }
     }
 
-    /// The node of an expression.
+    /// Returns the node of an expression.
     pub(super) fn build(&mut self, id: ExprId) -> Source {
         if let Some(source) = self.exprs[id] {
             return source;
@@ -473,7 +473,7 @@ impl Builder<'_> {
         self.push(node, id)
     }
 
-    /// The fixed ones of some operands as text beside a sign, `None` when it would be too wide.
+    /// Returns the fixed ones of some operands as text beside a sign, `None` when it would be too wide.
     fn beside(&self, all: &[ExprId], least: Level) -> Option<Rich> {
         let fixed = all.iter().filter_map(|it| self.sketch.fixed(*it));
         let text = Rich::join(fixed.map(|it| it.at_least(least)), " · ");
@@ -488,7 +488,7 @@ impl Builder<'_> {
         node
     }
 
-    /// A pill with a text and a line.
+    /// Returns a pill with a text and a line.
     fn written(&mut self, text: Rich, once: &[usize], all: &[ExprId]) -> Node {
         let mut node = Node::new(Kind::Operator);
         node.function = Some(text.letters());
@@ -498,7 +498,7 @@ impl Builder<'_> {
         node
     }
 
-    /// A circle that what is not fixed enters; what is fixed stands beside its sign.
+    /// Returns a circle that the changing operands enter; fixed ones are written beside its sign.
     fn operator(&mut self, sign: &str, fixed: Rich, all: &[ExprId], is_ordered: bool) -> Node {
         let mut node = Node::new(Kind::Operator);
         node.function = Some(sign.to_owned());
@@ -538,14 +538,14 @@ impl Builder<'_> {
         }
     }
 
-    /// A box for a function and its arguments.
+    /// Returns a box for a function and its arguments.
     fn call(&mut self, function: &str, args: &[ExprId], more: &Rich) -> Node {
         let mut node = self.boxed(Some(function), args, more);
         node.function = Some(function.to_owned());
         node
     }
 
-    /// A box with a function over what it is applied to.
+    /// Returns a box with a function over what it is applied to.
     pub(super) fn boxed(&mut self, function: Option<&str>, args: &[ExprId], more: &Rich) -> Node {
         let mut node = Node::new(Kind::Box(match function {
             Some("sigmoid") => Paint::Gate,

@@ -30,7 +30,7 @@ use crate::derive;
 use crate::ir::{self, Feedback, Gives, Mode};
 pub use diagram::Diagram;
 
-/// What the signs of a drawing mean.
+/// The meaning of the signs of a drawing.
 pub const LEGEND: &[&str] = &[
     "thick: additive path of a state",
     "dashed: between steps",
@@ -38,19 +38,19 @@ pub const LEGEND: &[&str] = &[
     "□ what a line brings",
 ];
 
-/// How much of a cell is drawn.
+/// The detail in which a cell is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Detail {
     /// The cell as one box.
     Cell,
-    /// What the author wrote, an equation a box.
+    /// The equations that the author wrote, a box each.
     Equations,
     /// The step graph, an operator a box.
     Operators,
 }
 
 impl Detail {
-    /// Its name.
+    /// Returns its name.
     pub fn word(self) -> &'static str {
         match self {
             Detail::Cell => "cell",

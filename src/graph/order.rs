@@ -2,7 +2,7 @@
 
 use super::sketch::{Expr, ExprId, Sketch, Value};
 
-/// All definitions, layers and turns that are not drawn.
+/// Returns all definitions, layers and turns that are not drawn.
 pub fn of(sketch: &Sketch) -> Vec<Value> {
     let (defs, layers) = (sketch.defs.len(), sketch.layers.len());
     let count = defs + layers + sketch.skipped.len();
@@ -40,7 +40,7 @@ pub fn of(sketch: &Sketch) -> Vec<Value> {
         .collect()
 }
 
-/// What a named value reads.
+/// Returns the values that a named value reads.
 fn reads(sketch: &Sketch, at: usize) -> Vec<usize> {
     let (defs, layers) = (sketch.defs.len(), sketch.layers.len());
     let mut stack: Vec<ExprId> = if at < defs {

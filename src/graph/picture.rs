@@ -14,7 +14,7 @@ pub const SMALL: i32 = 10;
 /// Sums wider than this are broken in lines.
 pub const WRAP: i32 = 190;
 
-/// On which side of its place a label stands.
+/// The side of its position on which a label is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "as in SVG")]
 pub enum Anchor {
@@ -26,7 +26,7 @@ pub enum Anchor {
 /// A line of text.
 #[derive(Clone, Debug)]
 pub struct Label {
-    /// Its place; `y` is the line that the letters stand on.
+    /// Its place; `y` is the line that the letters are on.
     pub x: i32,
     /// Its place.
     pub y: i32,
@@ -48,12 +48,12 @@ pub struct Rect {
     pub height: i32,
 }
 
-/// A shape and what stands in it, or a pin with its labels.
+/// A shape with its content, or a pin with its labels.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// The name by which machines know it.
     pub id: String,
-    /// What it is.
+    /// The node.
     pub node: Node,
     /// Its box; of a pin the labels alone are seen.
     pub rect: Rect,
@@ -61,7 +61,7 @@ pub struct Shown {
     pub labels: Vec<Label>,
 }
 
-/// Which way an arrow points.
+/// The direction in which an arrow points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "as they say")]
 pub enum Tip {
@@ -75,30 +75,30 @@ pub enum Tip {
 pub struct Line {
     /// The shown node that the value comes from, and which of its values.
     pub source: (usize, usize),
-    /// Whether it is thick and red.
+    /// True if it is thick and red.
     pub is_rail: bool,
-    /// Whether it runs between steps.
+    /// True if it runs between steps.
     pub is_dashed: bool,
     /// Its pieces.
     pub pieces: Vec<Piece>,
-    /// Where it branches.
+    /// The points where it branches.
     pub dots: Vec<(i32, i32)>,
-    /// Where it arrives.
+    /// The points where it arrives.
     pub tips: Vec<((i32, i32), Tip)>,
-    /// Whether dots are those of a rail.
+    /// True if its dots are those of a rail.
     pub has_rail_dots: bool,
 }
 
-/// What one reads of another.
+/// A value that one node reads of another.
 #[derive(Clone, Debug)]
 pub struct Edge {
     /// The shown nodes.
     pub from: usize,
     /// The shown nodes.
     pub to: usize,
-    /// Whether it is part of a rail.
+    /// True if it is part of a rail.
     pub is_rail: bool,
-    /// How many steps later it is read.
+    /// The number of steps after which it is read.
     pub delay: u32,
 }
 
@@ -111,11 +111,11 @@ pub struct Picture {
     pub height: i32,
     /// The frame of the cell.
     pub frame: Rect,
-    /// What is drawn in it.
+    /// The nodes that are drawn in it.
     pub nodes: Vec<Shown>,
     /// The lines.
     pub lines: Vec<Line>,
-    /// Who reads whom.
+    /// The edges between nodes.
     pub edges: Vec<Edge>,
     /// The title, and what the signs mean.
     pub labels: Vec<Label>,
@@ -126,7 +126,7 @@ impl Label {
         Label { x, y, anchor, size, text }
     }
 
-    /// What it covers.
+    /// Returns the rectangle that it covers.
     pub fn rect(&self) -> Rect {
         let width = self.text.width(self.size);
         let x = match self.anchor {
@@ -223,7 +223,7 @@ impl Picture {
         }
     }
 
-    /// Whether a point lies on a rail.
+    /// Returns true if a point lies on a rail.
     pub fn is_on_rail(&self, x: i32, y: i32) -> bool {
         let pieces = self.lines.iter().filter(|it| it.is_rail).flat_map(|it| &it.pieces);
         let within = |it: &Piece| {

@@ -14,16 +14,16 @@ const LAYER_STUB: i32 = 16;
 
 /// One step with its pins, in a place of its own.
 pub(super) struct Sheet {
-    /// What is drawn.
+    /// The nodes and lines.
     pub picture: Picture,
-    /// From where to where the boxes stand.
+    /// The extent of the boxes.
     pub inside: (i32, i32),
     /// The height of each node of the diagram.
     heights: Vec<i32>,
 }
 
 impl Sheet {
-    /// Places a step; `prefix` stands before the names of what is in it.
+    /// Places a step; `prefix` comes before the names in it.
     pub fn of(diagram: &Diagram, prefix: &str) -> Sheet {
         let inner: Vec<Option<Sheet>> = (diagram.nodes.iter())
             .map(|it| match &it.kind {
@@ -100,7 +100,7 @@ impl Sheet {
     }
 }
 
-/// The name of each node for machines: the user's, or a number.
+/// Returns the name of each node for machines: the user's, or a number.
 fn ids(diagram: &Diagram, prefix: &str) -> Vec<String> {
     let id = |(idx, node): (usize, &Node)| match (&node.kind, &node.name) {
         (Kind::Pin(pin), Some(name)) => format!("{prefix}{}-{name}", pin.word()),
@@ -110,7 +110,7 @@ fn ids(diagram: &Diagram, prefix: &str) -> Vec<String> {
     diagram.nodes.iter().enumerate().map(id).collect()
 }
 
-/// What stands below the name of a pin.
+/// Returns the line below the name of a pin.
 fn under(node: &Node) -> String {
     let word = match &node.kind {
         Kind::Pin(Pin::New { is_output: true } | Pin::Output) => "output",
@@ -129,7 +129,7 @@ fn under(node: &Node) -> String {
     parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// The rows of a closed layer: what enters and what leaves.
+/// Returns the rows of a closed layer: what enters and what leaves.
 fn rows(node: &Node, states: &[String]) -> (Vec<Rich>, Vec<Rich>) {
     let before = if node.is_reversed { "t+1" } else { "t−1" };
     let old = states.iter().map(|it| super::text::name(it, before));
@@ -142,12 +142,12 @@ fn rows(node: &Node, states: &[String]) -> (Vec<Rich>, Vec<Rich>) {
     (given.chain(old).collect(), ports.chain(new).collect())
 }
 
-/// The height of a row of a closed layer from its middle.
+/// Returns the height of a row of a closed layer from its middle.
 fn row(item_height: i32, at: usize) -> i32 {
     54 + LINE * at as i32 - item_height / 2
 }
 
-/// How large a node is, and where lines may meet it.
+/// Returns the size of a node, and the points where lines may meet it.
 fn item(node: &Node, inner: Option<&Sheet>) -> Item {
     let on_rail = node.rail.is_some();
     let text = node.lines.iter().map(|it| it.width(BODY)).max().unwrap_or(0);
@@ -238,7 +238,7 @@ fn item(node: &Node, inner: Option<&Sheet>) -> Item {
     }
 }
 
-/// A node at its place.
+/// Returns a node at its place.
 fn shown(node: &Node, item: &Item, x: i32, y: i32, x_in: i32, x_out: i32) -> Shown {
     let rect = Rect {
         x: x - item.width / 2 + item.inset,

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 
 use super::sketch::{Expr, ExprId, Sketch, Value};
 
-/// Where a path may go from each node: to whom, one list a node.
+/// The nodes that a path may go to from each node, one list a node.
 pub type Ways = Vec<Vec<usize>>;
 
-/// The shortest path from one of `starts` to `goal` over free nodes, both ends included.
+/// Returns the shortest path from one of `starts` to `goal` over free nodes, both ends included.
 pub fn shortest(ways: &Ways, starts: &[usize], goal: usize, taken: &[bool]) -> Option<Vec<usize>> {
     let mut before: Vec<Option<usize>> = vec![None; ways.len()];
     let mut seen = taken.to_vec();
@@ -40,8 +40,7 @@ pub fn shortest(ways: &Ways, starts: &[usize], goal: usize, taken: &[bool]) -> O
     None
 }
 
-/// The paths of states: for each the expressions on it, names included. The first declared keeps
-/// what two would share.
+/// Returns the paths of states: for each the expressions on it, names included. The first declared keeps what two would share.
 pub fn of_sketch(sketch: &Sketch) -> Vec<Option<Vec<ExprId>>> {
     let count = sketch.exprs.len();
     let mut ways: Ways = vec![Vec::new(); count];

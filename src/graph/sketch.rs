@@ -8,7 +8,7 @@ use crate::text::Span;
 /// An expression, by its number.
 pub type ExprId = usize;
 
-/// How tightly a written formula binds.
+/// The precedence of a written formula.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
     /// `a < b`
@@ -23,32 +23,32 @@ pub enum Level {
     Atom,
 }
 
-/// What is the same at every step, as text.
+/// A value that is the same at every step, as text.
 #[derive(Clone, Debug)]
 pub struct Fixed {
     /// As papers write it.
     pub text: Rich,
-    /// How tightly it binds.
+    /// The precedence of the text.
     pub level: Level,
-    /// Whether it is a number or the size or setting of something: one number for all elements.
+    /// True for a literal, or the size or setting of something: one scalar for all elements.
     pub is_scalar: bool,
     /// The definitions that it reads; they are computed once.
     pub reads: Vec<usize>,
 }
 
 impl Fixed {
-    /// Its text as an operand that must bind at least this tightly.
+    /// Returns its text as an operand that must bind at least this tightly.
     pub fn at_least(&self, least: Level) -> Rich {
         at_least(self.text.clone(), self.level, least)
     }
 }
 
-/// A text as an operand that must bind at least this tightly.
+/// Returns a text as an operand that must bind at least this tightly.
 pub fn at_least(text: Rich, level: Level, least: Level) -> Rich {
     if level >= least { text } else { Rich::plain("(").then(&text).then(&Rich::plain(")")) }
 }
 
-/// What a name stands for.
+/// The value that a name means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Value {
     /// A value from outside or from before, with how many steps back.
@@ -93,7 +93,7 @@ pub enum Expr {
     Power(ExprId, ExprId),
     /// A comparison.
     Compare(&'static str, ExprId, ExprId),
-    /// A function of one or more values, and what stands behind them.
+    /// A function of one or more values, and the text after them.
     Call(String, Vec<ExprId>, Rich),
     /// Elements in another place or shape: what is done, and to what.
     Move(Rich, ExprId),
@@ -101,22 +101,22 @@ pub enum Expr {
     Index(ExprId, Rich),
     /// Several in one: `stack`, `concat`.
     Gather(String, Vec<ExprId>),
-    /// What is linear in one value, with a square for it, and what it reads that is computed once.
+    /// A formula that is linear in one value, with a square for it, and the values that it reads and that are computed once.
     Linear(Rich, ExprId, Vec<usize>),
 }
 
 /// A value from outside or from before.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// What kind.
+    /// The kind of the pin.
     pub pin: Pin,
     /// Its name.
     pub name: String,
     /// Its shape.
     pub shape: String,
-    /// What is said about it.
+    /// The text about it.
     pub note: String,
-    /// Where it is written.
+    /// The place in the source.
     pub span: Option<Span>,
 }
 
@@ -125,19 +125,19 @@ pub struct Given {
 pub struct Def {
     /// Its name.
     pub name: String,
-    /// What stands below the name beside its own subscript, such as the turn of a loop.
+    /// The text below the name beside its own subscript, such as the iteration of a loop.
     pub below: String,
-    /// Whether it is declared as a gate.
+    /// True if it is declared as a gate.
     pub is_gate: bool,
     /// Its shape, where known.
     pub shape: String,
-    /// What it is; of what is computed once, its text.
+    /// The expression; for a value that is computed once, its text.
     pub value: ExprId,
-    /// Whether it is the same at every step, or kept from forward.
+    /// True if it is the same at every step, or kept from forward.
     pub is_once: bool,
-    /// What is said about it.
+    /// The text about it.
     pub note: String,
-    /// Where it is written.
+    /// The place in the source.
     pub span: Option<Span>,
 }
 
@@ -146,25 +146,25 @@ pub struct Def {
 pub struct Layer {
     /// Its name.
     pub name: String,
-    /// How many are stacked in it.
+    /// The number of layers that are stacked in it.
     pub count: u32,
     /// The inner cell.
     pub cell: String,
-    /// What it is given: the inner name, and whether it is the old value of a state.
+    /// The arguments: the inner name, and true for the old value of a state.
     pub args: Vec<(String, bool, ExprId)>,
     /// The names of its values that are read.
     pub ports: Vec<String>,
-    /// Whether it runs from the end of a sequence.
+    /// True if it runs from the end of a sequence.
     pub is_reversed: bool,
-    /// How many parameters, as text.
+    /// The number of parameters, as text.
     pub parameters: String,
     /// Its states that are carried.
     pub states: Vec<String>,
     /// Its step, when it is opened.
     pub inner: Option<Box<Sketch>>,
-    /// What is said about it.
+    /// The text about it.
     pub note: String,
-    /// Where it is written.
+    /// The place in the source.
     pub span: Option<Span>,
 }
 
@@ -177,7 +177,7 @@ pub struct State {
     pub shape: String,
     /// Its new value.
     pub next: Value,
-    /// Whether it is returned too.
+    /// True if it is returned too.
     pub is_output: bool,
     /// The old value, when it is read: a pin.
     pub old: Option<usize>,
@@ -186,9 +186,9 @@ pub struct State {
 /// Turns of a loop that are not drawn.
 #[derive(Clone, Debug)]
 pub struct Skipped {
-    /// How many.
+    /// The number of iterations.
     pub turns: i64,
-    /// What they read.
+    /// The values that they read.
     pub reads: Vec<ExprId>,
     /// The names of their results.
     pub results: Vec<String>,
@@ -199,13 +199,13 @@ pub struct Skipped {
 pub struct Sketch {
     /// The cell.
     pub name: String,
-    /// What stands above the drawing.
+    /// The title above the drawing.
     pub title: String,
     /// All expressions.
     pub exprs: Vec<Expr>,
     /// For each expression how the author wrote it.
     pub sources: Vec<String>,
-    /// What is given.
+    /// The values that are given.
     pub given: Vec<Given>,
     /// The named values, in the order of the text.
     pub defs: Vec<Def>,
@@ -215,22 +215,22 @@ pub struct Sketch {
     pub skipped: Vec<Skipped>,
     /// The states, in the order of the text.
     pub states: Vec<State>,
-    /// What is returned beside states: name, shape, value.
+    /// The values that are returned beside states: name, shape, value.
     pub outputs: Vec<(String, String, Value)>,
-    /// What else leaves: what is read of an opened layer, or the adjoints of inputs.
+    /// The other values that leave: those read of an opened layer, or the adjoints of inputs.
     pub results: Vec<(String, String, Value)>,
-    /// What each param gets in a backward step: its name and the step's share.
+    /// The gradient of each param in a backward step: its name and the step's share.
     pub gradients: Vec<(String, ExprId)>,
-    /// Whether it is a backward step.
+    /// True for a backward step.
     pub is_backward: bool,
-    /// Whether it runs from the end of a sequence, so that an old value is that of the next step.
+    /// True if it runs from the end of a sequence, so that an old value is that of the next step.
     pub is_reversed: bool,
     /// The equations in words.
     pub words: Vec<String>,
 }
 
 impl Sketch {
-    /// The step that an old value belongs to: `t−1`, or `t+1` where time runs from the end.
+    /// Returns the step that an old value belongs to: `t−1`, or `t+1` where time runs from the end.
     pub fn step(&self, back: u32) -> String {
         format!("t{}{back}", if self.is_reversed { "+" } else { "−" })
     }
@@ -242,7 +242,7 @@ impl Sketch {
         self.exprs.len() - 1
     }
 
-    /// The text of an expression that is the same at every step.
+    /// Returns the text of an expression that is the same at every step.
     pub fn fixed(&self, id: ExprId) -> Option<&Fixed> {
         match &self.exprs[id] {
             Expr::Fixed(fixed) => Some(fixed),
@@ -262,7 +262,7 @@ impl Sketch {
         }
     }
 
-    /// What an expression is computed from.
+    /// Returns the operands of an expression.
     pub fn operands(&self, id: ExprId) -> Vec<ExprId> {
         match &self.exprs[id] {
             Expr::Fixed(_) | Expr::Value(_) => Vec::new(),
@@ -279,8 +279,8 @@ impl Sketch {
         }
     }
 
-    /// Whether the straight path of a state may pass from its operand at this place: sums (not what
-    /// is subtracted), elementwise products, numerators, `max` and `min`, moves of elements.
+    /// Returns true if the straight path of a state may pass from its operand at this position: sums (except for a value that is
+    /// subtracted), elementwise products, numerators, `max` and `min`, moves of elements.
     pub fn passes(&self, id: ExprId, operand: usize) -> bool {
         match &self.exprs[id] {
             Expr::Sum(terms) => terms.get(operand).is_some_and(|it| !it.0),

@@ -9,7 +9,7 @@ use super::text::{self, Rich};
 type Written = (Rich, Level);
 
 impl Builder<'_> {
-    /// Whether a term can be written in a box: a fixed factor times a value, or a value.
+    /// Returns true if a term can be written in a box: a fixed factor times a value, or a value.
     pub(super) fn is_simple(&self, id: ExprId) -> bool {
         let sketch = self.sketch;
         let fixed = |id: ExprId| sketch.fixed(id).is_some();
@@ -45,7 +45,7 @@ impl Builder<'_> {
         matches!(self.sketch.exprs[id], Expr::Value(_))
     }
 
-    /// A name as text.
+    /// Returns a name as text.
     pub(super) fn spoken(&self, value: &Value) -> Rich {
         match value {
             Value::Pin(pin, back) => {
@@ -72,15 +72,14 @@ impl Builder<'_> {
         }
     }
 
-    /// An expression as the text of a sum; what cannot be written is a square, and the node reads
-    /// it by a line.
+    /// Returns an expression as the text of a sum; what cannot be written is a square, and the node reads it by a line.
     pub(super) fn sum_text(&mut self, id: ExprId, node: &mut Node) -> Rich {
         let sketch = self.sketch;
         let Expr::Sum(terms) = &sketch.exprs[id] else { return self.write(id, node).0 };
         self.terms_text(terms, node)
     }
 
-    /// A term; a square where it comes by a line.
+    /// Returns a term; a square where it comes by a line.
     fn write(&mut self, id: ExprId, node: &mut Node) -> Written {
         let sketch = self.sketch;
         if self.is_simple(id) {
@@ -227,7 +226,7 @@ impl Builder<'_> {
         (left.then(&Rich::plain(sign)).then(&at_least(b, level_b, right)), level)
     }
 
-    /// A sum that is no argument: a box when all of it can be written, else a circle.
+    /// Returns a sum that is no argument: a box when all of it can be written, else a circle.
     pub(super) fn sum(&mut self, id: ExprId, terms: &[(bool, ExprId)], on_rail: bool) -> Source {
         let sketch = self.sketch;
         let fixed = |it: ExprId| sketch.fixed(it).is_some();
@@ -298,7 +297,7 @@ impl Builder<'_> {
             return self.push(node, id);
         }
         if many && !on_rail {
-            // The sign of what is subtracted stands where it enters.
+            // A minus is drawn where the subtracted value enters.
             let mut node = sign("+", &plus);
             for it in minus {
                 node.read(it);
@@ -323,7 +322,7 @@ impl Builder<'_> {
         self.push(node, id)
     }
 
-    /// The text of some terms.
+    /// Returns the text of some terms.
     fn terms_text(&mut self, terms: &[(bool, ExprId)], node: &mut Node) -> Rich {
         let mut out = Rich::default();
         for (at, (is_minus, term)) in terms.iter().enumerate() {

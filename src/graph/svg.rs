@@ -61,9 +61,8 @@ const DARK: Palette = Palette {
 };
 
 impl Palette {
-    /// The rules of the classes: `b` ground, `c` cell, `t` text, `d` fainter text, `w` wires, `r`
-    /// rails, `a` arrows of wires, `q` those of rails, `g` gates, `n` activations, `l` sums, `o`
-    /// operators, `p` operators of a rail.
+    /// Returns the rules of the classes: `b` ground, `c` cell, `t` text, `d` fainter text, `w` wires, `r` rails, `a` arrows of
+    /// wires, `q` those of rails, `g` gates, `n` activations, `l` sums, `o` operators, `p` operators of a rail.
     fn css(&self) -> String {
         let Palette { ground, cell, frame, ink, faint, line, rail, .. } = self;
         let [gate, activation, linear] = [self.gate, self.activation, self.linear];
@@ -83,7 +82,7 @@ const SHARED: &str = "text{text-anchor:middle;font-size:13px}.w,.r{fill:none;str
                       .x{text-anchor:end}.i{text-anchor:start}.c,.g,.n,.l{stroke-width:1.3}\
                       .o,.p{stroke-width:1.5}";
 
-/// Writes a drawing. Without `ground` it stands on that of the page.
+/// Writes a drawing. Without `ground` it has that of the page.
 pub fn svg(diagram: &Diagram, picture: &Picture, theme: Theme, ground: bool) -> String {
     let (width, height) = (picture.width, picture.height);
     let mut out = format!(
@@ -224,7 +223,7 @@ fn label(out: &mut String, label: &Label, is_faint: bool) {
     );
 }
 
-/// Subscripts stand three pixels lower.
+/// Subscripts are three pixels lower.
 fn spans(text: &Rich) -> String {
     let mut out = String::new();
     let mut is_low = false;

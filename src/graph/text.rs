@@ -8,7 +8,7 @@
 pub struct Piece {
     /// The letters.
     pub text: String,
-    /// Whether it is a subscript.
+    /// True for a subscript.
     pub is_low: bool,
 }
 
@@ -16,7 +16,7 @@ pub struct Piece {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rich(pub Vec<Piece>);
 
-/// How large subscripts are, in hundredths of the text that they belong to.
+/// The size of subscripts, in hundredths of the text that they belong to.
 const LOW: i64 = 72;
 
 /// Advances of DejaVu Sans, the widest of the common sans-serif fonts, in thousandths of its size.
@@ -107,7 +107,7 @@ fn advance(letter: char) -> i64 {
     ADVANCES.iter().find(|it| it.1.contains(letter)).map_or(SIGN, |it| it.0)
 }
 
-/// The width of letters at a size in pixels, rounded up.
+/// Returns the width of letters at a size in pixels, rounded up.
 pub fn width(text: &str, size: i32) -> i32 {
     pixels(text.chars().map(advance).sum::<i64>() * i64::from(size) * 100)
 }
@@ -172,12 +172,12 @@ impl Rich {
         out
     }
 
-    /// Whether there is nothing to see.
+    /// Returns true if there is nothing to see.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|it| it.text.is_empty())
     }
 
-    /// How wide it is when the letters on the line have this size.
+    /// Returns the width in letters of this size.
     pub fn width(&self, size: i32) -> i32 {
         let fine = |it: &Piece| {
             let part = if it.is_low { LOW } else { 100 };
@@ -186,7 +186,7 @@ impl Rich {
         pixels(self.0.iter().map(fine).sum())
     }
 
-    /// The letters alone, subscripts behind `_`.
+    /// Returns the letters alone, subscripts behind `_`.
     pub fn letters(&self) -> String {
         let piece = |it: &Piece| match it.is_low {
             true => format!("_{}", it.text.replace(", ", "_")),
@@ -195,8 +195,8 @@ impl Rich {
         self.0.iter().map(piece).collect()
     }
 
-    /// The text in lines of at most this width: broken before signs and behind commas, and at other
-    /// blanks only where that is not enough.
+    /// Returns the text in lines of at most this width: broken before signs and behind commas, and at other blanks only where
+    /// that is not enough.
     pub fn wrap(&self, size: i32, limit: i32) -> Vec<Rich> {
         let mut lines: Vec<Rich> = Vec::new();
         let mut add = |part: Rich| match lines.last_mut() {
@@ -228,7 +228,7 @@ impl Rich {
         lines.iter().map(Rich::trimmed).collect()
     }
 
-    /// The parts that end in blanks.
+    /// Returns the parts that end in blanks.
     fn words(&self) -> Vec<Rich> {
         let mut words: Vec<Rich> = vec![Rich::default()];
         for piece in &self.0 {
@@ -259,8 +259,8 @@ fn spelled(word: &str) -> &str {
     GREEK.iter().find(|it| it.0 == word).map_or(word, |it| it.1)
 }
 
-/// A name as papers write it: `W_f` is W with f below, `alpha` is its letter, `h2` is h with 2
-/// below. `more` stands below too, such as `t−1`.
+/// Returns a name as papers write it: `W_f` is W with f below, `alpha` is its letter, `h2` is h with 2 below. `more` is written
+/// below too, such as `t−1`.
 pub fn name(name: &str, more: &str) -> Rich {
     let (base, low) = match name.split_once('_') {
         Some((base, low))
@@ -287,7 +287,7 @@ pub fn name(name: &str, more: &str) -> Rich {
     rich
 }
 
-/// A shape, or a number of params, as papers write it: `[2M, N]` for `[2 * M, N]`, `4H² + 8H` for `4 * H ^ 2 + 8 * H`.
+/// Returns a shape, or a number of params, as papers write it: `[2M, N]` for `[2 * M, N]`, `4H² + 8H` for `4 * H ^ 2 + 8 * H`.
 pub fn shape(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -314,11 +314,11 @@ pub fn shape(text: &str) -> String {
     })
 }
 
-/// What a name in a formula is written as, when it is not itself.
+/// Returns the text for a name in a formula, if it is not the name itself.
 pub type Names<'a> = &'a dyn Fn(&str) -> Option<Rich>;
 
-/// A formula in the notation of the language as papers write it: `W @ x` is `W x`, `a * b` is
-/// `a ⊙ b`, `prev h` is h with t−1 below.
+/// Returns a formula in the notation of the language as papers write it: `W @ x` is `W x`, `a * b` is `a ⊙ b`, `prev h` is h with
+/// t−1 below.
 pub fn formula(text: &str, names: Names<'_>) -> Rich {
     let mut out = Rich::default();
     let tokens = tokens(text);
@@ -407,7 +407,7 @@ fn outer(tokens: &[&str], names: Names<'_>) -> Option<(Rich, usize)> {
     (rest.get(more) == Some(&")")).then_some((whole, used + more + 2))
 }
 
-/// Whether a word begins as numbers do.
+/// Returns true if a word begins as a literal does.
 pub fn is_number(token: &str) -> bool {
     token.starts_with(|it: char| it.is_ascii_digit())
 }

@@ -5,7 +5,7 @@ use super::text::{self, Rich};
 use super::written;
 use crate::ir::{Cell, Leaf};
 
-/// One step as one box.
+/// Returns one step as one box.
 pub fn diagram(cell: &Cell) -> Diagram {
     let mut whole = Whole::new(cell, false);
     let inputs = (0..cell.inputs.len()).map(Leaf::Input);
@@ -28,7 +28,7 @@ pub fn diagram(cell: &Cell) -> Diagram {
     whole.finish()
 }
 
-/// One backward step as one box.
+/// Returns one backward step as one box.
 pub fn backward(cell: &Cell) -> Diagram {
     let mut whole = Whole::new(cell, true);
     let states = || cell.carries.iter().filter(|it| it.is_state);

@@ -8,7 +8,7 @@ use super::text::{Rich, formula};
 use crate::ir::print::{Coin, Formulas, Text, leaf, prev};
 use crate::ir::{Cell, Gradient, Graph, InputRole, Leaf, Move, Node, NodeId, Op, Order};
 
-/// What one operator does to operands that are written like this, in the notation of the language.
+/// Writes an operator with such operands in the notation of the language.
 pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> Text {
     let node = graph.node(id);
     let mut alone = Graph::default();
@@ -25,7 +25,7 @@ pub fn operator(graph: &Graph, id: NodeId, operand: &dyn Fn(NodeId) -> Text) -> 
     Formulas::new(&alone, called, Coin::Only(&[]), "t", &BTreeSet::new()).formula(id)
 }
 
-/// What is not drawn, as text; `kept` says how what forward kept is called.
+/// Writes a value that is not drawn; `kept` names the values that forward kept.
 pub fn fixed(cell: &Cell, graph: &Graph, kept: Option<&Formulas<'_>>, id: NodeId) -> Text {
     let node = graph.node(id);
     match (node.op.leaf(), kept) {
@@ -38,7 +38,8 @@ pub fn fixed(cell: &Cell, graph: &Graph, kept: Option<&Formulas<'_>>, id: NodeId
     }
 }
 
-/// The position of the operand that is drawn in the place of an operator: of a broadcast, and of what only a gradient sees.
+/// Returns the position of the operand that is drawn in the place of an operator: of a broadcast, and of what only a gradient
+/// sees.
 pub fn passed(op: &Op) -> Option<usize> {
     match op {
         Op::Move(Move::Expand(_)) => Some(0),
@@ -55,17 +56,17 @@ pub fn passed(op: &Op) -> Option<usize> {
     }
 }
 
-/// A formula of the printer as papers write it.
+/// Returns a formula of the printer as papers write it.
 pub fn rich(text: &str) -> Rich {
     formula(text, &|_| None)
 }
 
-/// What a leaf of a cell is called.
+/// Returns the name of a leaf of a cell.
 pub fn leaf_text(cell: &Cell, op: &Op) -> Text {
     Text::primary(leaf(cell, op).unwrap_or_default())
 }
 
-/// A leaf as what enters a step, and the step that its value belongs to.
+/// Returns a leaf as what enters a step, and the step that its value belongs to.
 pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
     let (pin, name, step, shape, note) = match leaf {
         Leaf::Input(idx) => {
@@ -115,7 +116,7 @@ pub fn given(cell: &Cell, leaf: Leaf) -> (Given, String) {
     (Given { pin, name, shape, note, span: None }, step)
 }
 
-/// An old value: its name and how many steps back it is.
+/// Returns an old value: its name and how many steps back it is.
 fn old(cell: &Cell, carry: usize) -> (String, u32) {
     let carry = &cell.carries[carry];
     if carry.is_time() {

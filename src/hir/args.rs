@@ -1,10 +1,10 @@
-//! Which argument of a call belongs to which parameter.
+//! Matches the arguments of a call with the parameters.
 
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast::{Arg, Expr, Ident, Over};
 use crate::text::Span;
 
-/// How something is called.
+/// The form of a call: the parameters and their order.
 pub(crate) struct Form<'n> {
     pub name: &'n str,
     /// The names of the parameters, and whether each may be left out.
@@ -17,7 +17,7 @@ pub(crate) struct Form<'n> {
 #[derive(Debug)]
 pub(crate) struct Matched<'a> {
     pub slots: Vec<Option<&'a Expr>>,
-    /// What a variadic function takes beyond its parameters.
+    /// The arguments of a variadic function beyond its parameters.
     pub rest: Vec<&'a Expr>,
     pub over: Option<(&'a Over, Span)>,
 }

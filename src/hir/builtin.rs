@@ -7,7 +7,7 @@ use super::args::Form;
 use crate::ir::pointwise::Constant;
 use crate::ir::{Family, Pointwise, Reduction};
 
-/// What a built-in function does.
+/// The built-in functions.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Builtin {
     /// A row of the table of elementwise operators.
@@ -52,9 +52,9 @@ pub enum Builtin {
     ClipGrad,
     /// The step number.
     Time,
-    /// The law of a mask; it stands nowhere else.
+    /// The law of a mask; it occurs nowhere else.
     Bernoulli,
-    /// What only models have a use for.
+    /// A function that only models use.
     OfModel(ModelFunction),
 }
 
@@ -101,7 +101,7 @@ impl Along {
     }
 }
 
-/// What an argument must be.
+/// The kind of value that an argument must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Any value.
@@ -119,22 +119,22 @@ pub enum Kind {
 pub struct Param {
     /// Its name.
     pub name: &'static str,
-    /// What it must be.
+    /// The kind that it must be.
     pub kind: Kind,
     /// Its value where it is not given.
     pub default: Option<f64>,
-    /// Whether it need not be given.
+    /// True if it may be left out.
     pub optional: bool,
-    /// Whether a constant must be above 0.
+    /// True if a constant must be above 0.
     pub is_positive: bool,
 }
 
-/// How a function is called.
+/// The form of a function's calls.
 #[derive(Clone, Debug)]
 pub struct Signature {
     /// Its name.
     pub name: &'static str,
-    /// What it does.
+    /// The function.
     pub what: Builtin,
     /// Its parameters.
     pub params: Vec<Param>,
@@ -159,7 +159,7 @@ impl Signature {
     /// Returns the elementwise operator that it is with all its arguments.
     pub fn pointwise(&self) -> Option<Pointwise> {
         match self.what {
-            // With two arguments; who calls it with one is told.
+            // With two arguments; a call with one is reported.
             Builtin::Map(op) | Builtin::Extreme(op, _) => Some(op),
             Builtin::Where => Some(Pointwise::Where),
             Builtin::Clamp => Some(Pointwise::Clamp),
@@ -187,7 +187,7 @@ impl Signature {
 
     /// Returns whether each element of the result depends on the same element of the arguments only.
     pub fn is_elementwise(&self) -> bool {
-        // The step number is in no function at all, and who writes it there is told so.
+        // No function may read the step number, which is reported.
         let passes = matches!(self.what, Builtin::StopGrad | Builtin::ClipGrad | Builtin::Time);
         passes || self.pointwise().is_some()
     }
@@ -201,12 +201,12 @@ fn value(name: &'static str) -> Param {
     of(Kind::Value, name)
 }
 
-/// A constant with a default.
+/// Returns a constant with a default.
 fn tuned(name: &'static str, default: f64) -> Param {
     Param { default: Some(default), optional: true, ..of(Kind::Constant, name) }
 }
 
-/// A constant above 0.
+/// Returns a constant above 0.
 fn positive(name: &'static str) -> Param {
     Param { is_positive: true, ..of(Kind::Constant, name) }
 }
@@ -299,7 +299,7 @@ fn table() -> BTreeMap<&'static str, Signature> {
     table
 }
 
-/// What an initialiser with a name of its own does.
+/// The initialisers with names of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DrawKind {
     /// `uniform(a)` or `uniform(lo, hi)`
@@ -314,9 +314,9 @@ pub enum DrawKind {
     Linspace,
     /// With a variance that the sizes of the matrix decide.
     Scaled {
-        /// Who scaled it.
+        /// The authors of the scale.
         family: Family,
-        /// Whether it is uniform, and not normal.
+        /// True for a uniform distribution, false for a normal one.
         uniform: bool,
     },
     /// `orthogonal(gain)`
@@ -344,37 +344,37 @@ const DRAWS: &[(&str, DrawKind)] = &[
     ("iota", DrawKind::Iota),
 ];
 
-/// The initialiser of this name.
+/// Returns the initialiser of this name.
 pub(crate) fn draw(name: &str) -> Option<(&'static str, DrawKind)> {
     DRAWS.iter().find(|it| it.0 == name).copied()
 }
 
-/// The names that only stand after `init`.
+/// Returns the names that have a meaning only after `init`.
 pub(crate) fn draws<'n>() -> impl Iterator<Item = &'n str> {
     DRAWS.iter().map(|it| it.0).filter(|it| find(it).is_none())
 }
 
-/// Whether a name only stands after `init`.
+/// Returns true if a name has a meaning only after `init`.
 pub(crate) fn is_draw(name: &str) -> bool {
     draws().any(|it| it == name)
 }
 
-/// The function of this name.
+/// Returns the function of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Signature> {
     TABLE.get(name)
 }
 
-/// All names of functions, in order.
+/// Returns all names of functions, in order.
 pub(crate) fn names<'n>() -> impl Iterator<Item = &'n str> {
     TABLE.keys().copied()
 }
 
-/// Whether an `fn`, an activation or a cell may not be called so.
+/// Returns true if no `fn`, activation or cell may have this name.
 pub(crate) fn is_taken(name: &str) -> bool {
     find(name).is_some() || is_draw(name)
 }
 
-/// Whether a function can stand for a hyper: it maps a value, and all else has a default or is given by name.
+/// Returns the function that a hyper may be: it maps a value, and all its other parameters have a default or are given by name.
 pub(crate) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> {
     let signature = find(name)?;
     let op = match signature.what {
@@ -385,7 +385,7 @@ pub(crate) fn activation(name: &str) -> Option<(Pointwise, &'static Signature)> 
 }
 
 impl DrawKind {
-    /// The parameters, and whether each may be left out; `single` when there is one argument alone.
+    /// Returns the parameters, and whether each may be left out; `single` when there is one argument alone.
     pub(crate) fn params(self, single: bool) -> &'static [(&'static str, bool)] {
         match self {
             DrawKind::Uniform if single => &[("a", false)],

@@ -1,6 +1,6 @@
 //! The declarations of a cell: each name once, each part of a declaration where it belongs.
 //!
-//! Names alone are collected here, of every cell of the program, before any expression is resolved: equations stand in any
+//! Names alone are collected here, of every cell of the program, before any expression is resolved: equations have any
 //! order, and `a.h` needs the names of another cell.
 
 use std::collections::HashMap;
@@ -28,13 +28,13 @@ pub(super) struct Names<'a> {
     pub dims: Vec<DimSource<'a>>,
     pub hypers: Vec<(DefId, &'a HyperDecl)>,
     pub groups: IdVec<GroupId, GroupSource<'a>>,
-    pub equations: IdVec<EquationId, (Vec<DefId>, Source<'a>, &'a Decl)>,
+    pub equations: IdVec<EquationId, (Vec<DefId>, RightSide<'a>, &'a Decl)>,
     pub layers: IdVec<LayerId, LayerSource<'a>>,
     pub outputs: Vec<Returned<'a>>,
     pub losses: Vec<(&'a Decl, &'a Expr, bool)>,
     pub layouts: Vec<&'a LayoutDecl>,
     pub sound: bool,
-    /// Whether it contains itself or a cell that does.
+    /// True if it contains itself or a cell that does.
     pub recursive: bool,
     pub is_inner: bool,
     pub is_known: bool,
@@ -52,7 +52,7 @@ pub(super) struct GroupSource<'a> {
     pub decl: &'a Decl,
     pub role: Role,
     pub defs: Vec<DefId>,
-    /// What of its value is resolved: of a mask the probability.
+    /// The part of its value that is resolved: of a mask the probability.
     pub value: Option<&'a Expr>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct LayerSource<'a> {
 
 /// The right side of an equation as it is written.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(super) enum RightSide<'a> {
     Value(&'a ast::Value),
     Expr(&'a Expr),
     OfGroup(GroupId),
@@ -74,21 +74,21 @@ pub(super) enum Source<'a> {
     Error(&'a ast::Value),
 }
 
-impl Source<'_> {
+impl RightSide<'_> {
     fn span(self, names: &Names<'_>) -> Span {
         match self {
-            Source::Value(ast::Value::Expr(it)) | Source::Expr(it) => it.span,
+            RightSide::Value(ast::Value::Expr(it)) | RightSide::Expr(it) => it.span,
             // The parser reads no loop without a result.
-            Source::Value(ast::Value::Fold(fold)) => fold.results[0].span,
-            Source::OfGroup(group) => names.groups[group].ast.span,
-            Source::Layer(layer) => names.layers[layer].decl.cell.span,
-            Source::Error(ast::Value::Expr(it)) => it.span,
-            Source::Error(ast::Value::Fold(fold)) => fold.span,
+            RightSide::Value(ast::Value::Fold(fold)) => fold.results[0].span,
+            RightSide::OfGroup(group) => names.groups[group].ast.span,
+            RightSide::Layer(layer) => names.layers[layer].decl.cell.span,
+            RightSide::Error(ast::Value::Expr(it)) => it.span,
+            RightSide::Error(ast::Value::Fold(fold)) => fold.span,
         }
     }
 }
 
-/// What a cell returns.
+/// The values that a cell returns.
 #[derive(Clone, Copy)]
 pub(super) enum Returned<'a> {
     /// A value that has a name.
@@ -103,7 +103,7 @@ impl<'a> Names<'a> {
         Some((def, &self.defs[def]))
     }
 
-    /// All names, in the order of the source.
+    /// Returns all names, in the order of the source.
     pub fn all(&self) -> impl Iterator<Item = &'a str> {
         self.defs.iter().map(|it| &*it.name.name)
     }
@@ -112,12 +112,12 @@ impl<'a> Names<'a> {
         self.ast.kind == ast::CellKind::Model
     }
 
-    /// The inputs, in the order of the source.
+    /// Returns the inputs, in the order of the source.
     pub fn inputs(&self) -> impl Iterator<Item = (DefId, &Def<'a>)> {
         self.defs.pairs().filter(|it| it.1.kind == DefKind::Input)
     }
 
-    /// Whether an input need not be given.
+    /// Returns true if an input may be left out.
     pub fn is_optional(&self, def: &Def<'a>) -> bool {
         def.group.is_some_and(|it| self.groups[it].value.is_some())
     }
@@ -151,7 +151,7 @@ pub(super) fn collect<'a>(cell: &'a ast::Cell, sink: &mut Vec<Diagnostic>) -> Na
             collector.define(name, DefKind::Error, None);
         }
     }
-    // Equations may stand before what they belong to.
+    // An equation may come before the declaration that it belongs to.
     for decl in &cell.decls {
         if let DeclKind::Update(name, value) = &decl.kind {
             collector.update(name, value, decl);
@@ -180,25 +180,25 @@ impl<'a> Collector<'a, '_> {
         Some(def)
     }
 
-    fn equation(&mut self, targets: Vec<DefId>, value: Source<'a>, decl: &'a Decl) {
+    fn equation(&mut self, targets: Vec<DefId>, value: RightSide<'a>, decl: &'a Decl) {
         let equation = self.names.equations.push((targets.clone(), value, decl));
         for target in targets {
             self.names.defs[target].equation = Some(equation);
         }
     }
 
-    /// The right side of an equation of so many names.
-    fn right(&mut self, value: &'a ast::Value, n_names: usize) -> Source<'a> {
+    /// Returns the right side of an equation of so many names.
+    fn right(&mut self, value: &'a ast::Value, n_names: usize) -> RightSide<'a> {
         match fold::parts_fault(value, n_names) {
             Some(fault) => {
                 self.sink.push(fault);
-                Source::Error(value)
+                RightSide::Error(value)
             }
-            None => Source::Value(value),
+            None => RightSide::Value(value),
         }
     }
 
-    /// The state or feedback of this name, if it has no equation so far.
+    /// Returns the state or feedback of this name, if it has no equation so far.
     fn without_equation(&self, name: &Ident) -> Option<DefId> {
         let def = *self.names.by_name.get(&*name.name)?;
         let found = &self.names.defs[def];
@@ -279,7 +279,7 @@ impl<'a> Collector<'a, '_> {
                         OutputDecl::Named(name, value) => {
                             let kind = DefKind::Value(ValueKind::Output);
                             if let Some(def) = self.define(name, kind, Some(decl)) {
-                                self.equation(vec![def], Source::Expr(value), decl);
+                                self.equation(vec![def], RightSide::Expr(value), decl);
                                 self.names.outputs.push(Returned::Def(def));
                             }
                         }
@@ -290,7 +290,7 @@ impl<'a> Collector<'a, '_> {
                 let kind = DefKind::Layer(LayerId::new(self.names.layers.len()));
                 let Some(def) = self.define(&layer.name, kind, Some(decl)) else { return };
                 let id = self.names.layers.push(LayerSource { def, decl: layer, cell: None });
-                self.equation(vec![def], Source::Layer(id), decl);
+                self.equation(vec![def], RightSide::Layer(id), decl);
             }
             DeclKind::Loss { value, at_last } => {
                 self.of_model("loss", decl.span);
@@ -336,7 +336,7 @@ impl<'a> Collector<'a, '_> {
             self.names.groups[id].defs.push(def);
             self.names.defs[def].group = Some(id);
             if kind == DefKind::Computed {
-                self.equation(vec![def], Source::OfGroup(id), decl);
+                self.equation(vec![def], RightSide::OfGroup(id), decl);
             }
         }
     }
@@ -480,19 +480,19 @@ impl<'a> Collector<'a, '_> {
     }
 }
 
-/// The keyword that a group stands behind.
+/// Returns the keyword before a group.
 fn group_span(decl: &Decl, role: Role) -> Span {
     Span { end: decl.span.start + role.keyword().len() as u32, ..decl.span }
 }
 
-/// Whether a definition of a dim has names in it, so that it is no default.
+/// Returns true if a definition of a dim has names in it, so that it is no default.
 fn mentions_names(expr: &Expr) -> bool {
     let mut found = false;
     expr.walk(&mut |it| found |= matches!(it.kind, ExprKind::Path(_)));
     found
 }
 
-/// What a cell lacks.
+/// Reports the parts that a cell lacks.
 fn finish(cell: &ast::Cell, names: &Names<'_>, sink: &mut Vec<Diagnostic>) {
     for def in &names.defs {
         let what = match def.kind {

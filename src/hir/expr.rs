@@ -10,11 +10,11 @@ use crate::text::Span;
 /// An expression.
 #[derive(Debug)]
 pub struct Expr<'a> {
-    /// Which one it is in the program.
+    /// Its id in the program.
     pub id: ExprId,
-    /// How it is written.
+    /// The expression in the tree of the text.
     pub ast: &'a ast::Expr,
-    /// What it means.
+    /// The meaning.
     pub kind: Kind<'a>,
 }
 
@@ -99,7 +99,7 @@ pub enum Past<'a> {
 /// `a`, `a.h`, `a[0].h`: a layer, or a value of one.
 #[derive(Debug)]
 pub struct Part<'a> {
-    /// How it is written.
+    /// The path in the tree of the text.
     pub path: &'a ast::Path,
     /// The layer.
     pub layer: LayerId,
@@ -109,7 +109,7 @@ pub struct Part<'a> {
     pub indices: Vec<Option<Expr<'a>>>,
     /// An index after the whole, which picks a layer of a stack.
     pub last: Option<Box<Expr<'a>>>,
-    /// What it leads to in which cell; none for the layer itself.
+    /// The definition that it leads to, and its cell; none for the layer itself.
     pub def: Option<(CellId, DefId)>,
 }
 
@@ -125,11 +125,11 @@ impl Part<'_> {
 pub struct Call<'a> {
     /// The name as it is written.
     pub name: &'a Ident,
-    /// What is called.
+    /// The function that is called.
     pub callee: Callee,
     /// One entry for each parameter.
     pub args: Vec<Option<Expr<'a>>>,
-    /// What a variadic function takes beyond its parameters.
+    /// The arguments of a variadic function beyond its parameters.
     pub rest: Vec<Expr<'a>>,
     /// The axes that it works on.
     pub over: Option<(Over<'a>, Span)>,
@@ -147,7 +147,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What is called.
+/// The functions that can be called.
 #[derive(Clone, Copy, Debug)]
 pub enum Callee {
     /// A built-in function.
@@ -191,13 +191,13 @@ impl<'a> Over<'a> {
 pub struct Activation<'a> {
     /// The name as it is written.
     pub name: &'a Ident,
-    /// Which one.
+    /// The activation.
     pub of: ActivationOf,
     /// The constants that are given, one entry for each parameter after the value.
     pub args: Vec<Option<Expr<'a>>>,
 }
 
-/// Which activation.
+/// The kinds of activations.
 #[derive(Clone, Copy, Debug)]
 pub enum ActivationOf {
     /// A built-in one.

@@ -1,4 +1,4 @@
-//! What the tree alone tells of values: which of them differ from step to step, and which are one number.
+//! Facts that follow from the tree alone: which values differ from step to step, and which are one scalar.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ pub fn steps(
     };
     let mut open: Vec<DefId> =
         cell.defs.pairs().filter(|it| begins(it.0, it.1.kind)).map(|it| it.0).collect();
-    // Equations stand in any order, so each name tells who reads it.
+    // Equations have any order, so each name lists its readers.
     let mut readers: BTreeMap<DefId, Vec<EquationId>> = BTreeMap::new();
     for (id, equation) in cell.equations.pairs() {
         if !equation.targets.iter().all(|it| matches!(cell.defs[*it].kind, DefKind::Value(_))) {
@@ -75,7 +75,7 @@ pub fn scalars(cell: &Cell<'_>) -> BTreeSet<DefId> {
             scalars.extend(&group.defs);
         }
     }
-    // Equations stand in any order.
+    // Equations have any order.
     loop {
         let before = scalars.len();
         for equation in &cell.equations {

@@ -11,7 +11,7 @@ use crate::syntax::ast;
 use crate::text::id::IdVec;
 use crate::text::{Name, Span, order};
 
-/// A report when a right side has not as many values as names.
+/// Returns a report when a right side has not as many values as names.
 pub(super) fn parts_fault(value: &ast::Value, n_names: usize) -> Option<Diagnostic> {
     match value {
         ast::Value::Expr(_) if n_names == 1 => None,
@@ -24,7 +24,7 @@ pub(super) fn parts_fault(value: &ast::Value, n_names: usize) -> Option<Diagnost
     }
 }
 
-/// A report when a loop has not as many accumulators as starts, results and names that it defines.
+/// Returns a report when a loop has not as many accumulators as starts, results and names that it defines.
 fn count_fault(fold: &ast::Fold, n_names: usize) -> Option<Diagnostic> {
     let count = fold.accumulators.len();
     let names = |count: usize| if count == 1 { "1 name".into() } else { format!("{count} names") };
@@ -54,7 +54,7 @@ fn count_fault(fold: &ast::Fold, n_names: usize) -> Option<Diagnostic> {
     let fault = if span == accumulators {
         fault
     } else {
-        fault.label(accumulators, "carried from turn to turn")
+        fault.label(accumulators, "carried from iteration to iteration")
     };
     Some(fault.help(
         "each value of a loop has a name, a start and a result: \
@@ -71,7 +71,7 @@ fn reads(value: &Value<'_>, note: &mut dyn FnMut(LocalId, Span)) {
     });
 }
 
-/// The order in which the values of a body are computed, and the cycles among them.
+/// Returns the order in which the values of a body are computed, and the cycles among them.
 pub(super) fn sort(body: &[Inner<'_>]) -> order::Sorted {
     let mut position: BTreeMap<LocalId, usize> = BTreeMap::new();
     for (idx, it) in body.iter().enumerate() {
@@ -86,7 +86,7 @@ pub(super) fn sort(body: &[Inner<'_>]) -> order::Sorted {
     order::sort(&edges)
 }
 
-/// The report of values of a body that rest on each other.
+/// Returns the report of values of a body that rest on each other.
 pub(super) fn cycle_fault(
     body: &[Inner<'_>],
     locals: &IdVec<LocalId, Local<'_>>,
@@ -108,13 +108,13 @@ pub(super) fn cycle_fault(
         .collect();
     let names: Vec<&str> = read.iter().map(|it| &*locals[it.0].name.name).collect();
     let (name, text) = (names[0], order::circle(&names));
-    let message = format!("`{name}` depends on itself within one turn of the loop: {text}");
+    let message = format!("`{name}` depends on itself within one iteration of the loop: {text}");
     Diagnostic::new(Code::Cycle, read[0].1, message).help(
-        "what goes on from turn to turn is an accumulator: `fold (s, n) from (a, b) for .. { yield (.., ..) }`",
+        "what goes on from iteration to iteration is an accumulator: `fold (s, n) from (a, b) for .. { yield (.., ..) }`",
     )
 }
 
-/// The names that the bodies of more than one loop define.
+/// Returns the names that the bodies of more than one loop define.
 pub(super) fn repeated<'e, 'a: 'e>(
     equations: impl Iterator<Item = &'e Equation<'a>>,
     locals: &IdVec<LocalId, Local<'a>>,

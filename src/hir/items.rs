@@ -186,7 +186,7 @@ fn classify(functions: &mut IdVec<FunctionId, Function<'_>>, sink: &mut Vec<Diag
         let function = &functions[id];
         let derivative = function.derivative.as_ref().map_or(0, |it| weight(it, functions));
         let total = weight(&function.body, functions).saturating_add(derivative);
-        // Activations that do not are reported where they stand.
+        // Activations that do not are reported where they are.
         let elementwise =
             function.is_activation() || not_elementwise(&function.body, functions).is_none();
         let function = &mut functions[id];
@@ -196,7 +196,7 @@ fn classify(functions: &mut IdVec<FunctionId, Function<'_>>, sink: &mut Vec<Diag
     }
 }
 
-/// The first place where a body does not work element by element, and why.
+/// Returns the first place where a body does not work element by element, and why.
 fn not_elementwise(
     body: &Expr<'_>,
     functions: &IdVec<FunctionId, Function<'_>>,
@@ -232,7 +232,7 @@ fn not_elementwise(
     found
 }
 
-/// The operators and calls of an expression, with those of the functions that it calls.
+/// Returns the operators and calls of an expression, with those of the functions that it calls.
 fn weight(expr: &Expr<'_>, functions: &IdVec<FunctionId, Function<'_>>) -> usize {
     let mut weight = 0usize;
     walk::expr(expr, &mut |it| {

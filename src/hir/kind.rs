@@ -1,8 +1,8 @@
-//! What names are.
+//! The kinds of names.
 
 use super::id::LayerId;
 
-/// What a name of a cell is.
+/// The kinds of definitions of a cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DefKind {
     /// A dim, by its position.
@@ -15,7 +15,7 @@ pub enum DefKind {
     State,
     /// A param, or a const that is stored.
     Param {
-        /// Whether training changes it.
+        /// True if training changes it.
         trained: bool,
     },
     /// A const with `=`.
@@ -26,15 +26,15 @@ pub enum DefKind {
     Value(ValueKind),
     /// A layer.
     Layer(LayerId),
-    /// What a model learns to give.
+    /// A value that a model learns to give.
     Target,
     /// A value of a model that it gets back in the next step.
     Feedback,
-    /// What it is could not be told, which was reported.
+    /// A definition whose kind could not be found, which was reported.
     Error,
 }
 
-/// How a value is declared.
+/// The declarations of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ValueKind {
     /// `gate`

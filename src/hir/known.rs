@@ -1,4 +1,4 @@
-//! What a program defines, by name: functions, activations and cells, unique in one name space, and the names of each cell.
+//! The names that a program defines: functions, activations and cells, unique in one name space, and the names of each cell.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::diag::{self, Code, Diagnostic};
 use crate::syntax::ast::{self, Ident, Item};
 use crate::text::id::IdVec;
 
-/// What every expression of a program may name.
+/// The names that every expression of a program may use.
 #[derive(Default)]
 pub(super) struct Known<'a> {
     pub cells: IdVec<CellId, Names<'a>>,
@@ -22,7 +22,7 @@ pub(super) struct Known<'a> {
     pub functions_by_name: BTreeMap<&'a str, FunctionId>,
     /// A file that could not be had may define what is lacking.
     pub incomplete: bool,
-    /// What could not be read may define it too.
+    /// The text that could not be read, which may define them too.
     pub unread: Vec<&'a ast::Unread>,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Known<'a> {
         self.functions_by_name.get(name).copied()
     }
 
-    /// Whether this name may be defined where it cannot be seen.
+    /// Returns true if this name may be defined where it cannot be seen.
     pub fn may_hold(&self, name: &str) -> bool {
         self.incomplete || self.unread.iter().any(|it| it.holds(name))
     }
@@ -41,7 +41,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// How a function of the program is called.
+/// Returns the form of calls of a function of the program.
 pub(super) fn form(callable: Callable<'_>) -> Form<'_> {
     let params = match callable {
         Callable::Function(it) => it.params.iter().map(|it| (&*it.name, false)).collect(),

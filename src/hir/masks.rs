@@ -9,10 +9,10 @@ use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ast::{Expr, ExprKind, Group};
 use crate::text::Span;
 
-/// What the value of a mask looks like, for messages.
+/// The form of the value of a mask, for messages.
 const FORM: &str = "`bernoulli(1 - p)`, whose argument is the probability of a 1";
 
-/// The probability of a 1 that a group of masks declares; reports what it does not say.
+/// Returns the probability of a 1 that a group of masks declares; reports what it does not say.
 pub(super) fn declared<'a>(group: &'a Group, sink: &mut Vec<Diagnostic>) -> Option<&'a Expr> {
     let name = &group.names[0].name;
     let probability = match &group.value {
@@ -45,7 +45,7 @@ pub(super) fn declared<'a>(group: &'a Group, sink: &mut Vec<Diagnostic>) -> Opti
     probability
 }
 
-/// The argument of `bernoulli`.
+/// Returns the argument of `bernoulli`.
 fn probability(value: &Expr) -> Result<&Expr, Box<Diagnostic>> {
     let mut bare = value;
     while let ExprKind::Paren(inner) = &bare.kind {

@@ -13,19 +13,19 @@ pub struct Program {
 }
 
 impl Program {
-    /// A file alone; what it uses is not there.
+    /// Returns a file alone; what it uses is not there.
     pub fn single(file: ast::File) -> Program {
         let uses = file.uses().map(|_| None).collect();
         Program { files: vec![file], uses: vec![uses] }
     }
 
-    /// Whether every `use` was followed, so that a name that is nowhere is nowhere.
+    /// Returns true if every `use` was followed, so that a name that was not found is not defined.
     pub fn is_complete(&self) -> bool {
         self.uses.iter().flatten().all(Option::is_some)
     }
 
-    /// Whether this place lies in a file that is only used. Who checks a file is told nothing of what others
-    /// could write better.
+    /// Returns true if this place lies in a file that is only used. Who checks a file is told nothing of what others could write
+    /// better.
     pub fn is_used(&self, span: Span) -> bool {
         (1..self.files.len()).contains(&usize::from(span.file.0))
     }

@@ -1,9 +1,9 @@
-//! Which name means what: for going to a definition, and for finding all places where something is named.
+//! Maps names to their meaning: for going to a definition, and for finding all references.
 
 use super::id::{CellId, DefId, FunctionId, LocalId};
 use crate::text::{FileId, Span};
 
-/// What a name means.
+/// The meaning of a name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Target {
     /// A cell or model.
@@ -34,9 +34,9 @@ pub enum Owner {
 pub struct Reference {
     /// The place of the name.
     pub span: Span,
-    /// What it means.
+    /// The meaning.
     pub target: Target,
-    /// Whether it is defined here.
+    /// True for the definition itself.
     pub is_definition: bool,
 }
 

@@ -5,8 +5,8 @@ use super::tree::Def;
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast::Ident;
 
-/// The second definition of a name. Of two files the one that was asked for, or else comes first in it, is the one
-/// where the reader can do something.
+/// Returns the second definition of a name. Of two files the one that was asked for, or else comes first in it, is the one where
+/// the reader can do something.
 pub(super) fn twice(name: &Ident, first: &Ident) -> Diagnostic {
     if name.span.file != first.span.file {
         let message = format!("`{}` is defined in two files", name.name);
@@ -18,7 +18,7 @@ pub(super) fn twice(name: &Ident, first: &Ident) -> Diagnostic {
         .label(first.span, "first defined here")
 }
 
-/// A name that is no size.
+/// Returns a name that is no size.
 pub(crate) fn no_size(name: &Ident, def: &Def<'_>) -> Diagnostic {
     let message = format!("`{}` is {}, not a size", name.name, def.kind.article());
     Diagnostic::new(Code::WrongKindOfName, name.span, message)
@@ -26,7 +26,7 @@ pub(crate) fn no_size(name: &Ident, def: &Def<'_>) -> Diagnostic {
         .help("sizes are declared with `dims`")
 }
 
-/// A name that is nowhere, where a size is wanted.
+/// Returns a name that is nowhere, where a size is wanted.
 pub(super) fn unknown_size<'n>(name: &Ident, known: impl Iterator<Item = &'n str>) -> Diagnostic {
     let fault = Suggest::unlimited().report(Code::UnknownDim, "size", name, known);
     if fault.fix.is_some() || fault.help.is_some() {

@@ -31,14 +31,14 @@ impl Shown<'_> {
         }
     }
 
-    /// The text, cut when it is long.
+    /// Returns the text, cut when it is long.
     pub fn short(self) -> String {
         let mut out = Writer { text: String::new(), limit: LIMIT };
         out.chain(self.first, self.rest);
         out.finish()
     }
 
-    /// The whole text, for fixes; `None` when it is too long to be offered.
+    /// Returns the whole text, for fixes; `None` when it is too long to be offered.
     pub fn full(self) -> Option<String> {
         let mut out = Writer { text: String::new(), limit: 200 };
         out.chain(self.first, self.rest);
@@ -50,7 +50,7 @@ impl Shown<'_> {
         format!("`{}: {shape}`", self.short())
     }
 
-    /// Whether it needs parentheses before it can be an operand.
+    /// Returns true if it needs parentheses before it can be an operand.
     pub fn is_chain(self) -> bool {
         !self.rest.is_empty()
             || matches!(
@@ -60,7 +60,7 @@ impl Shown<'_> {
     }
 }
 
-/// The text of an expression, cut when it is long.
+/// Returns the text of an expression, cut when it is long.
 pub(crate) fn short(expr: &Expr) -> String {
     Shown::from(expr).short()
 }
@@ -215,7 +215,7 @@ pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
-/// A number as people write it.
+/// Returns a number as people write it.
 pub(crate) fn number(value: f64) -> String {
     if value == f64::INFINITY {
         "inf".into()

@@ -4,7 +4,7 @@ use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ast::Ident;
 use crate::text::distance;
 
-/// What other frameworks call our functions.
+/// Names of our functions in other frameworks.
 const USUAL: &[(&str, &str)] = &[
     ("xavier", "glorot_uniform"),
     ("xavier_uniform", "glorot_uniform"),
@@ -52,7 +52,7 @@ impl Suggest {
         Suggest { budget: 2_000 }
     }
 
-    /// The nearest of some names, if any is near.
+    /// Returns the nearest of some names, if any is near.
     pub fn nearest<'n>(
         &mut self,
         name: &str,

@@ -27,7 +27,7 @@ use crate::text::{Name, Span};
 /// All files of a program, resolved.
 #[derive(Debug)]
 pub struct Tree<'a> {
-    /// What was resolved.
+    /// The program that was resolved.
     pub program: &'a Program,
     /// All cells and models, file after file, in the order of the source.
     pub cells: IdVec<CellId, Cell<'a>>,
@@ -35,32 +35,32 @@ pub struct Tree<'a> {
     pub functions: IdVec<FunctionId, Function<'a>>,
     /// The cells that layers may name, each after those that its layers are made of.
     pub order: Vec<CellId>,
-    /// Which name means what.
+    /// The meaning of each name.
     pub references: References,
     /// The number of expressions; their ids are below it.
     pub n_exprs: usize,
-    /// What is wrong with names, declarations and calls.
+    /// Errors of names, declarations and calls.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A function or activation.
 #[derive(Debug)]
 pub struct Function<'a> {
-    /// Where it is written.
+    /// The function in the tree of the text.
     pub ast: Callable<'a>,
     /// The parameters; the constants of an activation follow its value.
     pub params: IdVec<LocalId, Local<'a>>,
-    /// What parameters are that are not given.
+    /// The defaults of parameters.
     pub defaults: Vec<Option<Expr<'a>>>,
     /// Its value.
     pub body: Expr<'a>,
     /// The declared derivative of an activation.
     pub derivative: Option<Expr<'a>>,
-    /// Whether it calls itself, directly or through others; a call then has no value.
+    /// True if it calls itself, directly or through others; a call then has no value.
     pub recursive: bool,
-    /// Whether each element of the result depends on the same element of the arguments only.
+    /// True if each element of the result depends only on the same element of the arguments.
     pub elementwise: bool,
-    /// How many operators and calls it is after all that it calls is inlined.
+    /// The number of its operators and calls after all calls are inlined.
     pub weight: usize,
 }
 
@@ -98,12 +98,12 @@ impl<'a> Callable<'a> {
 /// A cell or model.
 #[derive(Debug)]
 pub struct Cell<'a> {
-    /// Where it is written.
+    /// The cell in the tree of the text.
     pub ast: &'a ast::Cell,
     /// Every name, once, in the order of the source; names of text that could not be read come last.
     pub defs: IdVec<DefId, Def<'a>>,
     pub(super) by_name: HashMap<&'a str, DefId>,
-    /// What loops bind.
+    /// The names that loops bind.
     pub locals: IdVec<LocalId, Local<'a>>,
     /// The dims; `DefKind::Dim` has the position.
     pub dims: Vec<Dim<'a>>,
@@ -115,21 +115,21 @@ pub struct Cell<'a> {
     pub equations: IdVec<EquationId, Equation<'a>>,
     /// The layers.
     pub layers: IdVec<LayerId, Layer<'a>>,
-    /// What a step returns, the main output first.
+    /// The values that a step returns, the main output first.
     pub outputs: Vec<Output<'a>>,
-    /// What training minimises.
+    /// The values that training minimises.
     pub losses: Vec<Loss<'a>>,
-    /// How weights are stored elsewhere.
+    /// The layouts of weights in other files.
     pub layouts: Vec<Layout<'a>>,
-    /// The names inside loops that several loops use; what bears them is told apart by the name of its loop.
+    /// The names inside loops that several loops use; the name of the loop distinguishes them.
     pub repeated: BTreeSet<Name>,
-    /// Whether no error was found in it so far.
+    /// True if no error was found in it so far.
     pub sound: bool,
-    /// Whether it contains itself or a cell that does; a layer of it has no value.
+    /// True if it contains itself or a cell that does; a layer of it has no value.
     pub recursive: bool,
-    /// Whether a layer is made of it.
+    /// True if a layer is made of it.
     pub is_inner: bool,
-    /// Whether its name is its own, so that layers can name it.
+    /// True if no other cell has its name, so that layers can name it.
     pub is_known: bool,
 }
 
@@ -178,7 +178,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Returns where the value of an equation stands: of a loop the first that it yields.
+    /// Returns the place of the value of an equation: of a loop the first that it yields.
     pub fn right_span(&self, equation: EquationId) -> Span {
         match self.right(equation) {
             Right::Expr(expr) => expr.span(),
@@ -194,7 +194,7 @@ impl<'a> Cell<'a> {
 pub struct Def<'a> {
     /// The name where it is declared.
     pub name: &'a Ident,
-    /// What it is.
+    /// The kind of the definition.
     pub kind: DefKind,
     /// The statement that declares it; none for a name of text that could not be read.
     pub decl: Option<&'a ast::Decl>,
@@ -209,13 +209,13 @@ pub struct Def<'a> {
 pub struct Dim<'a> {
     /// Its definition.
     pub def: DefId,
-    /// Where it is written.
+    /// The declaration in the tree of the text.
     pub decl: &'a ast::DimDecl,
-    /// What it is.
+    /// The kind of the dim.
     pub kind: DimKind<'a>,
 }
 
-/// What a dim is.
+/// The kinds of dims.
 #[derive(Debug)]
 pub enum DimKind<'a> {
     /// It is set from outside or by the data.
@@ -231,18 +231,18 @@ pub enum DimKind<'a> {
 pub struct Hyper<'a> {
     /// Its definition.
     pub def: DefId,
-    /// Where it is written.
+    /// The declaration in the tree of the text.
     pub decl: &'a ast::HyperDecl,
     /// Its default: a constant or an activation.
     pub value: Expr<'a>,
-    /// Whether it is an activation, by its default.
+    /// True for an activation, by its default.
     pub is_activation: bool,
 }
 
 /// Names with one type, and what they share.
 #[derive(Debug)]
 pub struct Group<'a> {
-    /// Where it is written.
+    /// The group in the tree of the text.
     pub ast: &'a ast::Group,
     /// The statement that it is part of.
     pub decl: &'a ast::Decl,
@@ -274,7 +274,7 @@ pub enum Type<'a> {
 pub struct Equation<'a> {
     /// The statement that it is, or is part of.
     pub decl: &'a ast::Decl,
-    /// What it defines; several for a loop with several values.
+    /// The definitions; several for a loop with several values.
     pub targets: Vec<DefId>,
     /// The right side.
     pub value: Value<'a>,
@@ -286,7 +286,7 @@ pub struct Equation<'a> {
     pub past_parts: Vec<(DefId, String)>,
 }
 
-/// What stands right of `=`.
+/// The right side of `=`.
 #[derive(Debug)]
 pub enum Value<'a> {
     /// An expression.
@@ -317,7 +317,7 @@ pub enum Right<'c, 'a> {
 /// A static inner loop, sound in its number of parts.
 #[derive(Debug)]
 pub struct Fold<'a> {
-    /// Where it is written.
+    /// The loop in the tree of the text.
     pub ast: &'a ast::Fold,
     /// The accumulators.
     pub accumulators: Vec<LocalId>,
@@ -340,7 +340,7 @@ pub struct Fold<'a> {
 /// A gate or let of a loop.
 #[derive(Debug)]
 pub struct Inner<'a> {
-    /// How it is declared.
+    /// The declaration: gate or let.
     pub role: ValueRole,
     /// Its names.
     pub names: Vec<LocalId>,
@@ -353,13 +353,13 @@ pub struct Inner<'a> {
 pub struct Local<'a> {
     /// The name where it is bound.
     pub name: &'a Ident,
-    /// What it is.
+    /// The kind of the local.
     pub kind: LocalKind,
     /// Of an accumulator that bears the name of what its loop defines: that.
     pub defines: Option<DefId>,
 }
 
-/// What a local is.
+/// The kinds of locals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LocalKind {
     /// A parameter of a function.
@@ -388,24 +388,24 @@ impl LocalKind {
 /// A layer.
 #[derive(Debug)]
 pub struct Layer<'a> {
-    /// Where it is written.
+    /// The declaration in the tree of the text.
     pub decl: &'a ast::LayerDecl,
     /// Its definition.
     pub def: DefId,
     /// The inner cell.
     pub cell: Option<CellId>,
-    /// How many are stacked.
+    /// The number of stacked layers.
     pub count: Option<Expr<'a>>,
-    /// What the inner cell is given, in the order of the source.
+    /// The arguments of the inner cell, in the order of the source.
     pub args: Vec<LayerArg<'a>>,
     /// The layer whose weights it uses.
     pub shares: Option<LayerId>,
-    /// Whether it can be built as far as names tell.
+    /// True if it can be built as far as names tell.
     pub sound: bool,
 }
 
 impl Layer<'_> {
-    /// Which way it reads a sequence.
+    /// Returns the direction in which it reads a sequence.
     pub fn order(&self) -> Order {
         if self.decl.backward.is_some() { Order::Descending } else { Order::Ascending }
     }
@@ -414,17 +414,17 @@ impl Layer<'_> {
 /// An argument of a layer.
 #[derive(Debug)]
 pub struct LayerArg<'a> {
-    /// Where it is written.
+    /// The argument in the tree of the text.
     pub ast: &'a ast::LayerArg,
-    /// What kind of value is given.
+    /// The kind of value that is given.
     pub kind: ArgKind,
-    /// What it is in the inner cell.
+    /// The definition in the inner cell.
     pub def: Option<DefId>,
     /// The value.
     pub value: Expr<'a>,
 }
 
-/// What the value of a layer's argument is.
+/// The kinds of values of a layer's argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ArgKind {
     /// A value of the step: an input, or the old value of a state.
@@ -437,7 +437,7 @@ pub enum ArgKind {
     Error,
 }
 
-/// What a step returns.
+/// The values that a step returns.
 #[derive(Debug)]
 pub enum Output<'a> {
     /// A name of the cell, or an expression that got one.
@@ -451,19 +451,19 @@ pub enum Output<'a> {
 pub struct Loss<'a> {
     /// The statement.
     pub decl: &'a ast::Decl,
-    /// What is minimised.
+    /// The value that is minimised.
     pub value: Expr<'a>,
-    /// Whether only the last valid step counts.
+    /// True if only the last valid step counts.
     pub at_last: bool,
 }
 
 /// `layout pytorch { .. }`
 #[derive(Debug)]
 pub struct Layout<'a> {
-    /// Where it is written.
+    /// The declaration in the tree of the text.
     pub decl: &'a ast::LayoutDecl,
     /// The right side of each row.
     pub rows: Vec<Expr<'a>>,
-    /// Whether all names in it are known.
+    /// True if all names in it are known.
     pub sound: bool,
 }

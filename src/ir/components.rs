@@ -5,7 +5,7 @@
 
 /// The search for strongly connected components.
 pub struct Components {
-    /// When each vertex was found; 0 where it was not yet.
+    /// The time at which each vertex was found; 0 if it was not yet.
     found: Vec<u32>,
     /// The earliest found vertex that is known to be reached from each; those of whole components
     /// have the largest number.

@@ -22,7 +22,7 @@ pub enum Const {
     Apply(Pointwise, Vec<Const>),
 }
 
-/// What constants depend on.
+/// The sizes and hypers that constants depend on.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Env {
     /// The size of each free dim.
@@ -32,14 +32,14 @@ pub struct Env {
 }
 
 impl Env {
-    /// The size of a dim expression; `None` where a dim is unset or the size overflows.
+    /// Returns the size of a dim expression; `None` where a dim is unset or the size overflows.
     pub fn size(&self, dim: &Dim) -> Option<i64> {
         dim.eval(&|name| self.sizes.get(name).copied())
     }
 }
 
 impl Const {
-    /// The value, computed in f64; `None` where a dim or hyper is unset.
+    /// Returns the value, computed in f64; `None` where a dim or hyper is unset.
     pub fn eval(&self, env: &Env) -> Option<f64> {
         work::count();
         match self {
@@ -53,7 +53,7 @@ impl Const {
         }
     }
 
-    /// The hypers that it reads.
+    /// Returns the hypers that it reads.
     pub(crate) fn hypers(&self) -> Vec<Name> {
         match self {
             Const::Number(_) | Const::Size(_) => Vec::new(),
@@ -62,14 +62,13 @@ impl Const {
         }
     }
 
-    /// The value, if it depends on nothing.
+    /// Returns the value, if it depends on nothing.
     pub fn as_number(&self) -> Option<f64> {
         self.eval(&Env::default())
     }
 }
 
-/// How a param or stored const gets its first value: constants, draws, and elementwise functions of
-/// both.
+/// The first value of a param or stored const: constants, draws, and elementwise functions of both.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Init {
     /// The same number everywhere.
@@ -113,7 +112,7 @@ pub enum Draw {
     Identity(Const),
 }
 
-/// Who scaled the variance.
+/// The authors of the scaled variance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Family {
     /// Glorot and Bengio 2010: variance 2 / (fan_in + fan_out).

@@ -1,5 +1,4 @@
-//! What each node of a step depends on, and so when it can be computed: once, for all steps at
-//! once, or step by step.
+//! Finds the values that each node of a step depends on, and so its phase: once, for all steps at once, or step by step.
 
 use serde::Serialize;
 
@@ -8,7 +7,7 @@ use super::op::{Leaf, Op};
 use super::{Cell, Graph, Scope};
 use crate::text::order;
 
-/// When a value can be computed.
+/// The time at which a value can be computed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -24,7 +23,7 @@ pub enum Phase {
     AfterLoop,
 }
 
-/// The phase of each node of the step graph, by position.
+/// Returns the phase of each node of the step graph, by position.
 pub fn phases(cell: &Cell) -> Vec<Phase> {
     let graph = &cell.step;
     let delays = delays(cell);
@@ -62,8 +61,7 @@ pub fn phases(cell: &Cell) -> Vec<Phase> {
     phases
 }
 
-/// Which carried values only hold back what depends on no state: the past of inputs and of what is
-/// made of inputs.
+/// Returns the carried values that only hold back values which depend on no state: the past of inputs and of functions of inputs.
 pub fn delays(cell: &Cell) -> Vec<bool> {
     // A carried value waits for its next value, every other node for its operands: what waits for itself through any chain
     // depends on a state, and what has nothing left to wait for does not.
@@ -78,7 +76,7 @@ pub fn delays(cell: &Cell) -> Vec<bool> {
     cell.carries.iter().map(|it| is_free[it.next.idx()]).collect()
 }
 
-/// Which nodes a state's next value depends on.
+/// Returns the nodes that a state's next value depends on.
 fn reaches_next(cell: &Cell, graph: &Graph, delays: &[bool]) -> Vec<bool> {
     let mut reach = vec![false; graph.nodes().len()];
     for (carry, is_delay) in cell.carries.iter().zip(delays) {
@@ -96,7 +94,7 @@ fn reaches_next(cell: &Cell, graph: &Graph, delays: &[bool]) -> Vec<bool> {
     reach
 }
 
-/// How the products of a step are spread over the phases.
+/// The products of a step, counted by phase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct ProductCount {
     /// Of params alone.
@@ -139,7 +137,7 @@ pub fn products(cell: &Cell) -> ProductCount {
     count
 }
 
-/// A contraction that sums over something: an outer product is elementwise work.
+/// Returns a contraction that sums over something: an outer product is elementwise work.
 fn is_product(graph: &Graph, id: NodeId) -> bool {
     matches!(&graph.node(id).op, Op::Contract(it) if !it.is_outer())
 }

@@ -25,17 +25,17 @@ pub struct Dim(Arc<[(Monomial, i64)]>);
 pub struct DimOverflow;
 
 impl Dim {
-    /// The dim of this name.
+    /// Returns the dim of this name.
     pub fn symbol(name: impl Into<Name>) -> Dim {
         Dim([(vec![(name.into(), 1)], 1)].into())
     }
 
-    /// A whole number.
+    /// Returns a whole number.
     pub fn number(value: i64) -> Dim {
         if value == 0 { Dim::default() } else { Dim([(Vec::new(), value)].into()) }
     }
 
-    /// The value, if no dim is left in it.
+    /// Returns the value, if no dim is left in it.
     pub fn as_number(&self) -> Option<i64> {
         match &*self.0 {
             [] => Some(0),
@@ -44,7 +44,7 @@ impl Dim {
         }
     }
 
-    /// The name, if it is a single dim.
+    /// Returns the name, if it is a single dim.
     pub fn as_symbol(&self) -> Option<&Name> {
         match &*self.0 {
             [(monomial, 1)] => match monomial.as_slice() {
@@ -55,17 +55,17 @@ impl Dim {
         }
     }
 
-    /// The sum.
+    /// Returns the sum.
     pub fn add(&self, other: &Dim) -> Result<Dim, DimOverflow> {
         Dim::collect(self.0.iter().chain(&*other.0).map(|it| Ok(it.clone())))
     }
 
-    /// The difference.
+    /// Returns the difference.
     pub fn sub(&self, other: &Dim) -> Result<Dim, DimOverflow> {
         self.add(&other.mul(&Dim::number(-1))?)
     }
 
-    /// The product.
+    /// Returns the product.
     pub fn mul(&self, other: &Dim) -> Result<Dim, DimOverflow> {
         Dim::collect(self.0.iter().flat_map(|(left, a)| {
             other.0.iter().map(move |(right, b)| {
@@ -74,7 +74,7 @@ impl Dim {
         }))
     }
 
-    /// A whole power.
+    /// Returns a whole power.
     pub fn pow(&self, exponent: u32) -> Result<Dim, DimOverflow> {
         // A power this high cannot be the size of anything; the bound keeps the loop and the terms
         // small.
@@ -98,8 +98,8 @@ impl Dim {
         Ok(sum)
     }
 
-    /// The dim that must have one certain size for this polynomial to be `value`, if a single dim
-    /// is left in it, to the first power, and a whole size at least 1 solves it.
+    /// Returns the dim that must have one certain size for this polynomial to be `value`, if a single dim is left in it, to the
+    /// first power, and a whole size at least 1 solves it.
     pub fn solve(&self, value: i64) -> Option<(Name, i64)> {
         let [name] = self.names().try_into().ok()?;
         let (mut slope, mut rest) = (0i64, 0i64);
@@ -114,8 +114,7 @@ impl Dim {
         (left.checked_rem(slope)? == 0 && left / slope >= 1).then(|| (name, left / slope))
     }
 
-    /// Whether a single dim is left in it, to the first power: then there is a size for each value,
-    /// though it need not be whole.
+    /// Returns true if it is linear in a single dim: then there is a size for each value, though it need not be whole.
     pub fn is_linear_in_one(&self) -> bool {
         let linear = |(monomial, _): &(Monomial, i64)| match monomial.as_slice() {
             [] | [(_, 1)] => true,
@@ -124,8 +123,8 @@ impl Dim {
         self.names().len() == 1 && self.0.iter().all(linear)
     }
 
-    /// The least value when every dim is at least 1, if it is reached with all of them 1; `None`
-    /// where a dim with a negative factor leaves it open.
+    /// Returns the least value when every dim is at least 1, if it is reached with all of them 1; `None` where a dim with a
+    /// negative factor leaves it open.
     pub fn least(&self) -> Option<i64> {
         // With each dim written as 1 + n, a polynomial without negative factors is least where all
         // n are 0.
@@ -147,7 +146,7 @@ impl Dim {
         Some(least)
     }
 
-    /// The names that occur in it, in order, each once.
+    /// Returns the names that occur in it, in order, each once.
     pub fn names(&self) -> Vec<Name> {
         let mut names: Vec<Name> =
             self.0.iter().flat_map(|(it, _)| it.iter().map(|(name, _)| name.clone())).collect();
@@ -156,7 +155,7 @@ impl Dim {
         names
     }
 
-    /// The value at given sizes; `None` where a size is unknown or the value leaves `i64`.
+    /// Returns the value at given sizes; `None` where a size is unknown or the value leaves `i64`.
     pub fn eval(&self, size: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
         let mut sum = 0i64;
         for (monomial, factor) in self.0.iter() {
@@ -169,8 +168,7 @@ impl Dim {
         Some(sum)
     }
 
-    /// Whether it is in its normal form, as every one is that was computed; one read from a file
-    /// need not be.
+    /// Returns true if it is in normal form, as every computed dim is; one read from a file need not be.
     pub fn is_normal(&self) -> bool {
         let monomial = |it: &Monomial| {
             it.windows(2).all(|pair| pair[0].0 < pair[1].0)
@@ -247,22 +245,22 @@ impl fmt::Display for Dim {
 pub struct Shape(pub Vec<Dim>);
 
 impl Shape {
-    /// The shape of a scalar.
+    /// Returns the shape of a scalar.
     pub fn scalar() -> Shape {
         Shape(Vec::new())
     }
 
-    /// The axes.
+    /// Returns the axes.
     pub fn axes(&self) -> &[Dim] {
         &self.0
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     pub fn size(&self) -> Result<Dim, DimOverflow> {
         self.0.iter().try_fold(Dim::number(1), |product, axis| product.mul(axis))
     }
 
-    /// How many axes there are.
+    /// Returns the number of axes.
     pub fn rank(&self) -> usize {
         self.0.len()
     }

@@ -32,7 +32,7 @@ impl Hash for NodeId {
 }
 
 impl NodeId {
-    /// The position in [`Graph::nodes`].
+    /// Returns the position in [`Graph::nodes`].
     pub fn idx(self) -> usize {
         self.0 as usize
     }
@@ -41,7 +41,7 @@ impl NodeId {
 /// One operation and its result.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Node {
-    /// What is done.
+    /// The operator.
     pub op: Op,
     /// The operands; all come before this node.
     pub args: Vec<NodeId>,
@@ -49,7 +49,7 @@ pub struct Node {
     pub shape: Shape,
     /// The user's name for it, such as `r` or `n[2]`, or one derived from it, such as `d_r`.
     pub name: Option<Name>,
-    /// Where it came from.
+    /// The place in the source that it came from.
     pub span: Span,
 }
 
@@ -67,28 +67,28 @@ impl Graph {
         NodeId(self.nodes.len() as u32 - 1)
     }
 
-    /// All nodes, operands first.
+    /// Returns all nodes, operands first.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The nodes themselves.
+    /// Returns the nodes themselves.
     pub fn into_nodes(self) -> Vec<Node> {
         self.nodes
     }
 
-    /// The node with this id.
+    /// Returns the node with this id.
     pub fn node(&self, id: NodeId) -> &Node {
         work::count();
         &self.nodes[id.idx()]
     }
 
-    /// The shape of a node.
+    /// Returns the shape of a node.
     pub fn shape(&self, id: NodeId) -> &Shape {
         &self.nodes[id.idx()].shape
     }
 
-    /// All ids, operands first.
+    /// Returns all ids, operands first.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId).inspect(|_| work::count())
     }
@@ -104,7 +104,7 @@ impl Graph {
         self.nodes[id.idx()].args[operand] = value;
     }
 
-    /// A node without a name.
+    /// Returns a node without a name.
     pub fn add(
         &mut self,
         op: impl Into<Op>,
@@ -115,12 +115,12 @@ impl Graph {
         self.push(Node { op: op.into(), args, shape, name: None, span })
     }
 
-    /// A scalar constant.
+    /// Returns a scalar constant.
     pub fn constant(&mut self, value: Const, span: Span) -> NodeId {
         self.add(Literal::Scalar(value), Vec::new(), Shape::scalar(), span)
     }
 
-    /// An elementwise operation; the operands must have one shape, which the result has too.
+    /// Returns an elementwise operation; the operands must have one shape, which the result has too.
     pub fn map(&mut self, op: Pointwise, args: &[NodeId], span: Span) -> NodeId {
         debug_assert_eq!(args.len(), op.arity());
         let shape = self.shape(args[0]).clone();
@@ -143,18 +143,18 @@ impl Graph {
         self.add(Move::Expand(places), vec![value], shape, span)
     }
 
-    /// A scalar repeated to a shape.
+    /// Returns a scalar repeated to a shape.
     pub fn fill(&mut self, scalar: NodeId, shape: &Shape, span: Span) -> NodeId {
         self.expand(scalar, Vec::new(), shape.clone(), span)
     }
 
-    /// A number repeated to a shape.
+    /// Returns a number repeated to a shape.
     pub fn number(&mut self, value: f64, shape: &Shape, span: Span) -> NodeId {
         let scalar = self.constant(Const::Number(value), span);
         self.fill(scalar, shape, span)
     }
 
-    /// The size of a dim as a scalar.
+    /// Returns the size of a dim as a scalar.
     pub fn size(&mut self, dim: &Dim, span: Span) -> NodeId {
         self.constant(Const::Size(dim.clone()), span)
     }

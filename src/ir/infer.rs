@@ -5,8 +5,8 @@
 use super::dim::{Dim, Shape};
 use super::op::{Along, Choice, Contract, Gradient, Indexed, Literal, Move, Op};
 
-/// The shape that a node with this operator and operands must have. Where the operator leaves it
-/// open (leaves, `Expand`, `Reshape`, `Place`, `Scatter`), `declared` is checked and given back.
+/// Returns the shape that a node with this operator and operands must have. Where the operator leaves it open (leaves, `Expand`,
+/// `Reshape`, `Place`, `Scatter`), `declared` is checked and given back.
 ///
 /// What depends on sizes is not decided here: bounds of slices and equal numbers of elements are
 /// checked when sizes are bound.
@@ -160,7 +160,7 @@ pub fn infer(op: &Op, args: &[&Shape], declared: &Shape) -> Result<Shape, String
     }
 }
 
-/// The dim of each label, and that the labels are what [`Contract`] says.
+/// Returns the dim of each label, and that the labels are what [`Contract`] says.
 fn contract(labels: &Contract, left: &Shape, right: &Shape) -> Result<Shape, String> {
     let Contract { left: l, right: r, result } = labels;
     if l.len() != left.rank() || r.len() != right.rank() {
@@ -221,7 +221,7 @@ fn without_first(declared: &Shape, rest: &Shape) -> Result<Shape, String> {
     Ok(declared.clone())
 }
 
-/// The number of elements, if no dim is left in it.
+/// Returns the number of elements, if no dim is left in it.
 fn elements(shape: &Shape) -> Option<i64> {
     shape.0.iter().try_fold(1i64, |product, it| product.checked_mul(it.as_number()?))
 }

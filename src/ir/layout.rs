@@ -1,4 +1,4 @@
-//! How the params of a cell stand in the files of another framework.
+//! Layouts: the arrangement of the params of a cell in the files of another framework.
 //!
 //! A layout is a list of stored tensors and of what each holds: params, turned, cut out and joined.
 //! It only moves elements, so it can be read in both directions. Where several tensors or several
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::{Cell, Dim, Shape};
 use crate::text::{Name, Span};
 
-/// How the params of a cell stand in the files of one framework.
+/// The arrangement of the params of a cell in the files of one framework.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Layout {
     /// The framework.
     pub name: Name,
     /// The stored tensors, in the order of the source.
     pub rows: Vec<Row>,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
@@ -26,14 +26,14 @@ pub struct Row {
     /// The names in the file. Of several tensors the sum is read; it is written to the first, and
     /// zeros to the others.
     pub stored: Vec<String>,
-    /// Whether a file may lack these tensors; they then are zeros.
+    /// True if a file may lack these tensors; they then are zeros.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
     /// The shape of each of these tensors.
     pub shape: Shape,
-    /// What they hold.
+    /// The params that they hold, and in which order.
     pub value: Arrangement,
-    /// Where the row stands.
+    /// The place of the row in the source.
     pub span: Span,
 }
 
@@ -42,7 +42,7 @@ pub struct Row {
 pub enum Arrangement {
     /// A param or stored const, by its position in the cell.
     Param(usize),
-    /// Zeros that stand for nothing.
+    /// Zeros that mean nothing.
     Zeros(Shape),
     /// Params that the cell only ever adds. Their sum is written; it is read into the first, and the
     /// others become 0.
@@ -58,7 +58,7 @@ pub enum Arrangement {
 }
 
 impl Layout {
-    /// The layout of the cell's own names: each tensor is a param.
+    /// Returns the layout of the cell's own names: each tensor is a param.
     pub fn own(cell: &Cell) -> Layout {
         let rows = cell.params.iter().enumerate().map(|(idx, param)| Row {
             stored: vec![param.name.to_string()],
@@ -70,22 +70,22 @@ impl Layout {
         Layout { name: Name::from(OWN), rows: rows.collect(), span: Span::default() }
     }
 
-    /// Whether every layout of files says all about the params, and the other way round.
+    /// Returns true if a layout of files determines the params, and the other way round.
     pub fn is_one_to_one(&self) -> bool {
         self.rows.iter().all(|it| !it.is_folded())
     }
 }
 
-/// What the layout of the cell's own names is called.
+/// The name of the layout of the cell's own names.
 pub const OWN: &str = "own";
 
 impl Row {
-    /// Whether it holds a sum whose parts are lost.
+    /// Returns true if it holds a sum whose parts are lost.
     pub fn is_folded(&self) -> bool {
         self.stored.len() > 1 || !self.value.sums().is_empty()
     }
 
-    /// The params in it, in the order in which they stand.
+    /// Returns the params in it, in their order.
     pub fn params(&self) -> Vec<usize> {
         let mut params = Vec::new();
         self.value.each_leaf(&mut |it| match it {
@@ -102,8 +102,7 @@ impl Row {
 }
 
 impl Arrangement {
-    /// The shape; `None` for an arrangement that checking would have refused, which only a damaged
-    /// artifact can hold.
+    /// Returns the shape; `None` for an arrangement that checking would have refused, which only a damaged artifact can hold.
     pub fn shape(&self, cell: &Cell) -> Option<Shape> {
         match self {
             Arrangement::Param(param) => Some(cell.params.get(*param)?.shape.clone()),
@@ -126,7 +125,7 @@ impl Arrangement {
         }
     }
 
-    /// The sums in it.
+    /// Returns the sums in it.
     pub fn sums(&self) -> Vec<&[usize]> {
         let mut sums = Vec::new();
         self.each_leaf(&mut |it| {
@@ -151,8 +150,8 @@ impl Arrangement {
     }
 }
 
-/// The shape of parts that are joined along an axis; the first one's other axes stand for all.
-/// `None` where there is no such axis or a size overflows.
+/// Returns the shape of parts that are joined along an axis; the other axes are those of the first one. `None` where there is no
+/// such axis or a size overflows.
 pub fn joined(axis: usize, parts: &[Shape]) -> Option<Shape> {
     let mut shape = parts.first()?.clone();
     let mut along = Dim::number(0);

@@ -43,7 +43,7 @@ use crate::text::{Name, Span, order};
 pub struct Cell {
     /// Its name.
     pub name: Name,
-    /// Whether it is a model, which runs in several ways: [`crate::derive::plain`] makes a cell of each.
+    /// True for a model, which runs in several ways: [`crate::derive::plain`] makes a cell of each.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_model: bool,
     /// The lines of its documentation comment.
@@ -66,21 +66,20 @@ pub struct Cell {
     pub step: Graph,
     /// The starts of the carries that have one: leaves are params and constants only.
     pub start: Graph,
-    /// What the cell returns per step, the main output first.
+    /// The values that the cell returns per step, the main output first.
     pub outputs: Vec<Output>,
-    /// What training minimises; only a model has any.
+    /// The values that training minimises; only a model has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
     /// Every named value of the step, in the order of the source: states, gates, lets, inputs,
     /// outputs. What `--trace` knows.
     pub values: Vec<NamedValue>,
-    /// Which pairs or groups of params a person may want to know about: names used in more than one
-    /// product.
+    /// The params that are used in more than one product, for the report to the user.
     pub shared: Vec<Name>,
-    /// How the params stand in the files of other frameworks.
+    /// The arrangements of the params in the files of other frameworks.
     pub layouts: Vec<Layout>,
-    /// Where several layers have params of their own, those layers, each after all that it reads: for files that
-    /// number layers.
+    /// The layers that have params of their own, if there are several, each after all that it reads: for files that number
+    /// layers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
 }
@@ -90,7 +89,7 @@ pub struct Cell {
 pub struct Layer {
     /// Its name, `f` or `f[0]`.
     pub name: Name,
-    /// Which way it reads.
+    /// The direction in which it reads.
     pub order: Order,
     /// The first layer that reads the same values; itself, where no other one does.
     pub alike: usize,
@@ -105,11 +104,11 @@ pub struct DimDecl {
     pub default: Option<i64>,
     /// The dim whose size it always has: `dims J like N`. Such a dim is not set by itself.
     pub like: Option<Name>,
-    /// Whether its size decided the structure of the graphs, as the bound of a loop does: it is
-    /// then its default and no other. To change it the cell is checked again.
+    /// True if its size decided the structure of the graphs, as the bound of a loop does: it is then its default and no other. To
+    /// change it the cell is checked again.
     #[serde(default)]
     pub fixed: bool,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
@@ -118,13 +117,13 @@ pub struct DimDecl {
 pub struct Hyper {
     /// Its name.
     pub name: Name,
-    /// What it is.
+    /// The kind of value.
     pub kind: HyperKind,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
-/// What a hyper is.
+/// The kinds of hypers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum HyperKind {
     /// A number; the value is the default or what was set when the cell was checked.
@@ -142,19 +141,19 @@ pub struct Input {
     pub shape: Shape,
     /// For `index[V]`: the dim that the whole numbers lie below.
     pub index: Option<Dim>,
-    /// What it is when it is not given; without one it must be.
+    /// The value if none is given; without one, it must be given.
     pub default: Option<Const>,
-    /// Whether it is given once for each sequence: it is the same at all steps then.
+    /// True if it is given once for each sequence, and so is the same at all steps.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub per_sequence: bool,
-    /// What it is for.
+    /// The purpose of the input.
     #[serde(default, skip_serializing_if = "InputRole::is_input")]
     pub role: InputRole,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
-/// What a value from outside is for.
+/// The purpose of a value from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum InputRole {
     /// The step reads it.
@@ -169,19 +168,19 @@ pub enum InputRole {
 }
 
 impl InputRole {
-    /// Whether a step reads it as an input.
+    /// Returns true if a step reads it as an input.
     pub fn is_input(&self) -> bool {
         *self == InputRole::Input
     }
 }
 
 impl Input {
-    /// Whether it is data; all else is drawn.
+    /// Returns true if it is data; all other inputs are drawn.
     pub fn is_given(&self) -> bool {
         matches!(self.role, InputRole::Input | InputRole::Target)
     }
 
-    /// Whether it has a gradient: whole numbers have none, and neither has what is no input of the cell.
+    /// Returns true if it has a gradient: whole numbers have none, nor has a value that is no input of the cell.
     pub fn is_real(&self) -> bool {
         self.index.is_none() && self.role.is_input()
     }
@@ -197,19 +196,19 @@ pub struct Carry {
     pub shape: Shape,
     /// For the past of an `index[V]` input: the dim of the index. Such a carry has no gradient.
     pub index: Option<Dim>,
-    /// Whether it is a declared state; the others are the past of something.
+    /// True for a declared state; the others are the past of something.
     pub is_state: bool,
     /// Of a feedback: the target, among the inputs, whose value is carried under teacher forcing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<usize>,
-    /// Which way it goes through a sequence.
+    /// The direction in which it goes through a sequence.
     #[serde(default, skip_serializing_if = "Order::is_ascending")]
     pub order: Order,
     /// Its value before the first step that it comes to, when none is given.
     pub start: Start,
     /// Its value after the step, a node of the step graph.
     pub next: NodeId,
-    /// Where it is declared or first asked for.
+    /// The place where it is declared or first asked for.
     pub span: Span,
 }
 
@@ -219,7 +218,7 @@ pub const TIME: &str = "time";
 /// The name under which it is carried for layers that read backward, whose first step is the last one.
 pub const TIME_REVERSE: &str = "time.reverse";
 
-/// Which way a carried value goes through the valid steps of a sequence.
+/// The direction in which a carried value goes through the valid steps of a sequence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub enum Order {
     /// From the first step to the last.
@@ -230,12 +229,12 @@ pub enum Order {
 }
 
 impl Order {
-    /// Whether it goes from the first step to the last.
+    /// Returns true if it goes from the first step to the last.
     pub fn is_ascending(&self) -> bool {
         *self == Order::Ascending
     }
 
-    /// The other way, which adjoints take.
+    /// Returns the other way, which adjoints take.
     pub fn reversed(self) -> Order {
         match self {
             Order::Ascending => Order::Descending,
@@ -243,7 +242,7 @@ impl Order {
         }
     }
 
-    /// The step that comes before step `t` this way, of `length` steps.
+    /// Returns the step that comes before step `t` this way, of `length` steps.
     pub fn before(self, t: usize, length: usize) -> Option<usize> {
         match self {
             Order::Ascending => t.checked_sub(1),
@@ -251,7 +250,8 @@ impl Order {
         }
     }
 
-    /// The place of what follows step `t` this way, among those before the first step, between any two, and after the last.
+    /// Returns the place of what follows step `t` this way, among those before the first step, between any two, and after the
+    /// last.
     pub fn after(self, t: usize) -> usize {
         match self {
             Order::Ascending => t + 1,
@@ -259,7 +259,7 @@ impl Order {
         }
     }
 
-    /// The place before all of `length` steps this way.
+    /// Returns the place before all of `length` steps this way.
     pub fn start(self, length: usize) -> usize {
         match self {
             Order::Ascending => 0,
@@ -267,7 +267,7 @@ impl Order {
         }
     }
 
-    /// The step that comes last this way, of `length` steps.
+    /// Returns the step that comes last this way, of `length` steps.
     pub fn last(self, length: usize) -> Option<usize> {
         match self {
             Order::Ascending => length.checked_sub(1),
@@ -277,7 +277,7 @@ impl Order {
 }
 
 impl Carry {
-    /// Whether it is the number of the step, which `time()` reads.
+    /// Returns true if it is the number of the step, which `time()` reads.
     pub fn is_time(&self) -> bool {
         let name = match self.order {
             Order::Ascending => TIME,
@@ -286,8 +286,7 @@ impl Carry {
         !self.is_state && &*self.name == name
     }
 
-    /// Whether it has a gradient: indices and the number of the step are whole numbers and have
-    /// none.
+    /// Returns true if it has a gradient: indices and the number of the step are whole numbers and have none.
     pub fn is_real(&self) -> bool {
         self.index.is_none() && !self.is_time()
     }
@@ -309,11 +308,11 @@ pub struct Param {
     pub name: Name,
     /// Its shape.
     pub shape: Shape,
-    /// How it is drawn.
+    /// The distribution of its first value.
     pub init: Init,
     /// Trained; else a stored const, which is loaded like a param and has no gradient.
     pub trained: bool,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
@@ -326,13 +325,13 @@ pub struct Mask {
     pub shape: Shape,
     /// The probability of a 1, and the value in evaluation.
     pub probability: Const,
-    /// How often it is drawn.
+    /// The scope of one draw.
     pub scope: Scope,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
-/// How often a mask is drawn.
+/// The scope for which a mask is drawn once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Scope {
     /// At every step of every sequence.
@@ -357,11 +356,11 @@ pub struct Output {
 pub struct NamedValue {
     /// The name.
     pub name: Name,
-    /// What kind of value.
+    /// The kind of value.
     pub kind: ValueKind,
     /// Its node in the step graph.
     pub node: NodeId,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
@@ -377,7 +376,7 @@ pub enum ValueKind {
 }
 
 impl Cell {
-    /// The number of trained numbers, as a polynomial in the dims.
+    /// Returns the number of trained numbers, as a polynomial in the dims.
     pub fn parameter_formula(&self) -> Dim {
         let sizes = self.params.iter().filter(|it| it.trained).map(|it| it.shape.size());
         sizes.into_iter().try_fold(Dim::number(0), |sum, size| sum.add(&size?)).unwrap_or_default()
@@ -395,14 +394,14 @@ impl Cell {
         order.into_iter().map(|it| numbers[it]).collect()
     }
 
-    /// Whether a layer reads backward: outputs then depend on steps to come, so that the cell has no single step.
+    /// Returns true if a layer reads backward: outputs then depend on steps to come, so that the cell has no single step.
     pub fn reads_backward(&self) -> bool {
         self.carries.iter().any(|it| !it.order.is_ascending())
     }
 
-    /// How frameworks that number layers call the params of each layer, by its name: forward layers end in `_l0`, `_l1`
-    /// and so on, and one that reads backward in `_l0_reverse` where it reads what `_l0` reads. Nothing where a layer has
-    /// no number, or two have the same.
+    /// Returns the suffix by which frameworks that number layers name the params of each layer: forward layers end in `_l0`,
+    /// `_l1` and so on, and one that reads backward in `_l0_reverse` if it reads the same as `_l0`. Nothing where a layer has no
+    /// number, or two have the same.
     pub fn numbering(&self) -> Vec<(&Name, String)> {
         let forward: Vec<&Layer> =
             self.layers.iter().filter(|it| it.order.is_ascending()).collect();
@@ -421,17 +420,17 @@ impl Cell {
         if seen.len() == all.len() { all } else { Vec::new() }
     }
 
-    /// The position of a carry by its name.
+    /// Returns the position of a carry by its name.
     pub fn carry(&self, name: &str) -> Option<usize> {
         self.carries.iter().position(|it| &*it.name == name)
     }
 
-    /// The position of a param or stored const by its name.
+    /// Returns the position of a param or stored const by its name.
     pub fn param(&self, name: &str) -> Option<usize> {
         self.params.iter().position(|it| &*it.name == name)
     }
 
-    /// The layout of this name; `own` is that of the names in the cell.
+    /// Returns the layout of this name; `own` is that of the names in the cell.
     pub fn layout(&self, name: &str) -> Option<Layout> {
         match name {
             layout::OWN => Some(Layout::own(self)),
@@ -439,12 +438,12 @@ impl Cell {
         }
     }
 
-    /// The position of an input by its name.
+    /// Returns the position of an input by its name.
     pub fn input(&self, name: &str) -> Option<usize> {
         self.inputs.iter().position(|it| &*it.name == name)
     }
 
-    /// The position of an output by its name.
+    /// Returns the position of an output by its name.
     pub fn output(&self, name: &str) -> Option<usize> {
         self.outputs.iter().position(|it| &*it.name == name)
     }

@@ -1,4 +1,4 @@
-//! What a model has beside a cell: its loss, and the ways in which it runs.
+//! The additions of a model to a cell: its loss, and the ways in which it runs.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::text::{Name, Span};
 /// The name of the output that is the loss.
 pub const LOSS: &str = "loss";
 
-/// What a feedback with a teacher hands to the next step.
+/// The value that a feedback with a teacher hands to the next step.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Feedback {
@@ -21,8 +21,8 @@ pub enum Feedback {
 }
 
 impl Feedback {
-    /// What hands on the model's own value with this probability. [`Feedback::Scheduled`] with coins that all fall on
-    /// one side gives the same; but without a loop that is not needed, and so with the very bits of that mode.
+    /// Returns the feedback that hands on the model's own value with this probability. [`Feedback::Scheduled`] with coins that
+    /// all fall on one side gives the same; but without a loop that is not needed, and so with the very bits of that mode.
     pub fn with_own(probability: f64) -> Feedback {
         if probability <= 0.0 {
             Feedback::Teacher
@@ -33,7 +33,7 @@ impl Feedback {
         }
     }
 
-    /// The word for it.
+    /// Returns the word for it.
     pub fn name(self) -> &'static str {
         match self {
             Feedback::Teacher => "teacher",
@@ -43,7 +43,7 @@ impl Feedback {
     }
 }
 
-/// What a model gives at each step.
+/// The results that a model gives at each step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gives {
     /// The loss alone, as training wants it.
@@ -54,46 +54,46 @@ pub enum Gives {
     Both,
 }
 
-/// How a model runs.
+/// The way in which a model runs.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Mode {
-    /// What feedbacks with a teacher carry.
+    /// The value that feedbacks with a teacher carry.
     pub feedback: Feedback,
-    /// What it gives.
+    /// The results that it gives.
     pub gives: Gives,
     /// Divides the logits of `sample`, at least 0; 0 takes the largest.
     pub temperature: f64,
 }
 
 impl Mode {
-    /// A mode that samples from the logits as they are.
+    /// Returns a mode that samples from the logits as they are.
     pub fn new(feedback: Feedback, gives: Gives) -> Mode {
         Mode { feedback, gives, temperature: 1.0 }
     }
 }
 
-/// What training minimises, a number per step.
+/// The value that training minimises, a scalar per step.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Loss {
     /// Its value, a node of the step graph.
     pub node: NodeId,
-    /// Whether only the last valid step of a sequence counts.
+    /// True if only the last valid step of a sequence counts.
     pub at_last: bool,
     /// The calls in it that compare a value with a target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<Term>,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub span: Span,
 }
 
 /// A comparison with a target, which has metrics of its own.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Term {
-    /// How they are compared.
+    /// The function that compares them.
     pub of: Cost,
     /// The target.
     pub target: Name,
-    /// What is compared with it: a named value of the cell.
+    /// The named value of the cell that is compared with it.
     pub predicted: Name,
 }
 
@@ -109,12 +109,12 @@ pub enum Cost {
 }
 
 impl Cell {
-    /// Whether a feedback has a teacher, so that it differs what it carries.
+    /// Returns true if a feedback has a teacher, so that its modes differ.
     pub fn has_teacher(&self) -> bool {
         self.carries.iter().any(|it| it.teacher.is_some())
     }
 
-    /// The targets, with their positions among the inputs.
+    /// Returns the targets, with their positions among the inputs.
     pub fn targets(&self) -> impl Iterator<Item = (usize, &Input)> {
         self.inputs.iter().enumerate().filter(|it| it.1.role == InputRole::Target)
     }

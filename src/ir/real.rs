@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 /// Something that has a type of its own for each type of numbers; see [`Real::to_single`].
 #[doc(hidden)]
 pub trait InReal {
-    /// What it is in `F`.
+    /// The same type with elements of `F`.
     type In<F: Real>;
 }
 
@@ -24,29 +24,29 @@ pub trait Real:
 {
     /// `f32` or `f64`.
     const NAME: &'static str;
-    /// The nearest number of this type.
+    /// Returns the nearest number of this type.
     fn of(value: f64) -> Self;
-    /// The exact value.
+    /// Returns the exact value.
     fn to_f64(self) -> f64;
-    /// The error function.
+    /// Returns the error function.
     fn erf(self) -> Self;
-    /// The nearest whole number, the even one of two.
+    /// Returns the nearest whole number, the even one of two.
     fn round_even(self) -> Self;
 
-    /// The same value in f32, where that is this type: the fast engine takes it then.
+    /// Returns the same value in f32, where that is this type: the fast engine takes it then.
     #[doc(hidden)]
     fn to_single<I: InReal>(_: I::In<Self>) -> Option<I::In<f32>> {
         None
     }
 
-    /// The other way round.
+    /// Returns the other way round.
     #[doc(hidden)]
     fn of_single<I: InReal>(_: I::In<f32>) -> Option<I::In<Self>> {
         None
     }
 }
 
-/// What no other crate can implement.
+/// A trait that no other crate can implement.
 pub(crate) mod sealed {
     /// See [`super::Real`].
     pub trait Sealed {}

@@ -1,5 +1,4 @@
-//! How the states of a cell depend on their own past: the class that decides how a loop over time
-//! can be run.
+//! Classifies how the states of a cell depend on their own past, which decides how a loop over time can run.
 //!
 //! | class | next state |
 //! |---|---|
@@ -46,11 +45,11 @@ impl fmt::Display for Recurrence {
     }
 }
 
-/// What a value is in the old states.
+/// The degree of a value in the old states.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Degree {
     nonlinear: bool,
-    /// Whether elements of the states meet in it, otherwise than by a product.
+    /// True if elements of the states meet in it, other than by a product.
     mixes: bool,
     /// The longest chain of products with states that it waits for.
     products: usize,
@@ -68,7 +67,7 @@ impl Degree {
     }
 }
 
-/// The class of a cell.
+/// Returns the class of a cell.
 pub fn recurrence(cell: &Cell) -> Recurrence {
     // What is known before the loop is no recurrence: the past of inputs, and the number of the step with its past.
     let mut known = dependence::delays(cell);
@@ -92,7 +91,7 @@ pub fn recurrence(cell: &Cell) -> Recurrence {
     }
 }
 
-/// The degree of every node, where these carried values are known before the loop.
+/// Returns the degree of every node, where these carried values are known before the loop.
 fn degrees(cell: &Cell, known: &[bool]) -> Vec<Option<Degree>> {
     let graph = &cell.step;
     let mut degrees: Vec<Option<Degree>> = Vec::with_capacity(graph.nodes().len());
@@ -117,7 +116,7 @@ fn class(degree: Degree) -> Recurrence {
     }
 }
 
-/// The degree of a node by those of its operands; `None` when it reads no state.
+/// Returns the degree of a node by those of its operands; `None` when it reads no state.
 fn degree(node: &Node, known: &[Option<Degree>]) -> Option<Degree> {
     // The condition of a guard and a declared slope only matter to the gradient.
     if let Some(operand) = node.op.hands_on() {

@@ -1,4 +1,4 @@
-//! What every pass may assume of a cell and its graphs.
+//! Verifies the invariants that every pass may assume of a cell and its graphs.
 //!
 //! Runs in debug builds after every pass, and on whatever is read from a file: it must not panic on
 //! any data.
@@ -18,7 +18,7 @@ const MAX_RANK: usize = 32;
 /// Constants nested deeper than this are not evaluated recursively.
 const MAX_DEPTH: usize = 300;
 
-/// Which graph is meant; it decides about the leaves.
+/// The graph that is verified; it decides which leaves are allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// One step of the cell.
@@ -157,7 +157,7 @@ fn verify_node(
     Ok(())
 }
 
-/// The shape of a leaf, or why it may not be here.
+/// Returns the shape of a leaf, or why it may not be here.
 fn leaf_shape(cell: &Cell, leaf: Leaf, role: Role) -> Result<&Shape, String> {
     let of_step = matches!(role, Role::Step | Role::DerivedStep);
     let derived = matches!(role, Role::DerivedStep | Role::DerivedStart);
@@ -351,7 +351,7 @@ fn applied(given: usize, wanted: usize, depth: usize) -> Result<(), String> {
     if depth > MAX_DEPTH { Err("a constant is nested too deep".into()) } else { Ok(()) }
 }
 
-/// The operator without its details, for messages.
+/// Returns the operator without its details, for messages.
 fn kind(op: &Op) -> String {
     let text = format!("{op:?}");
     let end = text.find(['(', ' ', '{']).unwrap_or(text.len());

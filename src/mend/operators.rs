@@ -9,7 +9,7 @@ use crate::text::FileId;
 
 use super::{Bench, errors, offer};
 
-/// How many operators are tried.
+/// The most operators that are tried.
 const MAX_TRIED: usize = 12;
 
 impl Bench<'_> {
@@ -53,7 +53,7 @@ impl Bench<'_> {
         found.push(told);
     }
 
-    /// The params and consts that are declared with two axes or more.
+    /// Returns the params and consts that are declared with two axes or more.
     pub(super) fn matrices(&self) -> Vec<&str> {
         let mut out: Vec<&str> = Vec::new();
         for item in &self.tree.items {

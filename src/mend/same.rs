@@ -1,36 +1,36 @@
-//! Whether an edit leaves alone what could be read.
+//! Tests if an edit leaves the readable parts alone.
 
 use crate::syntax::{self, ast};
 use crate::text::Span;
 
 /// One declaration, or one item that is no cell.
 #[derive(PartialEq)]
-enum Part {
+enum ReadPart {
     Decl(ast::DeclKind),
     Item(ast::Item),
 }
 
-/// The parts of a tree without their places, each beside its place.
-fn parts(file: &ast::File) -> Vec<(Span, Part)> {
+/// Returns the parts of a tree without their places, each beside its place.
+fn parts(file: &ast::File) -> Vec<(Span, ReadPart)> {
     let mut erased = file.clone();
     syntax::erase_spans(&mut erased);
     let mut out = Vec::new();
     for (item, erased) in file.items.iter().zip(erased.items) {
         match (item, erased) {
             (ast::Item::Cell(cell), ast::Item::Cell(erased)) => {
-                let decls = erased.decls.into_iter().map(|it| Part::Decl(it.kind));
+                let decls = erased.decls.into_iter().map(|it| ReadPart::Decl(it.kind));
                 out.extend(cell.decls.iter().map(|it| it.span).zip(decls));
             }
             (ast::Item::Cell(_), _) => {}
-            (ast::Item::Activation(it), erased) => out.push((it.span, Part::Item(erased))),
-            (ast::Item::Function(it), erased) => out.push((it.span, Part::Item(erased))),
-            (ast::Item::Use(it), erased) => out.push((it.span, Part::Item(erased))),
+            (ast::Item::Activation(it), erased) => out.push((it.span, ReadPart::Item(erased))),
+            (ast::Item::Function(it), erased) => out.push((it.span, ReadPart::Item(erased))),
+            (ast::Item::Use(it), erased) => out.push((it.span, ReadPart::Item(erased))),
         }
     }
     out
 }
 
-/// Whether every part that the edits do not touch is there afterwards, in the same order. An edit right behind a part, on
+/// Returns true if every part that the edits do not touch is there afterwards, in the same order. An edit right behind a part, on
 /// its line, touches it.
 pub(super) fn keeps(
     text: &str,
@@ -53,7 +53,7 @@ pub(super) fn keeps(
         .all(|(_, part)| rest.any(|it| it == part))
 }
 
-/// Whether two trees differ in places alone.
+/// Returns true if two trees differ in places alone.
 pub(super) fn says_the_same(a: &ast::File, b: &ast::File) -> bool {
     let (mut a, mut b) = (a.clone(), b.clone());
     syntax::erase_spans(&mut a);

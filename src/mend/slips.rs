@@ -7,17 +7,17 @@ use crate::text::Span;
 
 use super::{Attempt, Bench, MAX_CHECKED, MAX_SLIPS, errors, offer, same};
 
-/// How far from the place where the parser stopped a bracket may be the slip, in tokens.
+/// The distance, in tokens, at which a bracket may be the slip that stopped the parser.
 const REACH: usize = 48;
 
-/// What the slip was.
+/// The kinds of slips.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum How {
-    /// A token stands twice.
+    /// A token is doubled.
     Twice,
     /// A token is missing before this one.
     Missing,
-    /// A token stands in the place of another.
+    /// A token replaces another.
     Instead,
     /// A token has no place here.
     Extra,
@@ -32,14 +32,14 @@ pub(super) struct Candidate {
     /// The sign or word that is put there.
     pub sign: &'static str,
     pub edit: (Span, String),
-    /// What is likely comes first; edits of the same tens are equally likely.
+    /// The cost: likely edits have a low one; edits of the same tens are equally likely.
     cost: usize,
 }
 
-/// What reading the candidates gave.
+/// The best edit among the candidates that were read.
 pub(super) struct Slip {
     pub meant: Candidate,
-    /// Whether no other edit that is as likely mends as much.
+    /// True if no other edit that is as likely mends as much.
     pub is_only: bool,
     /// The signs that would mend at the same gap.
     pub fitting: Vec<&'static str>,
@@ -78,7 +78,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The slip behind a diagnostic, and what is found without it.
+    /// Returns the slip behind a diagnostic, and what is found without it.
     fn slip(
         &mut self,
         old: &Diagnostic,
@@ -181,7 +181,7 @@ impl Bench<'_> {
         Some((self.tell(old, &slip), after))
     }
 
-    /// A slip whose message says more than what was expected: the message stays, with the only edit that mends.
+    /// Returns a slip whose message says more than what was expected: the message stays, with the only edit that mends.
     fn known_slip(
         &self,
         old: &Diagnostic,
@@ -200,13 +200,13 @@ impl Bench<'_> {
         Some((told, after.diagnostics.clone()))
     }
 
-    /// Whether two signs stand apart, so that a value may have stood between them.
+    /// Returns true if two signs are so far apart that a value may be missing between them.
     fn may_lack_a_value(&self, second: usize) -> bool {
         let apart = self.span(second - 1).end < self.span(second).start;
         apart && matches!(self.word(second), "," | "+" | "-" | "*" | "/" | "@" | "^" | "<")
     }
 
-    /// The edits around the place of a diagnostic that could mend it.
+    /// Returns the edits around the place of a diagnostic that could mend it.
     fn candidates(&self, old: &Diagnostic) -> Vec<Candidate> {
         let at = self.token_at(old.span.start);
         let at = if old.span.start == old.span.end { self.token_at(old.span.start) } else { at };
@@ -301,7 +301,7 @@ impl Bench<'_> {
         }
     }
 
-    /// What may be put before a token.
+    /// Lists the tokens that may be put before a token.
     fn at_gap(
         &self,
         token: usize,
@@ -352,7 +352,7 @@ impl Bench<'_> {
         if ends && begins && !first {
             let is_matrix = self.matrices().contains(&self.word(before));
             for sign in OPERATORS {
-                // What stands behind a matrix is mostly multiplied with it.
+                // A value after a matrix is mostly multiplied with it.
                 let base = if sign == "@" && is_matrix { 1 } else { 3 };
                 add(base, sign, loose, spaced(sign));
             }
@@ -381,7 +381,7 @@ pub(super) fn is_bracket(sign: &str) -> bool {
     matches!(sign, "(" | ")" | "[" | "]" | "{" | "}")
 }
 
-/// Whether a message only says what was expected, or follows from a bracket that is read wrongly.
+/// Returns true if a message only says what was expected, or follows from a bracket that is read wrongly.
 fn is_general(it: &Diagnostic) -> bool {
     let starts = ["expected ", "unknown declaration", "a name is missing", "state `", "cell `"];
     let ends = [
@@ -402,7 +402,7 @@ fn is_general(it: &Diagnostic) -> bool {
     }
 }
 
-/// Whether the parser has found it, so that what follows is guessed.
+/// Returns true if the parser has found it, so that the rest is guessed.
 pub(super) fn is_of_grammar(it: &Diagnostic) -> bool {
     matches!(
         it.code,
@@ -433,7 +433,7 @@ pub(super) fn keep_what_stays(
 }
 
 impl Bench<'_> {
-    /// The slip in words; where those of the parser are right they stay.
+    /// Returns the slip in words; where those of the parser are right they stay.
     fn tell(&self, old: &Diagnostic, slip: &Slip) -> Diagnostic {
         let mut new = self.told(old, slip);
         if slip.is_only {

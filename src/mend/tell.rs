@@ -8,7 +8,7 @@ use super::slips::{How, Slip, is_bracket};
 use super::{Bench, withdraw};
 
 impl Bench<'_> {
-    /// The message for a slip. The edit is not in it.
+    /// Returns the message for a slip. The edit is not in it.
     pub(super) fn told(&self, old: &Diagnostic, slip: &Slip) -> Diagnostic {
         let mut kept = old.clone();
         withdraw(&mut kept);
@@ -135,7 +135,7 @@ impl Bench<'_> {
         }
     }
 
-    /// A token for a message: short, and without what cannot be seen.
+    /// Returns a token for a message: short, and without what cannot be seen.
     fn shown(&self, at: usize) -> String {
         let text = self.word(at);
         let short: String = text.chars().take(40).filter(|it| !it.is_control()).collect();

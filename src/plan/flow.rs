@@ -1,11 +1,23 @@
-//! A graph of one step with what flows from step to step, and the level of each of its nodes: the
-//! parts of a pass over a sequence, one after the other.
+//! Gives every node of a step its level, which decides when it runs in a pass over a sequence.
 //!
-//! Even levels are computed for all rows at once, odd ones step by step. Carried values that depend
-//! on each other's past share a loop (they are a strongly connected component); one that only holds
-//! back what another level gives needs none. So the layers of a stack have loops of their own, and
-//! what lies between them is done for all rows. Where something is computed once for each sequence, that
-//! is level 0, and levels of rows begin at 2.
+//! A step is a graph whose carried values lead from one step to the next. Levels order it so that as much as possible runs for
+//! all steps at once: even levels do, odd levels are loops over time. For a stack of two layers:
+//!
+//! ```text
+//! x ──> W @ x ──> [ h: loop of U @ prev h ] ──> V @ h ──> [ g: loop of R @ prev g ] ──> y
+//!       level 0     level 1                     level 2     level 3                     level 4
+//! ```
+//!
+//! * A node waits for its operands. A leaf that reads a carried value waits for that value, and a carried value for its next value, a
+//!   step ago.
+//! * Values that wait for each other through these edges, a strongly connected component, share a loop. The layers of a stack are
+//!   components of their own, so each has a loop of its own, and `V @ h` between them is one product over all steps.
+//! * A component without a loop, such as the past of an input, only holds back values that are there already, and needs no loop.
+//! * The level of a node is the first even one from those of its operands on; that of a loop is one above the even level of all values
+//!   that it reads from outside.
+//! * Values that are the same at all steps of a sequence are level 0, and levels of rows then begin at 2.
+//!
+//! Backward uses the same code: its graph carries adjoints, from the last step to the first.
 
 use crate::ir::components::Components;
 use crate::ir::{Graph, NodeId, Op, Order};
@@ -13,11 +25,11 @@ use crate::ir::{Graph, NodeId, Op, Order};
 /// One step, forward or backward.
 pub(super) struct Flow<'g> {
     pub graph: &'g Graph,
-    /// Which carried value a leaf reads.
+    /// Returns the carried value that a leaf reads, if it reads one.
     pub carry: fn(&Op) -> Option<usize>,
     /// For each carried value the node that gives it to the step that comes next in the pass.
     pub next: Vec<Option<NodeId>>,
-    /// Which way each goes in the pass.
+    /// The direction of each in the pass.
     pub order: Vec<Order>,
     /// The nodes that somebody reads from outside, beside those.
     pub wanted: Vec<bool>,
@@ -34,13 +46,13 @@ pub struct Recurrent {
     pub carries: Vec<usize>,
     /// The level of the loop.
     pub level: u32,
-    /// Which way it goes through the steps: that of all its values.
+    /// The direction of the loop through the steps: that of all its values.
     pub order: Order,
 }
 
 /// The level of each node.
 pub(super) struct Levels {
-    /// Which nodes are needed at all.
+    /// The nodes that are needed at all.
     pub needed: Vec<bool>,
     pub level: Vec<u32>,
     pub loops: Vec<Recurrent>,
@@ -52,13 +64,13 @@ pub(super) struct Levels {
     pub first: u32,
 }
 
-/// The first level from this one on that is computed for all rows at once.
+/// Returns the first level from this one on that is computed for all rows at once.
 fn even(level: u32) -> u32 {
     level + level % 2
 }
 
 impl Flow<'_> {
-    /// The nodes that the pass needs.
+    /// Returns the nodes that the pass needs.
     fn needed(&self) -> Vec<bool> {
         let mut needed = self.wanted.clone();
         self.next.iter().flatten().for_each(|it| needed[it.idx()] = true);
@@ -70,9 +82,8 @@ impl Flow<'_> {
         needed
     }
 
-    /// The vertex that a vertex waits for, by position: a node waits for its operands, a leaf that
-    /// reads a carried value for that value, and a carried value for its next value, a step ago.
-    /// Carried values come after the nodes in the numbering.
+    /// Returns the vertex that a vertex waits for, by position: a node waits for its operands, a leaf that reads a carried value
+    /// for that value, and a carried value for its next value, a step ago. Carried values come after the nodes in the numbering.
     fn waits_for(&self, vertex: usize, position: usize) -> Option<usize> {
         let nodes = self.graph.nodes();
         match nodes.get(vertex) {
@@ -164,17 +175,18 @@ impl Flow<'_> {
     }
 }
 
-/// When a node is computed in a pass.
+/// The level, loop and direction of a node in a pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct When {
     /// The level: all of a lower one is computed before.
     pub level: u32,
-    /// Which way its loop goes.
+    /// The direction of its loop.
     pub order: Order,
 }
 
 impl When {
-    /// What tells which of two values is computed first: the level, and how far its loop has come at a step of so many.
+    /// Orders two values by the time at which they are computed: the level, then the progress of its loop at step `t` of
+    /// `length`.
     pub fn key(self, t: usize, length: usize) -> (u32, usize) {
         let far = match self.order {
             Order::Ascending => t,
@@ -185,7 +197,7 @@ impl When {
 }
 
 impl Flow<'_> {
-    /// When each node is computed; what has no loop goes the way of the pass.
+    /// Returns the level, loop and direction of each node; a node outside of loops has the direction of the pass.
     pub fn whens(&self, pass: Order) -> Vec<When> {
         let Levels { level, loops, loop_of, .. } = self.levels();
         let order = |own: Option<usize>| own.map_or(pass, |it| loops[it].order);
@@ -194,8 +206,8 @@ impl Flow<'_> {
     }
 }
 
-/// Which nodes have one value for each sequence, where `leaf` says so of leaves, and are made of
-/// nothing else but what is the same for all rows.
+/// Returns the nodes that have one value for each sequence: they are made of such leaves, as `leaf` says, and of loop-invariant
+/// values alone.
 pub(super) fn per_sequence(graph: &Graph, once: &[bool], leaf: &dyn Fn(&Op) -> bool) -> Vec<bool> {
     let mut all: Vec<bool> = Vec::with_capacity(graph.nodes().len());
     for (node, is_once) in graph.nodes().iter().zip(once) {
@@ -205,7 +217,7 @@ pub(super) fn per_sequence(graph: &Graph, once: &[bool], leaf: &dyn Fn(&Op) -> b
     all
 }
 
-/// Which nodes have one value for all rows, where `leaf` says so of leaves; constants do.
+/// Returns the loop-invariant nodes: those made of constants and of leaves for which `leaf` says so.
 pub fn once(graph: &Graph, leaf: &dyn Fn(&Op) -> bool) -> Vec<bool> {
     let mut once: Vec<bool> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {

@@ -9,11 +9,11 @@ use crate::ir::{Graph, NodeId, Op, Pointwise};
 pub struct Term {
     /// The product.
     pub product: NodeId,
-    /// What differs from row to row.
+    /// The operand that differs from row to row.
     pub value: NodeId,
-    /// What does not.
+    /// The loop-invariant operand.
     pub matrix: NodeId,
-    /// Whether it is taken away.
+    /// True if it is subtracted.
     pub negative: bool,
 }
 
@@ -24,19 +24,19 @@ pub struct LinearSum {
     pub node: NodeId,
     /// Its products, by their values.
     pub terms: Vec<Term>,
-    /// What else is added.
+    /// The other terms of the sum.
     pub added: Option<NodeId>,
 }
 
 impl LinearSum {
-    /// What its products multiply.
+    /// Lists the operands that its products multiply.
     pub fn values(&self) -> impl Iterator<Item = NodeId> {
         self.terms.iter().map(|it| it.value)
     }
 }
 
-/// The product of a value of each row with a matrix that is the same for all. The value's axes are
-/// all summed, in the order in which they stand, so that a row of it is a row of the product.
+/// Returns the product of a value of each row with a matrix that is the same for all. The value's axes are all summed, in their
+/// order, so that a row of it is a row of the product.
 pub(super) fn product(graph: &Graph, id: NodeId, once: &[bool]) -> Option<Term> {
     let Op::Contract(labels) = &graph.node(id).op else { return None };
     let [a, b] = graph.node(id).args[..] else { return None };

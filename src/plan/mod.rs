@@ -1,5 +1,5 @@
-//! What runs when: the nodes of a step, sorted into stages that are computed for all steps at once or
-//! step by step, and within each stage into tasks that share their work.
+//! Schedules the nodes of a step: it sorts them into stages, which are computed for all steps at once or step by step, and within
+//! each stage into tasks that share their work.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -35,7 +35,7 @@ pub use whole::{Fixed, Plan, forward, kept, when, when_back};
 
 use crate::ir::{Graph, NodeId};
 
-/// The operand that a node shares its memory with, if it only hands it on.
+/// Returns the operand that a node shares its memory with, if it only hands it on.
 pub fn alias(graph: &Graph, id: NodeId) -> Option<NodeId> {
     let node = graph.node(id);
     node.op.shares().map(|it| node.args[it])

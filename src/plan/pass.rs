@@ -1,4 +1,24 @@
-//! A pass over a sequence: stages one after the other, each of all rows at once or step by step.
+//! Plans a pass over a sequence: stages one after the other, each for all rows at once or step by step.
+//!
+//! [`Flow::levels`] gives every node the earliest level at which it may run. For a GRU, whose state `h` is read with `prev`:
+//!
+//! ```text
+//! level 0, all rows   W @ x                                one product over all steps
+//! level 1, loop of h  U @ prev h, then r, z, n, h          a step at a time
+//! ```
+//!
+//! This module makes stages of the levels, in four moves:
+//!
+//! 1. [`sums`] finds sums of products with loop-invariant matrices. One product computes such a sum; the nodes in it are *absorbed*, and
+//!    `W @ x` of level 0 becomes the beginning of the sum in the loop.
+//! 2. `keys` gives each node its stage. A cheap node outside of loops, such as `1 - z`, moves into the stage that alone reads it, so
+//!    that no rows of all steps have to be kept for it. The readers of a node come after it in the graph, so one walk from the last
+//!    node to the first moves whole chains.
+//! 3. A carried value without a loop of its own is *held*: the stage that computes its next value writes the rows of all steps, one step
+//!    late.
+//! 4. [`Scheduler`] puts the nodes of each stage into tasks: elementwise runs, and products that share a value.
+//!
+//! A node that is loop-invariant, a leaf, or not needed has no stage.
 
 use super::alias;
 use super::flow::{Flow, Levels};
@@ -11,22 +31,22 @@ use crate::ir::{Graph, NodeId, Order};
 pub struct Stage {
     /// The carried values that go from step to step; none where all rows are computed at once.
     pub carries: Vec<usize>,
-    /// Whether it is done once for each sequence, and its values are the same at all steps.
+    /// True if it runs once for each sequence, because its values are the same at all steps.
     pub per_sequence: bool,
     /// Of a loop, which way it goes through the steps.
     pub order: Option<Order>,
-    /// What is done, in order.
+    /// The tasks, in order.
     pub tasks: Tasks,
 }
 
 impl Stage {
-    /// Whether it goes step by step.
+    /// Returns true if the stage is a loop over time.
     pub fn is_loop(&self) -> bool {
         self.order.is_some()
     }
 }
 
-/// When the nodes of a graph are computed.
+/// The stages of a graph, and facts of its nodes.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Pass {
     /// The stages, in order.
@@ -34,20 +54,20 @@ pub struct Pass {
     /// For each node the stage in which it is computed for each row; `None` for leaves, for what is
     /// the same for all rows, and for what nobody needs.
     pub stage_of: Vec<Option<usize>>,
-    /// Which nodes have one value for all rows.
+    /// The loop-invariant nodes.
     pub once: Vec<bool>,
-    /// Which nodes have one value for each sequence.
+    /// The nodes that have one value for each sequence.
     pub per_sequence: Vec<bool>,
-    /// Which nodes are needed.
+    /// The nodes that are needed.
     pub needed: Vec<bool>,
     /// The nodes that are computed as parts of a sum of products.
     pub absorbed: Vec<bool>,
-    /// Which carried values only hold back what is there for all steps.
+    /// The carried values that only hold back values which are there for all steps.
     pub held: Vec<bool>,
 }
 
 impl Pass {
-    /// Whether a node is computed for each row.
+    /// Returns true if a node is computed for each row.
     pub fn is_each(&self, id: NodeId) -> bool {
         self.stage_of[id.idx()].is_some()
     }
@@ -111,8 +131,8 @@ pub(super) fn pass(flow: Flow<'_>) -> Pass {
     Pass { stages, stage_of, once, per_sequence, needed: levels.needed, absorbed, held }
 }
 
-/// The stage of each node. What costs little is computed where it is read, if that is one place: a
-/// value that a loop alone reads need not stand in memory for all steps.
+/// Returns the stage of each node. What costs little is computed where it is read, if that is one place: a value that a loop
+/// alone reads needs no memory for all steps.
 fn keys(
     flow: &Flow<'_>,
     levels: &Levels,
@@ -156,8 +176,7 @@ fn keys(
     keys
 }
 
-/// The node whose memory a node shares because it only hands on its value, through any number of
-/// such nodes.
+/// Returns the node whose memory a node shares because it only hands on its value, through any number of such nodes.
 pub fn source(graph: &Graph, id: NodeId) -> NodeId {
     let mut at = id;
     while let Some(operand) = alias(graph, at) {

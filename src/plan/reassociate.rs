@@ -8,8 +8,8 @@ use super::whole::{Fixed, backward_flow, forward_flow, once_backward};
 use crate::derive::Adjoint;
 use crate::ir::{Cell, Graph, Leaf, Loss, NamedValue, Node, NodeId, Op, Output, Pointwise};
 
-/// The cell with the sums of its step in order, and where each node of the step went. Named values
-/// that are only parts of sums are no values of it any more; these nodes stay.
+/// Returns the cell with the sums of its step in order, and where each node of the step went. Named values that are only parts of
+/// sums are no values of it any more; these nodes stay.
 pub(super) fn cell(cell: &Cell, wanted: &[NodeId]) -> (Cell, Vec<Option<NodeId>>) {
     let fixed = Fixed::default();
     let flow = forward_flow(cell, once(&cell.step, &|op| fixed.leaf(cell, op)), wanted);
@@ -45,13 +45,13 @@ pub(super) fn reread(adjoint: &mut Adjoint, map: &[Option<NodeId>]) {
     adjoint.graph = graph;
 }
 
-/// The backward step of a cell, its sums in order.
+/// Returns the backward step of a cell, its sums in order.
 pub(super) fn adjoint(cell: &Cell, adjoint: &Adjoint) -> Adjoint {
     let fixed = Fixed::default();
     let forward = once(&cell.step, &|op| fixed.leaf(cell, op));
     let known = once_backward(cell, adjoint, &fixed, &forward);
     let sums = sums(&adjoint.graph, adjoint.params.iter().flatten().copied(), &known);
-    // The sums over all rows are taken apart as they stand.
+    // Sums over all rows are split in their own order.
     let asked = adjoint.graph.ids().filter(|it| sums[it.idx()].is_some());
     let summed: Vec<NodeId> = asked.collect();
     let flow = backward_flow(cell, adjoint, known, &summed);
@@ -72,8 +72,7 @@ pub(super) fn adjoint(cell: &Cell, adjoint: &Adjoint) -> Adjoint {
     }
 }
 
-/// The same graph with its sums in order, and where each node went; parts of a sum that nobody else
-/// reads are gone.
+/// Returns the same graph with its sums in order, and where each node went; parts of a sum that nobody else reads are gone.
 fn graph(flow: &Flow<'_>, levels: &Levels) -> (Graph, Vec<Option<NodeId>>) {
     let graph = flow.graph;
     let n = graph.nodes().len();
@@ -131,7 +130,7 @@ fn is_sum(op: &Op) -> bool {
     matches!(op, Op::Map(Pointwise::Add | Pointwise::Sub | Pointwise::Neg))
 }
 
-/// The leaves of a sum, and the sums that it is made of.
+/// Returns the leaves of a sum, and the sums that it is made of.
 fn flatten(
     graph: &Graph,
     root: NodeId,
@@ -156,7 +155,7 @@ fn flatten(
     }
 }
 
-/// The sum of leaves in this order.
+/// Returns the sum of leaves in this order.
 fn chain(out: &mut Graph, node: &Node, leaves: &[Term], map: &[Option<NodeId>]) -> Option<NodeId> {
     let mut sum: Option<NodeId> = None;
     for (at, leaf) in leaves.iter().enumerate() {

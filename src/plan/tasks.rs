@@ -21,7 +21,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// The nodes that it computes, without those that are parts of sums.
+    /// Returns the nodes that it computes, without those that are parts of sums.
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
             Task::Elementwise(nodes) => nodes.clone(),
@@ -35,14 +35,14 @@ impl Task {
 /// The tasks of a stage, in order.
 pub type Tasks = Vec<Task>;
 
-/// What waits for others: a node, or the holding of a carried value.
+/// A unit that waits for others: a node, or the holding of a carried value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Piece {
     Node(NodeId),
     Hold(usize),
 }
 
-/// What belongs to a stage.
+/// The nodes and carried values of a stage.
 #[derive(Default)]
 pub(super) struct Members {
     /// The nodes, operands before users.
@@ -58,7 +58,7 @@ enum Class {
     Elementwise(usize),
     /// Sums of products of the same values.
     Products(usize),
-    /// What has a task of its own.
+    /// A node with a task of its own.
     Single,
 }
 
@@ -67,7 +67,7 @@ enum Class {
 struct Waiting {
     waits: BTreeMap<Piece, usize>,
     users: BTreeMap<Piece, Vec<Piece>>,
-    /// What is ready and elementwise, and what is ready and is not; a piece is in its class too.
+    /// The elementwise pieces that are ready, then the others; a piece is in its class too.
     elementwise: BTreeSet<Piece>,
     others: BTreeSet<Piece>,
     alike: BTreeMap<usize, BTreeSet<Piece>>,
@@ -152,7 +152,7 @@ impl<'p> Scheduler<'p> {
         }
     }
 
-    /// The pieces of a stage, those that wait for none being ready.
+    /// Returns the pieces of a stage, those that wait for none being ready.
     fn waiting(&mut self, stage: usize, members: &Members, is_loop: bool) -> Waiting {
         let graph = self.flow.graph;
         members.held.iter().for_each(|it| self.held_in[*it] = Some(stage));
@@ -179,7 +179,7 @@ impl<'p> Scheduler<'p> {
         waiting
     }
 
-    /// The tasks of a stage; `is_loop` says whether it goes step by step.
+    /// Returns the tasks of a stage; `is_loop` says whether it goes step by step.
     pub fn schedule(&mut self, stage: usize, members: &Members, is_loop: bool) -> Tasks {
         let mut waiting = self.waiting(stage, members, is_loop);
         let mut tasks = Vec::new();
@@ -225,7 +225,7 @@ impl<'p> Scheduler<'p> {
 }
 
 impl Waiting {
-    /// What comes first of all that is ready.
+    /// Returns the first piece of all that are ready.
     fn first(&self) -> Option<Piece> {
         self.others.first().or(self.elementwise.first()).copied()
     }
@@ -240,7 +240,7 @@ impl Waiting {
         all
     }
 
-    /// A piece that was ready is done; gives what waited for it alone.
+    /// Returns a piece that was ready is done; gives what waited for it alone.
     fn done(&mut self, piece: Piece) -> Vec<Piece> {
         let mut ready = Vec::new();
         for user in self.users.remove(&piece).unwrap_or_default() {

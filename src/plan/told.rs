@@ -1,4 +1,4 @@
-//! What the nodes of a plan are called: by the user's names, and else by what they are part of.
+//! Names the nodes of a plan: by the user's names, and else by the value that they are part of.
 
 use std::collections::BTreeMap;
 
@@ -87,17 +87,17 @@ impl<'p> Told<'p> {
         Told { graph, own, near }
     }
 
-    /// The user's name, if it has one.
+    /// Returns the user's name, if it has one.
     pub fn own(&self, id: NodeId) -> Option<&str> {
         self.own.get(&id).map(String::as_str)
     }
 
-    /// The nearest name that it is a part of.
+    /// Returns the nearest name that it is a part of.
     pub fn near(&self, id: NodeId) -> Option<&str> {
         self.near[id.idx()].as_deref()
     }
 
-    /// What a node is called in a list.
+    /// Returns the name of a node in a list.
     pub fn name(&self, id: NodeId) -> String {
         if let Some(name) = self.own(id) {
             return name.to_owned();

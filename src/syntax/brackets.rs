@@ -1,7 +1,7 @@
 //! Finds the partner of every bracket, and the brackets that have none.
 //!
 //! A bracket that is not closed is noticed as early as possible: at a closing one of another kind,
-//! or at a line that begins with a word that cannot stand inside.
+//! or at a line that begins with a word that cannot be inside.
 
 use crate::diag::{Code, Diagnostic};
 use crate::syntax::scan::{Kind, MAX_DIAGNOSTICS, Token};
@@ -19,7 +19,7 @@ pub(super) fn pair(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> bool {
     let count = |sign: Kind| tokens.iter().filter(|it| it.kind == sign).count();
-    // Where the braces are as many, an item inside of another stands in the wrong place, and no
+    // Where the braces are as many, an item inside of another is in the wrong place, and no
     // brace is missing.
     let balanced = count(Kind::Open(b'{')) == count(Kind::Close(b'}'));
     let mut pairing = Pairing { tokens, text, file, diagnostics, open: Vec::new(), balanced };
@@ -115,12 +115,12 @@ impl Pairing<'_> {
                 self.open.pop();
                 self.join(open, at);
             }
-            // It closes nothing; the parser says so where it stands.
+            // It closes nothing; the parser says so where it is.
             (None, Some(_) | None) => {}
         }
     }
 
-    /// An item cannot stand inside brackets.
+    /// An item cannot be inside brackets.
     fn begins_item(&self, at: usize) -> bool {
         let Some(&top) = self.open.last() else { return false };
         if self.balanced && self.sign(top) == b'{' {
@@ -133,7 +133,7 @@ impl Pairing<'_> {
         self.tokens[at].first && next_fits || self.sign(top) == b'{' && next_is_word && opens
     }
 
-    /// A cell cannot stand inside anything; the other items may have been written into a cell by
+    /// A cell cannot be inside anything; the other items may have been written into a cell by
     /// mistake, and then the cell goes on after them.
     fn item(&mut self, at: usize) {
         let word = &self.text[self.tokens[at].start as usize..self.tokens[at].end as usize];
@@ -145,7 +145,7 @@ impl Pairing<'_> {
         self.drop_to(level, at, "the next item begins here");
     }
 
-    /// A declaration cannot stand inside round or square brackets; only `let` and `gate` stand in
+    /// A declaration cannot be inside round or square brackets; only `let` and `gate` are in
     /// the braces of a loop.
     fn declaration(&mut self, at: usize) {
         let word = &self.text[self.tokens[at].start as usize..self.tokens[at].end as usize];

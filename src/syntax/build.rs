@@ -1,4 +1,4 @@
-//! What pest has read, as declarations of the tree.
+//! Builds declarations of the tree from the pairs of pest.
 //!
 //! The grammar fixes which parts follow each other, so a part that is missing here is a fault of
 //! this file; it gives `None` and never a panic.
@@ -19,23 +19,23 @@ use crate::text::{FileId, Name, Span};
 pub(super) struct Builder<'b> {
     /// The text of the file as it was given.
     pub(super) source: &'b str,
-    /// Where the text that pest has read begins in it.
+    /// The offset of the text that pest has read.
     base: usize,
     file: FileId,
     names: &'b mut HashMap<String, Name>,
     /// A name that the file does not use.
     pub(super) spare: &'static str,
-    /// What is wrong with precedences, depth, `prev`.
+    /// Errors of precedence, depth and `prev`.
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Whether a part had to be left out because it is too deep.
+    /// True if a part had to be left out because it is too deep.
     pub(super) too_deep: bool,
 }
 
 type Parts<'p> = Peekable<Filter<Pairs<'p, Rule>, fn(&Pair<'_, Rule>) -> bool>>;
 
 impl<'b> Builder<'b> {
-    /// A builder for a text that begins at `base`. Equal names share their memory through `names`;
-    /// `spare` is a name that the file does not use.
+    /// Returns a builder for a text that begins at `base`. Equal names share their memory through `names`; `spare` is a name that
+    /// the file does not use.
     pub(super) fn new(
         source: &'b str,
         base: usize,
@@ -46,18 +46,18 @@ impl<'b> Builder<'b> {
         Builder { source, base, file, names, spare, diagnostics: Vec::new(), too_deep: false }
     }
 
-    /// The place of a pair in the file.
+    /// Returns the place of a pair in the file.
     pub(super) fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
         Span::new(self.file, self.base + span.start(), self.base + span.end())
     }
 
-    /// The file as it was given, at a place.
+    /// Returns the file as it was given, at a place.
     pub(super) fn text(&self, span: Span) -> &'b str {
         &self.source[span.range()]
     }
 
-    /// The first byte of the declaration.
+    /// Returns the first byte of the declaration.
     pub(super) fn start(&self) -> Span {
         Span::new(self.file, self.base, self.base)
     }
@@ -69,7 +69,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// A name. Letters outside ASCII have been reported; here they are spelled out.
+    /// Returns a name. Letters outside ASCII have been reported; here they are spelled out.
     pub(super) fn ident(&mut self, pair: &Pair<'_, Rule>) -> ast::Ident {
         let span = self.span(pair);
         let written = self.text(span);
@@ -89,25 +89,25 @@ impl<'b> Builder<'b> {
         name
     }
 
-    /// The next part when it is a name.
+    /// Returns the next part when it is a name.
     fn name(&mut self, parts: &mut Parts<'_>) -> Option<ast::Ident> {
         let pair = parts.next_if(|it| it.as_rule() == Rule::name)?;
         Some(self.ident(&pair))
     }
 
-    /// As many names as follow.
+    /// Returns as many names as follow.
     fn names(&mut self, parts: &mut Parts<'_>) -> Vec<ast::Ident> {
         let mut names: Vec<_> = std::iter::from_fn(|| self.name(parts)).collect();
         names.shrink_to_fit();
         names
     }
 
-    /// As many expressions as follow.
+    /// Returns as many expressions as follow.
     pub(super) fn exprs(&mut self, parts: Pairs<'_, Rule>) -> Option<Vec<ast::Expr>> {
         tight(parts.filter(|it| it.as_rule() == Rule::expr).map(|it| self.expr(it)))
     }
 
-    /// The head of a cell.
+    /// Returns the head of a cell.
     pub(super) fn heading(
         &mut self,
         pairs: Pairs<'_, Rule>,
@@ -121,7 +121,7 @@ impl<'b> Builder<'b> {
         Some((kind, self.name(&mut parts)?))
     }
 
-    /// An item that is no cell.
+    /// Returns an item that is no cell.
     pub(super) fn item(
         &mut self,
         pairs: Pairs<'_, Rule>,
@@ -176,14 +176,14 @@ impl<'b> Builder<'b> {
         (!self.too_deep).then_some(item)
     }
 
-    /// The place of a pair without the blanks behind it.
+    /// Returns the place of a pair without the blanks behind it.
     fn extent(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = self.span(pair);
         let length = pair.as_str().trim_end().len();
         Span::new(span.file, span.start as usize, span.start as usize + length)
     }
 
-    /// A declaration.
+    /// Returns a declaration.
     pub(super) fn decl(&mut self, pairs: Pairs<'_, Rule>) -> Option<ast::DeclKind> {
         let pair = only(pairs)?;
         let rule = pair.as_rule();
@@ -401,12 +401,12 @@ fn tight<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     Some(list)
 }
 
-/// The one pair besides the end of the input.
+/// Returns the one pair besides the end of the input.
 fn only(mut pairs: Pairs<'_, Rule>) -> Option<Pair<'_, Rule>> {
     pairs.next()
 }
 
-/// The parts of a pair that carry a meaning of their own: all but the keywords.
+/// Returns the parts of a pair that carry a meaning of their own: all but the keywords.
 fn significant(pair: Pair<'_, Rule>) -> Parts<'_> {
     let parts = pair.into_inner();
     parts.filter(is_part as fn(&Pair<'_, Rule>) -> bool).peekable()
@@ -454,7 +454,7 @@ fn role(word: &str) -> Option<ast::Role> {
     .find(|it| it.keyword() == word)
 }
 
-/// A text without its quotes, of which each is one byte long.
+/// Returns a text without its quotes, of which each is one byte long.
 fn unquoted(text: &str) -> &str {
     text.get(1..text.len().saturating_sub(1)).unwrap_or("")
 }

@@ -1,6 +1,6 @@
 //! Characters that do not belong into a source text, and what to write in their place.
 
-/// The ASCII spelling of a letter or digit that looks like one or is usually spelled out in names.
+/// Returns the ASCII spelling of a letter or digit that looks like one or is usually spelled out in names.
 pub(super) fn spelling(letter: char) -> Option<&'static str> {
     // Upper-case Greek letters begin with a capital.
     const GREEK: &[&str] = &[
@@ -68,7 +68,7 @@ pub(super) fn spelling(letter: char) -> Option<&'static str> {
     (!spelled.is_empty()).then_some(spelled)
 }
 
-/// A whole word in ASCII, if each of its letters has a spelling.
+/// Returns a whole word in ASCII, if each of its letters has a spelling.
 pub(super) fn spell(word: &str) -> Option<String> {
     let mut result = String::new();
     for letter in word.chars() {
@@ -82,7 +82,7 @@ pub(super) fn spell(word: &str) -> Option<String> {
     Some(if result == "pi_" { "pi".to_owned() } else { result })
 }
 
-/// The sign that a character outside ASCII stands for, as printed formulas use it.
+/// Returns the sign that a character outside ASCII means, as printed formulas use it.
 pub(super) fn sign(character: char) -> Option<&'static str> {
     Some(match character {
         '×' | '⊙' | '∘' | '⊗' | '·' | '•' | '∗' | '⋅' | '＊' => "*",
@@ -119,7 +119,7 @@ pub(super) fn is_blank(character: char) -> bool {
             | '\u{3164}' | '\u{115F}' | '\u{1160}')
 }
 
-/// A character for a message: itself where it can be seen, and always its code point.
+/// Returns a character for a message: itself where it can be seen, and always its code point.
 pub(super) fn show(character: char) -> String {
     let code = character as u32;
     let hidden = character.is_control() || is_bidi(character) || is_blank(character);

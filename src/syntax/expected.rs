@@ -1,4 +1,4 @@
-//! What could have stood where a text does not parse.
+//! Finds the tokens that could have followed where a text does not parse.
 
 use crate::syntax::grammar::Rule;
 use crate::syntax::words;
@@ -17,7 +17,7 @@ impl Expected<'_> {
         self.has(Rule::expr) || self.has(Rule::number) || self.has(Rule::several)
     }
 
-    /// The word of the language that could stand here and that this one was probably meant to be.
+    /// Returns the word of the language that could be here and that this one was probably meant to be.
     pub(super) fn keyword_near(&self, found: &str) -> Option<String> {
         let words = self.rules.iter().filter_map(|it| word(*it, ""));
         let words: Vec<String> = words
@@ -28,7 +28,7 @@ impl Expected<'_> {
         words::nearest(found, &words).map(str::to_owned)
     }
 
-    /// What was expected, in words: values first, then signs and words, the end last.
+    /// Lists the expected tokens in words: values first, then signs and words, the end last.
     pub(super) fn words(&self, what: &str) -> String {
         let mut list: Vec<(u8, String)> = Vec::new();
         let operator = self.has(Rule::infix);
@@ -61,7 +61,7 @@ impl Expected<'_> {
     }
 }
 
-/// A rule in words, with its place in a list.
+/// Returns a rule in words, with its place in a list.
 fn word(rule: Rule, what: &str) -> Option<(u8, String)> {
     let (order, text) = match rule {
         Rule::expr | Rule::number | Rule::minus | Rule::constant | Rule::several | Rule::paren => {

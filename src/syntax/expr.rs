@@ -27,7 +27,7 @@ pub(super) struct Tall {
 pub(super) struct Operand {
     /// The signs, from the left.
     pub(super) signs: Vec<Span>,
-    /// What they stand before.
+    /// The value that they come before.
     pub(super) base: Tall,
 }
 
@@ -36,12 +36,12 @@ type Operands<'o> = Peekable<std::vec::IntoIter<(Option<(BinaryOp, Span)>, Opera
 pub(super) type Inner<'p> = Peekable<Pairs<'p, Rule>>;
 
 impl Builder<'_> {
-    /// The tree of an expression.
+    /// Returns the tree of an expression.
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
         Some(self.tall(pair)?.expr)
     }
 
-    /// The tree of an expression and its height.
+    /// Returns the tree of an expression and its height.
     pub(super) fn tall(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let mut parts = pair.into_inner().peekable();
         let first = self.operand(&mut parts)?;
@@ -58,7 +58,7 @@ impl Builder<'_> {
         self.comparison(&mut operands)
     }
 
-    /// A node above others; too deep ones are reported once and cut.
+    /// Returns a node above others; too deep ones are reported once and cut.
     pub(super) fn node(&mut self, kind: ExprKind, span: Span, below: u32) -> Tall {
         let height = below + 1;
         if height <= MAX_DEPTH {
@@ -161,7 +161,7 @@ impl Builder<'_> {
         Some(right)
     }
 
-    /// `-a ^ -b ^ c`: each sign stands before the power on its right.
+    /// `-a ^ -b ^ c`: each sign precedes the power on its right.
     fn unary(&mut self, operands: &mut Operands<'_>) -> Option<Tall> {
         let first = operands.next()?.1;
         let is_power =
@@ -224,7 +224,7 @@ impl Builder<'_> {
     }
 }
 
-/// The next operator, if it is of the wanted level.
+/// Returns the next operator, if it is of the wanted level.
 fn next_operator(
     operands: &mut Operands<'_>,
     wanted: impl Fn(BinaryOp) -> bool,
@@ -267,7 +267,7 @@ fn operator(text: &str) -> Option<BinaryOp> {
     })
 }
 
-/// The two readings of a product of bare matrix products, as text: `(U @ r) * h` and `U @ (r * h)`.
+/// Returns the two readings of a product of bare matrix products, as text: `(U @ r) * h` and `U @ (r * h)`.
 fn readings(first: &Expr, rest: &[(BinaryOp, Span, Expr)]) -> (String, String) {
     let mut matrix_first = String::new();
     // The text between two `@`, and whether it needs parentheses because it holds `*` or `/`.

@@ -2,19 +2,19 @@
 
 /// A number at the start of a text.
 pub(super) struct Number {
-    /// How many bytes belong to it.
+    /// The number of its bytes.
     pub(super) length: usize,
-    /// What is wrong with it.
+    /// The error in it.
     pub(super) fault: Option<Fault>,
 }
 
-/// What is wrong with a number.
+/// An error in a number.
 pub(super) struct Fault {
     /// The first line of the message.
     pub(super) message: String,
     /// The way out.
     pub(super) help: Option<String>,
-    /// What to write instead.
+    /// The text to write instead.
     pub(super) fix: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn read(text: &str) -> Number {
     Number { length: end, fault: Some(fault(&text[..end], good)) }
 }
 
-/// How many bytes form a number as the grammar has it.
+/// Returns the number of bytes that form a number of the grammar.
 fn well_formed(bytes: &[u8]) -> usize {
     let digits = |from: usize| bytes[from..].iter().take_while(|it| it.is_ascii_digit()).count();
     let mut end = digits(0);
@@ -142,7 +142,7 @@ fn mend_point(text: &str) -> String {
     }
 }
 
-/// The beginning of a number, so that a line of digits does not fill a message.
+/// Returns the beginning of a number, so that a line of digits does not fill a message.
 fn shown(text: &str) -> String {
     if text.len() <= 40 { text.to_owned() } else { format!("{}...", &text[..37]) }
 }

@@ -16,7 +16,7 @@ use crate::text::{FileId, Span};
 /// More are not collected; people are shown far fewer.
 pub(super) const MAX_DIAGNOSTICS: usize = 200;
 
-/// What a token is.
+/// The kinds of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     /// A name or a word of the language.
@@ -43,9 +43,9 @@ pub(super) struct Token {
     pub(super) start: u32,
     /// The byte after its last.
     pub(super) end: u32,
-    /// What it is.
+    /// The kind.
     pub(super) kind: Kind,
-    /// Whether it is the first of its line.
+    /// True for the first of its line.
     pub(super) first: bool,
     /// Of a bracket, the index of its partner; of one that is never closed, of the token before which it
     /// must have ended.
@@ -73,9 +73,9 @@ pub(super) struct Scan {
     pub(super) docs: Vec<DocLine>,
     /// The other line comments.
     pub(super) comments: Vec<Comment>,
-    /// What is wrong.
+    /// The errors found.
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Whether it is hopeless to read on.
+    /// True if it is hopeless to read on.
     pub(super) fatal: bool,
 }
 
@@ -224,7 +224,7 @@ impl Scanner<'_> {
         self.overwrite(start, end, b' ');
     }
 
-    /// Adds a token of so many bytes and moves behind it.
+    /// Adds a token of `length` bytes and moves past it.
     pub(super) fn token(&mut self, kind: Kind, length: usize) {
         let start = self.at;
         self.at += length;
@@ -540,7 +540,7 @@ impl Scanner<'_> {
     }
 }
 
-/// An edit that is certainly right.
+/// Returns an edit that is certainly right.
 fn fix(span: Span, text: &str) -> Option<crate::diag::Fix> {
     let edits = vec![(span, text.to_owned())];
     Some(crate::diag::Fix { applicability: Applicability::Certain, edits })

@@ -1,16 +1,16 @@
 //! The words of the language, by what they do. The grammar spells them a second time; a test
 //! compares.
 
-/// What begins an item.
+/// The words that begin an item.
 pub(super) const ITEMS: &[&str] = &["cell", "model", "activation", "fn", "use"];
 
-/// What begins a declaration.
+/// The words that begin a declaration.
 pub(super) const DECLARATIONS: &[&str] = &[
     "dims", "hyper", "input", "state", "param", "const", "mask", "gate", "let", "output", "layer",
     "target", "feedback", "loss", "layout",
 ];
 
-/// What stands inside expressions and loops.
+/// The words inside expressions and loops.
 const INNER: &[&str] = &["prev", "fold", "yield", "pi", "inf"];
 
 /// Kept for later.
@@ -19,7 +19,7 @@ const LATER: &[&str] = &["axis", "template", "import", "export", "type", "unit",
 /// Words of other languages, which get messages of their own.
 const FOREIGN: &[&str] = &["if", "else", "while", "return", "class", "def"];
 
-/// What a word is.
+/// The kinds of words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Word {
     /// It may be a name.
@@ -36,7 +36,7 @@ pub(super) enum Word {
     Foreign,
 }
 
-/// What a word is.
+/// Returns the kind of a word.
 pub(super) fn classify(word: &str) -> Word {
     // Nearly all names are ruled out by their length or their first letter.
     if !(2..=10).contains(&word.len()) || !word.as_bytes()[0].is_ascii_lowercase() {
@@ -52,17 +52,17 @@ pub(super) fn classify(word: &str) -> Word {
     lists.into_iter().find(|(list, _)| list.contains(&word)).map_or(Word::Free, |it| it.1)
 }
 
-/// Whether the language keeps this word, so that nothing can bear it as a name.
+/// Returns true if the language keeps this word, so that nothing can bear it as a name.
 pub fn is_reserved(word: &str) -> bool {
     classify(word) != Word::Free
 }
 
-/// What to write in place of a word of another language.
+/// Returns the advice for a word of another language.
 pub(super) fn advice(word: &str) -> Option<&'static str> {
     match word {
         "if" | "else" => Some("choose between two values with `where(cond, a, b)`"),
         "while" => Some(
-            "a loop has a constant number of turns: `fold s from start for i in 0 .. N { yield .. }`",
+            "a loop has a constant number of iterations: `fold s from start for i in 0 .. N { yield .. }`",
         ),
         "return" => Some("name what the cell returns with `output`"),
         "class" => Some("a cell begins with `cell NAME {`"),
@@ -73,7 +73,7 @@ pub(super) fn advice(word: &str) -> Option<&'static str> {
     }
 }
 
-/// The word of the list that this one was probably meant to be.
+/// Returns the word of the list that this one was probably meant to be.
 pub(super) fn nearest<'w>(word: &str, list: &[&'w str]) -> Option<&'w str> {
     if word.len() > 16 || word.len() < 2 {
         return None;
@@ -97,7 +97,7 @@ pub(super) fn nearest<'w>(word: &str, list: &[&'w str]) -> Option<&'w str> {
     synonym.or((best.0 <= allowed && best.0 < word.len().min(best.1.len())).then_some(best.1))
 }
 
-/// How many letters must be added, removed, changed or swapped with a neighbour.
+/// Returns the least number of letters to add, remove, change or swap with a neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

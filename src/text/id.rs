@@ -1,4 +1,4 @@
-//! Typed positions: which entry of which list is meant, told by the type.
+//! Typed positions: the type says which list an entry belongs to.
 
 use std::fmt;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! Where a piece of source stands: spans, source files, lines and columns.
+//! Places in sources: spans, source files, lines and columns.
 //!
 //! A span is a range of bytes in one file of a [`SourceMap`]; lines and columns are worked out only when
 //! somebody wants to read them.
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The name of a value, dim, cell or function. Cheap to copy, compared as text.
 pub type Name = Arc<str>;
 
-/// Which file of a [`SourceMap`] a span lies in.
+/// The number of a file of a [`SourceMap`].
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
@@ -35,34 +35,34 @@ pub struct Span {
 }
 
 impl Span {
-    /// The range `start..end` of `file`.
+    /// Returns the range `start..end` of `file`.
     pub fn new(file: FileId, start: usize, end: usize) -> Span {
         debug_assert!(start <= end && end <= u32::MAX as usize);
         Span { file, start: start as u32, end: end as u32 }
     }
 
-    /// The smallest span that holds both; both must lie in the same file.
+    /// Returns the smallest span that holds both; both must lie in the same file.
     pub fn to(self, other: Span) -> Span {
         debug_assert!(self.file == other.file);
         Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// The empty span just before this one.
+    /// Returns the empty span just before this one.
     pub fn before(self) -> Span {
         Span { end: self.start, ..self }
     }
 
-    /// The empty span just after this one.
+    /// Returns the empty span just after this one.
     pub fn after(self) -> Span {
         Span { start: self.end, ..self }
     }
 
-    /// Whether another one lies in this one.
+    /// Returns true if another span lies in this one.
     pub fn holds(self, other: Span) -> bool {
         self.file == other.file && self.start <= other.start && other.end <= self.end
     }
 
-    /// The range of bytes.
+    /// Returns the range of bytes.
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -86,8 +86,8 @@ pub struct SourceFile {
     pub text: String,
     /// The first byte of each line.
     line_starts: Vec<u32>,
-    /// Whether a column is just a difference of bytes, as in nearly every file; a line of a megabyte with a
-    /// fault in each word would otherwise be counted through for each of them.
+    /// True if a column is just a difference of bytes, as in nearly every file; a line of a megabyte with a fault in each word
+    /// would otherwise be counted through for each of them.
     ascii: bool,
 }
 
@@ -101,7 +101,7 @@ impl SourceFile {
         SourceFile { name: name.into(), text, line_starts, ascii }
     }
 
-    /// The line and column of a byte; a byte beyond the end counts as the end.
+    /// Returns the line and column of a byte; a byte beyond the end counts as the end.
     pub fn line_column(&self, byte: u32) -> LineColumn {
         let byte = (byte as usize).min(self.text.len());
         let line = self.line_starts.partition_point(|&start| start as usize <= byte) - 1;
@@ -114,17 +114,17 @@ impl SourceFile {
         LineColumn { line: line + 1, column: column + 1 }
     }
 
-    /// The line, from 1, that a byte lies in; a byte beyond the end counts as the end.
+    /// Returns the line, from 1, that a byte lies in; a byte beyond the end counts as the end.
     pub fn line_of(&self, byte: u32) -> usize {
         self.line_starts.partition_point(|&start| start <= byte)
     }
 
-    /// How many lines there are; a text that ends with a line end has an empty one after it.
+    /// Returns the number of lines; a text that ends with a line end has an empty one after it.
     pub fn line_count(&self) -> usize {
         self.line_starts.len()
     }
 
-    /// The bytes of a line, from 1, without its line end; empty, at the end, beyond the last line.
+    /// Returns the bytes of a line, from 1, without its line end; empty, at the end, beyond the last line.
     pub fn line_range(&self, line: usize) -> Range<usize> {
         let Some(&start) = self.line_starts.get(line.wrapping_sub(1)) else {
             return self.text.len()..self.text.len();
@@ -136,7 +136,7 @@ impl SourceFile {
         start..start + line.len()
     }
 
-    /// The text of a line, from 1, without its line end; empty beyond the last line.
+    /// Returns the text of a line, from 1, without its line end; empty beyond the last line.
     pub fn line(&self, line: usize) -> &str {
         &self.text[self.line_range(line)]
     }
@@ -149,7 +149,7 @@ pub struct SourceMap {
 }
 
 impl SourceMap {
-    /// A map of one file.
+    /// Returns a map of one file.
     pub fn single(file: SourceFile) -> SourceMap {
         SourceMap { files: vec![file] }
     }
@@ -160,17 +160,17 @@ impl SourceMap {
         FileId(u16::try_from(self.files.len() - 1).expect("at most 65536 source files"))
     }
 
-    /// The file with this id.
+    /// Returns the file with this id.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]
     }
 
-    /// All files, in the order in which they were added.
+    /// Returns all files, in the order in which they were added.
     pub fn files(&self) -> &[SourceFile] {
         &self.files
     }
 
-    /// The source text of a span; empty where the span does not fit the file.
+    /// Returns the source text of a span; empty where the span does not fit the file.
     pub fn snippet(&self, span: Span) -> &str {
         self.file(span.file).text.get(span.range()).unwrap_or("")
     }
@@ -181,7 +181,8 @@ impl SourceMap {
     }
 }
 
-/// The edit distance of two names: insertions, deletions, replacements and swaps of neighbours. What "did you mean" goes by.
+/// Returns the edit distance of two names: insertions, deletions, replacements and swaps of neighbours. What "did you mean" goes
+/// by.
 pub fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     // Rows of the table for the two prefixes before this one, and this one.

@@ -1,16 +1,16 @@
-//! Which of several things comes first: dependencies before users, and the circles that have no order.
+//! Puts things into an order in which dependencies come before their users, and finds the cycles that have none.
 
 use std::collections::BTreeMap;
 
 use super::{Name, work};
 
-/// How many circles are reported; a file with more has one fault that shows in many places.
+/// The most cycles that are reported; a file with more has one fault that shows in many places.
 const CYCLES: usize = 20;
 
-/// Positions in an order in which each stands after all that it depends on, and the circles among them.
+/// Positions in an order in which each comes after all that it depends on, and the cycles among them.
 pub(crate) struct Sorted {
     pub order: Vec<usize>,
-    /// Each circle as `a, b, c`: a depends on b, b on c, c on a.
+    /// Each cycle as `a, b, c`: a depends on b, b on c, c on a.
     pub cycles: Vec<Vec<usize>>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn of_names<'n>(
     without_circles(&edges.collect::<Vec<Vec<usize>>>())
 }
 
-/// A circle as text: `h -> z -> h`; the middle of a long one is left out.
+/// Returns a cycle as text: `h -> z -> h`; the middle of a long one is left out.
 pub(crate) fn circle(names: &[&str]) -> String {
     let mut shown: Vec<&str> = names.to_vec();
     if names.len() > 8 {

@@ -1,4 +1,4 @@
-//! Which steps of which sequences an update reads.
+//! Decides which steps of which sequences an update reads.
 //!
 //! [`Batches`] is a pure function: from the number of an epoch and of an update in it to a [`Batch`]. Nothing is read on, so a training
 //! that is taken up anywhere goes on with the batches that it would have had.
@@ -40,7 +40,7 @@ pub struct Epoch {
     first: Vec<usize>,
 }
 
-/// What one update reads: some steps of some sequences.
+/// The steps and sequences that one update reads.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Batch {
     /// The epoch, from 1.
@@ -49,28 +49,28 @@ pub struct Batch {
     pub sequences: Vec<Sequence>,
     /// The first step that is read; where it is 0 the sequences start, else they go on.
     pub from: usize,
-    /// How many steps are read of the longest.
+    /// The number of steps that are read of the longest.
     pub steps: usize,
 }
 
 impl Batch {
-    /// How many steps of each sequence are read.
+    /// Returns the number of steps that are read of each sequence.
     pub fn lengths(&self) -> Vec<usize> {
         self.sequences.iter().map(|it| it.steps.saturating_sub(self.from).min(self.steps)).collect()
     }
 
-    /// Whether a sequence ends with these steps.
+    /// Returns true if a sequence ends with these steps.
     pub fn ends(&self, sequence: usize) -> bool {
         let steps = self.sequences[sequence].steps;
         self.from < steps && steps <= self.from + self.steps
     }
 
-    /// Whether some of the sequences go on after these steps.
+    /// Returns true if some of the sequences go on after these steps.
     pub fn goes_on(&self) -> bool {
         self.sequences.iter().any(|it| it.steps > self.from + self.steps)
     }
 
-    /// The steps that count: the sum of the lengths, or with a loss at last the sequences that end.
+    /// Returns the steps that count: the sum of the lengths, or with a loss at last the sequences that end.
     pub fn counted(&self, at_last: bool) -> usize {
         match at_last {
             true => (0..self.sequences.len()).filter(|it| self.ends(*it)).count(),
@@ -80,7 +80,7 @@ impl Batch {
 }
 
 impl Batches {
-    /// The batches of the training part: `size` sequences, windows or streams each.
+    /// Returns the batches of the training part: `size` sequences, windows or streams each.
     pub fn training(
         data: &Data,
         size: usize,
@@ -92,7 +92,7 @@ impl Batches {
         Batches::of(sequences, size, bptt, order)
     }
 
-    /// The batches of an evaluation, in the order of the data. A series cut into streams has `size` of them.
+    /// Returns the batches of an evaluation, in the order of the data. A series cut into streams has `size` of them.
     pub fn evaluation(data: &Data, size: usize, chunk: Option<usize>) -> Result<Batches, Error> {
         Batches::of(data.evaluation_sequences(size)?, size, chunk, Order::Kept)
     }
@@ -109,18 +109,18 @@ impl Batches {
         Ok(Batches { sequences, size, bptt, order })
     }
 
-    /// The sequences, in the order of the data.
+    /// Returns the sequences, in the order of the data.
     pub fn sequences(&self) -> &[Sequence] {
         &self.sequences
     }
 
-    /// The longest sequence and the steps of an update, where a chunk is shorter than it.
+    /// Returns the longest sequence and the steps of an update, where a chunk is shorter than it.
     pub fn cut(&self) -> Option<(usize, usize)> {
         let longest = self.sequences.iter().map(|it| it.steps).max()?;
         self.bptt.filter(|it| *it < longest).map(|it| (longest, it))
     }
 
-    /// The batches of an epoch, from 1.
+    /// Returns the batches of an epoch, from 1.
     pub fn epoch(&self, number: u64) -> Epoch {
         let sequences: Vec<Sequence> = match self.order {
             Order::Kept => self.sequences.clone(),
@@ -139,8 +139,8 @@ impl Batches {
         Epoch { number, sequences, size: self.size, bptt: self.bptt, first }
     }
 
-    /// The number of updates of a training, counted over the orders of all epochs; it ends with `epochs` or `steps`, what comes
-    /// first.
+    /// Returns the number of updates of a training, counted over the orders of all epochs; it ends with `epochs` or `steps`, what
+    /// comes first.
     pub fn updates(&self, epochs: Option<u64>, steps: Option<u64>) -> u64 {
         let limit = steps.unwrap_or(u64::MAX);
         let Some(epochs) = epochs else { return limit };
@@ -160,32 +160,32 @@ impl Batches {
 }
 
 impl Epoch {
-    /// Its number, from 1.
+    /// Returns its number, from 1.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many updates it has.
+    /// Returns the number of updates.
     pub fn len(&self) -> usize {
         self.first.last().copied().unwrap_or(0)
     }
 
-    /// Whether it has none.
+    /// Returns true if it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The place, in the order of the epoch, of the first sequence that an update reads.
+    /// Returns the place, in the order of the epoch, of the first sequence that an update reads.
     pub(super) fn first_of(&self, update: usize) -> usize {
         self.batch_of(update) * self.size
     }
 
-    /// The last batch that begins with an update or before: those without updates begin where the next one does.
+    /// Returns the last batch that begins with an update or before: those without updates begin where the next one does.
     fn batch_of(&self, update: usize) -> usize {
         self.first.partition_point(|it| *it <= update) - 1
     }
 
-    /// What an update of the epoch reads, from 0.
+    /// Returns the steps that an update of the epoch reads, counted from 0.
     pub fn batch(&self, update: usize) -> Option<Batch> {
         if update >= self.len() {
             return None;

@@ -5,11 +5,11 @@
 pub struct Best {
     /// The update and its loss; none before the first validation.
     pub at: Option<(u64, f64)>,
-    /// How many validations in a row were no new best by enough.
+    /// The number of validations in a row that were no new best by enough.
     pub waited: u64,
 }
 
-/// What follows from a validation.
+/// The consequences of a validation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verdict {
     /// The loss is the lowest so far.

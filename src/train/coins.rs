@@ -2,7 +2,7 @@
 //!
 //! The coins themselves are drawn where the inputs of a run are filled in.
 
-/// How the probability of an own value changes over the training.
+/// The curve of the probability of an own value over the training.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OwnShape {
     /// By equal steps.
@@ -23,17 +23,17 @@ pub struct Coins {
     pub own_end: f64,
     /// The way from one to the other.
     pub shape: OwnShape,
-    /// How many updates it takes; all of the training when absent.
+    /// The number of updates that it takes; all of the training when absent.
     pub over: Option<u64>,
 }
 
 impl Coins {
-    /// The same probability for all updates.
+    /// Returns the same probability for all updates.
     pub fn constant(own: f64) -> Coins {
         Coins { own, own_end: own, shape: OwnShape::Linear, over: None }
     }
 
-    /// The probability of update `update`, from 0, of a training of `updates`.
+    /// Returns the probability of update `update`, from 0, of a training of `updates`.
     pub fn probability(&self, update: u64, updates: u64) -> f64 {
         let Coins { own, own_end, shape, over } = *self;
         let over = over.unwrap_or(updates);

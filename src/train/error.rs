@@ -1,4 +1,4 @@
-//! What may be wrong with data, and where.
+//! The faults of data, and their places.
 
 use std::fmt;
 
@@ -31,7 +31,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why there is no training, or none further. No message names a file: the caller knows which array came from where.
+/// The reasons for which there is no training, or none further. No message names a file: the caller knows which array came from
+/// where.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum Error {
     /// An array that is missing, has a wrong shape, or a number in it that is none.
@@ -39,9 +40,9 @@ pub enum Error {
     Data {
         /// The input or target, where it is one.
         name: Option<Name>,
-        /// What is wrong, up to the place.
+        /// The fault, up to the place.
         message: String,
-        /// Where.
+        /// The place.
         place: Place,
     },
     /// A number that is no index below its limit.
@@ -49,11 +50,11 @@ pub enum Error {
     Index {
         /// The input or target.
         name: Name,
-        /// What is there.
+        /// The value there.
         value: f64,
         /// The size that it must be below.
         limit: u64,
-        /// Where.
+        /// The place.
         place: Place,
     },
     /// Lengths that do not fit the arrays.

@@ -19,10 +19,10 @@ use crate::text::Name;
 #[derive(Clone, Debug)]
 struct Column<F> {
     axes: Axes,
-    /// How many rows later than the step its value is.
+    /// The number of rows from a step to its value.
     ahead: usize,
     shape: Vec<usize>,
-    /// How many elements a value has.
+    /// The number of elements of a value.
     width: usize,
     /// The sequences of the arrays.
     count: usize,
@@ -58,7 +58,7 @@ impl<F: Real> Column<F> {
         }
     }
 
-    /// The elements of the value at a row, of a sequence where each has its own.
+    /// Returns the elements of the value at a row, of a sequence where each has its own.
     fn at(&self, row: usize, sequence: usize) -> &[F] {
         let place = match self.axes {
             Axes::Batch => row * self.count + sequence,
@@ -68,14 +68,14 @@ impl<F: Real> Column<F> {
         &self.values[place * self.width..][..self.width]
     }
 
-    /// One value for each sequence.
+    /// Returns one value for each sequence.
     fn feed_once(&self, batch: &Batch, places: &[usize]) -> Feed<F> {
         let columns = places.iter().map(|it| batch.sequences[*it].column);
         let values = columns.flat_map(|it| self.at(0, it)).copied().collect();
         Feed::Batch(array(&[&[places.len()], &self.shape[..]].concat(), values))
     }
 
-    /// The values of some steps of some sequences, 0 beyond their lengths.
+    /// Returns the values of some steps of some sequences, 0 beyond their lengths.
     fn feed(&self, batch: &Batch, places: &[usize], is_series: bool) -> Feed<F> {
         if self.axes == Axes::Shared && !is_series {
             let shape = [&[batch.steps], &self.shape[..]].concat();
@@ -131,14 +131,14 @@ pub(super) struct Feeder<F> {
 pub(super) struct Piece<F> {
     /// Their places in the batch.
     pub(super) places: Vec<usize>,
-    /// What they read.
+    /// The arrays that they read.
     pub(super) inputs: Inputs<F>,
-    /// Where they start.
+    /// The values that they start with.
     pub(super) state: InitialState<F>,
 }
 
 impl<F: Real> Feeder<F> {
-    /// A feeder of a model's plain cell; the model knows the teachers.
+    /// Returns a feeder of a model's plain cell; the model knows the teachers.
     pub(super) fn new(
         model: &Cell,
         plain: &Bound,
@@ -164,7 +164,8 @@ impl<F: Real> Feeder<F> {
         Ok(Feeder { data: data.clone(), columns, taught, carries: model.carries.len() })
     }
 
-    /// The pieces of a batch: one where it goes on with what it carried, else one for each way in which its sequences start.
+    /// Returns the pieces of a batch: one where it goes on with what it carried, else one for each way in which its sequences
+    /// start.
     pub(super) fn pieces(
         &self,
         (plain, params): (&Bound, &Params<F>),
@@ -242,7 +243,7 @@ fn check_last(model: &Cell, data: &Data) -> Result<(), Error> {
     Ok(())
 }
 
-/// The start that a cell declares for a carried value.
+/// Returns the start that a cell declares for a carried value.
 fn declared<F: Real>(plain: &Bound, params: &Params<F>, carry: usize) -> Option<ArrayD<F>> {
     let cell = plain.cell();
     let mut origin = carry;

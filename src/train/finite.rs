@@ -13,11 +13,11 @@ pub(super) struct Found {
     pub(super) step: usize,
     /// The place in the batch.
     pub(super) sequence: usize,
-    /// What is there, such as `s[3] is inf`.
+    /// The fault, such as `s[3] is inf`.
     pub(super) what: String,
 }
 
-/// What a run is given.
+/// The arguments of a run.
 type Given<'a, F> = (&'a Params<F>, &'a Inputs<F>, &'a InitialState<F>, &'a Masks<F>);
 
 /// Runs a piece of a batch on the interpreter; where all values are finite, backward too.

@@ -1,4 +1,4 @@
-//! What a score says beside the loss: from sums over all steps that count, never means of means.
+//! The figures of a score beside the loss: from sums over all steps that count, never means of means.
 //!
 //! Sums are in f64 and kept for each sequence, in the order of its steps, and added in the order of the data. So no figure depends on
 //! how the data was cut into batches and chunks.
@@ -7,7 +7,7 @@ use super::scales::Scale;
 use crate::ir::Real;
 use crate::text::Name;
 
-/// How a loss compares a prediction with a target.
+/// The way in which a loss compares a prediction with a target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Comparison {
     /// Logits with an index.
@@ -21,7 +21,7 @@ pub enum Comparison {
 /// A call in a loss that compares with a plain target.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Compared {
-    /// How.
+    /// The comparison.
     pub how: Comparison,
     /// The target.
     pub target: Name,
@@ -30,7 +30,7 @@ pub struct Compared {
 /// Sums over the steps of a sequence, or of several.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Tally {
-    /// How many elements were compared.
+    /// The number of elements that were compared.
     pub count: f64,
     /// Right classes, or signs of logits.
     pub right: f64,
@@ -93,7 +93,7 @@ impl Tally {
         self.absolute += other.absolute;
     }
 
-    /// The figures by name.
+    /// Returns the figures by name.
     fn figures(&self, how: Comparison) -> Vec<(&'static str, f64)> {
         let mean = |sum: f64| sum / self.count;
         match how {
@@ -121,7 +121,7 @@ impl Tally {
 pub struct Metrics(pub Vec<(String, f64)>);
 
 impl Metrics {
-    /// The figures of what was compared. A name that several calls give is that of the first.
+    /// Returns the figures of what was compared. A name that several calls give is that of the first.
     pub fn of(compared: &[Compared], tallies: &[Tally]) -> Metrics {
         let several = compared.iter().any(|it| it.target != compared[0].target);
         let mut all: Vec<(String, f64)> = Vec::new();
@@ -137,7 +137,7 @@ impl Metrics {
         Metrics(all)
     }
 
-    /// A figure by its name.
+    /// Returns a figure by its name.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.iter().find(|it| it.0 == name).map(|it| it.1)
     }

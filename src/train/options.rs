@@ -1,21 +1,21 @@
-//! How a model is trained.
+//! The options of a training.
 
 use super::{Coins, Optimizer, Schedule};
 use crate::exec::EngineOptions;
 use crate::ir::Feedback;
 
-/// How a model is trained. Everything that decides the result is here or in the data.
+/// The options of a training. Everything that decides the result is here or in the data.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Sequences, windows or streams of an update.
     pub batch: usize,
-    /// How many steps an update reads; all of a sequence when absent.
+    /// The number of steps that an update reads; all of a sequence when absent.
     pub bptt: Option<usize>,
-    /// Whether each epoch draws an order of its own.
+    /// True if each epoch draws an order of its own.
     pub shuffle: bool,
-    /// What all random streams are keyed by.
+    /// The seed of all random streams.
     pub seed: u64,
-    /// What feedbacks with a teacher carry.
+    /// The value that feedbacks with a teacher carry.
     pub feedback: Feedback,
     /// The probability of an own value, under [`Feedback::Scheduled`].
     pub coins: Coins,
@@ -23,7 +23,7 @@ pub struct Options {
     pub epochs: Option<u64>,
     /// The end, after so many updates: what comes first.
     pub steps: Option<u64>,
-    /// What an update makes of the gradients.
+    /// The rule that turns gradients into updates.
     pub optimizer: Optimizer,
     /// The learning rate.
     pub schedule: Schedule,
@@ -35,7 +35,7 @@ pub struct Options {
     pub patience: Option<u64>,
     /// By how much a loss must be below the best one to be one.
     pub min_delta: f64,
-    /// What computes.
+    /// The options of the engine.
     pub engine: EngineOptions,
 }
 

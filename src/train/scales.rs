@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use super::data::{Axes, Data, Field};
 use crate::text::Name;
 
-/// What is fitted.
+/// The kinds of scales.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ScaleKind {
     /// Mean and (biased) standard deviation.
@@ -19,19 +19,19 @@ pub enum ScaleKind {
 /// The scale of each element of a value: scaled is `(v - shift) / factor`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scale {
-    /// What is taken away.
+    /// The value that is subtracted.
     pub shift: Vec<f64>,
-    /// What the rest is divided by.
+    /// The value that the rest is divided by.
     pub factor: Vec<f64>,
 }
 
 impl Scale {
-    /// The unit of the data for an element in scaled units.
+    /// Returns the unit of the data for an element in scaled units.
     pub fn unscaled(&self, element: usize, value: f64) -> f64 {
         value * self.factor[element] + self.shift[element]
     }
 
-    /// The scaled value of an element.
+    /// Returns the scaled value of an element.
     pub fn scaled(&self, element: usize, value: f64) -> f64 {
         (value - self.shift[element]) / self.factor[element]
     }
@@ -61,12 +61,12 @@ impl Scales {
         (Scales(scales), constant)
     }
 
-    /// The scale of an input or target.
+    /// Returns the scale of an input or target.
     pub fn of(&self, name: &str) -> Option<&Scale> {
         self.0.iter().find(|it| &*it.0 == name).map(|it| &it.1)
     }
 
-    /// The same data in scaled units.
+    /// Returns the same data in scaled units.
     pub fn apply(&self, mut data: Data) -> Data {
         for field in data.fields_mut() {
             let Some(scale) = self.of(&field.name) else { continue };

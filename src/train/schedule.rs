@@ -1,6 +1,6 @@
 //! The learning rate of each update.
 
-/// How the rate falls after the warm-up.
+/// The curve of the rate after the warm-up.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 #[allow(missing_docs, reason = "each is the key of the same name")]
 pub enum Decay {
@@ -20,19 +20,19 @@ pub enum Decay {
 pub struct Schedule {
     /// The rate after the warm-up.
     pub lr: f64,
-    /// How many updates it takes to get there, by equal steps.
+    /// The number of updates of the warm-up, in equal steps.
     pub warmup: u64,
-    /// What follows.
+    /// The curve that follows.
     pub decay: Decay,
 }
 
 impl Schedule {
-    /// The same rate for all updates.
+    /// Returns the same rate for all updates.
     pub fn constant(lr: f64) -> Schedule {
         Schedule { lr, warmup: 0, decay: Decay::Constant }
     }
 
-    /// The rate of update `update`, from 0, of a training of `updates`.
+    /// Returns the rate of update `update`, from 0, of a training of `updates`.
     pub fn rate(&self, update: u64, updates: u64) -> f64 {
         let Schedule { lr, warmup, decay } = *self;
         let Some(after) = update.checked_sub(warmup) else {

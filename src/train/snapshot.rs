@@ -20,7 +20,7 @@ use crate::ir::{Cell, Real};
 /// The version of the format.
 const VERSION: u64 = 1;
 
-/// What names of tensors that are no weights begin with.
+/// The prefix of the names of tensors that are no weights.
 pub const PREFIX: &str = "train/";
 
 /// All of a training between two updates.
@@ -33,7 +33,7 @@ pub struct Snapshot<F> {
 }
 
 impl<F: Real + Real32or64> Snapshot<F> {
-    /// The bytes of a file.
+    /// Returns the bytes of a file.
     pub fn to_bytes(&self) -> Result<Vec<u8>, DataError> {
         let tensors: Vec<_> =
             self.tensors.iter().map(|(name, it)| (name.clone(), it.clone())).collect();
@@ -65,12 +65,12 @@ impl<F: Real + Real32or64> Snapshot<F> {
 }
 
 impl<F: Real> Snapshot<F> {
-    /// How many updates were done.
+    /// Returns the number of updates that were done.
     pub fn step(&self) -> Result<u64, Error> {
         self.number("step")
     }
 
-    /// The best validation, and how many came since.
+    /// Returns the best validation, and how many came since.
     pub fn best(&self) -> Result<Best, Error> {
         let at = match self.metadata.contains_key("train.best_step") {
             true => Some((self.number("best_step")?, self.number("best_loss")?)),
@@ -79,7 +79,7 @@ impl<F: Real> Snapshot<F> {
         Ok(Best { at, waited: self.number("waited")? })
     }
 
-    /// The params and stored consts of a cell.
+    /// Returns the params and stored consts of a cell.
     pub fn params(&self, bound: &Bound) -> Result<Params<F>, Error> {
         let cell = bound.cell();
         let named = cell.params.iter().zip(bound.param_shapes());
@@ -110,7 +110,7 @@ impl<F: Real> Snapshot<F> {
 }
 
 impl<F: Real> Trainer<F> {
-    /// All of the training between two updates.
+    /// Returns all of the training between two updates.
     pub fn snapshot(&self) -> Snapshot<F> {
         let cell = self.model.cell();
         let mut tensors = BTreeMap::new();

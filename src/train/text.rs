@@ -1,6 +1,6 @@
 //! Texts as rows of numbers: a character is a Unicode scalar value, its number its place in the vocabulary.
 
-/// The text of a file: a leading byte order mark is skipped, line ends are as they are.
+/// Returns the text of a file: a leading byte order mark is skipped, line ends are as they are.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub struct Unknown {
 }
 
 impl Vocabulary {
-    /// The characters of a text.
+    /// Returns the characters of a text.
     pub fn of(text: &str) -> Vocabulary {
         let mut all: Vec<char> =
             text.chars().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
@@ -32,22 +32,22 @@ impl Vocabulary {
         Vocabulary(all)
     }
 
-    /// The characters, in the order of their numbers.
+    /// Returns the characters, in the order of their numbers.
     pub fn characters(&self) -> &[char] {
         &self.0
     }
 
-    /// The characters as one text, from which [`Vocabulary::of`] makes the same again.
+    /// Returns the characters as one text, from which [`Vocabulary::of`] makes the same again.
     pub fn to_text(&self) -> String {
         self.0.iter().collect()
     }
 
-    /// The number of a character.
+    /// Returns the number of a character.
     pub fn number(&self, character: char) -> Option<usize> {
         self.0.binary_search(&character).ok()
     }
 
-    /// The numbers of a text, in the type in which series come.
+    /// Returns the numbers of a text, in the type in which series come.
     pub fn encode(&self, text: &str) -> Result<Vec<f64>, Unknown> {
         let (mut line, mut column) = (1, 1);
         let mut numbers = Vec::with_capacity(text.len());

@@ -8,7 +8,7 @@ use crate::diag::Code;
 use crate::exec::layout::{LayoutError, gradient, put_together};
 use crate::ir::{self, Env, Layout, Real};
 
-/// The tensors that a layout makes of all params of a cell, by their names in the file.
+/// Returns the tensors that a layout makes of all params of a cell, by their names in the file.
 ///
 /// # Errors
 ///
@@ -33,8 +33,8 @@ pub fn stored<F: Real>(
     Ok(tensors)
 }
 
-/// The gradients of stored tensors, from those of params, which are none where a param has none. Of tensors that are added
-/// each has the whole gradient of the sum.
+/// Returns the gradients of stored tensors, from those of params, which are none where a param has none. Of tensors that are
+/// added each has the whole gradient of the sum.
 ///
 /// # Errors
 ///
@@ -56,8 +56,8 @@ pub fn stored_gradients<F: Real>(
     Ok(tensors)
 }
 
-/// The names that a layout writes, each with the place of its row, in the order of [`stored`]. `short` leaves out the name of
-/// the layer or stack that all of them belong to, if they do: [`Weights::find`] finds them without it.
+/// Returns the names that a layout writes, each with the place of its row, in the order of [`stored`]. `short` leaves out the
+/// name of the layer or stack that all of them belong to, if they do: [`Weights::find`] finds them without it.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ pub fn names(
     Ok(named.map(|(at, it)| (written(layout, affixes, head.as_deref(), it), at)).collect())
 }
 
-/// How a stored tensor is called in a file that is written.
+/// Returns the name of a stored tensor in a file that is written.
 fn written(layout: &Layout, affixes: &Affixes, head: Option<&str>, name: &str) -> String {
     let suffix = affixes.suffix.as_deref().unwrap_or_default();
     let mut all = spellings(&layout.name, name);

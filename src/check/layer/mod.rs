@@ -33,11 +33,11 @@ pub(super) struct Inner {
     pub cell: ir::Cell,
     /// Everything in it that has a name and a value.
     pub pieces: Vec<Piece>,
-    /// The pieces by name; a layer in it stands for its main output, a stack for its last layer.
+    /// The pieces by name; a layer in it is its main output, a stack for its last layer.
     pub by_name: BTreeMap<Name, usize>,
     /// The main output.
     pub main: usize,
-    /// What each carried value is the past of, and how many steps ago; none for the number of the step.
+    /// The value that each carried value is the past of, and the number of steps ago; none for the number of the step.
     pub carried: Vec<(Option<usize>, u32)>,
     /// The numeric hypers that were not given, each after those that it is made of.
     pub hypers: Vec<(Name, Const)>,
@@ -58,7 +58,7 @@ pub(super) struct Piece {
     pub span: Span,
 }
 
-/// What kind of thing.
+/// The kind of the piece.
 #[derive(Clone, Debug)]
 pub(super) enum PieceKind {
     /// A value of the step.
@@ -74,13 +74,13 @@ pub(super) enum PieceKind {
 }
 
 impl Piece {
-    /// Whether it is a state that is carried.
+    /// Returns true for a state that is carried.
     pub fn is_carried_state(&self) -> bool {
         self.old.is_none() && matches!(self.kind, PieceKind::Value(ValueKind::State, _))
     }
 }
 
-/// What stands before the names of a layer, or of one layer of a stack: `a` or `a[0]`.
+/// Returns the prefix of the names of a layer, or of one layer of a stack: `a` or `a[0]`.
 pub(super) fn prefix(name: &str, stacked: bool, element: usize) -> String {
     if stacked { format!("{name}[{element}]") } else { name.to_owned() }
 }

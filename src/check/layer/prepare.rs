@@ -1,4 +1,4 @@
-//! What a layer is before any of its arguments has a shape: the checked inner cell, its hypers and the sizes that are given.
+//! Prepares layers before any of their arguments has a shape: the checked inner cell, its hypers and the sizes that are given.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,7 @@ fn time_is_taken(names: &Declared<'_>, all: &[Option<Ready<'_>>]) -> Option<Diag
     Some(fault.help("a cell with such a layer has no other `time`"))
 }
 
-/// Why a layer cannot share the weights of another; `Some(None)` when that is reported elsewhere.
+/// Returns the reason for which a layer cannot share the weights of another; `Some(None)` if it is reported elsewhere.
 fn unlike(
     names: &Declared<'_>,
     all: &[Option<Ready<'_>>],
@@ -207,7 +207,7 @@ impl<'a> Preparing<'_, 'a> {
         self.lower.sink.push(fault);
     }
 
-    /// How many layers are stacked.
+    /// Returns the number of stacked layers.
     fn count(&mut self) -> Option<usize> {
         let Some(expr) = &self.layer.count else { return Some(1) };
         let count = self.lower.count(expr, &Scope::CELL, "the number of layers")?;
@@ -226,7 +226,7 @@ impl<'a> Preparing<'_, 'a> {
         None
     }
 
-    /// The sizes that are given.
+    /// Returns the sizes that are given.
     fn dims(&mut self) -> Option<BTreeMap<Name, (Dim, Span)>> {
         let mut dims = BTreeMap::new();
         let decl = self.layer.decl;
@@ -245,7 +245,7 @@ impl<'a> Preparing<'_, 'a> {
         Some(dims)
     }
 
-    /// The arguments of a kind: those of the layer, and those of the one whose weights it shares.
+    /// Returns the arguments of a kind: those of the layer, and those of the one whose weights it shares.
     fn args(&self, wanted: ArgKind) -> Vec<&'a LayerArg<'a>> {
         let mut args: Vec<&'a LayerArg<'a>> = Vec::new();
         let mut at = Some(self.layer);
@@ -261,7 +261,7 @@ impl<'a> Preparing<'_, 'a> {
         args
     }
 
-    /// The sizes that decide how the inner cell is built: the number of turns of a loop, the height of a stack.
+    /// Returns the sizes that decide how the inner cell is built: the number of iterations of a loop, the height of a stack.
     fn sizes(&mut self, plain: &Inner, given: &mut Given) -> Option<()> {
         for arg in self.args(ArgKind::Size) {
             let name = &arg.ast.name.name;

@@ -1,4 +1,4 @@
-//! What a layer gives its inner cell, before any of its arguments has a shape.
+//! The arguments of a layer, before any of them has a shape.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::text::{Name, Span};
 /// The constants of an activation by the names that they have in the inner cell, with their values as far as known.
 type Constants = Vec<(Name, Option<f64>)>;
 
-/// What a layer sets in its inner cell as far as that decides how the cell is built.
+/// The settings of a layer's inner cell that decide how the cell is built.
 #[derive(Default)]
 pub(in crate::check) struct Given {
     /// Numeric hypers, and their values unless they depend on a size.
@@ -26,7 +26,7 @@ pub(in crate::check) struct Given {
 }
 
 impl Given {
-    /// A text that is the same for what is the same.
+    /// Returns a text that is the same for what is the same.
     pub fn key(&self, tree: &Tree<'_>) -> String {
         let mut key = String::new();
         let mut number = |name: &str, value: &Option<f64>| {
@@ -52,7 +52,7 @@ impl Given {
 /// A layer whose inner cell is known.
 pub(in crate::check) struct Ready<'a> {
     pub inner: Rc<Inner>,
-    /// How many are stacked; 1 for a plain layer.
+    /// The number of stacked layers; 1 for a plain layer.
     pub count: usize,
     /// The sizes that are given, and where.
     pub dims: BTreeMap<Name, (Dim, Span)>,
@@ -73,12 +73,12 @@ pub(in crate::check) struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// Whether the old value of a piece is given.
+    /// Returns the argument that gives the old value of a piece.
     pub fn old(&self, piece: usize) -> Option<&LayerArg<'_>> {
         self.olds.iter().find(|it| it.0 == piece).map(|it| it.1)
     }
 
-    /// The dims that some given value may tell: they stand bare in its shape.
+    /// Returns the dims that some given value may tell: they are bare in its shape.
     pub fn told(&self) -> Vec<Name> {
         let inputs = self.inner.cell.inputs.iter().zip(&self.inputs);
         let mut told: Vec<Name> = Vec::new();

@@ -1,4 +1,21 @@
-//! Copying the graph of an inner cell with outer sizes, hypers and leaves in the place of its own.
+//! Copies the graph of an inner cell into that of the outer one, with outer sizes, hypers and leaves in the place of its own.
+//!
+//! A cell is checked once, in its own names. Its layers differ in those names alone:
+//!
+//! ```text
+//! cell Rnn { dims I, H .. param W: [H, I] .. h = tanh(W @ x + ..) }
+//!
+//! layer a = Rnn(x = e, H = 2 * D)        I -> E,  H -> 2 * D      the node of `x` -> that of `e`
+//! layer b = Rnn(x = a)                   I -> 2 * D, H -> H       params a.W, b.W
+//! ```
+//!
+//! An [`Element`] holds these replacements for one layer, or for one of a stack. A [`Splice`] applies them to everything that an inner
+//! cell consists of: dims and shapes ([`Splice::dim`]), constants ([`Splice::constant`]), initial values ([`Splice::init`]) and
+//! graphs ([`Splice::graph`]). In a graph, operands come before users, so one walk is enough: it asks the caller for the outer node of a
+//! leaf, and copies every other node with its operands already replaced. Names get the prefix of the layer, as in `a.h`.
+//!
+//! Replacing multiplies: a constant of ten thousand parts that an inner cell uses a thousand times would be ten million in the outer
+//! one. Sizes and constants beyond the limits of the language are refused as [`TooLarge`].
 
 use std::collections::BTreeMap;
 
@@ -7,13 +24,13 @@ use crate::check::consts::{self, MOST_PARTS};
 use crate::ir::{Const, Dim, Draw, Gradient, Graph, Init, Literal, Move, Node, NodeId, Op, Shape};
 use crate::text::Name;
 
-/// Why a size or constant cannot be brought to the outer cell: it would be too large.
+/// The reason for which a size or constant cannot be brought to the outer cell: it would be too large.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct TooLarge;
 
 pub(super) type Fit<T> = Result<T, TooLarge>;
 
-/// One layer, or one of a stack: what its inner cell's names stand for.
+/// One layer, or one of a stack: what its inner cell's names mean.
 #[derive(Clone, Debug, Default)]
 pub(in crate::check) struct Element {
     pub dims: BTreeMap<Name, Dim>,
@@ -22,7 +39,7 @@ pub(in crate::check) struct Element {
     pub params: Vec<usize>,
     /// The outer place of the first inner mask.
     pub first_mask: usize,
-    /// What stands before the inner names.
+    /// The prefix of the inner names.
     pub prefix: String,
 }
 
@@ -32,7 +49,7 @@ pub(in crate::check) struct Splice<'s> {
 }
 
 impl Element {
-    /// Adds what the hypers stand for that were not given.
+    /// Adds the values of the hypers that were not given.
     pub fn complete(&mut self, inner: &Inner) -> Fit<()> {
         for (name, value) in &inner.hypers {
             let value = Splice { element: self }.constant(value)?;
@@ -114,7 +131,7 @@ impl Splice<'_> {
         })
     }
 
-    /// An operator with its sizes and constants; leaves are not asked for here.
+    /// Returns an operator with its sizes and constants; leaves are not asked for here.
     fn op(&self, op: &Op) -> Fit<Op> {
         Ok(match op {
             Op::Literal(Literal::Scalar(value)) => {
@@ -150,7 +167,7 @@ impl Splice<'_> {
         })
     }
 
-    /// Copies a graph to the end of another. `leaf` says what stands for the inputs, carried values, params and masks; gives
+    /// Copies a graph to the end of another. `leaf` returns the outer node of an input, carried value, param or mask; gives
     /// the outer node of each inner one.
     pub fn graph(
         &self,

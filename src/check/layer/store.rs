@@ -37,12 +37,13 @@ impl Store {
         self.plain.borrow_mut().insert(cell, inner);
     }
 
-    /// The cell as it stands; `None` when something is wrong with it, which is reported there.
+    /// Returns the checked cell; `None` when something is wrong with it, which is reported there.
     pub fn plain(&self, cell: CellId) -> Option<Rc<Inner>> {
         self.plain.borrow().get(&cell).cloned().flatten()
     }
 
-    /// The cell with some of its hypers given. `Err` has the first thing that is wrong then; nothing when there are too many.
+    /// Returns the cell with some of its hypers given. `Err` has the first thing that is wrong then; nothing when there are too
+    /// many.
     pub fn variant(&self, cell: CellId, given: &Given, tree: &Tree<'_>) -> Variant {
         let key = (cell, given.key(tree));
         if let Some(known) = self.variants.borrow().get(&key) {

@@ -12,7 +12,7 @@ use crate::ir::{
 };
 use crate::text::{Name, Span};
 
-/// So many lines of a derivation are shown.
+/// The most lines of a derivation that are shown.
 const LINES: usize = 5;
 
 /// Finds the gates that cannot be shown to lie in [0, 1].
@@ -62,7 +62,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// What kind of value a node is, as the subject of "is in (-1, 1)".
+    /// Describes a node as the subject of "is in (-1, 1)".
     fn what(&self, id: NodeId) -> String {
         let node = self.cell.step.node(self.plain(id));
         if let Op::Map(op) = node.op {
@@ -82,7 +82,7 @@ impl View<'_> {
         }
     }
 
-    /// The ranges of a gate and of what it is made of, from the outside in.
+    /// Returns the ranges of a gate and of what it is made of, from the outside in.
     fn derivation(&self, gate: &Name, id: NodeId) -> Vec<String> {
         let graph = &self.cell.step;
         let mut lines = vec![format!("`{gate}` = `{}` {}", self.spelled(id, 3), self.range(id))];
@@ -118,7 +118,7 @@ impl View<'_> {
         lines
     }
 
-    /// Whether the operands do not matter: those of `tanh` never do, those of `exp` may.
+    /// Returns true if the operands do not matter: those of `tanh` never do, those of `exp` may.
     fn explains_itself(&self, id: NodeId) -> bool {
         let node = self.cell.step.node(self.plain(id));
         let range = self.ranges[id.idx()];
@@ -134,7 +134,7 @@ impl View<'_> {
         told(self.ranges[id.idx()])
     }
 
-    /// The node without repetition along axes and the like, which the source does not show.
+    /// Returns the node without repetition along axes and the like, which the source does not show.
     fn plain(&self, mut id: NodeId) -> NodeId {
         loop {
             let node = self.cell.step.node(id);
@@ -148,7 +148,7 @@ impl View<'_> {
         }
     }
 
-    /// The name of a node, or how it is made.
+    /// Returns the name of a node, or how it is made.
     fn text(&self, id: NodeId, depth: usize) -> String {
         let id = self.plain(id);
         let node = self.cell.step.node(id);
@@ -158,7 +158,7 @@ impl View<'_> {
         }
     }
 
-    /// How a node is made, down to a depth.
+    /// Writes the formula of a node, down to a depth.
     fn spelled(&self, id: NodeId, depth: usize) -> String {
         let node = self.cell.step.node(self.plain(id));
         let args = |separator: &str| {
@@ -202,7 +202,7 @@ impl View<'_> {
         node.args.is_empty() || node.name.is_some()
     }
 
-    /// The word for an operator that is not elementwise.
+    /// Returns the word for an operator that is not elementwise.
     fn word(&self, op: &Op) -> &'static str {
         match op {
             Op::Leaf(
@@ -239,7 +239,7 @@ impl View<'_> {
     }
 }
 
-/// How tightly an operator binds that is written between or before its operands.
+/// Returns the precedence of an operator that is written between or before its operands.
 fn level(op: &Op) -> Option<u8> {
     if let Op::Contract(_) = op {
         return Some(3);
@@ -255,7 +255,7 @@ fn level(op: &Op) -> Option<u8> {
     }
 }
 
-/// Whether an operand needs parentheses; `@` and `*` need them from each other.
+/// Returns true if an operand needs parentheses; `@` and `*` need them from each other.
 fn binds_looser(outer: u8, inner: u8, operand: usize) -> bool {
     let mixed = (outer == 2 && inner == 3) || (outer == 3 && inner == 2);
     mixed || inner < outer || (inner == outer && operand > 0)

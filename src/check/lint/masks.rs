@@ -2,7 +2,7 @@
 //!
 //! In evaluation a mask is the probability of its ones. That is right where the mask is a factor or a term, since the mean
 //! of what is computed in training is then what is computed with the mean. It is wrong where a mask decides (`where(m, a, b)`,
-//! `m > 0.5`) or stands under a function that is not affine.
+//! `m > 0.5`) or is under a function that is not affine.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::ir::{self, Gradient, Leaf, Linearity, Op, Pointwise};
 use crate::syntax::print_expr;
 use crate::text::{Name, Span};
 
-/// What a node is made of.
+/// The masks that a node is made of.
 #[derive(Clone, PartialEq, Eq)]
 enum Made {
     /// Of sizes and hypers.
@@ -24,7 +24,7 @@ enum Made {
     Other,
 }
 
-/// Finds the masks that decide or stand under a function that is not affine.
+/// Finds the masks that decide or are under a function that is not affine.
 pub(super) fn deciding(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     if cell.masks.is_empty() {
         return Vec::new();

@@ -20,7 +20,7 @@ use crate::diag::Diagnostic;
 use crate::hir::{Cell, Tree};
 use crate::ir;
 
-/// All warnings about one cell; `cell` is the checked form of `source`.
+/// Returns all warnings about one cell; `cell` is the checked form of `source`.
 pub(super) fn lint(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     let mut found = usage::unused(source);
     found.extend(accuracy::of_cell(source));
@@ -31,12 +31,12 @@ pub(super) fn lint(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     found
 }
 
-/// All warnings about the functions and activations of a file.
+/// Returns all warnings about the functions and activations of a file.
 pub(super) fn lint_items(tree: &Tree<'_>) -> Vec<Diagnostic> {
     items::lint(tree)
 }
 
-/// All warnings about what a file without errors uses.
+/// Returns all warnings about what a file without errors uses.
 pub(super) fn lint_uses(tree: &Tree<'_>) -> Vec<Diagnostic> {
     uses::lint(tree)
 }

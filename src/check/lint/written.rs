@@ -1,4 +1,4 @@
-//! Where the gates of a checked cell are in its source.
+//! Finds the gates of a checked cell in its source.
 
 use crate::hir::{Cell, DefKind, Value, ValueKind};
 use crate::syntax::ast::{Ident, ValueRole};
@@ -15,7 +15,7 @@ pub(super) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Whether a value of the checked cell comes from this declaration. Names in loops carry the turn: `n[2]`.
+    /// Returns true if a value of the checked cell comes from this declaration. Names in loops have the iteration: `n[2]`.
     pub(super) fn is(&self, name: &Name, span: Span) -> bool {
         let Some(statement) = self.statement else {
             let base = name.split('[').next().unwrap_or(name);
@@ -27,7 +27,7 @@ impl Gate<'_> {
     }
 }
 
-/// All gates of a cell, those of loops too.
+/// Returns all gates of a cell, those of loops too.
 pub(super) fn gates<'a>(cell: &Cell<'a>) -> Vec<Gate<'a>> {
     let mut found = Vec::new();
     for (_, def) in cell.defs_of(|it| it == DefKind::Value(ValueKind::Gate)) {
@@ -53,7 +53,7 @@ fn loops<'a>(cell: &Cell<'a>, value: &Value<'a>, found: &mut Vec<Gate<'a>>) {
     }
 }
 
-/// The place of a param's name, if this cell declares it itself.
+/// Returns the place of a param's name, if this cell declares it itself.
 pub(super) fn param<'a>(cell: &Cell<'a>, name: &str) -> Option<&'a Ident> {
     let def = &cell.defs[cell.find(name)?];
     (def.kind == DefKind::Param { trained: true }).then_some(def.name)

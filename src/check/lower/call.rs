@@ -27,7 +27,7 @@ impl Lower<'_, '_> {
                 self.inline(function, call, span, scope)
             }
             Callee::Hyper(def) => self.hyper_call(def, call, span, scope),
-            // These stand after `init` and in layouts, which read them themselves.
+            // These occur after `init` and in layouts, which read them themselves.
             Callee::Draw(_) | Callee::Form => self.poison(),
         }
     }
@@ -72,7 +72,7 @@ impl Lower<'_, '_> {
         self.fail(Diagnostic::new(Code::TooLarge, span, message))
     }
 
-    /// A function or activation of the file.
+    /// Returns a function or activation of the file.
     fn inline(
         &mut self,
         function: &Function<'_>,
@@ -109,7 +109,7 @@ impl Lower<'_, '_> {
         self.activate(function, operand, values, span)
     }
 
-    /// The body of a function with its parameters bound. Reports from within say which call they come from.
+    /// Returns the body of a function with its parameters bound. Reports from within say which call they come from.
     fn body(&mut self, body: &Expr<'_>, locals: &[(LocalId, Value)], call: Span) -> Value {
         let before = self.sink.len();
         let value = self.expr(body, &Scope { locals, in_function: true });
@@ -124,7 +124,7 @@ impl Lower<'_, '_> {
         value
     }
 
-    /// An activation of the file; `values` are its argument and its constants.
+    /// Returns an activation of the file; `values` are its argument and its constants.
     fn activate(
         &mut self,
         item: &Function<'_>,
@@ -148,7 +148,7 @@ impl Lower<'_, '_> {
         Value::Node(self.add(Gradient::Declared, vec![value, argument, slope], shape, span))
     }
 
-    /// A value in the shape of an activation's argument: a constant is repeated. `None` when it is poisoned.
+    /// Returns a value in the shape of an activation's argument: a constant is repeated. `None` when it is poisoned.
     fn fitted(&mut self, value: &Value, shape: &Shape, span: Span) -> Option<NodeId> {
         let found = self.shape(value)?;
         let node = self.node(value, span);
@@ -267,13 +267,13 @@ impl Lower<'_, '_> {
         self.product(product, [&a, &b], span)
     }
 
-    /// All arguments of a function that takes any number of values.
+    /// Returns all arguments of a function that takes any number of values.
     fn operands<'e>(&mut self, call: &Call<'e>, scope: &Scope<'_>) -> Vec<Operand<'e>> {
         let exprs = call.args.iter().flatten().chain(&call.rest);
         exprs.map(|it| self.operand(it, scope)).collect()
     }
 
-    /// An operation that gives its operand back.
+    /// Returns an operation that gives its operand back.
     fn passing(&mut self, op: Op, operand: &Operand<'_>, span: Span) -> Value {
         let Some(shape) = self.numeric(operand) else { return self.poison() };
         if let Value::Constant(..) = operand.value {
@@ -283,7 +283,7 @@ impl Lower<'_, '_> {
         Value::Node(self.add(op, vec![node], shape, span))
     }
 
-    /// A constant above 0; `None` after a report.
+    /// Returns a constant above 0; `None` after a report.
     pub(super) fn positive(
         &mut self,
         expr: &Expr<'_>,
@@ -300,7 +300,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The report on a constant that must be above 0 and is not.
+    /// Returns the report on a constant that must be above 0 and is not.
     pub(in crate::check) fn not_positive(
         &self,
         constant: &Const,
@@ -337,7 +337,7 @@ impl Lower<'_, '_> {
         Some(eps)
     }
 
-    /// A row of the table of elementwise operators.
+    /// Returns a row of the table of elementwise operators.
     fn elementwise(
         &mut self,
         op: Pointwise,
@@ -398,10 +398,10 @@ impl Lower<'_, '_> {
     }
 }
 
-/// Why a call is labelled.
+/// The label of a call around an error.
 const IN_CALL: &str = "in this call";
 
-/// The parameters of a function with their values.
+/// Returns the parameters of a function with their values.
 fn bound(values: Vec<Value>) -> Vec<(LocalId, Value)> {
     values.into_iter().enumerate().map(|(at, value)| (LocalId::new(at), value)).collect()
 }

@@ -1,4 +1,4 @@
-//! Where a constant, a size or a shape is asked for.
+//! Lowers expressions where a constant, a size or a shape is asked for.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::hir::{Expr, Kind};
 use crate::ir::{Const, Dim, Shape};
 
 impl Lower<'_, '_> {
-    /// A constant, or a report.
+    /// Returns a constant, or a report.
     pub(in crate::check) fn constant_expr(
         &mut self,
         expr: &Expr<'_>,
@@ -37,14 +37,14 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// A constant that is a whole number, perhaps with sizes in it, or a report.
+    /// Returns a constant that is a whole number, perhaps with sizes in it, or a report.
     pub(super) fn whole(&mut self, expr: &Expr<'_>, scope: &Scope<'_>, what: &str) -> Option<Dim> {
         let constant = self.constant_expr(expr, scope, what)?;
         self.whole_constant(&constant, Shown::from(expr.ast), what)
     }
 
-    /// A whole number that decides the structure of the graph. The dims in it count as large as they are by default or were
-    /// set, and are fixed from here on.
+    /// Returns a whole number that decides the structure of the graph. The dims in it count as large as they are by default or
+    /// were set, and are fixed from here on.
     pub(in crate::check) fn count(
         &mut self,
         expr: &Expr<'_>,
@@ -140,7 +140,7 @@ impl Lower<'_, '_> {
         None
     }
 
-    /// What a dim or a local is where a size is wanted.
+    /// Returns the size that a dim or a local is.
     fn size_of_name(
         &self,
         expr: &Expr<'_>,
@@ -164,7 +164,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// A size.
+    /// Returns a size.
     pub(super) fn size(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Option<Dim> {
         let mut sink = std::mem::take(&mut self.sink);
         let found = dims::size(expr, &mut |it| self.size_of_name(it, scope), &mut sink);
@@ -173,7 +173,7 @@ impl Lower<'_, '_> {
         found
     }
 
-    /// A shape in brackets.
+    /// Returns a shape in brackets.
     pub(super) fn shape_expr(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Option<Shape> {
         let Kind::Array(axes) = &expr.kind else {
             self.poisoned = true;

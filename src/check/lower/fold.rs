@@ -9,9 +9,9 @@ use crate::syntax::ast::ValueRole;
 use crate::text::Name;
 
 /// More turns than any cell has layers or rounds; a loop over time is what states are for.
-const MOST_TURNS: i64 = 10_000;
+const MOST_ITERATIONS: i64 = 10_000;
 
-/// Where a loop stands, for the names of what it holds.
+/// The position of a loop, for the names of its values.
 struct Place {
     equation: EquationId,
     /// The names of the loops around and of this one, each with a point after it.
@@ -21,7 +21,7 @@ struct Place {
 }
 
 impl Lower<'_, '_> {
-    /// The values of a loop that an equation consists of, one for each name that it defines.
+    /// Returns the values of a loop that an equation consists of, one for each name that it defines.
     pub fn equation_fold(&mut self, fold: &Fold<'_>, equation: EquationId) -> Vec<Value> {
         let target = self.names.cell.equations[equation].targets[0];
         let path = format!("{}.", self.names.def(target).name.name);
@@ -50,11 +50,12 @@ impl Lower<'_, '_> {
         let (Some(mut carried), Some(order)) = (carried, &fold.order) else {
             return self.nothing(fold);
         };
-        if to - from > MOST_TURNS {
-            let message = format!("a loop has at most {MOST_TURNS} turns, this one {}", to - from);
+        if to - from > MOST_ITERATIONS {
+            let message =
+                format!("a loop has at most {MOST_ITERATIONS} iterations, this one {}", to - from);
             let span = fold.from.span().to(fold.to.span());
             let fault = Diagnostic::new(Code::TooLarge, span, message).help(
-                "every turn becomes a part of the step; what goes on from step to step is a state",
+                "every iteration becomes a part of the step; what goes on from step to step is a state",
             );
             self.fail(fault);
             return self.nothing(fold);
@@ -119,7 +120,7 @@ impl Lower<'_, '_> {
                     let within = Place { equation: place.equation, path, turns };
                     (self.fold(inner, &scope, &within), inner.ast.span)
                 }
-                // Only these two stand in a loop; the rest is wrong, and reported.
+                // A loop has only these two; the rest is wrong, and reported.
                 hir::Value::Error(_) | hir::Value::Layer(_) | hir::Value::OfGroup(_) => {
                     (names.iter().map(|_| self.poison()).collect(), fold.ast.span)
                 }
@@ -141,7 +142,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The name of a value of a loop in one turn.
+    /// Returns the name of a value of a loop in one turn.
     fn inner_name(&self, local: LocalId, place: &Place) -> Name {
         let name = &self.names.cell.locals[local].name.name;
         let path = if self.names.cell.repeated.contains(name) { &*place.path } else { "" };
@@ -162,7 +163,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// What an accumulator is after a turn: of the shape that it had before.
+    /// Returns an accumulator after an iteration: of the shape that it had before.
     fn result(
         &mut self,
         fold: &Fold<'_>,
@@ -194,12 +195,12 @@ impl Lower<'_, '_> {
     }
 }
 
-/// The report of an accumulator that has another shape after a turn.
+/// Returns the report of an accumulator that has another shape after a turn.
 fn shape_fault(fold: &Fold<'_>, idx: usize, found: &Shape, had: &Shape) -> Diagnostic {
     let (name, start, result) =
         (&fold.ast.accumulators[idx].name, &fold.starts[idx], &fold.results[idx]);
     let message =
-        format!("the accumulator `{name}` has shape `{had}` and becomes `{found}` in a turn");
+        format!("the accumulator `{name}` has shape `{had}` and becomes `{found}` in an iteration");
     let fault = Diagnostic::new(Code::AccumulatorShape, result.span(), message)
         .at(format!("this is `{found}`"))
         .label(start.span(), format!("starts as `{had}`"));
@@ -214,6 +215,6 @@ fn shape_fault(fold: &Fold<'_>, idx: usize, found: &Shape, had: &Shape) -> Diagn
         Some((span, text)) => {
             fault.help(format!("write `{text}`")).fix(Applicability::Maybe, span, text)
         }
-        None => fault.help("it has the same shape from turn to turn"),
+        None => fault.help("it has the same shape from iteration to iteration"),
     }
 }

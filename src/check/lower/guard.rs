@@ -22,7 +22,7 @@ pub(super) struct Branch {
     taken: NodeId,
     /// The condition in other shapes, and whether it holds anywhere.
     adapted: BTreeMap<Shape, (NodeId, Option<NodeId>)>,
-    /// What was guarded already.
+    /// The nodes that were guarded already, and their guards.
     guarded: BTreeMap<NodeId, NodeId>,
     /// The guards, each with the condition that it gets when its value does not stay in place.
     anywhere: Vec<(NodeId, NodeId)>,
@@ -106,7 +106,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The condition as 0 or 1.
+    /// Returns the condition as 0 or 1.
     fn truth(&mut self, cond: &Operand<'_>) -> NodeId {
         let span = cond.shown.span();
         let node = self.node(&cond.value, span);
@@ -164,7 +164,7 @@ impl Lower<'_, '_> {
         guarded
     }
 
-    /// Whether the branch is taken for any element, in a shape; a scalar condition says so itself.
+    /// Returns a condition that is true if the branch is taken for any element, in a shape; a scalar condition is its own.
     fn anywhere(&mut self, taken: NodeId, shape: &Shape, span: Span) -> Option<NodeId> {
         let rank = self.graph.shape(taken).rank();
         if rank == 0 {
@@ -175,7 +175,7 @@ impl Lower<'_, '_> {
         Some(self.fill(node, shape, span))
     }
 
-    /// A condition in another shape: taken anywhere along the axes that the shape lacks, the same along those it adds.
+    /// Returns a condition in another shape: taken anywhere along the axes that the shape lacks, the same along those it adds.
     fn adapt(&mut self, taken: NodeId, shape: &Shape, span: Span) -> NodeId {
         let axes = self.graph.shape(taken).axes().to_vec();
         let lacking = |axis: &crate::ir::Dim| !shape.axes().contains(axis);

@@ -18,7 +18,7 @@ struct Given<'g, 'a> {
     shape: &'g Shape,
     index: Option<&'g Dim>,
     declared: Span,
-    /// What messages call it.
+    /// Its name in messages.
     name: &'g str,
     layer: &'g Layer<'a>,
 }
@@ -68,7 +68,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// What a layer's names stand for, if it is lowered; an empty list for no layer.
+    /// Returns the meaning of a layer's names, if it is lowered; an empty list for no layer.
     fn elements_of(&self, layer: Option<LayerId>) -> Option<&[Element]> {
         match layer {
             None => Some(&[]),
@@ -162,7 +162,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The outer places of the params of a layer.
+    /// Returns the outer places of the params of a layer.
     fn param_places(&self, ready: &Ready<'_>, number: usize) -> Vec<usize> {
         match ready.shares {
             Some(other) => self.elements[other.idx()][number].params.clone(),
@@ -174,8 +174,8 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The sizes of the inner cell: those given, those of the layer whose weights are shared, those that the shapes of arguments
-    /// tell, and defaults.
+    /// Returns the sizes of the inner cell: those given, those of the layer whose weights are shared, those that the shapes of
+    /// arguments tell, and defaults.
     fn sizes(
         &mut self,
         layer: &Layer<'_>,
@@ -300,7 +300,7 @@ impl Lower<'_, '_> {
         Some(())
     }
 
-    /// The node of an argument, which must have the declared shape; a number fills it.
+    /// Returns the node of an argument, which must have the declared shape; a number fills it.
     fn fitting(
         &mut self,
         given: &Given<'_, '_>,
@@ -335,12 +335,12 @@ impl Lower<'_, '_> {
         None
     }
 
-    /// Whether a constant may stand for an index.
+    /// Returns true if a constant may be an index.
     fn whole_number(&self, value: &Const) -> bool {
         self.value_of(value).is_some_and(|it| it >= 0.0 && it.fract() == 0.0)
     }
 
-    /// The report of an argument that has not the declared shape, with the sizes as far as they are known.
+    /// Returns the report of an argument that has not the declared shape, with the sizes as far as they are known.
     fn unfit(&self, given: &Given<'_, '_>, sizes: &Sizes) -> Diagnostic {
         let span = given.span();
         let decl = given.layer.decl;
@@ -477,7 +477,7 @@ impl Lower<'_, '_> {
         Ok(places)
     }
 
-    /// The leaf of a param of a layer.
+    /// Returns the leaf of a param of a layer.
     pub(super) fn param_leaf(
         &mut self,
         ready: &Ready<'_>,
@@ -497,7 +497,7 @@ impl Lower<'_, '_> {
         Ok(node)
     }
 
-    /// The leaf of a mask of a layer.
+    /// Returns the leaf of a mask of a layer.
     pub(super) fn mask_leaf(
         &mut self,
         ready: &Ready<'_>,
@@ -516,7 +516,7 @@ impl Lower<'_, '_> {
         Ok(node)
     }
 
-    /// A main output of which only the shape is known.
+    /// Returns a main output of which only the shape is known.
     fn stand_in(&mut self, ready: &Ready<'_>, idx: LayerId, number: usize) -> Value {
         let piece = number * ready.inner.pieces.len() + ready.inner.main;
         match self.part_shape(idx, piece) {
@@ -527,7 +527,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// A value of which only the shape is known: a leaf in a graph that nobody keeps.
+    /// Returns a value of which only the shape is known: a leaf in a graph that nobody keeps.
     pub(super) fn unknown_value(&mut self, shape: Shape, index: Option<Dim>, span: Span) -> Value {
         let node = self.add(Leaf::Carry(0), Vec::new(), shape, span);
         match index {

@@ -247,7 +247,7 @@ impl Product {
     }
 }
 
-/// Why `@` is not possible.
+/// The reasons for which `@` is not possible.
 #[derive(Clone, PartialEq, Debug)]
 enum Fault {
     Scalar,
@@ -259,7 +259,7 @@ enum Fault {
     Order,
 }
 
-/// The axes of `left @ right`: shared leading axes, then what only the right one has, then what only the left one has.
+/// Returns the axes of `left @ right`: shared leading axes, then what only the right one has, then what only the left one has.
 fn labels(left: &Shape, right: &Shape) -> Result<Contract, Fault> {
     let (a, v) = (left.axes(), right.axes());
     let ([a_lead @ .., a_last], [v_lead @ .., v_last]) = (a, v) else { return Err(Fault::Scalar) };
@@ -315,7 +315,7 @@ mod tests {
         Shape(text.chars().map(|it| Dim::symbol(it.to_string())).collect())
     }
 
-    /// The result as letters.
+    /// Returns the result as letters.
     fn product(left: &str, right: &str) -> Result<String, Fault> {
         let (l, r) = (shape(left), shape(right));
         let contract = labels(&l, &r)?;

@@ -44,10 +44,10 @@ use guard::Branch;
 const MOST_NODES: usize = 1_000_000;
 /// More expressions than any file holds: functions that call each other may also fill the time with constants alone.
 const MOST_STEPS: usize = 3_000_000;
-/// How deep expressions and calls of functions may be nested together.
+/// The depth to which expressions and calls of functions may be nested together.
 const MOST_DEPTH: usize = 320;
 
-/// What an expression stands for.
+/// The value of an expression.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     /// Wrong, and reported.
@@ -66,7 +66,7 @@ impl Value {
     }
 }
 
-/// What the graph is for.
+/// The purpose of the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
     /// The step of the cell.
@@ -84,7 +84,7 @@ pub(super) enum Phase {
 pub(super) struct Scope<'s> {
     /// The latest of one loop variable hides those of earlier iterations.
     pub locals: &'s [(LocalId, Value)],
-    /// Whether they are parameters of a function, not names of a loop of the cell.
+    /// True for parameters of a function, false for names of a loop of the cell.
     pub in_function: bool,
 }
 
@@ -105,7 +105,7 @@ pub(super) struct Lower<'c, 'a> {
     pub graph: Graph,
     /// For each node, whether it depends on more than constants.
     varies: Vec<bool>,
-    /// What each definition is, once it is lowered.
+    /// The value of each definition, once it is lowered.
     values: Vec<Option<Value>>,
     /// The shapes of values whose past is read, and of which dim they are an index.
     pub inferred: BTreeMap<DefId, (Shape, Option<Dim>)>,
@@ -120,7 +120,7 @@ pub(super) struct Lower<'c, 'a> {
     /// The dims whose sizes decided the structure of the graph.
     pub fixed: BTreeSet<Name>,
     n_states: usize,
-    /// What the names of each layer's inner cell stand for, once it is lowered; several for a stack.
+    /// The meaning of the names of each layer's inner cell, once it is lowered; several for a stack.
     pub elements: Vec<Vec<Element>>,
     /// The same, as far as the walk over shapes found it.
     pub told: Vec<Vec<Element>>,
@@ -130,11 +130,11 @@ pub(super) struct Lower<'c, 'a> {
     param_leaves: BTreeMap<usize, NodeId>,
     /// The same of their masks.
     mask_leaves: BTreeMap<usize, NodeId>,
-    /// What the losses compare.
+    /// The values that the losses compare.
     pub compared: Vec<Compared>,
     branches: Vec<Branch>,
     depth: usize,
-    /// How many expressions were lowered.
+    /// The number of expressions that were lowered.
     n_steps: usize,
     /// Too many nodes: everything else is poisoned.
     stopped: bool,
@@ -181,7 +181,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// What a definition is, once it is lowered.
+    /// Returns the value of a definition, once it is lowered.
     pub fn value(&self, def: DefId) -> Option<&Value> {
         self.values.get(def.idx())?.as_ref()
     }
@@ -193,27 +193,27 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// The resolved tree.
+    /// Returns the resolved tree.
     pub fn tree(&self) -> &'a Tree<'a> {
         self.names.tree
     }
 
-    /// The hypers of the cell.
+    /// Returns the hypers of the cell.
     pub fn hypers(&self) -> &'c Hypers {
         self.hypers
     }
 
-    /// The value of a constant, if no size is needed for it.
+    /// Returns the value of a constant, if no size is needed for it.
     pub fn value_of(&self, constant: &Const) -> Option<f64> {
         self.hypers.numbers.value(constant)
     }
 
-    /// The shape of a value that must be a number.
+    /// Returns the shape of a value that must be a number.
     pub fn number_shape(&mut self, value: &Value, expr: &Expr<'_>) -> Option<Shape> {
         self.numeric(&Operand { shown: Shown::from(expr.ast), def: None, value: value.clone() })
     }
 
-    /// The node of a value that has the declared shape, or is a number and fills it; `None` after a report.
+    /// Returns the node of a value that has the declared shape, or is a number and fills it; `None` after a report.
     pub fn declared(
         &mut self,
         value: &Value,
@@ -238,7 +238,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         None
     }
 
-    /// A size written with the names of the cell.
+    /// Returns a size written with the names of the cell.
     pub fn size_of(&mut self, expr: &Expr<'_>) -> Option<Dim> {
         self.size(expr, &Scope::CELL)
     }
@@ -270,7 +270,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// A constant; one of too many parts is computed by nodes.
+    /// Returns a constant; one of too many parts is computed by nodes.
     fn constant(&mut self, op: Pointwise, args: Vec<(Const, usize)>, span: Span) -> Value {
         let parts = 1 + args.iter().map(|it| it.1).sum::<usize>();
         let consts: Vec<Const> = args.into_iter().map(|it| it.0).collect();
@@ -289,7 +289,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         Value::Node(self.add(Op::Map(op), nodes, Shape::scalar(), span))
     }
 
-    /// The shape of a value; `None` when it is poisoned.
+    /// Returns the shape of a value; `None` when it is poisoned.
     fn shape(&self, value: &Value) -> Option<Shape> {
         match value {
             Value::Poison => None,
@@ -401,7 +401,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// An expression with what messages need of it.
+    /// Returns an expression with what messages need of it.
     fn operand<'e>(&mut self, expr: &Expr<'e>, scope: &Scope<'_>) -> Operand<'e> {
         let value = self.expr(expr, scope);
         let def = match expr.kind {
@@ -434,7 +434,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         left.value
     }
 
-    /// An array literal: a vector of constants.
+    /// Returns an array literal: a vector of constants.
     fn array(&mut self, items: &[Expr<'_>], span: Span, scope: &Scope<'_>) -> Value {
         let values: Option<Vec<Const>> =
             items.iter().map(|it| self.constant_expr(it, scope, "an array literal")).collect();
@@ -451,7 +451,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         }
     }
 
-    /// A name of this step.
+    /// Returns a name of this step.
     fn def(&mut self, id: DefId, span: Span) -> Value {
         let def = self.names.def(id);
         match def.kind {
@@ -490,7 +490,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.poison()
     }
 
-    /// The leaf of an input, a param, a mask or, where only shapes matter, a new state.
+    /// Returns the leaf of an input, a param, a mask or, where only shapes matter, a new state.
     pub fn leaf(&mut self, id: DefId) -> Value {
         if let Some(value) = self.value(id) {
             return value.clone();

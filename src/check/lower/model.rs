@@ -1,4 +1,4 @@
-//! What models have beside cells: comparisons with targets, composed of other operators, and choices of an index.
+//! Lowers the additions of models: comparisons with targets, composed of other operators, and choices of an index.
 
 use super::{Lower, Operand, Scope, Value, reduce};
 use crate::diag::{Code, Diagnostic};
@@ -59,7 +59,7 @@ impl Lower<'_, '_> {
             ModelFunction::Huber => Cost::Huber,
             ModelFunction::CrossEntropy => Cost::CrossEntropy,
             ModelFunction::BinaryCrossEntropy => Cost::BinaryCrossEntropy,
-            // They stand elsewhere, which was reported.
+            // They are elsewhere, which was reported.
             ModelFunction::Sample | ModelFunction::ArgMax => return self.poison(),
         };
         let (p, t) = (self.operand(first, scope), self.operand(second, scope));
@@ -77,7 +77,7 @@ impl Lower<'_, '_> {
         value
     }
 
-    /// A mean over the elements of two values of one shape.
+    /// Returns a mean over the elements of two values of one shape.
     fn mean_cost(
         &mut self,
         of: Cost,
@@ -147,7 +147,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The negative logarithm of the softmax of the logits at the label.
+    /// Returns the negative logarithm of the softmax of the logits at the label.
     fn cross_entropy(&mut self, operands: [&Operand<'_>; 2], span: Span) -> Value {
         let [logits, label] = operands;
         let Some(shape) = self.numeric(logits) else { return self.poison() };
@@ -191,7 +191,7 @@ impl Lower<'_, '_> {
     }
 }
 
-/// The choice that the right side of an equation is, with its call.
+/// Returns the choice that the right side of an equation is, with its call.
 pub(in crate::check) fn choice<'e, 'a>(expr: &'e Expr<'a>) -> Option<(Choice, &'e Call<'a>)> {
     use crate::hir::builtin::Builtin;
     use crate::hir::{Callee, Kind};

@@ -16,7 +16,7 @@ pub(in crate::check) struct Operand<'e> {
     pub value: Value,
 }
 
-/// How the axes of one shape lie in another.
+/// The way in which the axes of one shape lie in another.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Embedding {
     /// In one way: axis `k` is axis `places[k]`.
@@ -32,7 +32,7 @@ pub(super) fn embed(small: &Shape, big: &Shape) -> Embedding {
     if small == big {
         return Embedding::One((0..big.rank()).collect());
     }
-    // ways[k]: in how many ways the first k axes of `small` lie in the axes of `big` seen so far; 2 stands for more.
+    // ways[k]: in how many ways the first k axes of `small` lie in the axes of `big` seen so far; 2 means more.
     let mut ways = vec![0u8; small.rank() + 1];
     ways[0] = 1;
     for axis in big.axes() {
@@ -58,7 +58,7 @@ pub(super) fn embed(small: &Shape, big: &Shape) -> Embedding {
 }
 
 impl Lower<'_, '_> {
-    /// The shape of an operand; a report for an index, which is no number to compute with.
+    /// Returns the shape of an operand; a report for an index, which is no number to compute with.
     pub(super) fn numeric(&mut self, operand: &Operand<'_>) -> Option<Shape> {
         if let Value::Index(_, dim) = &operand.value {
             let text = operand.shown.short();
@@ -74,8 +74,8 @@ impl Lower<'_, '_> {
         shape
     }
 
-    /// The node of a value as it is; a constant becomes one. Never called for a poisoned value with effect: it then gives a 0
-    /// in a graph that is thrown away.
+    /// Returns the node of a value as it is; a constant becomes one. Never called for a poisoned value with effect: it then gives
+    /// a 0 in a graph that is thrown away.
     pub(in crate::check) fn node(&mut self, value: &Value, span: Span) -> NodeId {
         match value {
             Value::Node(node) | Value::Index(node, _) => *node,
@@ -90,14 +90,14 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The node of an operand as it is, guarded against branches that are not taken.
+    /// Returns the node of an operand as it is, guarded against branches that are not taken.
     pub(super) fn entered(&mut self, operand: &Operand<'_>) -> NodeId {
         let span = operand.shown.span();
         let node = self.node(&operand.value, span);
         self.guard(node, node, span)
     }
 
-    /// The node of an operand repeated to a shape, guarded against branches that are not taken.
+    /// Returns the node of an operand repeated to a shape, guarded against branches that are not taken.
     pub(super) fn spread(
         &mut self,
         operand: &Operand<'_>,
@@ -124,7 +124,7 @@ impl Lower<'_, '_> {
         self.add(Move::Expand(places), vec![node], shape.clone(), span)
     }
 
-    /// A scalar repeated to a shape.
+    /// Returns a scalar repeated to a shape.
     pub(in crate::check) fn fill(&mut self, scalar: NodeId, shape: &Shape, span: Span) -> NodeId {
         self.expand(scalar, Vec::new(), shape, span)
     }

@@ -9,7 +9,7 @@ use crate::text::Name;
 use crate::text::id::Id;
 
 impl Lower<'_, '_> {
-    /// The piece that a part of a layer is; `None` after a report.
+    /// Returns the piece that a part of a layer is; `None` after a report.
     pub(in crate::check) fn piece(&mut self, part: &Part<'_>, scope: &Scope<'_>) -> Option<Of> {
         let names = self.names;
         let path = part.path;
@@ -68,7 +68,7 @@ impl Lower<'_, '_> {
         Some((part.layer_def, number * ready.inner.pieces.len() + piece))
     }
 
-    /// The value of a part of a layer.
+    /// Returns the value of a part of a layer.
     pub(super) fn part(&mut self, part: &Part<'_>, scope: &Scope<'_>) -> Value {
         match self.piece(part, scope) {
             Some((_, piece)) => self.piece_value(part.layer, piece),
@@ -76,7 +76,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The value of a piece of a layer.
+    /// Returns the value of a piece of a layer.
     pub(in crate::check) fn piece_value(&mut self, idx: LayerId, piece: usize) -> Value {
         let names = self.names;
         let Some(ready) = names.ready(idx) else { return self.poison() };
@@ -116,7 +116,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The shape of a piece of a layer, and of which dim it is an index, as far as the sizes are known.
+    /// Returns the shape of a piece of a layer, and of which dim it is an index, as far as the sizes are known.
     pub(in crate::check) fn part_shape(
         &self,
         idx: LayerId,
@@ -140,7 +140,7 @@ impl Lower<'_, '_> {
         Some((shape, index))
     }
 
-    /// What a value is called outside: `h`, `a.h`.
+    /// Returns the name of a value outside: `h`, `a.h`.
     pub(in crate::check) fn name_of(&self, of: Of) -> Name {
         let def = self.names.def(of.0);
         match self.piece_of(of) {

@@ -10,7 +10,7 @@ use crate::text::Span;
 /// More steps than anybody looks back through a chain of copies.
 const MOST_BACK: i64 = 100_000;
 
-/// What is carried.
+/// The kinds of values that are carried.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(in crate::check) enum Carried {
     /// The past of a value.
@@ -23,17 +23,17 @@ pub(in crate::check) enum Carried {
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Past {
     pub of: Carried,
-    /// How many steps ago.
+    /// The number of steps ago.
     pub back: u32,
     pub shape: Shape,
     pub index: Option<Dim>,
     /// The leaf that reads it.
     pub leaf: NodeId,
-    /// Where it was asked for.
+    /// The place where it was asked for.
     pub span: Span,
 }
 
-/// What the number of the step is carried as.
+/// Returns the name under which the number of the step is carried.
 pub(in crate::check) fn time_name(order: Order) -> &'static str {
     match order {
         Order::Ascending => TIME,
@@ -105,7 +105,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The leaf of an old value, and those of all younger ones, through which it passes.
+    /// Returns the leaf of an old value, and those of all younger ones, through which it passes.
     pub(super) fn past_leaf(
         &mut self,
         of: Of,
@@ -155,13 +155,13 @@ impl Lower<'_, '_> {
         Value::Node(leaf)
     }
 
-    /// The number of the next step.
+    /// Returns the number of the next step.
     pub(in crate::check) fn next_time(&mut self, leaf: NodeId, span: Span) -> NodeId {
         let one = self.node(&Value::number(1.0), span);
         self.add(Op::Map(Pointwise::Add), vec![leaf, one], Shape::scalar(), span)
     }
 
-    /// The node of an input's or a value's new value.
+    /// Returns the node of an input's or a value's new value.
     pub(in crate::check) fn leaf_or_value(&mut self, of: Of) -> Option<NodeId> {
         let def = of.0;
         let value = match self.names.kind(def) {
@@ -175,19 +175,19 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The leaf of a state's last value, if it was read.
+    /// Returns the leaf of a state's last value, if it was read.
     pub(in crate::check) fn state_leaf(&mut self, of: Of, shape: &Shape, span: Span) -> NodeId {
         self.past_leaf(of, 1, shape, None, span)
     }
 
-    /// The layer, what it is made of and the piece of it that a value is, if it belongs to one.
+    /// Returns the layer, what it is made of and the piece of it that a value is, if it belongs to one.
     pub(in crate::check) fn piece_of(&self, of: Of) -> Option<(LayerId, &Ready<'_>, &Piece)> {
         let DefKind::Layer(layer) = self.names.kind(of.0) else { return None };
         let ready = self.names.ready(layer)?;
         Some((layer, ready, &ready.inner.pieces[of.1 % ready.inner.pieces.len()]))
     }
 
-    /// Which way the past of something goes: that of a layer as the layer reads.
+    /// Returns the direction of the past of a value: that of a layer as the layer reads.
     pub(in crate::check) fn order(&self, of: Carried) -> Order {
         match of {
             Carried::Time(order) => order,
@@ -198,7 +198,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// Whether a value is a state that is carried.
+    /// Returns true if a value is a state that is carried.
     pub(in crate::check) fn is_state(&self, of: Of) -> bool {
         match self.piece_of(of) {
             Some((_, ready, piece)) => {
@@ -209,7 +209,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// Why a piece of a layer has no past.
+    /// Returns the reason for which a piece of a layer has no past.
     fn not_carried(&self, of: Of, span: Span) -> Option<Diagnostic> {
         let (_, ready, piece) = self.piece_of(of)?;
         let name = self.name_of(of);

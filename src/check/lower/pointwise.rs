@@ -8,7 +8,7 @@ use crate::ir::{Const, Dim, NodeId, Pointwise, Shape};
 use crate::text::Span;
 
 impl Lower<'_, '_> {
-    /// An elementwise operator of values.
+    /// Returns an elementwise operator of values.
     pub(super) fn pointwise(&mut self, op: Pointwise, args: &[Operand<'_>], span: Span) -> Value {
         let constants: Option<Vec<(Const, usize)>> = args
             .iter()
@@ -32,8 +32,8 @@ impl Lower<'_, '_> {
         Value::Node(self.map(op, &nodes, span))
     }
 
-    /// Whether all operands are nodes of one shape, so that nothing is to be repeated: the most frequent case, which is told
-    /// without a copy of a shape.
+    /// Returns true if all operands are nodes of one shape, so that nothing is to be repeated: the most frequent case, which is
+    /// recognised without a copy of a shape.
     fn are_alike(&self, args: &[Operand<'_>]) -> bool {
         let mut shapes = args.iter().map(|it| match it.value {
             Value::Node(node) => Some(self.graph.shape(node)),
@@ -43,7 +43,7 @@ impl Lower<'_, '_> {
         first.is_some() && shapes.all(|it| it == first)
     }
 
-    /// The shape of an elementwise result, and where the axes of each operand lie in it.
+    /// Returns the shape of an elementwise result, and where the axes of each operand lie in it.
     pub(super) fn broadcast(
         &mut self,
         op: Pointwise,
@@ -112,7 +112,7 @@ impl Lower<'_, '_> {
         self.with_declarations(fault, &[small.0, large.0])
     }
 
-    /// How to get from a vector of one size to one of another.
+    /// Explains how to get from a vector of one size to one of another.
     fn between(&self, pair: &Pair<'_>, axis: &Dim, other: &Dim) -> String {
         let operand = |it: &Operand<'_>| match it.shown.full() {
             Some(text) if it.shown.is_chain() => format!("({text})"),
@@ -261,7 +261,7 @@ impl<'p> Pair<'p> {
         }
     }
 
-    /// The operation with the smaller operand replaced.
+    /// Returns the operation with the smaller operand replaced.
     fn written(&self, small: &str, large: &str) -> String {
         let large = if self.large.0.shown.is_chain() { format!("({large})") } else { large.into() };
         let (a, b) = if self.small_first { (small, &*large) } else { (&*large, small) };

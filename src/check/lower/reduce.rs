@@ -8,7 +8,7 @@ use crate::hir::{Expr, Over};
 use crate::ir::{self, Const, Dim, Literal, NodeId, Op, Pointwise, Reduction, Shape};
 use crate::text::Span;
 
-/// How a function along axes is called.
+/// A call of a function along axes.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'e> {
     pub name: &'e str,
@@ -25,7 +25,7 @@ struct Reduced<'r> {
 }
 
 impl Lower<'_, '_> {
-    /// A function along axes of a value.
+    /// Returns a function along axes of a value.
     pub(super) fn along(
         &mut self,
         call: Call<'_>,
@@ -50,7 +50,7 @@ impl Lower<'_, '_> {
         Value::Node(result)
     }
 
-    /// A function along the axes of a value; `None` after a report.
+    /// Returns a function along the axes of a value; `None` after a report.
     fn along_axes(
         &mut self,
         call: Call<'_>,
@@ -121,7 +121,7 @@ impl Lower<'_, '_> {
         self.add(op, vec![node], it.left.clone(), it.span)
     }
 
-    /// The number of elements along the axes; `None` after a report.
+    /// Returns the number of elements along the axes; `None` after a report.
     fn n_elements(&mut self, it: &Reduced<'_>) -> Option<Dim> {
         let sizes = it.axes.iter().map(|axis| &it.shape.axes()[*axis]);
         let count = sizes.into_iter().try_fold(Dim::number(1), |product, it| product.mul(it));
@@ -132,7 +132,7 @@ impl Lower<'_, '_> {
         count.ok()
     }
 
-    /// The mean along the axes; `None` after a report.
+    /// Returns the mean along the axes; `None` after a report.
     fn mean(&mut self, it: &Reduced<'_>, node: NodeId) -> Option<NodeId> {
         let count = self.n_elements(it)?;
         let sum = self.reduce(Reduction::Sum, it, node);
@@ -140,7 +140,7 @@ impl Lower<'_, '_> {
         Some(self.map(Pointwise::Div, &[sum, count], it.span))
     }
 
-    /// A value less its mean.
+    /// Returns a value less its mean.
     fn centred(&mut self, it: &Reduced<'_>, node: NodeId) -> Option<NodeId> {
         let mean = self.mean(it, node)?;
         let mean = self.restore(it, mean);
@@ -158,13 +158,13 @@ impl Lower<'_, '_> {
         Some(self.map(Pointwise::Mul, &[node, root], it.span))
     }
 
-    /// A reduced value repeated along the axes that disappeared.
+    /// Returns a reduced value repeated along the axes that disappeared.
     fn restore(&mut self, it: &Reduced<'_>, node: NodeId) -> NodeId {
         let places = (0..it.shape.rank()).filter(|axis| !it.axes.contains(axis)).collect();
         self.expand(node, places, &it.shape, it.span)
     }
 
-    /// The positions of the axes that a function works on, ascending.
+    /// Returns the positions of the axes that a function works on, ascending.
     fn axes(
         &mut self,
         call: Call<'_>,
@@ -235,7 +235,7 @@ impl Lower<'_, '_> {
         Some(axes)
     }
 
-    /// The position of the one axis that a slice is along.
+    /// Returns the position of the one axis that a slice is along.
     pub(super) fn one_axis(
         &mut self,
         call: Call<'_>,

@@ -211,7 +211,7 @@ impl Lower<'_, '_> {
         self.reshaped(operand, to, span)
     }
 
-    /// A number repeated to a shape.
+    /// Returns a number repeated to a shape.
     pub(super) fn filled(
         &mut self,
         value: f64,
@@ -252,7 +252,7 @@ impl Lower<'_, '_> {
     }
 }
 
-/// Whether one size is surely less than another.
+/// Returns true if one size is surely less than another.
 pub(super) fn is_less(a: &Dim, b: &Dim) -> bool {
     b.sub(a).ok().and_then(|it| it.least()).is_some_and(|it| it > 0)
 }

@@ -5,7 +5,7 @@ use crate::ir::pointwise::{ANY, Interval, closed};
 use crate::ir::{Along, Const, Dim, Indexed, Literal, Move, NodeId, Op, Pointwise, Reduction};
 
 impl Walk<'_> {
-    /// The constant that a node is, through repetition along axes.
+    /// Returns the constant that a node is, through repetition along axes.
     pub(super) fn scale_of(&self, id: NodeId) -> Option<Const> {
         let node = self.graph.node(self.unexpanded(id));
         if let Op::Literal(Literal::Scalar(value)) = &node.op { Some(value.clone()) } else { None }
@@ -18,7 +18,7 @@ impl Walk<'_> {
         id
     }
 
-    /// The range of `sum(x) / size`, where `size` is how many were summed: that of `x`.
+    /// Returns the range of `sum(x) / size`, where `size` is how many were summed: that of `x`.
     pub(super) fn mean(
         &self,
         sum: NodeId,
@@ -88,7 +88,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the elements along an axis are not negative and sum to at most 1, as those of a softmax are.
+    /// Returns true if the elements along an axis are not negative and sum to at most 1, as those of a softmax do.
     pub(super) fn weights(&self, id: NodeId, axis: Option<usize>, ranges: &[Interval]) -> bool {
         let (mut id, Some(mut axis)) = (id, axis) else { return false };
         loop {

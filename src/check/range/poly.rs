@@ -11,11 +11,11 @@ use super::tidy;
 use crate::ir::pointwise::{ANY, Interval, closed};
 use crate::ir::{Graph, Move, NodeId, Op, Pointwise};
 
-/// At most so many terms are written out; a larger node counts as one unknown.
+/// The most terms that are written out; a larger node counts as one unknown.
 const TERMS: usize = 64;
-/// At most so many coefficients of a Bernstein form.
+/// The most coefficients of a Bernstein form.
 const COEFFICIENTS: usize = 4096;
-/// At most so many nodes are visited for one range.
+/// The most nodes that are visited for one range.
 const VISITS: usize = 150;
 
 /// Unknowns with their powers, in order.
@@ -30,11 +30,11 @@ pub(super) struct Expander<'a> {
     graph: &'a Graph,
     same: &'a [NodeId],
     ranges: &'a [Interval],
-    /// Whether named values of known range count as unknowns.
+    /// True if named values of known range count as unknowns.
     stop_at_names: bool,
     atoms: Vec<Atom>,
     visits: usize,
-    /// What is left for all nodes of the graph together.
+    /// The steps that are left for all nodes of the graph together.
     budget: &'a Counter<usize>,
 }
 
@@ -49,13 +49,13 @@ impl<'a> Expander<'a> {
         Expander { graph, same, ranges, stop_at_names, atoms: Vec::new(), visits: 0, budget }
     }
 
-    /// The range of a node.
+    /// Returns the range of a node.
     pub(super) fn range(mut self, id: NodeId) -> Interval {
         let poly = self.root(id);
         self.bound(&poly, 3)
     }
 
-    /// The range of `a + sign * b`, two nodes of one shape.
+    /// Returns the range of `a + sign * b`, two nodes of one shape.
     pub(super) fn combination(mut self, a: NodeId, b: NodeId, sign: f64) -> Interval {
         let (a, b) = (self.root(a), self.root(b));
         let poly = add(a, b, sign);
@@ -97,7 +97,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// The polynomial of an operator, if it makes one of its operands' polynomials.
+    /// Returns the polynomial of an operator, if it makes one of its operands' polynomials.
     fn product_or_sum(&mut self, op: Pointwise, args: &[NodeId], places: &[usize]) -> Option<Poly> {
         if op == Pointwise::Add || op == Pointwise::Sub {
             let sign = if op == Pointwise::Add { 1.0 } else { -1.0 };
@@ -187,7 +187,7 @@ impl<'a> Expander<'a> {
         all
     }
 
-    /// The sum of the ranges of the terms.
+    /// Returns the sum of the ranges of the terms.
     fn terms(&self, poly: &Poly) -> Interval {
         let mut sum = closed(0.0, 0.0);
         for (monomial, factor) in poly {
@@ -213,7 +213,7 @@ impl<'a> Expander<'a> {
         sum
     }
 
-    /// The least and greatest Bernstein coefficient over the box of the unknowns' ranges.
+    /// Returns the least and greatest Bernstein coefficient over the box of the unknowns' ranges.
     fn bernstein(&self, poly: &Poly) -> Interval {
         let mut degrees: BTreeMap<usize, usize> = BTreeMap::new();
         for (atom, power) in poly.keys().flatten() {
@@ -263,7 +263,7 @@ impl<'a> Expander<'a> {
     }
 }
 
-/// The Bernstein coefficients over a range of a polynomial in one unknown, lowest power first.
+/// Returns the Bernstein coefficients over a range of a polynomial in one unknown, lowest power first.
 fn to_bernstein(powers: &[f64], range: Interval) -> Vec<f64> {
     let degree = powers.len() - 1;
     // x = lo + width * t, by Horner's rule on polynomials in t.
@@ -299,7 +299,7 @@ fn add(mut a: Poly, b: Poly, factor: f64) -> Poly {
     a
 }
 
-/// The product, unless it has too many terms.
+/// Returns the product, unless it has too many terms.
 fn multiply(a: &Poly, b: &Poly) -> Option<Poly> {
     if a.len() * b.len() > TERMS * 4 {
         return None;

@@ -108,7 +108,10 @@ fn a_loop_of_ten_thousand_turns_is_checked_and_one_more_is_not() {
         )
     };
     assert_eq!(cell(&text(10_000)).step.nodes().len(), 10_001);
-    assert_eq!(errors(&text(10_001)), ["E0109 a loop has at most 10000 turns, this one 10001"]);
+    assert_eq!(
+        errors(&text(10_001)),
+        ["E0109 a loop has at most 10000 iterations, this one 10001"]
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub enum GraphFormat {
     Json,
 }
 
-/// How much of a cell is drawn.
+/// The detail in which a cell is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum GraphLevel {
     /// The cell as one box.
@@ -41,7 +41,7 @@ pub enum GraphTheme {
     Dark,
 }
 
-/// What a drawing stands on.
+/// The ground of a drawing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum GraphGround {
     /// A ground of its own.
@@ -56,7 +56,7 @@ pub enum GraphGround {
 pub struct GraphArgs {
     #[command(flatten)]
     pub cell: CellArgs,
-    /// Where the drawing goes: .svg, .dot, .mmd or .json; without it to standard output
+    /// The file of the drawing: .svg, .dot, .mmd or .json; without it, standard output
     #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// As what it is written; by default what the file's name ends in says, else svg
@@ -65,7 +65,7 @@ pub struct GraphArgs {
     /// Writes JSON, as --format json; what goes wrong is told as JSON too
     #[arg(help_heading = heading::RESULTS, long, conflicts_with = "format")]
     pub json: bool,
-    /// How much is drawn
+    /// The detail of the drawing
     #[arg(help_heading = "Drawing", long, value_enum, default_value_t = GraphLevel::Equations)]
     pub level: GraphLevel,
     /// Draws the inside of a layer, such as a or a.b, or of all
@@ -77,7 +77,7 @@ pub struct GraphArgs {
     /// The colours
     #[arg(help_heading = "Drawing", long, value_enum, default_value_t = GraphTheme::Auto)]
     pub theme: GraphTheme,
-    /// What it stands on: a ground of its own, or that of the page
+    /// The ground: one of its own, or that of the page
     #[arg(help_heading = "Drawing", long, value_enum, default_value_t = GraphGround::Painted)]
     pub ground: GraphGround,
 }

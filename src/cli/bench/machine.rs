@@ -1,5 +1,4 @@
-//! What this machine can do at most, measured: multiplications with additions, and numbers moved, by as
-//! many threads as the engine has.
+//! Measures the peak of this machine: multiplications with additions, and memory moved, by as many threads as the engine has.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -7,13 +6,12 @@ use std::time::Instant;
 
 use crate::exec::kernels::{Matrix, Packed, Path, Team};
 
-/// A product whose operands and results stay in the first cache.
+/// A product whose operands and results stay in the L1 cache.
 const M: usize = 6;
 const K: usize = 128;
 const N: usize = 64;
 
-/// How often it is done between two looks at the clock. What is built without optimisation only
-/// shows that it works.
+/// The rounds between two looks at the clock. What is built without optimisation only shows that it works.
 const ROUNDS: usize = if cfg!(debug_assertions) { 20 } else { 10_000 };
 
 /// Far more numbers than any cache holds.
@@ -28,7 +26,7 @@ pub struct Machine {
     pub bandwidth_gbs: f64,
 }
 
-/// What is measured with.
+/// The arrays of a measurement.
 pub struct Probe {
     packed: Packed,
     team: Team,

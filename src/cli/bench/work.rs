@@ -1,4 +1,4 @@
-//! What there is to do, by the formulas of the plan.
+//! The work of a run, by the formulas of the plan.
 
 use crate::exec::Bound;
 use crate::ir::Dim;
@@ -23,7 +23,7 @@ pub struct Works {
     pub forward: Work,
     /// Forward and backward.
     pub training: Work,
-    /// How many numbers the largest arrays of a call hold.
+    /// The elements of the largest arrays of a call.
     pub numbers: f64,
 }
 

@@ -3,7 +3,7 @@
 use super::keys::{Default, KEYS, Key};
 use super::{Settings, rules};
 
-/// The configuration as a file. A key without a value, or without effect beside the others, is a comment.
+/// Returns the configuration as a file. A key without a value, or without effect beside the others, is a comment.
 pub fn print(settings: &Settings) -> String {
     let mut text = String::from("(\n");
     let mut group = "";

@@ -8,7 +8,7 @@ use super::value::{self, Value};
 use super::{Key, Origin, Said, Settings, fault};
 use crate::cli::error::CliError;
 
-/// A field of the struct: its key, where that stands, and where the value stands.
+/// A field of the struct: its key, and the places of key and value.
 struct Field<'a> {
     key: &'a str,
     at: usize,
@@ -46,7 +46,7 @@ pub fn file(name: &str, text: &str) -> Result<Settings, CliError> {
     Ok(settings)
 }
 
-/// The value of a field, or nothing for `None`.
+/// Returns the value of a field, or nothing for `None`.
 fn read(key: &Key, text: &str) -> Result<Option<Value>, String> {
     let text = text.trim();
     let text = match text.strip_prefix("Some(").and_then(|it| it.strip_suffix(')')) {
@@ -74,7 +74,7 @@ fn read(key: &Key, text: &str) -> Result<Option<Value>, String> {
     Ok(Some(value))
 }
 
-/// The entries of a map. A value may be a number or a word where a text would say the same.
+/// Returns the entries of a map. A value may be a number or a word where a text would say the same.
 fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     // A map keeps the last of two entries of one name; how many there are is seen from the list that is read with it.
     let inner = text.strip_prefix('{')?.strip_suffix('}')?;
@@ -132,7 +132,7 @@ fn fields(text: &str) -> Result<Vec<Field<'_>>, (usize, String)> {
     Ok(fields)
 }
 
-/// A value without the comments and blanks behind it.
+/// Returns a value without the comments and blanks behind it.
 fn uncommented(value: &str) -> &str {
     let mut end = 0;
     let mut at = 0;
@@ -148,7 +148,7 @@ fn uncommented(value: &str) -> &str {
     &value[..end]
 }
 
-/// The place after blanks and comments.
+/// Returns the place after blanks and comments.
 fn skip(text: &str, mut at: usize) -> usize {
     loop {
         let rest = &text[at..];
@@ -166,7 +166,7 @@ fn skip(text: &str, mut at: usize) -> usize {
     }
 }
 
-/// The place after a string, or after one character; nothing where a string is not closed.
+/// Returns the place after a string, or after one character; nothing where a string is not closed.
 fn token(text: &str, at: usize) -> Option<usize> {
     let rest = &text[at..];
     if let Some(raw) = rest.strip_prefix('r') {
@@ -192,7 +192,7 @@ fn token(text: &str, at: usize) -> Option<usize> {
     None
 }
 
-/// The bracket that closes the one at a place.
+/// Returns the bracket that closes the one at a place.
 fn closing(text: &str, open: usize) -> Result<usize, (usize, String)> {
     let mut stack = Vec::new();
     let mut at = open;
@@ -217,7 +217,7 @@ fn closing(text: &str, open: usize) -> Result<usize, (usize, String)> {
     Err((open, "this `(` is not closed".to_owned()))
 }
 
-/// The pieces of a text between separators that stand in no bracket and no string.
+/// Returns the pieces of a text between separators that are in no bracket and no string.
 fn split(text: &str, separator: u8) -> Result<Vec<(usize, usize)>, (usize, String)> {
     let mut pieces = Vec::new();
     let (mut from, mut depth, mut at) = (0, 0usize, 0);

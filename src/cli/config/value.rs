@@ -20,7 +20,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value as it is written in a file.
+    /// Returns the value as it is written in a file.
     pub fn ron(&self) -> String {
         match self {
             Value::Text(it) => format!("{it:?}"),
@@ -36,7 +36,7 @@ impl Value {
         }
     }
 
-    /// The value as messages name it.
+    /// Returns the value as messages name it.
     pub fn shown(&self) -> String {
         match self {
             Value::Text(it) => it.clone(),
@@ -50,7 +50,7 @@ impl Value {
     }
 }
 
-/// The value that a flag says, or nothing where it empties the key. A map has a text for each name.
+/// Returns the value that a flag says, or nothing where it empties the key. A map has a text for each name.
 pub fn of_flag(key: &Key, texts: &[String]) -> Result<Option<Value>, String> {
     if let Kind::Map(_) = key.kind {
         let pairs = texts.iter().map(|text| match text.split_once('=') {
@@ -68,7 +68,7 @@ pub fn of_flag(key: &Key, texts: &[String]) -> Result<Option<Value>, String> {
     of_text(key, text).map(Some)
 }
 
-/// The value of a text without quotes.
+/// Returns the value of a text without quotes.
 pub fn of_text(key: &Key, text: &str) -> Result<Value, String> {
     let wrong = || format!("`{}` is {text}; it is {}", key.name, key.range());
     match key.kind {
@@ -90,7 +90,7 @@ pub fn of_text(key: &Key, text: &str) -> Result<Value, String> {
     }
 }
 
-/// A map of names that each stand once; the last of a name wins among flags.
+/// Returns a map of names, each once; the last of a name wins among flags.
 pub fn map(key: &Key, pairs: Vec<(String, String)>, last_wins: bool) -> Result<Value, String> {
     let mut all: Vec<(String, String)> = Vec::new();
     for (name, value) in pairs {
@@ -104,7 +104,7 @@ pub fn map(key: &Key, pairs: Vec<(String, String)>, last_wins: bool) -> Result<V
     Ok(Value::Map(all))
 }
 
-/// What stands after the name in a map.
+/// Returns the name of the values in a map.
 fn map_value(key: &Key) -> &'static str {
     match key.kind {
         Kind::Map(value) => value,

@@ -12,7 +12,7 @@ use crate::exec::{Bound, Feed};
 use crate::ir;
 use crate::text::Name;
 
-/// How many steps it has if nobody says.
+/// The default number of steps.
 pub const STEPS: usize = 8;
 
 /// The most numbers that one input of it may hold: a demonstration that fills the memory shows
@@ -78,7 +78,7 @@ impl Demo {
         Ok(Demo { feeds: feeds.collect::<Result<_, Error>>()?, steps, has_inputs, chosen })
     }
 
-    /// What was decided, for people.
+    /// Describes the decisions, for people.
     pub fn note(&self) -> String {
         let sizes: Vec<String> =
             self.chosen.iter().map(|(name, size)| format!("{name} = {size}")).collect();

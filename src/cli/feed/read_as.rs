@@ -1,4 +1,4 @@
-//! What the axes of a given array are: steps, sequences and those of one value.
+//! Decides the meaning of the axes of a given array: steps, sequences and those of one value.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn with(input: &ir::Input, first: &[&str]) -> String {
     format!("[{}]", all.join(", "))
 }
 
-/// How a value per sequence is declared, for messages.
+/// Returns the declaration of a value per sequence, for messages.
 fn declared(input: &ir::Input) -> String {
     let kind = match &input.index {
         Some(dim) => format!("index[{dim}]"),
@@ -153,7 +153,7 @@ pub fn from_table(
     Ok(Feed::Batch(array))
 }
 
-/// The first row of each sequence, as a table without any; all rows of a sequence must be alike.
+/// Returns the first row of each sequence, as a table without any; all rows of a sequence must be alike.
 fn firsts(input: &ir::Input, table: &Table, path: &Path) -> Result<Table, CliError> {
     let lengths = table.lengths().unwrap_or_else(|| vec![table.n_rows()]);
     let begins = lengths.iter().scan(0, |at, length| Some(std::mem::replace(at, *at + length)));
@@ -254,7 +254,7 @@ pub fn agree(
 }
 
 /// That an input has other sequences than one with steps and sequences; where that would have as many if its
-/// axes stood the other way round, what turns them.
+/// axes were in the other order, the way to exchange them.
 fn of_other_batch(
     (input, own, shape): (&ir::Input, usize, &[usize]),
     (other, feed): (&ir::Input, &Feed<f64>),

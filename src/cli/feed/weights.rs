@@ -15,24 +15,24 @@ use crate::ir::{self, Layout, Real, Row};
 /// The weights that were given; the others are drawn.
 pub struct Weights {
     given: Option<api::Weights>,
-    /// Where they come from, for messages.
+    /// The file that they come from, for messages.
     file: String,
     seed: u64,
 }
 
-/// Which file holds weights, and how.
+/// A file of weights, and its arrangement.
 pub struct File<'a> {
     /// The file.
     pub path: &'a Path,
     /// The layout of its tensors.
     pub layout: &'a str,
-    /// What stands around the layout's names.
+    /// The texts around the layout's names.
     pub affixes: Affixes,
-    /// Whether it may hold more than the cell needs.
+    /// True if it may hold more than the cell needs.
     pub ignore_extra: bool,
-    /// Whether it may hold less.
+    /// True if it may hold less.
     pub partial: bool,
-    /// Whether there is an option by which it may.
+    /// True if there is an option by which it may.
     pub may_be_partial: bool,
 }
 
@@ -81,7 +81,7 @@ pub fn given(
     Ok(Some(given))
 }
 
-/// The options as the library takes them.
+/// Returns the options as the library takes them.
 pub fn affixes(prefix: Option<&str>, suffix: Option<&str>) -> Affixes {
     Affixes { prefix: prefix.unwrap_or_default().to_owned(), suffix: suffix.map(ToOwned::to_owned) }
 }
@@ -131,7 +131,7 @@ pub fn read_file(
     Ok(found)
 }
 
-/// A few of what may be many.
+/// Returns a few of what may be many.
 fn some(all: &[String]) -> String {
     const SHOWN: usize = 4;
     match all.len().saturating_sub(SHOWN) {
@@ -145,7 +145,7 @@ fn list(names: &[String]) -> String {
     some(&names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>())
 }
 
-/// What reading a row does to sums; nothing to say about others.
+/// Describes what reading a row does to sums; nothing for other rows.
 fn folded_by_reading(cell: &ir::Cell, row: &Row) -> Option<String> {
     let stored = row.stored.join(" + ");
     if row.stored.len() > 1 {
@@ -156,7 +156,7 @@ fn folded_by_reading(cell: &ir::Cell, row: &Row) -> Option<String> {
     (!sums.is_empty()).then(|| format!("{stored} is read into {first}, and 0 into {rest}"))
 }
 
-/// What writing a row loses; nothing to say about others.
+/// Describes what writing a row loses; nothing for other rows.
 fn folded_by_writing(cell: &ir::Cell, row: &Row) -> Option<String> {
     if let [first, others @ ..] = row.stored.as_slice()
         && !others.is_empty()
@@ -173,17 +173,17 @@ fn folded_by_writing(cell: &ir::Cell, row: &Row) -> Option<String> {
     })
 }
 
-/// What is lost or set to 0 when weights are written through a layout.
+/// Lists the values that are lost or set to 0 when weights are written through a layout.
 pub fn notes_of_writing(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
     layout.rows.iter().filter_map(|it| folded_by_writing(cell, it)).collect()
 }
 
-/// What is lost or set to 0 when weights are read through a layout.
+/// Lists the values that are lost or set to 0 when weights are read through a layout.
 pub fn notes_of_reading(cell: &ir::Cell, layout: &Layout) -> Vec<String> {
     layout.rows.iter().filter_map(|it| folded_by_reading(cell, it)).collect()
 }
 
-/// Which params are 0 because the file has no tensor for them, and need have none.
+/// Names the params that are 0 because the file has no tensor for them, and need have none.
 pub fn note_of_zeros(cell: &ir::Cell, given: &api::Weights) -> Option<String> {
     let (tensors, params) = given.zeros(cell)?;
     Some(format!(
@@ -202,7 +202,7 @@ fn names<'s>(cell: &ir::Cell, params: impl Iterator<Item = &'s [usize]>) -> Stri
     names.join(", ")
 }
 
-/// An error of the library, with the file that it is about.
+/// Returns an error of the library, with the file that it is about.
 pub fn in_file(file: &str, error: api::Error) -> CliError {
     match error {
         api::Error::Fit { code, message } => {
@@ -216,12 +216,12 @@ pub fn in_file(file: &str, error: api::Error) -> CliError {
 }
 
 impl Weights {
-    /// What the weights say about sizes.
+    /// Returns the evidence of the weights about sizes.
     pub fn evidence(&self, cell: &ir::Cell) -> Vec<Evidence> {
         self.given.as_ref().map(|it| it.evidence(cell)).unwrap_or_default()
     }
 
-    /// All params of the cell.
+    /// Returns all params of the cell.
     pub fn params<F: Real>(&self, bound: &Bound) -> Result<Params<F>, CliError> {
         let cell = bound.cell();
         let given = match &self.given {

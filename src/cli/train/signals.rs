@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// What was asked for so far.
+/// The signals that came so far.
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
@@ -23,7 +23,7 @@ impl Signals {
         Signals(seen)
     }
 
-    /// The exit code of the signal that came.
+    /// Returns the exit code of the signal that came.
     pub fn code(&self) -> Option<u8> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,

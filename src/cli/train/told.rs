@@ -1,4 +1,4 @@
-//! What a training tells while it runs and at its end.
+//! The messages of a training while it runs and at its end.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ pub struct Summary {
     pub version: u32,
     /// The name of the model.
     pub model: String,
-    /// How many numbers are trained.
+    /// The number of trained parameters.
     pub parameters: u64,
-    /// How many updates were done.
+    /// The number of updates that were done.
     pub updates: u64,
-    /// How many epochs were begun.
+    /// The number of epochs that were begun.
     pub epochs: u64,
-    /// How long it took, earlier starts included.
+    /// The time that it took, earlier starts included.
     pub seconds: f64,
     /// The loss of the last update.
     pub loss: Option<f64>,
@@ -30,7 +30,7 @@ pub struct Summary {
     pub valid_loss: Option<f64>,
     /// The best validation.
     pub best: Option<Best>,
-    /// What ended it.
+    /// The reason that ended it.
     pub stopped: &'static str,
     /// The metrics of the last validation.
     pub metrics: serde_json::Map<String, serde_json::Value>,
@@ -46,7 +46,7 @@ pub struct Best {
 }
 
 impl Summary {
-    /// The summary for people.
+    /// Returns the summary for people.
     pub fn text(&self, folder: &str, generates: bool) -> String {
         let numbers = counted(self.parameters, "parameter");
         let (updates, epochs) = (counted(self.updates, "update"), counted(self.epochs, "epoch"));
@@ -86,7 +86,7 @@ impl Summary {
     }
 }
 
-/// A time as people write it.
+/// Returns a time as people write it.
 pub fn clock(seconds: f64) -> String {
     let all = seconds.max(0.0).round() as u64;
     match (all / 3600, all / 60 % 60, all % 60) {
@@ -95,12 +95,12 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// How far a training is.
+/// The progress of a training.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct State {
     /// The epoch.
     pub epoch: u64,
-    /// How many epochs there are, where that is what ends it.
+    /// The number of epochs, if that is what ends it.
     pub epochs: Option<u64>,
     /// Updates done.
     pub step: u64,
@@ -113,7 +113,7 @@ pub struct State {
 }
 
 impl State {
-    /// One line, with the speed and the time left where they are known.
+    /// Returns one line, with the speed and the time left where they are known.
     fn line(&self, speed: Option<(f64, f64)>) -> String {
         let epochs = self.epochs.map_or(String::new(), |it| format!("/{it}"));
         let mut line = format!(
@@ -210,7 +210,7 @@ impl Display {
     }
 }
 
-/// How many characters a line of the terminal has.
+/// Returns the number of characters of a line of the terminal.
 fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |it| usize::from(it.0.0)).saturating_sub(1)
 }

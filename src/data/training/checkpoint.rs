@@ -28,11 +28,11 @@ pub struct Found {
     pub path: PathBuf,
     /// The whole file.
     pub bytes: Vec<u8>,
-    /// What it holds.
+    /// The contents.
     pub content: Safetensors,
 }
 
-/// The bytes of a checkpoint: tensors and remarks, with a checksum over the data.
+/// Returns the bytes of a checkpoint: tensors and remarks, with a checksum over the data.
 pub fn seal<F: Real32or64>(
     tensors: &[(String, ArrayD<F>)],
     metadata: &BTreeMap<String, String>,
@@ -45,14 +45,14 @@ pub fn seal<F: Real32or64>(
     write_safetensors(tensors, &metadata)
 }
 
-/// The checksum of all that follows the header.
+/// Returns the checksum of all that follows the header.
 fn checksum(bytes: &[u8]) -> String {
     let header = bytes.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
     let start = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(size_of::<u64>());
     checksum_of(bytes.get(start..).unwrap_or_default())
 }
 
-/// The checksum of bytes, as eight digits.
+/// Returns the checksum of bytes, as eight digits.
 pub fn checksum_of(bytes: &[u8]) -> String {
     format!("{:08x}", crc32c::crc32c(bytes))
 }
@@ -72,7 +72,7 @@ fn name(step: u64) -> String {
     format!("step-{step:08}.safetensors")
 }
 
-/// All checkpoints of a training by their updates, the oldest first.
+/// Returns all checkpoints of a training by their updates, the oldest first.
 pub fn list(run: &Path) -> Vec<(u64, PathBuf)> {
     let entries = fs::read_dir(run.join(FOLDER)).into_iter().flatten().flatten();
     let mut all: Vec<(u64, PathBuf)> = entries
@@ -86,7 +86,7 @@ pub fn list(run: &Path) -> Vec<(u64, PathBuf)> {
     all
 }
 
-/// The newest checkpoint that is whole, and those that are newer and are not, with the reasons.
+/// Returns the newest checkpoint that is whole, and those that are newer and are not, with the reasons.
 pub fn newest(run: &Path) -> (Option<Found>, Vec<(PathBuf, String)>) {
     let mut bad = Vec::new();
     for (step, path) in list(run).into_iter().rev() {

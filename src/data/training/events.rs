@@ -67,7 +67,7 @@ impl Events {
     }
 }
 
-/// An event with one field that holds bytes.
+/// Returns an event with one field that holds bytes.
 fn event(seconds: f64, step: u64, field: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![1 << 3 | 1];
     bytes.extend_from_slice(&seconds.to_le_bytes());

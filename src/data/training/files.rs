@@ -1,4 +1,4 @@
-//! What the protocol does with files, one operation at a time, so that a test can let any of them fail.
+//! The operations of the protocol on files, one at a time, so that a test can let any of them fail.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};

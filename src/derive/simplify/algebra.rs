@@ -9,7 +9,7 @@ use crate::text::Span;
 const MAX_DEPTH: usize = 16;
 
 impl Simplifier<'_> {
-    /// A simpler node with the value of this elementwise one.
+    /// Returns a simpler node with the value of this elementwise one.
     pub(super) fn map(
         &mut self,
         op: Pointwise,
@@ -79,7 +79,7 @@ impl Simplifier<'_> {
         Some(self.make(&Op::Move(Move::Expand(places)), &[value], shape, span))
     }
 
-    /// The laws of arithmetic.
+    /// Returns the laws of arithmetic.
     fn law(&mut self, op: Pointwise, args: &[NodeId], shape: &Shape, span: Span) -> Option<NodeId> {
         use Pointwise::{Add, Clamp, Div, Identity, Mul, Neg, Pow, Square, Sub, Where};
         let make = |this: &mut Self, op: Pointwise, args: &[NodeId]| {
@@ -198,7 +198,7 @@ impl Simplifier<'_> {
         }
     }
 
-    /// The operands of a node with this operator that may be looked through.
+    /// Returns the operands of a node with this operator that may be looked through.
     fn operands<const N: usize>(&self, op: Pointwise, id: NodeId) -> Option<[NodeId; N]> {
         let node = self.unnamed(id)?;
         if node.op != Op::Map(op) {
@@ -207,7 +207,7 @@ impl Simplifier<'_> {
         node.args.as_slice().try_into().ok()
     }
 
-    /// What a node is minus of, also where a minus was repeated along axes.
+    /// Returns x if a node is -x, also if the minus was repeated along axes.
     fn negated(&mut self, id: NodeId) -> Option<NodeId> {
         if let Some([inner]) = self.operands(Pointwise::Neg, id) {
             return Some(inner);
@@ -291,7 +291,7 @@ impl Simplifier<'_> {
         None
     }
 
-    /// Whether no infinity and no NaN can be in it, whatever comes from outside.
+    /// Returns true if it can have no infinity and no NaN, whatever comes from outside.
     fn is_finite(&self, id: NodeId) -> bool {
         let node = self.out.node(id);
         match &node.op {

@@ -16,8 +16,8 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    /// A node with this operator, these operands and this shape; for one that is new, the hash that
-    /// [`Interner::insert`] wants.
+    /// Returns a node with this operator, these operands and this shape; for one that is new, the hash that [`Interner::insert`]
+    /// wants.
     pub fn find(
         &self,
         graph: &Graph,
@@ -48,7 +48,7 @@ impl Interner {
     }
 }
 
-/// The two operands in an order of their own, where theirs does not matter.
+/// Returns the two operands in an order of their own, where theirs does not matter.
 fn unordered(op: &Op, args: &[NodeId]) -> Option<(NodeId, NodeId)> {
     let &[a, b] = args else { return None };
     matches!(op, Op::Map(op) if op.commutes()).then(|| (a.min(b), a.max(b)))

@@ -24,13 +24,12 @@ use intern::Interner;
 pub struct Simplified {
     /// The graph.
     pub graph: Graph,
-    /// Where each old node went; `None` for one that is not needed any more. Roots are always
-    /// there.
+    /// The new node of each old one; `None` for one that is not needed any more. Roots are always there.
     pub map: Vec<Option<NodeId>>,
 }
 
 impl Simplified {
-    /// Where a root went.
+    /// Returns the new node of a root.
     pub fn root(&self, id: NodeId) -> NodeId {
         self.map[id.idx()].expect("roots are kept")
     }
@@ -98,9 +97,9 @@ fn pass(graph: &Graph, roots: &[NodeId], env: &Env, factor: bool) -> Simplified 
 struct Simplifier<'e> {
     out: Graph,
     known: Interner,
-    /// How often each new node is used by what it stands for in the old graph.
+    /// The uses that the old graph has of the value of each new node.
     uses: Vec<u32>,
-    /// What is known of hypers and sizes.
+    /// The known hypers and sizes.
     env: &'e Env,
     factor: bool,
 }
@@ -111,7 +110,7 @@ impl<'e> Simplifier<'e> {
         Simplifier { out, known, uses: Vec::new(), env, factor }
     }
 
-    /// A node with this value: an old one, a simpler one, or a new one.
+    /// Returns a node with this value: an old one, a simpler one, or a new one.
     fn make(&mut self, op: &Op, args: &[NodeId], shape: &Shape, span: Span) -> NodeId {
         let simpler = match op {
             Op::Map(op) => self.map(*op, args, shape, span),
@@ -150,7 +149,7 @@ impl<'e> Simplifier<'e> {
         }
     }
 
-    /// The constant that a node is everywhere.
+    /// Returns the constant that a node is everywhere.
     fn splat(&self, id: NodeId) -> Option<&Const> {
         let node = self.out.node(id);
         match &node.op {
@@ -160,12 +159,12 @@ impl<'e> Simplifier<'e> {
         }
     }
 
-    /// The number that a node is everywhere.
+    /// Returns the number that a node is everywhere.
     fn number(&self, id: NodeId) -> Option<f64> {
         self.splat(id)?.eval(self.env)
     }
 
-    /// A constant everywhere.
+    /// Returns a constant everywhere.
     fn fill(&mut self, value: Const, shape: &Shape, span: Span) -> NodeId {
         let scalar = self.intern(&Op::Literal(Literal::Scalar(value)), &[], &Shape::scalar(), span);
         if shape.rank() == 0 {
@@ -174,12 +173,12 @@ impl<'e> Simplifier<'e> {
         self.intern(&Op::Move(Move::Expand(Vec::new())), &[scalar], shape, span)
     }
 
-    /// A node that may be looked through: the user gave it no name.
+    /// Returns a node that may be looked through: the user gave it no name.
     fn unnamed(&self, id: NodeId) -> Option<&Node> {
         Some(self.out.node(id)).filter(|it| it.name.is_none())
     }
 
-    /// A node that may be taken apart: nobody else needs it.
+    /// Returns a node that may be taken apart: nobody else needs it.
     fn single(&self, id: NodeId) -> Option<&Node> {
         self.unnamed(id).filter(|_| self.uses[id.idx()] <= 1)
     }
@@ -215,7 +214,7 @@ pub fn simplify_bound(cell: &Cell, env: &Env) -> Cell {
     cell
 }
 
-/// The nodes of the step graph that something outside refers to.
+/// Returns the nodes of the step graph that something outside refers to.
 pub(super) fn step_roots(cell: &Cell) -> Vec<NodeId> {
     (cell.carries.iter().map(|it| it.next))
         .chain(cell.outputs.iter().map(|it| it.node))
@@ -224,7 +223,7 @@ pub(super) fn step_roots(cell: &Cell) -> Vec<NodeId> {
         .collect()
 }
 
-/// The nodes of the start graph that carried values start as.
+/// Returns the nodes of the start graph that carried values start as.
 pub(super) fn start_roots(cell: &Cell) -> Vec<NodeId> {
     let own = |it: &crate::ir::Carry| match it.start {
         Start::Node(id) => Some(id),
@@ -234,7 +233,7 @@ pub(super) fn start_roots(cell: &Cell) -> Vec<NodeId> {
 }
 
 impl Adjoint {
-    /// The same adjoints with less work.
+    /// Returns the same adjoints with less work.
     pub fn simplified(&self) -> Adjoint {
         let all = [&self.carries, &self.nexts, &self.inputs, &self.params];
         let roots: Vec<NodeId> = all.into_iter().flatten().flatten().copied().collect();
@@ -260,7 +259,7 @@ impl Adjoint {
 }
 
 impl Tangent {
-    /// The same tangents with less work.
+    /// Returns the same tangents with less work.
     pub fn simplified(&self) -> Tangent {
         let roots: Vec<NodeId> = self.carries.iter().chain(&self.outputs).copied().collect();
         let step = simplify_derived(&self.graph, &roots);

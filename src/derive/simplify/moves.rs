@@ -7,7 +7,7 @@ use crate::ir::{
 use crate::text::Span;
 
 impl Simplifier<'_> {
-    /// A simpler node with the value of this one, which is not elementwise.
+    /// Returns a simpler node with the value of this one, which is not elementwise.
     pub(super) fn moved(
         &mut self,
         op: &Op,

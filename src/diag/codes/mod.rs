@@ -27,9 +27,9 @@ use super::Severity;
 pub struct Entry {
     /// The code.
     pub code: Code,
-    /// What it means, one line.
+    /// The meaning, in one line.
     pub title: &'static str,
-    /// Why it is so and what to do, a paragraph or two.
+    /// The reason and the way out, in a paragraph or two.
     pub text: &'static str,
     /// A spec that draws the code, or a command line for codes of run time.
     pub wrong: &'static str,
@@ -48,7 +48,7 @@ macro_rules! codes {
             /// Every code, in the order of the numbers.
             pub const ALL: &[Code] = &[$(Code::$name,)*];
 
-            /// The code as people see it, such as `E0102`.
+            /// Returns the code as people see it, such as `E0102`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Code::$name => $number,)* }
             }
@@ -163,7 +163,7 @@ impl Code {
         if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
     }
 
-    /// The code with this number, such as `E0102`, in either case.
+    /// Returns the code with this number, such as `E0102`, in either case.
     pub fn find(number: &str) -> Option<Code> {
         Code::ALL.iter().copied().find(|it| it.as_str().eq_ignore_ascii_case(number))
     }
@@ -175,7 +175,7 @@ impl Serialize for Code {
     }
 }
 
-/// The whole table, in the order of the numbers.
+/// Returns the whole table, in the order of the numbers.
 pub fn table() -> &'static [Entry] {
     static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         [
@@ -195,7 +195,7 @@ pub fn table() -> &'static [Entry] {
     &TABLE
 }
 
-/// What `rnnc explain` prints: a row of the table as plain text, at most 80 columns wide.
+/// Returns the text that `rnnc explain` prints: a row of the table as plain text, at most 80 columns wide.
 pub fn explain(code: Code) -> String {
     let entry = table().iter().find(|it| it.code == code).expect("every code has a row");
     let severity = match code.severity() {

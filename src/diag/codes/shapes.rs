@@ -302,10 +302,10 @@ cell A {
         code: Code::AccumulatorShape,
         title: "an accumulator that changes its shape",
         text: "\
-A loop carries its accumulators from turn to turn, and each has one shape: that
-of its start. A number does not become a vector by itself; start from
-`zeros([H])`. A value of one turn that is needed after the loop gets an
-accumulator of its own; it cannot be appended to one.",
+A loop carries its accumulators from iteration to iteration, and each has one
+shape: that of its start. A scalar does not become a vector by itself; start
+from `zeros([H])`. A value of one iteration that is needed after the loop gets
+an accumulator of its own; it cannot be appended to one.",
         wrong: "\
 cell A {
   dims H

@@ -193,7 +193,7 @@ cell A {
         title: "a limit of the language is passed",
         text: "\
 A spec may have 4 MiB of source, 100 000 words, numbers and signs in one
-declaration, brackets nested 256 deep, 10 000 turns of a fold, a million
+declaration, brackets nested 256 deep, 10 000 iterations of a fold, a million
 operations after expansion and values of 2^40 elements. The limits are far
 above what a cell needs and keep a broken or hostile file from using up the
 machine. A chain of equations has no limit: give the parts of a deep expression

@@ -1,10 +1,10 @@
-//! Why sizes or hypers cannot be fixed, in words that name them.
+//! The reasons for which sizes or hypers cannot be fixed, in words that name them.
 
 use crate::diag::Code;
 use crate::ir::{Dim, Shape};
 use crate::text::{Name, Span};
 
-/// Why sizes or hypers cannot be fixed as asked.
+/// The reasons for which sizes or hypers cannot be fixed as asked.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum BindError {
     /// Free dims without a size.
@@ -15,15 +15,15 @@ pub enum BindError {
     NotPositive {
         /// The dim.
         name: Name,
-        /// What was asked.
+        /// The size that was asked for.
         size: i64,
     },
     /// A dim that has the size of another.
     #[error("`{name}` always has the size of `{like}`; set `{like}` instead")]
     FollowsDim {
-        /// What was set.
+        /// The dim that was set.
         name: Name,
-        /// What it follows.
+        /// The dim that it follows.
         like: Name,
     },
     /// A dim whose size has shaped the graph, such as the bound of a loop.
@@ -34,15 +34,15 @@ pub enum BindError {
     Fixed {
         /// The dim.
         name: Name,
-        /// What was asked.
+        /// The size that was asked for.
         size: i64,
-        /// What it is.
+        /// The size that it has.
         fixed: i64,
     },
     /// A dim that is computed from others.
     #[error("`{name}` is {definition} and cannot be set; set {} instead", quoted(.of, " or "))]
     Derived {
-        /// What was set.
+        /// The name that was set.
         name: Name,
         /// Its definition.
         definition: Dim,
@@ -54,9 +54,9 @@ pub enum BindError {
     Unknown {
         /// The cell.
         cell: Name,
-        /// What was set.
+        /// The name that was set.
         name: Name,
-        /// What can be set.
+        /// The names that can be set.
         known: Vec<Name>,
     },
     /// A hyper that is an activation, set to a number.
@@ -69,9 +69,9 @@ pub enum BindError {
     HyperFixed {
         /// The hyper.
         name: Name,
-        /// What was asked.
+        /// The value that was asked for.
         value: f64,
-        /// What it is.
+        /// The value that it has.
         own: f64,
     },
     /// A hyper whose default cannot be computed.
@@ -86,17 +86,17 @@ pub enum BindError {
         value: i64,
         /// The sizes of the dims in it.
         sizes: Vec<(Name, i64)>,
-        /// Where it stands.
+        /// The place in the source.
         span: Span,
     },
     /// An index or slice outside its axis.
     #[error("{what}{}", with(.sizes))]
     OutOfRange {
-        /// What is outside of what.
+        /// The value, and the range that it is outside of.
         what: String,
         /// The sizes of the dims that matter.
         sizes: Vec<(Name, i64)>,
-        /// Where it stands.
+        /// The place in the source.
         span: Span,
     },
     /// A mask that cannot be drawn.
@@ -106,7 +106,7 @@ pub enum BindError {
         name: Name,
         /// Its probability at these sizes.
         value: f64,
-        /// Where it is declared.
+        /// The place of the declaration.
         span: Span,
     },
     /// More than any machine holds.
@@ -116,11 +116,11 @@ pub enum BindError {
         what: String,
         /// Its shape.
         shape: Shape,
-        /// Which limit it breaks.
+        /// The limit that it breaks.
         why: String,
         /// The sizes of the dims in it.
         sizes: Vec<(Name, i64)>,
-        /// Where it stands.
+        /// The place in the source.
         span: Span,
     },
 }
@@ -158,7 +158,7 @@ fn with(sizes: &[(Name, i64)]) -> String {
 }
 
 impl BindError {
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> Code {
         match self {
             BindError::Unset(_) => Code::SizeNotSet,
@@ -177,7 +177,7 @@ impl BindError {
         }
     }
 
-    /// The place in the source, for faults that lie in an equation or declaration.
+    /// Returns the place in the source, for faults that lie in an equation or declaration.
     pub fn span(&self) -> Option<Span> {
         match self {
             BindError::Negative { span, .. }

@@ -12,7 +12,7 @@ use super::Engine;
 use super::call::OTHER_ENGINE;
 use crate::ir::{InReal, Real};
 
-/// What a step works on, in each type.
+/// The arrays that a step works on, in each type.
 struct InStep<'a>(std::marker::PhantomData<&'a ()>);
 
 impl<'a> InReal for InStep<'a> {
@@ -100,8 +100,8 @@ impl Engine {
         Ok(Stream { outputs, batch, held })
     }
 
-    /// One step of sequences that come step by step: takes `[B, ...]` of each input that is not given
-    /// per sequence, gives `[B, ...]` of each output. T steps give what one run of T steps gives.
+    /// Returns one step of sequences that come step by step: takes `[B, ...]` of each input that is not given per sequence, gives
+    /// `[B, ...]` of each output. T steps give what one run of T steps gives.
     ///
     /// The fast engine allocates nothing here, unless the params are others than before. A number
     /// that is none is given like any other.
@@ -181,8 +181,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The carried values of sequences that come step by step, as they are now: `[B, ...]`. Before the
-    /// first step of the interpreter there are only those that were given.
+    /// Returns the carried values of sequences that come step by step, as they are now: `[B, ...]`. Before the first step of the
+    /// interpreter there are only those that were given.
     pub fn states<F: Real>(&self, stream: &mut Stream<F>) -> Result<Vec<ArrayD<F>>, RunError> {
         let other = || RunError::Data(OTHER_ENGINE.to_owned());
         match (&mut stream.held, self.fast.as_deref()) {

@@ -18,25 +18,25 @@ use crate::exec::reference::{Checked, RunError, ask, finish_starts, zero_gradien
 use crate::exec::views::{FeedView, UpstreamView, reborrow};
 use crate::ir::Order;
 
-/// What comes back to the rows of a run, or of a segment of one.
+/// The memory of a backward run over the rows of a run, or of a segment of one.
 pub(super) struct Back<'b, 'v> {
     pub weights: &'b Weights,
     pub upstream: &'b UpstreamView<'v, f32>,
     pub checked: &'b Checked<'b, 'v, f32>,
     /// The adjoints of the carried values after the last step of each sequence.
     pub states: Vec<Option<ArrayViewD<'b, f32>>>,
-    /// Whether gradients of params are added to what stands there.
+    /// True if gradients of params are added to those that are there.
     pub adds: bool,
 }
 
 impl Back<'_, '_> {
-    /// The adjoint of a carried value after the last step of a sequence, if any comes.
+    /// Returns the adjoint of a carried value after the last step of a sequence, if any comes.
     fn state(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'_, f32>> {
         Some(self.states[carry].as_ref()?.index_axis(Axis(0), sequence))
     }
 }
 
-/// The gradients of a run whose plan keeps what they need.
+/// Returns the gradients of a run whose plan keeps what they need.
 pub(super) fn backward(
     run: &mut Run<'_>,
     weights: &Weights,
@@ -56,7 +56,7 @@ pub(super) fn backward(
     Ok(gradients)
 }
 
-/// The program of the backward pass.
+/// Returns the program of the backward pass.
 pub(super) fn backward_of(compiled: &Compiled) -> Result<&Backward, RunError> {
     let none = || RunError::Data("the run kept nothing for a backward run".to_owned());
     compiled.backward.as_ref().ok_or_else(none)
@@ -72,7 +72,7 @@ pub(super) fn zeros(run: &Run<'_>) -> Result<Gradients<f32>, RunError> {
     Ok(gradients)
 }
 
-/// What is left when adjoints have come to the first step.
+/// Ends a backward run once adjoints have come to the first step.
 pub(super) fn finish(run: &Run<'_>, gradients: &mut Gradients<f32>) -> Result<(), RunError> {
     let carries = &run.compiled.plan.cell.carries;
     for ((flow, start), carry) in gradients.flow.iter_mut().zip(&gradients.starts).zip(carries) {
@@ -165,7 +165,7 @@ pub(super) fn rows(
     Ok(())
 }
 
-/// The adjoints of outputs, packed; none where they stand as they are wanted.
+/// Returns the adjoints of outputs, packed; none if the caller's arrays have the wanted order.
 fn stage(
     run: &Run<'_>,
     program: &Backward,

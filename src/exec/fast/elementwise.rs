@@ -9,26 +9,25 @@ use crate::exec::kernels::machine::{Code, Place, Stream};
 use crate::exec::kernels::{Instruction, Kind, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 use crate::ir::{Literal, Move, NodeId, Op};
 
-/// How the numbers of the values of a run are cut: `outer` times `inner` of them.
+/// Cuts the elements of the values of a run: `outer` times `inner` of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
     outer: usize,
     inner: usize,
 }
 
-/// How a repeated value is read where it stands.
+/// Says how a repeated value is read from the memory of the original.
 pub(super) enum Repeated {
-    /// One number for all.
+    /// One element for all.
     Number(NodeId),
-    /// One number for each outer element.
+    /// One element for each outer element.
     Outer(NodeId, Cut),
-    /// The same inner numbers for each outer element.
+    /// The same inner elements for each outer element.
     Inner(NodeId, Cut),
 }
 
 impl Places<'_> {
-    /// How an operand of an elementwise operator, or what it hands on, repeats another value, if it
-    /// can be read as such.
+    /// Returns how an operand of an elementwise operator, or the value that it hands on, repeats another value, if it does.
     pub fn repeated(&self, id: NodeId) -> Option<Repeated> {
         let id = self.whole(id)?;
         let node = self.graph.node(id);
@@ -59,7 +58,7 @@ impl Places<'_> {
 /// instructions themselves do.
 const LONGEST: usize = 256;
 
-/// A run of elementwise operators of one shape.
+/// Returns a run of elementwise operators of one shape.
 pub(super) fn elementwise(
     emitter: &mut Emitter<'_, '_>,
     nodes: &[NodeId],
@@ -74,7 +73,7 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) -> Result<(), EngineEr
     }
     let graph = emitter.places.graph;
     let operands = || nodes.iter().flat_map(|it| &graph.node(*it).args);
-    // What repeats in the way that the first one does is read where it stands.
+    // Values that repeat in the same way as the first one are read without a copy.
     let cut = operands().find_map(|it| match emitter.places.repeated(*it) {
         Some(Repeated::Outer(_, cut) | Repeated::Inner(_, cut)) => Some(cut),
         Some(Repeated::Number(_)) | None => None,
@@ -93,7 +92,7 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) -> Result<(), EngineEr
         }
         emitter.places.place(id);
     }
-    let mut run = Run::new(cut);
+    let mut run = OperatorRun::new(cut);
     for (at, id) in nodes.iter().enumerate() {
         emitter.positions[id.idx()] = Some(at);
     }
@@ -110,19 +109,19 @@ fn strip(emitter: &mut Emitter<'_, '_>, nodes: &[NodeId]) -> Result<(), EngineEr
 }
 
 /// A run in the making.
-struct Run {
+struct OperatorRun {
     cut: Cut,
     streams: Vec<Stream>,
     /// The position of each stream.
     known: BTreeMap<(Place, usize, bool), u16>,
     instructions: Vec<Instruction>,
-    /// What each register holds, and the last node of the run that reads it.
+    /// The node in each register, and the last node of the run that reads it.
     registers: Vec<(NodeId, usize)>,
 }
 
-impl Run {
-    fn new(cut: Cut) -> Run {
-        Run {
+impl OperatorRun {
+    fn new(cut: Cut) -> OperatorRun {
+        OperatorRun {
             cut,
             streams: Vec::new(),
             known: BTreeMap::new(),
@@ -146,7 +145,7 @@ impl Run {
         };
         let mut args = [Operand::Number(0.0); 3];
         for (slot, arg) in args.iter_mut().zip(&node.args) {
-            // A value that is handed on may stand in a register, too.
+            // A value that is handed on may be in a register, too.
             let whole = places.whole(*arg);
             let register = self.registers.iter().position(|it| Some(it.0) == whole);
             *slot = match register {
@@ -181,7 +180,7 @@ impl Run {
         Ok(())
     }
 
-    /// An operand of an elementwise operator.
+    /// Returns an operand of an elementwise operator.
     fn operand(&mut self, places: &mut Places<'_>, id: NodeId) -> Operand {
         let (source, outer, kind) = match places.repeated(id) {
             Some(Repeated::Number(source)) => (source, 0, Kind::PerOuter),
@@ -198,7 +197,7 @@ impl Run {
         Operand::Stream(self.stream(Stream { place, outer, kind }))
     }
 
-    /// The position of a stream, which is added if it is new.
+    /// Returns the position of a stream, which is added if it is new.
     fn stream(&mut self, wanted: Stream) -> u16 {
         let key = (wanted.place, wanted.outer, wanted.kind == Kind::Each);
         *self.known.entry(key).or_insert_with(|| {

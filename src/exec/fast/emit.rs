@@ -10,7 +10,7 @@ use crate::exec::kernels::machine::{Code, PackSize, Part, Place, RowCode, Rows};
 use crate::ir::{Contract, NodeId, Op};
 use crate::plan::{LinearSum, Stage, Task, Term};
 
-/// What is emitted beside instructions.
+/// Emits instructions, and collects the weights and tables that they need.
 pub(super) struct Emitter<'p, 'g> {
     pub places: &'p mut Places<'g>,
     /// For each carried value, where its next row goes and the node that gives it.
@@ -18,7 +18,7 @@ pub(super) struct Emitter<'p, 'g> {
     pub packs: Vec<PackSize>,
     pub fillings: Vec<Filling>,
     pub code: Vec<Code>,
-    /// Places of the stage whose values nobody reads any more, by how many numbers each has: they
+    /// Places of the stage whose values nobody reads any more, by the number of their elements: they
     /// are in a near cache, and new memory is not.
     free: BTreeMap<usize, VecDeque<Place>>,
     /// For each node its position in the run that is emitted.
@@ -34,7 +34,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         Emitter { places, next, packs, fillings, code, free, positions }
     }
 
-    /// The instructions of all stages.
+    /// Returns the instructions of all stages.
     pub fn stages(&mut self, stages: &[Stage]) -> Result<Vec<Part>, EngineError> {
         for task in stages.iter().flat_map(|it| &it.tasks) {
             if let Task::Products(sums) = task {
@@ -79,7 +79,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         for id in stage.tasks.iter().flat_map(Task::nodes) {
             let base = self.places.view(id).0;
             let place = self.places.known(base).filter(|it| it.rows == Rows::Each);
-            // What a leaf has stands there for all steps.
+            // The value of a leaf is there for all steps.
             let (Some(place), true) = (place, self.places.pass.is_each(base)) else { continue };
             let n = self.places.len(base);
             if n > 0 && done.insert(base) {
@@ -120,7 +120,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         }
     }
 
-    /// Sums of products, as many at once as stand side by side.
+    /// Sums of products, as many at once as lie side by side.
     fn products(&mut self, sums: &[LinearSum]) -> Result<(), EngineError> {
         let sums: Vec<&LinearSum> = sums.iter().filter(|it| self.places.len(it.node) > 0).collect();
         let mut begin = 0;
@@ -160,7 +160,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         Ok(())
     }
 
-    /// The place of a result: a free one for what needs rows of all steps, or a new one.
+    /// Returns the place of a result: a free one for what needs rows of all steps, or a new one.
     pub fn place_of_result(&mut self, id: NodeId) -> Place {
         let n = self.places.len(id);
         if self.places.is_free(id)
@@ -199,7 +199,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         Ok(())
     }
 
-    /// How the numbers of a matrix stand for a product.
+    /// Returns the order in which the elements of a matrix lie for a product.
     fn matrix(&self, term: &Term) -> Result<Turned, EngineError> {
         let node = self.places.graph.node(term.product);
         let Op::Contract(Contract { left, right, result }) = &node.op else {
@@ -216,7 +216,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         if self.places.is_view(id) || self.places.len(id) == 0 {
             return Ok(());
         }
-        // What is repeated is read where it stands, as far as its readers can: a product cannot.
+        // A repeated value is read without a copy, as far as its readers can: a product cannot.
         let elementwise = |it: &NodeId| matches!(self.places.graph.node(*it).op, Op::Map(_));
         let lazily = self.places.repeated(id).is_some() && !self.places.is_added(id);
         if lazily && self.places.users(id).iter().all(elementwise) {
@@ -225,8 +225,8 @@ impl<'p, 'g> Emitter<'p, 'g> {
         if self.blocks(id) { Ok(()) } else { self.row(id) }
     }
 
-    /// A product of blocks of a value with blocks of a matrix that is the same for all rows: one
-    /// product for each. Whether it is such a one.
+    /// Returns a product of blocks of a value with blocks of a matrix that is the same for all rows: one product for each.
+    /// Whether it is such a one.
     fn blocks(&mut self, id: NodeId) -> bool {
         let node = self.places.graph.node(id);
         let Op::Contract(Contract { left, right, result }) = &node.op else { return false };
@@ -266,7 +266,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
         true
     }
 
-    /// An operator by itself.
+    /// Returns an operator by itself.
     pub fn row(&mut self, id: NodeId) -> Result<(), EngineError> {
         let node = self.places.graph.node(id);
         let shapes = self.places.shapes;
@@ -283,7 +283,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
 /// More blocks than these are better left to one operator for all of them.
 const MOST_BLOCKS: usize = 64;
 
-/// Where each index of some axes of a value leads, the last of them fastest; `own` are its axes.
+/// Lists the offsets that the indices of some axes of a value lead to, the last axis fastest; `own` are the value's axes.
 fn offsets(labels: &[u8], own: &[u8], sizes: &[usize]) -> Vec<usize> {
     labels.iter().fold(vec![0], |offsets, label| {
         let Some(axis) = own.iter().position(|it| it == label) else { return offsets };

@@ -1,4 +1,4 @@
-//! Why the fast engine cannot run a cell.
+//! The reasons for which the fast engine cannot run a cell.
 
 use std::fmt;
 
@@ -15,14 +15,14 @@ use crate::text::Span;
 pub struct EngineError {
     /// The name of the value that is at fault, or its operator; the cell where no value is.
     pub what: String,
-    /// Where that stands in the source.
+    /// The place of the node in the source.
     pub span: Option<Span>,
-    /// What is wrong.
+    /// The reason, in words.
     pub reason: String,
 }
 
 impl EngineError {
-    /// A node that is at fault.
+    /// Returns a node that is at fault.
     pub(super) fn at(graph: &Graph, node: NodeId, reason: impl fmt::Display) -> EngineError {
         EngineError::new(graph, Some(node), reason)
     }

@@ -1,4 +1,4 @@
-//! Where the values of a graph stand.
+//! Decides the memory of the values of a graph.
 
 use crate::exec::kernels::machine::{Buffer, Extent, Place, Rows};
 use crate::ir::{Dim, Env, Graph, Move, NodeId, Op};
@@ -19,11 +19,11 @@ pub(super) struct Places<'g> {
     /// For each node the one whose memory it is a part of, and where that part begins.
     views: Vec<(NodeId, usize)>,
     places: Vec<Option<Place>>,
-    /// Which nodes are read outside of their stage, or from outside.
+    /// The nodes that are read outside of their stage, or from outside.
     lasting: Vec<bool>,
-    /// Which nodes are read from outside.
+    /// The nodes that are read from outside.
     wanted: Vec<bool>,
-    /// Which nodes a sum of products begins with.
+    /// The nodes that a sum of products begins with.
     added: Vec<bool>,
     /// For each node those that read it; one that is all of another's memory hands on.
     users: Vec<Vec<NodeId>>,
@@ -91,13 +91,13 @@ impl<'g> Places<'g> {
             self.wanted[base] = true;
         }
         let pass = self.pass;
-        // The stage that reads a node is that of a user, or of what reads a user that only stands for
+        // The stage that reads a node is that of a user, or of what reads a user that is only another name for
         // its operand.
         for id in self.graph.ids().rev().filter(|it| pass.needed[it.idx()]) {
             for arg in &self.graph.node(id).args {
                 let base = self.views[arg.idx()].0;
                 let apart = pass.stage_of[id.idx()] != pass.stage_of[base.idx()];
-                // A repeated value may be read where it stands, by whoever reads the repetition.
+                // Whoever reads a repetition may read the original without a copy.
                 let passed_on = self.lasting[id.idx()]
                     && matches!(self.graph.node(id).op, Op::Move(Move::Expand(_)));
                 if apart || passed_on {
@@ -117,33 +117,33 @@ impl<'g> Places<'g> {
         }
     }
 
-    /// How many numbers a node has.
+    /// Returns the number of elements of a node.
     pub fn len(&self, id: NodeId) -> usize {
         self.shapes[id.idx()].iter().product()
     }
 
-    /// Whether a node is a part of another one's memory.
+    /// Returns true if a node is part of the memory of another.
     pub fn is_view(&self, id: NodeId) -> bool {
         self.views[id.idx()].0 != id
     }
 
-    /// The node whose memory a node has or is a part of, and where that part begins.
+    /// Returns the node whose memory a node has or is a part of, and where that part begins.
     pub fn view(&self, id: NodeId) -> (NodeId, usize) {
         self.views[id.idx()]
     }
 
-    /// The node whose memory a node is, all of it.
+    /// Returns the node whose memory a node is, all of it.
     pub fn whole(&self, id: NodeId) -> Option<NodeId> {
         let (base, offset) = self.views[id.idx()];
         (offset == 0 && self.len(base) == self.len(id)).then_some(base)
     }
 
-    /// Whether somebody reads a node from outside.
+    /// Returns true if a node is read from outside.
     pub fn is_wanted(&self, id: NodeId) -> bool {
         self.wanted[id.idx()]
     }
 
-    /// Whether a sum of products begins with a node.
+    /// Returns true if a sum of products begins with a node.
     pub fn is_added(&self, id: NodeId) -> bool {
         self.added[id.idx()]
     }
@@ -153,7 +153,7 @@ impl<'g> Places<'g> {
         &self.users[id.idx()]
     }
 
-    /// The operand that a node is a part of, without gaps, and where it begins.
+    /// Returns the operand that a node is a part of, without gaps, and where it begins.
     fn part(&self, id: NodeId) -> Option<(NodeId, usize)> {
         if let Some(operand) = plan::alias(self.graph, id) {
             return Some((operand, 0));
@@ -172,28 +172,28 @@ impl<'g> Places<'g> {
         Some((operand, index * rest))
     }
 
-    /// A new buffer.
+    /// Returns a new buffer.
     pub fn buffer(&mut self, width: usize, extent: Extent, own: bool) -> usize {
         self.buffers.push(Buffer { width, extent, own });
         self.buffers.len() - 1
     }
 
-    /// Says where a node stands.
+    /// Sets the place of a node.
     pub fn put(&mut self, id: NodeId, place: Place) {
         self.places[id.idx()] = Some(place);
     }
 
-    /// Whether a node has a place of its own already.
+    /// Returns true if a node has a place of its own already.
     pub fn is_placed(&self, id: NodeId) -> bool {
         self.places[self.views[id.idx()].0.idx()].is_some()
     }
 
-    /// Whether a node may be given any place: it is computed for each row and has none.
+    /// Returns true if a node may get any place: it is computed for each row and has none yet.
     pub fn is_free(&self, id: NodeId) -> bool {
         !self.is_view(id) && self.pass.is_each(id) && !self.is_placed(id)
     }
 
-    /// Whether rows of the step or block that runs are enough for a node.
+    /// Returns true if rows of the step or block that runs are enough for a node.
     pub fn is_local(&self, id: NodeId) -> bool {
         !self.lasting[id.idx()]
     }
@@ -239,7 +239,7 @@ impl<'g> Places<'g> {
         Place { buffer: FIXED, offset, rows: Rows::Fixed }
     }
 
-    /// Where a node stands; one that has no place yet is given one.
+    /// Returns the place of a node, and gives it one if it has none.
     pub fn place(&mut self, id: NodeId) -> Place {
         let (base, offset) = self.views[id.idx()];
         let place = self.places[base.idx()].unwrap_or_else(|| {
@@ -250,7 +250,7 @@ impl<'g> Places<'g> {
         Place { offset: place.offset + offset, ..place }
     }
 
-    /// Where a node stands, if it has a place.
+    /// Returns the place of a node, if it has one.
     pub fn known(&self, id: NodeId) -> Option<Place> {
         let (base, offset) = self.views[id.idx()];
         self.places[base.idx()].map(|it| Place { offset: it.offset + offset, ..it })

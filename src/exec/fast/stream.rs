@@ -30,7 +30,7 @@ pub(crate) struct Stream {
     /// The rows of each given input, by buffer; those of inputs per sequence stay.
     inputs: Vec<(usize, Vec<f32>)>,
     batch: usize,
-    /// Whether a step with these weights has been: what is the same at all steps is there.
+    /// True after the first step with these weights: the values that are the same at all steps are there.
     begun: bool,
 }
 
@@ -89,12 +89,12 @@ impl Stream {
         }
     }
 
-    /// The stamp of the engine that it is of.
+    /// Returns the stamp of the engine that it is of.
     pub(super) fn engine(&self) -> u64 {
         self.engine
     }
 
-    /// The stamp of the params that the weights are of.
+    /// Returns the stamp of the params that the weights are of.
     pub(super) fn stamp(&self) -> u64 {
         self.stamp
     }
@@ -151,7 +151,7 @@ impl Stream {
         self.bases = frame.end();
     }
 
-    /// The carried values as they are now, `[B, ...]`.
+    /// Returns the carried values as they are now, `[B, ...]`.
     pub(super) fn states(&mut self, shapes: &[Vec<usize>], parts: usize) -> Vec<ArrayD<f32>> {
         let program = &self.compiled.forward;
         let frame = Frame::new(&program.program, &self.packing, parts, &mut self.memory);

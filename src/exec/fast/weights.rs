@@ -1,4 +1,4 @@
-//! What is the same for all rows: values of params, and matrices in the form that products want.
+//! Loop-invariant values: those of params, and matrices in the form that products want.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::exec::kernels::machine::{Program, apply};
 use crate::exec::kernels::{Matrix, Packed, Part, Path, Team};
 use crate::ir::{Env, Graph, Leaf, Node, NodeId, Op};
 
-/// A matrix within a product: the number at row k and column j is number `rows[k] + columns[j]` of
+/// A matrix within a product: the element at row k and column j is element `rows[k] + columns[j]` of
 /// its node.
 #[derive(Clone, Debug)]
 pub(super) struct Turned {
@@ -25,7 +25,7 @@ pub(super) struct Turned {
 pub(super) struct Filling {
     /// The product.
     pub pack: usize,
-    /// Which of its terms.
+    /// The term of the product.
     pub term: usize,
     /// The first column.
     pub first: usize,
@@ -33,10 +33,10 @@ pub(super) struct Filling {
     pub negative: bool,
 }
 
-/// What a program needs of a graph that is the same for all rows.
+/// The loop-invariant values that a program needs of a graph.
 #[derive(Clone, Debug)]
 pub(super) struct Needs {
-    /// The values that stand in the buffer of fixed values, and where each begins.
+    /// The values in the buffer of fixed values, and the offset of each.
     pub fixed: Vec<(NodeId, usize)>,
     pub fillings: Vec<Filling>,
     /// Others that are asked for.
@@ -54,7 +54,7 @@ pub(super) struct Weights {
 
 const NOT_THE_SAME: &str = "it was planned as the same for all rows and has no value before them";
 
-/// Where leaves come from: params by reference, the others by value.
+/// The sources of leaves: params by reference, the others by value.
 pub(super) struct Source<'s> {
     pub path: Path,
     pub graph: &'s Graph,
@@ -65,7 +65,7 @@ pub(super) struct Source<'s> {
 }
 
 impl Source<'_> {
-    /// The values of nodes and of what they are made of.
+    /// Returns the values of nodes and of what they are made of.
     fn values(
         &self,
         wanted: impl Iterator<Item = NodeId>,
@@ -97,12 +97,12 @@ impl Source<'_> {
         Ok(values)
     }
 
-    /// The value of a node that is no leaf: large products want the kernels.
+    /// Returns the value of a node that is no leaf: large products want the kernels.
     fn value(&self, id: NodeId, node: &Node, args: &[&Value<f32>]) -> Value<f32> {
         operator(self.path, id, node, args, &self.shapes[id.idx()], self.env)
     }
 
-    /// The numbers of a node in order: those of a param where they stand.
+    /// Returns the elements of a node in order; those of a param without a copy.
     fn numbers<'v>(
         &'v self,
         id: NodeId,
@@ -124,7 +124,7 @@ impl Source<'_> {
     }
 }
 
-/// The value of an operator, by a kernel where there is one.
+/// Returns the value of an operator, by a kernel where there is one.
 pub(super) fn operator(
     path: Path,
     id: NodeId,
@@ -189,7 +189,7 @@ impl Weights {
     }
 }
 
-/// So many numbers are worth the start of threads.
+/// The elements that are worth the start of threads.
 const LEAST: usize = 100_000;
 
 fn size(needs: &Needs) -> usize {
@@ -219,7 +219,7 @@ impl Filling {
     }
 }
 
-/// How far numbers are apart, if that is the same for all.
+/// Returns the distance of neighbours, if it is the same for all.
 fn step(offsets: &[usize]) -> Option<usize> {
     let step = offsets.get(1).map_or(1, |it| it - offsets[0]);
     offsets.windows(2).all(|it| it[1] - it[0] == step).then_some(step)

@@ -17,7 +17,7 @@ const DIRECTIONS: usize = 2;
 /// what vanishes is known to no more digits than what it is made of.
 const FLOOR: f64 = 1e-2;
 
-/// A line for each tensor that has a gradient.
+/// Returns a line for each tensor that has a gradient.
 pub(super) fn blank(cell: &Cell) -> Report {
     let line = |name: &crate::text::Name, kind| Line {
         name: name.clone(),
@@ -45,7 +45,7 @@ pub(super) enum Tensor {
     Start(usize),
 }
 
-/// The tensors in the order of [`blank`].
+/// Returns the tensors in the order of [`blank`].
 fn tensors(cell: &Cell) -> Vec<Tensor> {
     let params = (0..cell.params.len()).filter(|it| cell.params[*it].trained).map(Tensor::Param);
     let inputs = (0..cell.inputs.len()).filter(|it| cell.inputs[*it].is_real()).map(Tensor::Input);
@@ -148,7 +148,7 @@ pub(super) fn norm<'a>(all: impl IntoIterator<Item = &'a f64>) -> f64 {
     all.into_iter().fold(0.0, |sum, it| sum + it * it).sqrt()
 }
 
-/// The size of a derivative that could be called neither great nor small here.
+/// Returns the size of a derivative that could be called neither great nor small here.
 fn scale(sample: &Sample<'_>, run: &Run<'_, f64>) -> f64 {
     let arrays = sample.upstream.outputs.iter().chain(&sample.upstream.states).flatten();
     let finite = |it: &f64| if it.is_finite() { it.abs() } else { 0.0 };
@@ -157,11 +157,10 @@ fn scale(sample: &Sample<'_>, run: &Run<'_, f64>) -> f64 {
     norm(arrays.flat_map(|it| it.iter())) * greatest
 }
 
-/// How far two gradients are apart, normwise, and the element that is furthest, where it was looked
-/// for.
+/// The distance of two gradients, normwise, and the element that is furthest, if it was looked for.
 type Apart = (f64, Option<Vec<usize>>);
 
-/// Where in an array an element stands that is `flat` elements from the first.
+/// Returns the index of the element that is `flat` elements from the first.
 fn position(shape: &[usize], mut flat: usize) -> Vec<usize> {
     let mut at = vec![0; shape.len()];
     for (at, size) in at.iter_mut().zip(shape).rev() {
@@ -180,7 +179,7 @@ struct Point<'a, 'r> {
 }
 
 impl Point<'_, '_> {
-    /// How the weighted results move when one tensor moves along a direction, by forward mode.
+    /// Returns the slope of the weighted results as one tensor moves along a direction, by forward mode.
     fn slope(&self, tensor: Tensor, along: ArrayD<f64>) -> Result<f64, CheckError> {
         let cell = self.sample.bound.cell();
         let mut direction = Direction {
@@ -236,7 +235,7 @@ impl Point<'_, '_> {
         Ok((worst, found.1))
     }
 
-    /// All elements of a tensor, or some.
+    /// Returns all elements of a tensor, or some.
     fn elements(&self, len: usize, noise: &mut Noise) -> Vec<usize> {
         // Long sequences cost more and say less that short ones did not.
         let most = if self.sample.steps > 2 {
@@ -298,7 +297,7 @@ impl Point<'_, '_> {
         Ok(Some((error, furthest.map(|it| here[it].0.clone()))))
     }
 
-    /// The value of one element of a tensor at this sample.
+    /// Returns the value of one element of a tensor at this sample.
     fn value(&self, tensor: Tensor, at: &[usize]) -> Result<f64, CheckError> {
         let mut params = self.sample.params.clone();
         let mut inputs = self.sample.inputs.clone();
@@ -306,7 +305,7 @@ impl Point<'_, '_> {
         Ok(*element(tensor, &mut params, &mut inputs, &mut state, at))
     }
 
-    /// The initial state with the start that is to be moved made explicit.
+    /// Returns the initial state with the start that is to be moved made explicit.
     fn start_given(&self, tensor: Tensor) -> Result<InitialState<f64>, CheckError> {
         let mut state = self.sample.state.clone();
         if let Tensor::Start(carry) = tensor {
@@ -315,7 +314,7 @@ impl Point<'_, '_> {
         Ok(state)
     }
 
-    /// The central difference by one element.
+    /// Returns the central difference by one element.
     fn difference(&self, tensor: Tensor, at: &[usize], step: f64) -> Result<f64, CheckError> {
         let sample = self.sample;
         let mut params = sample.params.clone();
@@ -372,8 +371,8 @@ fn element<'a>(
     }
 }
 
-/// Whether a line belongs to a carried value whose declared start is an infinite constant, so that
-/// differences can be taken only in samples that start it elsewhere.
+/// Returns true if a line belongs to a carried value whose declared start is an infinite constant, so that only samples that
+/// start it elsewhere have differences.
 fn immovable(cell: &Cell, line: &Line) -> bool {
     let Some(carry) = cell.carries.iter().find(|it| it.name == line.name) else { return false };
     let Start::Node(mut node) = carry.start else { return false };

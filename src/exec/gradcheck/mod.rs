@@ -32,7 +32,7 @@ use super::init::InitError;
 use super::masks::Masks;
 use super::reference::RunError;
 
-/// What to check, and how closely.
+/// The samples to draw, and the bounds.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Sizes and hypers that are not to be drawn.
@@ -41,7 +41,7 @@ pub struct Options {
     pub params: Vec<Option<ArrayD<f64>>>,
     /// The lengths of the sequences.
     pub lengths: Vec<usize>,
-    /// How many samples of each length; also the seeds, from 0.
+    /// The samples of each length; also the seeds, from 0.
     pub seeds: u64,
     /// The greatest normwise difference from forward mode.
     pub forward_bound: f64,
@@ -53,7 +53,7 @@ pub struct Options {
     pub fast_bound: f64,
     /// The step of the differences, times the size of the element where that is above 1.
     pub step: f64,
-    /// How many elements of a tensor are moved: all, or this many drawn ones.
+    /// The most elements of a tensor that are moved: all, or so many drawn ones.
     pub elements: usize,
 }
 
@@ -74,7 +74,7 @@ impl Default for Options {
     }
 }
 
-/// What kind of thing a gradient belongs to.
+/// The kinds of values that a gradient belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// A trained param.
@@ -103,7 +103,7 @@ pub struct Worst {
 pub struct Line {
     /// The name, such as `W_z`, `x` or `h.2`.
     pub name: Name,
-    /// What it is.
+    /// The kind of the value.
     pub kind: Kind,
     /// Reverse against forward mode.
     pub forward: Option<Worst>,
@@ -111,13 +111,13 @@ pub struct Line {
     pub difference: Option<Worst>,
     /// The fast engine in f32 against reverse mode in f64.
     pub fast: Option<Worst>,
-    /// Why the derivative is not that of the function, so that there are no central differences.
+    /// The reason for which the declared derivative is not that of the function, so that there are no central differences.
     pub forward_alone: Option<&'static str>,
-    /// Why central differences could not be compared, though there are some.
+    /// The reason for which central differences could not be compared, though there are some.
     pub no_difference: Option<&'static str>,
-    /// Why the fast engine could not be compared, though it was asked for.
+    /// The reason for which the fast engine could not be compared, though it was asked for.
     pub no_fast: Option<&'static str>,
-    /// Whether all comparisons that were made stay within their bounds.
+    /// True if all comparisons that were made stay within their bounds.
     pub passes: bool,
 }
 
@@ -126,18 +126,18 @@ pub struct Line {
 pub struct Report {
     /// Params in the order of the cell, then inputs, then starts.
     pub lines: Vec<Line>,
-    /// How many samples were compared.
+    /// The number of samples that were compared.
     pub samples: usize,
 }
 
 impl Report {
-    /// Whether no comparison is beyond its bound.
+    /// Returns true if no comparison is beyond its bound.
     pub fn passes(&self) -> bool {
         self.lines.iter().all(|it| it.passes)
     }
 }
 
-/// Why a cell cannot be checked.
+/// The reasons for which a cell cannot be checked.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum CheckError {
     /// No sizes fit.
@@ -163,7 +163,7 @@ pub enum CheckError {
 }
 
 impl CheckError {
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> Code {
         match self {
             CheckError::Bind(fault) => fault.code(),
@@ -189,7 +189,7 @@ pub fn gradcheck_with(
     check_derived(cell, options, &|it| Derived::new(it, options.engine), progress)
 }
 
-/// What is under test, for the sizes of a cell.
+/// The graphs under test, for the sizes of a cell.
 pub(crate) struct Derived {
     /// The cell as it runs.
     bound: Bound,
@@ -214,8 +214,7 @@ impl Derived {
     }
 }
 
-/// What the masks of a cell are in turn: their mean, and bits that stay as they are while
-/// everything else moves.
+/// Returns the masks to run with in turn: their mean, and bits that stay the same while everything else moves.
 fn modes(cell: &Cell, seed: u64) -> Vec<Masks<f64>> {
     match cell.masks.is_empty() {
         true => vec![Masks::Eval],

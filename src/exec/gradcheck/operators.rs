@@ -1,5 +1,5 @@
 //! Each operator that is no row of the table, in a cell of its own, must pass. `ProductOfOthers`
-//! stands in derived graphs alone and has no derivative.
+//! occurs in derived graphs alone and has no derivative.
 
 use super::super::hand::{self, NOWHERE, shape};
 use super::super::masks::Masks;

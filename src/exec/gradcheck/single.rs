@@ -20,7 +20,7 @@ use crate::ir::Real;
 const OWN_PART: f64 = 0.1;
 
 /// Everything that a run takes.
-struct Given<F> {
+struct SampleArrays<F> {
     params: Params<F>,
     inputs: Inputs<F>,
     state: InitialState<F>,
@@ -28,9 +28,9 @@ struct Given<F> {
     upstream: Upstream<F>,
 }
 
-impl<F: Real> Given<F> {
-    /// The numbers of a sample, rounded to f32.
-    fn of(sample: &Sample<'_>) -> Given<F> {
+impl<F: Real> SampleArrays<F> {
+    /// Returns the numbers of a sample, rounded to f32.
+    fn of(sample: &Sample<'_>) -> SampleArrays<F> {
         let array = |it: &ArrayD<f64>| it.mapv(|it| F::of(f64::from(it as f32)));
         let maybe = |it: &Option<ArrayD<f64>>| it.as_ref().map(array);
         let all = |it: &[Option<ArrayD<f64>>]| it.iter().map(maybe).collect();
@@ -38,7 +38,7 @@ impl<F: Real> Given<F> {
             Feed::Batch(it) => Feed::Batch(array(it)),
             Feed::Shared(it) => Feed::Shared(array(it)),
         };
-        Given {
+        SampleArrays {
             params: Params::new(sample.params.arrays().iter().map(array).collect()),
             inputs: Inputs {
                 feeds: sample.inputs.feeds.iter().map(|it| it.as_ref().map(feed)).collect(),
@@ -59,7 +59,7 @@ impl<F: Real> Given<F> {
     }
 
     fn interpreted(&self, derived: &Derived) -> Result<Gradients<F>, CheckError> {
-        let Given { params, inputs, state, masks, upstream } = self;
+        let SampleArrays { params, inputs, state, masks, upstream } = self;
         let run = forward(Call { bound: &derived.bound, params, inputs, state, masks }, &[])?;
         Ok(backward(&run, &derived.adjoint, upstream)?)
     }
@@ -72,11 +72,11 @@ pub(super) struct Single {
     fast: Gradients<f32>,
 }
 
-/// What came of the comparison for one tensor.
+/// The outcome of the comparison for one tensor.
 pub(super) enum Outcome {
     /// The normwise difference, and the element that differs most.
     Apart(f64, Option<Vec<usize>>),
-    /// Why there is none.
+    /// The reason for which there is none.
     Missing(&'static str),
 }
 
@@ -90,11 +90,11 @@ impl Single {
         if !sample.is_decided {
             return Ok(Err("no sample is away from a kink or a jump"));
         }
-        let given = Given::<f32>::of(sample);
-        let Given { params, inputs, state, masks, upstream } = &given;
+        let given = SampleArrays::<f32>::of(sample);
+        let SampleArrays { params, inputs, state, masks, upstream } = &given;
         let run = engine.forward_with(params, inputs, state, masks)?;
         let fast = engine.backward(&run, upstream)?;
-        let exact = Given::<f64>::of(sample).interpreted(derived)?;
+        let exact = SampleArrays::<f64>::of(sample).interpreted(derived)?;
         let plain = given.interpreted(derived)?;
         Ok(Ok(Single { exact, plain, fast }))
     }

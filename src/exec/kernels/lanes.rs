@@ -7,17 +7,16 @@ use super::strip::LaneOp;
 use crate::ir::Pointwise;
 use std::marker::PhantomData;
 
-/// Where the vectors of a block stand: three loops, one in the other, and how many lanes of each
-/// vector are meant.
+/// Lays out the vectors of a block: three loops, one in the other, and the lanes of each vector that are used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
-    /// How often each loop runs, the innermost last.
+    /// The iterations of each loop, the innermost last.
     pub counts: [usize; 3],
-    /// How many lanes of a vector are read and written.
+    /// The lanes of a vector that are read and written.
     pub lanes: usize,
 }
 
-/// An operand or a result of a block: its first number, and how far each loop goes at a turn; 0
+/// An operand or a result of a block: its first element, and the distance of each loop per iteration; 0
 /// where a vector is read again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lane {
@@ -25,7 +24,7 @@ pub(super) struct Lane {
     pub steps: [usize; 3],
 }
 
-/// What is computed from a vector of each operand.
+/// Computes a vector of results from a vector of each operand.
 trait Body<S: Simd, const N: usize> {
     /// # Safety
     ///
@@ -58,7 +57,7 @@ where
         let step: [usize; N] = std::array::from_fn(|idx| args[idx].steps[2]);
         let to_step = to.steps[2];
         // SAFETY: the caller says that the lanes of all vectors of the grid are there; no pointer
-        // is read beyond the turns of its loop.
+        // is read beyond the iterations of its loop.
         unsafe {
             let mask = S::mask(self.grid.lanes);
             let mut same = [S::splat(0.0); N];
@@ -124,7 +123,7 @@ macro_rules! truth {
 /// # Safety
 ///
 /// The processor must have what S needs. There are as many operands as the operator takes;
-/// operands and result stand where the grid and their steps
+/// operands and result are where the grid and their steps
 /// lead, as many lanes as the grid says; those with no steps are a whole vector. A result is one of
 /// the operands or meets none.
 #[inline(always)]
@@ -298,7 +297,7 @@ pub(super) unsafe fn apply<S: Simd>(
     }
 }
 
-/// An operator without a vector form, number by number.
+/// Returns an operator without a vector form, element by element.
 #[inline(always)]
 unsafe fn by_number<S: Simd>(f: fn(f32, f32) -> f32, a: S::V, b: S::V) -> S::V {
     // SAFETY: the caller knows the processor; no vector is longer than the arrays.

@@ -9,25 +9,25 @@
 /// # Safety
 ///
 /// The methods may use instructions that only some processors have: a caller must know that the
-/// processor has them, and pointers must be valid for as many numbers as the method says.
+/// processor has them, and pointers must be valid for as many elements as the method says.
 pub(super) trait Simd: Copy {
-    /// How many numbers a vector holds.
+    /// The number of lanes of a vector.
     const LANES: usize;
     /// A vector.
     type V: Copy;
-    /// Which lanes of a vector are meant: the first few.
+    /// Selects the first few lanes of a vector.
     type Mask: Copy;
 
     /// Does a piece of work in a function of its own that has the processor's features: what is
     /// inlined into one place is too much for a compiler.
     unsafe fn apart<W: Work>(work: W);
-    /// The same number everywhere.
+    /// Returns the same value in every lane.
     unsafe fn splat(value: f32) -> Self::V;
-    /// The [`Simd::LANES`] numbers from here on, aligned or not.
+    /// Returns the [`Simd::LANES`] elements from here on, aligned or not.
     unsafe fn load(from: *const f32) -> Self::V;
-    /// Writes [`Simd::LANES`] numbers.
+    /// Writes [`Simd::LANES`] elements.
     unsafe fn store(to: *mut f32, value: Self::V);
-    /// The first `n` lanes, at most all.
+    /// Returns the first `n` lanes, at most all.
     unsafe fn mask(n: usize) -> Self::Mask;
     /// Reads the lanes of the mask and nothing else; the others are 0.
     unsafe fn load_part(from: *const f32, mask: Self::Mask) -> Self::V;
@@ -61,12 +61,12 @@ pub(super) trait Simd: Copy {
         // SAFETY: the caller knows the processor.
         unsafe { Self::div(Self::splat(1.0), a) }
     }
-    /// The greater one; `b` where one is NaN.
+    /// Returns the greater one; `b` where one is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The lesser one; `b` where one is NaN.
+    /// Returns the lesser one; `b` where one is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sqrt(a: Self::V) -> Self::V;
-    /// The nearest whole number, the even one of two.
+    /// Returns the nearest whole number, the even one of two.
     unsafe fn round(a: Self::V) -> Self::V;
     unsafe fn floor(a: Self::V) -> Self::V;
     /// Bit by bit.
@@ -81,7 +81,7 @@ pub(super) trait Simd: Copy {
     unsafe fn if_less_equal(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// `yes` where a == b, else `no`.
     unsafe fn if_equal(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
-    /// Whether a < b in any lane.
+    /// Returns true if a < b in any lane.
     unsafe fn any_less(a: Self::V, b: Self::V) -> bool;
     /// 2^n for whole n in -126..=127, given as numbers.
     unsafe fn power_of_two(n: Self::V) -> Self::V;
@@ -108,7 +108,7 @@ pub(super) trait Simd: Copy {
             Self::mul(Self::mul(y, Self::power_of_two(half)), Self::power_of_two(rest))
         }
     }
-    /// The exponent of a normal positive number, as a number: `2^exponent <= a < 2^(exponent + 1)`.
+    /// Returns the exponent of a normal positive number, as a number: `2^exponent <= a < 2^(exponent + 1)`.
     unsafe fn exponent(a: Self::V) -> Self::V;
     /// a = m 2^n with whole n and m from 0.75 up to 1.5; gives n and m. For 0 and infinity m is 1 and
     /// n infinite; for what is below 0 and NaN, m is NaN.
@@ -135,7 +135,7 @@ pub(super) trait Simd: Copy {
     }
 }
 
-/// How many numbers the longest of all vectors holds: four of the longest of a processor.
+/// The lanes of the longest vector of any path: four of the longest of a processor.
 pub(super) const MOST_LANES: usize = 64;
 
 /// Something to do with vectors.
@@ -165,7 +165,7 @@ fn bits(a: [f32; WIDE], b: [f32; WIDE], f: impl Fn(u32, u32) -> u32) -> [f32; WI
 impl Simd for Portable {
     const LANES: usize = WIDE;
     type V = [f32; WIDE];
-    /// How many lanes.
+    /// The number of lanes.
     type Mask = usize;
 
     #[inline(never)]
@@ -179,7 +179,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
-        // SAFETY: the caller says that so many numbers stand there; arrays of f32 have its alignment.
+        // SAFETY: the caller says that so many elements are there; arrays of f32 have its alignment.
         unsafe { from.cast::<Self::V>().read() }
     }
     #[inline(always)]
@@ -195,7 +195,7 @@ impl Simd for Portable {
     unsafe fn load_part(from: *const f32, mask: usize) -> Self::V {
         let mut value = [0.0; WIDE];
         for (at, it) in value.iter_mut().enumerate().take(mask) {
-            // SAFETY: the caller says that the lanes of the mask stand there.
+            // SAFETY: the caller says that the lanes of the mask are there.
             *it = unsafe { from.add(at).read() };
         }
         value
@@ -294,7 +294,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn power_of_two(n: Self::V) -> Self::V {
-        // Added to 1.5 * 2^23, a whole number stands in the last bits; a conversion would be slower.
+        // Added to 1.5 * 2^23, a whole number is in the last bits; a conversion would be slower.
         each(|it| f32::from_bits((n[it] + 12_582_912.0).to_bits().wrapping_add(127) << 23))
     }
     #[inline(always)]

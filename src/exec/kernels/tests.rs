@@ -1,6 +1,6 @@
-//! What the tests of several kernels share.
+//! Helpers that the tests of several kernels share.
 
-/// Numbers from -2 to 2 without a pattern.
+/// Draws elements from -2 to 2 without a pattern.
 pub(in crate::exec::kernels) fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut next = || {

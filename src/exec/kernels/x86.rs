@@ -4,11 +4,11 @@ use std::arch::x86_64::*;
 
 use super::simd::{Simd, Work};
 
-/// 8 numbers; needs `avx2` and `fma`.
+/// 8 elements; needs `avx2` and `fma`.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2;
 
-/// 16 numbers; needs `avx512f` and `avx512dq`.
+/// 16 elements; needs `avx512f` and `avx512dq`.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512;
 

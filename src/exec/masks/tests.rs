@@ -28,8 +28,7 @@ fn text(bits: &ArrayD<f64>) -> String {
     bits.iter().map(|it| if *it == 1.0 { '1' } else { '0' }).collect()
 }
 
-/// Whether two draws agree in so many of their elements as independent ones do, within six standard
-/// deviations.
+/// Returns true if two draws agree in as many elements as independent ones do, within six standard deviations.
 fn unrelated(a: &ArrayD<f64>, b: &ArrayD<f64>) -> bool {
     let agree = a.iter().zip(b).filter(|(a, b)| a == b).count() as f64;
     let n = a.len() as f64;

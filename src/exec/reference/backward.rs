@@ -14,9 +14,9 @@ use crate::derive::Adjoint;
 use crate::ir::{Leaf, Node, NodeId, Op, Real, Start};
 use crate::plan;
 
-/// The gradients of a run. `adjoint` is derived from [`super::super::Bound::cell`] of the cell that ran.
+/// Returns the gradients of a run. `adjoint` is derived from [`super::super::Bound::cell`] of the cell that ran.
 ///
-/// The adjoint of a sequence's last step comes from `upstream` alone; what stands there beyond its length is not read.
+/// The adjoint of a sequence's last step comes from `upstream` alone; its elements beyond the length are not read.
 pub fn backward<F: Real>(
     run: &Run<'_, F>,
     adjoint: &Adjoint,
@@ -102,7 +102,7 @@ pub(crate) fn backward_from<F: Real>(
     Ok(gradients)
 }
 
-/// All backward steps of a sequence of a cell that reads backward. `adjoints` are those of the carried values after their
+/// Returns all backward steps of a sequence of a cell that reads backward. `adjoints` are those of the carried values after their
 /// last steps.
 fn both_ways<F: Real>(
     run: &Run<'_, F>,
@@ -135,7 +135,7 @@ pub(crate) struct At<'a, F> {
     pub(crate) adjoints: &'a [Value<F>],
 }
 
-/// The values of the backward step at one step; `programs` are those of the step forward and back.
+/// Returns the values of the backward step at one step; `programs` are those of the step forward and back.
 fn back<F: Real>(
     given: &Given<'_, F>,
     programs: [&Program<'_, F>; 2],
@@ -153,7 +153,7 @@ fn back<F: Real>(
     })
 }
 
-/// The backward step, with all that does not vary.
+/// Returns the backward step, with all that does not vary.
 fn backward_program<'p, F: Real>(
     given: &Given<'_, F>,
     bound: &'p Bound,
@@ -166,7 +166,7 @@ fn backward_program<'p, F: Real>(
     })
 }
 
-/// The first adjoint that is not finite at a step, by the equation that it is of. `given` may be that of another graph
+/// Returns the first adjoint that is not finite at a step, by the equation that it is of. `given` may be that of another graph
 /// than that of `bound`, whose adjoint this is.
 pub(crate) fn look_back<F: Real>(
     bound: &Bound,
@@ -186,7 +186,7 @@ pub(crate) fn look_back<F: Real>(
     Ok(finite::adjoint(bound.cell(), adjoint, &values, at, whens.as_deref()).map(|it| it.1))
 }
 
-/// The first adjoint of a run that is not finite, on the way from the last step to the first.
+/// Returns the first adjoint of a run that is not finite, on the way from the last step to the first.
 pub(crate) fn first_not_finite<F: Real>(
     run: &Run<'_, F>,
     adjoint: &Adjoint,
@@ -233,7 +233,7 @@ pub(crate) fn first_not_finite<F: Real>(
     Ok(found)
 }
 
-/// The gradients of a run, all 0.
+/// Returns the gradients of a run, all 0.
 pub(crate) fn zero_gradients<F: Real>(given: &Given<'_, F>) -> Result<Gradients<F>, RunError> {
     let bound = given.bound;
     let cell = bound.cell();
@@ -286,7 +286,7 @@ impl Norm {
     }
 }
 
-/// What the gradients of starts mean for those that they start as, and for params.
+/// Hands the gradients of starts on to the values that they start as, and to params.
 pub(crate) fn finish_starts<F: Real>(
     given: &Given<'_, F>,
     adjoint: &Adjoint,
@@ -310,7 +310,7 @@ fn gather_starts<F: Real>(given: &Given<'_, F>, gradients: &mut Gradients<F>) {
     }
 }
 
-/// The params of a learned start get its gradient, summed over the batch; where the start was given they get nothing.
+/// Returns the params of a learned start get its gradient, summed over the batch; where the start was given they get nothing.
 fn learn_starts<F: Real>(
     given: &Given<'_, F>,
     adjoint: &Adjoint,
@@ -411,7 +411,7 @@ impl<'u, 'v, F: Real> Checked<'u, 'v, F> {
         }
     }
 
-    /// What the adjoint of an output that is not given is everywhere.
+    /// Returns the adjoint of an output that is not given; it is the same everywhere.
     pub(crate) fn filled(&self, output: usize) -> F {
         if self.upstream.ones && output == 0 { F::one() } else { F::zero() }
     }
@@ -423,7 +423,7 @@ impl<'u, 'v, F: Real> Checked<'u, 'v, F> {
         }
     }
 
-    /// The adjoint of a carried value after the last step, if it is given.
+    /// Returns the adjoint of a carried value after the last step, if it is given.
     pub(crate) fn given_state(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'u, F>> {
         let given = self.upstream.states[carry].as_ref()?;
         Some(given.index_axis(Axis(0), sequence))
@@ -431,7 +431,7 @@ impl<'u, 'v, F: Real> Checked<'u, 'v, F> {
 }
 
 impl<F: Real> Run<'_, F> {
-    /// The value of a node of the step graph that does not vary, if it does not.
+    /// Returns the value of a node of the step graph that does not vary, if it does not.
     pub(crate) fn known(&self, node: NodeId) -> Option<Value<F>> {
         self.step.known(node).cloned()
     }

@@ -8,13 +8,13 @@
 use super::super::eval::{Program, Value, zeros};
 use crate::ir::{Carry, Node, NodeId, Op, Order, Real};
 
-/// What goes from step to step in a pass over a sequence.
+/// The values that go from step to step in a pass over a sequence.
 pub(super) struct Flow<'f> {
     /// The carried value that a leaf reads.
     pub read: fn(&Op) -> Option<usize>,
-    /// What gives each carried value to the step that comes next; 0 where nothing does.
+    /// The node that gives each carried value to the next step; 0 where none does.
     pub next: Vec<Option<NodeId>>,
-    /// Which way each goes.
+    /// The direction of each.
     pub order: Vec<Order>,
     /// The shape of each.
     pub shapes: &'f [Vec<usize>],
@@ -99,12 +99,12 @@ pub(super) fn steps<F: Real>(
 }
 
 impl Flow<'_> {
-    /// The step and node that a carried value at a step is read of; `None` where it begins there or nothing gives it.
+    /// Returns the step and node that a carried value at a step is read of; `None` where it begins there or nothing gives it.
     fn before(&self, carry: usize, t: usize, length: usize) -> Option<(usize, NodeId)> {
         Some((self.order[carry].before(t, length)?, self.next[carry]?))
     }
 
-    /// A carried value as a step reads it, which is known.
+    /// Returns a carried value as a step reads it, which is known.
     fn value<F: Real>(
         &self,
         carry: usize,

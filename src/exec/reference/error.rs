@@ -1,4 +1,4 @@
-//! Why a run cannot be.
+//! The reasons for which a run cannot be.
 
 use super::super::bind::BindError;
 use super::super::fast::EngineError;
@@ -7,7 +7,7 @@ use crate::diag::Code;
 use crate::ir::Cell;
 use crate::text::Name;
 
-/// Why a call cannot run.
+/// The reasons for which a call cannot run.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum RunError {
     /// An array of a wrong shape, or none where one is needed.
@@ -28,7 +28,7 @@ pub enum RunError {
         step: Option<usize>,
         /// The sequence, from 0.
         sequence: usize,
-        /// What stands there.
+        /// The wrong value.
         value: f64,
         /// The size that it must be below.
         limit: u64,
@@ -38,9 +38,9 @@ pub enum RunError {
     Bit {
         /// The mask.
         name: Name,
-        /// Where it stands.
+        /// Its position.
         place: Place,
-        /// What stands there.
+        /// The wrong value.
         value: f64,
     },
     /// Lengths that do not fit the batch.
@@ -49,17 +49,17 @@ pub enum RunError {
     /// More than any machine holds.
     #[error("{what} needs {bytes} bytes, more than this program agrees to ask for")]
     TooLarge {
-        /// What is too large.
+        /// The name of the array.
         what: String,
-        /// How many bytes it would be.
+        /// Its size in bytes.
         bytes: u64,
     },
     /// More than the caller allows, however short the segments are that a run goes in.
     #[error("the run needs {least} bytes of memory at least, but {limit} are allowed")]
     Memory {
-        /// How many bytes would do.
+        /// The bytes that are enough.
         least: u64,
-        /// How many are allowed.
+        /// The bytes that are allowed.
         limit: u64,
     },
     /// A cell that cannot be run step by step.
@@ -75,9 +75,9 @@ pub enum RunError {
     /// Memory that the system does not give.
     #[error("no memory for {what}: {bytes} bytes")]
     OutOfMemory {
-        /// What it was for.
+        /// The purpose of the memory.
         what: String,
-        /// How many bytes it is.
+        /// Its size in bytes.
         bytes: u64,
     },
     /// A derived graph that does not fit the sizes.
@@ -91,15 +91,15 @@ pub enum RunError {
     UnknownValue {
         /// The cell.
         cell: Name,
-        /// What was asked for.
+        /// The name that was asked for.
         name: Name,
-        /// What there is.
+        /// The names that are there.
         known: String,
     },
 }
 
 impl RunError {
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> Code {
         match self {
             RunError::Data(_) | RunError::Bit { .. } => Code::DataDoesNotFit,

@@ -11,8 +11,7 @@ use super::{Run, RunError};
 use crate::derive::Tangent;
 use crate::ir::{Leaf, Node, Op, Real, Source, Start};
 
-/// The directional derivative of a run. `derived` is derived from [`super::super::Bound::cell`] of
-/// the cell that ran.
+/// Returns the directional derivative of a run. `derived` is derived from [`super::super::Bound::cell`] of the cell that ran.
 pub fn tangent<F: Real>(
     run: &Run<'_, F>,
     derived: &Tangent,
@@ -122,7 +121,7 @@ pub fn tangent<F: Real>(
     Ok(tangents)
 }
 
-/// The carried value whose tangent a leaf reads.
+/// Returns the carried value whose tangent a leaf reads.
 fn read(op: &Op) -> Option<usize> {
     match op {
         Op::Leaf(Leaf::Tangent(Source::Carry(carry))) => Some(*carry),

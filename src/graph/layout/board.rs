@@ -1,4 +1,4 @@
-//! Columns: in which one each item stands, and what passes between.
+//! Decides the column of each item, and the lines that pass between.
 
 use super::{BELOW, End, Item, RAIL_GAP, TOP};
 
@@ -9,12 +9,12 @@ pub struct Slot {
     pub pass: Option<usize>,
     /// Its column.
     pub layer: usize,
-    /// How high it is.
+    /// The height.
     pub height: f64,
     /// Its middle.
     pub y: f64,
-    /// What it is joined with on its left, and how much higher that end of the line is there than
-    /// here, both seen from the middles.
+    /// The slots that it is joined with on its left, and how much higher that end of the line is there than here, both seen from
+    /// the middles.
     pub left: Vec<(usize, f64)>,
     /// The same on its right.
     pub right: Vec<(usize, f64)>,
@@ -25,7 +25,7 @@ pub struct Slot {
 pub struct Net {
     /// The item that gives it.
     pub source: usize,
-    /// Which of its values.
+    /// The value of that item.
     pub value: usize,
     /// The height at which it leaves, from the middle of the item.
     pub leaves: i32,
@@ -50,7 +50,7 @@ pub struct Board<'a> {
     pub columns: Vec<Vec<usize>>,
     /// The height of each rail.
     pub rails: Vec<i32>,
-    /// Where what is below the rails begins.
+    /// The height at which the part below the rails begins.
     pub base: f64,
 }
 
@@ -125,12 +125,12 @@ impl<'a> Board<'a> {
         board
     }
 
-    /// The net of a value.
+    /// Returns the net of a value.
     pub fn net(&self, item: usize, value: usize) -> usize {
         find(&self.nets, item, value)
     }
 
-    /// The slot from which a net enters the column after this one.
+    /// Returns the slot from which a net enters the column after this one.
     pub fn carrier(&self, net: usize, layer: usize) -> usize {
         let net = &self.nets[net];
         match layer.checked_sub(self.slots[net.source].layer + 1) {
@@ -139,7 +139,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// The slots that a net has to reach in this column.
+    /// Returns the slots that a net has to reach in this column.
     pub fn targets(&self, net: usize, layer: usize) -> Vec<usize> {
         let it = &self.nets[net];
         let users = it.users.iter().copied().filter(|it| self.slots[*it].layer == layer);
@@ -176,7 +176,7 @@ fn find(nets: &[Net], item: usize, value: usize) -> usize {
     at
 }
 
-/// The column of each item.
+/// Returns the column of each item.
 fn layers(items: &[Item]) -> Vec<usize> {
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); items.len()];
     let mut open: Vec<usize> = items.iter().map(|it| it.reads.len()).collect();
@@ -217,7 +217,7 @@ fn layers(items: &[Item]) -> Vec<usize> {
     layers
 }
 
-/// The height of each rail, and where the rest begins.
+/// Returns the height of each rail, and where the rest begins.
 fn rail_heights(items: &[Item], rails: usize) -> (Vec<i32>, f64) {
     let mut y = TOP;
     let mut heights = Vec::with_capacity(rails);

@@ -3,7 +3,7 @@
 use super::board::Board;
 use super::{GAP, PASS_GAP};
 
-/// How much a line that passes pulls, beside a box.
+/// The pull of a line that passes, beside a box.
 const STRAIGHT: f64 = 6.0;
 /// A line that is this nearly level becomes level.
 const NEARLY: f64 = 26.0;
@@ -21,7 +21,7 @@ pub fn settle(board: &mut Board<'_>, rounds: usize) {
     }
 }
 
-/// Where a slot would like to be, and how much.
+/// Returns the height that is best for a slot, and its weight.
 fn wanted(board: &Board<'_>, slot: usize) -> (f64, f64) {
     let it = &board.slots[slot];
     let mut sum = 0.0;

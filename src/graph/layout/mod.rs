@@ -1,4 +1,4 @@
-//! Where boxes stand and how lines run.
+//! Places boxes and lines.
 //!
 //! Columns from left to right, by the longest way from what is given. A value that is read further
 //! on passes the columns between as a place of its own, so that no line runs through a box. States
@@ -40,37 +40,37 @@ const BELOW: i32 = 9;
 /// From an operator of a rail to the first line that arrives below it.
 const UNDER: i32 = 12;
 
-/// On which side an item stands.
+/// The side that an item is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
-    /// Where the step begins.
+    /// The side where the step begins.
     Given,
-    /// Where it ends.
+    /// The side where it ends.
     Result,
     /// Between them.
     Within,
 }
 
-/// What is to be placed.
+/// An item to place.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// Its size.
     pub width: i32,
     /// Its size.
     pub height: i32,
-    /// On which side it stands.
+    /// The side that it is on.
     pub end: End,
-    /// The rail that it stands on.
+    /// The rail that it is on.
     pub rail: Option<usize>,
-    /// Whether it is a circle or pill.
+    /// True for a circle or pill.
     pub is_round: bool,
-    /// How far from its sides lines end: what stands there belongs to it.
+    /// The distance from its sides at which lines end: the margin belongs to it.
     pub inset: i32,
-    /// Whether it may move towards its readers when all that it reads is given.
+    /// True if it may move towards its readers when all its operands are given.
     pub may_move: bool,
-    /// Whether the order of its reads is that of its ports.
+    /// True if the order of its reads is that of its ports.
     pub is_ordered: bool,
-    /// What it reads.
+    /// The values that it reads.
     pub reads: Vec<Port>,
     /// The heights at which its values leave, from its middle.
     pub leaves: Vec<i32>,
@@ -81,11 +81,11 @@ pub struct Item {
 pub struct Port {
     /// The item that it comes from.
     pub from: usize,
-    /// Which of the values of that item.
+    /// The value of that item.
     pub value: usize,
     /// The height at which it has to arrive, from the middle of the item.
     pub fixed: Option<i32>,
-    /// Whether it runs along a rail.
+    /// True if it runs along a rail.
     pub along: bool,
 }
 
@@ -98,7 +98,7 @@ pub struct Piece {
     pub to: (i32, i32),
 }
 
-/// Which way an arrow points.
+/// The direction in which an arrow points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
     /// Along the flow.
@@ -107,18 +107,18 @@ pub enum Way {
     Up,
 }
 
-/// What a value is drawn with.
+/// The line that a value is drawn with.
 #[derive(Clone, Debug, Default)]
 pub struct Wire {
     /// The item and the value of it.
     pub source: (usize, usize),
     /// The pieces of its line.
     pub pieces: Vec<Piece>,
-    /// Where its line branches.
+    /// The points where its line branches.
     pub dots: Vec<(i32, i32)>,
-    /// Where it arrives: the reader, the tip, which way.
+    /// The points where it arrives: the reader, the tip, the direction.
     pub tips: Vec<(usize, (i32, i32), Way)>,
-    /// Whether its line leaves a rail.
+    /// True if its line leaves a rail.
     pub is_rail: bool,
 }
 
@@ -140,9 +140,9 @@ pub struct Layout {
     pub wires: Vec<Wire>,
     /// The rails.
     pub rails: Vec<Rail>,
-    /// Where the frame ends.
+    /// The right edge of the frame.
     pub right: i32,
-    /// Where the frame ends.
+    /// The lower edge of the frame.
     pub bottom: i32,
 }
 
@@ -157,7 +157,7 @@ pub fn lay_out(items: &[Item], rails: usize) -> Layout {
     route::route(&board, &ports)
 }
 
-/// How far an item with round ends reaches to the side at this height from its middle.
+/// Returns the half width of an item with round ends at this height from its middle.
 fn reach(item: &Item, off: i32) -> i32 {
     if !item.is_round {
         return item.width / 2 - item.inset;
@@ -168,7 +168,7 @@ fn reach(item: &Item, off: i32) -> i32 {
     item.width / 2 - RADIUS + (radius * radius - high * high).sqrt() as i32
 }
 
-/// How far an operator reaches down at this distance from its middle.
+/// Returns the half height of an operator at this distance from its middle.
 fn depth(item: &Item, off: i32) -> i32 {
     let flat = item.width / 2 - RADIUS;
     let wide = f64::from((off.abs() - flat).clamp(0, RADIUS));

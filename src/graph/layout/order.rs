@@ -3,9 +3,9 @@
 use super::board::Board;
 use super::heights::{pack, settle};
 
-/// How often columns are sorted by the mean of their neighbours.
+/// The times that columns are sorted by the mean of their neighbours.
 const SWEEPS: usize = 24;
-/// How often neighbours of a column are exchanged at most.
+/// The most times that neighbours of a column are exchanged.
 const EXCHANGES: usize = 40;
 
 /// Sorts the columns.
@@ -44,13 +44,13 @@ pub fn sort(board: &mut Board<'_>) {
     }
 }
 
-/// The mean height of the other ends.
+/// Returns the mean height of the other ends.
 pub fn mean(board: &Board<'_>, ends: &[(usize, f64)]) -> Option<f64> {
     let sum: f64 = ends.iter().map(|(slot, step)| board.slots[*slot].y + step).sum();
     (!ends.is_empty()).then(|| sum / ends.len() as f64)
 }
 
-/// Where each slot stands in its column; rails are above all.
+/// Returns the position of each slot in its column; rails are above all.
 fn places(board: &Board<'_>) -> Vec<f64> {
     let mut places = vec![0.0; board.slots.len()];
     for column in &board.columns {
@@ -64,12 +64,12 @@ fn places(board: &Board<'_>) -> Vec<f64> {
     places
 }
 
-/// The order of an end: the place of the slot, and within it the height of the port.
+/// Returns the order of an end: the place of the slot, and within it the height of the port.
 fn ends(places: &[f64], ends: &[(usize, f64)], sign: f64) -> Vec<f64> {
     ends.iter().map(|(slot, step)| places[*slot] + sign * step / 1e5).collect()
 }
 
-/// How many lines cross in all.
+/// Counts the crossings of all lines.
 fn crossings(board: &Board<'_>) -> usize {
     let places = places(board);
     let mut lines: Vec<Vec<(f64, f64)>> = vec![Vec::new(); board.columns.len()];

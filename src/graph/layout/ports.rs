@@ -1,4 +1,4 @@
-//! Where lines arrive at items.
+//! Spreads the lines that arrive at an item over its side.
 
 use super::board::Board;
 use super::{End, RADIUS};
@@ -28,7 +28,7 @@ pub fn place(board: &mut Board<'_>) -> Places {
     places
 }
 
-/// The height at which a read arrives.
+/// Returns the height at which a read arrives.
 fn source_height(board: &Board<'_>, item: usize, read: usize) -> i32 {
     let port = board.items[item].reads[read];
     let net = board.net(port.from, port.value);
@@ -86,7 +86,7 @@ fn level(board: &Board<'_>, idx: usize, places: &mut [Option<Place>]) {
     }
 }
 
-/// Pins stand where no line of another pin arrives.
+/// Pins are placed where no line of another pin arrives.
 fn move_pins(board: &mut Board<'_>, places: &Places) {
     let Some(column) = board.columns.first().cloned() else { return };
     for (at, &pin) in column.iter().enumerate() {
@@ -116,7 +116,7 @@ fn move_pins(board: &mut Board<'_>, places: &Places) {
     }
 }
 
-/// The ends of a net in the column after `layer`: the item and which of its reads, and the height.
+/// Returns the ends of a net in the column after `layer`: the item and which of its reads, and the height.
 pub fn arrivals(
     board: &Board<'_>,
     places: &Places,
@@ -149,7 +149,7 @@ pub fn arrivals(
     all
 }
 
-/// The height at which a net leaves the column `layer`, unless it leaves a rail or is not there.
+/// Returns the height at which a net leaves the column `layer`, unless it leaves a rail or is not there.
 pub fn departure(board: &Board<'_>, net: usize, layer: usize) -> Option<i32> {
     let it = &board.nets[net];
     let carrier = board.carrier(net, layer);

@@ -8,12 +8,12 @@ use super::{BESIDE, Layout, Piece, RADIUS, Rail, TRACK, Way, Wire, depth, reach}
 /// A place.
 type Point = (i32, i32);
 
-/// What a value has to do between two columns.
+/// The way of a value between two columns.
 struct Job {
     net: usize,
-    /// Where it leaves; on a rail, that of the rail.
+    /// The height at which it leaves; on a rail, that of the rail.
     from: i32,
-    /// Whether it leaves a rail that goes on.
+    /// True if it leaves a rail that goes on.
     is_rail: bool,
     /// The slot, which of its reads, and the height; none where the second half of it goes on.
     ends: Vec<(Option<usize>, Option<usize>, i32)>,
@@ -37,7 +37,7 @@ impl Job {
         self.ends.iter().map(|it| it.2).sum::<i32>() / (self.ends.len() as i32).max(1)
     }
 
-    /// Whether it leaves at a height where another arrives, and so must turn before it.
+    /// Returns true if it leaves at a height where another arrives, and so must turn before it.
     fn precedes(&self, other: &Job) -> bool {
         !self.is_rail && other.ends.iter().any(|it| (it.2 - self.from).abs() < CLEAR)
     }
@@ -96,7 +96,7 @@ pub fn route(board: &Board<'_>, places: &Places) -> Layout {
     layout
 }
 
-/// The jobs between a column and the next, with their tracks.
+/// Returns the jobs between a column and the next, with their tracks.
 fn channel(board: &Board<'_>, places: &Places, layer: usize) -> Vec<Job> {
     let mut jobs = Vec::new();
     for net in 0..board.nets.len() {
@@ -155,11 +155,11 @@ fn channel(board: &Board<'_>, places: &Places, layer: usize) -> Vec<Job> {
     jobs
 }
 
-/// Which jobs wait for which others to have their track.
+/// The jobs that wait until others have their track.
 struct Waiting {
     /// For how many each waits.
     count: Vec<usize>,
-    /// Who waits for each.
+    /// The jobs that wait for each.
     after: Vec<Vec<usize>>,
 }
 
@@ -271,7 +271,7 @@ impl Pen<'_> {
         }
     }
 
-    /// Where a line to a slot ends, and where the tip of its arrow is.
+    /// Returns the point where a line to a slot ends, and the tip of its arrow.
     fn end(&self, slot: usize, read: Option<usize>, y: i32) -> (Point, Option<(Point, Way)>) {
         let (left, width) = self.columns[self.board.slots[slot].layer];
         let place = read.and_then(|it| self.places[slot][it]);

@@ -11,7 +11,7 @@ use crate::text::Span;
 use crate::text::id::Id;
 
 impl Reader<'_> {
-    /// An expression of the cell.
+    /// Returns an expression of the cell.
     pub(super) fn expr(&mut self, expr: &Expr<'_>) -> ExprId {
         if !self.changes(expr) {
             return self.fixed(expr);
@@ -52,7 +52,7 @@ impl Reader<'_> {
                     BinaryOp::GreaterEqual => Drawn::Compare("≥", a, b),
                     BinaryOp::Equal => Drawn::Compare("=", a, b),
                     BinaryOp::NotEqual => Drawn::Compare("≠", a, b),
-                    // These stand in chains.
+                    // These are parts of chains.
                     BinaryOp::Add => Drawn::Sum(vec![(false, a), (false, b)]),
                     BinaryOp::Sub => Drawn::Sum(vec![(false, a), (true, b)]),
                     BinaryOp::Mul => Drawn::Product(vec![a, b]),
@@ -129,7 +129,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a comparison of whole numbers holds.
+    /// Returns true if a comparison of whole numbers holds.
     fn truth(&self, expr: &Expr<'_>) -> Option<bool> {
         let Kind::Binary(op, _, a, b) = &expr.kind else { return None };
         let (a, b) = (self.number(a)?, self.number(b)?);
@@ -157,7 +157,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A call, or an expression that it is the same as.
+    /// Returns a call, or an expression that it is the same as.
     fn call(&mut self, call: &Call<'_>) -> Result<Drawn, ExprId> {
         let args: Vec<&Expr<'_>> = call.given().collect();
         let Callee::Builtin(signature) = call.callee else { return Ok(self.named(call)) };
@@ -195,7 +195,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A function with what it is applied to; constants stand behind under their names.
+    /// Returns a function with its operands; constants follow under their names.
     fn named(&mut self, call: &Call<'_>) -> Drawn {
         let tree = self.library.tree;
         let constant = |at: usize| match call.callee {
@@ -230,7 +230,7 @@ impl Reader<'_> {
         Drawn::Call(call.name.name.to_string(), values, Rich::join(more, ", "))
     }
 
-    /// The number of the step.
+    /// Returns the number of the step.
     fn time(&mut self) -> Value {
         let given = &mut self.sketch.given;
         let at = given.iter().position(|it| it.name == "time").unwrap_or_else(|| {
@@ -258,7 +258,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is the same at every step, as a text.
+    /// Writes a value that is the same at every step as a text.
     fn fixed(&mut self, expr: &Expr<'_>) -> ExprId {
         let level = match &expr.kind {
             Kind::Paren(inner) => return self.fixed(inner),
@@ -286,13 +286,13 @@ impl Reader<'_> {
         self.sketch.push(Drawn::Fixed(fixed), expr.text())
     }
 
-    /// A text that is the same at every step.
+    /// Returns a text that is the same at every step.
     pub(super) fn fixed_text(&mut self, text: Rich, is_scalar: bool) -> ExprId {
         let fixed = Fixed { text, level: Level::Atom, is_scalar, reads: Vec::new() };
         self.sketch.push(Drawn::Fixed(fixed), "")
     }
 
-    /// An expression of fixed things as papers write it.
+    /// Returns an expression of fixed things as papers write it.
     fn written(&self, expr: &Expr<'_>) -> Rich {
         let mut reached: Vec<(&str, Rich)> = Vec::new();
         walk::expr(expr, &mut |it| {
@@ -309,7 +309,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The definitions computed once that a fixed expression reads.
+    /// Returns the definitions computed once that a fixed expression reads.
     fn once_in(&self, expr: &Expr<'_>) -> Vec<usize> {
         let mut reads = Vec::new();
         let mut add = |def: usize| {

@@ -8,12 +8,12 @@ use crate::hir::{self, Fold, Inner, LocalId, ValueRole};
 const TURNS: i64 = 4;
 
 impl<'t> Reader<'t> {
-    /// The results of a loop.
+    /// Returns the results of a loop.
     pub(super) fn fold(&mut self, fold: &Fold<'_>) -> Vec<ExprId> {
         let outer = self.locals.clone();
         let mut values: Vec<ExprId> = fold.starts.iter().map(|it| self.expr(it)).collect();
         let from = self.number(&fold.from).unwrap_or(0);
-        // A bound that nobody knows leaves the turns open: the first stands for all.
+        // An unknown bound leaves the number of iterations open: the first is drawn for all.
         let to = self.number(&fold.to).unwrap_or(from + 1);
         for turn in from..to {
             let skips = to - from > TURNS;
@@ -30,7 +30,7 @@ impl<'t> Reader<'t> {
         values
     }
 
-    /// One turn; its results have names unless they are those of the loop.
+    /// Returns one turn; its results have names unless they are those of the loop.
     fn turn(&mut self, fold: &Fold<'_>, values: &[ExprId], turn: i64, last: bool) -> Vec<ExprId> {
         let bound = fold.accumulators.iter().zip(values);
         self.locals.extend(bound.map(|it| (*it.0, Local::Expr(*it.1))));
@@ -79,7 +79,7 @@ impl<'t> Reader<'t> {
         &self.tree.locals[local].name.name
     }
 
-    /// A value of one turn.
+    /// Returns a value of one turn.
     fn local(
         &mut self,
         local: LocalId,

@@ -100,7 +100,7 @@ impl Reader<'_> {
         defs.map(|it| it.1.name.name.to_string()).collect()
     }
 
-    /// The value of `a`, `a.v`, `a[0]` or `a[0].v`.
+    /// Returns the value of `a`, `a.v`, `a[0]` or `a[0].v`.
     pub(super) fn part(&mut self, part: &Part<'_>) -> Value {
         let tail = &part.path.tail;
         let first = if tail.is_empty() { part.last.as_deref() } else { part.indices[0].as_ref() };
@@ -109,7 +109,7 @@ impl Reader<'_> {
         self.unit(part.layer, unit, &inner.join("."))
     }
 
-    /// A value of one layer of a stack, or of the last; without a name its main output.
+    /// Returns a value of one layer of a stack, or of the last; without a name its main output.
     fn unit(&mut self, layer: LayerId, unit: Option<usize>, name: &str) -> Value {
         let layers = &self.layers[layer.idx()];
         let last = layers.len() - 1;
@@ -133,7 +133,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a value of a layer is the same at every step: its params and consts are.
+/// Returns true if a value of a layer is the same at every step: its params and consts are.
 pub(super) fn is_fixed(tree: &Tree<'_>, part: &Part<'_>) -> bool {
     let kind = part.def.map(|(cell, def)| tree.cells[cell].defs[def].kind);
     matches!(kind, Some(DefKind::Param { .. } | DefKind::Computed))

@@ -19,7 +19,7 @@ use crate::ir::pointwise::Interval;
 use crate::text::Span;
 use crate::text::id::Id;
 
-/// Where cells, functions and layers are looked up.
+/// The cells, functions and layers of a spec.
 pub struct Library<'t> {
     /// The resolved trees of all files.
     pub tree: &'t Tree<'t>,
@@ -27,7 +27,7 @@ pub struct Library<'t> {
     pub cells: Vec<&'t ir::Cell>,
     /// The layers to open, as `a` or `a.b`.
     pub open: &'t dyn Fn(&str) -> bool,
-    /// Where the values of an expression lie, as far as that is known.
+    /// Returns the range of the values of an expression, as far as it is known.
     pub range: &'t dyn Fn(ExprId) -> Option<Interval>,
 }
 
@@ -42,7 +42,7 @@ impl<'t> Library<'t> {
     }
 }
 
-/// What a name is.
+/// The meaning of a name.
 #[derive(Clone, Debug)]
 enum Bound {
     /// A value of the step.
@@ -53,7 +53,7 @@ enum Bound {
     Fixed,
 }
 
-/// What a name of a loop is.
+/// The meaning of a name of a loop.
 #[derive(Clone, Debug)]
 enum Local {
     /// A value of the step.
@@ -80,7 +80,7 @@ struct Reader<'t> {
     changing: BTreeSet<DefId>,
     /// The names that are one number.
     scalars: BTreeSet<DefId>,
-    /// What stands before the names of inner layers.
+    /// The prefix of the names of inner layers.
     prefix: String,
 }
 
@@ -196,7 +196,7 @@ impl<'t> Reader<'t> {
         Value::Pin(at, back)
     }
 
-    /// Whether a value changes from step to step.
+    /// Returns true if a value changes from step to step.
     fn changes(&self, expr: &Expr<'_>) -> bool {
         let mut changes = false;
         hir::walk::expr(expr, &mut |it| {
@@ -216,7 +216,7 @@ impl<'t> Reader<'t> {
         changes
     }
 
-    /// The equations in the order of the text.
+    /// Returns the equations in the order of the text.
     fn in_order(&self) -> Vec<hir::EquationId> {
         let mut all: Vec<hir::EquationId> = self.tree.equations.ids().collect();
         all.sort_by_key(|it| self.tree.equations[*it].decl.span.start);
@@ -328,7 +328,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Where the values of an expression lie, behind its text.
+    /// Returns the range of the values of an expression, as the end of its text.
     fn range(&self, expr: &Expr<'_>) -> String {
         let range = (self.library.range)(expr.id);
         let range = range.filter(|it| it.lo.is_finite() || it.hi.is_finite());
@@ -396,7 +396,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The comment of a statement, behind other text.
+/// Returns the comment of a statement, behind other text.
 fn doc(decl: Option<&Decl>) -> String {
     let lines = decl.iter().flat_map(|it| &it.doc).flat_map(|it| &it.lines);
     let text: Vec<&str> = lines.map(|it| it.trim()).collect();

@@ -2,7 +2,7 @@
 
 use super::{Place, Resolver, Shared};
 use crate::diag::{self, Code, Diagnostic};
-use crate::hir::declare::{Names, Returned, Source};
+use crate::hir::declare::{Names, Returned, RightSide};
 use crate::hir::expr::{Expr, Kind};
 use crate::hir::fold;
 use crate::hir::id::{CellId, DefId, EquationId, GroupId, LayerId};
@@ -68,7 +68,7 @@ pub(in crate::hir) fn resolve<'a>(known: &Known<'a>, id: CellId, shared: &mut Sh
     }
 }
 
-/// Which hypers are activations: by their default, or as another name of one that is.
+/// Returns the hypers that are activations: by their default, or as another name of one that is.
 fn activations(resolver: &Resolver<'_, '_>, names: &Names<'_>) -> Vec<bool> {
     let other = |at: usize| match &names.hypers[at].1.value.kind {
         ExprKind::Path(path) if path.tail.is_empty() => match names.find(&path.head.name)?.1.kind {
@@ -139,7 +139,7 @@ impl<'a> Resolver<'_, 'a> {
         hypers
     }
 
-    /// The groups, without the values of computed consts, which belong to equations.
+    /// Returns the groups, without the values of computed consts, which belong to equations.
     fn groups(&mut self, names: &Names<'a>) -> IdVec<GroupId, Group<'a>> {
         let mut groups = IdVec::new();
         for source in &names.groups {
@@ -195,7 +195,7 @@ impl<'a> Resolver<'_, 'a> {
         groups
     }
 
-    /// The target that teaches a feedback.
+    /// Returns the target that teaches a feedback.
     fn teacher(&mut self, names: &Names<'a>, teacher: &Ident) -> Option<DefId> {
         let Some((def, found)) = names.find(&teacher.name) else {
             let targets = names.defs.iter().filter(|it| it.kind == DefKind::Target);
@@ -235,12 +235,12 @@ impl<'a> Resolver<'_, 'a> {
                 _ => Place::Step,
             };
             let root = match source {
-                Source::Value(ast::Value::Expr(expr)) => Some(expr),
-                Source::Expr(expr) => Some(*expr),
-                Source::Value(ast::Value::Fold(_))
-                | Source::OfGroup(_)
-                | Source::Layer(_)
-                | Source::Error(_) => None,
+                RightSide::Value(ast::Value::Expr(expr)) => Some(expr),
+                RightSide::Expr(expr) => Some(*expr),
+                RightSide::Value(ast::Value::Fold(_))
+                | RightSide::OfGroup(_)
+                | RightSide::Layer(_)
+                | RightSide::Error(_) => None,
             };
             let may = |kind| {
                 let returned = DefKind::Value(ValueKind::Output);
@@ -248,13 +248,13 @@ impl<'a> Resolver<'_, 'a> {
             };
             self.chooses = root.filter(|_| may(target.kind)).map(bare);
             let value = match *source {
-                Source::Value(value) => {
+                RightSide::Value(value) => {
                     let defines: Vec<&Ident> =
                         targets.iter().map(|it| names.defs[*it].name).collect();
                     self.value(value, &defines)
                 }
-                Source::Expr(expr) => Value::Expr(self.expr(expr)),
-                Source::OfGroup(group) => {
+                RightSide::Expr(expr) => Value::Expr(self.expr(expr)),
+                RightSide::OfGroup(group) => {
                     if let (None, Some(value)) = (shared.get(&group), names.groups[group].value) {
                         groups[group].value = Some(self.expr(value));
                         shared.insert(group, self.uses.clone());
@@ -262,12 +262,12 @@ impl<'a> Resolver<'_, 'a> {
                     self.uses.clone_from(shared.entry(group).or_default());
                     Value::OfGroup(group)
                 }
-                // Equations stand in the order in which their layers do.
-                Source::Layer(id) => {
+                // Equations have the order of their layers.
+                RightSide::Layer(id) => {
                     layers.push(self.layer(names, id));
                     Value::Layer(id)
                 }
-                Source::Error(value) => self.wrong_value(value),
+                RightSide::Error(value) => self.wrong_value(value),
             };
             let (uses, pasts, past_parts) = self.take_uses();
             let targets = targets.clone();
@@ -285,7 +285,7 @@ impl<'a> Resolver<'_, 'a> {
         )
     }
 
-    /// What a step returns, the main output first.
+    /// Lists the values that a step returns, the main output first.
     fn outputs(&mut self, names: &Names<'a>) -> Vec<Output<'a>> {
         let mut outputs = Vec::with_capacity(names.outputs.len());
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use super::{Place, Resolver};
 use crate::diag::{Code, Diagnostic};
-use crate::hir::declare::{Names, Source};
+use crate::hir::declare::{Names, RightSide};
 use crate::hir::expr::Expr;
 use crate::hir::fold;
 use crate::hir::id::LocalId;
@@ -11,7 +11,7 @@ use crate::syntax::ast::{self, Ident};
 use crate::text::Span;
 
 impl<'a> Resolver<'_, 'a> {
-    /// A right side that defines these names and has as many values.
+    /// Returns a right side that defines these names and has as many values.
     pub(super) fn value(&mut self, value: &'a ast::Value, defines: &[&'a Ident]) -> Value<'a> {
         match value {
             ast::Value::Expr(expr) => Value::Expr(self.expr(expr)),
@@ -19,7 +19,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// What can be told of a right side with the wrong number of values.
+    /// Resolves as much as possible of a right side with the wrong number of values.
     pub(super) fn wrong_value(&mut self, value: &'a ast::Value) -> Value<'a> {
         Value::Error(self.quiet(|it| match value {
             ast::Value::Expr(expr) => vec![it.expr(expr)],
@@ -126,7 +126,7 @@ impl<'a> Resolver<'_, 'a> {
     }
 }
 
-/// Where a loop of a cell defines a value of this name.
+/// Returns the place where a loop of a cell defines a value of this name.
 pub(super) fn inner(names: &Names<'_>, name: &str) -> Option<Span> {
     fn find(fold: &ast::Fold, name: &str) -> Option<Span> {
         fold.body.iter().find_map(|it| {
@@ -138,11 +138,11 @@ pub(super) fn inner(names: &Names<'_>, name: &str) -> Option<Span> {
         })
     }
     names.equations.iter().find_map(|it| match it.1 {
-        Source::Value(ast::Value::Fold(fold)) => find(fold, name),
-        Source::Value(ast::Value::Expr(_))
-        | Source::Expr(_)
-        | Source::OfGroup(_)
-        | Source::Layer(_)
-        | Source::Error(_) => None,
+        RightSide::Value(ast::Value::Fold(fold)) => find(fold, name),
+        RightSide::Value(ast::Value::Expr(_))
+        | RightSide::Expr(_)
+        | RightSide::OfGroup(_)
+        | RightSide::Layer(_)
+        | RightSide::Error(_) => None,
     })
 }

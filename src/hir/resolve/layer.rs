@@ -14,7 +14,7 @@ use crate::hir::tree::{ArgKind, Def, Layer, LayerArg};
 use crate::syntax::ast::{self, Ident, LayerDecl, Path};
 use crate::text::Span;
 
-/// What kind of thing a name of an inner cell is, as far as a layer of it may care.
+/// Returns the kind of a name of an inner cell, as far as a layer of it may care.
 fn seen_outside(kind: DefKind) -> &'static str {
     match kind {
         // Outside they are all values.
@@ -30,7 +30,7 @@ fn is_setting(kind: DefKind) -> bool {
     matches!(kind, DefKind::Dim(_) | DefKind::Hyper(_))
 }
 
-/// Whether a layer may be given a value for this name, with `prev` or without.
+/// Returns true if a layer may be given a value for this name, with `prev` or without.
 fn may_be_given(names: &Names<'_>, kind: DefKind, prev: bool) -> bool {
     match kind {
         DefKind::Dim(dim) => !prev && !names.dims[dim].derived,
@@ -257,7 +257,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// The layer of the same cell whose weights are used; `None` after a report.
+    /// Returns the layer of the same cell whose weights are used; `None` after a report.
     fn shares(&mut self, names: &Names<'a>, layer: &LayerDecl, other: &Ident) -> Option<LayerId> {
         let layer_of = |name: &str| names.find(name)?.1.kind.layer();
         let found = names.find(&other.name);
@@ -315,7 +315,7 @@ impl<'a> Resolver<'_, 'a> {
         Some(id)
     }
 
-    /// A value of a layer. `None` after a report; `Some(None)` for what could not be read where it is declared.
+    /// Returns a value of a layer. `None` after a report; `Some(None)` for what could not be read where it is declared.
     pub(super) fn layer_part(
         &mut self,
         layer_def: DefId,
@@ -412,7 +412,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// Whether a value of a layer is a stack, so that an index after it picks a layer.
+    /// Returns true if a value of a layer is a stack, so that an index after it picks a layer.
     pub(super) fn is_stack(&self, part: &Part<'_>) -> bool {
         let layer = match part.def {
             None => self.names.map(|it| &it.layers[part.layer]),
@@ -424,14 +424,14 @@ impl<'a> Resolver<'_, 'a> {
         part.last.is_none() && layer.is_some_and(|it| it.decl.count.is_some())
     }
 
-    /// Whether an expression is a param or stored const of a layer.
+    /// Returns true if an expression is a param or stored const of a layer.
     pub(super) fn is_weight(&self, kind: &Kind<'_>) -> bool {
         let Kind::Part(Part { def: Some((cell, def)), .. }) = kind else { return false };
         matches!(self.known.cells[*cell].defs[*def].kind, DefKind::Param { .. })
     }
 }
 
-/// The report of an index after a layer that is no stack.
+/// Returns the report of an index after a layer that is no stack.
 fn no_stack(layer: &LayerDecl, index: &ast::Expr) -> Diagnostic {
     let message = format!("`{}` is a single layer and has no index", layer.name.name);
     Diagnostic::new(Code::BadLookup, index.span, message)

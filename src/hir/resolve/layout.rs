@@ -77,7 +77,7 @@ impl<'a> Resolver<'_, 'a> {
         self.node(expr, kind)
     }
 
-    /// A param or stored const; `None` after a report, here or where it is declared.
+    /// Returns a param or stored const; `None` after a report, here or where it is declared.
     fn stored(&mut self, path: &'a Path, told: &mut BTreeSet<DefId>) -> Option<DefId> {
         let Some((def, found)) = self.find(&path.head.name) else {
             let whole = Ident { name: print_path(path).into(), span: path.span };

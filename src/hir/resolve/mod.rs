@@ -1,4 +1,4 @@
-//! Expressions become resolved ones: every name is known and may stand where it stands, every call has its arguments.
+//! Resolves expressions: afterwards every name is known and allowed at its place, and every call has its arguments.
 //!
 //! What is wrong is reported once, here, and becomes an `Error` node; later stages pass over it in silence.
 
@@ -24,7 +24,7 @@ use crate::syntax::ast::{self, ExprKind};
 use crate::text::Span;
 use crate::text::id::{Id, IdVec};
 
-/// Where an expression stands: which names it may read.
+/// The context of an expression, which decides the names that it may read.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
     /// An equation of the step.
@@ -43,7 +43,7 @@ pub(super) enum Place {
     Body,
 }
 
-/// What all walks over a program share.
+/// The tables that all walks over a program share.
 pub(super) struct Shared {
     pub sink: Vec<Diagnostic>,
     /// One for all, so that the search for near names has one budget.
@@ -60,12 +60,12 @@ pub(super) struct Resolver<'r, 'a> {
     names: Option<&'r Names<'a>>,
     owner: Owner,
     pub place: Place,
-    /// Where a choice may stand: the whole right side of a feedback or an output of a model.
+    /// The span in which a choice is allowed: the whole right side of a feedback or an output of a model.
     chooses: Option<Span>,
     /// All locals, and those that are seen, the latest last.
     pub locals: IdVec<LocalId, Local<'a>>,
     scope: Vec<LocalId>,
-    /// Which hypers of the cell are activations; `None` for what is wrong.
+    /// True for the hypers of the cell that are activations; `None` for those with an error.
     activations: Vec<Option<bool>>,
     /// The names of this step that were read since somebody took them, those whose past was read, and which parts of layers.
     uses: Vec<(DefId, Span)>,
@@ -118,7 +118,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
         self.shared.references.push(Reference { span, target, is_definition: true });
     }
 
-    /// What a name of the cell is.
+    /// Returns the definition of a name of the cell.
     fn find(&self, name: &str) -> Option<(DefId, &'r Def<'a>)> {
         self.names?.find(name)
     }
@@ -147,7 +147,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
         Expr { id, ast, kind }
     }
 
-    /// Resolves what stands in something that is wrong already: what can be told of it, without a word.
+    /// Resolves the parts of something that is wrong already, as far as possible, and reports nothing.
     fn quiet<T>(&mut self, resolve: impl FnOnce(&mut Self) -> T) -> T {
         let n_faults = self.shared.sink.len();
         let (n_uses, n_pasts) = (self.uses.len(), self.pasts.len());

@@ -13,7 +13,7 @@ use crate::syntax::print_path;
 use crate::text::Span;
 
 impl<'a> Resolver<'_, 'a> {
-    /// A name, or a value of a layer.
+    /// Returns a name, or a value of a layer.
     pub(super) fn path(&mut self, path: &'a Path) -> Kind<'a> {
         let name = &path.head;
         if let (Place::Init, []) = (&self.place, path.tail.as_slice())
@@ -43,7 +43,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// The report of a name that may not be read where it stands.
+    /// Reports a name that may not be read at its place.
     fn misplaced(&self, def: DefId, kind: &Kind<'a>, path: &Path) -> Option<Diagnostic> {
         let names = self.names?;
         let found = &names.defs[def];
@@ -80,7 +80,7 @@ impl<'a> Resolver<'_, 'a> {
         Some(fault)
     }
 
-    /// A name of a function or loop where a value is wanted.
+    /// Returns a name of a function or loop where a value is wanted.
     fn local_path(&mut self, id: LocalId, path: &'a Path) -> Kind<'a> {
         let local = self.locals[id];
         self.refer(path.head.span, Target::Local(self.owner, id));
@@ -104,7 +104,7 @@ impl<'a> Resolver<'_, 'a> {
         Kind::Local(id)
     }
 
-    /// A name of the cell, and what it means; only layers have parts.
+    /// Returns a name of the cell, and what it means; only layers have parts.
     pub(super) fn cell_name(&mut self, path: &'a Path) -> Option<(DefId, Kind<'a>)> {
         let name = &path.head;
         let Some((def, found)) = self.find(&name.name) else {
@@ -137,7 +137,7 @@ impl<'a> Resolver<'_, 'a> {
         Some((def, Kind::Def(def)))
     }
 
-    /// The report of a name that the cell does not define.
+    /// Returns the report of a name that the cell does not define.
     fn unknown_here(&mut self, path: &'a Path) -> Diagnostic {
         let name = &path.head;
         let locals = self.scope.iter().map(|it| &*self.locals[*it].name.name);
@@ -156,7 +156,7 @@ impl<'a> Resolver<'_, 'a> {
         fault
     }
 
-    /// What a name that says when it is read, such as `h_prev` or `x_t`, is called here.
+    /// Returns the notation for a name that says when it is read, such as `h_prev` or `x_t`.
     fn with_time(&self, name: &str) -> Option<String> {
         const OLD: &[&str] = &["_prev", "_old", "_last", "_tm1", "_t_1", "prev_", "old_", "last_"];
         let in_time = |name: &&str| self.find(name).is_some_and(|it| it.1.kind.has_past());
@@ -343,13 +343,13 @@ impl<'a> Resolver<'_, 'a> {
         let fault = match local.kind {
             LocalKind::Parameter => fault,
             LocalKind::Variable => {
-                fault.help(format!("its value in the turn before is `{name} - 1`"))
+                fault.help(format!("its value in the iteration before is `{name} - 1`"))
             }
             LocalKind::Accumulator => fault.help(format!(
-                "`{name}` is the value after the turn before; `prev` asks for the step before"
+                "`{name}` is the value after the iteration before; `prev` asks for the step before"
             )),
             LocalKind::Value(_) => fault.help(
-                "what goes on to the next turn is an accumulator, what goes on to the next step a name \
+                "what goes on to the next iteration is an accumulator, what goes on to the next step a name \
                  of the cell",
             ),
         };

@@ -54,7 +54,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// The dim of this name; `None` after a report.
+    /// Returns the dim of this name; `None` after a report.
     pub(super) fn dim(&mut self, name: &Ident) -> Option<DefId> {
         let Some((def, found)) = self.find(&name.name) else {
             let dims = self.names.iter().flat_map(|it| &it.dims);
@@ -74,7 +74,7 @@ impl<'a> Resolver<'_, 'a> {
         }
     }
 
-    /// What a local means where a size is wanted: a parameter is known at each call, the variable in each iteration.
+    /// Resolves a local where a size is wanted: a parameter is known at each call, the variable in each iteration.
     fn size_local(&mut self, name: &Ident, id: LocalId) -> Kind<'a> {
         let local = self.locals[id];
         self.refer(name.span, Target::Local(self.owner, id));

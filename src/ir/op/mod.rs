@@ -12,7 +12,7 @@ use super::pointwise::Pointwise;
 
 pub use facts::Linearity;
 
-/// What a node does. `x` is the first operand, shapes are those of the node unless said otherwise.
+/// The operator of a node. `x` is the first operand, shapes are those of the node unless said otherwise.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Op {
     /// A value that comes from outside of the graph.
@@ -35,7 +35,7 @@ pub enum Op {
     Choice(Choice),
 }
 
-/// What comes from outside. The numbers are positions in the lists of the cell.
+/// Values that come from outside of the graph. The numbers are positions in the lists of the cell.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Leaf {
     // Of a step graph.
@@ -59,7 +59,7 @@ pub enum Leaf {
     Tangent(Source),
 }
 
-/// What a tangent leaf is the tangent of.
+/// The value that a tangent leaf is the tangent of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Source {
     /// An input.
@@ -70,7 +70,7 @@ pub enum Source {
     Param(usize),
 }
 
-/// What sizes and hypers determine.
+/// Values that sizes and hypers determine.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Literal {
     /// A scalar constant.
@@ -83,7 +83,7 @@ pub enum Literal {
     Iota,
 }
 
-/// What is computed along axes: those of `x`, ascending.
+/// Operators along axes: those of `x`, ascending.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Along {
     /// One element for the elements along these axes, which disappear.
@@ -92,9 +92,9 @@ pub enum Along {
     Softmax(Vec<usize>),
     /// The running sum along an axis, from its end when `reverse`.
     CumSum {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Whether it runs from the end; the adjoint of one is the other.
+        /// True if it runs from the end; the adjoint of one direction is the other.
         reverse: bool,
     },
     /// For each element the product of all others along the axes: the derivative of `prod`, right
@@ -102,7 +102,7 @@ pub enum Along {
     ProductOfOthers(Vec<usize>),
 }
 
-/// How elements become one.
+/// The functions by which elements become one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is the function of the same name")]
 pub enum Reduction {
@@ -115,7 +115,7 @@ pub enum Reduction {
     LogSumExp,
 }
 
-/// How elements are moved.
+/// Operators that move elements.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Move {
     /// Repeats along new axes: axis `k` of `x` is axis `places[k]` of the result; ascending.
@@ -128,7 +128,7 @@ pub enum Move {
     Stack,
     /// The elements `from..to` of an axis.
     Slice {
-        /// Which axis.
+        /// The axis.
         axis: usize,
         /// The first element.
         from: Dim,
@@ -137,11 +137,11 @@ pub enum Move {
     },
     /// Zeros before and after `x` along an axis: the adjoint of `Slice`.
     Pad {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// How many before.
+        /// The elements before.
         before: Dim,
-        /// How many after.
+        /// The elements after.
         after: Dim,
     },
     /// The same elements, row-major, in another shape of the same product; also renames axes.
@@ -152,7 +152,7 @@ pub enum Move {
     Place(Dim),
 }
 
-/// What an index decides.
+/// Operators that an index decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Indexed {
     /// The row of `x` with that number.
@@ -161,7 +161,7 @@ pub enum Indexed {
     Scatter,
 }
 
-/// Which element is chosen.
+/// The rule that chooses an element.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Choice {
     /// The largest, of equal ones the first.
@@ -170,7 +170,7 @@ pub enum Choice {
     Sample,
 }
 
-/// What only the derivative sees.
+/// Operators that only the derivative sees.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Gradient {
     /// Is the second operand; its adjoint is cut to exactly 0 where the first operand is 0.

@@ -12,7 +12,7 @@ use crate::text::Span;
 /// The derivative of an operator by one operand, as a formula.
 pub type Slope = for<'g> fn(Args<'g>) -> Value<'g>;
 
-/// What a slope may use: the operands, the result, constants and operators.
+/// The values that a slope may use: the operands, the result, constants and operators.
 #[derive(Clone, Copy)]
 pub struct Args<'g> {
     graph: &'g RefCell<Graph>,
@@ -31,7 +31,7 @@ pub struct Value<'g> {
 
 /// A value or a number.
 pub trait Term<'g> {
-    /// The value; a number takes the shape of `like`.
+    /// Returns the value; a number takes the shape of `like`.
     fn value(self, like: &Args<'g>) -> Value<'g>;
 }
 
@@ -69,32 +69,32 @@ impl<'g> Args<'g> {
         Value { graph: self.graph, id, span: self.span }
     }
 
-    /// The first operand.
+    /// Returns the first operand.
     pub fn a(&self) -> Value<'g> {
         self.of(self.args[0])
     }
 
-    /// The second operand.
+    /// Returns the second operand.
     pub fn b(&self) -> Value<'g> {
         self.of(self.args[1])
     }
 
-    /// The third operand.
+    /// Returns the third operand.
     pub fn third(&self) -> Value<'g> {
         self.of(self.args[2])
     }
 
-    /// The result.
+    /// Returns the result.
     pub fn y(&self) -> Value<'g> {
         self.of(self.result)
     }
 
-    /// A number, in the shape of the result.
+    /// Returns a number, in the shape of the result.
     pub fn number(&self, value: f64) -> Value<'g> {
         self.y().number(value)
     }
 
-    /// A function of one value.
+    /// Returns a function of one value.
     pub fn f(&self, op: Pointwise, value: Value<'g>) -> Value<'g> {
         value.apply(op, &[value])
     }
@@ -104,7 +104,7 @@ impl<'g> Args<'g> {
         a.apply(Pointwise::Pow, &[a, b])
     }
 
-    /// A comparison, 0 or 1.
+    /// Returns a comparison, 0 or 1.
     pub fn is(&self, op: Pointwise, a: Value<'g>, b: impl Term<'g>) -> Value<'g> {
         a.apply(op, &[a, b.value(self)])
     }

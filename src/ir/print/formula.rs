@@ -18,17 +18,17 @@ const MAX_SIZE: usize = 40;
 /// Writes the nodes of one graph.
 pub(crate) struct Formulas<'g> {
     graph: &'g Graph,
-    /// What leaves are called.
+    /// Returns the name of a leaf.
     leaf: Box<dyn Fn(NodeId) -> Text + 'g>,
-    /// What other nodes are called.
+    /// The names of other nodes.
     names: Vec<Option<String>>,
-    /// Which nodes were given a name here.
+    /// The nodes that were given a name here.
     coined: Vec<NodeId>,
 }
 
-/// Which unnamed nodes get names of their own.
+/// Selects the unnamed nodes that get names of their own.
 pub(crate) enum Coin<'a> {
-    /// What is used more than once; these nodes are used from outside too.
+    /// Nodes that are used more than once; these nodes are used from outside too.
     Shared(&'a [NodeId]),
     /// These, and nothing else but what would be too long in their formulas.
     Only(&'a [NodeId]),
@@ -108,12 +108,12 @@ impl<'g> Formulas<'g> {
         all
     }
 
-    /// The nodes that were given a name here, in order.
+    /// Returns the nodes that were given a name here, in order.
     pub fn coined(&self) -> &[NodeId] {
         &self.coined
     }
 
-    /// What a node is called, if it has a name.
+    /// Returns the name of a node, if it has one.
     pub fn name(&self, id: NodeId) -> Option<&str> {
         self.names[id.idx()].as_deref()
     }
@@ -164,7 +164,7 @@ impl<'g> Formulas<'g> {
         self.graph.node(id).op.is_leaf()
     }
 
-    /// A node as an operand: its name, or what it is.
+    /// Returns a node as an operand: its name, or what it is.
     pub fn operand(&self, id: NodeId) -> Text {
         match self.name(id) {
             Some(name) => Text::primary(name),
@@ -172,7 +172,7 @@ impl<'g> Formulas<'g> {
         }
     }
 
-    /// What a node is.
+    /// Returns the formula of a node.
     pub fn formula(&self, id: NodeId) -> Text {
         let node = self.graph.node(id);
         let args = node.args.as_slice();
@@ -266,9 +266,8 @@ impl<'g> Formulas<'g> {
         }
     }
 
-    /// The operands of an elementwise node, broadcasts left out where the rules of the language put
-    /// them back: some operand has all axes, and those of each other one can be found among them in
-    /// one way only.
+    /// Returns the operands of an elementwise node, broadcasts left out where the rules of the language put them back: some
+    /// operand has all axes, and those of each other one can be found among them in one way only.
     fn broadcast(&self, args: &[NodeId], shape: &Shape) -> Vec<Text> {
         let hidden = |id: &NodeId| match &self.graph.node(*id).op {
             Op::Move(Move::Expand(places)) if self.name(*id).is_none() => {
@@ -292,7 +291,7 @@ impl<'g> Formulas<'g> {
         texts
     }
 
-    /// A broadcast that has to be seen.
+    /// Returns a broadcast that has to be seen.
     fn repeated(&self, inner: NodeId, places: &[usize], shape: &Shape) -> Text {
         let value = self.operand(inner);
         let axes = |range: std::ops::Range<usize>| Shape(shape.0[range].to_vec());
@@ -312,7 +311,7 @@ impl<'g> Formulas<'g> {
     }
 }
 
-/// The operand of a node that is not written: broadcasts and guards.
+/// Returns the operand of a node that is not written: broadcasts and guards.
 fn invisible(op: &Op, args: &[NodeId]) -> Option<NodeId> {
     match op {
         Op::Move(Move::Expand(_)) => Some(args[0]),

@@ -4,7 +4,7 @@ use super::text::{Text, apply, call, constant};
 use crate::ir::Const;
 use crate::ir::constant::{Draw, Family, Init};
 
-/// An initialiser in the notation of the language.
+/// Returns an initialiser in the notation of the language.
 pub(super) fn init(init: &Init) -> Text {
     let texts = |all: &[&Const]| all.iter().map(|it| constant(it).text).collect::<Vec<String>>();
     let is = |value: &Const, number: f64| value.as_number() == Some(number);

@@ -2,16 +2,16 @@
 
 use crate::text::work;
 
-/// Where lines are broken.
+/// The width at which lines are broken.
 const WIDTH: usize = 100;
 
 /// Lines of `keyword name: shape = formula` in columns.
 #[derive(Default)]
 pub(crate) struct Table {
-    rows: Vec<Row>,
+    rows: Vec<PrintedRow>,
 }
 
-struct Row {
+struct PrintedRow {
     name: String,
     shape: String,
     sign: &'static str,
@@ -28,7 +28,7 @@ impl Table {
         text: impl Into<String>,
     ) {
         let (name, text) = (name.into(), text.into());
-        self.rows.push(Row { name, shape: shape.to_string(), sign, text });
+        self.rows.push(PrintedRow { name, shape: shape.to_string(), sign, text });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -38,7 +38,7 @@ impl Table {
     /// Writes all lines. Columns are as wide as most entries need; a longer one moves its own line
     /// only.
     pub fn write(&self, out: &mut String) {
-        let width = |limit: usize, of: &dyn Fn(&Row) -> usize| {
+        let width = |limit: usize, of: &dyn Fn(&PrintedRow) -> usize| {
             self.rows.iter().map(of).filter(|it| *it <= limit).max().unwrap_or(0)
         };
         let names = width(24, &|it| it.name.len());
@@ -65,7 +65,7 @@ pub(crate) fn wrap(out: &mut String, start: &str, text: &str) {
         let Some(at) = best_break(rest, room) else { break };
         out.push_str(rest[..at].trim_end());
         out.push('\n');
-        // What goes on stands a little further in than what it belongs to.
+        // A continued line is indented further than the line it belongs to.
         out.push_str(&" ".repeat(indent + 2));
         rest = rest[at..].trim_start();
         room = WIDTH - indent - 2;

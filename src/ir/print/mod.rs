@@ -20,12 +20,12 @@ use super::{
     Param, Scope, Start, ValueKind,
 };
 
-/// A constant expression.
+/// Returns a constant expression.
 pub fn constant(value: &Const) -> String {
     text::constant(value).text
 }
 
-/// How a mask is drawn, such as `bernoulli(1 - p) per step`.
+/// Returns the distribution of a mask, such as `bernoulli(1 - p) per step`.
 pub fn draw(mask: &Mask) -> String {
     let scope = match mask.scope {
         Scope::Step => "step",
@@ -35,12 +35,12 @@ pub fn draw(mask: &Mask) -> String {
     format!("bernoulli({}) per {scope}", constant(&mask.probability))
 }
 
-/// An initialiser.
+/// Returns an initialiser.
 pub fn initialiser(init: &super::Init) -> String {
     init::init(init).text
 }
 
-/// A cell: its declarations and the equations of one step.
+/// Returns a cell: its declarations and the equations of one step.
 pub fn cell(cell: &Cell) -> String {
     let word = if cell.is_model { "model" } else { "cell" };
     let mut out = format!("{word} {}\n", cell.name);
@@ -57,7 +57,7 @@ pub fn cell(cell: &Cell) -> String {
     out
 }
 
-/// An old carried value as the language writes it: `prev h`, `prev(h, 2)`, `time()`.
+/// Returns an old carried value as the language writes it: `prev h`, `prev(h, 2)`, `time()`.
 pub(crate) fn prev(carry: &Carry) -> String {
     let name = &*carry.name;
     if carry.is_time() {
@@ -72,8 +72,7 @@ pub(crate) fn prev(carry: &Carry) -> String {
     }
 }
 
-/// What a leaf of the graphs of a cell is called; leaves of derived graphs have names that only
-/// their printer knows.
+/// Returns the name of a leaf of the graphs of a cell; leaves of derived graphs have names that only their printer knows.
 pub(crate) fn leaf(cell: &Cell, op: &Op) -> Option<String> {
     match op {
         Op::Leaf(Leaf::Input(idx)) => Some(cell.inputs[*idx].name.to_string()),
@@ -84,7 +83,7 @@ pub(crate) fn leaf(cell: &Cell, op: &Op) -> Option<String> {
     }
 }
 
-/// Every name that the user gave, and every one that a node has.
+/// Returns every name that the user gave, and every one that a node has.
 pub(crate) fn taken(cell: &Cell, graphs: &[&Graph]) -> BTreeSet<String> {
     let nodes = graphs.iter().flat_map(|it| it.nodes()).filter_map(|it| it.name.as_ref());
     nodes
@@ -199,7 +198,7 @@ fn carries(cell: &Cell, out: &mut String) {
     }
 }
 
-/// What is said of a carried value that goes backward.
+/// Returns the words about the direction of a carried value; none for an ascending one.
 fn way(carry: &Carry) -> &'static str {
     match carry.order {
         Order::Ascending => "",
@@ -207,7 +206,7 @@ fn way(carry: &Carry) -> &'static str {
     }
 }
 
-/// What the user calls a node of the step.
+/// Returns the user's name of a node of the step.
 fn value_name(cell: &Cell, id: NodeId) -> Option<String> {
     let own = cell.step.node(id).name.as_ref().filter(|_| !cell.step.node(id).op.is_leaf());
     let named = || cell.values.iter().find(|it| it.node == id).map(|it| &it.name);
@@ -217,7 +216,7 @@ fn value_name(cell: &Cell, id: NodeId) -> Option<String> {
     }
 }
 
-/// A start; a number needs no shape, as the state has one.
+/// Returns a start; a number needs no shape, as the state has one.
 fn number_or(cell: &Cell, formulas: &Formulas<'_>, id: NodeId) -> String {
     let node = cell.start.node(id);
     match &node.op {

@@ -4,7 +4,7 @@
 use super::text::{Level, Text, call, over};
 use crate::ir::{Contract, Shape};
 
-/// A contraction of two operands of these shapes.
+/// Returns a contraction of two operands of these shapes.
 pub(super) fn contract(labels: &Contract, texts: [Text; 2], shapes: [&Shape; 2]) -> Text {
     let [a, b] = texts;
     let one = Operand { text: a, labels: labels.left.clone(), shape: shapes[0].clone() };
@@ -75,7 +75,7 @@ impl Operand {
     }
 }
 
-/// The operands as they are and transposed, fewest transpositions first.
+/// Returns the operands as they are and transposed, fewest transpositions first.
 fn turned(left: &Operand, right: &Operand) -> Vec<(Operand, Operand)> {
     let (l, r) = (left.transposed(), right.transposed());
     let mut all = vec![(left.clone(), right.clone())];

@@ -3,7 +3,7 @@
 use crate::ir::pointwise::Syntax;
 use crate::ir::{Const, Dim, Pointwise, Shape};
 
-/// How tightly a formula binds, loosest first; the order of the language.
+/// The precedence of a formula, loosest first; the order of the language.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Level {
     /// `a < b`
@@ -25,9 +25,9 @@ pub(crate) enum Level {
 /// A formula.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Text {
-    /// What is written.
+    /// The formula as written.
     pub text: String,
-    /// How tightly it binds.
+    /// Its precedence.
     pub level: Level,
 }
 
@@ -36,7 +36,7 @@ impl Text {
         Text { text: text.into(), level }
     }
 
-    /// A name, a number or a call.
+    /// Returns a name, a number or a call.
     pub fn primary(text: impl Into<String>) -> Text {
         Text::new(text, Level::Primary)
     }
@@ -52,7 +52,7 @@ pub(crate) fn call(name: &str, args: &[String]) -> Text {
     Text::primary(format!("{name}({})", args.join(", ")))
 }
 
-/// An elementwise operator of formulas.
+/// Returns an elementwise operator of formulas.
 pub(crate) fn apply(op: Pointwise, args: Vec<Text>) -> Text {
     let operands = match <[Text; 2]>::try_from(args) {
         Ok(operands) => operands,
@@ -74,7 +74,7 @@ pub(crate) fn apply(op: Pointwise, args: Vec<Text>) -> Text {
     Text::new(format!("{left} {sign} {right}"), level)
 }
 
-/// An operand of `*` or `/`: neither a product nor, as the language wants it, a bare `@`.
+/// Returns an operand of `*` or `/`: neither a product nor, as the language wants it, a bare `@`.
 fn factor(text: Text) -> String {
     text.at_least(Level::Unary)
 }
@@ -106,7 +106,7 @@ fn of_one_or_many(op: Pointwise, mut args: Vec<Text>) -> Text {
     }
 }
 
-/// A number in its shortest form that reads back as itself.
+/// Returns a number in its shortest form that reads back as itself.
 pub(crate) fn number(value: f64) -> Text {
     let text = if value.is_nan() {
         "nan".to_string()
@@ -120,7 +120,7 @@ pub(crate) fn number(value: f64) -> Text {
     if value < 0.0 { Text::new(format!("-{text}"), Level::Unary) } else { Text::primary(text) }
 }
 
-/// A size.
+/// Returns a size.
 pub(crate) fn dim(dim: &Dim) -> Text {
     let text = dim.to_string();
     let level = if text.contains(" + ") || text.contains(" - ") {
@@ -137,7 +137,7 @@ pub(crate) fn dim(dim: &Dim) -> Text {
     Text::new(text, level)
 }
 
-/// A constant expression.
+/// Returns a constant expression.
 pub(crate) fn constant(value: &Const) -> Text {
     match value {
         Const::Number(value) => number(*value),
@@ -150,8 +150,7 @@ pub(crate) fn constant(value: &Const) -> Text {
     }
 }
 
-/// The axes that something happens along, as the language says it: `over D`. Nothing when it is the
-/// only one.
+/// Returns the axes that something happens along, as the language says it: `over D`. Nothing when it is the only one.
 pub(crate) fn over(shape: &Shape, axes: &[usize]) -> Option<String> {
     if axes.len() == shape.rank() && shape.rank() == 1 {
         return None;

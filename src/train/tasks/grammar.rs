@@ -105,8 +105,8 @@ pub(super) fn reber_figures() -> (Figures, Figures) {
     (entropy(entropy_of(&weights)), entropy(branches * std::f64::consts::LN_2 / steps))
 }
 
-/// How often a string comes to each node in the mean. What is still on its way halves at least every second step, so after
-/// these steps nothing is left in f64.
+/// Returns the mean number of visits of a string to each node. What is still on its way halves at least every second step, so
+/// after these steps nothing is left in f64.
 fn visits() -> [f64; LAST] {
     let mut visits = [0.0; LAST];
     let mut at = [0.0; LAST + 1];

@@ -44,30 +44,30 @@ pub enum Kind {
 /// An option of a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Key {
-    /// How many sequences.
+    /// The number of sequences.
     Sequences,
     /// Steps of a sequence, the delay of `copy`, rows, or characters.
     Steps,
-    /// How many sequences for validation.
+    /// The number of sequences for validation.
     Valid,
-    /// What is drawn from.
+    /// The seed of all draws.
     Seed,
-    /// How many different symbols.
+    /// The number of different symbols.
     Symbols,
-    /// How many symbols are to be kept.
+    /// The number of symbols to keep.
     Length,
     /// The largest n.
     Max,
     /// Steps of a period.
     Period,
-    /// How many characters decide the next.
+    /// The number of characters that decide the next.
     Order,
 }
 
 /// A task with its options.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Task {
-    /// Which one.
+    /// The task.
     pub kind: Kind,
     /// The options that it has, with their values.
     pub options: Vec<(Key, u64)>,
@@ -96,16 +96,16 @@ pub enum Part {
 /// Figures under the names of the metrics.
 pub type Figures = BTreeMap<&'static str, f64>;
 
-/// What a task gives.
+/// The data of a task.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Made {
     /// To train on.
     pub train: Part,
     /// To validate on.
     pub valid: Option<Part>,
-    /// What a predictor without memory gets.
+    /// The figures of a predictor without memory.
     pub baseline: Figures,
-    /// What the best predictor gets.
+    /// The figures of the best predictor.
     pub best: Figures,
 }
 
@@ -126,7 +126,7 @@ impl Kind {
         Kind::Markov,
     ];
 
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Adding => "adding",
@@ -141,7 +141,7 @@ impl Kind {
         }
     }
 
-    /// The options that it has, with what they are where nobody says. That of `valid` follows from the sequences.
+    /// Returns the options that it has, with what they are where nobody says. That of `valid` follows from the sequences.
     pub fn options(self) -> &'static [(Key, u64)] {
         use Key::{Length, Max, Order, Period, Seed, Sequences, Steps, Symbols, Valid};
         match self {
@@ -164,7 +164,7 @@ impl Kind {
         }
     }
 
-    /// The least and the greatest value of an option.
+    /// Returns the least and the greatest value of an option.
     fn range(self, key: Key) -> (u64, u64) {
         match (self, key) {
             (_, Key::Sequences | Key::Length | Key::Max | Key::Order) => (1, 1 << 20),
@@ -194,7 +194,7 @@ impl Key {
         Key::Order,
     ];
 
-    /// Its name, which is that of the flag.
+    /// Returns its name, which is that of the flag.
     pub fn name(self) -> &'static str {
         match self {
             Key::Sequences => "sequences",
@@ -253,7 +253,7 @@ impl Task {
         }
     }
 
-    /// The value of an option, and 0 for one that the task does not have.
+    /// Returns the value of an option, and 0 for one that the task does not have.
     fn get(&self, key: Key) -> u64 {
         self.options.iter().find(|it| it.0 == key).map_or(0, |it| it.1)
     }
@@ -301,20 +301,20 @@ impl Task {
     }
 }
 
-/// Where the random numbers of a part come from.
+/// The source of the random numbers of a part.
 struct Draw {
     seed: u64,
     purpose: String,
 }
 
 impl Draw {
-    /// The random numbers of a sequence.
+    /// Returns the random numbers of a sequence.
     fn sequence(&self, number: usize) -> Bits {
         Bits::of_use(self.seed, &self.purpose, number as u64)
     }
 }
 
-/// An array of this shape, filled sequence by sequence: `fill` gets the place of a step of a sequence, `[T, N, ..]`.
+/// Returns an array of this shape, filled sequence by sequence: `fill` gets the place of a step of a sequence, `[T, N, ..]`.
 fn filled<T: Clone + Default>(
     steps: usize,
     count: usize,
@@ -333,20 +333,20 @@ fn filled<T: Clone + Default>(
     ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many values as the shape has")
 }
 
-/// The figures of a mean cross-entropy.
+/// Returns the figures of a mean cross-entropy.
 fn entropy(nats: f64) -> Figures {
     let bits = nats / std::f64::consts::LN_2;
     BTreeMap::from([("nats", nats), ("bits", bits), ("perplexity", libm::exp(nats))])
 }
 
-/// The entropy of symbols that come with these weights.
+/// Returns the entropy of symbols that come with these weights.
 fn entropy_of(weights: &[f64]) -> f64 {
     let total: f64 = weights.iter().sum();
     let parts = weights.iter().filter(|it| **it > 0.0).map(|it| it / total);
     -parts.map(|it| it * libm::log(it)).sum::<f64>()
 }
 
-/// The figures of squared and absolute errors.
+/// Returns the figures of squared and absolute errors.
 fn errors(mse: f64, mae: f64) -> Figures {
     BTreeMap::from([("mse", mse), ("rmse", libm::sqrt(mse)), ("mae", mae)])
 }

@@ -35,7 +35,7 @@ pub(super) fn mackey_glass(task: &Task) -> Made {
     made(&["value"], rows, values)
 }
 
-/// The equations of Lorenz with 10, 28, 8/3, from t = 20.02 on, every 0.02.
+/// Returns the equations of Lorenz with 10, 28, 8/3, from t = 20.02 on, every 0.02.
 pub(super) fn lorenz(task: &Task) -> Made {
     let rows = task.size(Key::Steps);
     let slope = |[x, y, z]: [f64; 3]| [10.0 * (y - x), x * (28.0 - z) - y, x * y - 8.0 / 3.0 * z];
@@ -68,7 +68,7 @@ fn made(columns: &'static [&'static str], rows: usize, values: Vec<f32>) -> Made
     Made { train: Part::Series(columns, table), valid: None, baseline, best: errors(0.0, 0.0) }
 }
 
-/// The errors of one who says the row before.
+/// Returns the errors of one who says the row before.
 fn persistence(values: &[f32], columns: usize) -> Figures {
     let differences = || {
         let pairs = values.iter().zip(values.iter().skip(columns));

@@ -9,10 +9,10 @@ struct Chain {
     rows: Vec<Vec<f64>>,
 }
 
-/// How many characters are drawn before the first one counts.
+/// The number of characters that are drawn before the first one counts.
 const BEFORE: usize = 1000;
 
-/// A text of the letters from `a` on.
+/// Returns a text of the letters from `a` on.
 pub(super) fn markov(task: &Task) -> Made {
     let (symbols, order) = (task.size(Key::Symbols), task.get(Key::Order));
     let seed = task.get(Key::Seed);
@@ -47,7 +47,7 @@ fn row(symbols: usize, bits: &mut Bits) -> Vec<f64> {
 }
 
 impl Chain {
-    /// The smallest symbol up to which the probabilities exceed `u`.
+    /// Returns the smallest symbol up to which the probabilities exceed `u`.
     fn next(&self, context: usize, u: f64) -> usize {
         let mut sum = 0.0;
         let found = self.rows[context].iter().position(|it| {
@@ -61,7 +61,7 @@ impl Chain {
         (context * self.symbols + symbol) % self.rows.len()
     }
 
-    /// How often each context comes in the long run. Every probability is above 0, so the chain forgets its start.
+    /// Returns the share of each context in the long run. Every probability is above 0, so the chain forgets its start.
     fn stationary(&self) -> Vec<f64> {
         let count = self.rows.len();
         let mut now = vec![1.0 / count as f64; count];
@@ -81,7 +81,7 @@ impl Chain {
         now
     }
 
-    /// The entropy of the characters by themselves, and the entropy rate.
+    /// Returns the entropy of the characters by themselves, and the entropy rate.
     fn figures(&self) -> (Figures, Figures) {
         let often = self.stationary();
         let mut single = vec![0.0; self.symbols];

@@ -4,8 +4,7 @@ use crate::exec::kernels::product::{RawResults, RawRows};
 use crate::exec::kernels::{Path, RowOp};
 use crate::ir::{Env, Op};
 
-/// The value of an operator that is neither elementwise nor a leaf, for operands without gaps; `None`
-/// for others.
+/// Returns the value of an operator that is neither elementwise nor a leaf, for operands without gaps; `None` for others.
 pub fn apply(
     path: Path,
     op: &Op,
@@ -23,7 +22,7 @@ pub fn apply(
     let rows: Vec<RawRows> =
         args.iter().map(|it| RawRows { at: it.0.as_ptr(), row: it.0.len() }).collect();
     let to = RawResults { at: result.as_mut_ptr(), row: result.len() };
-    // SAFETY: operands, result and scratch have as many numbers as the operator was made for, and a
+    // SAFETY: operands, result and scratch have as many elements as the operator was made for, and a
     // path is only made for a processor that has it.
     unsafe { op.run(path, 1, &rows, to, scratch.as_mut_ptr()) };
     Some(result)

@@ -11,12 +11,12 @@ struct Line([f32; LINE]);
 
 const LINE: usize = 16;
 
-/// Numbers that calls use one after the other; it grows to what the largest one needs.
+/// Elements that calls use one after the other; it grows to what the largest one needs.
 #[derive(Debug, Default)]
 pub struct Memory(Vec<Line>);
 
 impl Memory {
-    /// At least so many numbers.
+    /// At least so many elements.
     fn reserve(&mut self, numbers: usize) {
         let lines = numbers.div_ceil(LINE);
         if self.0.len() < lines {
@@ -26,22 +26,22 @@ impl Memory {
         }
     }
 
-    /// How many numbers it has.
+    /// Returns the number of elements.
     pub fn numbers(&self) -> usize {
         self.0.len() * LINE
     }
 }
 
-/// Where the rows of each buffer of a program stand, for the rows of a call.
+/// The memory of each buffer of a program, for the rows of a call.
 #[derive(Debug)]
 pub struct Frame<'m> {
     pub(super) buffers: &'m [Buffer],
     pub(super) packing: &'m Packing,
     /// The first number of each buffer, and how many it has; nothing where it is not lent yet.
     pub(super) bases: Vec<(*mut f32, usize)>,
-    /// How many threads have rows of a step or block of their own.
+    /// The number of threads that have rows of a step or block of their own.
     pub(super) parts: usize,
-    /// Whether what is done once for each sequence is there already.
+    /// True once the part that runs once for each sequence has run.
     pub begun: bool,
     lent: PhantomData<&'m mut [f32]>,
 }
@@ -55,25 +55,25 @@ unsafe impl Send for Bases {}
 // SAFETY: its pointers are never followed.
 unsafe impl Sync for Bases {}
 
-/// The room that a buffer takes. Buffers that began a power of two apart would contend for the same
-/// places in the first cache, and their addresses would look alike to the processor.
+/// Returns the room that a buffer takes. Buffers that began a power of two apart would contend for the same places in the L1
+/// cache, and their addresses would look alike to the processor.
 fn room(numbers: usize) -> usize {
     numbers.next_multiple_of(LINE) + 9 * LINE
 }
 
-/// How many rows of a step or block each thread has.
+/// Returns the rows of a step or block that each thread has.
 pub(super) fn local_rows(packing: &Packing) -> usize {
     packing.width().max(BLOCK.min(packing.rows()))
 }
 
 impl Buffer {
-    /// How many numbers it has in a call of one thread.
+    /// Returns the elements of the buffer in a call of one thread.
     pub fn numbers(&self, packing: &Packing) -> usize {
         numbers(self, packing, 1)
     }
 }
 
-/// How many numbers a buffer has in a call, where `parts` threads have blocks of their own.
+/// Returns the elements of a buffer in a call where each of `parts` threads has blocks of its own.
 fn numbers(buffer: &Buffer, packing: &Packing, parts: usize) -> usize {
     let rows = match buffer.extent {
         Extent::Fixed => 1,
@@ -86,7 +86,7 @@ fn numbers(buffer: &Buffer, packing: &Packing, parts: usize) -> usize {
 }
 
 impl<'m> Frame<'m> {
-    /// How many numbers the own buffers of a program take.
+    /// Returns the elements that the own buffers of a program take.
     pub fn numbers(program: &Program, packing: &Packing, parts: usize) -> usize {
         let own = program.buffers().iter().filter(|it| it.own);
         own.map(|it| room(numbers(it, packing, parts))).sum()
@@ -128,7 +128,7 @@ impl<'m> Frame<'m> {
         Frame { buffers: program.buffers(), packing, bases, parts, begun: false, lent: PhantomData }
     }
 
-    /// What the next frame may have.
+    /// Returns the bases that the next frame may have.
     pub fn end(self) -> Bases {
         Bases(self.bases)
     }
@@ -137,7 +137,7 @@ impl<'m> Frame<'m> {
     ///
     /// # Panics
     ///
-    /// When the buffer is the program's own, or needs more numbers: a fault of the caller.
+    /// When the buffer is the program's own, or needs more elements: a fault of the caller.
     pub fn lend(&mut self, buffer: usize, numbers: &'m [f32]) {
         assert!(!self.buffers[buffer].own, "a buffer of the program's own is not lent");
         assert!(numbers.len() >= self.len(buffer), "a lent buffer has all its rows");
@@ -145,23 +145,23 @@ impl<'m> Frame<'m> {
         self.bases[buffer] = (numbers.as_ptr().cast_mut(), numbers.len());
     }
 
-    /// How many numbers a buffer that is no scratch must have.
+    /// Returns the elements that a buffer must have, unless it is scratch.
     pub fn len(&self, buffer: usize) -> usize {
         self.buffers[buffer].numbers(self.packing)
     }
 
-    /// The numbers of a buffer.
+    /// Returns the elements of a buffer.
     pub fn data(&self, buffer: usize) -> &[f32] {
         let (at, n) = self.bases[buffer];
         if at.is_null() {
             return &[];
         }
-        // SAFETY: it points to so many numbers that live as long as the frame, and nobody writes
+        // SAFETY: it points to so many elements that live as long as the frame, and nobody writes
         // them while it is borrowed.
         unsafe { std::slice::from_raw_parts(at, n) }
     }
 
-    /// The numbers of a buffer of the program's own.
+    /// Returns the elements of a buffer of the program's own.
     ///
     /// # Panics
     ///
@@ -173,7 +173,7 @@ impl<'m> Frame<'m> {
         unsafe { std::slice::from_raw_parts_mut(at, n) }
     }
 
-    /// The first number of a place at a step and position, within [`Frame::data`] of its buffer.
+    /// Returns the first number of a place at a step and position, within [`Frame::data`] of its buffer.
     pub fn offset(&self, place: Place, t: usize, position: usize) -> usize {
         let row = match place.rows {
             super::Rows::Fixed => 0,
@@ -182,12 +182,12 @@ impl<'m> Frame<'m> {
         place.offset + row * self.buffers[place.buffer].width
     }
 
-    /// How many numbers a row of a buffer has.
+    /// Returns the elements of a row of a buffer.
     pub fn width(&self, buffer: usize) -> usize {
         self.buffers[buffer].width
     }
 
-    /// The rows.
+    /// Returns the rows.
     pub fn packing(&self) -> &'m Packing {
         self.packing
     }

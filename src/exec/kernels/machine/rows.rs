@@ -19,13 +19,13 @@
 //!
 //! A loop from the first step to the last reads old rows and writes new ones, and its values start at
 //! place 0. One from the last step to the first reads new rows and writes old ones; its values start
-//! where each sequence ends, in the very rows that stand after those of the sequences that go on.
+//! where each sequence ends, in the very rows that are after those of the sequences that go on.
 
 use std::ops::Range;
 
 use crate::ir::Order;
 
-/// Which rows of a buffer a place means.
+/// Selects the rows of a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Rows {
     /// One row that serves for all.
@@ -41,7 +41,7 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// The rows of a carried value that a step reads, where its loop goes this way.
+    /// Returns the rows of a carried value that a step reads, where its loop goes this way.
     pub fn read(order: Order) -> Rows {
         match order {
             Order::Ascending => Rows::Old,
@@ -49,7 +49,7 @@ impl Rows {
         }
     }
 
-    /// The rows that it writes.
+    /// Returns the rows that it writes.
     pub fn written(order: Order) -> Rows {
         Rows::read(order.reversed())
     }
@@ -58,9 +58,9 @@ impl Rows {
 /// The rows of all steps.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Packing {
-    /// For each position in the sorted order the sequence that stands there.
+    /// The sequence at each position of the sorted order.
     pub(super) order: Vec<usize>,
-    /// How many sequences have a step t.
+    /// The number of sequences that have step t.
     pub(super) active: Vec<usize>,
     /// The first row of step t; at the end the number of rows.
     pub(super) first: Vec<usize>,
@@ -91,7 +91,7 @@ impl Packing {
         Packing { order, active, first }
     }
 
-    /// The rows of the first steps alone.
+    /// Returns the rows of the first steps alone.
     pub fn prefix(&self, steps: usize) -> Packing {
         Packing {
             order: self.order.clone(),
@@ -100,37 +100,37 @@ impl Packing {
         }
     }
 
-    /// The sequence that stands at each position.
+    /// Returns the sequence at each position.
     pub fn order(&self) -> &[usize] {
         &self.order
     }
 
-    /// How many sequences have each step.
+    /// Returns the number of sequences of each step.
     pub fn active(&self) -> &[usize] {
         &self.active
     }
 
-    /// The steps of the longest sequence.
+    /// Returns the steps of the longest sequence.
     pub fn steps(&self) -> usize {
         self.active.len()
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.first.last().copied().unwrap_or(0)
     }
 
-    /// How many sequences have any step.
+    /// Returns the number of sequences that have any step.
     pub fn width(&self) -> usize {
         self.active.first().copied().unwrap_or(0)
     }
 
-    /// Whether all sequences that have a step have all.
+    /// Returns true if all sequences that have a step have all steps.
     pub fn is_even(&self) -> bool {
         self.active.last().copied().unwrap_or(0) == self.width()
     }
 
-    /// The rows of one step, of the sequences at these positions.
+    /// Returns the rows of one step, of the sequences at these positions.
     pub(super) fn step(&self, t: usize, positions: Range<usize>) -> Window {
         let begin = positions.start;
         let width = self.width();
@@ -150,7 +150,7 @@ impl Packing {
         Window { each: begin, old: begin, new: self.width() + begin, local, count: rows.len() }
     }
 
-    /// The first row, and how many, of each run of rows that follow each other in every buffer.
+    /// Returns the first row, and how many, of each run of rows that follow each other in every buffer.
     pub fn spans(&self, rows: Rows) -> Vec<(usize, usize)> {
         match rows {
             Rows::Old if !self.is_even() => {
@@ -162,12 +162,12 @@ impl Packing {
         }
     }
 
-    /// The first old row of a step.
+    /// Returns the first old row of a step.
     fn old(&self, t: usize) -> usize {
         self.step(t, 0..self.width()).old
     }
 
-    /// The first row of a step in a buffer.
+    /// Returns the first row of a step in a buffer.
     pub fn first_row(&self, rows: Rows, t: usize) -> usize {
         self.step(t, 0..self.width()).first(rows)
     }

@@ -12,30 +12,30 @@ use crate::exec::kernels::team::{Part as Share, Team};
 use crate::exec::kernels::{Packed, Path};
 use crate::ir::Order;
 
-/// How threads share a loop over time.
+/// The ways in which threads share a loop over time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Sharing {
     /// One does all.
     Alone,
     /// Each has sequences of its own; none waits for another.
     Sequences,
-    /// Each has a share of the numbers of every row; they wait for each other in every step.
+    /// Each has a share of the elements of every row; they wait for each other in every step.
     Units,
 }
 
-/// So many multiplications a step must have that it is worth waiting for each other in it.
+/// The least multiplications of a step for which barriers in it are worth their time.
 const LEAST_STEP: usize = 40_000;
 
-/// So many bytes of matrices stay in the second cache of a processor.
+/// The bytes of matrices that fit the L2 cache of a processor.
 const NEAR: usize = 640 * 1024;
 
-/// So many rows let a processor compute for longer than it takes to read a matrix from far away.
+/// The rows for which a processor computes longer than it takes to read a matrix from memory.
 const MANY: usize = 48;
 
 /// The columns that threads own whole.
 const UNIT: usize = 64;
 
-/// What the threads of a run share.
+/// The state that the threads of a run share.
 struct Shared<'r> {
     program: &'r Program,
     packs: &'r [Packed],
@@ -44,11 +44,11 @@ struct Shared<'r> {
     bases: &'r [(*mut f32, usize)],
 }
 
-// SAFETY: every instruction writes rows and numbers that its thread alone has, and reads what no
+// SAFETY: every instruction writes rows and elements that its thread alone has, and reads what no
 // other thread writes without waiting: sequences are divided, or `Split` says where threads wait.
 unsafe impl Sync for Shared<'_> {}
 
-/// What a thread uses again and again.
+/// Memory that a thread uses again and again.
 #[derive(Debug)]
 struct Own {
     streams: Vec<RawStream>,
@@ -56,7 +56,7 @@ struct Own {
     scratch: Vec<f32>,
 }
 
-/// What the threads of a run work in; it may serve any number of runs.
+/// The memory that the threads of a run work in; it may serve any number of runs.
 #[derive(Debug)]
 pub struct Workspace(Vec<UnsafeCell<Own>>);
 
@@ -66,7 +66,7 @@ unsafe impl Sync for Workspace {}
 // SAFETY: pointers in it are only read within a run, which writes them before.
 unsafe impl Send for Workspace {}
 
-/// Which numbers of a row a thread computes.
+/// The elements of a row that a thread computes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Numbers {
     All,
@@ -138,7 +138,7 @@ impl Program {
         }
     }
 
-    /// Whether a call is long enough to be divided.
+    /// Returns true if a call is long enough to be divided.
     fn is_worth(&self, packing: &Packing) -> bool {
         let rows = packing.rows();
         let elements: usize = self.buffers.iter().map(|it| it.width).sum();
@@ -147,7 +147,7 @@ impl Program {
 }
 
 impl Program {
-    /// What so many threads need.
+    /// Makes the memory for so many threads.
     pub fn workspace(&self, threads: usize) -> Workspace {
         Workspace((0..threads).map(|_| UnsafeCell::new(self.own())).collect())
     }
@@ -179,7 +179,7 @@ impl Program {
 }
 
 impl Shared<'_> {
-    /// How threads share a loop.
+    /// Decides how threads share a loop.
     fn sharing(&self, at: usize, parts: usize) -> Sharing {
         if parts == 1 {
             return Sharing::Alone;
@@ -212,7 +212,7 @@ impl Shared<'_> {
     unsafe fn part(&self, at: usize, share: &Share<'_>, own: &mut Own) {
         let part = &self.program.parts[at];
         let Share { part: number, parts, .. } = *share;
-        // SAFETY: the caller's promise; rows or numbers are divided as said.
+        // SAFETY: the caller's promise; rows or elements are divided as said.
         unsafe {
             if part.is_first {
                 let positions = part_of(self.packing.width(), number, parts);
@@ -249,7 +249,7 @@ impl Shared<'_> {
         }
     }
 
-    /// The steps in the order of a loop.
+    /// Returns the steps in the order of a loop.
     fn order(&self, order: Order) -> impl Iterator<Item = usize> {
         let steps = self.packing.steps();
         (0..steps).map(move |t| match order {
@@ -258,7 +258,7 @@ impl Shared<'_> {
         })
     }
 
-    /// The positions of the sequences of a thread: of all steps about as many as any other has.
+    /// Returns the positions of the sequences of a thread: of all steps about as many as any other has.
     fn sequences(&self, part: usize, parts: usize) -> Range<usize> {
         let width = self.packing.width();
         if self.packing.is_even() {
@@ -461,7 +461,7 @@ impl Shared<'_> {
     }
 }
 
-/// Whether an instruction has such a place.
+/// Returns true if an instruction has such a place.
 fn uses(code: &Code, wanted: impl Fn(&Place) -> bool) -> bool {
     match code {
         Code::Strip { streams, .. } => streams.iter().any(|it| wanted(&it.place)),
@@ -474,12 +474,12 @@ fn uses(code: &Code, wanted: impl Fn(&Place) -> bool) -> bool {
     }
 }
 
-/// One of several nearly equal parts.
+/// Returns one of several nearly equal parts.
 pub(super) fn part_of(whole: usize, part: usize, parts: usize) -> Range<usize> {
     whole * part / parts..whole * (part + 1) / parts
 }
 
-/// The numbers of each `unit` that a thread owns.
+/// Returns the elements of each `unit` that a thread owns.
 fn lanes(unit: usize, part: usize, parts: usize) -> Range<usize> {
     let whole = if unit.is_multiple_of(UNIT) { UNIT } else { 16 };
     let range = part_of(unit.div_ceil(whole), part, parts);

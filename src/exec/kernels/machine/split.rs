@@ -1,8 +1,22 @@
-//! What threads must know that share the numbers of a row: where they wait for each other.
+//! Finds the barriers of threads that share the elements of a row.
 //!
-//! Each thread owns the same share of every value of one size: whole panels of columns where the
-//! size is a multiple of a panel, else whole vectors. An elementwise instruction that reads what
-//! the same thread wrote needs no barrier; a product reads whole rows, and waits.
+//! In a loop with few sequences there are too few rows to share, so each thread computes a part of every row. A value of
+//! 128 elements on two threads:
+//!
+//! ```text
+//!             thread 0       thread 1
+//! s = U @ h   s[0..64]       s[64..128]     reads all of h: both halves must be there
+//! z = sig(s)  z[0..64]       z[64..128]     reads its own half of s: no wait
+//! h = z * n   h[0..64]       h[64..128]     writes what the product has read: wait before
+//! ```
+//!
+//! Each thread owns the same share of every value of one size: whole panels of columns if the size is a multiple of a panel, else
+//! whole vectors. So an elementwise instruction that reads values of the same size needs no barrier, and a product, which reads
+//! whole rows, does.
+//!
+//! [`Split::of`] walks the instructions with the pieces of memory that were written and read since the last barrier. It puts a barrier before
+//! an instruction that reads a piece which another thread may have written, or writes one which another may have read or written. It walks
+//! the loop twice, because a step meets what the end of the step before has left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +24,22 @@ use super::{Code, PackSize, Part, Place, RowCode, Rows, Stream};
 use crate::exec::kernels::Kind;
 use crate::text::work;
 
-/// How a part of a program is divided.
+/// The plan by which a part of a program is divided.
 #[derive(Clone, Debug)]
 pub(super) struct Split {
-    /// For each instruction, whether threads that share rows by their numbers wait before it.
+    /// For each instruction, true if threads that share rows by their elements wait before it.
     pub waits: Vec<bool>,
-    /// Whether instructions read, in other rows, what the same part writes: all of it is there
-    /// before the next instruction begins, even where rows are divided.
+    /// True if instructions read, in other rows, values that the same part writes: all of them must be there before the next
+    /// instruction begins, even where rows are divided.
     pub is_ordered: bool,
-    /// Whether threads may share rows by their numbers: nothing needs whole rows but products.
+    /// True if threads may share the elements of rows: nothing needs whole rows but products.
     pub may_share: bool,
 }
 
-/// How what was written is divided among threads.
+/// The way in which a written value is divided among threads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
-    /// Each has its share of every `unit` numbers from `offset` on.
+    /// Each has its share of every `unit` elements from `offset` on.
     Units { offset: usize, unit: usize },
     /// In another way.
     Other,
@@ -33,7 +47,7 @@ enum Owner {
 
 /// A part of a buffer that was written or read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Piece {
+struct MemoryPiece {
     buffer: usize,
     from: usize,
     to: usize,
@@ -41,25 +55,31 @@ struct Piece {
     rows: Rows,
 }
 
-impl Piece {
-    /// Comes before all pieces of a buffer from a number on.
-    fn first(buffer: usize, from: usize) -> Piece {
-        Piece { buffer, from, to: 0, owner: Owner::Units { offset: 0, unit: 0 }, rows: Rows::Fixed }
+impl MemoryPiece {
+    /// Comes before all pieces of a buffer from an element on.
+    fn first(buffer: usize, from: usize) -> MemoryPiece {
+        MemoryPiece {
+            buffer,
+            from,
+            to: 0,
+            owner: Owner::Units { offset: 0, unit: 0 },
+            rows: Rows::Fixed,
+        }
     }
 }
 
-/// What was written, or read, since threads last waited.
+/// The pieces that were written, or read, since the last barrier.
 #[derive(Default)]
 struct Touched {
-    pieces: BTreeSet<Piece>,
-    /// How long the longest piece of each buffer is: no other begins so far before what it meets.
+    pieces: BTreeSet<MemoryPiece>,
+    /// The length of the longest piece of each buffer: no other begins so far before what it meets.
     longest: BTreeMap<usize, usize>,
 }
 
 impl Touched {
     fn add(&mut self, it: &Access) {
         let Access { place: Place { buffer, offset, rows }, len, owner } = *it;
-        self.pieces.insert(Piece { buffer, from: offset, to: offset + len, owner, rows });
+        self.pieces.insert(MemoryPiece { buffer, from: offset, to: offset + len, owner, rows });
         let longest = self.longest.entry(buffer).or_default();
         *longest = len.max(*longest);
     }
@@ -69,12 +89,12 @@ impl Touched {
         self.longest.clear();
     }
 
-    /// Whether a piece that another thread may own, in such rows, has numbers in common with this.
+    /// Returns true if a piece that another thread may own, in such rows, shares elements with this one.
     fn meets(&self, it: &Access, rows: impl Fn(Rows) -> bool) -> bool {
         let Place { buffer, offset: from, .. } = it.place;
         let Some(longest) = self.longest.get(&buffer) else { return false };
-        let before = Piece::first(buffer, from.saturating_sub(*longest));
-        let end = Piece::first(buffer, from + it.len);
+        let before = MemoryPiece::first(buffer, from.saturating_sub(*longest));
+        let end = MemoryPiece::first(buffer, from + it.len);
         self.pieces.range(before..end).any(|other| {
             work::count();
             let own = other.owner == it.owner && it.owner != Owner::Other;
@@ -83,7 +103,7 @@ impl Touched {
     }
 }
 
-/// What an instruction reads or writes.
+/// A piece of memory that an instruction reads or writes.
 struct Access {
     place: Place,
     len: usize,
@@ -139,7 +159,7 @@ impl Split {
     }
 }
 
-/// What an instruction reads and writes.
+/// Lists the pieces that an instruction reads and writes.
 fn accesses(code: &Code, packs: &[PackSize]) -> (Vec<Access>, Vec<Access>) {
     match code {
         Code::Strip { strip, outer, inner, streams } => {

@@ -1,5 +1,4 @@
-//! What programs are refused, how rows are packed, where threads wait, and that they all compute the
-//! same.
+//! Tests that wrong programs are refused, rows are packed, threads wait, and all ways of sharing give the same.
 
 use super::split::Split;
 use super::*;
@@ -32,7 +31,7 @@ fn from(place: Place, offset: usize) -> Place {
     Place { offset, ..place }
 }
 
-/// Whether code is taken, in a loop and outside of one.
+/// Returns whether code is accepted, in a loop and outside of one.
 fn taken(code: Code) -> [bool; 2] {
     [true, false].map(|is_loop| {
         let packs = vec![PackSize { depths: vec![4, 2], columns: 4 }];
@@ -389,7 +388,7 @@ fn threads_wait_before_whole_rows_are_read() {
     // Each thread reads what it wrote.
     let own = [strip([each(0), each(1), each(2)], 1, 8), strip([each(2), each(1), each(3)], 1, 8)];
     assert_eq!(split(own.to_vec()).waits, [false, false]);
-    // Shares of another size are not the same numbers.
+    // Shares of another size are not the same elements.
     let other =
         [strip([each(0), each(1), each(2)], 1, 8), strip([each(2), each(1), each(3)], 1, 6)];
     assert_eq!(split(other.to_vec()).waits, [false, true]);

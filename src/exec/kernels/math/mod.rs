@@ -24,7 +24,7 @@ const LN2_LO: f32 = 1.428_606_8e-6;
 /// (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2, the constant first.
 const EXP_TAIL: [f32; 5] = [0.5, 0.166_665_39, 0.041_666_61, 8.367_073e-3, 1.391_932_8e-3];
 
-/// The coefficients of p(factor x) * scale, where p has these.
+/// Returns the coefficients of p(factor x) * scale, where p has these.
 const fn stretched(mut of: [f32; 5], factor: f32, scale: f32) -> [f32; 5] {
     let (mut at, mut power) = (0, scale);
     while at < of.len() {
@@ -35,7 +35,7 @@ const fn stretched(mut of: [f32; 5], factor: f32, scale: f32) -> [f32; 5] {
     of
 }
 
-/// The value of a polynomial, its constant first.
+/// Returns the value of a polynomial, its constant first.
 #[inline(always)]
 unsafe fn polynomial<S: Simd, const N: usize>(x: S::V, coefficients: &[f32; N]) -> S::V {
     // SAFETY: the caller knows the processor.
@@ -69,8 +69,8 @@ unsafe fn with_sign<S: Simd>(size: S::V, x: S::V) -> S::V {
     unsafe { S::or(size, S::and(x, S::splat(-0.0))) }
 }
 
-/// The nearest whole number where |x| < 2^22: beyond 1.5 * 2^23 no digits are left behind the point.
-/// Rounding by an instruction of its own is slow where the processor has none.
+/// Returns the nearest whole number where |x| < 2^22: beyond 1.5 * 2^23 no digits are left behind the point. Rounding by an
+/// instruction of its own is slow where the processor has none.
 #[inline(always)]
 unsafe fn round_product<S: Simd>(x: S::V, factor: f32) -> S::V {
     // SAFETY: the caller knows the processor.

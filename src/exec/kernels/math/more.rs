@@ -54,7 +54,7 @@ pub(in super::super) unsafe fn modulo<S: Simd>(a: S::V, b: S::V) -> S::V {
     unsafe { S::sub(a, S::mul(S::floor(S::div(a, b)), b)) }
 }
 
-/// Where the reduction of [`sin`] and [`cos`] ends to be accurate.
+/// The largest argument for which the reduction of [`sin`] and [`cos`] is accurate.
 const FAR: f32 = 50_000.0;
 
 /// pi / 2 in three parts; products with the first leave nothing when they are rounded once.
@@ -68,7 +68,7 @@ unsafe fn sin_near<S: Simd>(x: S::V, quarters: f32) -> S::V {
     const COS: [f32; 3] = [0.041_666_646, -1.388_730_1e-3, 2.443_069e-5];
     // SAFETY: the caller knows the processor.
     unsafe {
-        // Added to 1.5 * 2^23, a whole number stands in the last bits.
+        // Added to 1.5 * 2^23, a whole number is in the last bits.
         let magic = S::splat(12_582_912.0);
         let shifted = S::fma(x, S::splat(std::f32::consts::FRAC_2_PI), magic);
         let n = S::sub(shifted, magic);
@@ -90,7 +90,7 @@ unsafe fn sin_near<S: Simd>(x: S::V, quarters: f32) -> S::V {
     }
 }
 
-/// Computes number by number in the lanes where |x| is greater than [`FAR`].
+/// Computes element by element in the lanes where |x| is greater than [`FAR`].
 #[inline(always)]
 unsafe fn mend<S: Simd>(x: S::V, near: S::V, far: fn(f32) -> f32) -> S::V {
     // SAFETY: the caller knows the processor; no vector is longer than the arrays.
@@ -124,7 +124,7 @@ pub(in super::super) unsafe fn cos<S: Simd>(x: S::V) -> S::V {
     unsafe { mend::<S>(x, sin_near::<S>(x, 1.0), f32::cos) }
 }
 
-/// The error function: a polynomial near 0, else 1 - exp(p(|x|)).
+/// Returns the error function: a polynomial near 0, else 1 - exp(p(|x|)).
 #[inline(always)]
 pub(in super::super) unsafe fn erf<S: Simd>(x: S::V) -> S::V {
     // erf(x) = x + x p(x^2) for |x| <= 0.93.
@@ -164,7 +164,7 @@ pub(in super::super) unsafe fn gelu<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// The tanh form of [`gelu`].
+/// Returns the tanh form of [`gelu`].
 #[inline(always)]
 pub(in super::super) unsafe fn gelu_tanh<S: Simd>(x: S::V) -> S::V {
     // SAFETY: the caller knows the processor.

@@ -43,7 +43,7 @@ fn worst(path: Path, op: Pointwise, exact: Exact, step: usize) -> (f64, f32) {
     worst
 }
 
-/// How far a number is from the true value, in units of the last digit of the nearest f32.
+/// Returns the distance of a result from the true value, in units of the last digit of the nearest f32.
 fn ulps(actual: f32, exact: f64) -> f64 {
     let nearest = exact as f32;
     if actual == nearest || (actual.is_nan() && exact.is_nan()) {

@@ -3,12 +3,12 @@
 use super::tile::{LINE, STEPS, Spot, Work, tile_of};
 use super::vectors::Tiles;
 
-/// Which panels of a packed matrix: `first`, `first + step` and so on, `count` of them.
+/// Selects panels of a packed matrix: `first`, `first + step` and so on, `count` of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PanelSet {
     /// The first one.
     pub first: usize,
-    /// How many there are.
+    /// The number of panels.
     pub count: usize,
     /// From one to the next.
     pub step: usize,
@@ -19,15 +19,15 @@ pub struct PanelSet {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels {
     pub at: *const f32,
-    /// How many elements are summed.
+    /// The number of elements that are summed.
     pub depth: usize,
-    /// How many columns all panels have.
+    /// The columns of all panels together.
     pub columns: usize,
-    /// How many there are.
+    /// The number of panels.
     pub count: usize,
-    /// How many of them are wide, the first ones.
+    /// The number of wide panels, which come first.
     wide: usize,
-    /// How many vectors the wide ones have.
+    /// The vectors of a wide panel.
     vectors: usize,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Panel {
     /// Its first column, and how many it has.
     pub column: usize,
     pub columns: usize,
-    /// How many columns its last vector has.
+    /// The columns of its last vector.
     last: usize,
 }
 
@@ -53,7 +53,7 @@ impl Panels {
         Panels { at, depth, columns, count, wide, vectors: most }
     }
 
-    /// The panel of this number.
+    /// Returns the panel of this number.
     pub fn get<S: Tiles>(&self, panel: usize) -> Panel {
         let vectors = if panel < self.wide { self.vectors } else { self.vectors - 1 };
         let narrower = panel.saturating_sub(self.wide);
@@ -64,17 +64,16 @@ impl Panels {
     }
 }
 
-/// Where part `part` of `parts` nearly equal parts of `whole` begins.
+/// Returns the beginning of part `part` of `parts` nearly equal parts of `whole`.
 pub(super) fn cut(whole: usize, part: usize, parts: usize) -> usize {
     // In this form it does not overflow.
     whole / parts * part + (whole % parts) * part / parts
 }
 
-/// How many numbers of the rows are passed by one panel after the other: they stay in the second
-/// cache, with a panel.
+/// The elements of the rows that pass by one panel after the other: together with a panel they fit the L2 cache.
 const ROWS: usize = 96 * 1024;
 
-/// How many elements are summed before the sums are put down, where a panel serves several tiles.
+/// The elements that are summed before the sums are stored, where a panel serves several tiles.
 const DEPTH: usize = 512;
 
 /// The results of `rows`, from and to, in the columns of some panels.

@@ -1,8 +1,8 @@
-//! Moving numbers into the order that tiles read them in, and sums of rows.
+//! Moves elements into the order in which tiles read them, and sums rows.
 
 use super::vectors::Tiles;
 
-/// Rows of numbers and where they go.
+/// Rows of elements, and their destination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     pub from: *const f32,
@@ -11,7 +11,7 @@ pub(super) struct Block {
     pub columns: usize,
     pub to: *mut f32,
     pub to_row: usize,
-    /// Whether the signs are changed on the way.
+    /// True if the signs are changed on the way.
     pub negate: bool,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Block {
 ///
 /// # Safety
 ///
-/// The processor must have what S needs; both blocks of numbers exist and do not overlap.
+/// The processor must have what S needs; both blocks of elements exist and do not overlap.
 #[inline(always)]
 pub(super) unsafe fn copy<S: Tiles>(block: &Block) {
     let whole = block.columns / S::LANES * S::LANES;
@@ -42,8 +42,7 @@ pub(super) unsafe fn copy<S: Tiles>(block: &Block) {
     }
 }
 
-/// How many blocks of as many rows and columns as a vector has lanes are asked for before they are
-/// transposed.
+/// The square blocks, a vector high and wide, that are prefetched before they are transposed.
 const AHEAD: usize = 8;
 
 /// Copies rows to columns: row i, element j goes to row j, element i.
@@ -107,7 +106,7 @@ pub(super) unsafe fn turn<S: Tiles>(block: &Block) {
 ///
 /// # Safety
 ///
-/// Both blocks of numbers exist and do not overlap.
+/// Both blocks of elements exist and do not overlap.
 pub(super) unsafe fn gather(block: &Block, step: usize) {
     for row in 0..block.rows {
         for column in 0..block.columns {

@@ -14,7 +14,7 @@ fn numbers(n: usize, seed: u32) -> Vec<f32> {
     (0..n).map(|_| next()).collect()
 }
 
-/// Where a path rounds once, the very bits are known.
+/// Computes a * b + c as a path does, so that a path that rounds once is compared bit by bit.
 fn fma(path: Path, a: f32, b: f32, c: f32) -> f32 {
     if path == Path::Portable { a * b + c } else { a.mul_add(b, c) }
 }

@@ -1,21 +1,45 @@
-//! The tile: a few rows of the result by one panel of columns, or several, in registers while k runs.
+//! Computes a tile of a product: R rows of the result by P panels of V vectors of columns, in registers while k runs.
+//!
+//! A plain product of rows `[M, K]` with a matrix `[K, N]` would load two elements for each multiplication. A tile keeps its block of
+//! sums in registers and uses every loaded vector R times. With R = 4, P = 1, V = 2 and vectors of 8 lanes:
+//!
+//! ```text
+//!                panel, 16 columns
+//!                 b0      b1              for each k:
+//! row 0   a0   [sum 00][sum 01]             load b0, b1            2 loads for
+//! row 1   a1   [sum 10][sum 11]             for each row r:        4 rows x 2 vectors
+//! row 2   a2   [sum 20][sum 21]               broadcast a_r        = 8 multiply-adds
+//! row 3   a3   [sum 30][sum 31]               sum_r0 += a_r * b0
+//!                                             sum_r1 += a_r * b1
+//! ```
+//!
+//! R and V are as large as the registers allow: the sums, the vectors of one k, and one broadcast element
+//! ([`Tiles::ROWS`]). A product with few rows takes several panels at once instead, or its sums would
+//! wait for each other.
+//!
+//! * A sum begins with the terms in `added`, then goes through all terms of `terms` in order, and through k in order within each. No
+//!   choice of rows, panels or threads changes that order, so none changes a bit of a result.
+//! * The panel of one k follows that of the one before without a gap ([`pack`](super::pack)), so that the tile reads memory in order.
+//!   Only the last vector of the last panel may be partial.
+//! * Every [`STEPS`] elements a tile prefetches the lines that later tiles need: of the next panel ([`Spot::ahead`]) and of the `added`
+//!   rows of the next tile ([`Soon`]).
 
 use super::vectors::Tiles;
 use super::{RawResults, RawRows};
 
-/// What all tiles of a product have in common.
+/// The operands and sizes that all tiles of a product share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work<'a> {
     /// The rows of each term.
     pub terms: &'a [RawRows],
-    /// How many elements they have.
+    /// The length of each term's sum.
     pub depths: &'a [usize],
-    /// What sums begin with.
+    /// The terms that the sums begin with.
     pub added: &'a [RawRows],
     pub to: RawResults,
 }
 
-/// Where a tile is.
+/// The position of a tile.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spot {
     /// The first row.
@@ -23,26 +47,26 @@ pub(super) struct Spot {
     /// The elements that are summed, counted through all terms.
     pub begin: usize,
     pub end: usize,
-    /// The panel's numbers for element `begin`.
+    /// The panel's elements for element `begin`.
     pub panel: *const f32,
-    /// From a panel of this tile to the next, in numbers and in columns.
+    /// From a panel of this tile to the next, in elements and in columns.
     pub next: usize,
     pub next_columns: usize,
     /// The first column.
     pub column: usize,
-    /// How many columns the last vector of the last panel has.
+    /// The columns of the last vector of the last panel.
     pub last: usize,
-    /// What is wanted soon, and how many lines of it are asked for every [`STEPS`] elements.
+    /// The address to prefetch from, and the cache lines to prefetch every [`STEPS`] elements.
     pub ahead: *const f32,
     pub lines: usize,
     /// The first row and column of the tile that comes after it.
     pub then: (usize, usize),
 }
 
-/// How many elements are summed between looks at what to prefetch.
+/// The elements that are summed between two prefetches.
 pub(super) const STEPS: usize = 4;
 
-/// How many numbers a line of a cache holds.
+/// The elements of a cache line.
 pub(super) const LINE: usize = 16;
 
 /// The sums of R rows and P panels of V vectors of columns.
@@ -145,16 +169,15 @@ pub(super) unsafe fn tile<S: Tiles, const R: usize, const P: usize, const V: usi
     }
 }
 
-/// What the next tile begins with, asked for bit by bit: all at once, far lines would keep the near
-/// ones of the panel waiting.
+/// The beginning of the next tile, prefetched bit by bit: all at once, far lines would hold up the near ones of the panel.
 struct Soon<'a> {
     added: &'a [RawRows],
     then: (usize, usize),
     rows: usize,
     lines: usize,
-    /// What is asked for next: of which rows, which row and line.
+    /// The next line to prefetch: the operand, its row and the line in it.
     next: (usize, usize, usize),
-    /// How many lines are asked for at once.
+    /// The number of lines prefetched at once.
     at_once: usize,
 }
 
@@ -194,9 +217,9 @@ impl<'a> Soon<'a> {
 /// A tile of so many rows and panels, compiled. To be called as [`tile`] is.
 pub(super) type Tile = unsafe fn(&Work<'_>, &Spot);
 
-/// The tile of so many rows, panels, and vectors of each panel.
+/// Returns the tile of so many rows, panels, and vectors of each panel.
 pub(super) fn tile_of<S: Tiles>(rows: usize, panels: usize, vectors: usize) -> Tile {
-    /// Where the kind of vector has no such tile, nothing is compiled.
+    /// Compiles nothing for a tile that the kind of vector does not have.
     struct Of<S, const R: usize, const P: usize, const V: usize>(S);
     impl<S: Tiles, const R: usize, const P: usize, const V: usize> Of<S, R, P, V> {
         const TILE: Option<Tile> = if V <= S::VECTORS && R * P <= S::ROWS[V - 1] && P <= S::PANELS {

@@ -1,5 +1,5 @@
-//! What products ask of vectors beside arithmetic: parts of vectors, transposition, prefetching; and
-//! the kernels compiled for each kind of vector.
+//! Operations on vectors that products need beside arithmetic: partial loads and stores, transposition, prefetching; and the
+//! kernels, compiled for each kind of vector.
 
 use super::pack::{self, Block};
 use super::tile::{self, Spot, Work};
@@ -17,22 +17,22 @@ pub(super) const MOST_VECTORS: usize = 4;
 /// As for [`Simd`]: a caller must know that the processor has the instructions, and that pointers
 /// are valid.
 pub(super) trait Tiles: Simd {
-    /// How many vectors a panel is wide.
+    /// The vectors of a panel's width.
     const VECTORS: usize;
-    /// How many rows a tile of 1, 2, .. vectors has at most, so that sums, the panel's vectors and
-    /// one number fit into the registers. A narrow tile has more rows: its sums wait for each other.
+    /// The most rows of a tile of 1, 2, .. vectors, so that sums, the panel's vectors and one element fit the registers. A narrow
+    /// tile has more rows: its sums wait for each other.
     const ROWS: [usize; MOST_VECTORS];
-    /// How many numbers of all panels one row may pass at once.
+    /// The elements of all panels that one row may pass at once.
     const PANELS: usize;
 
-    /// The first `count` numbers, and zeros.
+    /// Returns the first `count` elements, and zeros.
     unsafe fn load_first(from: *const f32, count: usize) -> Self::V;
-    /// Writes the first `count` numbers, and nothing beyond them.
+    /// Writes the first `count` elements, and nothing beyond them.
     unsafe fn store_first(to: *mut f32, count: usize, value: Self::V);
-    /// Asks for the numbers from here on to be brought into the second cache. Any address may be
+    /// Prefetches the elements from here on into the L2 cache. Any address may be
     /// given.
     unsafe fn prefetch(at: *const f32);
-    /// The same, into the first cache.
+    /// The same, into the L1 cache.
     unsafe fn prefetch_near(at: *const f32);
     /// Transposes the first [`Simd::LANES`] vectors.
     unsafe fn transpose(it: &mut [Self::V; 16]);
@@ -170,7 +170,7 @@ mod avx2 {
 
     type It = Avx2;
 
-    /// A window of this, from `8 - count` on, has `count` numbers that are set.
+    /// A window of this, from `8 - count` on, has `count` elements that are set.
     const MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
     #[inline(always)]
@@ -239,12 +239,12 @@ mod portable {
 
         #[inline(always)]
         unsafe fn load_first(from: *const f32, count: usize) -> Self::V {
-            // SAFETY: the caller says that `count` numbers stand there.
+            // SAFETY: the caller says that `count` elements are there.
             std::array::from_fn(|it| if it < count { unsafe { *from.add(it) } } else { 0.0 })
         }
         #[inline(always)]
         unsafe fn store_first(to: *mut f32, count: usize, value: Self::V) {
-            // SAFETY: there is room for `count` numbers.
+            // SAFETY: there is room for `count` elements.
             unsafe { std::ptr::copy_nonoverlapping(value.as_ptr(), to, count) }
         }
         #[inline(always)]

@@ -1,4 +1,4 @@
-//! What replaces each line by another of the same length.
+//! Operators that replace each line by another of the same length.
 
 use super::lines::{Form, Lines};
 use super::reduce::{Max, load, of_line, of_lines, store};
@@ -6,7 +6,7 @@ use super::wide::Wide;
 use super::{RawResults, RawRows};
 use crate::exec::kernels::math;
 
-/// What becomes of a line.
+/// The operators on a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::exec::kernels) enum Along {
     Softmax,
@@ -14,7 +14,7 @@ pub(in crate::exec::kernels) enum Along {
     Sum,
     /// The running sum from the end.
     SumFromEnd,
-    /// For each number the product of the others.
+    /// For each element the product of the others.
     ProductOfOthers,
 }
 
@@ -34,7 +34,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     }
     for row in 0..rows {
         for start in &lines.starts {
-            // SAFETY: the caller's promise; results stand where their operands do.
+            // SAFETY: the caller's promise; results are where their operands are.
             unsafe {
                 let from = arg.at.add(row * arg.row + start);
                 let to = to.at.add(row * to.row + start);

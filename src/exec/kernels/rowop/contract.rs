@@ -21,14 +21,14 @@ const LEFT: usize = 0;
 const RIGHT: usize = 1;
 const RESULT: usize = 2;
 
-/// How the innermost loops go.
+/// The shape of the innermost loops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     /// There is no result.
     Nothing,
-    /// There is nothing to sum, and so many zeros.
+    /// There is nothing to sum: the result is zeros.
     Zeros(usize),
-    /// Vectors of the second operand and of the result, times numbers of the first.
+    /// Vectors of the second operand and of the result, times elements of the first.
     Tiles,
     /// Sums over what is contiguous in both operands.
     Dots,
@@ -40,13 +40,13 @@ pub(super) enum Form {
 #[derive(Clone, Debug)]
 pub(in crate::exec::kernels) struct Contraction {
     pub(super) form: Form,
-    /// Whether first and second operand are exchanged.
+    /// True if first and second operand are exchanged.
     swapped: bool,
-    /// How an operand is brought into an order in which vectors can be loaded, and how long it is.
+    /// The moves that bring an operand into an order in which vectors can be loaded, and its length then.
     packs: [Option<(Moves, usize)>; 2],
-    /// Where the loops begin that are run one by one.
+    /// The offsets at which each of the outer loops begins.
     pub(super) outer: Vec<[usize; 3]>,
-    /// Where parts of the sum begin.
+    /// The offsets at which parts of the sum begin.
     pub(super) parts: Vec<[usize; 2]>,
     /// The innermost loop of the sum.
     pub(super) sum: Loop,
@@ -56,7 +56,7 @@ pub(in crate::exec::kernels) struct Contraction {
     pub(super) down: Loop,
 }
 
-/// Which of the operands and the result have an axis.
+/// Says which of the operands and the result have an axis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Class {
     Batch,
@@ -75,7 +75,7 @@ impl Class {
         }
     }
 
-    /// Whether an operand has such axes.
+    /// Returns true if an operand has such axes.
     fn is_in(self, operand: usize) -> bool {
         match self {
             Class::Batch | Class::Sum => true,
@@ -129,7 +129,7 @@ impl Contraction {
         let sums = || axes.iter().filter(|it| it.class == Class::Sum);
         let contiguous = sums().any(|it| it.it.at[LEFT] == 1 && it.it.at[RIGHT] == 1);
         let Some(inner) = inner else {
-            // One number; the second operand has the order of the first.
+            // One element; the second operand has the order of the first.
             self.form = Form::Dots;
             if !contiguous && sums().next().is_some() {
                 axes.sort_by_key(|it| std::cmp::Reverse(it.it.at[LEFT]));
@@ -235,7 +235,7 @@ impl Contraction {
         self.outer = table(&outer);
     }
 
-    /// How many numbers of scratch a run needs.
+    /// Returns the elements of scratch that a run needs.
     pub fn scratch(&self) -> usize {
         self.packs.iter().flatten().map(|it| it.1).sum()
     }
@@ -246,7 +246,7 @@ fn take(axes: &mut Vec<Axis>, which: impl Fn(&[Axis]) -> Option<usize>) -> Loop 
     which(axes).map_or(ONCE, |it| axes.remove(it).it)
 }
 
-/// The axes of the result, then those that are summed.
+/// Returns the axes of the result, then those that are summed.
 fn axes(labels: &Contract, left: &[usize], right: &[usize]) -> Vec<Axis> {
     let sum = labels.left.iter().filter(|it| !labels.result.contains(it));
     let order: Vec<u8> = labels.result.iter().chain(sum).copied().collect();
@@ -315,7 +315,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     if plan.swapped {
         operands.swap(0, 1);
     }
-    // SAFETY: the caller's promise; the packed operands stand one after the other in the scratch,
+    // SAFETY: the caller's promise; the packed operands follow each other in the scratch,
     // of which there is as much as the plan said.
     unsafe {
         let mut varying = [None, None];

@@ -1,24 +1,24 @@
-//! A value as lines of numbers along some axes, one for each position of the other axes.
+//! A value as lines of elements along some axes, one for each position of the other axes.
 
 use super::{strides, table};
 
-/// Which numbers belong together. Either the lines are contiguous, at least in parts, or neighbouring
-/// lines lie side by side, and as many of them as a vector holds are taken at once.
+/// Groups the elements of a row into lines. Either the lines are contiguous, at least in parts, or neighbouring lines lie side by
+/// side, and as many of them as a vector holds are taken at once.
 #[derive(Clone, Debug)]
 pub(in crate::exec::kernels) struct Lines {
     pub form: Form,
-    /// How many numbers follow each other: along a line, or of neighbouring lines.
+    /// The number of contiguous elements: along a line, or of neighbouring lines.
     pub n: usize,
-    /// Where lines, or groups of neighbouring lines, begin. In this order their results stand.
+    /// The offsets of lines, or of groups of neighbouring lines. Their results have the same order.
     pub starts: Vec<usize>,
-    /// Where along a line its numbers, or its contiguous parts, lie.
+    /// The offsets of its elements, or its contiguous parts, along a line.
     pub along: Vec<usize>,
 }
 
-/// What is contiguous.
+/// Says which elements are contiguous.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::exec::kernels) enum Form {
-    /// The numbers of a line.
+    /// The elements of a line.
     Along,
     /// The lines.
     Across,
@@ -55,12 +55,12 @@ impl Lines {
         Lines { form, n, starts: flat(&starts), along: flat(&along) }
     }
 
-    /// Whether a line has no numbers.
+    /// Returns true if a line has no elements.
     pub fn is_empty_along(&self) -> bool {
         self.along.is_empty() || (self.form == Form::Along && self.n == 0)
     }
 
-    /// How many lines there are.
+    /// Returns the number of lines.
     pub fn count(&self) -> usize {
         match self.form {
             Form::Along => self.starts.len(),

@@ -4,7 +4,7 @@ use super::contract::{Contraction, Loop};
 use super::reduce::{load, store};
 use super::wide::{MOST_LANES, Wide};
 
-/// Where both operands and the result of a row begin.
+/// The beginnings of both operands and of the result of a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Factors {
     pub left: *const f32,
@@ -13,7 +13,7 @@ pub(super) struct Factors {
 }
 
 impl Factors {
-    /// The same, further on.
+    /// Returns the same, further on.
     #[inline(always)]
     unsafe fn add(self, at: [usize; 3]) -> Factors {
         // SAFETY: the caller stays within operands and result.
@@ -27,7 +27,7 @@ impl Factors {
     }
 }
 
-/// How high a tile is.
+/// The rows of a tile.
 const HIGH: usize = 4;
 
 /// Results that are contiguous along an axis of the second operand: a tile of them stays in
@@ -241,8 +241,7 @@ pub(super) unsafe fn dots<S: Wide>(plan: &Contraction, factors: Factors) {
     }
 }
 
-/// How many sums run at once, because each addition waits for the one before it. No vector holds
-/// less.
+/// The number of sums that run at once, because each addition waits for the one before it. No vector holds less.
 const EIGHT: usize = 8;
 
 /// Eight sums from a line on, each still a vector. With `SAME` the first operand is the same for all.
@@ -295,7 +294,7 @@ unsafe fn eight_dots<S: Wide, const SAME: bool>(
     }
 }
 
-/// One sum.
+/// Returns one sum.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! One number for each line.
+//! Reductions: operators that make one element of each line.
 
 use super::lines::{Form, Lines};
 use super::wide::{Wide, across};
@@ -6,17 +6,17 @@ use super::{RawResults, RawRows, moves};
 use crate::exec::kernels::math;
 use crate::ir::Reduction;
 
-/// How numbers become one: vectors are gathered into a vector, whose numbers are then joined.
+/// Folds the elements of a line into one: vectors are gathered into a vector, whose lanes are then joined.
 pub(super) trait Fold<S: Wide> {
-    /// What a line begins with.
+    /// The value that a line begins with.
     const START: f32;
-    /// What changes nothing, for the places of a vector beyond a line.
+    /// A value that changes nothing, for the lanes of a vector beyond a line.
     const NEUTRAL: f32;
-    /// Takes in a vector of numbers.
+    /// Takes in a vector of elements.
     unsafe fn take(&self, sum: S::V, x: S::V) -> S::V;
     /// Joins vectors that were gathered apart.
     unsafe fn join(a: S::V, b: S::V) -> S::V;
-    /// Joins the numbers of a vector.
+    /// Joins the elements of a vector.
     #[inline(always)]
     unsafe fn all(sum: S::V) -> f32 {
         // SAFETY: the caller knows the processor.
@@ -74,7 +74,7 @@ fold! {
     |a, b| S::if_equal(a, a, S::min(a, b), a)
 }
 
-/// The sum of the exponentials of what is above a number.
+/// The sum of the exponentials of the distances from a number.
 pub(super) struct Powers<S: Wide>(pub S::V);
 
 impl<S: Wide> Fold<S> for Powers<S> {
@@ -92,7 +92,7 @@ impl<S: Wide> Fold<S> for Powers<S> {
     }
 }
 
-/// One number of a line, given by its contiguous parts.
+/// Returns one number of a line, given by its contiguous parts.
 ///
 /// # Safety
 ///
@@ -130,11 +130,11 @@ pub(super) unsafe fn of_line<S: Wide, F: Fold<S>>(
     }
 }
 
-/// `WIDE` vectors of neighbouring lines, a number for each.
+/// `WIDE` vectors of neighbouring lines, an element for each.
 ///
 /// # Safety
 ///
-/// As for [`of_line`]; `n` numbers can be read in each of the vectors.
+/// As for [`of_line`]; `n` elements can be read in each of the vectors.
 #[inline(always)]
 pub(super) unsafe fn of_lines<S: Wide, F: Fold<S>, const WIDE: usize>(
     fold: &[F; WIDE],
@@ -155,7 +155,7 @@ pub(super) unsafe fn of_lines<S: Wide, F: Fold<S>, const WIDE: usize>(
     }
 }
 
-/// A vector, or its first numbers.
+/// Returns a vector, or its first elements.
 ///
 /// # Safety
 ///
@@ -171,7 +171,7 @@ pub(super) unsafe fn load<S: Wide>(from: *const f32, part: Option<usize>) -> S::
     }
 }
 
-/// Writes a vector, or its first numbers.
+/// Writes a vector, or its first elements.
 ///
 /// # Safety
 ///
@@ -227,7 +227,7 @@ pub(in crate::exec::kernels) unsafe fn run<S: Wide>(
     }
 }
 
-/// A number for each line.
+/// An element for each line.
 ///
 /// # Safety
 ///
@@ -299,7 +299,7 @@ impl<S: Wide, F: Fold<S>> Fold<S> for &F {
 
 /// # Safety
 ///
-/// So many numbers can be read and written.
+/// `n` elements can be read and written.
 #[inline(always)]
 unsafe fn roots<S: Wide>(to: *mut f32, n: usize) {
     // SAFETY: the caller's promise.

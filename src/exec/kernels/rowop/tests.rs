@@ -61,14 +61,14 @@ fn of_shape(shape: &[usize]) -> Shape {
     Shape(shape.iter().map(|it| number(*it)).collect())
 }
 
-/// How many rows are run, and how many numbers lie between two of them.
+/// The rows of a run, and the elements between two of them.
 const ROWS: usize = 5;
 const GAP: usize = 3;
 
-/// What stands where nothing may be written.
+/// The value of elements that may not be written.
 const UNTOUCHED: f32 = 12345.0;
 
-/// How a number of an operand is drawn.
+/// Draws an element of an operand.
 type Draw = dyn Fn(&mut Random, usize) -> f32;
 
 /// An operator with the shapes of its operands and of its result.
@@ -100,7 +100,7 @@ impl Case {
         graph
     }
 
-    /// What the interpreter makes of it, in f32 or f64.
+    /// Computes the expected result with the interpreter, in f32 or f64.
     fn expected<F: Real>(&self, args: &[&[f32]]) -> Vec<F> {
         let graph = self.graph();
         let mut shapes = self.args.clone();
@@ -184,7 +184,7 @@ impl Case {
         }
     }
 
-    /// With numbers as they come.
+    /// With elements in any order.
     fn plain(&self, random: &mut Random) {
         self.check(random, &|random, _| random.number(), 1.0);
     }

@@ -1,9 +1,8 @@
-//! What operators on rows need of vectors beside arithmetic: parts of vectors, sums over the numbers
-//! of a vector, and tiles turned over.
+//! Operations on vectors that row operators need beside arithmetic: partial vectors, sums over lanes, and transposed tiles.
 
 use crate::exec::kernels::simd::{Portable, Simd};
 
-/// The most numbers a vector of any path holds.
+/// The most elements a vector of any path holds.
 pub(super) const MOST_LANES: usize = 16;
 
 /// Vectors that can be loaded in part and summed across.
@@ -12,35 +11,35 @@ pub(super) const MOST_LANES: usize = 16;
 ///
 /// As for [`Simd`].
 pub(in crate::exec::kernels) trait Wide: Simd {
-    /// How many vectors a tile of a product of small matrices is wide.
+    /// The width, in vectors, of a tile of a product of small matrices.
     const WIDTH: usize;
 
-    /// The `n` numbers from here on, at most a vector of them, and `beyond` in the other places.
+    /// Returns the `n` elements from here on, at most a vector of them, and `beyond` in the other places.
     #[inline(always)]
     unsafe fn load_first(from: *const f32, n: usize, beyond: f32) -> Self::V {
         let mut numbers = [beyond; MOST_LANES];
-        // SAFETY: the caller says that n numbers stand there, and no more than a vector holds.
+        // SAFETY: the caller says that n elements are there, and no more than a vector holds.
         unsafe {
             std::ptr::copy_nonoverlapping(from, numbers.as_mut_ptr(), n);
             Self::load(numbers.as_ptr())
         }
     }
 
-    /// Writes the first `n` numbers.
+    /// Writes the first `n` elements.
     #[inline(always)]
     unsafe fn store_first(to: *mut f32, n: usize, value: Self::V) {
         let mut numbers = [0.0; MOST_LANES];
-        // SAFETY: the caller says that there is place for n numbers, no more than a vector holds.
+        // SAFETY: the caller says that there is place for n elements, no more than a vector holds.
         unsafe {
             Self::store(numbers.as_mut_ptr(), value);
             std::ptr::copy_nonoverlapping(numbers.as_ptr(), to, n);
         }
     }
 
-    /// Number i is what was number `i ^ STEP`; STEP is a power of two within the vector.
+    /// Element i is what was element `i ^ STEP`; STEP is a power of two within the vector.
     unsafe fn partner<const STEP: usize>(value: Self::V) -> Self::V;
 
-    /// The first number.
+    /// Returns the first element.
     #[inline(always)]
     unsafe fn first(value: Self::V) -> f32 {
         let mut numbers = [0.0f32; MOST_LANES];
@@ -49,14 +48,14 @@ pub(in crate::exec::kernels) trait Wide: Simd {
         numbers[0]
     }
 
-    /// The sum of all numbers of a vector.
+    /// Returns the sum of all elements of a vector.
     #[inline(always)]
     unsafe fn sum(value: Self::V) -> f32 {
         // SAFETY: the caller knows the processor.
         unsafe { across::<Self>(value, |a, b| Self::add(a, b)) }
     }
 
-    /// Number t is the sum of vector t; there are as many as a vector holds.
+    /// Element t is the sum of vector t; there are as many as a vector holds.
     #[inline(always)]
     unsafe fn sums(values: &[Self::V; MOST_LANES]) -> Self::V {
         let mut sums = [0.0; MOST_LANES];
@@ -69,20 +68,20 @@ pub(in crate::exec::kernels) trait Wide: Simd {
         }
     }
 
-    /// Turns over a tile of as many rows as a vector has numbers: row i, number j of `from` becomes
-    /// row j, number i of `to`.
+    /// Transposes a tile of as many rows as a vector has elements: row i, element j of `from` becomes
+    /// row j, element i of `to`.
     #[inline(always)]
     unsafe fn turn(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         for i in 0..Self::LANES {
             for j in 0..Self::LANES {
-                // SAFETY: the caller says that the tile stands there.
+                // SAFETY: the caller says that the tile is there.
                 unsafe { *to.add(j * to_row + i) = *from.add(i * from_row + j) }
             }
         }
     }
 }
 
-/// All numbers of a vector as one, halves upon halves.
+/// Joins all lanes of a vector, halves upon halves.
 #[inline(always)]
 pub(super) unsafe fn across<S: Wide>(value: S::V, join: impl Fn(S::V, S::V) -> S::V) -> f32 {
     // SAFETY: the caller knows the processor.
@@ -110,7 +109,7 @@ mod x86 {
     use super::{MOST_LANES, Wide};
     use crate::exec::kernels::x86::{Avx2, Avx512};
 
-    /// 8 numbers with their sign bit set, then 8 without: a mask of n begins n before the middle.
+    /// 8 elements with their sign bit set, then 8 without: a mask of n begins n before the middle.
     static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
     // SAFETY of every block below: the trait's contract is that the caller knows the processor to
@@ -272,7 +271,7 @@ mod x86 {
         #[inline(always)]
         unsafe fn turn(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
             call! {
-                // After this, quarter l of u[4 g + c] is number 4 l + c of the rows 4 g to 4 g + 3.
+                // After this, quarter l of u[4 g + c] is element 4 l + c of the rows 4 g to 4 g + 3.
                 let mut u = [_mm512_setzero_ps(); 16];
                 for g in 0..4 {
                     let at = from.add(4 * g * from_row);

@@ -1,13 +1,35 @@
-//! Fewer instructions for the same values: an instruction takes over what only it reads.
+//! Fuses the instructions of a strip: one with more operands takes over others whose results only it reads.
 //!
-//! Results differ from those of the instructions as given by the rounding of what is in between.
+//! A strip computes one vector after the other, so its time goes into loads, stores and instructions; values between
+//! instructions are in registers. A GRU ends its step with `h = (1 - z) * n + z * h`, four instructions:
+//!
+//! ```text
+//! r0 = 1 - z
+//! r1 = r0 * n
+//! r2 = z * h
+//! h  = r1 + r2        becomes        h = Mix(z, h, n)
+//! ```
+//!
+//! The list of instructions becomes a graph: each operand is the instruction, the literal, or the version of a stream that it comes
+//! from, so equal operands can be recognised. Then each instruction asks if its own operator and those of its operands form a
+//! pattern. An operand is taken over only if
+//!
+//! * no other instruction reads it, since it would have to run in any case, and
+//! * the streams that it reads still hold the same values where its reader runs: a write to memory that a stream may share begins a
+//!   new version of it.
+//!
+//! Sums go first: `a * b + c` as one multiplication with addition saves more than `sigmoid(a + b)` as one function, and the second search
+//! then finds the sums that are left. Registers are assigned anew at the end. A value may live longer than before, so there may be
+//! too few; the strip then stays as it was.
+//!
+//! A fused instruction rounds fewer intermediate values, so results differ from the given instructions by that rounding.
 
 use super::{Instruction, LaneOp, MOST_REGISTERS, Operand, Strip, Target};
 use crate::ir::Pointwise;
 
-/// Where a value comes from. Two that are equal are the same value.
+/// The origin of a value. Two that are equal are the same value.
 #[derive(Clone, Copy, PartialEq)]
-enum Source {
+enum Origin {
     /// The instruction of this position, which leaves it in a register.
     Result(usize),
     /// A stream after so many writes to what it may share memory with.
@@ -18,20 +40,20 @@ enum Source {
 /// An instruction over sources.
 struct Node {
     op: LaneOp,
-    args: Vec<Source>,
+    args: Vec<Origin>,
     to: Target,
-    /// Whether it is still run by itself.
+    /// False once the instruction has become part of another.
     lives: bool,
 }
 
 /// The instruction that one becomes, and those that it takes over.
 struct Fusion {
     op: LaneOp,
-    args: Vec<Source>,
+    args: Vec<Origin>,
     taken: Vec<usize>,
 }
 
-/// What is looked for: first products and sums, which have more to gain, then functions of them.
+/// The two searches: first products and sums, which gain more, then functions of them.
 #[derive(Clone, Copy, PartialEq)]
 enum Pass {
     Sums,
@@ -39,9 +61,8 @@ enum Pass {
 }
 
 impl Strip {
-    /// The same with as few instructions as the fused operators allow. `meeting` gives for each
-    /// stream the others that may share memory with it, as far as there are any: what is read is
-    /// not moved past a write that may change it.
+    /// Returns the same with as few instructions as the fused operators allow. `meeting` gives for each stream the others that
+    /// may share memory with it, as far as there are any: what is read is not moved past a write that may change it.
     pub fn fused(&self, meeting: &[Vec<u16>]) -> Strip {
         let mut list = List::new(self, meeting);
         for pass in [Pass::Sums, Pass::Functions] {
@@ -63,7 +84,7 @@ impl Strip {
 /// The instructions of a strip as they are fused.
 struct List {
     nodes: Vec<Node>,
-    /// How often living instructions read the result of each.
+    /// The number of living instructions that read the result of each.
     uses: Vec<u32>,
     /// For each stream the positions of the instructions that may change it, in order.
     changes: Vec<Vec<usize>>,
@@ -80,11 +101,11 @@ impl List {
         let mut registers = [0; MOST_REGISTERS];
         for (at, it) in strip.instructions.iter().enumerate() {
             let source = |arg: &Operand| match *arg {
-                Operand::Number(number) => Source::Number(number),
-                Operand::Stream(idx) => Source::Stream(idx, list.version(idx, at)),
-                Operand::Register(idx) => Source::Result(registers[usize::from(idx)]),
+                Operand::Number(number) => Origin::Number(number),
+                Operand::Stream(idx) => Origin::Stream(idx, list.version(idx, at)),
+                Operand::Register(idx) => Origin::Result(registers[usize::from(idx)]),
             };
-            let args: Vec<Source> = it.operands().iter().map(source).collect();
+            let args: Vec<Origin> = it.operands().iter().map(source).collect();
             match it.to {
                 Target::Stream(idx) => {
                     let others = meeting.get(usize::from(idx)).into_iter().flatten();
@@ -101,9 +122,9 @@ impl List {
     }
 
     /// Counts operands, or does so no longer.
-    fn count(&mut self, args: &[Source], are_read: bool) {
+    fn count(&mut self, args: &[Origin], are_read: bool) {
         for arg in args {
-            if let Source::Result(of) = arg {
+            if let Origin::Result(of) = arg {
                 let uses = &mut self.uses[*of];
                 *uses = if are_read { *uses + 1 } else { *uses - 1 };
             }
@@ -123,30 +144,30 @@ impl List {
         self.count(&args, false);
     }
 
-    /// How many writes before an instruction may have changed a stream.
+    /// Returns the number of writes before an instruction that may have changed a stream.
     fn version(&self, stream: u16, before: usize) -> usize {
         self.changes[usize::from(stream)].partition_point(|it| *it < before)
     }
 
-    /// The instruction of a source that `reader` alone reads, where it could be run as well.
-    fn own(&self, source: Source, reader: usize) -> Option<(usize, &Node)> {
-        let Source::Result(at) = source else { return None };
+    /// Returns the instruction of a source that `reader` alone reads, where it could be run as well.
+    fn own(&self, source: Origin, reader: usize) -> Option<(usize, &Node)> {
+        let Origin::Result(at) = source else { return None };
         let node = &self.nodes[at];
-        let stays = |it: &Source| match *it {
-            Source::Stream(idx, version) => self.version(idx, reader) == version,
-            Source::Result(_) | Source::Number(_) => true,
+        let stays = |it: &Origin| match *it {
+            Origin::Stream(idx, version) => self.version(idx, reader) == version,
+            Origin::Result(_) | Origin::Number(_) => true,
         };
         (self.uses[at] == 1 && node.args.iter().all(stays)).then_some((at, node))
     }
 
-    /// The operands of an own instruction with this operator.
-    fn own_op(&self, op: LaneOp, source: Source, reader: usize) -> Option<(usize, &[Source])> {
+    /// Returns the operands of an own instruction with this operator.
+    fn own_op(&self, op: LaneOp, source: Origin, reader: usize) -> Option<(usize, &[Origin])> {
         let (at, node) = self.own(source, reader)?;
         (node.op == op).then_some((at, &node.args))
     }
 
-    /// The factors of an own product.
-    fn product(&self, source: Source, reader: usize) -> Option<(usize, Source, Source)> {
+    /// Returns the factors of an own product.
+    fn product(&self, source: Origin, reader: usize) -> Option<(usize, Origin, Origin)> {
         let (at, node) = self.own(source, reader)?;
         match (node.op, &node.args[..]) {
             (LaneOp::Map(Pointwise::Mul), &[a, b]) => Some((at, a, b)),
@@ -155,15 +176,15 @@ impl List {
         }
     }
 
-    /// What an own value is 1 minus of.
-    fn complement(&self, source: Source, reader: usize) -> Option<(usize, Source)> {
+    /// Returns the value x, and its reader, if an own value is 1 - x.
+    fn complement(&self, source: Origin, reader: usize) -> Option<(usize, Origin)> {
         match self.own_op(LaneOp::Map(Pointwise::Sub), source, reader)? {
-            (at, &[Source::Number(1.0), of]) => Some((at, of)),
+            (at, &[Origin::Number(1.0), of]) => Some((at, of)),
             _ => None,
         }
     }
 
-    /// What an instruction may become.
+    /// Returns the fused instruction that an instruction may become.
     fn fusion(&self, pass: Pass, at: usize) -> Option<Fusion> {
         let node = &self.nodes[at];
         match (pass, node.op, &node.args[..]) {
@@ -197,7 +218,7 @@ impl List {
     }
 
     /// x + y, in both orders.
-    fn sum(&self, at: usize, orders: [(Source, Source); 2]) -> Option<Fusion> {
+    fn sum(&self, at: usize, orders: [(Origin, Origin); 2]) -> Option<Fusion> {
         let mix = |(x, y)| {
             let (first, a, b) = self.product(x, at)?;
             let (second, c, d) = self.product(y, at)?;
@@ -248,7 +269,7 @@ impl List {
     }
 
     /// x - y
-    fn difference(&self, at: usize, x: Source, y: Source) -> Option<Fusion> {
+    fn difference(&self, at: usize, x: Origin, y: Origin) -> Option<Fusion> {
         match (self.product(x, at), self.product(y, at)) {
             (Some((first, a, b)), Some((second, c, d))) => {
                 fusion(LaneOp::DifferenceOfProducts, &[a, b, c, d], &[first, second])
@@ -260,14 +281,14 @@ impl List {
     }
 
     /// x * y, where it is a slope of sigmoid or tanh, or something times one.
-    fn slope(&self, at: usize, x: Source, y: Source) -> Option<Fusion> {
+    fn slope(&self, at: usize, x: Origin, y: Origin) -> Option<Fusion> {
         if let Some((own, &[a, b, c])) = self.own_op(LaneOp::SubtractProduct, y, at)
             && a == b
         {
             return match c {
                 c if c == a => fusion(LaneOp::SigmoidSlope, &[x, a], &[own]),
-                Source::Number(1.0) => fusion(LaneOp::TanhSlope, &[x, a], &[own]),
-                Source::Number(_) | Source::Result(_) | Source::Stream(..) => None,
+                Origin::Number(1.0) => fusion(LaneOp::TanhSlope, &[x, a], &[own]),
+                Origin::Number(_) | Origin::Result(_) | Origin::Stream(..) => None,
             };
         }
         let (own, y) = self.complement(y, at)?;
@@ -282,8 +303,8 @@ impl List {
         }
     }
 
-    /// A function of an own sum of two or three values.
-    fn of_sum(&self, at: usize, x: Source, two: LaneOp, three: LaneOp) -> Option<Fusion> {
+    /// Returns a function of an own sum of two or three values.
+    fn of_sum(&self, at: usize, x: Origin, two: LaneOp, three: LaneOp) -> Option<Fusion> {
         if let Some((own, args)) = self.own_op(LaneOp::Map(Pointwise::Add), x, at) {
             return fusion(two, args, &[own]);
         }
@@ -291,12 +312,12 @@ impl List {
         fusion(three, args, &[own])
     }
 
-    /// The instructions that still live, in registers that are free; `None` where there are too few.
+    /// Returns the instructions that still live, in registers that are free; `None` where there are too few.
     fn instructions(&self) -> Option<Vec<Instruction>> {
         let mut last = vec![None; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().filter(|it| it.1.lives) {
             for arg in &node.args {
-                if let Source::Result(of) = *arg {
+                if let Origin::Result(of) = *arg {
                     last[of] = Some(at);
                 }
             }
@@ -310,10 +331,10 @@ impl List {
             if !node.lives || !is_read {
                 continue;
             }
-            let operand = |it: &Source| match *it {
-                Source::Result(of) => Operand::Register(place[of]),
-                Source::Stream(idx, _) => Operand::Stream(idx),
-                Source::Number(number) => Operand::Number(number),
+            let operand = |it: &Origin| match *it {
+                Origin::Result(of) => Operand::Register(place[of]),
+                Origin::Stream(idx, _) => Operand::Stream(idx),
+                Origin::Number(number) => Operand::Number(number),
             };
             let args: Vec<Operand> = node.args.iter().map(operand).collect();
             let is_over = |it: &Option<usize>| it.is_none_or(|it| last[it] <= Some(at));
@@ -332,6 +353,6 @@ impl List {
     }
 }
 
-fn fusion(op: LaneOp, args: &[Source], taken: &[usize]) -> Option<Fusion> {
+fn fusion(op: LaneOp, args: &[Origin], taken: &[usize]) -> Option<Fusion> {
     Some(Fusion { op, args: args.to_vec(), taken: taken.to_vec() })
 }

@@ -1,5 +1,5 @@
 //! A run of elementwise operators over rows, a block at a time: what one operator leaves for the
-//! next stays in the first cache.
+//! next stays in the L1 cache.
 
 mod fuse;
 mod run;
@@ -13,7 +13,7 @@ pub use run::{Kind, RawStream, RawStrip};
 
 use crate::ir::Pointwise;
 
-/// What an instruction does to its operands a, b, c and d, element by element.
+/// An operator on the operands a, b, c and d, element by element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LaneOp {
     /// An operator of the table.
@@ -55,7 +55,7 @@ pub enum LaneOp {
 }
 
 impl LaneOp {
-    /// How many operands it has.
+    /// Returns the number of operands.
     pub fn arity(self) -> usize {
         match self {
             LaneOp::Map(op) => op.arity(),
@@ -79,21 +79,21 @@ impl LaneOp {
     }
 }
 
-/// Where an operand comes from.
+/// The source of an operand.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Operand {
     /// The stream of this position.
     Stream(u16),
-    /// What an earlier instruction left in this register.
+    /// The result that an earlier instruction left in this register.
     Register(u16),
-    /// The same number everywhere.
+    /// A literal, the same for all elements.
     Number(f32),
 }
 
-/// Where a result goes.
+/// The destination of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// A stream with one number per element.
+    /// A stream with a value for each element.
     Stream(u16),
     /// A register.
     Register(u16),
@@ -102,16 +102,16 @@ pub enum Target {
 /// One operator of a strip.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Instruction {
-    /// What it does.
+    /// The operator.
     pub op: LaneOp,
     /// Its operands; those beyond its arity are not read.
     pub args: [Operand; 4],
-    /// Where the result goes.
+    /// The destination of the result.
     pub to: Target,
 }
 
 impl Instruction {
-    /// An instruction with as many operands as it has.
+    /// Returns an instruction with as many operands as it has.
     ///
     /// # Panics
     ///
@@ -123,7 +123,7 @@ impl Instruction {
         Instruction { op, args, to }
     }
 
-    /// The operands that are read.
+    /// Returns the operands that are read.
     pub fn operands(&self) -> &[Operand] {
         &self.args[..self.op.arity()]
     }
@@ -148,12 +148,12 @@ pub struct Strip {
     steps: Vec<Step>,
     streams: u16,
     registers: usize,
-    /// Which streams are read, and which are written.
+    /// The streams that are read, and those that are written.
     reads: Vec<bool>,
     writes: Vec<bool>,
 }
 
-/// The most registers of a strip: with more they would leave the first cache anyway.
+/// The most registers of a strip: with more they would leave the L1 cache anyway.
 pub const MOST_REGISTERS: usize = 24;
 
 impl Strip {
@@ -202,17 +202,17 @@ impl Strip {
         &self.instructions
     }
 
-    /// Whether a stream is read.
+    /// Returns true if a stream is read.
     pub fn reads(&self, stream: usize) -> bool {
         self.reads.get(stream) == Some(&true)
     }
 
-    /// Whether a stream is written.
+    /// Returns true if a stream is written.
     pub fn writes(&self, stream: usize) -> bool {
         self.writes.get(stream) == Some(&true)
     }
 
-    /// How many streams it is run with.
+    /// Returns the number of streams that it runs with.
     pub fn streams(&self) -> usize {
         usize::from(self.streams)
     }

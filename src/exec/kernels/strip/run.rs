@@ -9,16 +9,16 @@ use super::super::simd::Simd;
 use super::super::{Path, on_path};
 use super::{MOST_REGISTERS, Operand, Step, Strip, Target};
 
-/// How many elements a register of a block holds, where there are few registers.
+/// The elements of a register in a block of few registers.
 const LONG: usize = 512;
 
 /// The same where there are many.
 const SHORT: usize = 256;
 
-/// How many registers are few: so many long ones, and as much of streams, fit into the first cache.
+/// The most registers that count as few: that many long ones, and as much of streams, fit the L1 cache.
 const FEW: usize = SHORT * MOST_REGISTERS / LONG;
 
-/// How the numbers of a stream lie along the inner axis.
+/// The way in which the elements of a stream lie along the inner axis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// One for each element, without gaps.
@@ -27,45 +27,45 @@ pub enum Kind {
     PerOuter,
 }
 
-/// A stream in memory: for row r and outer index o its numbers begin at `at + r * row + o * outer`.
+/// A stream in memory: for row r and outer index o its elements begin at `at + r * row + o * outer`.
 #[derive(Clone, Copy, Debug)]
 pub struct RawStream {
-    /// Where it begins.
+    /// The address of the first element.
     pub at: *mut f32,
     /// From a row to the next.
     pub row: usize,
     /// From an outer index to the next.
     pub outer: usize,
-    /// What stands there.
+    /// The way in which its elements lie.
     pub kind: Kind,
 }
 
-/// What a strip runs over: a value has rows x outer x inner elements.
+/// The streams and sizes that a strip runs over: a value has rows x outer x inner elements.
 #[derive(Clone, Copy, Debug)]
 pub struct RawStrip<'a> {
-    /// How many rows.
+    /// The number of rows.
     pub rows: usize,
-    /// How many outer indices a row has.
+    /// The outer indices of a row.
     pub outer: usize,
-    /// How many elements each of those has.
+    /// The elements of each outer index.
     pub inner: usize,
-    /// Which of the inner elements are computed: from the first up to the second.
+    /// The inner elements that are computed: from the first up to the second.
     pub lanes: (usize, usize),
     /// The streams by their positions.
     pub streams: &'a [RawStream],
 }
 
-/// A stream as a place in an array of numbers; see [`RawStream`].
+/// A stream as a place in an array of elements; see [`RawStream`].
 #[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stream {
-    /// The place of its first number.
+    /// The place of its first element.
     pub first: usize,
     /// From a row to the next.
     pub row: usize,
     /// From an outer index to the next.
     pub outer: usize,
-    /// What stands there.
+    /// The way in which its elements lie.
     pub kind: Kind,
 }
 
@@ -77,7 +77,7 @@ impl Strip {
     /// # Safety
     ///
     /// There are as many streams as the strip has, each valid for all its elements of `over`, and
-    /// nobody else writes those meanwhile. A stream that is written has one number for each element,
+    /// nobody else writes those meanwhile. A stream that is written has a value for each element,
     /// and any other equals it (address, steps and kind) or does not meet it, from row to row too.
     /// `over.lanes` lies within `inner`.
     pub unsafe fn run(&self, path: Path, over: &RawStrip<'_>) {
@@ -143,7 +143,7 @@ impl Strip {
     }
 }
 
-/// The registers of a block, and room for a vector of each operand that is one number for many
+/// The registers of a block, and room for a vector of each operand that is one value for many
 /// elements. Only what was written is ever read.
 #[repr(align(64))]
 struct Scratch {
@@ -176,7 +176,7 @@ pub(in super::super) unsafe fn run<S: Simd>(strip: &Strip, over: &RawStrip<'_>) 
     }
     let mut scratch = MaybeUninit::<Scratch>::uninit();
     let register = if strip.registers <= FEW { LONG } else { SHORT };
-    let run = Run { strip, over, scratch: scratch.as_mut_ptr(), register };
+    let run = BlockRun { strip, over, scratch: scratch.as_mut_ptr(), register };
     let whole = joined(over);
     let pitch = whole.len.next_multiple_of(S::LANES);
     // How much of each axis a block has: a piece of a row, all about as long, if a register holds no
@@ -211,7 +211,7 @@ pub(in super::super) unsafe fn run<S: Simd>(strip: &Strip, over: &RawStrip<'_>) 
     }
 }
 
-/// All elements, in longer rows where axes follow each other without gaps in all streams.
+/// Returns all elements, in longer rows where axes follow each other without gaps in all streams.
 #[inline(always)]
 fn joined(over: &RawStrip<'_>) -> Block {
     let (from, end) = over.lanes;
@@ -234,12 +234,12 @@ fn joined(over: &RawStrip<'_>) -> Block {
     whole
 }
 
-/// What all blocks of a run share.
-struct Run<'a> {
+/// The state that all blocks of a run share.
+struct BlockRun<'a> {
     strip: &'a Strip,
     over: &'a RawStrip<'a>,
     scratch: *mut Scratch,
-    /// How many elements a register has.
+    /// The elements of a register.
     register: usize,
 }
 
@@ -267,7 +267,7 @@ impl Order {
         }
     }
 
-    /// What belongs to rows, outer indices and vectors, in this order.
+    /// Returns the part of the rows, outer indices and vectors, in this order.
     #[inline(always)]
     fn apply(self, [rows, outers, vectors]: [usize; 3]) -> [usize; 3] {
         match self {
@@ -280,7 +280,7 @@ impl Order {
 
 /// The whole vectors of a block, or what is left of each piece of a row.
 struct Part {
-    /// How many elements of each piece go before.
+    /// The elements of each piece that go before.
     skip: usize,
     order: Order,
     grid: Grid,
@@ -290,7 +290,7 @@ struct Part {
     of_repeated: [usize; 3],
 }
 
-impl Run<'_> {
+impl BlockRun<'_> {
     /// Runs all instructions over a block.
     ///
     /// # Safety
@@ -331,7 +331,7 @@ impl Run<'_> {
     ///
     /// # Safety
     ///
-    /// As for [`Run::block`].
+    /// As for [`BlockRun::block`].
     #[inline(always)]
     unsafe fn part<S: Simd>(&self, it: &Step, block: &Block, part: &Part) {
         // SAFETY: the caller's promise: every place is one of the block.
@@ -387,13 +387,13 @@ impl Run<'_> {
 ///
 /// # Safety
 ///
-/// As for [`Run::block`].
+/// As for [`BlockRun::block`].
 #[inline(always)]
 unsafe fn repeat<S: Simd>(stream: &RawStream, block: &Block, to: *mut f32) {
     let mut to = to;
     for row in block.row..block.row + block.rows {
         for outer in block.outer..block.outer + block.outers {
-            // SAFETY: the number is the stream's, and a block has no more pieces than there is room
+            // SAFETY: the value is the stream's, and a block has no more pieces than there is room
             // for vectors, since each takes a vector of a register.
             unsafe {
                 let number = *stream.at.add(row * stream.row + outer * stream.outer);

@@ -42,7 +42,7 @@ fn operators() -> impl Iterator<Item = LaneOp> {
     Pointwise::ALL.iter().map(|it| LaneOp::Map(*it)).chain(FUSED)
 }
 
-/// What an operator is, by the table.
+/// Computes an operator by the table.
 fn value(op: LaneOp, args: &[f64]) -> f64 {
     let sigmoid = |x: f64| Pointwise::Sigmoid.eval(&[x]);
     match (op, args) {
@@ -68,7 +68,7 @@ fn value(op: LaneOp, args: &[f64]) -> f64 {
     }
 }
 
-/// What stands where nothing may be written.
+/// The value of elements that may not be written.
 const GUARD: f32 = f32::from_bits(0x7fc1_2345);
 
 /// One operator over streams of all kinds, with gaps between rows, and an element of guard around.
@@ -82,7 +82,7 @@ fn operator(path: Path, op: LaneOp, (rows, outer, inner): (usize, usize, usize),
             }
             _ => (-2.0, 2.0),
         };
-        // As the bits say, a stream has one number for each outer index, or the same for all.
+        // As the bits say, a stream has one value for each outer index, or the same for all.
         let (kind, width, step) = match kinds >> (2 * idx) & 3 {
             0 | 3 => (Kind::Each, outer * inner, inner),
             1 => (Kind::PerOuter, outer, 1),
@@ -179,7 +179,7 @@ fn sizes_of_all_shapes_of_blocks() {
     }
 }
 
-/// A longer list: registers, numbers, a stream that is written and read again.
+/// A longer list: registers, literals, a stream that is written and read again.
 fn cell() -> Strip {
     let map = |op, args: &[Operand], to| Instruction::new(LaneOp::Map(op), args, to);
     let (x, h, bias) = (Operand::Stream(0), Operand::Stream(1), Operand::Stream(2));

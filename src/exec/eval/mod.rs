@@ -69,12 +69,12 @@ impl<'g, F: Real> Program<'g, F> {
         Program { graph, shapes, env, known }
     }
 
-    /// The graph.
+    /// Returns the graph.
     pub fn graph(&self) -> &'g Graph {
         self.graph
     }
 
-    /// The value of one node, with the values of its operands.
+    /// Returns the value of one node, with the values of its operands.
     pub fn value(
         &self,
         id: NodeId,
@@ -84,17 +84,17 @@ impl<'g, F: Real> Program<'g, F> {
         value_of(id, self.graph.node(id), args, self.shape(id), self.env, leaf)
     }
 
-    /// The shape of a node.
+    /// Returns the shape of a node.
     pub fn shape(&self, id: NodeId) -> &'g [usize] {
         &self.shapes[id.idx()]
     }
 
-    /// The value of a node, if it does not vary.
+    /// Returns the value of a node, if it does not vary.
     pub fn known(&self, id: NodeId) -> Option<&Value<F>> {
         self.known[id.idx()].as_ref()
     }
 
-    /// All values, with these leaves.
+    /// Returns all values, with these leaves.
     pub fn run(&self, leaf: &mut dyn FnMut(NodeId, &Node) -> Value<F>) -> Vec<Value<F>> {
         #[cfg(test)]
         RUNS.with(|it| it.set(it.get() + 1));
@@ -117,7 +117,7 @@ impl<'g, F: Real> Program<'g, F> {
 
 #[cfg(test)]
 thread_local! {
-    /// How many steps this thread has interpreted.
+    /// The number of steps that this thread has interpreted.
     pub(crate) static RUNS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
@@ -126,7 +126,7 @@ pub fn zeros<F: Real>(shape: &[usize]) -> Value<F> {
     ArrayD::zeros(IxDyn(shape)).into_shared()
 }
 
-/// The value of one node.
+/// Returns the value of one node.
 pub(crate) fn value_of<F: Real>(
     id: NodeId,
     node: &Node,
@@ -211,12 +211,12 @@ pub(crate) fn value_of<F: Real>(
     value
 }
 
-/// A constant, computed in f64 and then rounded. Dims and hypers are all set once a cell is bound.
+/// Returns a constant, computed in f64 and then rounded. Dims and hypers are all set once a cell is bound.
 fn number<F: Real>(value: &Const, env: &Env) -> F {
     value.eval(env).map_or(F::nan(), F::of)
 }
 
-/// A size that [`super::shapes`] has found to lie in its axis.
+/// Returns a size that [`super::shapes`] has found to lie in its axis.
 fn size(dim: &crate::ir::Dim, env: &Env) -> usize {
     env.size(dim).and_then(|it| usize::try_from(it).ok()).unwrap_or(0)
 }
@@ -266,8 +266,7 @@ fn expand<F: Real>(value: &Value<F>, places: &[usize], shape: &[usize]) -> Value
     }
 }
 
-/// How far apart neighbours along each label lie in memory order; 0 for a label that the operand
-/// does not have.
+/// Returns the distance of neighbours along each label in memory order; 0 for a label that the operand does not have.
 fn strides(labels: &[u8], order: &[u8], shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; order.len()];
     let mut step = 1;
@@ -280,8 +279,8 @@ fn strides(labels: &[u8], order: &[u8], shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// A sum of products: for each position of the result, over all positions that only the operands
-/// have, in row-major order.
+/// Returns a sum of products: for each position of the result, over all positions that only the operands have, in row-major
+/// order.
 fn contract<F: Real>(
     labels: &Contract,
     left: &Value<F>,
@@ -358,14 +357,14 @@ impl Iterator for Offsets<'_> {
     }
 }
 
-/// The axes that stay, then those along which something is computed.
+/// Returns the axes that stay, then those along which something is computed.
 fn order(rank: usize, axes: &[usize]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rank).filter(|it| !axes.contains(it)).collect();
     order.extend(axes);
     order
 }
 
-/// The elements along some axes, a row for each position of the other axes, in row-major order.
+/// Returns the elements along some axes, a row for each position of the other axes, in row-major order.
 pub(crate) fn rows<F: Real>(value: &Value<F>, axes: &[usize]) -> impl Iterator<Item = Vec<F>> {
     let order = order(value.ndim(), axes);
     let len: usize = axes.iter().map(|it| value.shape()[*it]).product();
@@ -462,8 +461,8 @@ fn stack<F: Real>(parts: &[&Value<F>], shape: &[usize]) -> Value<F> {
     joined.into_shared()
 }
 
-/// The row that an index names. Indices that come from outside are checked before a run; none is
-/// left here for a value that is no whole number below `rows`.
+/// Returns the row that an index names. Indices that come from outside are checked before a run; none is left here for a value
+/// that is no whole number below `rows`.
 fn row<F: Real>(index: &Value<F>, rows: usize) -> Option<usize> {
     let value = Real::to_f64(*index.first()?);
     (value >= 0.0 && value < rows as f64 && value.fract() == 0.0).then_some(value as usize)

@@ -18,7 +18,7 @@ use super::init::Bits;
 use super::reference::{RunError, zeros};
 use crate::ir::{Mask, Real, Scope};
 
-/// What masks are in a run.
+/// The masks of a run.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Masks<F> {
     /// Evaluation: each mask is the probability of a 1.
@@ -27,10 +27,10 @@ pub enum Masks<F> {
     Train(Training<F>),
 }
 
-/// Where the bits of a run in training come from.
+/// The bits of a run in training: the seed, and masks that are given.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Training<F> {
-    /// What the bits are drawn from, together with names and numbers.
+    /// The seed of the bits, together with names and positions.
     pub seed: u64,
     /// The number of the first sequence of the batch, where a batch is a part of something larger.
     pub first_sequence: u64,
@@ -63,7 +63,7 @@ impl<F> Masks<F> {
 }
 
 impl<F> Training<F> {
-    /// The first step of the first sequence of the first run, all bits drawn.
+    /// Returns the first step of the first sequence of the first run, all bits drawn.
     pub fn new(seed: u64) -> Training<F> {
         Training {
             seed,
@@ -76,7 +76,7 @@ impl<F> Training<F> {
         }
     }
 
-    /// The number from which the bits of a sequence of the batch are drawn, or those of the run.
+    /// Returns the number from which the bits of a sequence of the batch are drawn, or those of the run.
     fn number(&self, sequence: Option<usize>) -> u64 {
         let following = |idx: usize| self.first_sequence.wrapping_add(idx as u64);
         match sequence {
@@ -93,7 +93,7 @@ pub(crate) struct Extents<'a> {
     pub(crate) lengths: &'a [usize],
 }
 
-/// The axes that a mask has before its own.
+/// Returns the axes that a mask has before its own.
 fn leading(scope: Scope, steps: usize, batch: usize) -> Vec<usize> {
     match scope {
         Scope::Step => vec![steps, batch],
@@ -102,8 +102,8 @@ fn leading(scope: Scope, steps: usize, batch: usize) -> Vec<usize> {
     }
 }
 
-/// The bits of all masks of a run, each `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and 0
-/// beyond the length of a sequence; `None` in evaluation.
+/// Returns the bits of all masks of a run, each `[T, B, ...]`, `[B, ...]` or `[...]` as its scope is, and 0 beyond the length of
+/// a sequence; `None` in evaluation.
 pub(crate) fn bits<F: Real>(
     bound: &Bound,
     masks: &Masks<F>,
@@ -168,7 +168,7 @@ pub(crate) fn bits<F: Real>(
     Ok(Some(all))
 }
 
-/// The steps and sequences for which a mask has bits of their own.
+/// Returns the steps and sequences for which a mask has bits of their own.
 fn places(scope: Scope, run: &Extents<'_>) -> Vec<(Option<usize>, Option<usize>)> {
     match scope {
         Scope::Step => (0..run.batch)
@@ -225,7 +225,7 @@ fn check<F: Real>(
     }
 }
 
-/// The bits of a mask at one step of one sequence.
+/// Returns the bits of a mask at one step of one sequence.
 pub(crate) fn value<F: Real>(
     mask: &Mask,
     bits: &ArrayD<F>,

@@ -27,10 +27,10 @@ use work::{Work, Works};
 /// The most numbers that a call may work on: more would measure the paging of the system.
 const MAX_NUMBERS: f64 = (1u64 << 31) as f64;
 
-/// How far the two engines may be apart, relative to the norm of the interpreter's result.
+/// The greatest difference of the two engines, relative to the norm of the interpreter's result.
 const BOUND: f64 = 1e-4;
 
-/// How many steps of one sequence are compared and streamed.
+/// The steps of one sequence that are compared and streamed.
 const PIECE: usize = 4;
 const STREAMED: usize = 256;
 
@@ -111,7 +111,7 @@ pub fn bench(ctx: &mut Context, args: &BenchArgs) -> Result<(), CliError> {
     if args.json { ctx.json(&report) } else { ctx.out(&report.text()) }
 }
 
-/// What a reader of the figures must know.
+/// Lists what a reader of the figures must know.
 fn notes() -> Vec<String> {
     let mut notes = Vec::new();
     if cfg!(debug_assertions) {
@@ -120,7 +120,7 @@ fn notes() -> Vec<String> {
     notes
 }
 
-/// What a run needs: data that neither decay nor grow.
+/// The arguments of a run: data that neither decay nor grow.
 struct Case {
     params: Params<f32>,
     inputs: Inputs<f32>,
@@ -168,8 +168,8 @@ impl Case {
     }
 }
 
-/// The largest relative difference between the engines on a small piece. Gradients are measured
-/// against the largest of all: one that is 0 but for rounding says nothing.
+/// Returns the largest relative difference between the engines on a small piece. Gradients are measured against the largest of
+/// all: one that is 0 but for rounding says nothing.
 fn compare(bound: &Bound, (batch, steps): (usize, usize), threads: usize) -> Result<f64, CliError> {
     let case = Case::new(bound, batch, steps)?;
     let results = |options: EngineOptions| -> Result<[Vec<ArrayD<f32>>; 2], CliError> {
@@ -261,12 +261,12 @@ impl Times {
     }
 }
 
-/// How many threads the engine uses.
+/// Returns the number of threads that the engine uses.
 fn threads(args: &BenchArgs) -> usize {
     Team::threads(usize::from(args.threads))
 }
 
-/// The seconds of one step of one sequence that comes bit by bit.
+/// Returns the seconds of one step of one sequence that comes bit by bit.
 fn streamed(engine: &Engine, case: &Case) -> Result<f64, CliError> {
     let bound = engine.bound();
     let all = bound.cell().inputs.iter().zip(&case.inputs.feeds).zip(bound.input_shapes());
@@ -300,7 +300,7 @@ fn median(mut all: Vec<f64>) -> f64 {
 }
 
 impl Machine {
-    /// The milliseconds below which this work cannot be done.
+    /// Returns the milliseconds below which this work cannot be done.
     fn floor_ms(&self, work: &Work) -> f64 {
         let products = work.flops / self.peak_gflops;
         let moved = work.bytes / self.bandwidth_gbs;

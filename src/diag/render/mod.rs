@@ -14,7 +14,7 @@ use super::excerpt::{Excerpt, excerpts, visible_text};
 use super::{Applicability, Diagnostic, Fix, Severity};
 use crate::text::{FileId, SourceMap, Span};
 
-/// How many diagnostics [`render_all`] shows unless told otherwise.
+/// The diagnostics that [`render_all`] shows at most, unless told otherwise.
 pub const LIMIT: usize = 20;
 
 /// The columns of a source line, so that with the line number it fits a terminal of 80.
@@ -23,10 +23,10 @@ const WIDTH: usize = 72;
 /// A message with more labels than this shows the first ones.
 const MOST_LABELS: usize = 12;
 
-/// A fix with more text than this is told in words only.
+/// A fix with more text than this is described in words only.
 const LONGEST_FIX: usize = 600;
 
-/// Whether the text carries the escape sequences for colors.
+/// Says if the text carries the escape sequences for colors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
     /// Text alone.
@@ -35,7 +35,7 @@ pub enum Style {
     Color,
 }
 
-/// One diagnostic as a text of several lines, without a line end after the last.
+/// Returns one diagnostic as a text of several lines, without a line end after the last.
 pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, style: Style) -> String {
     let mut origins = Origins { sources, spans: Vec::new() };
     let mut groups = vec![main_group(diagnostic, sources, &mut origins)];
@@ -99,7 +99,7 @@ pub fn render_all(
     out
 }
 
-/// How many errors and warnings.
+/// Counts errors and warnings.
 #[derive(Clone, Copy, PartialEq, Default)]
 struct Count {
     errors: usize,
@@ -107,7 +107,7 @@ struct Count {
 }
 
 impl Count {
-    /// `3 errors, 1 warning`, leaving out what there is none of; `more` stands after the numbers.
+    /// `3 errors, 1 warning`, without counts of 0; `more` follows the numbers.
     fn words(self, more: &str) -> String {
         let part = |count: usize, noun: &str| match count {
             0 => None,
@@ -126,7 +126,7 @@ fn renderer(style: Style) -> Renderer {
     }
 }
 
-/// The message with its source lines and labels.
+/// Returns the message with its source lines and labels.
 fn main_group(
     diagnostic: &Diagnostic,
     sources: &SourceMap,
@@ -173,7 +173,7 @@ fn main_group(
     group
 }
 
-/// The fix as a diff, with the help as its title; nothing where it cannot be shown whole.
+/// Returns the fix as a diff, with the help as its title; nothing where it cannot be shown whole.
 fn fix_group(
     diagnostic: &Diagnostic,
     fix: &Fix,
@@ -282,7 +282,7 @@ fn trim_line(line: &str) -> String {
     escapes.into_iter().rev().collect()
 }
 
-/// A line without escape sequences for colors.
+/// Returns a line without escape sequences for colors.
 fn bare(line: &str) -> String {
     let mut parts = line.split('\x1b');
     let mut out = parts.next().unwrap_or("").to_owned();
