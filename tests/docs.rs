@@ -12,6 +12,7 @@
 //!   up to the first number with a negative exponent.
 //! * `csv file=NAME`: a file of the scratch folder.
 //! * `ebnf`: the words in quotes are words of the grammar.
+//! * `python`: run by the tests of the Python package.
 //!
 //! Pictures that the commands of a page write are those of the same names in `docs/`.
 //!
@@ -150,6 +151,8 @@ impl Page {
             "console" => self.console(block),
             "sh" => long(&block.body),
             "ebnf" => grammar(&block.body).map_err(Fault::new),
+            // `bindings/python/tests/test_docs.py` runs them, where there is a Python.
+            "python" => Ok(()),
             kind => Err(Fault::new(format!("nobody knows how to test `{kind}`"))),
         }
     }

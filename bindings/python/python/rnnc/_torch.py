@@ -101,7 +101,7 @@ class Unit:
         count = self.threads(threads)
         known = _engines.setdefault(self, {})
         if count not in known:
-            options = {"threads": count, "memory": self.memory, "traces": [], "reference": False, "find": False, "flow": False}
+            options: dict[str, Any] = {"threads": count, "memory": self.memory, "traces": [], "reference": False, "find": False, "flow": False}
             known[count] = self.raw.engine(options)
         return known[count]
 
@@ -143,7 +143,7 @@ def apply(
         return _shapes(unit, feeds, inner)
     places = _Places(unit, call, [it is not None for it in feeds], [it is not None for it in starts], len(weights), threads)
     rows = next((it.shape[:2] for it, name in zip(feeds, unit.inputs) if it is not None and not unit.per_sequence[name]), (1, 1))
-    check_room(*rows, sum(int(np.prod(shape)) for _, shape in unit.outputs))
+    check_room(rows[0], rows[1], sum(int(np.prod(shape)) for _, shape in unit.outputs))
     places.keep = torch.is_grad_enabled() and any(it.requires_grad for it in given)
     found = _run(places, *given)
     results = list(found if inner == kind or autocast else [it.to(kind) for it in found])
@@ -152,7 +152,7 @@ def apply(
 
 
 # A compiler leaves it as it is.
-@torch.compiler.disable  # type: ignore[misc]
+@torch.compiler.disable  # type: ignore[misc, unused-ignore, untyped-decorator]
 def _run(places: _Places, *given: torch.Tensor) -> Any:
     return _Function.apply(places, *given)
 
@@ -189,14 +189,20 @@ class _Places:
 
 
 class _Lent:
-    pass
+    """What Rust reads: the settings of a call, and arrays."""
+
+    params: Any
+    feeds: list[Any]
+    state: list[Any]
+    shared: list[bool]
+    masks: list[Any]
 
 
 def _array(tensor: torch.Tensor) -> Any:
     return tensor.detach().resolve_neg().numpy()
 
 
-class _Function(torch.autograd.Function):
+class _Function(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     @staticmethod
     def forward(places: _Places, *tensors: torch.Tensor) -> Any:
         double = bool(tensors) and tensors[0].dtype == torch.float64
@@ -225,7 +231,7 @@ class _Function(torch.autograd.Function):
         raise UnsupportedError("rnnc has no vmap: give the batch as an axis")
 
 
-class _Backward(torch.autograd.Function):
+class _Backward(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     """The backward run; its own gradient is not there yet, and says so."""
 
     @staticmethod

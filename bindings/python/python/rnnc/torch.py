@@ -25,7 +25,7 @@ from ._values import names, sizes_of, text, whole
 __all__ = ["RNN", "Model", "Stream", "UnsupportedError"]
 
 
-class _Base(nn.Module):
+class _Base(nn.Module):  # type: ignore[misc, unused-ignore]
     """A module whose params are those of units."""
 
     _units: list[Unit]
@@ -54,7 +54,7 @@ class _Base(nn.Module):
                         own.copy_(torch.from_numpy(array))
 
     def _tensor(self, name: str) -> torch.Tensor:
-        found = self._parameters.get(name)
+        found: torch.Tensor | None = self._parameters.get(name)
         found = self._buffers.get(name) if found is None else found
         if found is None:
             raise Error(f"the module has no tensor `{name}` any more")
@@ -154,7 +154,7 @@ class RNN(_Base):
             turned = [_turn(it, call.lengths) if backward and not one.per_sequence else it for it, one in zip(feeds, self._inputs)]
             begin = [None if it is None else it[at] for it in starts]
             found, final = apply(unit, call.of(at), self._weights(unit), turned, begin, self.threads)
-            outputs.append([_turn(it, call.lengths) for it in found] if backward else found)  # type: ignore[misc]
+            outputs.append([_turn(it, call.lengths) for it in found] if backward else found)
             finals.append(final)
         results = [torch.cat(it, -1) if len(it) > 1 else it[0] for it in zip(*outputs[-count:])]
         last = [torch.stack(it) for it in zip(*finals)]
