@@ -48,6 +48,7 @@ pub mod cli;
 pub mod data;
 pub mod derive;
 pub mod diag;
+pub mod docgen;
 pub mod exec;
 pub mod export;
 pub mod graph;

@@ -7,6 +7,8 @@ mod archives;
 mod artifacts;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/exports.rs"]
+mod exports;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/help.rs"]

@@ -11,6 +11,7 @@
 //!   differ by what another machine's `tanh` may round otherwise. `rounding` is for tables of rounding errors: a line counts
 //!   up to the first number with a negative exponent.
 //! * `csv file=NAME`: a file of the scratch folder.
+//! * `sh`, `python`, `c`: shown only; `tests/peers` runs what they say.
 //! * `ebnf`: the words in quotes are words of the grammar.
 //! * `python`: run by the tests of the Python package.
 //!
@@ -49,7 +50,7 @@ fn pages() -> Vec<PathBuf> {
         .unwrap()
         .map(|it| it.unwrap().path())
         .filter(|it| it.extension().is_some_and(|it| it == "md"))
-        // The page of the library is generated and has no blocks but formulas; `tests/export.rs` compares it.
+        // The page of the library is generated and has no blocks but formulas; `tests/docgen.rs` compares it.
         .filter(|it| !it.ends_with("cells.md"))
         .collect();
     pages.push(root().join("README.md"));
@@ -134,7 +135,7 @@ impl Page {
                 "rnn" => &["error", "warn", "file", "preamble", "decl"],
                 "csv" => &["file"],
                 "console" => &["exit", "rounding"],
-                "sh" => &[],
+                "sh" | "python" | "c" => &[],
                 _ => &[],
             };
             if !known.contains(&key) {
@@ -149,7 +150,7 @@ impl Page {
             "csv" if block.get("file").is_some() => Ok(()),
             "csv" => Err(Fault::new("a table has a file name".to_owned())),
             "console" => self.console(block),
-            "sh" => long(&block.body),
+            "sh" | "python" | "c" => long(&block.body),
             "ebnf" => grammar(&block.body).map_err(Fault::new),
             // `bindings/python/tests/test_docs.py` runs them, where there is a Python.
             "python" => Ok(()),

@@ -1,265 +1,285 @@
-//! What the library tells about its cells: classes of recurrence and equations in LaTeX.
+//! What `rnnc export` writes: texts of eight cells, all cells for all targets, C that is compiled and run.
 
-use rnnc::export::latex;
-use rnnc::graph::picture::picture;
-use rnnc::graph::read::Library;
-use rnnc::graph::svg::{Theme, svg};
-use rnnc::graph::{self, Detail, LEGEND};
-use rnnc::hir;
-use rnnc::ir::dependence::{Phase, phases};
-use rnnc::ir::recurrence;
-use rnnc::text::FileId;
-use rnnc::{Spec, check};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-fn class(body: &str) -> String {
-    let text = format!(
-        "cell C {{ dims I, H  input x: [H]  state h: [H]  param U: [H, H], a: [H] {body} output h }}"
-    );
-    let spec = Spec::parse(&text).unwrap_or_else(|it| panic!("{text}: {it}"));
-    recurrence(&spec.cells()[0]).to_string()
+use ndarray::{ArrayD, IxDyn};
+use rnnc::api;
+use rnnc::exec::{self, Bound, EngineKind, EngineOptions, Feed, InitialState, Inputs, Params};
+use rnnc::export::{ExportError, Exported, Math, Options, Target, Weights, export};
+use rnnc::ir::{Dim, Feedback, Gives, Mode};
+use rnnc::{CellSpec, Spec};
+
+/// The cells whose texts are looked at.
+const SHOWN: &[&str] =
+    &["gru", "slstm", "mamba", "rhn", "phased_lstm", "rg_lru", "fs_lstm", "skip_lstm"];
+
+/// The flags under which the C of every cell has no warning.
+const FLAGS: &[&str] = &[
+    "-std=c99",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-pedantic",
+    "-Wconversion",
+    "-Wdouble-promotion",
+    "-Wshadow",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wvla",
+];
+
+/// A cell of the library with small sizes, and its weights; of a model, the one that runs free.
+struct Case {
+    name: &'static str,
+    bound: Bound,
+    params: Vec<ArrayD<f64>>,
 }
 
-#[test]
-fn the_class_of_a_recurrence_follows_from_how_states_meet() {
-    for (body, expected) in [
-        ("h = x", "none"),
-        ("h = prev(x, 3) + U @ prev x", "none"),
-        ("h = sigmoid(U @ x) * prev h + x / a", "linear, elementwise"),
-        ("h = where(x > 0, prev h, x) - prev h / a", "linear, elementwise"),
-        ("state g: [H]  g = a * prev h  h = prev g + x", "linear, elementwise"),
-        ("h = U @ prev h + x", "linear"),
-        ("h = prev h - sum(prev h) * a", "linear"),
-        ("h = tanh(a * prev h + x)", "elementwise"),
-        ("h = x / prev h", "elementwise"),
-        ("h = prev h * prev h", "elementwise"),
-        ("h = where(prev h > 0, prev h, x)", "elementwise"),
-        // The number of the step is known before the loop.
-        ("h = x / (1 + time())", "none"),
-        ("let late = prev(x, 2) * time() h = prev late", "none"),
-        ("h = a ^ time() * prev h + x", "linear, elementwise"),
-        // Neither state is both for itself: one is nonlinear, the other reads a product.
-        ("state g: [H]  g = step(prev h - a)  h = a * prev h + U @ prev g", "dense"),
-        ("h = softmax(prev h + x)", "across elements"),
-        ("h = prev h * sum(prev h)", "across elements"),
-        ("h = tanh(U @ prev h + x)", "dense"),
-        ("h = a * dot(prev h, prev h)", "dense"),
-        ("h = tanh(U @ (sigmoid(U @ prev h) * x))", "dense, depth 2"),
-        // A value of the step before is a step of its own: the products do not wait for each other within one.
-        ("let y = tanh(U @ prev h)  h = tanh(U @ prev y)", "dense"),
-    ] {
-        assert_eq!(class(body), expected, "{body}");
+fn small(spec: &CellSpec) -> Bound {
+    let cell = spec.ir();
+    let named =
+        |dims: &mut dyn Iterator<Item = &Dim>| dims.flat_map(Dim::names).collect::<Vec<_>>();
+    let indices = named(&mut cell.inputs.iter().filter_map(|it| it.index.as_ref()));
+    let inputs = named(&mut cell.inputs.iter().flat_map(|it| it.shape.axes()));
+    let free = cell.dims.iter().filter(|it| it.like.is_none() && it.default.is_none());
+    let sizes = free.map(|it| {
+        let size = if indices.contains(&it.name) {
+            5
+        } else if inputs.contains(&it.name) {
+            3
+        } else {
+            4
+        };
+        (&*it.name, size)
+    });
+    spec.bind(sizes.collect::<Vec<_>>()).unwrap_or_else(|it| panic!("{}: {it}", cell.name))
+}
+
+fn case(name: &'static str) -> Case {
+    let file = api::library_file(name).unwrap();
+    let spec = Spec::read(name, file.source.as_bytes()).unwrap();
+    let bound = small(&spec.configure(None, &[]).unwrap());
+    let params = exec::init::<f64>(&bound, 7).unwrap().into_arrays();
+    let rounded = params.into_iter().map(|it| it.mapv(|it| f64::from(it as f32)));
+    let bound = bound.plain(&Mode::new(Feedback::Own, Gives::Outputs)).unwrap();
+    Case { name, bound, params: rounded.collect() }
+}
+
+fn all() -> impl Iterator<Item = Case> {
+    api::library().chain(api::models()).map(|it| case(it.name))
+}
+
+impl Case {
+    fn export(&self, target: Target, options: &Options) -> Result<Exported, ExportError> {
+        export(&self.bound, &self.params, target, options)
+    }
+
+    fn text(&self, target: Target) -> String {
+        let exported = self.export(target, &Options::default()).unwrap();
+        String::from_utf8(exported.files[0].bytes.clone()).unwrap()
     }
 }
 
 #[test]
-fn the_past_of_inputs_is_known_before_the_loop() {
-    let text = "cell C { dims I, H  input x: [I]  state h: [H]  param W: [H, I], U: [H, H]
-        let e = W @ prev(x, 2)  let late = U @ prev e  let n = U @ prev h
-        h = tanh(late + n)  output h }";
+fn texts_of_cells_are_what_they_were() {
+    for name in SHOWN {
+        let case = case(name);
+        for target in Target::ALL.iter().filter(|it| **it != Target::Onnx) {
+            let text = case.text(*target);
+            insta::with_settings!({snapshot_path => "snapshots/export", prepend_module_to_snapshot => false}, {
+                insta::assert_snapshot!(format!("{name}.{}", target.name()), text);
+            });
+        }
+    }
+}
+
+#[test]
+fn every_cell_and_model_exports_to_every_target() {
+    let (mut written, mut refused) = (0, 0);
+    for case in all() {
+        for target in Target::ALL {
+            match case.export(*target, &Options::default()) {
+                Ok(exported) => {
+                    written += 1;
+                    assert!(exported.files.iter().all(|it| !it.bytes.is_empty()), "{}", case.name);
+                    assert_eq!(exported.states.len(), case.bound.cell().carries.len());
+                }
+                Err(ExportError::NoInput(_) | ExportError::Draws { .. }) => refused += 1,
+                Err(other) => panic!("{}: {other}", case.name),
+            }
+        }
+    }
+    assert!(written > 700, "{written} written, {refused} refused");
+    assert!(refused < 20, "{written} written, {refused} refused");
+}
+
+#[test]
+fn names_that_a_language_has_get_a_line() {
+    let text = "/// A cell.\ncell Words { dims H  input t: [H], lambda: []  state y0: [H]  param float: [H]
+        let s = t * float  y0 = lambda * prev y0 + s  output y0 }";
     let spec = Spec::parse(text).unwrap();
-    let cell = &spec.cells()[0];
-    let phases = phases(cell);
-    let phase = |name: &str| {
-        let value = cell.values.iter().find(|it| &*it.name == name).unwrap();
-        phases[value.node.idx()]
+    let bound = spec.configure(None, &[]).unwrap().bind([("H", 2)]).unwrap();
+    let params = exec::init::<f64>(&bound, 0).unwrap().into_arrays();
+    let ids = |target: Target| {
+        let exported = export(&bound, &params, target, &Options::default()).unwrap();
+        let text = String::from_utf8(exported.files[0].bytes.clone()).unwrap();
+        let all = exported.inputs.iter().chain(&exported.params).chain(&exported.states);
+        (all.map(|it| it.id.clone()).collect::<Vec<_>>(), text)
     };
-    assert_eq!(phase("e"), Phase::BeforeLoop);
-    assert_eq!(phase("late"), Phase::BeforeLoop);
-    assert_eq!(phase("n"), Phase::Loop);
-    assert_eq!(phase("h"), Phase::Loop);
+    let (torch, text) = ids(Target::Pytorch);
+    assert_eq!(torch, ["t_", "lambda_", "float_", "y0"]);
+    assert!(text.contains("lambda_ is lambda."), "{text}");
+    let (c, text) = ids(Target::C);
+    assert_eq!(c, ["t_", "lambda", "float", "y0_"]);
+    assert!(text.contains("t_ is t."), "{text}");
 }
 
-fn equations(body: &str) -> String {
-    let spec = Spec::parse(&format!("cell C {{ {body} output h }}")).unwrap();
-    let tree = hir::resolve(spec.program());
-    let latex = latex::cells(&tree, FileId(0)).next().expect("a cell");
-    let inner = latex.strip_prefix("\\begin{aligned}\n").unwrap();
-    inner.strip_suffix("\n\\end{aligned}").unwrap().to_owned()
+/// Inputs of so many steps for one sequence.
+fn inputs(bound: &Bound, steps: usize) -> Inputs<f64> {
+    let cell = bound.cell();
+    let feeds = cell.inputs.iter().enumerate().map(|(at, input)| {
+        let own = &bound.input_shapes()[at];
+        let lead: &[usize] = if input.per_sequence { &[1] } else { &[steps, 1] };
+        let shape: Vec<usize> = lead.iter().chain(own).copied().collect();
+        let count: usize = shape.iter().product();
+        let limit = input.index.as_ref().map(|it| bound.index_limit(it) as usize);
+        let default = input.default.as_ref().and_then(|it| it.eval(bound.env()));
+        let value = |it: usize| match (limit, default) {
+            (Some(limit), _) => (it * 7 % 3 % limit) as f64,
+            (None, Some(default)) => default,
+            (None, None) => f64::from((1.7 * it as f64 + at as f64).sin() as f32),
+        };
+        let values = (0..count).map(value).collect();
+        Some(Feed::Batch(ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap()))
+    });
+    let mut inputs = Inputs::new(feeds.collect());
+    inputs.batch = Some(1);
+    inputs.steps = cell.inputs.iter().all(|it| it.per_sequence).then_some(steps);
+    inputs
 }
 
-#[test]
-fn equations_are_written_as_papers_do() {
-    let body = "dims I, H  input x: [I]  hyper alpha = 0.5
-        state h: [H] = 1  state c: [H]  param W_z: [H, I], U_z: [H, H], b: [H]
-        gate z = sigmoid(W_z @ x + U_z @ prev h + b)
-        let x_hat = 2 * z * (prev(c, 2) - alpha) / sqrt(H)
-        c = where(z > 0.5, -x_hat ^ 2, outer(b, b) @ x_hat)
-        h = max(z, 1e-3) * (prev c + mean(x) * z)";
-    let expected = [
-        r"h_{0} &= 1",
-        r"z_{t} &= \sigma(W_{z}\, x_{t} + U_{z}\, h_{t-1} + b)",
-        r"x_{\mathrm{hat},t} &= \frac{2 \, z_{t} \odot (c_{t-2} - \alpha)}{\sqrt{H}}",
-        r"c_{t} &= \begin{cases} -{x_{\mathrm{hat},t}}^{2} & \text{if } z_{t} > 0.5 \\ (b \otimes b)\, x_{\mathrm{hat},t} & \text{otherwise} \end{cases}",
-        r"h_{t} &= \max(z_{t}, 0.001) \odot (c_{t-1} + \mathrm{mean}(x_{t}) \, z_{t})",
-    ];
-    assert_eq!(equations(body).split(" \\\\\n").collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn scalars_comparisons_and_choices_read_as_in_papers() {
-    let body = "dims I, H, N = 2  input x: [I]  input dt: [] = 1  hyper tau = 2
-        state h: [H]  param W: [H, I], U: [N, H]
-        let part = dt / tau
-        let on = x > 0.5
-        let v = where(dt < 1, x, (where(dt < 2, on, part * x)))
-        let mean_of = sum(U @ prev h) * part
-        let V = U * fixed
-        let fixed = fold f from tau for k in 0 .. 2 { yield f * exp(tau) }
-        h = part * tanh(W @ v) + sum(V * mean_of, over N) * prev h";
-    let expected = [
-        r"\mathrm{part}_{t} &= \frac{\mathrm{dt}_{t}}{\tau}",
-        r"\mathrm{on}_{t} &= [x_{t} > 0.5]",
-        r"v_{t} &= \begin{cases} x_{t} & \text{if } \mathrm{dt}_{t} < 1 \\ \mathrm{on}_{t} & \text{if } \mathrm{dt}_{t} < 2 \\ \mathrm{part}_{t} \, x_{t} & \text{otherwise} \end{cases}",
-        r"\mathrm{mean}_{\mathrm{of},t} &= (\sum U\, h_{t-1}) \, \mathrm{part}_{t}",
-        r"V &= U \odot \mathrm{fixed}",
-        r"f &\leftarrow \tau",
-        r"\text{for } & k = 0, \ldots, 2 - 1:",
-        r"\quad f &\leftarrow f \, \exp(\tau)",
-        r"\mathrm{fixed} &= f",
-        r"h_{t} &= \mathrm{part}_{t} \, \tanh(W\, v_{t}) + (\sum_{N} V \, \mathrm{mean}_{\mathrm{of},t}) \odot h_{t-1}",
-    ];
-    assert_eq!(equations(body), expected.join(" \\\\\n"));
-}
-
-#[test]
-fn params_do_not_look_like_starts_or_values_of_a_step() {
-    let body = "dims H  input x: [H]  state h: [H] = h0  param h0, h_0, x_t, t, W0, b_1: [H]
-        h = h0 + h_0 * prev h + x_t * x + t - W0 * b_1";
-    let expected = [
-        r"h_{0} &= \mathrm{h0}",
-        r"h_{t} &= \mathrm{h0} + \mathrm{h\_0} \odot h_{t-1} + \mathrm{x\_t} \odot x_{t} + \mathrm{t} - W_{0} \odot b_{1}",
-    ];
-    assert_eq!(equations(body), expected.join(" \\\\\n"));
-}
-
-#[test]
-fn a_minus_after_an_operator_and_a_choice_with_a_power_have_parentheses() {
-    for (value, expected) in [
-        ("x + -a", r"x_{t} + (-a)"),
-        ("x - -a * x", r"x_{t} - (-a \odot x_{t})"),
-        ("x * -a", r"x_{t} \odot (-a)"),
-        ("-a * x + x", r"-a \odot x_{t} + x_{t}"),
-        ("x / -a", r"\frac{x_{t}}{-a}"),
-        ("x ^ -2", r"{x_{t}}^{-2}"),
-        (
-            "where(x > 0, x, a) ^ 2",
-            r"{\left(\begin{cases} x_{t} & \text{if } x_{t} > 0 \\ a & \text{otherwise} \end{cases}\right)}^{2}",
-        ),
-        (
-            "square(where(x > 0, x, a))",
-            r"{\left(\begin{cases} x_{t} & \text{if } x_{t} > 0 \\ a & \text{otherwise} \end{cases}\right)}^{2}",
-        ),
-        ("sum(-x) * a", r"(\sum (-x_{t})) \, a"),
-        ("var(x) * std(x) * a", r"\mathrm{var}(x_{t}) \, \mathrm{std}(x_{t}) \, a"),
-        ("softcap(x, limit = 3)", r"\mathrm{softcap}(x_{t}, \mathrm{limit} = 3)"),
-    ] {
-        let body = format!("dims H  input x: [H]  param a: [H]  state h: [H]  h = {value}");
-        assert_eq!(equations(&body), format!("h_{{t}} &= {expected}"), "{value}");
+/// A program that runs the steps and prints every output.
+fn driver(case: &Case, exported: &Exported, inputs: &Inputs<f64>, steps: usize) -> String {
+    let (symbol, cell) = (&exported.symbol, case.bound.cell());
+    let mut text = format!("#include <stdio.h>\n#include <math.h>\n#include \"{symbol}.h\"\n");
+    let (mut args, mut prints) = (Vec::new(), String::new());
+    for (at, input) in cell.inputs.iter().enumerate() {
+        let kind = if input.index.is_some() { "int32_t" } else { "float" };
+        let values = inputs.feeds[at].as_ref().unwrap().array();
+        let all: Vec<String> = values.iter().map(|it| it.to_string()).collect();
+        text.push_str(&format!("static const {kind} in_{at}[] = {{ {} }};\n", all.join(", ")));
+        args.push(format!("in_{at}"));
     }
+    for (at, output) in cell.outputs.iter().enumerate() {
+        let size: usize = case.bound.step_shapes()[output.node.idx()].iter().product();
+        text.push_str(&format!("static float o_{at}[{}];\n", steps * size));
+        args.push(format!("o_{at}"));
+        prints.push_str(&format!(
+            "    for (int i = 0; i < {}; i++) printf(\"%.9g\\n\", (double)o_{at}[i]);\n",
+            steps * size
+        ));
+    }
+    text.push_str(&format!(
+        "int main(void)\n{{\n    {symbol}_state s;\n    {symbol}_start(&s);\n    {symbol}_run(&s, {steps}, {});\n{prints}    return 0;\n}}\n",
+        args.join(", ")
+    ));
+    text
 }
 
-/// Braces, environments and pairs of brackets that grow are closed, in every cell of the library.
-#[test]
-fn what_is_opened_is_closed() {
-    for file in rnnc::api::library() {
-        let spec = Spec::parse(file.source).unwrap();
-        let tree = hir::resolve(spec.program());
-        let cells = latex::cells(&tree, FileId(0));
-        for text in cells.chain(latex::functions(&tree, FileId(0))) {
-            let text = text.replace("\\leftarrow", "");
-            let count = |what: &str| text.matches(what).count();
-            assert_eq!(count("{"), count("}"), "{}: {text}", file.name);
-            assert_eq!(count("("), count(")"), "{}: {text}", file.name);
-            assert_eq!(count("\\left"), count("\\right"), "{}: {text}", file.name);
-            assert_eq!(count("\\begin"), count("\\end"), "{}: {text}", file.name);
-            // One in an equation, and one in each row of the choices within it.
-            let rows = |it: &str| {
-                it.matches("\\text{if }").count() + it.matches("\\text{otherwise}").count()
-            };
-            let aligned = |it: &str| it.matches('&').count() <= 1 + rows(it);
-            assert!(text.lines().all(aligned), "{}: {text}", file.name);
+/// Compiles with warnings as errors, runs, and gives what is printed.
+fn built(folder: &Path, case: &Case, options: &Options, steps: usize) -> Result<Vec<f64>, String> {
+    let exported = case.export(Target::C, options).map_err(|it| it.to_string())?;
+    let symbol = &exported.symbol;
+    let inputs = inputs(&case.bound, steps);
+    let (source, main, program) =
+        (format!("{symbol}.c"), format!("{symbol}_main.c"), format!("{symbol}_run"));
+    fs::write(folder.join(&source), &exported.files[0].bytes).unwrap();
+    fs::write(folder.join(format!("{symbol}.h")), &exported.files[1].bytes).unwrap();
+    fs::write(folder.join(&main), driver(case, &exported, &inputs, steps)).unwrap();
+    let object = format!("{symbol}.o");
+    let run = |words: &[&str]| {
+        let done = Command::new("cc").args(words).current_dir(folder).output().unwrap();
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
         }
-    }
+    };
+    let mut words = FLAGS.to_vec();
+    words.extend(["-O2", "-c", &source, "-o", &object]);
+    run(&words)?;
+    run(&["-w", &main, &object, "-o", &program, "-lm"])?;
+    let done = Command::new(folder.join(&program)).output().map_err(|it| it.to_string())?;
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    text.lines().map(|it| it.parse::<f64>().map_err(|error| format!("{it}: {error}"))).collect()
 }
 
-/// Drawings of more bytes than this are named.
-const LARGE: usize = 20_000;
-const LARGE_DRAWINGS: &[&str] = &["ct_rnn_rk4", "gru_ode", "ode_lstm", "hyper_lstm"];
+/// The largest difference from the interpreter in f64, over one and the largest number.
+fn difference(case: &Case, found: &[f64], steps: usize) -> f64 {
+    let options = EngineOptions { kind: EngineKind::Reference, ..EngineOptions::default() };
+    let engine = case.bound.engine(options).unwrap();
+    let params = Params::new(case.params.clone());
+    let inputs = inputs(&case.bound, steps);
+    let state = InitialState::declared(case.bound.cell().carries.len());
+    let run = engine.infer::<f64>(&params, &inputs, &state).unwrap();
+    let expected: Vec<f64> = run.outputs.iter().flat_map(|it| it.iter().copied()).collect();
+    assert_eq!(found.len(), expected.len(), "{}", case.name);
+    let largest = expected.iter().fold(1.0f64, |all, it| all.max(it.abs()));
+    let apart = found.iter().zip(&expected).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() });
+    apart.fold(0.0, |all: f64, it| if it.is_nan() { f64::INFINITY } else { all.max(it) }) / largest
+}
 
-/// `docs/cells/` holds the drawing of every cell of the library, and nothing else.
-/// `RNNC_DOCS=update cargo test --test export` writes them.
+fn has_cc() -> bool {
+    Command::new("cc").arg("--version").output().is_ok_and(|it| it.status.success())
+}
+
 #[test]
-fn the_drawings_of_the_library_are_not_stale() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cells");
-    let mut faults = Vec::new();
-    let mut names = Vec::new();
-    for file in rnnc::api::library() {
-        let spec = Spec::parse(file.source).unwrap();
-        let now = drawing(&spec);
-        let name = format!("{}.svg", file.name);
-        let is_stale = is_stale(&folder.join(&name), &now);
-        if is_stale {
-            faults.push(format!("docs/cells/{name} is stale"));
-        }
-        if (now.len() > LARGE) != LARGE_DRAWINGS.contains(&file.name) {
-            faults.push(format!("docs/cells/{name} has {} bytes", now.len()));
-        }
-        names.push(name);
+fn the_c_of_every_cell_has_no_warning_and_computes_the_same() {
+    if !has_cc() {
+        assert!(std::env::var_os("CI").is_none(), "the gate has a compiler for C");
+        return;
     }
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if !names.contains(&name) {
-            faults.push(format!("docs/cells/{name} is of no cell"));
+    let folder = tempfile::tempdir().unwrap();
+    let (mut faults, mut count) = (Vec::new(), 0);
+    let options =
+        [(Options::default(), 2e-5), (Options { math: Math::Own, ..Options::default() }, 5e-5)];
+    for case in all() {
+        // Each cell with one of the two libraries, so that both are tried on many.
+        let (options, bound) = &options[count % 2];
+        match built(folder.path(), &case, options, 6) {
+            Ok(found) => {
+                count += 1;
+                let apart = difference(&case, &found, 6);
+                if apart > *bound {
+                    faults.push(format!("{} {options:?}: {apart:e}", case.name));
+                }
+            }
+            Err(message) if message.contains("draws with `sample`") => {}
+            Err(message) => faults.push(format!("{}: {message}", case.name)),
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count > 150, "{count}");
 }
 
-/// The first example of the README has its drawing beside it.
 #[test]
-fn the_drawing_of_the_readme_is_not_stale() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let example = page.split("```rnn\n").nth(1).unwrap().split("```").next().unwrap();
-    let now = drawing(&Spec::parse(example).unwrap());
-    assert!(!is_stale(&root.join("docs/leaky.svg"), &now));
-    assert!(page.contains("](docs/leaky.svg)"));
-}
-
-/// What `rnnc graph` writes for the cell that a spec is about.
-fn drawing(spec: &Spec) -> String {
-    let analysis = check::analyse(spec.program());
-    let cells = spec.cells().iter().chain(spec.used_cells()).collect();
-    let range = |it| analysis.type_of(it)?.range;
-    let library = Library { tree: &analysis.tree, cells, open: &|_| false, range: &range };
-    let diagram = graph::draw(&library, spec.main().unwrap(), Detail::Equations, false);
-    svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true)
-}
-
-/// Whether a generated file differs; with `RNNC_DOCS=update` it is written first.
-fn is_stale(path: &std::path::Path, now: &str) -> bool {
-    if std::env::var_os("RNNC_DOCS").is_some_and(|it| it == "update") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, now).unwrap();
+fn weights_as_whole_numbers_are_smaller_and_the_error_is_told() {
+    let case = case("gru");
+    let whole = Options { weights: Weights::I8, ..Options::default() };
+    let (plain, rounded) = (
+        case.export(Target::C, &Options::default()).unwrap(),
+        case.export(Target::C, &whole).unwrap(),
+    );
+    // Six matrices of 4 rows: 84 weights in bytes and 24 factors; six biases stay as they are.
+    assert!(rounded.bytes.unwrap().weights < plain.bytes.unwrap().weights);
+    let error = rounded.error.unwrap().outputs["h"];
+    assert!(error > 0.0 && error < 0.02, "{error}");
+    assert!(plain.error.is_none());
+    if has_cc() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = built(folder.path(), &case, &whole, 6).unwrap();
+        let apart = difference(&case, &found, 6);
+        assert!(apart > 1e-6 && apart < 0.05, "{apart}");
     }
-    std::fs::read_to_string(path).unwrap_or_default() != now
-}
-
-/// `docs/cells.md` is what `rnnc list --markdown` prints. `RNNC_DOCS=update cargo test --test export` writes it.
-#[test]
-fn the_page_of_the_library_is_not_stale() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rnnc"))
-        .args(["list", "--markdown"])
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    let now = String::from_utf8(output.stdout).unwrap();
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cells.md");
-    if std::env::var_os("RNNC_DOCS").is_some_and(|it| it == "update") {
-        std::fs::write(&path, &now).unwrap();
-    }
-    let page = std::fs::read_to_string(path).unwrap_or_default();
-    let stale = page.lines().zip(now.lines()).find(|(page, now)| page != now);
-    assert_eq!(stale, None, "the page says the first, it is the second");
-    assert_eq!(page.len(), now.len(), "write it anew");
 }

@@ -30,13 +30,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("export", &["text", "diag", "syntax", "ir", "hir"]),
+    ("export", &["text", "diag", "ir", "derive", "plan", "exec", "data"]),
+    ("docgen", &["text", "diag", "syntax", "ir", "hir"]),
     ("graph", &["text", "ir", "hir", "derive"]),
     (
         "cli",
         &[
             "text", "diag", "syntax", "ir", "hir", "check", "mend", "derive", "plan", "exec",
-            "data", "train", "api", "export", "graph",
+            "data", "train", "api", "export", "docgen", "graph",
         ],
     ),
 ];

@@ -2,6 +2,7 @@
 
 mod data;
 mod examples;
+mod export;
 mod graph;
 mod plot;
 mod task;
@@ -20,6 +21,7 @@ use super::values::{Denied, bytes, denied, seed, setting, tolerance, warning};
 use crate::diag::Code;
 use crate::plan::pipeline;
 pub use data::{DataArgs, EngineChoice, FloatType, Mode, TableArgs, WeightArgs};
+pub use export::{ExportArgs, MathChoice, WeightsChoice};
 pub use graph::{GraphArgs, GraphFormat, GraphGround, GraphLevel, GraphTheme};
 pub use plot::{PlotArgs, PlotKind};
 pub use task::TaskArgs;
@@ -95,6 +97,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Moves weights between the layouts of frameworks
     Convert(ConvertArgs),
+    /// Writes a cell for where it runs: ONNX, PyTorch, JAX, NumPy, C
+    Export(ExportArgs),
     /// Trains a model into a folder
     Train(TrainArgs),
     /// Scores a trained model
@@ -134,6 +138,7 @@ impl Command {
             Command::Train(it) => it.json,
             Command::Eval(it) => it.json,
             Command::Version(it) => it.json,
+            Command::Export(it) => it.json,
             Command::Init(_)
             | Command::Show(_)
             | Command::Explain(_)

@@ -14,7 +14,7 @@ use crate::api::{self, Spec};
 use crate::check::Program;
 use crate::syntax::{self, ast};
 use crate::text::{FileId, SourceFile};
-use crate::{derive, export, hir, ir};
+use crate::{derive, docgen, hir, ir};
 
 #[derive(Serialize)]
 struct Listing {
@@ -76,15 +76,15 @@ pub fn list(ctx: &mut Context, args: &ListArgs) -> Result<(), CliError> {
 }
 
 fn page(files: &[(api::LibraryFile, Spec)]) -> String {
-    let entries: Vec<export::page::Entry<'_>> = files
+    let entries: Vec<docgen::page::Entry<'_>> = files
         .iter()
         .filter_map(|(file, spec)| {
             let cell = spec.main()?;
             let (name, group, summary) = (file.name, file.group, summary(&cell.doc));
-            Some(export::page::Entry { name, group, summary, program: spec.program(), cell })
+            Some(docgen::page::Entry { name, group, summary, program: spec.program(), cell })
         })
         .collect();
-    export::page::page(api::GROUPS, &entries)
+    docgen::page::page(api::GROUPS, &entries)
 }
 
 fn listed(file: &api::LibraryFile, cell: &ir::Cell) -> ListedCell {
@@ -141,9 +141,9 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     };
     let tree = hir::resolve(spec.program());
     let files = (0..spec.program().files.len()).map(|it| FileId(it as u16));
-    let functions = files.filter_map(|it| export::latex::functions(&tree, it));
+    let functions = files.filter_map(|it| docgen::latex::functions(&tree, it));
     let mut all: Vec<String> = functions.collect();
-    for (cell, formulas) in tree.cells.iter().zip(export::latex::cells(&tree, FileId(0))) {
+    for (cell, formulas) in tree.cells.iter().zip(docgen::latex::cells(&tree, FileId(0))) {
         all.push(formulas);
         if args.backward
             && let Some(checked) = spec.cells().iter().find(|it| it.name == cell.ast.name.name)
@@ -159,10 +159,10 @@ fn backward(tree: &ast::Cell, cell: &ir::Cell) -> String {
     let forward = derive::simplify_cell(cell);
     let adjoint = derive::adjoint(&forward, &ir::pointwise::table());
     let printed = derive::print_backward(&forward, &adjoint);
-    let source = SourceFile::new("", export::backward::source(tree, &printed));
+    let source = SourceFile::new("", docgen::backward::source(tree, &printed));
     let (file, _) = syntax::parse(&source, FileId(0));
     let program = Program::single(file);
     let resolved = hir::resolve(&program);
-    let all: Vec<String> = export::latex::cells(&resolved, FileId(0)).collect();
-    export::backward::sums(&printed, &all.join("\n\n"))
+    let all: Vec<String> = docgen::latex::cells(&resolved, FileId(0)).collect();
+    docgen::backward::sums(&printed, &all.join("\n\n"))
 }

@@ -15,6 +15,7 @@ mod difference;
 mod error;
 mod eval;
 mod explain;
+mod export;
 mod feed;
 mod generate;
 mod grad;
@@ -145,6 +146,7 @@ fn dispatch(ctx: &mut Context, command: &Command) -> Result<(), CliError> {
         Command::Test(args) => test::test(ctx, args),
         Command::Compare(args) => compare::compare(ctx, args),
         Command::Convert(args) => convert::convert(ctx, args),
+        Command::Export(args) => export::export(ctx, args),
         Command::Train(args) => train::train(ctx, args),
         Command::Eval(args) => eval::eval(ctx, args),
         Command::Predict(args) => predict::predict(ctx, args),

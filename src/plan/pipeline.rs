@@ -150,6 +150,9 @@ const SIMPLIFY_TANGENT: Pass = Pass {
 pub const FAST: &[Pass] =
     &[BIND, SIMPLIFY, ADJOINT, SIMPLIFY_ADJOINT, REASSOCIATE, REASSOCIATE_ADJOINT];
 
+/// To what runs forward alone.
+pub const FORWARD: &[Pass] = &[BIND, SIMPLIFY, REASSOCIATE];
+
 /// To what the interpreter runs: the cell as it was written, and its adjoint as it was derived. It
 /// is the measure of what all other passes do.
 pub const PLAIN: &[Pass] = &[ADJOINT];

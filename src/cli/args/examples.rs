@@ -222,3 +222,13 @@ pub const VERSION: &str = "\
 Examples:
   rnnc version
   rnnc version --json";
+
+/// Of `rnnc export`.
+pub const EXPORT: &str = "\
+Examples:
+  rnnc export std/gru --set I=3 --set H=4 --to onnx -o gru.onnx
+  rnnc init std/lstm --set I=3 --set H=4 -o p.safetensors
+  rnnc export std/lstm --params p.safetensors --to pytorch -o lstm.py
+  rnnc export std/lstm --params p.safetensors --to c --math own -o lstm.c
+
+The page docs/export.md has a walk for each target.";

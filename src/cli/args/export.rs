@@ -1,0 +1,103 @@
+//! The arguments of `rnnc export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{CellArgs, WeightArgs, examples, heading};
+use crate::cli::values::seed;
+use crate::export::Target;
+
+/// `rnnc export`
+#[derive(Debug, Args)]
+#[command(after_help = examples::EXPORT)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub cell: CellArgs,
+    /// Where it is to run
+    #[arg(long, value_enum, value_name = "TARGET")]
+    pub to: TargetChoice,
+    /// Where it goes; what stands beside it has the same name and another ending
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub weights: WeightArgs,
+    /// Draws the weights that are not given
+    #[arg(help_heading = heading::WEIGHTS, long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    pub seed: u64,
+    /// How weights are written: f16 for onnx, i8 for c
+    #[arg(long = "weights", value_enum, value_name = "f32|f16|i8")]
+    pub weights_as: Option<WeightsChoice>,
+    /// Where elementary functions come from (c): the library of the system, or the file itself
+    #[arg(long, value_enum, value_name = "libm|own")]
+    pub math: Option<MathChoice>,
+    /// What stands before functions and types (c); by default the name of the cell in small letters
+    #[arg(long, value_name = "SYMBOL")]
+    pub name: Option<String>,
+    /// A model of one step, states in and out (onnx)
+    #[arg(long)]
+    pub step: bool,
+    /// Adds the input `lengths` (onnx)
+    #[arg(long)]
+    pub lengths: bool,
+    /// Leaves out the defaults of inputs and states, for runtimes that take them for constants (onnx)
+    #[arg(long)]
+    pub no_defaults: bool,
+    /// The version of the operators: 15 to 21, by default 17 (onnx)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(15..=21))]
+    pub opset: Option<u8>,
+    /// Never an operator RNN, GRU or LSTM (onnx)
+    #[arg(long)]
+    pub no_native: bool,
+    /// What was written as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where an export runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum TargetChoice {
+    /// An ONNX model
+    Onnx,
+    /// A module of PyTorch, which trains
+    Pytorch,
+    /// Pure functions for JAX, which train
+    Jax,
+    /// Pure functions for NumPy
+    Numpy,
+    /// C99 without a heap, for microcontrollers
+    C,
+}
+
+/// How weights are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum WeightsChoice {
+    /// In single precision
+    F32,
+    /// Matrices in half precision
+    F16,
+    /// Matrices as whole numbers, with a factor for each row
+    I8,
+}
+
+/// Where elementary functions come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum MathChoice {
+    /// The library of the system
+    Libm,
+    /// The file itself
+    Own,
+}
+
+impl TargetChoice {
+    /// The target.
+    pub fn target(self) -> Target {
+        match self {
+            TargetChoice::Onnx => Target::Onnx,
+            TargetChoice::Pytorch => Target::Pytorch,
+            TargetChoice::Jax => Target::Jax,
+            TargetChoice::Numpy => Target::Numpy,
+            TargetChoice::C => Target::C,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How params are drawn, as an expression: the distributions of the spec, not its bits.
+
+use super::lines::tuple;
+use super::lower::Lowered;
+use crate::ir::{Draw, Family, Init, Pointwise};
+
+/// What languages write for numbers and draws.
+pub trait Draws {
+    /// The module of elementwise functions.
+    fn module(&self) -> &'static str;
+    /// A number everywhere.
+    fn full(&mut self, shape: &str, value: &str) -> String;
+    /// 0, 1, 2 and so on.
+    fn arange(&mut self, size: usize) -> String;
+    /// Evenly from one number to another.
+    fn linspace(&mut self, lo: &str, hi: &str, size: usize) -> String;
+    /// A value repeated.
+    fn repeat(&mut self, value: &str, shape: &str) -> String;
+    /// Uniform in 0..1.
+    fn uniform(&mut self, shape: &str) -> String;
+    /// Normal with mean 0 and deviation 1.
+    fn normal(&mut self, shape: &str) -> String;
+    /// The same, drawn again beyond two deviations.
+    fn truncated(&mut self, shape: &str) -> String;
+    /// A random orthogonal matrix, or rows or columns of one.
+    fn orthogonal(&mut self, shape: &str) -> String;
+    /// The identity matrix.
+    fn eye(&mut self, rows: usize, columns: usize) -> String;
+}
+
+/// The expression that draws a param.
+pub fn python(init: &Init, shape: &[usize], low: &Lowered, lang: &mut dyn Draws) -> String {
+    let own = if shape.is_empty() {
+        "()".to_owned()
+    } else {
+        tuple(&shape.iter().map(usize::to_string).collect::<Vec<_>>())
+    };
+    let number = |it: &crate::ir::Const| text(low.number(it));
+    let last = shape.last().copied().unwrap_or(1);
+    match init {
+        Init::Const(value) => lang.full(&own, &number(value)),
+        Init::Iota(_) => {
+            let all = lang.arange(last);
+            repeated(all, shape, &own, lang)
+        }
+        Init::Linspace(lo, hi) => {
+            let all = lang.linspace(&number(lo), &number(hi), last);
+            repeated(all, shape, &own, lang)
+        }
+        Init::Draw(draw) => drawn(draw, shape, &own, low, lang),
+        Init::Apply(op, args) => {
+            let args: Vec<String> = args
+                .iter()
+                .map(|it| match it {
+                    Init::Const(value) => number(value),
+                    other => python(other, shape, low, lang),
+                })
+                .collect();
+            applied(*op, &args, lang)
+        }
+    }
+}
+
+fn repeated(value: String, shape: &[usize], own: &str, lang: &mut dyn Draws) -> String {
+    if shape.len() == 1 { value } else { lang.repeat(&value, own) }
+}
+
+fn text(value: f64) -> String {
+    if value.is_finite() { format!("{value:?}") } else { format!("float(\"{value}\")") }
+}
+
+fn drawn(draw: &Draw, shape: &[usize], own: &str, low: &Lowered, lang: &mut dyn Draws) -> String {
+    let number = |it: &crate::ir::Const| low.number(it);
+    let (rows, columns) = match *shape {
+        [] => (1, 1),
+        [n] => (1, n),
+        [.., rows, columns] => (rows, columns),
+    };
+    match draw {
+        Draw::Uniform(lo, hi) => {
+            let (lo, hi) = (number(lo), number(hi));
+            format!("{} + {} * {}", text(lo), text(hi - lo), lang.uniform(own))
+        }
+        Draw::Normal(mean, deviation) => {
+            let scaled = format!("{} * {}", text(number(deviation)), lang.normal(own));
+            if number(mean) == 0.0 { scaled } else { format!("{} + {scaled}", text(number(mean))) }
+        }
+        Draw::TruncatedNormal(deviation) => {
+            format!("{} * {}", text(number(deviation)), lang.truncated(own))
+        }
+        Draw::LogUniform(lo, hi) => {
+            let (lo, hi) = (number(lo).ln(), number(hi).ln());
+            let drawn = format!("{} + {} * {}", text(lo), text(hi - lo), lang.uniform(own));
+            format!("{}.exp({drawn})", lang.module())
+        }
+        Draw::Scaled { family, uniform, fan_in, fan_out } => {
+            // A vector is both the fan-in and the fan-out.
+            let (own_out, own_in) =
+                if shape.len() < 2 { (columns, columns) } else { (rows, columns) };
+            let fan_in = fan_in.as_ref().map_or(own_in as f64, number);
+            let fan_out = fan_out.as_ref().map_or(own_out as f64, number);
+            let variance = match family {
+                Family::Glorot => 2.0 / (fan_in + fan_out),
+                Family::He => 2.0 / fan_in,
+                Family::LeCun => 1.0 / fan_in,
+            };
+            if *uniform {
+                let bound = (3.0 * variance).sqrt();
+                format!("{} + {} * {}", text(-bound), text(2.0 * bound), lang.uniform(own))
+            } else {
+                format!("{} * {}", text(variance.sqrt()), lang.normal(own))
+            }
+        }
+        Draw::Orthogonal(gain) => {
+            let drawn = if shape.len() < 2 {
+                let matrix = lang.orthogonal(&format!("({rows}, {columns})"));
+                format!("{matrix}.reshape({own})")
+            } else {
+                lang.orthogonal(own)
+            };
+            match number(gain) {
+                1.0 => drawn,
+                gain => format!("{} * {drawn}", text(gain)),
+            }
+        }
+        Draw::Identity(factor) => {
+            let eye = lang.eye(rows, columns);
+            let scaled = match number(factor) {
+                1.0 => eye,
+                factor => format!("{} * {eye}", text(factor)),
+            };
+            if shape.len() == 2 { scaled } else { lang.repeat(&scaled, own) }
+        }
+    }
+}
+
+/// An elementwise function of initialisers: the few that are written in specs are functions of the module.
+fn applied(op: Pointwise, args: &[String], lang: &mut dyn Draws) -> String {
+    let module = lang.module();
+    match (op, args) {
+        (Pointwise::Add, [a, b]) => format!("({a}) + ({b})"),
+        (Pointwise::Sub, [a, b]) => format!("({a}) - ({b})"),
+        (Pointwise::Mul, [a, b]) => format!("({a}) * ({b})"),
+        (Pointwise::Div, [a, b]) => format!("({a}) / ({b})"),
+        (Pointwise::Pow, [a, b]) => format!("({a}) ** ({b})"),
+        (Pointwise::Neg, [a]) => format!("-({a})"),
+        (Pointwise::Identity, [a]) => a.clone(),
+        (op, args) => format!("{module}.{}({})", op.name(), args.join(", ")),
+    }
+}

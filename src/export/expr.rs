@@ -1,0 +1,158 @@
+//! Expressions of Python, and what differs between the languages that are written in it.
+
+use super::lower::Lead;
+use crate::ir::{Along, Choice, Gradient, Literal, Pointwise};
+
+/// How strongly an expression holds together.
+pub const COMPARE: u8 = 0;
+/// A sum.
+pub const SUM: u8 = 1;
+/// A product.
+pub const PRODUCT: u8 = 2;
+/// A sign.
+pub const SIGN: u8 = 3;
+/// A power.
+pub const POWER: u8 = 4;
+/// A name, a call, an element.
+pub const ATOM: u8 = 5;
+
+/// What a value is, where that matters.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kind {
+    /// A number that is written out.
+    Number(f64),
+    /// The answer of a comparison.
+    Truth,
+    /// A whole number.
+    Index,
+    /// Anything else.
+    Real,
+}
+
+/// An expression.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Value {
+    /// The text.
+    pub text: String,
+    /// How strongly it holds together.
+    pub prec: u8,
+    /// What it is.
+    pub kind: Kind,
+    /// How many leading axes it has.
+    pub lead: Lead,
+    /// Its own axes, 1 where it is to be repeated; leading ones may be left out.
+    pub shape: Vec<usize>,
+}
+
+impl Value {
+    /// The text, in parentheses where it does not hold together as strongly.
+    pub fn at(&self, prec: u8) -> String {
+        if self.prec < prec { format!("({})", self.text) } else { self.text.clone() }
+    }
+}
+
+/// How an elementwise operator is written.
+pub enum Form {
+    /// Between its operands.
+    Infix(&'static str, u8),
+    /// The sign.
+    Minus,
+    /// Between its operands, giving a truth value.
+    Compare(&'static str),
+    /// A function.
+    Call(&'static str),
+    /// A function that takes no plain numbers.
+    Arrays(&'static str),
+    /// A function that this file has.
+    Own(&'static str),
+    /// A function that this file has and that takes no plain numbers.
+    ArraysOwn(&'static str),
+    /// A choice.
+    Where,
+    /// Nothing: the operand itself.
+    Same,
+    /// Whether the operand is above 0.
+    Positive,
+}
+
+/// What differs between the languages.
+pub trait Dialect {
+    /// The module of array functions, such as `np`.
+    fn module(&self) -> &'static str;
+    /// The table of elementwise operators.
+    fn form(&self, op: Pointwise) -> Form;
+    /// A truth value as a number.
+    fn truth(&self, text: &str) -> (String, u8);
+    /// A number as an array without axes.
+    fn scalar(&self, number: &str) -> String;
+    /// An infinite number or NaN.
+    fn odd_number(&self, value: f64) -> String;
+    /// A param.
+    fn param(&self, idx: usize) -> String;
+    /// A constant of axes of its own; the text is that of a list, of `np.eye` and so on.
+    fn literal(&self, literal: &Literal, shape: &[usize], numbers: &[String]) -> String;
+    /// A function along axes, which are counted from the end.
+    fn along(&self, along: &Along, value: &Value, axes: &[i64]) -> String;
+    /// Joins or stacks.
+    fn join(&self, function: &str, parts: &[String], axis: i64) -> String;
+    /// Swaps the last two axes.
+    fn swap(&self, value: &Value) -> String;
+    /// A shape.
+    fn shape(&self, shape: &[usize]) -> String;
+    /// The leading axes of a value with so many own ones.
+    fn leading(&self, value: &str, rank: usize) -> String;
+    /// Repeats a value to a shape, given as text.
+    fn repeat(&self, value: &Value, shape: &str) -> String;
+    /// Brings a value to a shape, given as text.
+    fn reshape(&self, value: &Value, shape: &str) -> String;
+    /// A matrix times a vector.
+    fn linear(&self, vector: &Value, matrix: &Value, transposed: bool) -> (String, u8);
+    /// An Einstein sum.
+    fn einsum(&self, labels: &str, parts: &[String]) -> String;
+    /// The row of a table that has leading axes.
+    fn row(&self, table: &Value, index: &Value, rank: usize) -> String;
+    /// What only the gradient sees.
+    fn gradient(&self, gradient: &Gradient, args: &[Value], limit: &str) -> Value;
+    /// Which element is chosen.
+    fn choice(&self, choice: Choice, args: &[Value], size: usize) -> String;
+}
+
+/// An index at one axis: `before` axes come before it and `after` after it.
+pub fn index(lead: Lead, at: &str, before: usize, after: usize) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    match lead {
+        Lead::Once => all.extend(std::iter::repeat_n(":", before)),
+        Lead::Sequence | Lead::Rows => all.push("..."),
+    }
+    all.push(at);
+    if lead != Lead::Once {
+        all.extend(std::iter::repeat_n(":", after));
+    }
+    all.join(", ")
+}
+
+/// A shape with these leading axes: two displays become one.
+pub fn joined(leading: &str, own: &str) -> String {
+    let is_display = |it: &str| it.starts_with(['(', '[']) && it.matches(['(', '[']).count() == 1;
+    if ["()", "[]"].contains(&own) {
+        return leading.to_owned();
+    }
+    if !is_display(leading) || !is_display(own) {
+        return format!("{leading} + {own}");
+    }
+    let first = leading[..leading.len() - 1].trim_end_matches(',');
+    let (rest, close) = own[1..].split_at(own.len() - 2);
+    format!("{first}, {}{close}", rest.trim_end_matches(','))
+}
+
+/// The shape of two values that meet, axes counted from the end.
+pub fn wider(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let rank = a.len().max(b.len());
+    let size =
+        |shape: &[usize], at: usize| (at + shape.len()).checked_sub(rank).map_or(1, |it| shape[it]);
+    let axis = |at: usize| match (size(a, at), size(b, at)) {
+        (1, other) => other,
+        (own, _) => own,
+    };
+    (0..rank).map(axis).collect()
+}
