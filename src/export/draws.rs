@@ -134,17 +134,35 @@ fn drawn(draw: &Draw, shape: &[usize], own: &str, low: &Lowered, lang: &mut dyn 
     }
 }
 
-/// An elementwise function of initialisers: the few that are written in specs are functions of the module.
+/// An elementwise function of initialisers, in functions that the modules share.
 fn applied(op: Pointwise, args: &[String], lang: &mut dyn Draws) -> String {
     let module = lang.module();
-    match (op, args) {
-        (Pointwise::Add, [a, b]) => format!("({a}) + ({b})"),
-        (Pointwise::Sub, [a, b]) => format!("({a}) - ({b})"),
-        (Pointwise::Mul, [a, b]) => format!("({a}) * ({b})"),
-        (Pointwise::Div, [a, b]) => format!("({a}) / ({b})"),
-        (Pointwise::Pow, [a, b]) => format!("({a}) ** ({b})"),
-        (Pointwise::Neg, [a]) => format!("-({a})"),
-        (Pointwise::Identity, [a]) => a.clone(),
-        (op, args) => format!("{module}.{}({})", op.name(), args.join(", ")),
+    let infix = |sign: &str| format!("({}) {sign} ({})", args[0], args[1]);
+    let compared = |sign: &str| format!("(({}) {sign} ({})) * 1.0", args[0], args[1]);
+    let chosen = |cond: String, yes: &str, no: &str| format!("{module}.where({cond}, {yes}, {no})");
+    match op {
+        Pointwise::Add => infix("+"),
+        Pointwise::Sub => infix("-"),
+        Pointwise::Mul => infix("*"),
+        Pointwise::Div => infix("/"),
+        Pointwise::Pow => infix("**"),
+        Pointwise::Less => compared("<"),
+        Pointwise::LessEqual => compared("<="),
+        Pointwise::Greater => compared(">"),
+        Pointwise::GreaterEqual => compared(">="),
+        Pointwise::Equal => compared("=="),
+        Pointwise::NotEqual => compared("!="),
+        Pointwise::Neg => format!("-({})", args[0]),
+        Pointwise::Identity => args[0].clone(),
+        Pointwise::Where => chosen(format!("({}) != 0", args[0]), &args[1], &args[2]),
+        Pointwise::Max => chosen(infix(">"), &args[0], &args[1]),
+        Pointwise::Min => chosen(infix("<"), &args[0], &args[1]),
+        Pointwise::Mod => {
+            format!("({0}) - {module}.floor(({0}) / ({1})) * ({1})", args[0], args[1])
+        }
+        Pointwise::Rsqrt => format!("1 / {module}.sqrt({})", args[0]),
+        Pointwise::Sigmoid => format!("1 / (1 + {module}.exp(-({})))", args[0]),
+        Pointwise::Softplus => format!("{module}.log1p({module}.exp({}))", args[0]),
+        _ => format!("{module}.{}({})", op.name(), args.join(", ")),
     }
 }

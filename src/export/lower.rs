@@ -86,7 +86,12 @@ impl Lowered {
         if !target.trains() {
             forward_only(&mut cell);
         }
-        cell = Graphs::new(&cell, bound.env(), &[]).run(pipeline::FORWARD).cell;
+        // In C all is one step, so no sum need be ordered by what is known before the loop.
+        let passes = match target {
+            Target::C => pipeline::up_to("simplify").unwrap_or(pipeline::FORWARD),
+            Target::Onnx | Target::Pytorch | Target::Jax | Target::Numpy => pipeline::FORWARD,
+        };
+        cell = Graphs::new(&cell, bound.env(), &[]).run(passes).cell;
         let draws = |it: &Node| it.op == Op::Choice(Choice::Sample);
         if !target.trains() && cell.step.nodes().iter().any(draws) {
             let cell = cell.name.to_string();
