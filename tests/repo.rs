@@ -256,6 +256,7 @@ fn files_that_the_pages_name_are_there() {
         "docs/guide.md",
         "docs/language.md",
         "docs/data.md",
+        "docs/export.md",
         "docs/training.md",
     ] {
         let text = fs::read_to_string(root().join(page)).unwrap();
