@@ -6,7 +6,7 @@ use std::process::Command;
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::api;
-use rnnc::exec::{self, Bound, EngineKind, EngineOptions, Feed, InitialState, Inputs, Params};
+use rnnc::exec::{self, Bound, EngineOptions, Feed, InitialState, Inputs, Params};
 use rnnc::export::{ExportError, Exported, Math, Options, Target, Weights, export};
 use rnnc::ir::{Dim, Feedback, Gives, Mode};
 use rnnc::{CellSpec, Spec};
@@ -217,8 +217,7 @@ fn built(folder: &Path, case: &Case, options: &Options, steps: usize) -> Result<
 
 /// The largest difference from the interpreter in f64, over one and the largest number.
 fn difference(case: &Case, found: &[f64], steps: usize) -> f64 {
-    let options = EngineOptions { kind: EngineKind::Reference, ..EngineOptions::default() };
-    let engine = case.bound.engine(options).unwrap();
+    let engine = case.bound.engine(EngineOptions::reference()).unwrap();
     let params = Params::new(case.params.clone());
     let inputs = inputs(&case.bound, steps);
     let state = InitialState::declared(case.bound.cell().carries.len());

@@ -97,6 +97,7 @@ def _cut(v, valid):
     ("keep", "\
 def _keep(valid_t, new, old):
     \"\"\"The new value, or the old one beyond the end of a sequence.\"\"\"
+    new = new.astype(old.dtype)
     if valid_t is None:
         return new
     return jnp.where(valid_t.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)"),

@@ -67,6 +67,11 @@ class Case:
                     raise
                 sizes.remove(follows[1])
         self.params = ["--params", self.weights, *self.set]
+        self.is_backward = False
+        try:
+            rnnc(args, "export", self.spec, *self.params, "--to", "c", "-o", self.folder / "tried.c")
+        except Failed as error:
+            self.is_backward = "no single step" in str(error)
         self.runs = {}
 
     def inputs(self, told, steps, batch, seed):
@@ -412,7 +417,7 @@ def check(args, case, target):
                 if word == "lengths" or not case.is_backward:
                     rnnc(args, *words[:-3], "-o", file.with_name(f"{file.stem}_{word}.onnx"), f"--{word}")
     except Failed as error:
-        if "has no input, which would tell" in str(error) or "draws with `sample`" in str(error):
+        if any(it in str(error) for it in ("has no input, which would tell", "draws with `sample`", "no single step")):
             return "refused"
         raise
     if any(it["name"].endswith(".draw") for it in told["inputs"]):
@@ -466,12 +471,11 @@ def check(args, case, target):
 
 def one(args, entry, folder):
     results = []
-    name = entry["name"].removeprefix("std/")
+    name = Path(entry["name"]).stem
     place = Path(folder) / name
     place.mkdir(exist_ok=True)
     try:
         case = Case(args, entry, place)
-        case.is_backward = False
     except (Failed, KeyError, ValueError) as error:
         return [(name, "-", f"cannot be run: {error!r}")]
     for target in args.to:
@@ -489,6 +493,7 @@ def main():
     parser.add_argument("--rnnc", default="target/debug/rnnc")
     parser.add_argument("--to", action="append", required=True, choices=TARGETS)
     parser.add_argument("--only", action="append")
+    parser.add_argument("--spec", action="append", help="a spec beside the library")
     parser.add_argument("--keep", help="a folder for the files")
     args = parser.parse_args()
     args.rnnc = os.path.abspath(args.rnnc)
@@ -496,7 +501,10 @@ def main():
     args.to = [it for it in args.to if it not in missing]
     cells = json.loads(rnnc(args, "list", "--json"))
     cells = cells["cells"] if isinstance(cells, dict) else cells
-    cells = [it for it in cells if not args.only or it["name"].removeprefix("std/") in args.only]
+    for path in args.spec or []:
+        own = json.loads(rnnc(args, "run", path, "--json"))
+        cells.append({"name": path, "group": "", "dims": list(own["sizes"])})
+    cells = [it for it in cells if it["group"] == "" or not args.only or Path(it["name"]).stem in args.only]
     with tempfile.TemporaryDirectory() as folder:
         folder = args.keep or folder
         os.makedirs(folder, exist_ok=True)
