@@ -151,7 +151,7 @@ impl Page {
             "csv" => Err(Fault::new("a table has a file name".to_owned())),
             "console" => self.console(block),
             "sh" => long(&block.body),
-            "python" | "c" => Ok(()),
+            "c" => Ok(()),
             "ebnf" => grammar(&block.body).map_err(Fault::new),
             // `bindings/python/tests/test_docs.py` runs them, where there is a Python.
             "python" => Ok(()),
