@@ -31,5 +31,7 @@ mod sessions;
 mod tasks;
 #[path = "cli/training.rs"]
 mod training;
+#[path = "cli/training_data.rs"]
+mod training_data;
 #[path = "cli/weights.rs"]
 mod weights;

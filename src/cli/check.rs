@@ -175,7 +175,8 @@ fn sharing(file: &str, cell: &ir::Cell) -> String {
     };
     let shared: Vec<String> = cell.shared.iter().map(|it| it.to_string()).collect();
     format!(
-        "{file}: cell {}\n{}{}{}",
+        "{file}: {} {}\n{}{}{}",
+        if cell.is_model { "model" } else { "cell" },
         cell.name,
         columns::formula("parameters", &formula),
         unshared,

@@ -33,7 +33,7 @@ pub fn eval(ctx: &mut Context, args: &EvalArgs) -> Result<(), CliError> {
     let settings = Settings::new(&args.keys.said)?;
     let run = folder::open(ctx, &args.run)?;
     let checkpoint = run.checkpoint(ctx, args.checkpoint.as_deref())?;
-    let data = data(ctx, &settings, &run, args.part.as_deref())?;
+    let data = data(ctx, &settings, &run, args.part.as_deref(), &run.bound)?;
     let settings = merged(&settings, &run);
     match settings.word("dtype") {
         Some("f64") => eval_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data),
@@ -62,19 +62,21 @@ pub fn says_data(settings: &Settings) -> bool {
     ["data", "input", "target", "csv", "text"].iter().any(|it| settings.is_said(it))
 }
 
-/// The data that is said, or that of the training: what was held out, unless the other part is asked for.
+/// The data that is said, or that of the training: what was held out, unless the other part is asked for. `plain` is what
+/// runs on it.
 pub fn data(
     ctx: &mut Context,
     settings: &Settings,
     run: &Run,
     part: Option<&str>,
+    plain: &Bound,
 ) -> Result<Data, CliError> {
     if says_data(settings) {
         if part.is_some() {
             let message = "--part is about the data of the training, and other data is given";
             return Err(CliError::Usage(message.to_owned()));
         }
-        return problem::other(ctx, settings, run);
+        return problem::other(ctx, settings, run, plain);
     }
     let mut own = run.settings.clone();
     if let Some(said) = settings.said("window") {

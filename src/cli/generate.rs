@@ -63,6 +63,8 @@ pub fn generate(ctx: &mut Context, args: &GenerateArgs) -> Result<(), CliError> 
 /// What is known before the model runs free: for each input and target `[T, B, ..]`, in scaled units.
 struct Given {
     arrays: BTreeMap<Name, ArrayD<f64>>,
+    /// Those of them that are `[B, ..]`, a value for each sequence.
+    once: Vec<Name>,
     /// How many sequences run.
     batch: usize,
     /// Whether no array has a batch axis.
@@ -134,6 +136,9 @@ impl<F: Real> Runner<F> {
         let engine = plain.engine(options)?;
         let feed = |name: &Name, role: InputRole| {
             let array = given.arrays.get(name)?;
+            if given.once.contains(name) {
+                return Some(Feed::Batch(array.mapv(F::of)));
+            }
             // The target of a step is the known value after the one that the feedback starts with.
             let from = from + if role == InputRole::Target { given.shift } else { 0 };
             let end = (from + steps).min(array.shape()[0]);
@@ -142,7 +147,9 @@ impl<F: Real> Runner<F> {
         };
         let feeds = plain.cell().inputs.iter().map(|it| feed(&it.name, it.role)).collect();
         let mut inputs = Inputs::new(feeds);
-        if inputs.feeds.iter().all(Option::is_none) {
+        let mut over_time =
+            inputs.feeds.iter().zip(&plain.cell().inputs).filter(|it| !it.1.per_sequence);
+        if over_time.all(|it| it.0.is_none()) {
             inputs.steps = Some(steps);
         }
         inputs.batch = Some(given.batch);
@@ -253,6 +260,7 @@ fn text<F: Real>(
     let array = ArrayD::from_shape_fn(shape, |at| numbers[at[0]]);
     let given = Given {
         arrays: [(target.clone(), array)].into(),
+        once: Vec::new(),
         batch: count,
         single: false,
         known,
@@ -326,6 +334,10 @@ fn tell_error<F: Real>(ctx: &Context, run: &Run, given: &Given, array: &ArrayD<F
     let cell = run.bound.cell();
     let scales = run.about.scales();
     let Some(target) = cell.carries.iter().find_map(|it| it.teacher) else { return };
+    // From the declared start on, the values of a series whose targets are ahead are those of no row that is known.
+    if run.about.ahead > 0 && given.known == 0 {
+        return;
+    }
     let name = &cell.inputs[target].name;
     let Some(known) = given.arrays.get(name) else { return };
     let beyond = known.shape()[0].saturating_sub(given.known).min(array.shape()[0]);
@@ -347,6 +359,15 @@ fn tell_error<F: Real>(ctx: &Context, run: &Run, given: &Given, array: &ArrayD<F
     ));
 }
 
+/// The targets that no feedback reads, and without a prime all of them.
+fn unread(args: &GenerateArgs, run: &Run) -> Vec<Name> {
+    let cell = run.bound.cell();
+    let is_told = |it: usize| {
+        args.prime_steps != Some(0) && cell.carries.iter().any(|carry| carry.teacher == Some(it))
+    };
+    cell.targets().filter(|it| !is_told(it.0)).map(|it| it.1.name.clone()).collect()
+}
+
 /// Reads what is known.
 fn given(
     ctx: &mut Context,
@@ -362,24 +383,28 @@ fn given(
                 "--prime-steps: give the targets with --target NAME=FILE, --csv or --data";
             return Err(CliError::Usage(message.to_owned()));
         }
-        let (arrays, single) = (BTreeMap::new(), count == 1);
-        return Ok(Given { arrays, batch: count, single, known, shift: 0 });
+        let (arrays, once, single) = (BTreeMap::new(), Vec::new(), count == 1);
+        return Ok(Given { arrays, once, batch: count, single, known, shift: 0 });
     }
-    let part = problem::read_other(ctx, settings, run)?;
+    let part = problem::read_other(ctx, settings, run, &unread(args, run))?;
     let scales = run.about.scales();
     let single = part.fields().iter().all(|it| it.axes == Axes::Shared);
-    let batch =
-        part.fields().iter().find(|it| it.axes == Axes::Batch).map_or(1, |it| it.values.shape()[1]);
+    let batch = part.fields().iter().find_map(|it| match it.axes {
+        Axes::Batch => Some(it.values.shape()[1]),
+        Axes::Last => Some(it.values.shape()[0]),
+        Axes::Shared => None,
+    });
+    let batch = batch.unwrap_or(1);
     if batch > 1 && count > 1 {
         let message = format!("--count {count}: the data has {batch} sequences already");
         return Err(CliError::Usage(message));
     }
     let copies = if single { count } else { batch };
-    let mut arrays = BTreeMap::new();
+    let (mut arrays, mut once) = (BTreeMap::new(), Vec::new());
     let (mut targets, mut inputs) = (usize::MAX, usize::MAX);
     for field in part.fields() {
         let mut values = (*field.values).clone();
-        if field.axes == Axes::Last {
+        if field.axes == Axes::Last && field.role == Role::Target {
             return Err(CliError::misfit(format!("`{}` has no steps to begin with", field.name)));
         }
         if let Some(scale) = scales.of(&field.name) {
@@ -387,6 +412,11 @@ fn given(
             for (idx, value) in values.iter_mut().enumerate() {
                 *value = scale.scaled(idx % elements, *value);
             }
+        }
+        if field.axes == Axes::Last {
+            once.push(field.name.clone());
+            arrays.insert(field.name.clone(), values);
+            continue;
         }
         let rows = values.shape()[0];
         match field.role {
@@ -400,17 +430,13 @@ fn given(
         }
         arrays.insert(field.name.clone(), values);
     }
-    let shift = usize::from(part.is_series && run.about.ahead == 1);
     let known = args.prime_steps.unwrap_or(if targets == usize::MAX { 0 } else { targets });
+    // Without a known value the model begins as it is declared.
+    let shift = usize::from(part.is_series && run.about.ahead == 1 && known > 0);
     if targets != usize::MAX && known > targets {
         return Err(CliError::misfit(format!(
             "--prime-steps {known}: only {targets} steps are known"
         )));
-    }
-    if targets != usize::MAX && known < shift {
-        let message =
-            "--prime-steps 0: the first known value begins the first step; 1 is the least";
-        return Err(CliError::misfit(message.to_owned()));
     }
     let needed = known + args.steps - shift.min(known + args.steps);
     if inputs != usize::MAX && inputs < needed {
@@ -427,12 +453,13 @@ fn given(
             let is_target =
                 part.fields().iter().any(|it| it.name == *name && it.role == Role::Target);
             if !is_target || at[0] < known {
-                return Err(CliError::misfit(format!(
-                    "`{name}` is {value} at step {}, sequence {}",
-                    at[0], at[1]
-                )));
+                let place = match once.contains(name) {
+                    true => format!("sequence {}", at[0]),
+                    false => format!("step {}, sequence {}", at[0], at[1]),
+                };
+                return Err(CliError::misfit(format!("`{name}` is {value} at {place}")));
             }
         }
     }
-    Ok(Given { arrays, batch: copies, single: single && count == 1, known, shift })
+    Ok(Given { arrays, once, batch: copies, single: single && count == 1, known, shift })
 }

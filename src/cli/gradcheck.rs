@@ -75,6 +75,10 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
         env.sizes = api::infer_sizes(cell, &env.sizes, &given.evidence(cell)).map_err(at)?;
         params = given.params(cell, &env).map_err(at)?;
     }
+    if let Some(folder) = &args.data {
+        let evidence = feed::folder::sizes(ctx, cell, folder)?;
+        env.sizes = api::infer_sizes(cell, &env.sizes, &evidence)?;
+    }
     notes.iter().for_each(|it| ctx.note(it));
     let options = Options {
         env,

@@ -165,6 +165,24 @@ pub fn load(ctx: &mut Context, args: &CellArgs) -> Result<Loaded, CliError> {
     Ok(loaded)
 }
 
+/// Takes the only model of a file that has cells too, where no name was given.
+pub fn model(mut loaded: Loaded) -> Result<Loaded, CliError> {
+    if loaded.cell.is_some() || loaded.spec.main().is_some() {
+        return Ok(loaded);
+    }
+    let models = loaded.spec.cells().iter().filter(|it| it.is_model);
+    let names: Vec<String> = models.map(|it| it.name.to_string()).collect();
+    match &names[..] {
+        [] => {}
+        [only] => loaded.cell = Some(only.clone()),
+        all => {
+            let message = format!("which model? {}; name one with --cell", all.join(", "));
+            return Err(CliError::Usage(message));
+        }
+    }
+    Ok(loaded)
+}
+
 /// The cell that is meant, with its settings; shows the warnings of the file.
 pub fn choose(ctx: &Context, loaded: &Loaded) -> Result<CellSpec, CliError> {
     let cell = loaded.spec.configure(loaded.cell.as_deref(), &loaded.set())?;

@@ -11,7 +11,7 @@ use super::output::{self, Named};
 use super::save::{self, Save};
 use super::train::folder::{self, Checkpoint, Run};
 use crate::data::{self, Real32or64};
-use crate::ir::{self, Real};
+use crate::ir::{self, Feedback, Gives, Mode, Real};
 use crate::train::{self, Data, Scale};
 
 /// Predicts.
@@ -26,12 +26,14 @@ pub fn predict(ctx: &mut Context, args: &PredictArgs) -> Result<(), CliError> {
     if let Some(path) = &args.save {
         save::check(ctx, path)?;
     }
+    let feedback = eval::feedback(&run, args.feedback.as_deref())?;
     let checkpoint = run.checkpoint(ctx, args.checkpoint.as_deref())?;
-    let data = eval::data(ctx, &settings, &run, args.part.as_deref())?;
+    let plain = run.bound.plain(&Mode::new(feedback, Gives::Outputs))?;
+    let data = eval::data(ctx, &settings, &run, args.part.as_deref(), &plain)?;
     let settings = eval::merged(&settings, &run);
     match settings.word("dtype") {
-        Some("f64") => predict_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data),
-        _ => predict_in::<f32>(ctx, args, &settings, &run, &checkpoint, &data),
+        Some("f64") => predict_in::<f64>(ctx, args, &settings, &run, &checkpoint, &data, feedback),
+        _ => predict_in::<f32>(ctx, args, &settings, &run, &checkpoint, &data, feedback),
     }
 }
 
@@ -42,8 +44,8 @@ fn predict_in<F: Real + Real32or64>(
     run: &Run,
     checkpoint: &Checkpoint,
     data: &Data,
+    feedback: Feedback,
 ) -> Result<(), CliError> {
-    let feedback = eval::feedback(run, args.feedback.as_deref())?;
     let is_series = data.rows().is_some();
     let csv = args.output.as_deref().filter(|it| output::extension(it).as_deref() == Some("csv"));
     if csv.is_some() && !is_series {
@@ -68,9 +70,10 @@ fn predict_in<F: Real + Real32or64>(
     let Some(main) = arrays.first() else {
         return Err(CliError::Usage(format!("`{}` has no output", cell.name)));
     };
-    // Rows of the targets, in the order of the steps.
+    // Rows of the targets, in the order of the steps; data without targets does not know how far these would be ahead.
+    let ahead = run.about.ahead;
     let rows: Vec<usize> =
-        sequences.iter().flat_map(|it| (it.first + data.ahead()..).take(it.steps)).collect();
+        sequences.iter().flat_map(|it| (it.first + ahead..).take(it.steps)).collect();
     match (&args.output, csv) {
         (Some(path), Some(_)) => ctx.write(path, &table(main, &rows, data, run))?,
         (Some(path), None) => ctx.write(path, &data::write_npy(&main.array.view()))?,
@@ -138,24 +141,57 @@ fn padded<F: Real>(sequences: &[&ArrayD<F>]) -> ArrayD<F> {
     all
 }
 
-/// A row per step: the row of the target, the output, and the targets.
+/// The words of a column that gave an index, in the order of their numbers.
+fn words<'r>(run: &'r Run, name: &str) -> Option<&'r Vec<String>> {
+    let known = &run.about.known;
+    known.categories.get(known.columns.get(name)?.first()?)
+}
+
+/// The words that the numbers of an output stand for, and those that its elements are for.
+fn words_of_output<'r>(run: &'r Run, output: &str) -> [Option<&'r Vec<String>>; 2] {
+    let cell = run.bound.cell();
+    let taught = cell.carries.iter().find(|it| &*it.name == output).and_then(|it| it.teacher);
+    let mut terms = cell.losses.iter().flat_map(|it| &it.terms);
+    let classes = terms.find(|it| it.of == ir::Cost::CrossEntropy && &*it.predicted == output);
+    [
+        taught.and_then(|it| words(run, &cell.inputs[it].name)),
+        classes.and_then(|it| words(run, &it.target)),
+    ]
+}
+
+/// A row per step: the row of the target, the output, and the targets. What was a word in the table of the training is one.
 fn table<F: Real + Real32or64>(main: &Named<F>, rows: &[usize], data: &Data, run: &Run) -> Vec<u8> {
     let mut header = vec!["row".to_owned()];
-    let mut columns: Vec<Vec<f64>> = Vec::new();
-    let mut add = |name: &str, width: usize, value: &dyn Fn(usize, usize) -> f64| {
+    let mut columns: Vec<Vec<String>> = Vec::new();
+    let mut add = |name: &str,
+                   width: usize,
+                   [words, classes]: [Option<&Vec<String>>; 2],
+                   value: &dyn Fn(usize, usize) -> f64| {
+        let text = |value: f64| match words.and_then(|it| it.get(value as usize)) {
+            Some(word) => data::csv_cell(word),
+            // What was computed in f32 has the digits of f32.
+            None => F::of(value).text(),
+        };
         for element in 0..width {
-            header.push(if width == 1 { name.to_owned() } else { format!("{name}[{element}]") });
-            columns.push((0..rows.len()).map(|step| value(step, element)).collect());
+            header.push(match classes.and_then(|it| it.get(element)) {
+                Some(class) => data::csv_cell(&format!("{name}[{class}]")),
+                None if width == 1 => name.to_owned(),
+                None => format!("{name}[{element}]"),
+            });
+            columns.push((0..rows.len()).map(|step| text(value(step, element))).collect());
         }
     };
     let width: usize = main.array.shape()[1..].iter().product();
     let flat = main.array.as_standard_layout();
     let flat: Vec<f64> = flat.iter().map(|it| Real::to_f64(*it)).collect();
-    add(&main.name, width, &|step, element| flat[step * width + element]);
+    add(&main.name, width, words_of_output(run, &main.name), &|step, element| {
+        flat[step * width + element]
+    });
     let scales = run.about.scales();
     for field in data.fields().iter().filter(|it| it.role == train::Role::Target) {
         let width: usize = field.shape().iter().product();
-        add(&format!("target.{}", field.name), width, &|step, element| {
+        let words = [words(run, &field.name), None];
+        add(&format!("target.{}", field.name), width, words, &|step, element| {
             let value = field.at(rows[step], 0).iter().nth(element).copied().unwrap_or(f64::NAN);
             scales.of(&field.name).map_or(value, |it| it.unscaled(element, value))
         });
@@ -165,8 +201,8 @@ fn table<F: Real + Real32or64>(main: &Named<F>, rows: &[usize], data: &Data, run
     for (step, row) in rows.iter().enumerate() {
         text.push_str(&row.to_string());
         for column in &columns {
-            // What was computed in f32 has the digits of f32.
-            text.push_str(&format!(",{}", F::of(column[step]).text()));
+            text.push(',');
+            text.push_str(&column[step]);
         }
         text.push('\n');
     }

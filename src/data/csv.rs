@@ -11,7 +11,7 @@ const MAX_LINE: usize = 1 << 20;
 pub fn write_csv<F: Real32or64>(header: Option<&[String]>, rows: &ArrayView2<'_, F>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(header) = header {
-        let cells: Vec<String> = header.iter().map(|it| quoted(it)).collect();
+        let cells: Vec<String> = header.iter().map(|it| csv_cell(it)).collect();
         push_line(&mut bytes, &cells);
     }
     for row in rows.rows() {
@@ -24,7 +24,7 @@ pub fn write_csv<F: Real32or64>(header: Option<&[String]>, rows: &ArrayView2<'_,
 /// As [`write_csv`], with the number of each row, from 0, before its cells.
 pub fn write_csv_numbered<F: Real32or64>(header: &[String], rows: &ArrayView2<'_, F>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    push_line(&mut bytes, &header.iter().map(|it| quoted(it)).collect::<Vec<String>>());
+    push_line(&mut bytes, &header.iter().map(|it| csv_cell(it)).collect::<Vec<String>>());
     for (number, row) in rows.rows().into_iter().enumerate() {
         let cells = row.iter().map(|it| it.text());
         push_line(
@@ -41,7 +41,7 @@ fn push_line(bytes: &mut Vec<u8>, cells: &[String]) {
 }
 
 /// A name as a cell that reads back as the same name. A line feed would end the row for many readers, ours included.
-fn quoted(name: &str) -> String {
+pub fn csv_cell(name: &str) -> String {
     let name = name.replace(['\n', '\r'], " ");
     let plain = !name.is_empty() && name.trim() == name && !name.contains(['"', ',', ';', '\t']);
     if plain { name } else { format!("\"{}\"", name.replace('"', "\"\"")) }

@@ -33,7 +33,7 @@ mod zip;
 
 pub use cells::{read_cells, read_names};
 pub use compare::{Worst, worst};
-pub use csv::{write_csv, write_csv_numbered};
+pub use csv::{csv_cell, write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};
 pub use error::{ArchiveFault, DataError, NpyFault, SafetensorsFault};
 pub use file::{MAX_STREAM, read_file};

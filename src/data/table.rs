@@ -178,24 +178,8 @@ pub fn read_table(
     options: &TableOptions,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Table, DataError> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(CsvFault::Encoding { row: 1 }.into());
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let first = bytes.split(|it| *it == b'\n').next().unwrap_or_default();
-    let mut separator = separator(first)?;
-    // Who says that commas are decimals says that they do not separate cells, unless quotes tell them apart.
-    if separator == b',' && options.decimal == Some(Decimal::Comma) && !bytes.contains(&b'"') {
-        separator = b';';
-    }
-    check_lines(bytes, separator)?;
-    let rows = Rows { bytes, separator };
-
-    let names = rows.first()?;
-    let has_header = match options.header {
-        Some(given) => given,
-        None => is_header(&names, options)?,
-    };
+    let Opened { rows, first: names, has_header } = Opened::new(bytes, options)?;
+    let separator = rows.separator;
     let header = has_header.then_some(names.as_slice());
     let (order, sequence) = columns(header, names.len(), options, wanted)?;
     let decimal = match options.decimal {
@@ -231,6 +215,35 @@ pub fn read_table(
     Ok(Table { header, columns, sequences, notation: notation.join(", ") })
 }
 
+/// A table whose lines are sound, and of which it is known whether the first row has names.
+pub(super) struct Opened<'a> {
+    pub(super) rows: Rows<'a>,
+    pub(super) first: Vec<String>,
+    pub(super) has_header: bool,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn new(bytes: &'a [u8], options: &TableOptions) -> Result<Opened<'a>, DataError> {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(CsvFault::Encoding { row: 1 }.into());
+        }
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut separator = separator(bytes.split(|it| *it == b'\n').next().unwrap_or_default())?;
+        // Who says that commas are decimals says that they do not separate cells, unless quotes tell them apart.
+        if separator == b',' && options.decimal == Some(Decimal::Comma) && !bytes.contains(&b'"') {
+            separator = b';';
+        }
+        check_lines(bytes, separator)?;
+        let rows = Rows { bytes, separator };
+        let first = rows.first()?;
+        let has_header = match options.header {
+            Some(given) => given,
+            None => is_header(&first, options)?,
+        };
+        Ok(Opened { rows, first, has_header })
+    }
+}
+
 /// Which columns are read, and which tells the sequences apart.
 fn columns(
     header: Option<&[String]>,
@@ -261,14 +274,14 @@ fn columns(
 
 /// The lines of a table as rows of cells.
 pub(super) struct Rows<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) separator: u8,
+    bytes: &'a [u8],
+    separator: u8,
 }
 
 pub(super) type Cells<'c> = &'c [&'c str];
 
 impl Rows<'_> {
-    pub(super) fn first(&self) -> Result<Vec<String>, DataError> {
+    fn first(&self) -> Result<Vec<String>, DataError> {
         let mut first = None;
         self.each(&mut |_, cells| {
             first =
@@ -344,7 +357,7 @@ fn trimmed(cell: &str) -> &str {
 
 /// Whether the first row has names: no cell of it is a number. One in which some are is a row of numbers with a slip, or a
 /// header that has to be called one.
-pub(super) fn is_header(first: &[String], options: &TableOptions) -> Result<bool, CsvFault> {
+fn is_header(first: &[String], options: &TableOptions) -> Result<bool, CsvFault> {
     let is_number = |cell: &str| {
         [Decimal::Point, Decimal::Comma].iter().any(|it| number(cell, *it).is_some())
             || (options.missing.is_some() && !cell.is_empty() && is_missing(cell))

@@ -4,7 +4,7 @@
 //! numbers of the sequence and the step and, in training, of the epoch: as with masks, batches, chunks and the order of
 //! work do not matter. A number of [0, 1) has 24 bits, so that f32 and f64 choose alike.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::arrays::{Feed, Inputs};
 use super::bind::{Bound, MAX_BYTES, extent};
@@ -66,20 +66,29 @@ impl Draws {
             if bytes > MAX_BYTES {
                 return Err(RunError::TooLarge { what: format!("`{}`", input.name), bytes });
             }
-            let draw = |at: IxDyn| {
-                let value = self.unit(&input.name, is_coin, at[0], at[1]);
-                match is_coin {
-                    true => F::of(if value < self.own { 1.0 } else { 0.0 }),
-                    false => F::of(value),
+            let mut array = ArrayD::zeros(IxDyn(&[steps, batch]));
+            for (sequence, mut column) in array.axis_iter_mut(Axis(1)).enumerate() {
+                // What is certain needs no coin.
+                if is_coin && (self.own <= 0.0 || self.own >= 1.0) {
+                    column.fill(F::of(self.own.clamp(0.0, 1.0)));
+                    continue;
                 }
-            };
-            *feed = Some(Feed::Batch(ArrayD::from_shape_fn(IxDyn(&[steps, batch]), draw)));
+                let bits = self.bits(&input.name, is_coin, sequence);
+                for (step, number) in column.iter_mut().enumerate() {
+                    let value = unit(bits.at_step(self.first_step.wrapping_add(step as u64)));
+                    *number = match is_coin {
+                        true => F::of(if value < self.own { 1.0 } else { 0.0 }),
+                        false => F::of(value),
+                    };
+                }
+            }
+            *feed = Some(Feed::Batch(array));
         }
         Ok(())
     }
 
-    /// The number of [0, 1) of a step of a sequence of the batch.
-    fn unit(&self, name: &str, is_coin: bool, step: usize, sequence: usize) -> f64 {
+    /// What decides the numbers of a sequence of the batch.
+    fn bits(&self, name: &str, is_coin: bool, sequence: usize) -> Bits {
         let purpose = if is_coin { "own" } else { "sample" };
         let name = name.rsplit_once('.').map_or(name, |it| it.0);
         let key = match self.epoch {
@@ -88,9 +97,12 @@ impl Draws {
         };
         let following = self.first_sequence.wrapping_add(sequence as u64);
         let sequence = self.sequences.get(sequence).copied().unwrap_or(following);
-        let step = self.first_step.wrapping_add(step as u64);
-        let unit = Bits::of_step(self.seed, &key, sequence, step).unit();
-        const ALL: f64 = (1 << 24) as f64;
-        (unit * ALL).floor() / ALL
+        Bits::of_sequence(self.seed, &key, sequence)
     }
+}
+
+/// A number of [0, 1) with 24 bits.
+fn unit(mut bits: Bits) -> f64 {
+    const ALL: f64 = (1 << 24) as f64;
+    (bits.unit() * ALL).floor() / ALL
 }

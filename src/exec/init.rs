@@ -282,6 +282,7 @@ fn constant(value: &Const, env: &Env) -> Option<f64> {
 }
 
 /// The random numbers of one draw.
+#[derive(Clone)]
 pub(crate) struct Bits(ChaCha12Rng);
 
 impl Bits {
@@ -308,7 +309,16 @@ impl Bits {
 
     /// What decides something at one step of one sequence; the key has a blank in it, as no param has.
     pub(super) fn of_step(seed: u64, key: &str, sequence: u64, step: u64) -> Bits {
-        let mut bits = Bits::new(seed, sequence, key);
+        Bits::new(seed, sequence, key).at_step(step)
+    }
+
+    /// What decides something at all steps of one sequence: [`Bits::at_step`] of it is [`Bits::of_step`].
+    pub(super) fn of_sequence(seed: u64, key: &str, sequence: u64) -> Bits {
+        Bits::new(seed, sequence, key)
+    }
+
+    pub(super) fn at_step(&self, step: u64) -> Bits {
+        let mut bits = self.clone();
         bits.0.set_stream(step);
         bits
     }

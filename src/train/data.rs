@@ -290,10 +290,22 @@ impl Data {
             Part::Columns(columns) => columns.len(),
         };
         let held = (share * count as f64).round() as usize;
-        if held == 0 || held >= count {
+        // A part has a step: more rows than targets are ahead, or a sequence.
+        let least = 1 + self.ahead;
+        if held < least || held + least > count {
             let what = self.unit();
-            let message = format!("{share} of {count} {what} is {held}: no part may be empty");
-            return Err(Error::Cut(message));
+            let way = match (2 * least <= count, held < least) {
+                (false, _) => "there are too few for two parts".to_owned(),
+                (true, true) => {
+                    format!("`--valid {}` holds out the fewest", share_of(least, count))
+                }
+                (true, false) => {
+                    format!("`--valid {}` holds out the most", share_of(count - least, count))
+                }
+            };
+            return Err(Error::Cut(format!(
+                "{share} of {count} {what} is {held}, and each part has at least {least}: {way}"
+            )));
         }
         let (train, valid) = match &self.part {
             Part::Rows(rows) => {
@@ -505,6 +517,14 @@ impl Data {
             }
         }
     }
+}
+
+/// The share with the fewest digits that gives so many of `count`.
+fn share_of(held: usize, count: usize) -> f64 {
+    let exact = held as f64 / count as f64;
+    let digits = (1..17).map(|it| 10f64.powi(it)).map(|it| (exact * it).round() / it);
+    let gives = |it: &f64| (0.0..1.0).contains(it) && (it * count as f64).round() == held as f64;
+    digits.into_iter().find(gives).unwrap_or(exact)
 }
 
 fn sequence(number: usize, first: usize, steps: usize) -> Sequence {

@@ -38,7 +38,7 @@ pub use optimizer::{Buffers, Optimizer, clip, norm};
 pub use options::Options;
 pub use scales::{Scale, ScaleKind, Scales};
 pub use schedule::{Decay, Schedule};
-pub use score::{Score, Scoring, predict, score};
+pub use score::{Score, Scorer, Scoring, predict, score};
 pub use snapshot::Snapshot;
 pub use text::{Unknown, Vocabulary, decode};
 pub use trainer::{Trainer, Update};

@@ -10,10 +10,10 @@ use super::data::{Cut, Data};
 use super::error::Error;
 use super::feeder::{Columns, Feeder, Piece, join_carried};
 use super::metrics::{Compared, Comparison, Metrics, Tally};
-use super::scales::Scales;
+use super::scales::{Scale, Scales};
 use crate::exec::engine::Run;
 use crate::exec::{Bound, Draws, Engine, EngineOptions, Feed, Params};
-use crate::ir::{Cost, Feedback, Gives, InputRole, Mode, Real};
+use crate::ir::{Cost, Feedback, Gives, InputRole, Mode, Real, Term};
 
 /// Streams run in pieces of so many steps, so that they need no memory for all of their length.
 const CHUNK: usize = 512;
@@ -63,72 +63,102 @@ pub fn score<F: Real>(
     data: &Data,
     scoring: &Scoring<'_>,
 ) -> Result<Score, Error> {
-    let cell = model.cell();
-    let Some(loss) = cell.losses.first() else {
-        return Err(Error::Options(format!("`{}` has no loss", cell.name)));
-    };
-    let compared: Vec<Compared> = loss
-        .terms
-        .iter()
-        .map(|it| Compared { how: how(it.of), target: it.target.clone() })
-        .collect();
-    let mut scales = Vec::new();
-    for it in &compared {
-        scales.push(scoring.scales.of(&it.target));
+    Scorer::new(model, data, scoring)?.score(params)
+}
+
+/// Scores a model again and again, such as after each epoch: the engine and the arrays are made once.
+#[derive(Debug)]
+pub struct Scorer<'a, F> {
+    walk: Walk<'a, F>,
+    compared: Vec<Compared>,
+    at_last: bool,
+}
+
+impl<'a, F: Real> Scorer<'a, F> {
+    /// Makes what scoring a model on this data takes.
+    pub fn new(model: &Bound, data: &Data, scoring: &Scoring<'a>) -> Result<Scorer<'a, F>, Error> {
+        let cell = model.cell();
+        let Some(loss) = cell.losses.first() else {
+            return Err(Error::Options(format!("`{}` has no loss", cell.name)));
+        };
+        let compared = |it: &Term| Compared { how: how(it.of), target: it.target.clone() };
+        let traces = loss.terms.iter().map(|it| it.predicted.clone()).collect();
+        Ok(Scorer {
+            walk: Walk::new(model, data, scoring, Gives::Loss, traces)?,
+            compared: loss.terms.iter().map(compared).collect(),
+            at_last: loss.at_last,
+        })
     }
-    let traces = loss.terms.iter().map(|it| it.predicted.clone()).collect();
-    let walk = Walk::new(model, data, scoring, Gives::Loss, traces)?;
-    let plain = walk.engine.bound();
-    let targets: Vec<Option<usize>> =
-        compared.iter().map(|it| plain.cell().input(&it.target)).collect();
-    let at_last = loss.at_last;
-    let from = scoring.prime.unwrap_or(0);
-    let mut sums = vec![
-        Sums { tallies: vec![Tally::default(); compared.len()], ..Sums::default() };
-        walk.batches.sequences().len()
-    ];
-    walk.run(params, &mut |first, batch, piece, run| {
-        let Some(output) = plain.cell().output(crate::ir::LOSS) else { return };
-        for (idx, (place, length)) in piece.places.iter().zip(run.lengths()).enumerate() {
-            let sums = &mut sums[first + place];
-            let ends = batch.ends(*place);
-            for step in 0..*length {
-                let counts =
-                    if at_last { ends && step + 1 == *length } else { batch.from + step >= from };
-                if !counts {
-                    continue;
-                }
-                sums.loss += Real::to_f64(run.outputs[output][[step, idx]]);
-                sums.steps += 1;
-                for (k, call) in compared.iter().enumerate() {
-                    let Some(Some(feed)) = targets[k].map(|it| &piece.inputs.feeds[it]) else {
+
+    /// Scores these params.
+    pub fn score(&self, params: &Params<F>) -> Result<Score, Error> {
+        let Scorer { walk, compared, at_last } = self;
+        let (scoring, at_last) = (&walk.scoring, *at_last);
+        let scales: Vec<Option<&Scale>> =
+            compared.iter().map(|it| scoring.scales.of(&it.target)).collect();
+        let plain = walk.engine.bound();
+        let targets: Vec<Option<usize>> =
+            compared.iter().map(|it| plain.cell().input(&it.target)).collect();
+        let from = scoring.prime.unwrap_or(0);
+        let mut sums =
+            vec![
+                Sums { tallies: vec![Tally::default(); compared.len()], ..Sums::default() };
+                walk.batches.sequences().len()
+            ];
+        walk.run(params, &mut |first, batch, piece, run| {
+            let Some(output) = plain.cell().output(crate::ir::LOSS) else { return };
+            for (idx, (place, length)) in piece.places.iter().zip(run.lengths()).enumerate() {
+                let sums = &mut sums[first + place];
+                let ends = batch.ends(*place);
+                for step in 0..*length {
+                    let counts = if at_last {
+                        ends && step + 1 == *length
+                    } else {
+                        batch.from + step >= from
+                    };
+                    if !counts {
                         continue;
-                    };
-                    let given = elements(&run.traces[k], step, Some(idx));
-                    let target = match feed {
-                        Feed::Batch(array) => elements(array, step, Some(idx)),
-                        Feed::Shared(array) => elements(array, step, None),
-                    };
-                    sums.tallies[k].add(call.how, &given, &target, scales[k]);
+                    }
+                    sums.loss += Real::to_f64(run.outputs[output][[step, idx]]);
+                    sums.steps += 1;
+                    for (k, call) in compared.iter().enumerate() {
+                        let Some(Some(feed)) = targets[k].map(|it| &piece.inputs.feeds[it]) else {
+                            continue;
+                        };
+                        let given = elements(&run.traces[k], step, Some(idx));
+                        let target = match feed {
+                            Feed::Batch(array) => elements(array, step, Some(idx)),
+                            Feed::Shared(array) => elements(array, step, None),
+                        };
+                        sums.tallies[k].add(call.how, &given, &target, scales[k]);
+                    }
                 }
             }
+        })?;
+        let mut all = Sums { tallies: vec![Tally::default(); compared.len()], ..Sums::default() };
+        for it in &sums {
+            all.loss += it.loss;
+            all.steps += it.steps;
+            all.tallies.iter_mut().zip(&it.tallies).for_each(|(sum, it)| sum.join(it));
         }
-    })?;
-    let mut all = Sums { tallies: vec![Tally::default(); compared.len()], ..Sums::default() };
-    for it in &sums {
-        all.loss += it.loss;
-        all.steps += it.steps;
-        all.tallies.iter_mut().zip(&it.tallies).for_each(|(sum, it)| sum.join(it));
+        if all.steps == 0 {
+            let longest = walk.batches.sequences().iter().map(|it| it.steps).max().unwrap_or(0);
+            return Err(match scoring.prime {
+                Some(prime) if !at_last && longest > 0 => Error::Cut(format!(
+                    "no step is left to score: {prime} are told, and no sequence or window has more than {longest}; \
+                 `--prime-steps {}` is the most",
+                    longest - 1
+                )),
+                Some(_) | None => Error::data("no step counts"),
+            });
+        }
+        Ok(Score {
+            loss: all.loss / all.steps as f64,
+            steps: all.steps,
+            sequences: walk.batches.sequences().iter().filter(|it| it.steps > 0).count(),
+            metrics: Metrics::of(compared, &all.tallies),
+        })
     }
-    if all.steps == 0 {
-        return Err(Error::data("no step counts"));
-    }
-    Ok(Score {
-        loss: all.loss / all.steps as f64,
-        steps: all.steps,
-        sequences: walk.batches.sequences().iter().filter(|it| it.steps > 0).count(),
-        metrics: Metrics::of(&compared, &all.tallies),
-    })
 }
 
 /// The outputs of a model at every step of an evaluation: for each sequence those of the model in its order, `[steps, ...]`, in
@@ -181,11 +211,12 @@ fn elements<F: Real>(array: &ArrayD<F>, step: usize, sequence: Option<usize>) ->
 }
 
 /// A way through data in evaluation mode.
+#[derive(Debug)]
 struct Walk<'a, F> {
     engine: Engine,
     feeder: Feeder<F>,
     batches: Batches,
-    scoring: &'a Scoring<'a>,
+    scoring: Scoring<'a>,
 }
 
 /// Takes the place of a batch's first sequence among all, the batch, and a piece of it with its run.
@@ -195,7 +226,7 @@ impl<'a, F: Real> Walk<'a, F> {
     fn new(
         model: &Bound,
         data: &Data,
-        scoring: &'a Scoring<'a>,
+        scoring: &Scoring<'a>,
         gives: Gives,
         traces: Vec<crate::text::Name>,
     ) -> Result<Walk<'a, F>, Error> {
@@ -211,7 +242,7 @@ impl<'a, F: Real> Walk<'a, F> {
         let batches = Batches::evaluation(data, scoring.eval_batch, (!whole).then_some(CHUNK))?;
         let engine =
             plain.engine(EngineOptions { traces, flow: false, ..scoring.engine.clone() })?;
-        Ok(Walk { engine, feeder, batches, scoring })
+        Ok(Walk { engine, feeder, batches, scoring: scoring.clone() })
     }
 
     fn run(&self, params: &Params<F>, see: &mut See<'_, F>) -> Result<(), Error> {

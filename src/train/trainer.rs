@@ -13,7 +13,7 @@ use super::error::Error;
 use super::feeder::{Columns, Feeder, Piece, join_carried};
 use super::optimizer::{Buffers, clip, norm};
 use super::options::Options;
-use super::score::{Score, Scoring, score};
+use super::score::{Score, Scorer, Scoring};
 use super::{Scales, finite, reach};
 use crate::exec::engine::Run;
 use crate::exec::{Bound, Draws, Engine, Masks, Params, Training, Upstream};
@@ -258,10 +258,20 @@ impl<F: Real> Trainer<F> {
         feedback: Feedback,
         scales: &Scales,
     ) -> Result<Score, Error> {
+        self.scorer(data, feedback, scales)?.score(&self.params)
+    }
+
+    /// What scores a part again and again, as [`Trainer::evaluate`] does once.
+    pub fn scorer<'a>(
+        &self,
+        data: &Data,
+        feedback: Feedback,
+        scales: &'a Scales,
+    ) -> Result<Scorer<'a, F>, Error> {
         let Options { eval_batch, seed, ref engine, .. } = self.options;
         let scoring =
             Scoring { feedback, eval_batch, seed, prime: None, engine: engine.clone(), scales };
-        score(&self.model, &self.params, data, &scoring)
+        Scorer::new(&self.model, data, &scoring)
     }
 
     /// The way that an update takes, by the probability of an own value.

@@ -83,6 +83,9 @@ pub struct DataArgs {
     #[arg(help_heading = heading::WEIGHTS, long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
 
+    /// A folder as `rnnc train --data` reads it, for all that --input and --target do not give
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// An input as .npy, .npz or a table (.csv, .tsv, .txt); the name may be left out when there is only one
     #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
     pub input: Vec<OsString>,

@@ -108,6 +108,9 @@ pub struct GenerateArgs {
     /// How many steps of the targets are known [default: all there are]
     #[arg(long, value_name = "K")]
     pub prime_steps: Option<usize>,
+    /// What feedbacks read after the prime: the model's own output
+    #[arg(long, value_name = "own", value_parser = ["own"], hide_possible_values = true)]
+    pub feedback: Option<String>,
     /// Divides the logits of `sample`; 0 takes the largest
     #[arg(long, value_name = "X", value_parser = temperature)]
     pub temperature: Option<f64>,

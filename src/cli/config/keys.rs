@@ -157,10 +157,15 @@ pub static KEYS: &[Key] = &[
     row(DATA, "batch_first", Kind::Bool, Default::Is("false"), "Arrays are [N, T, ..], not [T, N, ..]"),
     row(DATA, "csv", Kind::Text, Default::None, "A table: one series, a row per step"),
     row(DATA, "text", Kind::Text, Default::None, "A text: one series of characters"),
+    row(DATA, "columns", Kind::Text, Default::None, "The columns of a table for the model's one input: A,B"),
+    row(DATA, "header", Kind::Word(&["yes", "no"]), Default::Depends("yes if no cell of the first row is a number"), "The first row of a table has names"),
+    row(DATA, "decimal", Kind::Word(&["point", "comma"]), Default::Depends("what the table shows"), "How a table writes decimals"),
+    row(DATA, "missing", Kind::Word(&["nan", "zero", "previous"]), Default::Depends("an error"), "What an empty cell of a table is, and NA, NaN, null"),
+    row(DATA, "sequence_column", Kind::Text, Default::None, "The column of a table that tells its sequences apart; one series without it"),
     row(DATA, "window", WHOLE_1, Default::None, "Steps of a window that is cut out of a series; streams without it"),
     row(DATA, "stride", WHOLE_1, Default::Is("1"), "Steps from one training window to the next"),
     row(DATA, "ahead", WHOLE_0, Default::Is("0"), "The target of step t is row t + ahead of the series"),
-    row(DATA, "scale", Kind::Word(&["standard", "minmax", "none"]), Default::Depends("standard for csv, else none"), "How columns are scaled, fitted on the training part alone"),
+    row(DATA, "scale", Kind::Word(&["standard", "minmax", "none"]), Default::Depends("standard for a table, else none"), "How columns are scaled, fitted on the training part alone"),
 
     row(VALID, "valid", BELOW_1, Default::Is("0"), "The share of the data that is held out"),
     row(VALID, "valid_data", Kind::Text, Default::None, "Validation data of its own, as for data"),
@@ -227,10 +232,7 @@ pub fn default(key: &'static Key, settings: &Settings) -> Option<Value> {
     let is = |text: &str| super::value::of_text(key, text).ok();
     match (key.default, key.name) {
         (Default::Is(text), _) => is(text),
-        (Default::Depends(_), "scale") => is(match settings.is_said("csv") {
-            true => "standard",
-            false => "none",
-        }),
+        (Default::Depends(_), "scale") if settings.is_said("csv") => is("standard"),
         (Default::Depends(_), "epochs") if !settings.is_said("steps") => is("10"),
         (Default::Depends(_), "lr") => is(match settings.word("optimizer") {
             Some("rmsprop") => "0.01",

@@ -86,6 +86,11 @@ impl Settings {
         self.said.get(keys::key(name).name)
     }
 
+    /// Whether a key was said, with a value or emptied.
+    pub fn has(&self, name: &str) -> bool {
+        self.said(name).is_some()
+    }
+
     /// Whether a key was said with a value.
     pub fn is_said(&self, name: &str) -> bool {
         self.said(name).is_some_and(|it| it.value.is_some())

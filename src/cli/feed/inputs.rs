@@ -86,7 +86,7 @@ pub fn read(
         (missing.is_some(), "--missing"),
         (sequence_column.is_some(), "--sequence-column"),
     ];
-    match asked.iter().find(|it| it.0 && !has_table) {
+    match asked.iter().find(|it| it.0 && !has_table && args.data.is_none()) {
         Some((_, flag)) => {
             let message = format!("{flag} is about tables, such as a .csv, and no --input is one");
             Err(CliError::Usage(message))

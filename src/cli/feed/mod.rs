@@ -2,9 +2,10 @@
 //! the sizes that follow.
 
 pub mod demo;
+pub mod folder;
 mod inputs;
 pub mod masks;
-mod read_as;
+pub mod read_as;
 pub mod weights;
 
 pub use inputs::read_lengths;
@@ -139,9 +140,10 @@ pub fn prepare(ctx: &mut Context, args: &DataArgs) -> Result<Prepared, CliError>
     // What was decided for people is said once nothing can be wrong with what they said.
     let mut notes = Vec::new();
     let weights = weights::read(ctx, spec.ir(), &args.weights, args.seed, &mut notes)?;
-    let Chosen { spec, given, lengths } = choose(ctx, &spec, feedback, args, &mut notes)?;
+    let Chosen { spec, given, lengths, words } = choose(ctx, &spec, feedback, args, &mut notes)?;
     let cell = spec.ir();
     let mut evidence = weights.evidence(cell);
+    evidence.extend(words);
     let mut sizes = set_sizes(cell, &loaded.set);
     let batch = given.iter().zip(&cell.inputs).find_map(|(feed, input)| match feed {
         Some(feed @ Feed::Batch(array)) => Some(array.shape()[feed.outer(input) - 1]),
@@ -234,6 +236,8 @@ struct Chosen {
     spec: CellSpec,
     given: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
+    /// What words and characters say about sizes.
+    words: Vec<Evidence>,
 }
 
 /// Reads the data of a cell. A model without the targets of its loss gives its outputs alone.
@@ -245,11 +249,17 @@ fn choose(
     notes: &mut Vec<String>,
 ) -> Result<Chosen, CliError> {
     let plain = spec.plain(&ir::Mode::new(feedback, ir::Gives::Both));
-    let inputs::Given { feeds, lengths } = inputs::read(ctx, plain.ir(), args, notes)?;
+    let mut given = inputs::read(ctx, plain.ir(), args, notes)?;
+    let words = match &args.data {
+        Some(folder) => folder::read(ctx, spec.ir(), plain.ir(), args, folder, &mut given)?,
+        None => Vec::new(),
+    };
+    let inputs::Given { mut feeds, lengths } = given;
+    folder::at_last(spec.ir(), plain.ir(), &mut feeds);
     let targets = || plain.ir().targets();
     let demonstrates = feeds.iter().all(Option::is_none);
     if demonstrates || targets().all(|it| feeds[it.0].is_some()) {
-        return Ok(Chosen { spec: plain, given: feeds, lengths });
+        return Ok(Chosen { spec: plain, given: feeds, lengths, words });
     }
     let spec = spec.plain(&ir::Mode::new(feedback, ir::Gives::Outputs));
     let mut given: Vec<Option<Feed<f64>>> = spec.ir().inputs.iter().map(|_| None).collect();
@@ -259,7 +269,7 @@ fn choose(
         }
     }
     notes.push("no loss: a target is not given".to_owned());
-    Ok(Chosen { spec, given, lengths })
+    Ok(Chosen { spec, given, lengths, words })
 }
 
 /// What only the fast engine can do is not asked of the interpreter.

@@ -14,6 +14,7 @@ use super::error::CliError;
 use super::output;
 use crate::diag::Code;
 use draw::{Axis, Curve, Map, Panel};
+use read::Values;
 
 /// A curve has about as many points as a picture has columns of pixels; of more, several are one.
 const POINTS: usize = 600;
@@ -228,49 +229,55 @@ fn saturated(values: &[f64]) -> String {
     }
 }
 
-/// A panel for each column, with all files in it.
+/// A panel for each value, with all files in it. Where the files have targets of their own, as `rnnc predict -o y.csv` writes
+/// them, those of the first are drawn beside the predictions.
 fn prediction(sources: &[Source]) -> Result<Vec<Panel>, CliError> {
-    let mut panels: Vec<Panel> = Vec::new();
-    let mut first: Option<(usize, usize)> = None;
-    for (at, source) in sources.iter().enumerate() {
-        let (columns, names) = read::columns(source)?;
-        let shape = (columns.first().map_or(0, Vec::len), columns.len());
-        let known = *first.get_or_insert(shape);
-        if shape != known {
+    let mut all = Vec::new();
+    for source in sources {
+        let values = read::values(source)?;
+        let told = |it: &Values| {
+            let targets = if it.targets.is_empty() { "" } else { ", and targets" };
+            format!("{} steps of {} values{targets}", it.steps.len(), it.columns.len())
+        };
+        let first = all.first().unwrap_or(&values);
+        if told(&values) != told(first) {
             let message = format!(
-                "{} steps of {} values, but {} has {} of {}; one picture shows values of the same steps",
-                shape.0,
-                shape.1,
+                "{}, but {} has {}; one picture shows values of the same steps",
+                told(&values),
                 sources[0].path.display(),
-                known.0,
-                known.1
+                told(first)
             );
             return Err(source.fault(&message));
         }
-        for (column, values) in columns.iter().enumerate() {
-            if panels.len() == column {
-                let title = names.get(column).cloned().unwrap_or_default();
-                let (axis, curves) = (Axis::Linear, Vec::new());
-                panels.push(Panel::Curves { title, across: "step", up: "value", axis, curves });
-            }
-            let points: Vec<(f64, f64)> =
-                values.iter().enumerate().map(|it| (it.0 as f64, *it.1)).collect();
-            // Beside a target, predictions are what is looked at.
-            let is_dashed = at > 0 && at + 1 == sources.len();
-            if let Panel::Curves { curves, .. } = &mut panels[column] {
-                curves.push(Curve {
-                    label: source.label.clone(),
-                    points: thinned(&points),
-                    is_dashed,
-                    colour: at,
-                });
-            }
-        }
+        all.push(values);
     }
-    if first.is_none_or(|it| it.0 == 0 || it.1 == 0) {
+    let Some(first) = all.first().filter(|it| !it.steps.is_empty() && !it.columns.is_empty())
+    else {
         return Err(sources[0].fault("there is no value in it"));
-    }
-    Ok(panels)
+    };
+    let panel = |column: usize| {
+        let title = first.columns[column].0.clone();
+        let mut curves = Vec::new();
+        for (at, (source, values)) in sources.iter().zip(&all).enumerate() {
+            let is_alone = sources.len() == 1 && !first.targets.is_empty();
+            let label = if is_alone { title.clone() } else { source.label.clone() };
+            // Beside a target, predictions are what is looked at.
+            let is_dashed = first.targets.is_empty() && at > 0 && at + 1 == sources.len();
+            curves.push((label, &values.steps, &values.columns[column].1, is_dashed));
+        }
+        if let Some((name, values)) = first.targets.get(column) {
+            curves.push((name.clone(), &first.steps, values, true));
+        }
+        let curve =
+            |(colour, (label, steps, values, is_dashed)): (usize, (_, &Vec<f64>, &Vec<f64>, _))| {
+                let points: Vec<(f64, f64)> =
+                    steps.iter().copied().zip(values.iter().copied()).collect();
+                Curve { label, points: thinned(&points), is_dashed, colour }
+            };
+        let curves = curves.into_iter().enumerate().map(curve).collect();
+        Panel::Curves { title, across: first.across, up: "value", axis: Axis::Linear, curves }
+    };
+    Ok((0..first.columns.len()).map(panel).collect())
 }
 
 /// Points of a curve, of too many the means of as many as are needed.

@@ -106,19 +106,43 @@ pub fn traces(source: &Source) -> Result<Vec<(String, ArrayD<f64>)>, CliError> {
     }
 }
 
-/// Reads values step by step: the columns, and their names.
-pub fn columns(source: &Source) -> Result<(Vec<Vec<f64>>, Vec<String>), CliError> {
+/// Values step by step.
+pub struct Values {
+    /// What the steps are numbers of.
+    pub across: &'static str,
+    pub steps: Vec<f64>,
+    /// The columns with their names.
+    pub columns: Vec<(String, Vec<f64>)>,
+    /// As many that they are compared with, or none.
+    pub targets: Vec<(String, Vec<f64>)>,
+}
+
+/// Reads values step by step. The columns `target.NAME` of a table are what the others are compared with, where there are as
+/// many.
+pub fn values(source: &Source) -> Result<Values, CliError> {
     let fault = |it| CliError::data(&source.path, it);
+    let counted = |steps: usize| (0..steps).map(|it| it as f64).collect();
     match output::extension(&source.path).as_deref() {
         Some("csv") => {
             let table = table(source)?;
-            let names = table.header.clone().unwrap_or_default();
-            // The number of a step is no value.
-            let skip = usize::from(names.first().is_some_and(|it| it == "step") && names.len() > 1);
-            Ok((
-                table.columns.into_iter().skip(skip).collect(),
-                names.into_iter().skip(skip).collect(),
-            ))
+            let steps = table.n_rows();
+            let names = table.header.unwrap_or(vec![String::new(); table.columns.len()]);
+            let mut columns: Vec<(String, Vec<f64>)> =
+                names.into_iter().zip(table.columns).collect();
+            // The number of a step or of a row is no value.
+            let (mut across, mut at) = ("step", counted(steps));
+            if columns.len() > 1 && ["step", "row"].contains(&columns[0].0.as_str()) {
+                let (name, numbers) = columns.remove(0);
+                if name == "row" {
+                    (across, at) = ("row", numbers);
+                }
+            }
+            let (targets, others): (Vec<_>, Vec<_>) =
+                columns.iter().cloned().partition(|it| it.0.starts_with("target."));
+            if !targets.is_empty() && targets.len() == others.len() {
+                return Ok(Values { across, steps: at, columns: others, targets });
+            }
+            Ok(Values { across, steps: at, columns, targets: Vec::new() })
         }
         Some("npy") => {
             let array = data::read_npy(&source.bytes).map_err(fault)?.values;
@@ -133,13 +157,12 @@ pub fn columns(source: &Source) -> Result<(Vec<Vec<f64>>, Vec<String>), CliError
                 }
             };
             let all: Vec<f64> = array.iter().copied().collect();
-            let column = |at: usize| (0..steps).map(|step| all[step * width + at]).collect();
-            let names = if width > 1 {
-                (0..width).map(|it| format!("[{it}]")).collect()
-            } else {
-                Vec::new()
+            let column = |at: usize| {
+                let name = if width > 1 { format!("[{at}]") } else { String::new() };
+                (name, (0..steps).map(|step| all[step * width + at]).collect())
             };
-            Ok(((0..width).map(column).collect(), names))
+            let columns = (0..width).map(column).collect();
+            Ok(Values { across: "step", steps: counted(steps), columns, targets: Vec::new() })
         }
         Some(_) | None => Err(source.fault("values step by step are read from .npy or .csv")),
     }

@@ -18,6 +18,7 @@ use crate::data::training::{self, Lock};
 use crate::data::{self, DataError, Safetensors};
 use crate::diag::Code;
 use crate::exec::Bound;
+use crate::ir;
 use crate::train::{Scale, Scales};
 
 /// The files of a training.
@@ -283,6 +284,29 @@ pub fn same_data(ctx: &mut Context, folder: &Path, problem: &Problem) -> Result<
         }
     }
     Ok(())
+}
+
+/// Refuses a SPEC that says another model by now than the one of the training.
+pub fn same_spec(
+    ctx: &mut Context,
+    folder: &Path,
+    settings: &Settings,
+    old: &CellSpec,
+) -> Result<(), CliError> {
+    let Some(spec) = settings.text("spec") else { return Ok(()) };
+    let (cell, set) = (settings.text("cell"), settings.map("set"));
+    let args = CellArgs { spec: spec.clone().into(), cell, set };
+    let loaded = load::model(load::load(ctx, &args)?)?;
+    let now = loaded.spec.configure(loaded.cell.as_deref(), &loaded.set())?;
+    // What a comment or a line break changes is no other model.
+    if ir::print::cell(now.ir()) == ir::print::cell(old.ir()) {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "{} was made from another model: {spec} has changed since; without SPEC the training goes on with its own, \
+         and a new -o folder takes the new one",
+        folder.display()
+    )))
 }
 
 /// Makes a folder, or takes one that is there and empty.

@@ -27,8 +27,8 @@ use crate::data::training::{self, Disk, Events, Lock, Log};
 use crate::data::{self, Real32or64};
 use crate::diag::Code;
 use crate::exec::kernel_path;
-use crate::ir::Real;
-use crate::train::{Metrics, Score, Snapshot, Trainer, Update};
+use crate::ir::{self, InputRole, Real};
+use crate::train::{Metrics, Score, Scorer, Snapshot, Trainer, Update};
 
 /// Trains a model.
 pub fn train(ctx: &mut Context, args: &TrainArgs) -> Result<(), CliError> {
@@ -59,11 +59,14 @@ pub fn train(ctx: &mut Context, args: &TrainArgs) -> Result<(), CliError> {
                 cell: settings.text("cell"),
                 set: settings.map("set"),
             };
-            let loaded = load::load(ctx, &args)?;
+            let loaded = load::model(load::load(ctx, &args)?)?;
             let spec = load::choose(ctx, &loaded)?;
             (loaded, spec)
         }
     };
+    if begun && args.spec.is_some() {
+        folder::same_spec(ctx, folder, &settings, &spec)?;
+    }
     let problem = problem::prepare(ctx, &settings, &loaded, &spec, !begun)?;
     let mut lock = None;
     if begun {
@@ -175,6 +178,7 @@ fn run<F: Real + Real32or64>(
         log,
         events,
         display,
+        scorer: None,
         past,
         started: Instant::now(),
         validated: found.is_some().then_some(step),
@@ -230,6 +234,8 @@ struct Session<'a, F> {
     log: Log,
     events: Option<Events>,
     display: Display,
+    /// Made for the first validation.
+    scorer: Option<Scorer<'a, F>>,
     past: Past,
     started: Instant,
     /// After which update the last validation and the last checkpoint were.
@@ -373,9 +379,15 @@ impl<F: Real + Real32or64> Session<'_, F> {
     /// Validates; whether the training is to stop.
     fn validate(&mut self) -> Result<bool, CliError> {
         let Some(valid) = &self.problem.valid else { return Ok(false) };
-        let feedback = problem::feedback(self.settings.word("valid_feedback"));
+        let scorer = match self.scorer.take() {
+            Some(it) => it,
+            None => {
+                let feedback = problem::feedback(self.settings.word("valid_feedback"));
+                self.trainer.scorer(valid, feedback, &self.problem.scales)?
+            }
+        };
         let Score { loss, metrics: Metrics(metrics), .. } =
-            self.trainer.evaluate(valid, feedback, &self.problem.scales)?;
+            self.scorer.insert(scorer).score(self.trainer.params())?;
         let (step, epoch) = (self.trainer.step(), self.trainer.epoch());
         let named: Vec<(String, f64)> =
             metrics.iter().map(|(name, it)| (format!("valid_{name}"), *it)).collect();
@@ -451,6 +463,10 @@ impl<F: Real + Real32or64> Session<'_, F> {
     ) -> CliError {
         self.display.end();
         if let crate::train::Error::NotFinite { .. } = &error {
+            ctx.note(
+                "the update was not made, and the checkpoints are as they were; a smaller --lr or --clip in a new folder \
+                 may help: `rnnc explain E0709`",
+            );
             let summary = self.summary("not finite");
             let told = summary.write(self.folder).and_then(|()| match args.json {
                 true => ctx.json(&summary),
@@ -482,7 +498,10 @@ impl<F: Real + Real32or64> Session<'_, F> {
         if args.json {
             return ctx.json(&summary);
         }
-        let generates = self.problem.bound.cell().has_teacher();
+        // With inputs of its own a model runs free only where these are known.
+        let cell = self.problem.bound.cell();
+        let reads = |it: &ir::Input| it.role == InputRole::Input && it.default.is_none();
+        let generates = cell.has_teacher() && !cell.inputs.iter().any(reads);
         ctx.out(&summary.text(&self.folder.display().to_string(), generates))
     }
 

@@ -55,7 +55,8 @@ pub fn prepare(
     let share = settings.real("valid").unwrap_or(0.0);
     let held = move |count: usize| (share * count as f64).round() as usize;
     let trained = |count: usize| count - held(count).min(count);
-    let reading = Reading { cell, settings, prefix: "", trained: &trained, tells };
+    let reading =
+        Reading { cell, settings, before: None, unread: &[], prefix: "", trained: &trained, tells };
     if !reading.is_said() {
         let message = "no data is given: --data DIR, --csv FILE, --text FILE, or --input and --target NAME=FILE.npy";
         return Err(CliError::Fit { code: Code::DataDoesNotFit, message: message.to_owned() });
@@ -70,8 +71,15 @@ pub fn prepare(
     let (train, valid) = match valid_source(settings) {
         Some(folder) => {
             let everything = |count: usize| count;
-            let reading =
-                Reading { cell, settings, prefix: "valid_", trained: &everything, tells: false };
+            let reading = Reading {
+                cell,
+                settings,
+                before: None,
+                unread: &[],
+                prefix: "valid_",
+                trained: &everything,
+                tells: false,
+            };
             let valid = reading.read(ctx, folder.as_deref(), &mut known)?;
             checksums.extend(
                 valid.checksums.iter().map(|(name, it)| (format!("valid.{name}"), it.clone())),
@@ -116,7 +124,7 @@ pub fn prepare(
         settings.clash("valid_feedback", &why)?;
     }
 
-    let scales = fit(ctx, settings, &train, tells);
+    let scales = fit(ctx, settings, &train, part.is_table, tells);
     let (train, valid) = (scales.apply(train), valid.map(|it| scales.apply(it)));
 
     let mut notes = Vec::new();
@@ -127,9 +135,11 @@ pub fn prepare(
         settings.whole("seed").unwrap_or(0),
         &mut notes,
     )?;
+    let set = feed::set_sizes(cell, &loaded.set);
+    check_words(settings, cell, &known, &set)?;
     let mut evidence = weights.evidence(cell);
     evidence.extend(part.evidence.iter().cloned());
-    let sizes = api::infer_sizes(cell, &feed::set_sizes(cell, &loaded.set), &evidence)?;
+    let sizes = api::infer_sizes(cell, &set, &evidence)?;
     let bound = spec.bind(sizes.iter().map(|(name, size)| (&**name, *size)))?;
     for data in std::iter::once(&train).chain(&valid) {
         data.check(&bound).map_err(|it| part.told(it))?;
@@ -153,17 +163,44 @@ pub fn model(cell: &ir::Cell) -> Result<(), CliError> {
     Err(CliError::NoModel(message))
 }
 
+/// A size that follows from characters or words is not set to another.
+fn check_words(
+    settings: &Settings,
+    cell: &ir::Cell,
+    known: &Known,
+    set: &BTreeMap<Name, i64>,
+) -> Result<(), CliError> {
+    for input in &cell.inputs {
+        let column = known.columns.get(&*input.name).and_then(|it| it.first());
+        let words = column.and_then(|it| known.categories.get(it)).map(Vec::len);
+        let characters = known.vocabulary.as_ref().map(|it| it.chars().count());
+        let (count, what) = match (words, characters) {
+            (Some(words), _) => (words, "words"),
+            (None, Some(characters)) => (characters, "characters"),
+            (None, None) => continue,
+        };
+        let Some(dim) = input.index.as_ref().map(|it| Name::from(it.to_string())) else { continue };
+        if let Some(said) = set.get(&dim).filter(|it| **it != count as i64) {
+            let message = format!(
+                "`set` says {dim} = {said}, and it follows from the data, which has {count} {what}: leave {dim} out"
+            );
+            return Err(settings.fault("set", &message));
+        }
+    }
+    Ok(())
+}
+
 /// Keys of series have no effect on sequences.
 fn check_series(settings: &Settings, part: &Part) -> Result<(), CliError> {
     if part.is_series {
         return Ok(());
     }
     for key in ["window", "stride"] {
-        let why = format!("`{key}` cuts a series, and these arrays are sequences");
+        let why = format!("`{key}` cuts a series, and these are sequences");
         settings.clash(key, &why)?;
     }
     if settings.whole("ahead") != Some(0) {
-        let why = "`ahead` is about the rows of a series, and these arrays are sequences";
+        let why = "`ahead` is about the rows of a series, and these are sequences";
         return Err(settings.fault("ahead", why));
     }
     Ok(())
@@ -203,11 +240,13 @@ fn valid_source(settings: &Settings) -> Option<Option<PathBuf>> {
     (settings.real("valid") == Some(0.0) && folder.is_dir()).then_some(Some(folder))
 }
 
-fn fit(ctx: &Context, settings: &Settings, train: &Data, tells: bool) -> Scales {
+/// Fits scales. Where nobody says one, a table is standardized, also that of a folder.
+fn fit(ctx: &Context, settings: &Settings, train: &Data, is_table: bool, tells: bool) -> Scales {
     let kind = match settings.word("scale") {
         Some("standard") => ScaleKind::Standard,
         Some("minmax") => ScaleKind::MinMax,
-        _ => return Scales::default(),
+        None if is_table && !settings.has("scale") => ScaleKind::Standard,
+        Some(_) | None => return Scales::default(),
     };
     let (scales, constant) = Scales::fit(train, kind);
     for (name, element) in constant.into_iter().filter(|_| tells) {
@@ -317,19 +356,39 @@ pub fn options(settings: &Settings, cut: Cut) -> Options {
     }
 }
 
-/// Reads data of its own for a model that is trained.
-pub fn read_other(ctx: &mut Context, settings: &Settings, run: &Run) -> Result<Part, CliError> {
-    let everything = |count: usize| count;
-    let cell = run.bound.cell();
-    let reading = Reading { cell, settings, prefix: "", trained: &everything, tells: true };
+/// Reads data of its own for a model that is trained, some of whose targets may be missing.
+pub fn read_other(
+    ctx: &mut Context,
+    settings: &Settings,
+    run: &Run,
+    unread: &[Name],
+) -> Result<Part, CliError> {
+    let reading = Reading {
+        cell: run.bound.cell(),
+        settings,
+        before: Some(&run.settings),
+        unread,
+        prefix: "",
+        trained: &|count| count,
+        tells: true,
+    };
     let part = reading.read(ctx, None, &mut run.about.known.clone())?;
     check_series(settings, &part)?;
     Ok(part)
 }
 
-/// Data of its own for a model that is trained: read, scaled and cut as the data of its training.
-pub fn other(ctx: &mut Context, settings: &Settings, run: &Run) -> Result<Data, CliError> {
-    let part = read_other(ctx, settings, run)?;
+/// Data of its own for a model that is trained: read, scaled and cut as the data of its training. `plain` is what runs on
+/// it; a target that it does not read may be missing.
+pub fn other(
+    ctx: &mut Context,
+    settings: &Settings,
+    run: &Run,
+    plain: &Bound,
+) -> Result<Data, CliError> {
+    let targets = run.bound.cell().targets().map(|it| &it.1.name);
+    let unread: Vec<Name> =
+        targets.filter(|it| plain.cell().input(it).is_none()).cloned().collect();
+    let part = read_other(ctx, settings, run, &unread)?;
     let ahead = if part.is_text { 1 } else { run.about.ahead };
     let data = part.data(ahead)?;
     let window = settings.size("window").or(run.settings.size("window"));
@@ -341,6 +400,6 @@ pub fn other(ctx: &mut Context, settings: &Settings, run: &Run) -> Result<Data, 
         None => data,
     };
     let data = run.about.scales().apply(data);
-    data.check(&run.bound).map_err(|it| part.told(it))?;
+    data.check(plain).map_err(|it| part.told(it))?;
     Ok(data)
 }

@@ -50,9 +50,11 @@ pub struct Origin {
 /// The data of a part, read.
 pub struct Part {
     fields: Vec<Field>,
-    lengths: Option<Vec<usize>>,
+    pub(super) lengths: Option<Vec<usize>>,
     /// Whether the rows are one long series.
     pub is_series: bool,
+    /// Whether they are those of a table.
+    pub is_table: bool,
     /// Whether they are the characters of a text.
     pub is_text: bool,
     /// Where each field comes from.
@@ -80,6 +82,10 @@ pub struct Reading<'a> {
     pub cell: &'a ir::Cell,
     /// The keys.
     pub settings: &'a Settings,
+    /// The keys of the training, for a model that is trained: its tables are read as before where nothing else is said.
+    pub before: Option<&'a Settings>,
+    /// Inputs and targets that may be missing.
+    pub unread: &'a [Name],
     /// What stands before the keys: nothing, or `valid_`.
     pub prefix: &'static str,
     /// How many of the rows are not held out, given how many there are.
@@ -88,14 +94,17 @@ pub struct Reading<'a> {
     pub tells: bool,
 }
 
+/// The keys about how tables are read.
+pub const TABLE: &[&str] = &["columns", "header", "decimal", "missing", "sequence_column"];
+
 /// The last step of a loss at the end of sequences lets targets have one value for each.
-fn is_last(cell: &ir::Cell, idx: usize) -> bool {
+pub fn is_last(cell: &ir::Cell, idx: usize) -> bool {
     let is_taught = cell.carries.iter().any(|it| it.teacher == Some(idx));
     cell.losses.iter().any(|it| it.at_last) && !is_taught
 }
 
 impl Reading<'_> {
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
@@ -126,8 +135,16 @@ impl Reading<'_> {
             (Some(path), None) => {
                 table::read(self, ctx, path, &places.inputs, &places.targets, known)
             }
-            (None, Some(path)) => self.text(ctx, path, known),
-            (None, None) => self.arrays(ctx, &places),
+            (None, Some(_)) | (None, None) => {
+                for key in TABLE {
+                    let why = format!("`{key}` is about tables, such as a .csv, and there is none");
+                    self.settings.clash(key, &why)?;
+                }
+                match &places.text {
+                    Some(path) => self.text(ctx, path, known),
+                    None => self.arrays(ctx, &places),
+                }
+            }
         }
     }
 
@@ -218,7 +235,7 @@ impl Reading<'_> {
             };
             let kind = if role == train::Role::Input { "input" } else { "target" };
             let Some(file) = files.get(&*input.name) else {
-                if input.default.is_some() {
+                if input.default.is_some() || self.unread.contains(&input.name) {
                     continue;
                 }
                 let key = self.key(kind);
@@ -230,16 +247,18 @@ impl Reading<'_> {
             let mut values = feed::read_npy(ctx, Path::new(file))?;
             let rank = input.shape.rank();
             let at_last = role == train::Role::Target && is_last(self.cell, idx);
-            let axes = match values.ndim().checked_sub(rank) {
-                Some(1) if at_last => Axes::Last,
-                Some(1) => Axes::Shared,
-                Some(2) => Axes::Batch,
-                _ => {
-                    let shape = values.shape();
+            let axes = match (values.ndim().checked_sub(rank), input.per_sequence) {
+                (Some(1), true) => Axes::Last,
+                (Some(1), false) if at_last => Axes::Last,
+                (Some(1), false) => Axes::Shared,
+                (Some(2), false) => Axes::Batch,
+                (_, once) => {
+                    let (shape, before) = (values.shape(), if once { "[N" } else { "[T, N" });
                     return Err(CliError::misfit(format!(
-                        "{file}: `{}` is {shape:?}; for a {kind} of {} it is [T, N{}{}]",
+                        "{file}: `{}` is {shape:?}; for a {kind} of {}{} it is {before}{}{}]",
                         input.name,
                         input.shape,
+                        if once { " per sequence" } else { "" },
                         if rank > 0 { ", " } else { "" },
                         input.shape.to_string().trim_matches(['[', ']'])
                     )));
@@ -264,13 +283,8 @@ impl Reading<'_> {
             return Err(CliError::misfit(message.to_owned()));
         }
         part.is_series = part.fields.iter().all(|it| it.axes == Axes::Shared);
-        part.lengths = match &places.lengths {
-            Some(text) => Some(feed::read_lengths(ctx, text.as_ref())?),
-            None => None,
-        };
-        if let Some(lengths) = &part.lengths {
-            let bytes: Vec<u8> = lengths.iter().flat_map(|it| (*it as u64).to_le_bytes()).collect();
-            part.checksums.insert("lengths".to_owned(), data::training::checksum_of(&bytes));
+        if let Some(text) = &places.lengths {
+            part.put_lengths(feed::read_lengths(ctx, text.as_ref())?);
         }
         Ok(part)
     }
@@ -375,6 +389,7 @@ impl Part {
             fields: Vec::new(),
             lengths: None,
             is_series,
+            is_table: false,
             is_text: false,
             origins: BTreeMap::new(),
             evidence: Vec::new(),
@@ -421,6 +436,18 @@ impl Part {
         &self.fields
     }
 
+    /// How many steps each sequence has, where they differ.
+    pub fn lengths(&self) -> Option<&Vec<usize>> {
+        self.lengths.as_ref()
+    }
+
+    /// Notes the lengths, and their checksum.
+    pub(super) fn put_lengths(&mut self, lengths: Vec<usize>) {
+        let bytes: Vec<u8> = lengths.iter().flat_map(|it| (*it as u64).to_le_bytes()).collect();
+        self.checksums.insert("lengths".to_owned(), data::training::checksum_of(&bytes));
+        self.lengths = Some(lengths);
+    }
+
     /// The data, its targets so many rows ahead where it is a series.
     pub fn data(&self, ahead: usize) -> Result<Data, CliError> {
         let fields = self.fields.clone();
@@ -429,6 +456,10 @@ impl Part {
                 let field = &fields[0];
                 let numbers = field.values.iter().copied().collect();
                 Data::text(numbers, field.index.unwrap_or(0), input.clone(), target.clone())
+            }
+            // Without targets there is nothing to be ahead: every row is a step.
+            (None, true) if fields.iter().all(|it| it.role == train::Role::Input) => {
+                Data::series(fields, 0)
             }
             (None, true) => Data::series(fields, ahead),
             (None, false) => Data::sequences(fields, self.lengths.clone()),

@@ -3,17 +3,96 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use ndarray::{Array1, Array2, ArrayD};
+use ndarray::{ArrayD, Axis};
 
 use super::source::{Known, Part, Reading, vocabulary_evidence};
 use crate::api::Evidence;
+use crate::cli::config::Value;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::feed::list;
-use crate::data::{self, TableOptions};
+use crate::cli::feed::{list, read_as};
+use crate::data::{self, Table, TableOptions};
 use crate::diag::Code;
+use crate::exec::Feed;
 use crate::ir::{self, InputRole};
 use crate::train::Axes;
+
+/// The rows of a table by the sequences that they are of, in the order in which these begin.
+struct Sequences {
+    lengths: Vec<(String, usize)>,
+    rows: Vec<usize>,
+}
+
+impl Sequences {
+    fn of(cells: &[String]) -> Sequences {
+        let mut places = BTreeMap::new();
+        let mut lengths: Vec<(String, usize)> = Vec::new();
+        let mut of_row = Vec::new();
+        for cell in cells {
+            let place = *places.entry(cell).or_insert(lengths.len());
+            if place == lengths.len() {
+                lengths.push((cell.clone(), 0));
+            }
+            lengths[place].1 += 1;
+            of_row.push(place);
+        }
+        let mut rows: Vec<usize> = (0..cells.len()).collect();
+        rows.sort_by_key(|it| of_row[*it]);
+        Sequences { lengths, rows }
+    }
+}
+
+impl Reading<'_> {
+    /// A key about tables: what is said now, else what was said when the model was trained.
+    fn of_table(&self, key: &str) -> Option<Value> {
+        match (self.settings.said(key), self.before) {
+            (None, Some(before)) => before.value(key),
+            (_, _) => self.settings.value(key),
+        }
+    }
+
+    fn table_options(&self) -> TableOptions {
+        let word = |key| match self.of_table(key) {
+            Some(Value::Word(it)) => Some(it),
+            Some(_) | None => None,
+        };
+        let sequence = match self.of_table("sequence_column") {
+            Some(Value::Text(it)) => Some(it),
+            Some(_) | None => None,
+        };
+        TableOptions {
+            columns: Vec::new(),
+            header: word("header").map(|it| it == "yes"),
+            // Every word of these keys is one that can be read.
+            decimal: word("decimal").and_then(|it| it.parse().ok()),
+            missing: word("missing").and_then(|it| it.parse().ok()),
+            sequence,
+        }
+    }
+
+    /// The input that `columns` is for: the only one.
+    fn only_columns(&self) -> Result<Option<(String, Vec<String>)>, CliError> {
+        let Some(columns) = self.settings.text("columns") else { return Ok(None) };
+        let inputs = self.cell.inputs.iter().filter(|it| it.role == InputRole::Input);
+        let names: Vec<String> = inputs.map(|it| it.name.to_string()).collect();
+        match &names[..] {
+            [only] => Ok(Some((only.clone(), parted(&columns)))),
+            all => {
+                let message = format!(
+                    "`columns` is for a model with one input, and this one has {}; --{} NAME=COLUMN,COLUMN names \
+                     the columns of each",
+                    list(all),
+                    self.key("input")
+                );
+                Err(self.settings.fault("columns", &message))
+            }
+        }
+    }
+}
+
+fn parted(columns: &str) -> Vec<String> {
+    columns.split(',').map(|it| it.trim().to_owned()).collect()
+}
 
 /// Reads a table with the columns that were said, or that are called as the inputs and targets.
 pub fn read(
@@ -25,19 +104,36 @@ pub fn read(
     known: &mut Known,
 ) -> Result<Part, CliError> {
     let fault = |it| CliError::data(path, it);
+    let options = reading.table_options();
     let bytes = ctx.read(path)?;
-    let names = data::read_names(&bytes).map_err(fault)?;
+    let names = data::read_names(&bytes, &options).map_err(fault)?;
     let shown = path.display().to_string();
-    let mut part = Part::new(true);
+    let only = reading.only_columns()?;
+    let sequences = match &options.sequence {
+        Some(column) => {
+            let (cells, _) =
+                data::read_cells(&bytes, &[column.as_str()], &options).map_err(fault)?;
+            cells.first().map(|it| Sequences::of(it))
+        }
+        None => None,
+    };
+    let mut part = Part::new(sequences.is_none());
+    part.is_table = true;
+    if let Some(it) = &sequences {
+        part.put_lengths(it.lengths.iter().map(|it| it.1).collect());
+    }
     for input in &reading.cell.inputs {
         let (kind, said) = match input.role {
             InputRole::Input => ("input", inputs),
             InputRole::Target => ("target", targets),
             InputRole::Coin | InputRole::Draw => continue,
         };
-        let said = said.get(&*input.name);
-        let Some(columns) = columns(input, said, known, &names) else {
-            if input.default.is_some() {
+        let only = only.iter().find(|it| it.0 == *input.name).map(|it| it.1.clone());
+        let said = said.get(&*input.name).map(|it| parted(it)).or(only);
+        let is_unread = said.is_none() && reading.unread.contains(&input.name);
+        let there = |it: &Vec<String>| !is_unread || it.iter().all(|it| names.contains(it));
+        let Some(columns) = columns(input, said, known, &names).filter(there) else {
+            if input.default.is_some() || is_unread {
                 continue;
             }
             let name = &input.name;
@@ -54,47 +150,89 @@ pub fn read(
             return Err(CliError::misfit(message));
         }
         let picked: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let (cells, has_header) = data::read_cells(&bytes, &picked).map_err(fault)?;
+        let (cells, has_header) = data::read_cells(&bytes, &picked, &options).map_err(fault)?;
         let above = usize::from(has_header);
         let index = input.index.as_ref();
         let is_words = |cells: &[String]| cells.iter().any(|it| !is_whole(it));
-        let (values, limit) = match (index, cells.first()) {
+        let (table, limit) = match (index, cells.first()) {
             (Some(_), Some(cells))
                 if known.categories.contains_key(picked[0]) || is_words(cells) =>
             {
-                let trained = (reading.trained)(cells.len());
+                // Which sequences are held out is drawn later, so that the words are those of all.
+                let trained = match &sequences {
+                    Some(_) => cells.len(),
+                    None => (reading.trained)(cells.len()),
+                };
                 let words = categories(known, picked[0], &cells[..trained.min(cells.len())]);
-                let numbers = numbers(&words, cells, &shown, picked[0], above)?;
+                let mut numbers = numbers(&words, cells, &shown, picked[0], above)?;
+                let mut table = Table::default();
+                if let Some(it) = &sequences {
+                    numbers = it.rows.iter().map(|it| numbers[*it]).collect();
+                    table.sequences.clone_from(&it.lengths);
+                }
+                table.columns = vec![numbers];
                 let evidence = vocabulary_evidence(reading.cell, &input.name, &shown, words.len());
                 part.evidence.push(evidence);
-                (Array1::from(numbers).into_dyn(), Some(words.len() as u64))
+                (table, Some(words.len() as u64))
             }
-            _ => (numeric(&bytes, &picked, input).map_err(fault)?, None),
+            (_, _) => {
+                let options = TableOptions { columns: columns.clone(), ..options.clone() };
+                (data::read_table(&bytes, &options, &|_| true).map_err(fault)?, None)
+            }
         };
+        let (axes, values) = values(input, &table, sequences.is_some(), path)?;
         if index.is_none() {
             part.evidence.push(Evidence {
                 what: format!("{shown}: {kind} `{}`", input.name),
                 shape: input.shape.clone(),
-                sizes: values.shape()[1..].to_vec(),
+                sizes: values.shape()[values.ndim() - input.shape.rank()..].to_vec(),
                 code: Code::DataDoesNotFit,
             });
         }
         known.columns.insert(input.name.to_string(), columns.clone());
         part.put(kind, &input.name, &shown, columns, above, &values);
-        part.push(input, Axes::Shared, values, limit);
+        part.push(input, axes, values, limit);
     }
     Ok(part)
+}
+
+/// The values of an input: a row for each step, or for each step of each sequence, or one for each sequence.
+fn values(
+    input: &ir::Input,
+    table: &Table,
+    by_sequence: bool,
+    path: &Path,
+) -> Result<(Axes, ArrayD<f64>), CliError> {
+    if by_sequence {
+        return Ok(match read_as::from_table(input, table, true, path)? {
+            Feed::Batch(array) if input.per_sequence => (Axes::Last, array),
+            Feed::Batch(array) => (Axes::Batch, array),
+            Feed::Shared(array) => (Axes::Shared, array),
+        });
+    }
+    if input.per_sequence {
+        return Err(CliError::misfit(format!(
+            "{}: input `{}` is given per sequence; --sequence-column NAME says which rows are one",
+            path.display(),
+            input.name
+        )));
+    }
+    let mut array = table.array().map_err(|it| CliError::data(path, it))?;
+    if input.shape.rank() == 0 {
+        array.index_axis_inplace(Axis(1), 0);
+    }
+    Ok((Axes::Shared, array))
 }
 
 /// The columns of an input: those that were said, those of the run, or those of its name.
 fn columns(
     input: &ir::Input,
-    said: Option<&String>,
+    said: Option<Vec<String>>,
     known: &Known,
     names: &[String],
 ) -> Option<Vec<String>> {
-    if let Some(said) = said {
-        return Some(said.split(',').map(|it| it.trim().to_owned()).collect());
+    if said.is_some() {
+        return said;
     }
     if let Some(columns) = known.columns.get(&*input.name) {
         return Some(columns.clone());
@@ -141,23 +279,4 @@ fn numbers(
         }
     };
     cells.iter().enumerate().map(number).collect()
-}
-
-/// Columns of numbers as `[M]` or `[M, D]`.
-fn numeric(
-    bytes: &[u8],
-    columns: &[&str],
-    input: &ir::Input,
-) -> Result<ArrayD<f64>, data::DataError> {
-    let picked = columns.iter().map(|it| (*it).to_owned()).collect();
-    let options = TableOptions { columns: picked, ..TableOptions::default() };
-    let table = data::read_table(bytes, &options, &|_| true)?;
-    let rows = table.n_rows();
-    Ok(match input.shape.rank() {
-        0 => Array1::from(table.columns.first().cloned().unwrap_or_default()).into_dyn(),
-        _ => {
-            let shape = (rows, table.columns.len());
-            Array2::from_shape_fn(shape, |(row, column)| table.columns[column][row]).into_dyn()
-        }
-    })
 }

@@ -34,12 +34,14 @@ rnnc init std/gru --set I=3 --set H=4 -o p.safetensors
     },
     Entry {
         code: Code::DataDoesNotFit,
-        title: "an array does not have the shape that the spec declares",
+        title: "data that does not fit what the spec declares",
         text: "\
 For an input of `[I]`, an array `[T, I]` is one sequence and `[T, B, I]` a
 batch, time first; `--batch-first` reads `[B, T, I]`. All inputs have the same T
 and B, and a size has one value wherever it stands. The message names the array,
-its shape and what was expected.",
+its shape and what was expected. In `rnnc train` and what uses its folders, a
+NaN or an infinity in a step that is read does not fit either, and is told with
+its file and place before anything is computed. The exit code is 4.",
         wrong: "\
 # x.npy is [100, 32, 5], but x: [I] with I = 3
 rnnc run std/gru --set I=3 --set H=4 --input x=x.npy
@@ -134,7 +136,8 @@ A NaN stands in the data, the weights or a result, or an output, the loss or a
 gradient became infinite. The message names the first step, sequence, value and
 unit. Common reasons are a learning rate that is too large, `log` or division at
 0, and an `exp` of unbounded values; gradients that grow step by step show in
-`rnnc grad --flow`.",
+`rnnc grad --flow`. A training makes no such update and keeps its checkpoints:
+begin anew with a smaller `--lr` or `--clip`. The exit code is 5.",
         wrong: "\
 # x.npy holds a NaN where a sensor failed
 rnnc run std/gru --set H=4 --input x=x.npy
@@ -168,7 +171,8 @@ rnnc run gru.ron --input x=x.npy
 type and a range. No key is silently without effect: one that belongs to another
 optimizer, schedule or kind of data is an error that says so, and so are two
 keys that exclude each other. Keys given with `--resume` must be those with
-which the training began, except for its length and what only concerns files.",
+which the training began, except for its length and what only concerns files.
+The exit code is 2.",
         wrong: "\
 rnnc train std/char_lm --text a.txt --momentum 0.9 -o run
 ",
