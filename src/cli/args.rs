@@ -374,7 +374,7 @@ pub struct GradcheckArgs {
     #[command(flatten)]
     pub weights: WeightArgs,
     /// A folder as `rnnc train --data` reads it: sizes follow from its data, which is drawn all the same
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = heading::DATA, long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// How many random draws of sizes, weights and data
     #[arg(help_heading = heading::DATA, long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]

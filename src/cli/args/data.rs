@@ -84,7 +84,7 @@ pub struct DataArgs {
     pub seed: u64,
 
     /// A folder as `rnnc train --data` reads it, for all that --input and --target do not give
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = heading::DATA, long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// An input as .npy, .npz or a table (.csv, .tsv, .txt); the name may be left out when there is only one
     #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
