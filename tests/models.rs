@@ -1,9 +1,10 @@
 //! Models in their modes: teacher forcing, running free and scheduled sampling, with both engines.
 
 use ndarray::{ArrayD, Axis, IxDyn};
+use rnnc::exec::gradcheck::{Line, Options, gradcheck};
 use rnnc::exec::{
-    BatchLoss, Bound, Draws, Engine, EngineOptions, Feed, InitialState, Inputs, Masks, Params,
-    Upstream,
+    BatchLoss, Bound, Draws, Engine, EngineKind, EngineOptions, Feed, InitialState, Inputs, Masks,
+    Params, Upstream,
 };
 use rnnc::ir::{Feedback, Gives, InputRole, Mode, Real};
 
@@ -332,4 +333,39 @@ fn time_goes_on_where_a_chunk_begins() {
         assert_eq!(joined, whole.outputs[0], "{feedback:?}");
         assert_eq!(second.states, whole.states, "{feedback:?}");
     }
+}
+
+/// Every model of the library in every mode, with the graphs of both engines; the column of the fast one is among them.
+#[test]
+fn gradients_of_the_models_of_the_library_are_right() {
+    let mut checked = 0;
+    for file in rnnc::api::models() {
+        let spec = rnnc::Spec::parse(file.source).unwrap();
+        let cell = spec.main().unwrap();
+        let modes = if cell.has_teacher() { &MODES[..] } else { &MODES[..1] };
+        let mut options =
+            Options { lengths: vec![1, 4], seeds: 1, elements: 3, ..Options::default() };
+        // The sizes of a training would take minutes.
+        for (idx, dim) in cell.dims.iter().enumerate() {
+            options.env.sizes.insert(dim.name.clone(), 4 + idx as i64);
+        }
+        for feedback in modes {
+            let plain = rnnc::derive::plain(cell, &Mode::new(*feedback, Gives::Loss));
+            for engine in [EngineKind::Fast, EngineKind::Reference] {
+                let options = Options { engine, ..options.clone() };
+                let report = gradcheck(&plain, &options).unwrap();
+                let (name, mode) = (file.name, feedback.name());
+                assert!(report.passes(), "{name}, {mode}: {:#?}", report.lines);
+                let compared = |it: &Line| it.difference.is_some() || it.forward_alone.is_some();
+                assert!(report.lines.iter().any(compared), "{name}, {mode}");
+                assert_eq!(
+                    engine == EngineKind::Fast,
+                    report.lines.iter().any(|it| it.fast.is_some())
+                );
+                checked += 1;
+            }
+        }
+    }
+    // Three of the twelve have a teacher.
+    assert_eq!(checked, (12 + 2 * 3) * 2);
 }

@@ -258,6 +258,7 @@ fn files_that_the_pages_name_are_there() {
         "docs/data.md",
         "docs/export.md",
         "docs/training.md",
+        "docs/experiments.md",
     ] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         // Examples of commands name files that the reader makes.

@@ -4,6 +4,8 @@
 mod by_hand;
 #[path = "training/curves.rs"]
 mod curves;
+#[path = "training/losses.rs"]
+mod losses;
 #[path = "training/models.rs"]
 mod models;
 #[path = "training/resume.rs"]

@@ -117,7 +117,8 @@ def grammars(it):
         known = it.data(f"{name} --sequences 4000", name)
         size = 1 + int(max(it.array(f"{name}/input.token.npy").max(), it.array(f"{name}/target.next.npy").max()))
         done = it.train(f"std/next_symbol --data {name} --set V={size} --lr 0.005 --epochs 30", f"{name}_lstm")
-        score = it.score(f"{name}_lstm --part train")
+        it.data(f"{name} --sequences 20000 --valid 0 --seed 1", f"{name}_fresh")
+        score = it.score(f"{name}_lstm --data {name}_fresh")
         nats, best = score["metrics"]["nats"], known["best"]["nats"]
         it.row(name, "next_symbol", "nats", nats, f"entropy {best:.4f}, so {100 * (nats / best - 1):+.1f} %; {minutes(done)}")
 
