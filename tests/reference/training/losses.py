@@ -25,8 +25,8 @@ def fill(number, *shape):
 
 
 def arrays(name):
-    x = fill(1, 6, 2, 3) * 4
-    t = fill(2, 6, 2, 3) * 4
+    # Multiples of 1/64, so that differences of 0 and of `delta` are so in float32, too.
+    x, t = ((fill(k, 6, 2, 3) * 256).round() / 64 for k in (1, 2))
     w = torch.tensor([1.0, 0.5, -1.5], dtype=torch.float64)
     x[1] *= 100
     if name == "cross_entropy":
