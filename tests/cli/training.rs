@@ -288,6 +288,29 @@ fn an_output_that_fails_loses_nothing() {
     }
 }
 
+/// A checkpoint that the disk does not take: here files may have so many blocks and no more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_checkpoint_that_cannot_be_written_loses_none_before() {
+    let scratch = text();
+    let line = format!("train std/char_lm --data mk {SMALL} --save-every 2 --keep 9 -q");
+    scratch.rnnc(&format!("{line} --steps 8 -o whole")).expect(0);
+    scratch.rnnc(&format!("{line} --steps 4 -o full")).expect(0);
+    let before = scratch.names("full/checkpoints");
+    let limit = "trap '' XFSZ; ulimit -f 4";
+    let full = scratch.shell(&format!("{limit}; $rnnc train -o full --resume --steps 8 -q"));
+    assert_eq!(full.code, 3, "{}", full.stderr);
+    assert!(
+        full.stderr.contains("cannot write full/checkpoints/step-00000006.safetensors"),
+        "{}",
+        full.stderr
+    );
+    assert_eq!(scratch.names("full/checkpoints"), before);
+    scratch.rnnc("train -o full --resume --steps 8 -q").expect(0);
+    assert!(scratch.read("whole/params.safetensors") == scratch.read("full/params.safetensors"));
+    assert_eq!(log(&scratch, "whole"), log(&scratch, "full"));
+}
+
 #[test]
 fn messages_name_the_value_the_place_and_the_way_out() {
     let scratch = text();
