@@ -235,6 +235,29 @@ def test_the_library_is_listed_and_texts_are_checked():
     assert rnnc.std("gru").cell()._repr_html_() and "prev" not in rnnc.std("gru").cell().emit("latex")
 
 
+def test_the_trainer_tells_its_progress_and_its_errors(tmp_path, monkeypatch):
+    from rnnc.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "mackey-glass", "--steps", "300", "-o", "mg", "-q"]) == 0
+    seen = []
+    lines = rnnc.train("std/autoregressor", "run", data="mg", window=20, epochs=2, progress=seen.append)
+    assert lines == seen and lines[-1]["epoch"] == 2 and lines[-1]["loss"] > 0
+    with pytest.raises(rnnc.DataError) as found:
+        rnnc.train("std/autoregressor", "other", data="mg", window=2000, epochs=1)
+    assert found.value.code == "E0712"
+    with pytest.raises(OSError):
+        rnnc.train("std/autoregressor", "other", data="nowhere", epochs=1)
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rnnc.train("std/autoregressor", "stopped", data="mg", window=20, epochs=500, progress=stop)
+    again = rnnc.train("std/autoregressor", "stopped", resume=True, epochs=2)  # what was done is saved
+    assert again[-1]["epoch"] >= 2
+
+
 def errors(leaky):
     engine, params, x = leaky.engine(), leaky.init(), draw(4, 2, 3)
     run = engine.forward(params, x)
