@@ -217,6 +217,8 @@ def test_a_model_has_a_loss_and_its_gradient():
     targets = {it.name: series[it.name] for it in cell.cell.inputs if it.role == "target"}
     loss = lambda params, **more: engine.loss(params, given, targets, lengths=[6, 4], **more)
     run = loss(params)
+    each = run.outputs["loss"]
+    assert run.loss == pytest.approx((each[:, 0].sum() + each[:4, 1].sum()) / 10) and not each[4:, 1].any()
     name = next(iter(params))
     move = draw(*params[name].shape, dtype=np.float64, seed=5)
     value = lambda e: loss(params.updated({name: params[name] + e * move})).loss

@@ -364,3 +364,22 @@ def test_what_does_not_work_says_so():
     for kind, work in wrong:
         with pytest.raises(kind):
             work()
+
+
+def test_two_processes_are_one(tmp_path):
+    import pathlib
+    import subprocess
+    import sys
+
+    here = pathlib.Path(__file__).resolve().parent
+    script = next((it for it in (here.parent / "examples/ddp.py", here / "examples/ddp.py") if it.exists()), None)
+    if script is None or not torch.distributed.is_gloo_available():
+        pytest.skip("the example or gloo is not here")
+    found = []
+    for count in (1, 2):
+        args = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), str(script), str(tmp_path / "it")]
+        subprocess.run(args, check=True, capture_output=True, timeout=300)
+        found.append(torch.load(tmp_path / "it"))
+    (losses, params), (others, same) = found
+    torch.testing.assert_close(torch.tensor(losses), torch.tensor(others), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(params, same, atol=1e-6, rtol=1e-6)
