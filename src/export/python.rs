@@ -223,7 +223,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
     /// Writes a start: a function of params alone.
     pub fn start(&mut self, graph: &crate::ir::Graph, id: NodeId, shapes: &[Vec<usize>]) -> Value {
         let mut values: Vec<Value> = Vec::new();
-        let mut scope = Scope {
+        let scope = Scope {
             values: BTreeMap::new(),
             lines: Vec::new(),
             uses: BTreeMap::new(),
@@ -233,7 +233,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         for at in graph.ids().take(id.idx() + 1) {
             let node = graph.node(at);
             let args: Vec<Value> = node.args.iter().map(|it| values[it.idx()].clone()).collect();
-            values.push(self.op(node, &args, &shapes[at.idx()], Lead::Once, &mut scope));
+            values.push(self.op(node, &args, &shapes[at.idx()], Lead::Once, &scope));
         }
         values.swap_remove(id.idx())
     }

@@ -217,6 +217,8 @@ def test_a_model_has_a_loss_and_its_gradient():
     targets = {it.name: series[it.name] for it in cell.cell.inputs if it.role == "target"}
     loss = lambda params, **more: engine.loss(params, given, targets, lengths=[6, 4], **more)
     run = loss(params)
+    each = run.outputs["loss"]
+    assert run.loss == pytest.approx((each[:, 0].sum() + each[:4, 1].sum()) / 10) and not each[4:, 1].any()
     name = next(iter(params))
     move = draw(*params[name].shape, dtype=np.float64, seed=5)
     value = lambda e: loss(params.updated({name: params[name] + e * move})).loss
@@ -233,6 +235,29 @@ def test_the_library_is_listed_and_texts_are_checked():
     assert rnnc.explain("E0703").startswith("error[E0703]")
     assert "h" in rnnc.std("gru").cell().emit("backward") and str(rnnc.std("gru").cell()).startswith("cell Gru")
     assert rnnc.std("gru").cell()._repr_html_() and "prev" not in rnnc.std("gru").cell().emit("latex")
+
+
+def test_the_trainer_tells_its_progress_and_its_errors(tmp_path, monkeypatch):
+    from rnnc.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "mackey-glass", "--steps", "300", "-o", "mg", "-q"]) == 0
+    seen = []
+    lines = rnnc.train("std/autoregressor", "run", data="mg", window=20, epochs=2, progress=seen.append)
+    assert lines == seen and lines[-1]["epoch"] == 2 and lines[-1]["loss"] > 0
+    with pytest.raises(rnnc.DataError) as found:
+        rnnc.train("std/autoregressor", "other", data="mg", window=2000, epochs=1)
+    assert found.value.code == "E0712"
+    with pytest.raises(OSError):
+        rnnc.train("std/autoregressor", "other", data="nowhere", epochs=1)
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rnnc.train("std/autoregressor", "stopped", data="mg", window=20, epochs=500, progress=stop)
+    again = rnnc.train("std/autoregressor", "stopped", resume=True, epochs=2)  # what was done is saved
+    assert again[-1]["epoch"] >= 2
 
 
 def errors(leaky):

@@ -167,15 +167,101 @@ def test_several_outputs_have_gradients():
     assert rnnc.torch.RNN("std/lstm", I=3, H=5, outputs="c")(torch.randn(4, 2, 3))[0].shape == (4, 2, 5)
 
 
-def test_results_are_the_engines_arrays_and_inputs_are_lent():
-    rnn, x = rnnc.torch.RNN("std/lstm", I=3, H=5), torch.randn(4, 2, 3)
+def test_results_are_the_engines_arrays_and_inputs_are_lent(monkeypatch):
+    """No number is copied on the way to Rust and back."""
     from rnnc import _torch
 
-    assert _torch._array(x).__array_interface__["data"][0] == x.data_ptr()
-    array = np.zeros(3, np.float32)
-    assert torch.from_numpy(array).data_ptr() == array.__array_interface__["data"][0]
-    assert _torch._array(x.transpose(0, 1)).base is not None or True
-    assert rnn(x)[0].is_contiguous()
+    seen = []
+
+    class Engine:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def forward(self, lent, double, keep):
+            found = self.inner.forward(lent, double, keep)
+            seen.append((lent.feeds[0], lent.params[0], found[1][0]))
+            return found
+
+    rnn, x = rnnc.torch.RNN("std/lstm", I=3, H=5), torch.randn(4, 2, 3)
+    engine = _torch.Unit.engine
+    monkeypatch.setattr(_torch.Unit, "engine", lambda self, threads: Engine(engine(self, threads)))
+    out = rnn(x)[0]
+    pointers = [it.__array_interface__["data"][0] for it in seen[0]]
+    assert pointers == [x.data_ptr(), next(rnn.parameters()).data_ptr(), out.data_ptr()]
+    # A transposed batch is lent with its strides.
+    rnnc.torch.RNN("std/lstm", I=3, H=5, batch_first=True)(x)
+    assert seen[1][0].__array_interface__["data"][0] == x.data_ptr() and seen[1][0].shape == (2, 4, 3)
+
+
+def test_many_steps_of_training_leak_nothing():
+    resource = pytest.importorskip("resource")
+    rnn, x = rnnc.torch.RNN("std/gru", I=3, H=5, threads=1), torch.randn(50, 64, 3)
+
+    def train(count):
+        for _ in range(count):
+            rnn(x)  # nobody goes back from this one
+            rnn.zero_grad()
+            rnn(x)[0].sum().backward()
+
+    train(30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    train(500)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+def gradients(module, rnn, x, **more):
+    rnn.zero_grad()
+    mine = x.clone().requires_grad_()
+    out, state = module(mine, **more)
+    (out.square().sum() + sum(it.sum() for it in state)).backward()
+    return [out.detach(), mine.grad, *(it.grad.clone() for it in rnn.parameters())]
+
+
+@pytest.mark.parametrize("more", [{}, {"layout": "pytorch", "num_layers": 2, "bidirectional": True}])
+def test_it_compiles_whole_with_sizes_that_change(more):
+    import gc
+
+    from rnnc import _compile
+
+    rnn = rnnc.torch.RNN("std/lstm", I=3, H=5, **more)
+    compiled = torch.compile(rnn, fullgraph=True, backend="aot_eager", dynamic=True)
+    for steps, batch in [(4, 2), (6, 3), (5, 7)]:
+        x, lengths = torch.randn(steps, batch, 3), torch.randint(1, steps + 1, (batch,))
+        for a, b in zip(gradients(compiled, rnn, x, lengths=lengths), gradients(rnn, rnn, x, lengths=lengths)):
+            close(a, b, torch.float32)
+    with torch.no_grad():
+        close(compiled(x)[0], rnn(x)[0], torch.float32)
+    compiled(x)  # nobody goes back
+    gc.collect()
+    assert not _compile._runs
+
+
+def test_compiled_graphs_draw_masks_anew():
+    text = "cell D { dims H  input x: [H]  state h: [H]  mask m: [H] = bernoulli(0.5) per step  h = m * x + 0.5 * prev h  output h }"
+    rnn, x = rnnc.torch.RNN(rnnc.parse(text), H=32), torch.ones(5, 2, 32)
+    compiled = torch.compile(rnn, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(1)
+    a, b = compiled(x)[0], compiled(x)[0]
+    torch.manual_seed(1)
+    assert (compiled(x)[0] == a).all() and (a != b).any()
+
+
+def test_it_is_exported_to_another_process(tmp_path):
+    import subprocess
+    import sys
+
+    rnn = rnnc.torch.RNN("std/gru", I=3, H=5, batch_first=True)
+    shapes = {"input": {0: torch.export.Dim("b"), 1: torch.export.Dim("t")}}
+    program = torch.export.export(rnn, (torch.randn(4, 6, 3),), dynamic_shapes=shapes)
+    torch.export.save(program, tmp_path / "rnn.pt2")
+    x = torch.randn(3, 9, 3)
+    np.save(tmp_path / "x.npy", x.numpy())
+    code = (
+        "import numpy as np, torch, rnnc.torch; x = torch.from_numpy(np.load('x.npy'));"
+        "np.save('y.npy', torch.export.load('rnn.pt2').module()(x)[0].detach().numpy())"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    close(torch.from_numpy(np.load(tmp_path / "y.npy")), rnn(x)[0].detach(), torch.float32)
 
 
 def test_functions_of_torch():
@@ -186,8 +272,6 @@ def test_functions_of_torch():
     loss(weights).backward()
     for name, it in weights.items():
         close(found[name], it.grad, torch.float32)
-    compiled = torch.compile(rnn, backend="eager")
-    close(compiled(x)[0], rnn(x)[0], torch.float32)
     again = torch.utils.checkpoint.checkpoint(lambda x: rnn(x)[0], x.requires_grad_(), use_reentrant=False)
     rnn.zero_grad()
     again.square().sum().backward()
@@ -280,3 +364,22 @@ def test_what_does_not_work_says_so():
     for kind, work in wrong:
         with pytest.raises(kind):
             work()
+
+
+def test_two_processes_are_one(tmp_path):
+    import pathlib
+    import subprocess
+    import sys
+
+    here = pathlib.Path(__file__).resolve().parent
+    script = next((it for it in (here.parent / "examples/ddp.py", here / "examples/ddp.py") if it.exists()), None)
+    if script is None or not torch.distributed.is_gloo_available():
+        pytest.skip("the example or gloo is not here")
+    found = []
+    for count in (1, 2):
+        args = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), str(script), str(tmp_path / "it")]
+        subprocess.run(args, check=True, capture_output=True, timeout=300)
+        found.append(torch.load(tmp_path / "it"))
+    (losses, params), (others, same) = found
+    torch.testing.assert_close(torch.tensor(losses), torch.tensor(others), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(params, same, atol=1e-6, rtol=1e-6)

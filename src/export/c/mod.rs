@@ -60,13 +60,14 @@ impl Buffers {
             if computes || matches!(&node.op, Op::Contract(_)) && uses[id.idx()] > 1 {
                 buffered[id.idx()] = true;
             }
-            let reads_memory = match &node.op {
-                Op::Along(_) | Op::Choice(_) | Op::Contract(_) | Op::Indexed(Indexed::Lookup) => {
-                    true
-                }
-                Op::Move(Move::Reshape) => true,
-                _ => false,
-            };
+            let reads_memory = matches!(
+                &node.op,
+                Op::Along(_)
+                    | Op::Choice(_)
+                    | Op::Contract(_)
+                    | Op::Indexed(Indexed::Lookup)
+                    | Op::Move(Move::Reshape)
+            );
             if reads_memory {
                 must.extend(node.args.iter().copied());
             }
@@ -106,6 +107,10 @@ impl Buffers {
 
     /// The buffers that a node is computed from.
     fn memory(&self, low: &Lowered, id: NodeId, inner: bool, read: &mut Vec<NodeId>) {
+        // What is the same for all rows is a constant of the file.
+        if low.lead[id.idx()] == Lead::Once {
+            return;
+        }
         if !inner && self.buffered[id.idx()] {
             read.push(id);
             return;

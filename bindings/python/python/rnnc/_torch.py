@@ -25,9 +25,11 @@ class Call:
 
     def __init__(self, train: bool, seed: int, first_sequence: int, first_step: int) -> None:
         self.train, self.seed, self.first_sequence, self.first_step = train, seed, first_sequence, first_step
-        self.lengths: list[int] | None = None
+        self.lengths: Any = None
         self.steps: int | None = None
         self.batch: int | None = None
+        #: A seed that a compiled graph draws.
+        self.drawn: torch.Tensor | None = None
 
     def of(self, layer: int) -> Call:
         """The same with the seed of a layer."""
@@ -35,6 +37,7 @@ class Call:
             return self
         other = Call(self.train, (self.seed + layer) % 2**64, self.first_sequence, self.first_step)
         other.lengths, other.steps, other.batch = self.lengths, self.steps, self.batch
+        other.drawn = None if self.drawn is None else self.drawn + layer
         return other
 
 
@@ -56,7 +59,9 @@ class Unit:
         self.states = [(name, tuple(shape)) for name, shape in info["states"]]
         declared = {it.name: it for it in bound.cell.inputs}
         self.per_sequence = {name: name in declared and declared[name].per_sequence for name in self.inputs}
-        self.masks = len(info["masks"])
+        #: The text that names it in an operator.
+        self.name = ""
+        self.masks, self.count = len(info["masks"]), len(self.outputs)
         trained = [it.trained for it in bound.cell.params]
         if layout == "own":
             own = [it.name.replace("[", ".").replace("]", "") + (suffix if several else "") for it in bound.cell.params]
@@ -101,15 +106,21 @@ class Unit:
         count = self.threads(threads)
         known = _engines.setdefault(self, {})
         if count not in known:
-            options = {"threads": count, "memory": self.memory, "traces": [], "reference": False, "find": False, "flow": False}
+            options: dict[str, Any] = {"threads": count, "memory": self.memory, "traces": [], "reference": False, "find": False, "flow": False}
             known[count] = self.raw.engine(options)
         return known[count]
 
     def __reduce__(self) -> Any:
-        return Unit, self._made
+        return _named, (self._made, self.name)
 
     def __deepcopy__(self, _: Any) -> Unit:
         return self
+
+
+def _named(made: Any, name: str) -> Unit:
+    unit = Unit(*made)
+    unit.name = name
+    return unit
 
 
 def of_tensor(value: torch.Tensor, what: str, kind: torch.dtype, is_index: bool) -> torch.Tensor:
@@ -131,6 +142,8 @@ def apply(
     unit: Unit, call: Call, weights: list[torch.Tensor], feeds: list[Any], starts: list[Any], threads: int | None
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Runs a unit: its outputs and last carried values."""
+    if torch.compiler.is_compiling():
+        return _compiled(unit, call, weights, feeds, starts, threads)
     given = [*weights, *(it for it in feeds if it is not None), *(it for it in starts if it is not None)]
     for it in given:
         if it.device.type not in ("cpu", "meta"):
@@ -143,7 +156,7 @@ def apply(
         return _shapes(unit, feeds, inner)
     places = _Places(unit, call, [it is not None for it in feeds], [it is not None for it in starts], len(weights), threads)
     rows = next((it.shape[:2] for it, name in zip(feeds, unit.inputs) if it is not None and not unit.per_sequence[name]), (1, 1))
-    check_room(*rows, sum(int(np.prod(shape)) for _, shape in unit.outputs))
+    check_room(rows[0], rows[1], sum(int(np.prod(shape)) for _, shape in unit.outputs))
     places.keep = torch.is_grad_enabled() and any(it.requires_grad for it in given)
     found = _run(places, *given)
     results = list(found if inner == kind or autocast else [it.to(kind) for it in found])
@@ -151,8 +164,28 @@ def apply(
     return results[:count], results[count:]
 
 
-# A compiler leaves it as it is.
-@torch.compiler.disable  # type: ignore[misc]
+def _compiled(
+    unit: Unit, call: Call, weights: list[torch.Tensor], feeds: list[Any], starts: list[Any], threads: int | None
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """As `apply`, by the operators that a compiler knows."""
+    has = [int(it is not None) for it in (*feeds, *starts)]
+    given = [*weights, *(it for it in (*feeds, *starts) if it is not None)]
+    kind = weights[0].dtype if weights else torch.get_default_dtype()
+    inner = kind if kind in _FLOATS else torch.float32
+    given = [it if it.dtype == inner else it.to(inner) for it in given]
+    first = next(it for it, name in zip(feeds, unit.inputs) if it is not None and not unit.per_sequence[name])
+    settings = torch.tensor([int(call.train), call.seed, call.first_sequence, call.first_step])
+    if call.drawn is not None:
+        settings = torch.cat([settings[:1], call.drawn[None], settings[2:]])
+    lengths = None if call.lengths is None else torch.as_tensor(call.lengths)
+    keep, count = torch.is_grad_enabled(), -1 if threads is None else threads
+    found = torch.ops.rnnc.forward(
+        unit.name, given, has, len(weights), settings, lengths, first.shape[0], first.shape[1], count, keep
+    )
+    results = [it if inner == kind else it.to(kind) for it in found[:-1]]
+    return results[: unit.count], results[unit.count :]
+
+
 def _run(places: _Places, *given: torch.Tensor) -> Any:
     return _Function.apply(places, *given)
 
@@ -188,15 +221,30 @@ class _Places:
         return lent
 
 
+    def gradients(self, run: Any, lent: Any, adjoints: list[Any], double: bool) -> list[Any]:
+        """The gradients of all tensors, from the adjoints of outputs and last carried values."""
+        count = len(self.unit.outputs)
+        params, inputs, starts, _ = self.engine.backward(run, lent, adjoints[:count], adjoints[count:], False)
+        if self.unit.layout != "own":
+            params = self.unit.bound._raw.stored_gradients(self.unit.layout, params, double)
+        return [*params, *_given(inputs, self.has_feed), *_given(starts, self.has_start)]
+
+
 class _Lent:
-    pass
+    """What Rust reads: the settings of a call, and arrays."""
+
+    params: Any
+    feeds: list[Any]
+    state: list[Any]
+    shared: list[bool]
+    masks: list[Any]
 
 
 def _array(tensor: torch.Tensor) -> Any:
     return tensor.detach().resolve_neg().numpy()
 
 
-class _Function(torch.autograd.Function):
+class _Function(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     @staticmethod
     def forward(places: _Places, *tensors: torch.Tensor) -> Any:
         double = bool(tensors) and tensors[0].dtype == torch.float64
@@ -225,7 +273,7 @@ class _Function(torch.autograd.Function):
         raise UnsupportedError("rnnc has no vmap: give the batch as an axis")
 
 
-class _Backward(torch.autograd.Function):
+class _Backward(torch.autograd.Function):  # type: ignore[misc, unused-ignore]
     """The backward run; its own gradient is not there yet, and says so."""
 
     @staticmethod
@@ -233,14 +281,8 @@ class _Backward(torch.autograd.Function):
         upstream, tensors = tensors[:count], tensors[count:]
         if all(it is None for it in upstream):
             return tuple(torch.zeros_like(it) if need else None for need, it in zip(needs, tensors))
-        outputs = len(places.unit.outputs)
         adjoints = [None if it is None else _array(it) for it in upstream]
-        lent = places.lent(tensors)
-        params, inputs, starts, _ = places.engine.backward(places.run, lent, adjoints[:outputs], adjoints[outputs:], False)
-        if places.unit.layout != "own":
-            double = tensors[0].dtype == torch.float64
-            params = places.unit.bound._raw.stored_gradients(places.unit.layout, params, double)
-        found = [*params, *_given(inputs, places.has_feed), *_given(starts, places.has_start)]
+        found = places.gradients(places.run, places.lent(tensors), adjoints, tensors[0].dtype == torch.float64)
         return tuple(None if it is None or not need else torch.from_numpy(it) for need, it in zip(needs, found))
 
     @staticmethod

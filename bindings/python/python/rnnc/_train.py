@@ -39,7 +39,7 @@ def train(
             elif it is not False and it is not None:
                 args.append(f"{flag}={it}")
     log = _Log(os.path.join(folder, "metrics.jsonl"))
-    process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
     told = ""
     while True:
         try:
@@ -48,10 +48,7 @@ def train(
         except subprocess.TimeoutExpired:
             _tell(progress, log, process)
         except KeyboardInterrupt:
-            # A terminal has told the process too; a second signal would end it before it has saved.
-            if not sys.stdin or not sys.stdin.isatty():
-                process.send_signal(signal.SIGINT)
-            process.communicate()
+            _end(process)
             raise
     _tell(progress, log, process)
     if process.returncode in (128 + signal.SIGINT, -signal.SIGINT):
@@ -67,10 +64,15 @@ def _tell(progress: Callable[[dict[str, Any]], Any] | None, log: _Log, process: 
             try:
                 progress(line)
             except BaseException:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGINT)
-                    process.communicate()
+                _end(process)
                 raise
+
+
+def _end(process: Any) -> None:
+    """Lets it save; a terminal does not reach it, so that it is told once, for a second signal ends it at once."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+    process.communicate()
 
 
 class _Log:

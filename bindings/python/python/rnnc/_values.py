@@ -75,7 +75,7 @@ def dtype_of(value: Any) -> np.dtype[Any]:
         raise TypeError(f"dtype is float32 or float64: {error}") from None
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise DataError(f"dtype is float32 or float64, not {found}", "E0702")
-    return np.dtype(found.type)
+    return np.dtype(np.float64 if found == np.float64 else np.float32)
 
 
 def real(value: object, what: str) -> Array:

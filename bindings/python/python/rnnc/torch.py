@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence, pack_padded_sequence
 
+from ._compile import name_of
 from ._errors import DataError, Error, UnknownNameError, unknown
 from ._spec import cell_of
 from ._torch import Call, Unit, UnsupportedError, of_tensor, apply
@@ -25,12 +26,14 @@ from ._values import names, sizes_of, text, whole
 __all__ = ["RNN", "Model", "Stream", "UnsupportedError"]
 
 
-class _Base(nn.Module):
+class _Base(nn.Module):  # type: ignore[misc, unused-ignore]
     """A module whose params are those of units."""
 
     _units: list[Unit]
 
     def _register(self, device: Any, dtype: torch.dtype) -> None:
+        for unit in self._units:
+            unit.name = name_of(unit)
         for unit in self._units:
             for name, (shape, trained) in unit.tensors.items():
                 # Entered directly: a param may be called `half`, and a name may have points.
@@ -54,7 +57,7 @@ class _Base(nn.Module):
                         own.copy_(torch.from_numpy(array))
 
     def _tensor(self, name: str) -> torch.Tensor:
-        found = self._parameters.get(name)
+        found: torch.Tensor | None = self._parameters.get(name)
         found = self._buffers.get(name) if found is None else found
         if found is None:
             raise Error(f"the module has no tensor `{name}` any more")
@@ -71,7 +74,7 @@ class _Base(nn.Module):
         unexpected[:] = [it for it in unexpected if it not in own]
 
     def __prepare_scriptable__(self) -> Any:
-        raise UnsupportedError("torch.jit.script cannot take a module of rnnc; torch.compile leaves it as it is")
+        raise UnsupportedError("torch.jit.script cannot take a module of rnnc; torch.compile and torch.export do")
 
 
 class RNN(_Base):
@@ -154,7 +157,7 @@ class RNN(_Base):
             turned = [_turn(it, call.lengths) if backward and not one.per_sequence else it for it, one in zip(feeds, self._inputs)]
             begin = [None if it is None else it[at] for it in starts]
             found, final = apply(unit, call.of(at), self._weights(unit), turned, begin, self.threads)
-            outputs.append([_turn(it, call.lengths) for it in found] if backward else found)  # type: ignore[misc]
+            outputs.append([_turn(it, call.lengths) for it in found] if backward else found)
             finals.append(final)
         results = [torch.cat(it, -1) if len(it) > 1 else it[0] for it in zip(*outputs[-count:])]
         last = [torch.stack(it) for it in zip(*finals)]
@@ -168,6 +171,10 @@ class RNN(_Base):
 
     def _call(self, seed: Any, first_sequence: int, first_step: int) -> Call:
         train = self.training and bool(self.cell.masks)
+        if seed is None and train and torch.compiler.is_compiling():
+            call = Call(train, 0, first_sequence, first_step)
+            call.drawn = torch.randint(2**62, ())
+            return call
         if seed is None:
             number = int(torch.randint(2**62, ()).item()) if train else 0
         else:
@@ -279,20 +286,22 @@ def _others(cell: Any, given: dict[str, int], name: str) -> dict[str, int]:
     return {dim: size for dim, size in given.items() if dim not in own or dim in shared}
 
 
-def _lengths(lengths: Any, batch: int) -> list[int] | None:
+def _lengths(lengths: Any, batch: int) -> Any:
     if lengths is None:
         return None
+    if torch.compiler.is_compiling():
+        return torch.as_tensor(lengths)
     found = np.asarray(lengths.tolist() if isinstance(lengths, torch.Tensor) else lengths)
     if found.ndim != 1 or len(found) != batch:
         raise DataError(f"lengths has the shape {found.shape}, expected ({batch},)", "E0708")
     return [whole(it, "a length") for it in found.tolist()]
 
 
-def _turn(value: Any, lengths: list[int] | None) -> Any:
+def _turn(value: Any, lengths: Any) -> Any:
     """Each sequence from its own end on."""
     if value is None or lengths is None:
         return None if value is None else value.flip(0)
-    step, length = torch.arange(value.shape[0])[:, None], torch.tensor(lengths)[None]
+    step, length = torch.arange(value.shape[0])[:, None], torch.as_tensor(lengths)[None]
     at = torch.where(step < length, length - 1 - step, step)
     return value[at, torch.arange(value.shape[1])[None]]
 
