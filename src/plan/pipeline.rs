@@ -162,9 +162,6 @@ pub const FAST: &[Pass] =
 /// To what runs forward alone.
 pub const FORWARD: &[Pass] = &[BIND, SIMPLIFY, REASSOCIATE];
 
-/// To what runs forward alone.
-pub const FORWARD: &[Pass] = &[BIND, SIMPLIFY, REASSOCIATE];
-
 /// To what the interpreter runs: the cell as it was written, and its adjoint as it was derived. It
 /// is the measure of what all other passes do.
 pub const PLAIN: &[Pass] = &[MODE, ADJOINT];
