@@ -13,7 +13,7 @@ use rnnc::exec::known;
 use rnnc::ir::{self, Env, Feedback, Gives, HyperKind, Mode};
 use rnnc::plan::pipeline::{self, Graphs, Part};
 use rnnc::text::{FileId, Name};
-use rnnc::{derive, export, hir, plan};
+use rnnc::{derive, docgen, hir, plan};
 use serde_json::{Value, json};
 
 use crate::bound::Bound;
@@ -152,7 +152,7 @@ impl Spec {
     fn latex(&self, py: Python<'_>, cell: &str) -> PyResult<Option<String>> {
         guard(py, || {
             let tree = hir::resolve(self.0.program());
-            let mut all = tree.cells.iter().zip(export::latex::cells(&tree, FileId(0)));
+            let mut all = tree.cells.iter().zip(docgen::latex::cells(&tree, FileId(0)));
             Ok(all.find(|it| &*it.0.ast.name.name == cell).map(|it| it.1))
         })
     }
