@@ -13,7 +13,7 @@ PAGES = {"README.md": [HERE.parents[2] / "README.md", HERE.parent / "docs/README
          "python.md": [HERE.parents[2] / "docs/python.md", HERE.parent / "docs/python.md"]}  # fmt: skip
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["python.md"])
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     found = [it for it in PAGES[page] if it.exists()]
     if not found:
