@@ -430,7 +430,7 @@ impl Reading {
                 }
                 (_, Some(value)) => value,
                 (_, None) if cell.is_empty() => {
-                    let ends_row = column > 1 && column == cells.len();
+                    let ends_row = row == 1 && column > 1 && column == cells.len();
                     return Err(CsvFault::EmptyCell { row, column, ends_row });
                 }
                 (_, None) => {

@@ -131,7 +131,7 @@ pub enum CsvFault {
         row: usize,
         /// The column.
         column: usize,
-        /// Whether no cell follows it in the first row of numbers.
+        /// Whether the first row ends with it, as each row does that ends with a separator.
         ends_row: bool,
     },
     /// A cell that is no number.

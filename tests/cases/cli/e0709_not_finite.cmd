@@ -89,14 +89,15 @@ file both.rnn
 |   state s, n: []
 |   s = 1e10 * prev s + x
 |   n = prev n + 1
-|   output y = where(n > 90, s - s, n)
+|   output y = where(n > 19000, s - s, n)
 | }
 npy n.npy [100] 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1
 $ rnnc run both.rnn --cell Both --input n.npy --quiet
 = 5
 $ rnnc run both.rnn --cell Both --input n.npy --quiet --engine reference
 = 5
-$ rnnc run both.rnn --cell Steps --input n.npy --quiet
+npy long.npy [20000] wave
+$ rnnc run both.rnn --cell Steps --input long.npy --quiet
 = 5
-$ rnnc grad both.rnn --cell Steps --input n.npy --memory 4200
+$ rnnc run both.rnn --cell Steps --input long.npy --quiet --engine reference
 = 5
