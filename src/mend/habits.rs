@@ -11,6 +11,10 @@ use super::{Bench, errors, foreign, offer, slips};
 /// How many ways of cutting a value are tried.
 const MAX_CUTS: usize = 16;
 
+/// What takes an axis in other libraries.
+const ALONG: [&str; 9] =
+    ["max", "min", "sum", "mean", "prod", "var", "std", "softmax", "logsumexp"];
+
 impl Bench<'_> {
     /// Floor division in a comment: with the term divided, what has followed from the missing rest is gone. Where a
     /// size is divided there is no such edit.
@@ -103,6 +107,10 @@ impl Bench<'_> {
             if let Some(advice) = foreign::advice(&name) {
                 found[idx].fix = None;
                 found[idx].help = Some(advice);
+            } else if ALONG.contains(&&*name) {
+                // `v.max(0)` goes along the first axis, `max(v, 0)` compares.
+                found[idx].fix = None;
+                found[idx].help = Some(format!("along an axis it is `{name}({value}, over D)`"));
             } else if self.mends(std::slice::from_ref(&edit), found).is_some() {
                 found[idx].help = Some(format!("write `{name}({value}, ..)`"));
                 offer(&mut found[idx], Applicability::Maybe, vec![edit]);
