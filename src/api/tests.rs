@@ -33,7 +33,7 @@ fn work_grows_as_the_cell() {
     }
 }
 
-/// What the graphs compute in a step grows as the cell too: no turn of a loop makes an array of all.
+/// The elements that the graphs compute in a step grow as the cell, too: no iteration of a loop makes an array of all.
 #[test]
 fn elements_grow_as_the_cell() {
     for family in large::FAMILIES {

@@ -17,13 +17,13 @@ use crate::text::Name;
 
 pub use write::{names, stored, stored_gradients};
 
-/// What stands in a file before and after the names of a layout.
+/// The texts in a file before and after the names of a layout.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Affixes {
-    /// Where the cell stands in a larger model, such as `encoder.rnn.`.
+    /// The place of the cell in a larger model, such as `encoder.rnn.`.
     pub prefix: String,
-    /// Which of several numbered layers it is, such as `_l1` or `_l0_reverse`. Without one, the
-    /// names stand alone, or have such an ending that only one layer of the file has.
+    /// The number of the layer among several, such as `_l1` or `_l0_reverse`. Without one, the names are alone, or have such an
+    /// ending that only one layer of the file has.
     pub suffix: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub struct Weights {
     /// The beginning that the layout's names have in the file, if they are found behind one only.
     prefix: Option<String>,
     suffixes: Vec<String>,
-    /// What the missing names may also stand without.
+    /// The ending without which the missing names may also be.
     optional: Option<String>,
 }
 
@@ -127,7 +127,7 @@ impl Weights {
         Ok(Weights { layout, rows, missing, zeros, extra, elsewhere, prefix, suffixes, optional })
     }
 
-    /// What the file lacks: the names with their shapes, and what they hold.
+    /// Lists the tensors that the file lacks: the names with their shapes, and the params in them.
     pub fn missing(&self, cell: &ir::Cell) -> Vec<String> {
         // What is there may tell the sizes; where it contradicts itself, dims have to do.
         let sizes = infer_sizes(cell, &BTreeMap::new(), &self.evidence(cell)).unwrap_or_default();
@@ -144,15 +144,15 @@ impl Weights {
         self.missing.iter().map(text).collect()
     }
 
-    /// The params that the missing tensors hold.
+    /// Returns the params that the missing tensors hold.
     pub fn missing_params(&self) -> Vec<usize> {
         let mut rows: Vec<usize> = self.missing.iter().map(|it| it.1).collect();
         rows.dedup();
         rows.into_iter().flat_map(|it| self.layout.rows[it].params()).collect()
     }
 
-    /// The tensors that the file need not have and does not have, and the params that are 0 for that; nothing if there are
-    /// none.
+    /// Returns the tensors that the file need not have and does not have, and the params that are 0 for that; nothing if there
+    /// are none.
     pub fn zeros(&self, cell: &ir::Cell) -> Option<(Vec<String>, Vec<String>)> {
         let tensors: Vec<String> = self.zeros.iter().map(|it| it.0.clone()).collect();
         let params = self.zeros.iter().flat_map(|it| self.layout.rows[it.1].params());
@@ -163,37 +163,37 @@ impl Weights {
         (!tensors.is_empty()).then_some((tensors, params))
     }
 
-    /// What the file has besides.
+    /// Lists the other tensors of the file.
     pub fn extra(&self) -> Vec<String> {
         self.extra.iter().map(|(name, shape)| format!("{name} {shape:?}")).collect()
     }
 
-    /// How many tensors of the file stand outside of the prefix or the suffix.
+    /// Returns the number of tensors of the file outside of the prefix or the suffix.
     pub fn elsewhere(&self) -> usize {
         self.elsewhere
     }
 
-    /// A prefix under which the file has names that are missing.
+    /// Returns a prefix under which the file has names that are missing.
     pub fn prefix_in_file(&self) -> Option<&str> {
         self.prefix.as_deref()
     }
 
-    /// The name of the only layer with its point, where the missing names may also stand without it.
+    /// Returns the name of the only layer with its point, without which the missing names may be, too.
     pub fn optional_prefix(&self) -> Option<&str> {
         self.optional.as_deref()
     }
 
-    /// How the names end of which the file has several, where another ending was asked for.
+    /// Returns the endings of the names in the file, if it has several and another one was asked for.
     pub fn suffixes_in_file(&self) -> &[String] {
         &self.suffixes
     }
 
-    /// The layout that the tensors were sorted by.
+    /// Returns the layout that the tensors were sorted by.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What the shapes say about sizes.
+    /// Returns the evidence of the shapes about sizes.
     pub fn evidence(&self, cell: &ir::Cell) -> Vec<Evidence> {
         let mut all = Vec::new();
         for (row, found) in self.layout.rows.iter().zip(&self.rows) {
@@ -210,7 +210,7 @@ impl Weights {
         all
     }
 
-    /// The params, by their position in the cell; those of missing tensors are left open.
+    /// Returns the params, by their position in the cell; those of missing tensors are left open.
     pub fn params<F: Real>(
         &self,
         cell: &ir::Cell,
@@ -247,7 +247,7 @@ impl Weights {
         Ok(params)
     }
 
-    /// The type that each param has in the file; the widest where it is a sum.
+    /// Returns the type that each param has in the file; the widest where it is a sum.
     pub fn types(&self, cell: &ir::Cell) -> Vec<Option<DType>> {
         let mut types = vec![None; cell.params.len()];
         for (row, found) in self.layout.rows.iter().zip(&self.rows) {
@@ -259,7 +259,7 @@ impl Weights {
     }
 }
 
-/// The float type that holds all numbers of two types; that of whole numbers is `f64`.
+/// Returns the float type that holds all numbers of two types; that of whole numbers is `f64`.
 pub fn wider(a: DType, b: DType) -> DType {
     match (a, b) {
         (DType::F16, DType::F16) => DType::F16,
@@ -292,7 +292,7 @@ fn check_directions(layout: &Layout, rows: &[Option<Vec<(String, Tensor)>>]) -> 
     Ok(())
 }
 
-/// The layout of this name. `own` is that of the cell's own names.
+/// Returns the layout of this name. `own` is that of the cell's own names.
 pub fn layout(cell: &ir::Cell, name: &str) -> Result<Layout, Error> {
     cell.layout(name).ok_or_else(|| {
         let known: Vec<String> =
@@ -301,7 +301,7 @@ pub fn layout(cell: &ir::Cell, name: &str) -> Result<Layout, Error> {
     })
 }
 
-/// The names of the params that a row holds, for messages.
+/// Returns the names of the params that a row holds, for messages.
 pub fn holds(cell: &ir::Cell, row: &Row) -> String {
     let names: Vec<Name> = row.params().iter().map(|it| cell.params[*it].name.clone()).collect();
     if names.is_empty() { "zeros".to_owned() } else { names.join(", ") }
@@ -320,10 +320,10 @@ fn misfit(name: &str, row: &Row, cell: &ir::Cell, error: &LayoutError) -> Error 
     Error::fit(Code::WeightsDoNotFit, message)
 }
 
-/// How a stored tensor is called in a file.
+/// A name of a stored tensor in a file.
 struct Spelled {
     name: String,
-    /// What stands before its number, where it is numbered as a layer of a stack.
+    /// The text before its number, if it is numbered as a layer of a stack.
     stack: Option<String>,
 }
 
@@ -332,12 +332,12 @@ impl Spelled {
         Spelled { name, stack: None }
     }
 
-    /// What several numbered layers of a file would have in common.
+    /// Returns the part that several numbered layers of a file would have in common.
     fn base(&self) -> &str {
         self.stack.as_deref().unwrap_or(&self.name)
     }
 
-    /// A layer of a stack has its number already and takes no other, but it may be one that runs backward.
+    /// Returns a layer of a stack has its number already and takes no other, but it may be one that runs backward.
     fn with(&self, suffix: &str) -> String {
         match &self.stack {
             Some(_) if is_numbering(suffix) => self.name.clone(),
@@ -353,8 +353,8 @@ impl Spelled {
     }
 }
 
-/// How a stored tensor of one layer of a stack, `a[1].weight_ih`, may be called in a file of a framework; the first is what is
-/// written.
+/// Returns the names that a stored tensor of one layer of a stack, `a[1].weight_ih`, may have in a file of a framework; the first
+/// is the one that is written.
 fn spellings(layout: &str, name: &str) -> Vec<Spelled> {
     let own = Spelled::plain(name.to_owned());
     let member = name.split_once('[').and_then(|(stack, rest)| {
@@ -373,7 +373,7 @@ fn spellings(layout: &str, name: &str) -> Vec<Spelled> {
     }
 }
 
-/// The name of the layer or stack that all params of a cell and all names of a layout belong to.
+/// Returns the name of the layer or stack that all params of a cell and all names of a layout belong to.
 fn only_layer<'c>(cell: &'c ir::Cell, layout: &Layout) -> Option<&'c str> {
     if &*layout.name == OWN {
         return None;
@@ -386,7 +386,7 @@ fn only_layer<'c>(cell: &'c ir::Cell, layout: &Layout) -> Option<&'c str> {
     (heads.all(|it| it == Some(first)) && stored.all(in_it)).then_some(first)
 }
 
-/// The suffix that chooses one of several numbered layers says nothing where all layers that are sought are numbered.
+/// Returns the suffix that chooses one of several numbered layers says nothing where all layers that are sought are numbered.
 fn check_suffix(layout: &Layout, affixes: &Affixes) -> Result<(), Error> {
     let Some(suffix) = affixes.suffix.as_deref().filter(|it| is_numbering(it)) else {
         return Ok(());
@@ -406,19 +406,19 @@ fn check_suffix(layout: &Layout, affixes: &Affixes) -> Result<(), Error> {
     }
 }
 
-/// How the names of a layout end in a file.
+/// The endings of the names of a layout in a file.
 struct Endings<'a> {
     affixes: &'a Affixes,
     /// The names as the file spells them.
     spelled: BTreeMap<&'a str, Spelled>,
-    /// For names that do not stand alone.
+    /// For names that are not alone.
     found: BTreeMap<&'a str, String>,
-    /// What all names that do not stand alone end in, so that missing ones are named like them.
+    /// The ending of all names that have one, so that missing ones are named like them.
     common: String,
 }
 
 impl<'a> Endings<'a> {
-    /// The names of the params of several layers where a file numbers layers; `None` where no number fits.
+    /// Returns the names of the params of several layers where a file numbers layers; `None` where no number fits.
     fn by_rule(cell: &ir::Cell, layout: &'a Layout, affixes: &'a Affixes) -> Option<Endings<'a>> {
         let numbers = cell.numbering();
         if numbers.is_empty() || &*layout.name == OWN || affixes.suffix.is_some() {
@@ -518,7 +518,7 @@ impl<'a> Endings<'a> {
         format!("{}{name}", self.affixes.prefix)
     }
 
-    /// The names as the file spells them, without what stands around them.
+    /// Returns the names as the file spells them, without prefix and suffix.
     fn names(&self) -> Vec<String> {
         self.spelled.values().map(|it| it.name.clone()).collect()
     }
@@ -528,14 +528,14 @@ impl<'a> Endings<'a> {
     }
 }
 
-/// Whether a name ends like those of a numbered layer: `_l0`, `_l12_reverse`.
+/// Returns true if a name ends like those of a numbered layer: `_l0`, `_l12_reverse`.
 fn is_numbering(ending: &str) -> bool {
     let Some(rest) = ending.strip_prefix("_l") else { return false };
     let digits = rest.strip_suffix("_reverse").unwrap_or(rest);
     !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit())
 }
 
-/// What stands before the names of a layout in a file that has them behind a point.
+/// Returns the text before the names of a layout in a file that has them after a point.
 fn hint<'n>(stored: &[String], names: impl Iterator<Item = &'n String>) -> Option<String> {
     let mut prefixes: Vec<&str> = Vec::new();
     for name in names {

@@ -17,25 +17,25 @@ const MOST_AXES: usize = 32;
 /// The dims of a cell.
 #[derive(Default)]
 pub(super) struct Dims {
-    /// What each name stands for; `None` where its declaration is wrong.
+    /// The polynomial of each name; `None` if its declaration is wrong.
     pub table: BTreeMap<Name, Option<Dim>>,
     pub free: Vec<ir::DimDecl>,
     pub derived: Vec<(Name, Dim)>,
-    /// What each dim that is like another is as large as, in other dims.
+    /// The size of each dim that is like another, in other dims.
     like: BTreeMap<Name, Dim>,
 }
 
 impl Dims {
-    /// The dim with all second names replaced: two sizes are the same number when these are equal.
+    /// Returns the dim with all second names replaced: two sizes are the same number when these are equal.
     pub fn root(&self, dim: &Dim) -> Dim {
         dim.substitute(&|name| self.like.get(name).cloned()).unwrap_or_else(|_| dim.clone())
     }
 }
 
-/// What a dim or a local is where a size is wanted. The one who looks it up reports what is wrong with it.
+/// Looks a dim or a local up where a size is wanted. The one who looks it up reports what is wrong with it.
 pub(super) type Lookup<'l> = &'l mut dyn FnMut(&Expr<'_>) -> Result<Option<Dim>, Box<Diagnostic>>;
 
-/// A size; `None` after a report.
+/// Returns a size; `None` after a report.
 pub(super) fn size(expr: &Expr<'_>, lookup: Lookup<'_>, sink: &mut Vec<Diagnostic>) -> Option<Dim> {
     let span = expr.span();
     let too_large = || {
@@ -146,7 +146,7 @@ fn chain(
     left
 }
 
-/// A shape; `None` after a report.
+/// Returns a shape; `None` after a report.
 pub(super) fn shape(
     axes: &[Expr<'_>],
     span: Span,
@@ -178,7 +178,7 @@ pub(super) fn shape(
     Some(shape)
 }
 
-/// A report when a value has too many elements whatever the sizes are.
+/// Returns a report when a value has too many elements whatever the sizes are.
 pub(super) fn too_many_elements(shape: &Shape, span: Span) -> Option<Diagnostic> {
     // Every dim is at least 1, so the plain numbers alone give a bound from below.
     let mut least = 1i64;

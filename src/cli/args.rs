@@ -1,4 +1,4 @@
-//! What can stand on the command line. Help texts, completions and the dispatch all come from here.
+//! The arguments of all commands. Help texts, completions and the dispatch all come from here.
 
 mod data;
 mod examples;
@@ -51,7 +51,7 @@ pub struct Cli {
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
 
-    /// When to color messages; auto is on a terminal without NO_COLOR
+    /// Colors messages; `auto` does so on a terminal without NO_COLOR
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub color: ColorChoice,
 
@@ -59,7 +59,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// When to color messages: on a terminal unless NO_COLOR is set, always, never.
+/// The times at which messages are colored: on a terminal unless NO_COLOR is set, always, never.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 #[allow(missing_docs, reason = "help texts stay short without a line for each")]
 pub enum ColorChoice {
@@ -122,7 +122,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether standard output is to be one JSON document.
+    /// Returns true if standard output is to be one JSON document.
     pub fn wants_json(&self) -> bool {
         match self {
             Command::Check(it) => it.format() == MessageFormat::Json,
@@ -152,7 +152,7 @@ impl Command {
     }
 }
 
-/// Which cell, and what is set in it.
+/// The cell, and the settings in it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::CELL)]
 pub struct CellArgs {
@@ -160,7 +160,7 @@ pub struct CellArgs {
     #[arg(help_heading = Resettable::Reset)]
     pub spec: OsString,
 
-    /// Which cell of the file, when it holds several
+    /// The cell of the file, when it holds several
     #[arg(long, value_name = "NAME")]
     pub cell: Option<String>,
 
@@ -176,7 +176,7 @@ pub struct CheckArgs {
     /// Files, `-`, artifacts, std/NAME, or folders in which all .rnn files are checked
     #[arg(required = true)]
     pub specs: Vec<OsString>,
-    /// How diagnostics are told: text for people; the others on standard output, for tools
+    /// The form of diagnostics: text for people; the others on standard output, for tools
     #[arg(help_heading = heading::RESULTS, long, value_enum, value_name = "FORMAT")]
     pub message_format: Option<MessageFormat>,
     /// --message-format json
@@ -200,14 +200,14 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
-    /// How diagnostics are told.
+    /// Returns the form of diagnostics.
     pub fn format(&self) -> MessageFormat {
         let json = if self.json { MessageFormat::Json } else { MessageFormat::Text };
         self.message_format.unwrap_or(json)
     }
 }
 
-/// How diagnostics are told.
+/// The forms of diagnostics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum MessageFormat {
     /// With the lines of the source, for people.
@@ -222,7 +222,7 @@ pub enum MessageFormat {
     Sarif,
 }
 
-/// What `compile --emit` prints.
+/// The graphs and texts that `compile --emit` prints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Emit {
     /// The source as it was understood.
@@ -235,16 +235,16 @@ pub enum Emit {
     Backward,
     /// One forward-mode step, derived.
     Tangent,
-    /// What runs when.
+    /// The schedule: stages and tasks.
     Plan,
     /// The passes.
     Passes,
-    /// What a pass has made or changed, by the name of the pass.
+    /// The graph after a pass, by the name of the pass.
     After(&'static str),
 }
 
 impl Emit {
-    /// The choices, with the words for each.
+    /// Returns the choices, with the words for each.
     fn all() -> impl Iterator<Item = (Emit, String, String)> {
         let fixed = [
             (Emit::Ast, "ast", "The source as it was understood"),
@@ -294,17 +294,17 @@ pub struct CompileArgs {
     pub timings: bool,
 }
 
-/// How a model runs.
+/// The mode of a model.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::RUNNING)]
 pub struct FeedbackArgs {
-    /// What the feedbacks of a model with a teacher read: the target of the step before, or the model's own value. By
+    /// The value that the feedbacks of a model with a teacher read: the target of the step before, or the model's own value. By
     /// default the target
     #[arg(long, value_enum)]
     pub feedback: Option<FeedbackChoice>,
 }
 
-/// What a feedback reads of the step before.
+/// The value of the step before that a feedback reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum FeedbackChoice {
     /// The target: teacher forcing
@@ -314,7 +314,7 @@ pub enum FeedbackChoice {
 }
 
 impl FeedbackArgs {
-    /// How a cell runs; what only models have is not asked of others.
+    /// Returns the mode of a cell; a plain cell has none to choose.
     pub fn of(&self, cell: &ir::Cell) -> Result<ir::Feedback, CliError> {
         let name = &cell.name;
         match self.feedback {
@@ -375,7 +375,7 @@ pub struct GradcheckArgs {
     /// A folder as `rnnc train --data` reads it: sizes follow from its data, which is drawn all the same
     #[arg(help_heading = heading::DATA, long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// How many random draws of sizes, weights and data
+    /// The number of random draws of sizes, weights and data
     #[arg(help_heading = heading::DATA, long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
     /// The lengths of the sequences
@@ -406,7 +406,7 @@ pub struct TestArgs {
     /// Sets a dim or hyper in every cell that has it: H=4
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
-    /// What became of each spec as JSON
+    /// Prints the result of each spec as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -423,19 +423,19 @@ pub struct InitArgs {
     /// The type that is written
     #[arg(help_heading = heading::RESULTS, long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
-    /// How they stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
+    /// The layout of the file, such as pytorch; else the cell's own names
     #[arg(help_heading = heading::RESULTS, long, value_name = "NAME")]
     pub layout: Option<String>,
-    /// What is written before the names
+    /// The text to write before the names
     #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub prefix: Option<String>,
-    /// What is written after the names
+    /// The text to write after the names
     #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub suffix: Option<String>,
-    /// Where they go
+    /// The file to write
     #[arg(help_heading = heading::RESULTS, long, short, value_name = "FILE.safetensors")]
     pub output: PathBuf,
-    /// What was drawn and written as JSON
+    /// Prints the drawn and written file as JSON
     #[arg(help_heading = heading::RESULTS, long)]
     pub json: bool,
 }
@@ -449,7 +449,7 @@ pub struct ConvertArgs {
     /// The weights: .safetensors, a .index.json of shards, .npz, or .pt as torch.save writes it
     #[arg(value_name = "IN")]
     pub input: PathBuf,
-    /// Where they go
+    /// The file to write
     #[arg(help_heading = heading::RESULTS, long, short, value_name = "OUT.safetensors")]
     pub output: PathBuf,
     /// The layout of the weights; `own` are the cell's own names
@@ -458,22 +458,22 @@ pub struct ConvertArgs {
     /// The layout that is written; `own` are the cell's own names
     #[arg(help_heading = heading::RESULTS, long, value_name = "NAME", default_value = "own")]
     pub to: String,
-    /// What stands before the names that are read, such as encoder.rnn.; other tensors are left out
+    /// The text before the names that are read, such as encoder.rnn.; other tensors are left out
     #[arg(help_heading = heading::WEIGHTS, long, value_name = "TEXT")]
     pub prefix: Option<String>,
-    /// What stands after the names that are read, such as _l1 or _l0_reverse
+    /// The text after the names that are read, such as _l1 or _l0_reverse
     #[arg(help_heading = heading::WEIGHTS, long, value_name = "TEXT")]
     pub suffix: Option<String>,
-    /// What is written before the names
+    /// The text to write before the names
     #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub to_prefix: Option<String>,
-    /// What is written after the names
+    /// The text to write after the names
     #[arg(help_heading = heading::RESULTS, long, value_name = "TEXT")]
     pub to_suffix: Option<String>,
     /// Takes weights of which some have no place in the cell
     #[arg(help_heading = heading::WEIGHTS, long)]
     pub ignore_extra: bool,
-    /// What was converted and written as JSON
+    /// Prints the converted and written file as JSON
     #[arg(help_heading = heading::RESULTS, long)]
     pub json: bool,
 }
@@ -484,7 +484,7 @@ pub struct ConvertArgs {
 pub struct CompareArgs {
     /// An array, a table, a file of several arrays, or a folder of .npy files
     pub a: PathBuf,
-    /// What it is compared with
+    /// The arrays to compare with
     pub b: PathBuf,
     /// How far elements may be apart: at most this, plus this times the size of the element of B
     #[arg(long, value_name = "BOUND", default_value_t = 0.0, value_parser = tolerance,
@@ -503,19 +503,19 @@ pub struct BenchArgs {
     pub cell: CellArgs,
     #[command(flatten)]
     pub feedback: FeedbackArgs,
-    /// How many sequences
+    /// The number of sequences
     #[arg(help_heading = heading::DATA, long, default_value_t = 1, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
-    /// How many steps each has
+    /// The steps of each sequence
     #[arg(help_heading = heading::DATA, long, default_value_t = 100, value_name = "T", value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// How many threads may be used
+    /// The most threads to use
     #[arg(help_heading = heading::RUNNING, long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
-    /// How many bytes a run may hold, beside data, results and weights, such as 64M
+    /// The bytes that a run may hold, beside data, results and weights, such as 64M
     #[arg(help_heading = heading::RUNNING, long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
-    /// How often each is measured
+    /// The number of measurements
     #[arg(help_heading = heading::RUNNING, long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeats: u16,
     /// The figures as JSON

@@ -16,7 +16,7 @@ use crate::diag::{Applicability, Diagnostic, formats, json};
 use crate::text::{FileId, Span};
 use crate::{data, ir};
 
-/// How often the edits of a file are applied; each may bring to light what it hid.
+/// The most rounds of edits of a file; each may bring to light what it hid.
 const MAX_ROUNDS: usize = 10;
 
 /// Checks each spec; fails when one has an error, or a warning that is denied. A spec that cannot be read does not hide
@@ -89,7 +89,7 @@ pub fn check(ctx: &mut Context, args: &CheckArgs) -> Result<(), CliError> {
     if worst > 0 { Err(CliError::Reported(worst)) } else { Ok(()) }
 }
 
-/// The specs, with the files of a folder in its place.
+/// Returns the specs, with the files of a folder in its place.
 fn specs(given: &[OsString]) -> Result<Vec<OsString>, CliError> {
     let mut out = Vec::new();
     for spec in given {
@@ -147,7 +147,7 @@ fn fix(ctx: &mut Context, spec: &OsStr) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The edits of the main file that are sure, in order, none of which reaches into another.
+/// Returns the edits of the main file that are sure, in order, none of which reaches into another.
 fn sure(diagnostics: &[Diagnostic]) -> Vec<(Span, String)> {
     let mut out: Vec<(Span, String)> = Vec::new();
     for fix in diagnostics.iter().filter_map(|it| it.fix.as_ref()) {
@@ -163,7 +163,7 @@ fn sure(diagnostics: &[Diagnostic]) -> Vec<(Span, String)> {
     out
 }
 
-/// How many numbers are trained, and what sharing saves.
+/// Reports the number of trained parameters, and the number that sharing saves.
 fn sharing(file: &str, cell: &ir::Cell) -> String {
     let formula = cell.parameter_formula().to_string();
     let unshared = match formula.contains(' ') {

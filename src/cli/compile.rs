@@ -27,7 +27,7 @@ pub fn compile(ctx: &mut Context, args: &CompileArgs) -> Result<(), CliError> {
     }
     let loaded = load::load(ctx, &args.cell)?;
     ctx.check_outputs()?;
-    // A tree is printed as it stands, also of a file of several cells or of none.
+    // A tree is printed as a whole, also of a file of several cells or of none.
     if args.emit == Some(Emit::Ast) {
         ctx.out(&syntax::print(loaded.spec.tree()))?;
     }
@@ -85,8 +85,7 @@ fn emit(ctx: &mut Context, start: Graphs, env: &Env, stage: Emit) -> Result<(), 
     ctx.out(&text)
 }
 
-/// A line for each pass: the graph that it makes or changes, its nodes before and after, and what
-/// it does.
+/// Returns a line for each pass: the graph that it makes or changes, its nodes before and after, and what it does.
 fn passes(start: &Graphs) -> String {
     let mut text = String::new();
     let mut row = |name: &str, graph: &str, nodes: &str, what: &str| {
@@ -108,7 +107,7 @@ fn passes(start: &Graphs) -> String {
     text
 }
 
-/// What a cell is, for people and machines.
+/// The summary of a cell, for people and machines.
 #[derive(Serialize)]
 struct Summary {
     version: u32,
@@ -127,15 +126,15 @@ struct Summary {
     /// Params that are used more than once within a step.
     shared: Vec<String>,
     outputs: Vec<Entry>,
-    /// How the params stand in the files of other frameworks.
+    /// The arrangements of the params in the files of other frameworks.
     layouts: Vec<LayoutEntry>,
-    /// Which values recur in which mode of a model.
+    /// The values that recur in each mode of a model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     architectures: Vec<Architecture>,
     time_loop: Loop,
 }
 
-/// What recurs in a mode of a model.
+/// The values that recur in a mode of a model.
 #[derive(Serialize)]
 struct Architecture {
     /// None where there is one alone.
@@ -199,7 +198,7 @@ impl Architecture {
 #[derive(Serialize)]
 struct LayoutEntry {
     name: String,
-    /// Whether nothing is lost on the way through it.
+    /// True if nothing is lost on the way through it.
     one_to_one: bool,
     tensors: Vec<TensorEntry>,
 }
@@ -246,13 +245,13 @@ struct Entry {
     /// The dim that this one is always as large as.
     #[serde(skip_serializing_if = "Option::is_none")]
     like: Option<String>,
-    /// Whether a stored tensor is a param; else it is a const.
+    /// True if a stored tensor is a param; else it is a const.
     #[serde(skip_serializing_if = "Option::is_none")]
     trained: Option<bool>,
-    /// Whether an input is given once for each sequence.
+    /// True if an input is given once for each sequence.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     per_sequence: bool,
-    /// Whether a carried value goes from the last step of a sequence to the first.
+    /// True if a carried value goes from the last step of a sequence to the first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     backward: bool,
 }
@@ -285,7 +284,7 @@ impl Entry {
     }
 }
 
-/// How the time loop splits.
+/// The parts of the time loop.
 #[derive(Serialize)]
 struct Loop {
     once: Vec<String>,

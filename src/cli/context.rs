@@ -1,4 +1,4 @@
-//! Where a command writes: data to standard output, everything else to standard error.
+//! The streams of a command: data goes to standard output, everything else to standard error.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -15,17 +15,17 @@ use crate::diag::render::{self, Style};
 use crate::diag::{Diagnostic, json};
 use crate::text::SourceMap;
 
-/// How many diagnostics a run shows.
+/// The most diagnostics that a run shows.
 pub const SHOWN: usize = 20;
 
-/// How much is said on standard error beside errors.
+/// The amount of information on standard error beside errors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Words {
     /// Nothing that only informs.
     Quiet,
-    /// What was decided for the user.
+    /// Notes about decisions for the user.
     Notes,
-    /// What is read, drawn and chosen, too.
+    /// Files that are read, and draws and choices, too.
     All,
 }
 
@@ -35,10 +35,10 @@ pub struct Context {
     words: Words,
     style: Style,
     has_read_stdin: bool,
-    /// What is read, and what will be written: the two never meet.
+    /// The files that are read, and those that will be written: the two never meet.
     inputs: Vec<(PathBuf, Place)>,
     outputs: Vec<(String, PathBuf, Option<Place>)>,
-    /// What was written and what was noted, for documents of JSON.
+    /// The written files and the notes, for documents of JSON.
     told: RefCell<Told>,
     /// Standard output gets an array, and the words go to standard error.
     words_to_stderr: bool,
@@ -47,7 +47,7 @@ pub struct Context {
     timings: Vec<(&'static str, f64)>,
 }
 
-/// What was said on the way.
+/// The messages on the way.
 #[derive(Default, Serialize)]
 struct Told {
     /// Files and folders.
@@ -93,7 +93,7 @@ impl Context {
         }
     }
 
-    /// Whether only data and errors are wanted.
+    /// Returns true if only data and errors are wanted.
     pub fn is_quiet(&self) -> bool {
         self.words == Words::Quiet
     }

@@ -45,7 +45,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     let stored = api::weights::stored(&env, &to, &affixes, &params)?;
     let types = to.rows.iter().flat_map(|row| {
         let own = row.params().into_iter().filter_map(|it| types[it]);
-        // Zeros that stand for nothing have the type of the others.
+        // Zeros that mean nothing have the type of the others.
         let any = || types.iter().flatten().copied().reduce(api::weights::wider);
         let dtype = own.reduce(api::weights::wider).or_else(any).unwrap_or(data::DType::F32);
         row.stored.iter().map(move |_| dtype)
@@ -67,7 +67,7 @@ pub fn convert(ctx: &mut Context, args: &ConvertArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What `--json` tells.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Converted<'a> {
     from: &'a str,

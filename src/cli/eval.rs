@@ -41,7 +41,7 @@ pub fn eval(ctx: &mut Context, args: &EvalArgs) -> Result<(), CliError> {
     }
 }
 
-/// The weights of a checkpoint, in any type.
+/// Returns the weights of a checkpoint, in any type.
 pub fn params<F: Real>(bound: &Bound, checkpoint: &Checkpoint) -> Result<Params<F>, CliError> {
     let wrong = |message: String| CliError::Fit { code: Code::WrongFolder, message };
     let named = bound.cell().params.iter().zip(bound.param_shapes());
@@ -57,12 +57,12 @@ pub fn params<F: Real>(bound: &Bound, checkpoint: &Checkpoint) -> Result<Params<
     Ok(Params::new(arrays.collect::<Result<_, CliError>>()?))
 }
 
-/// Whether flags say what data there is.
+/// Returns true if flags name data.
 pub fn says_data(settings: &Settings) -> bool {
     ["data", "input", "target", "csv", "text"].iter().any(|it| settings.is_said(it))
 }
 
-/// The data that is said, or that of the training: what was held out, unless the other part is asked for. `plain` is what
+/// Returns the data that is said, or that of the training: what was held out, unless the other part is asked for. `plain` is what
 /// runs on it.
 pub fn data(
     ctx: &mut Context,
@@ -171,7 +171,7 @@ pub fn merged(settings: &Settings, run: &Run) -> Settings {
     merged
 }
 
-/// What feedbacks read.
+/// Returns the value that feedbacks read.
 pub fn feedback(run: &Run, said: Option<&str>) -> Result<Feedback, CliError> {
     if said == Some("own") && !run.bound.cell().has_teacher() {
         let name = &run.bound.cell().name;

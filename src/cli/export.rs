@@ -20,7 +20,7 @@ use crate::export::{
 };
 use crate::ir::{Feedback, Gives, Mode};
 
-/// What was written, as JSON.
+/// The files that were written, as JSON.
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
@@ -72,7 +72,7 @@ pub fn export(ctx: &mut Context, args: &ExportArgs) -> Result<(), CliError> {
         ctx.will_write("-o", &paths[1])?;
     }
     ctx.check_outputs()?;
-    // What stands beside the file comes first: a file that is there then has all that it needs.
+    // What is beside the file comes first: a file that is there then has all that it needs.
     for (path, file) in paths.iter().zip(&exported.files).rev() {
         ctx.write(path, &file.bytes)?;
     }
@@ -98,7 +98,7 @@ pub fn export(ctx: &mut Context, args: &ExportArgs) -> Result<(), CliError> {
     ctx.out(&table(&exported))
 }
 
-/// What is chosen beside the target; an option of another target says whose it is.
+/// Collects the choices beside the target; an option of another target says whose it is.
 fn options(args: &ExportArgs, target: Target) -> Result<Options, CliError> {
     let is_c = target == Target::C;
     for (given, flag) in [(args.math.is_some(), "--math"), (args.name.is_some(), "--name")] {
@@ -175,7 +175,7 @@ fn check_ending(path: &Path, target: Target) -> Result<(), CliError> {
     Err(CliError::Usage(message))
 }
 
-/// A file of the same name with another ending.
+/// Returns a file of the same name with another ending.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_extension(ending.trim_start_matches('.'))
 }

@@ -62,16 +62,16 @@ pub fn generate(ctx: &mut Context, args: &GenerateArgs) -> Result<(), CliError> 
     }
 }
 
-/// What is known before the model runs free: for each input and target `[T, B, ..]`, in scaled units.
+/// The values that are known before the model runs free: for each input and target `[T, B, ..]`, in scaled units.
 struct Given {
     arrays: BTreeMap<Name, ArrayD<f64>>,
     /// Those of them that are `[B, ..]`, a value for each sequence.
     once: Vec<Name>,
-    /// How many sequences run.
+    /// The number of sequences.
     batch: usize,
-    /// Whether no array has a batch axis.
+    /// True if no array has a batch axis.
     single: bool,
-    /// How many values of the targets are known.
+    /// The number of known values of the targets.
     known: usize,
     /// By how many values a step is ahead of the ones that a feedback reads: 1 where it starts with the first known value.
     shift: usize,
@@ -86,7 +86,7 @@ struct Runner<F> {
     temperature: f64,
 }
 
-/// What some steps gave.
+/// The results of some steps.
 struct Stretch<F> {
     outputs: Vec<ArrayD<F>>,
     traces: Vec<ArrayD<F>>,
@@ -164,7 +164,7 @@ impl<F: Real> Runner<F> {
         Ok(Stretch { outputs: run.outputs, traces: run.traces, states: run.states })
     }
 
-    /// The state after the prime.
+    /// Returns the state after the prime.
     fn prime(&self, given: &Given) -> Result<InitialState<F>, CliError> {
         let cell = self.model.cell();
         let mut state = InitialState(vec![None; cell.carries.len()]);
@@ -343,13 +343,13 @@ fn numbers<F: Real + Real32or64>(
     Ok(())
 }
 
-/// What `--json` tells of a model of characters.
+/// The document of `--json` for a model of characters.
 #[derive(Serialize)]
 struct Texts {
     texts: Vec<String>,
 }
 
-/// What `--json` tells of a model of numbers: all of them, the last axis fastest.
+/// The document of `--json` for a model of numbers: all of them, the last axis fastest.
 #[derive(Serialize)]
 struct Numbers<'n> {
     name: &'n str,
@@ -388,7 +388,7 @@ fn tell_error<F: Real>(ctx: &Context, run: &Run, given: &Given, array: &ArrayD<F
     ));
 }
 
-/// The targets that no feedback reads, and without a prime all of them.
+/// Returns the targets that no feedback reads, and without a prime all of them.
 fn unread(args: &GenerateArgs, run: &Run) -> Vec<Name> {
     let cell = run.bound.cell();
     let is_told = |it: usize| {

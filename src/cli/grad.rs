@@ -137,7 +137,7 @@ fn grad_in<F: Real + Real32or64>(
     not_finite.map_or(Ok(()), Err)
 }
 
-/// A gradient that is not finite, and where it begins.
+/// Returns a gradient that is not finite, and where it begins.
 fn told(found: NotFinite, first: Option<NotFinite>) -> CliError {
     let message = match first {
         Some(first) => format!("{first}, so {found}"),
@@ -231,7 +231,7 @@ impl Adjoints {
     }
 }
 
-/// All gradients under the names and with the axes that they have in files.
+/// Returns all gradients under the names and with the axes that they have in files.
 fn named<F: Real>(cell: &ir::Cell, gradients: Gradients<F>, layout: Layout) -> Vec<Named<F>> {
     let mut all = Vec::new();
     for (param, array) in cell.params.iter().zip(gradients.params) {
@@ -256,7 +256,7 @@ fn named<F: Real>(cell: &ir::Cell, gradients: Gradients<F>, layout: Layout) -> V
     all
 }
 
-/// The norms as a table.
+/// Returns the norms as a table.
 fn table(norms: &[Norm]) -> String {
     let shapes: Vec<String> = norms.iter().map(|it| format!("{:?}", it.shape)).collect();
     let name_width = norms.iter().map(|it| it.name.len()).max().unwrap_or(0).max(8);
@@ -269,8 +269,7 @@ fn table(norms: &[Norm]) -> String {
     text
 }
 
-/// The norms of the states' adjoints: a row per step, 0 being before the first, a column per
-/// carried value.
+/// Returns the norms of the states' adjoints: a row per step, 0 being before the first, a column per carried value.
 fn flow<F: Real + Real32or64>(cell: &ir::Cell, gradients: &Gradients<F>) -> Vec<u8> {
     let columns: Vec<(&str, &Vec<F>)> = cell
         .carries

@@ -46,9 +46,9 @@ struct Row {
     difference: Option<Place>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fast: Option<Place>,
-    /// Why the derivative is not that of the function.
+    /// The reason for which the derivative is not that of the function.
     forward_alone: Option<String>,
-    /// What could not be compared, and why.
+    /// The comparisons that could not be made, with reasons.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_compared: Vec<String>,
 }
@@ -141,7 +141,7 @@ pub fn gradcheck(ctx: &mut Context, args: &GradcheckArgs) -> Result<(), CliError
     if passed { Ok(()) } else { Err(CliError::Failed) }
 }
 
-/// The modes of a model in which feedbacks differ; of all others there is one.
+/// Returns the modes of a model in which feedbacks differ; of all others there is one.
 pub(super) fn modes(cell: &ir::Cell) -> Vec<Feedback> {
     match cell.has_teacher() {
         true => vec![Feedback::Teacher, Feedback::Own],
@@ -180,7 +180,7 @@ impl Place {
     }
 }
 
-/// The name that the gradient has in the files of `rnnc grad`.
+/// Returns the name that the gradient has in the files of `rnnc grad`.
 fn full_name(line: &Line) -> String {
     match line.kind {
         Kind::Param => line.name.to_string(),
@@ -189,19 +189,19 @@ fn full_name(line: &Line) -> String {
     }
 }
 
-/// Whether the fast engine has a column.
+/// Returns true if the fast engine has a column.
 fn has_fast(options: &Options) -> bool {
     options.engine == EngineKind::Fast
 }
 
-/// What could not be compared of a gradient, and why.
+/// Lists the comparisons of a gradient that could not be made, with reasons.
 fn not_compared(line: &Line) -> Vec<String> {
     let with = [("differences", line.no_difference), ("the fast engine", line.no_fast)];
     let with = with.into_iter().filter_map(|(what, why)| Some((what, why?)));
     with.map(|(what, why)| format!("with {what}: {why}")).collect()
 }
 
-/// How many gradients agree, disagree and could not be compared in full.
+/// Counts the gradients that agree, disagree and could not be compared in full.
 fn verdict(lines: &[Line]) -> String {
     let all = lines.len();
     let missing = lines.iter().filter(|it| !not_compared(it).is_empty()).count();
@@ -219,7 +219,7 @@ fn verdict(lines: &[Line]) -> String {
     }
 }
 
-/// A line for each gradient with its worst difference, and the element where it is.
+/// Returns a line for each gradient with its worst difference, and the element where it is.
 fn table(lines: &[Line], options: &Options) -> String {
     let names: Vec<String> = lines.iter().map(full_name).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0).max(8);

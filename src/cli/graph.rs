@@ -118,7 +118,7 @@ fn fit_for_terminal(format: GraphFormat, spec: &str) -> Result<(), CliError> {
     }
 }
 
-/// The format that is asked for, which the name of the file must not contradict.
+/// Returns the format that is asked for, which the name of the file must not contradict.
 fn format(args: &GraphArgs) -> Result<GraphFormat, CliError> {
     let asked = if args.json { Some(GraphFormat::Json) } else { args.format };
     let Some(path) = &args.output else { return Ok(asked.unwrap_or(GraphFormat::Svg)) };
@@ -150,7 +150,7 @@ fn ending(path: &Path) -> Option<GraphFormat> {
     }
 }
 
-/// Whether every name to open is a layer, of the cell or within one.
+/// Checks that every name to open is a layer, of the cell or within one.
 fn check_open(args: &GraphArgs, loaded: &Loaded) -> Result<(), CliError> {
     let tree = hir::resolve(loaded.spec.program());
     let layers = tree.cells.iter().flat_map(|it| it.layers.iter().map(|it| &*it.decl.name.name));

@@ -40,11 +40,11 @@ pub fn init(ctx: &mut Context, args: &InitArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What `--json` tells.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Drawn {
     seed: u64,
-    /// How many numbers.
+    /// The number of elements.
     parameters: u64,
     tensors: Vec<String>,
 }

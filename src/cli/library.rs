@@ -108,7 +108,7 @@ fn listed(file: &api::LibraryFile, cell: &ir::Cell) -> ListedCell {
     }
 }
 
-/// The first sentence of a documentation comment.
+/// Returns the first sentence of a documentation comment.
 fn summary(doc: &[String]) -> String {
     let paragraph: Vec<&str> =
         doc.iter().map(|it| it.trim()).take_while(|it| !it.is_empty()).collect();
@@ -146,7 +146,7 @@ pub fn show(ctx: &mut Context, args: &ShowArgs) -> Result<(), CliError> {
     ctx.out(&shown)
 }
 
-/// What `show --json` prints.
+/// The document of `show --json`.
 #[derive(Serialize)]
 struct Shown {
     version: u32,
@@ -157,7 +157,7 @@ struct Shown {
     latex: Option<String>,
 }
 
-/// The equations of all cells, with those of their backward passes if they are asked for.
+/// Returns the equations of all cells, with those of their backward passes if they are asked for.
 fn latex(source: &Source, with_backward: bool) -> Result<String, CliError> {
     let spec = match source {
         Source::Text(it) => it.spec().map_err(api::Error::from)?,
@@ -178,7 +178,7 @@ fn latex(source: &Source, with_backward: bool) -> Result<String, CliError> {
     Ok(format!("{}\n", all.join("\n\n")))
 }
 
-/// The equations of the backward pass of a cell.
+/// Returns the equations of the backward pass of a cell.
 fn backward(tree: &ast::Cell, cell: &ir::Cell) -> String {
     let passes = pipeline::up_to("simplify-adjoint").unwrap_or_default();
     let printed = Graphs::new(cell, &Env::default(), &[]).run(passes).print(Part::Backward);

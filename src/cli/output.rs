@@ -12,7 +12,7 @@ use crate::data::{self, Real32or64};
 use crate::exec;
 use crate::ir::Real;
 
-/// How many of the last values a summary shows, at most.
+/// The most last values of a summary.
 const LAST: usize = 4;
 
 /// An array with the name that it has on the command line and in files.
@@ -23,7 +23,7 @@ pub struct Named<F> {
     pub array: ArrayD<F>,
 }
 
-/// Which axes the arrays of a command have, on the way in and on the way out.
+/// The axes of the arrays of a command, on the way in and on the way out.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     /// Nothing given has a batch axis, so nothing that comes out has one.
@@ -40,7 +40,7 @@ impl Layout {
         } else if self.batch_first {
             array.swap_axes(0, 1);
         }
-        // What stands in order already may be large, and is not copied.
+        // An array in order may be large, and is not copied.
         if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
     }
 
@@ -52,7 +52,7 @@ impl Layout {
         array
     }
 
-    /// Which leading axes an array over time has when it is given or written.
+    /// Returns the leading axes of an array over time, as it is given or written.
     pub fn leading(self, steps: usize, batch: usize) -> Vec<usize> {
         match (self.single, self.batch_first) {
             (true, _) => vec![steps],
@@ -61,7 +61,7 @@ impl Layout {
         }
     }
 
-    /// An array over time that was given, as `[T, B, ..]`.
+    /// Returns an array over time that was given, as `[T, B, ..]`.
     pub fn read_over_time(self, mut array: ArrayD<f64>) -> Result<ArrayD<f64>, CliError> {
         if self.single {
             array.insert_axis_inplace(Axis(1));
@@ -76,7 +76,7 @@ impl Layout {
     }
 }
 
-/// What is said about an array; nothing about the values of an empty one.
+/// The summary of an array; an empty one has no values.
 #[derive(Serialize)]
 pub struct Summary {
     name: String,
@@ -110,9 +110,9 @@ pub fn numbers<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S:
 /// The steps of the sequences of arrays over time.
 #[derive(Clone, Copy)]
 pub struct Steps<'l> {
-    /// How many steps each sequence has.
+    /// The number of steps of each sequence.
     pub lengths: &'l [usize],
-    /// Which axes arrays have.
+    /// The axes of arrays.
     pub layout: Layout,
 }
 
@@ -225,7 +225,7 @@ fn table_within(summaries: &[Summary], width: usize) -> String {
     text
 }
 
-/// A number in at most nine characters.
+/// Returns a number in at most nine characters.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -233,7 +233,7 @@ pub fn short(value: f64) -> String {
     } else if !value.is_finite() {
         value.to_string()
     } else if (1e-3..1e5).contains(&size) {
-        // Five digits after the point, fewer the more stand before it.
+        // Five digits after the point, fewer the more there are before it.
         let before = size.log10().floor().max(0.0) as usize;
         format!("{value:.*}", 5usize.saturating_sub(before))
     } else {
@@ -253,12 +253,12 @@ pub fn check_ending(flag: &str, path: &Path, endings: &[&str]) -> Result<(), Cli
     }
 }
 
-/// What stands after the last point of a name, in small letters.
+/// Returns the text after the last point of a name, in small letters.
 pub fn extension(path: &Path) -> Option<String> {
     path.extension().map(|it| it.to_string_lossy().to_lowercase())
 }
 
-/// How `-o` writes an array.
+/// The forms in which `-o` writes an array.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// Any array.
@@ -268,8 +268,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a name asks for, before anything is computed; `axes` is how many the array has for each
-    /// step.
+    /// Returns the form that a name asks for, before anything is computed; `axes` is the number of axes of one step.
     pub fn of(path: &Path, axes: usize, single: bool) -> Result<Format, CliError> {
         check_ending("-o", path, &["npy", "csv"])?;
         let shown = path.display();
@@ -282,7 +281,7 @@ impl Format {
         }
     }
 
-    /// The bytes of a file.
+    /// Returns the bytes of a file.
     pub fn bytes<F: Real + Real32or64>(self, it: &Named<F>) -> Vec<u8> {
         match self {
             Format::Npy => data::write_npy(&it.array.view()),
@@ -291,7 +290,7 @@ impl Format {
     }
 }
 
-/// A row for each step. `it` has one axis or two, as [`Format::of`] has made sure.
+/// Returns a row for each step. `it` has one axis or two, as [`Format::of`] has made sure.
 fn csv<F: Real + Real32or64>(it: &Named<F>) -> Vec<u8> {
     let shape = it.array.shape();
     let columns: usize = shape[1..].iter().product();

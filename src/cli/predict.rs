@@ -104,13 +104,13 @@ fn predict_in<F: Real + Real32or64>(
     Ok(())
 }
 
-/// What `--json` tells.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Predicted {
     outputs: Vec<output::Summary>,
 }
 
-/// The unit of an output: that of the target whose teacher it is of, or that it is compared with.
+/// Returns the unit of an output: that of the target whose teacher it is of, or that it is compared with.
 pub fn scale_of<'s>(cell: &ir::Cell, output: &str, scales: &'s train::Scales) -> Option<&'s Scale> {
     let taught = cell.carries.iter().find(|it| &*it.name == output);
     let teacher = taught.and_then(|it| it.teacher).map(|it| &cell.inputs[it].name);
@@ -133,7 +133,7 @@ pub fn unscale<F: Real>(array: &mut ArrayD<F>, scale: &Scale) {
     }
 }
 
-/// The steps of a series, one piece after the other.
+/// Returns the steps of a series, one piece after the other.
 fn joined<F: Real>(pieces: &[&ArrayD<F>]) -> ArrayD<F> {
     let views: Vec<_> = pieces.iter().map(|it| it.view()).collect();
     ndarray::concatenate(Axis(0), &views).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&[0])))
@@ -152,13 +152,13 @@ fn padded<F: Real>(sequences: &[&ArrayD<F>]) -> ArrayD<F> {
     all
 }
 
-/// The words of a column that gave an index, in the order of their numbers.
+/// Returns the words of a column that gave an index, in the order of their numbers.
 fn words<'r>(run: &'r Run, name: &str) -> Option<&'r Vec<String>> {
     let known = &run.about.known;
     known.categories.get(known.columns.get(name)?.first()?)
 }
 
-/// The words that the numbers of an output stand for, and those that its elements are for.
+/// Returns the words that the numbers of an output mean, and those that its elements are for.
 fn words_of_output<'r>(run: &'r Run, output: &str) -> [Option<&'r Vec<String>>; 2] {
     let cell = run.bound.cell();
     let taught = cell.carries.iter().find(|it| &*it.name == output).and_then(|it| it.teacher);
@@ -170,7 +170,8 @@ fn words_of_output<'r>(run: &'r Run, output: &str) -> [Option<&'r Vec<String>>; 
     ]
 }
 
-/// A row per step: the row of the target, the output, and the targets. What was a word in the table of the training is one.
+/// Returns a row per step: the row of the target, the output, and the targets. What was a word in the table of the training is
+/// one.
 fn table<F: Real + Real32or64>(main: &Named<F>, rows: &[usize], data: &Data, run: &Run) -> Vec<u8> {
     let mut header = vec!["row".to_owned()];
     let mut columns: Vec<Vec<String>> = Vec::new();

@@ -172,7 +172,7 @@ fn run_in<F: Real + Real32or64>(
     not_finite.map_or(Ok(()), |it| Err(it.into()))
 }
 
-/// The names of what `--save` writes.
+/// Returns the names of what `--save` writes.
 fn saved(cell: &ir::Cell, args: &RunArgs, traces: &[Name]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     names.extend(cell.outputs.iter().map(|it| format!("output.{}", it.name)));
@@ -184,7 +184,7 @@ fn saved(cell: &ir::Cell, args: &RunArgs, traces: &[Name]) -> Vec<String> {
     names
 }
 
-/// The values to trace, each once; all must be there.
+/// Returns the values to trace, each once; all must be there.
 fn traces(cell: &ir::Cell, names: &[String]) -> Result<Vec<Name>, CliError> {
     let mut seen = BTreeSet::new();
     let named = cell.values.iter().map(|it| &*it.name);

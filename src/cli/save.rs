@@ -17,10 +17,10 @@ use crate::data::{self, DataError, Real32or64};
 /// The list in a folder.
 const LIST: &str = "rnnc-save.json";
 
-/// What an earlier run wrote.
+/// The arrays that an earlier run wrote.
 #[derive(Serialize, Deserialize)]
 struct List {
-    /// Where the arrays come from.
+    /// The origin of the arrays.
     #[serde(default)]
     origin: BTreeMap<String, String>,
     /// The names of the files beside the list.
@@ -31,7 +31,7 @@ struct List {
 pub struct Save<'a> {
     path: &'a Path,
     is_file: bool,
-    /// What an earlier run wrote and this one does not.
+    /// The files that an earlier run wrote and this one does not.
     stale: Vec<PathBuf>,
 }
 

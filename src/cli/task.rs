@@ -62,7 +62,7 @@ pub fn data(ctx: &mut Context, args: &TaskArgs) -> Result<(), CliError> {
     ctx.line(&format!("best            {}", figures(&made.best)))
 }
 
-/// What `--json` tells.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Told<'m> {
     task: &'static str,
@@ -78,7 +78,7 @@ fn options(task: &Task) -> BTreeMap<&'static str, u64> {
     task.options.iter().map(|(key, value)| (key.name(), *value)).collect()
 }
 
-/// What was made, in words.
+/// Describes the task that was made.
 fn told(task: &Task, made: &Made) -> String {
     let value = |key: Key| task.options.iter().find(|it| it.0 == key).map_or(0, |it| it.1);
     match &made.train {
@@ -96,7 +96,7 @@ fn told(task: &Task, made: &Made) -> String {
     }
 }
 
-/// Whether a folder is there. One that holds something is refused.
+/// Returns true if a folder is there. One that holds something is refused.
 fn refuse_full(folder: &Path) -> Result<bool, CliError> {
     let Ok(mut entries) = fs::read_dir(folder) else { return Ok(false) };
     match entries.next() {
@@ -108,7 +108,7 @@ fn refuse_full(folder: &Path) -> Result<bool, CliError> {
     }
 }
 
-/// A name beside the folder, until all is written.
+/// Returns a name beside the folder, until all is written.
 fn temporary(folder: &Path) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!(".{name}.tmp.{}", std::process::id()))

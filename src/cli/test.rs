@@ -1,6 +1,6 @@
 //! `rnnc test`: snapshot tests of people's own specs.
 //!
-//! A snapshot holds what a cell compiles to and what a seeded run gives, to six digits. It stands
+//! A snapshot holds what a cell compiles to and what a seeded run gives, to six digits. It is
 //! in `snapshots/NAME.snap` beside the spec, so that a change of a cell, or of rnnc, shows as a
 //! change of a text file.
 
@@ -109,7 +109,7 @@ fn announce(ctx: &mut Context, files: &[PathBuf]) -> Result<(), CliError> {
     ctx.check_outputs()
 }
 
-/// What became of all specs.
+/// The results of all specs.
 #[derive(Default, Serialize)]
 struct Report {
     version: u32,
@@ -146,7 +146,7 @@ impl Report {
     }
 }
 
-/// What became of one spec, for people and for scripts.
+/// The result of one spec, for people and for scripts.
 #[derive(Serialize)]
 struct Told {
     file: String,
@@ -163,7 +163,7 @@ impl Told {
     }
 }
 
-/// What became of one spec.
+/// The possible results of one spec.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Outcome {
@@ -227,7 +227,7 @@ fn test_one(ctx: &mut Context, file: &Path, args: &TestArgs) -> Result<Told, Cli
     })
 }
 
-/// The settings whose names a cell has.
+/// Returns the settings whose names a cell has.
 fn of<'s>(cell: &ir::Cell, set: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)> {
     let has = |name: &str| {
         let is_dim = cell.dims.iter().any(|it| &*it.name == name);
@@ -236,7 +236,7 @@ fn of<'s>(cell: &ir::Cell, set: &[(&'s str, &'s str)]) -> Vec<(&'s str, &'s str)
     set.iter().filter(|it| has(it.0)).copied().collect()
 }
 
-/// The snapshots in folders that were asked for whose specs are gone.
+/// Returns the snapshots in folders that were asked for whose specs are gone.
 fn orphans(args: &TestArgs) -> Result<Vec<PathBuf>, CliError> {
     let mut out = Vec::new();
     for folder in args.specs.iter().map(Path::new).filter(|it| it.is_dir()) {
@@ -256,13 +256,12 @@ fn orphans(args: &TestArgs) -> Result<Vec<PathBuf>, CliError> {
     Ok(out)
 }
 
-/// All `.rnn` files below a folder, but not those in folders that start with a point or that links
-/// lead to.
+/// Returns all `.rnn` files below a folder, but not those in folders that start with a point or that links lead to.
 pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     below(folder, "rnn", files)
 }
 
-/// All files of a kind below a folder.
+/// Returns all files of a kind below a folder.
 fn below(folder: &Path, kind: &str, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let cannot = |it| CliError::Io(format!("cannot read {}: {it}", folder.display()));
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
@@ -285,8 +284,7 @@ fn snapshot_path(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join("snapshots").join(format!("{name}.snap"))
 }
 
-/// What a snapshot holds: for each cell the step, the backward pass that runs, and a seeded run with its
-/// gradients.
+/// Returns the text of a snapshot: for each cell the step, the backward pass that runs, and a seeded run with its gradients.
 fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     let mut text = String::new();
     for cell in cells {
@@ -311,7 +309,7 @@ fn snapshot(cells: &[CellSpec]) -> Result<String, CliError> {
     Ok(text)
 }
 
-/// The cell in the sizes of its demonstration sequence, and the sequence.
+/// Returns the cell in the sizes of its demonstration sequence, and the sequence.
 fn bind(cell: &CellSpec) -> Result<(Bound, Demo), CliError> {
     let mut sizes = BTreeMap::new();
     let demo = Demo::new(cell, demo::STEPS, &mut sizes, &[])?;
@@ -363,7 +361,7 @@ fn seeded_run(bound: &Bound, graphs: Graphs, demo: Demo) -> Result<String, CliEr
     Ok(text)
 }
 
-/// A number to six digits; what rounding leaves of 0 is 0.
+/// Returns a number to six digits; what rounding leaves of 0 is 0.
 fn six_digits(value: f64) -> String {
     if value.abs() < 1e-12 { "0".to_owned() } else { format!("{value:.5e}") }
 }

@@ -3,14 +3,14 @@
 use super::table::{Opened, place};
 use super::{CsvFault, DataError, TableOptions};
 
-/// The names of the columns of a table, or their numbers from 1 where it has none.
+/// Returns the names of the columns of a table, or their numbers from 1 where it has none.
 pub fn read_names(bytes: &[u8], options: &TableOptions) -> Result<Vec<String>, DataError> {
     let table = Opened::new(bytes, options)?;
     let numbers = 1..=table.first.len();
     Ok(if table.has_header { table.first } else { numbers.map(|it| it.to_string()).collect() })
 }
 
-/// The cells of the columns of these names or numbers, column by column; the second result says whether the first row has
+/// Returns the cells of the columns of these names or numbers, column by column; the second result says whether the first row has
 /// names.
 pub fn read_cells(
     bytes: &[u8],

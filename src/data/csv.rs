@@ -40,7 +40,7 @@ fn push_line(bytes: &mut Vec<u8>, cells: &[String]) {
     bytes.push(b'\n');
 }
 
-/// A name as a cell that reads back as the same name. A line feed would end the row for many readers, ours included.
+/// Returns a name as a cell that reads back as the same name. A line feed would end the row for many readers, ours included.
 pub fn csv_cell(name: &str) -> String {
     let name = name.replace(['\n', '\r'], " ");
     let plain = !name.is_empty() && name.trim() == name && !name.contains(['"', ',', ';', '\t']);
@@ -75,7 +75,7 @@ pub(super) fn check_lines(bytes: &[u8], separator: u8) -> Result<(), CsvFault> {
 
 /// Each quoted cell is quoted as a whole, and ends on its line.
 fn check_quotes(line: &[u8], row: usize, separator: u8) -> Result<(), CsvFault> {
-    /// Where in a cell we are.
+    /// The position of the reader within a cell.
     enum Place {
         Start,
         Plain,
@@ -100,8 +100,8 @@ fn check_quotes(line: &[u8], row: usize, separator: u8) -> Result<(), CsvFault> 
     }
 }
 
-/// What separates the cells of a line: semicolons if there are any outside of quotes, else tabs, unless they are mere blanks
-/// beside commas, else commas.
+/// Returns the separator of the cells of a line: semicolons if there are any outside of quotes, else tabs, unless they are mere
+/// blanks beside commas, else commas.
 pub(super) fn separator(line: &[u8]) -> Result<u8, CsvFault> {
     let mut quoted = false;
     let mut outside = |byte: u8| {

@@ -15,7 +15,7 @@ const SEVERAL: [&str; 6] = ["safetensors", "npz", "pt", "pth", "bin", "ckpt"];
 /// The endings of tables.
 const TABLES: [&str; 5] = ["csv", "tsv", "txt", "tab", "dat"];
 
-/// What a file of data is.
+/// The kinds of files of data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileKind {
     /// One array.
@@ -27,7 +27,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What a file is by its first bytes, else by its ending.
+    /// Returns the kind of a file by its first bytes, else by its ending.
     pub fn of(path: &Path, bytes: &[u8]) -> FileKind {
         let is_one_of = |endings: &[&str]| endings.iter().any(|it| ends_with(path, it));
         let is_text = !bytes[..bytes.len().min(1 << 12)].contains(&0);
@@ -103,7 +103,7 @@ pub fn read_named(path: &Path, bytes: Vec<u8>) -> Result<Vec<(String, Stored)>, 
     Ok(tensors)
 }
 
-/// The arrays that `numpy.savez` wrote.
+/// Returns the arrays that `numpy.savez` wrote.
 fn npz(bytes: &Arc<Vec<u8>>, members: &[zip::Member]) -> Result<Vec<(String, Stored)>, DataError> {
     let mut arrays = Vec::new();
     for member in members {
@@ -123,7 +123,7 @@ fn npz(bytes: &Arc<Vec<u8>>, members: &[zip::Member]) -> Result<Vec<(String, Sto
     Ok(arrays)
 }
 
-/// The files that a list of shards names, each once; nothing if the bytes are no such list.
+/// Returns the files that a list of shards names, each once; nothing if the bytes are no such list.
 fn shards(path: &Path, bytes: &[u8]) -> Result<Option<Vec<String>>, DataError> {
     // A header of `.safetensors` begins with its length, of which most bytes are 0.
     let is_text = bytes.first() == Some(&b'{') && !bytes[..bytes.len().min(8)].contains(&0);
@@ -176,7 +176,7 @@ enum Kind {
     Text,
 }
 
-/// What a file is that is not read, by its first bytes, else by its ending.
+/// Returns the kind of a file that is not read, by its first bytes, else by its ending.
 fn foreign_kind(path: &Path, bytes: &[u8]) -> Option<Kind> {
     let starts = |it: &[u8]| bytes.starts_with(it);
     if starts(b"\x89HDF\r\n\x1a\n") {
@@ -234,7 +234,7 @@ fn foreign_kind(path: &Path, bytes: &[u8]) -> Option<Kind> {
     found.or(is_text(bytes).then_some(Kind::Text))
 }
 
-/// Whether a file begins with letters, digits and signs alone, which no length of a header does.
+/// Returns true if a file begins with letters, digits and signs alone, which no length of a header does.
 fn is_text(bytes: &[u8]) -> bool {
     let first = &bytes[..bytes.len().min(1 << 10)];
     let known = match std::str::from_utf8(first) {
@@ -247,7 +247,7 @@ fn is_text(bytes: &[u8]) -> bool {
     !first.is_empty() && is_whole && first.iter().all(is_shown)
 }
 
-/// The message for a kind that is not read: what it is, and one line of Python that makes it readable.
+/// Returns the message for a kind that is not read: what it is, and one line of Python that makes it readable.
 fn foreign(kind: Kind, path: &Path) -> DataError {
     let file = path.file_name().map(|it| it.to_string_lossy().replace(['\'', '"', '\\'], "_"));
     let file = file.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Which values have a derivative at all.
+//! Finds the values that have a derivative at all.
 //!
 //! A value varies when a real input, a real carried value or a trained param reaches it along
 //! operands that its operators pass a derivative through. All others need no adjoint and have no

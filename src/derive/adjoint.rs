@@ -27,8 +27,8 @@ pub struct Adjoint {
     /// Every adjoint that has a name, such as `d_z`, in the order in which they are computed.
     /// Several may name one node.
     pub values: Vec<(Name, NodeId)>,
-    /// What the gradient of each param is called, `None` where it is 0. These are not among the
-    /// values: their nodes are only one step's share.
+    /// The name of the gradient of each param, `None` if it is 0. These are not among the values: their nodes are only one step's
+    /// share.
     pub param_names: Vec<Option<Name>>,
     /// The backward pass of the starts.
     pub start: StartAdjoint,
@@ -40,7 +40,7 @@ pub struct Adjoint {
 pub struct StartAdjoint {
     /// The graph.
     pub graph: Graph,
-    /// What each param gets.
+    /// The gradient of each param.
     pub params: Vec<Option<NodeId>>,
     /// As in [`Adjoint::values`].
     pub values: Vec<(Name, NodeId)>,
@@ -48,12 +48,12 @@ pub struct StartAdjoint {
     pub param_names: Vec<Option<Name>>,
 }
 
-/// The backward pass of a cell that the verifier accepts.
+/// Returns the backward pass of a cell that the verifier accepts.
 pub fn adjoint(cell: &Cell) -> Adjoint {
     adjoint_by(cell, table())
 }
 
-/// The same where this table gives the derivatives of elementwise operators.
+/// Returns the same where this table gives the derivatives of elementwise operators.
 pub fn adjoint_by(cell: &Cell, table: &[Row]) -> Adjoint {
     let mut seeds = Vec::new();
     for (idx, carry) in cell.carries.iter().enumerate() {
@@ -89,7 +89,7 @@ pub fn adjoint_by(cell: &Cell, table: &[Row]) -> Adjoint {
 }
 
 impl Adjoint {
-    /// The same without [`Adjoint::nexts`], which no gradient needs.
+    /// Returns the same without [`Adjoint::nexts`], which no gradient needs.
     pub fn without_nexts(mut self) -> Adjoint {
         self.nexts.fill(None);
         self
@@ -154,7 +154,7 @@ fn backward(
             }
         }
     }
-    // A leaf that stands in the graph more than once has the sum of its adjoints.
+    // A leaf that the graph has more than once has the sum of its adjoints.
     let mut close = |all: Vec<Vec<NodeId>>, spoken: &dyn Fn(usize) -> String| {
         let mut sums = Vec::with_capacity(all.len());
         for (idx, terms) in all.iter().enumerate() {

@@ -15,11 +15,11 @@ pub(super) struct Builder<'f> {
     pub forward: &'f Graph,
     /// The derived graph.
     pub graph: Graph,
-    /// Where the derivatives of elementwise operators come from.
+    /// The table with the derivatives of elementwise operators.
     table: &'f [Row],
-    /// Which forward nodes have a derivative.
+    /// The forward nodes that have a derivative.
     pub varies: Vec<bool>,
-    /// Where derivatives may be infinite.
+    /// The places where derivatives may be infinite.
     pub infinite: Infinite,
     /// The derived node that has the value of a forward node.
     kept: Vec<Option<NodeId>>,
@@ -34,9 +34,8 @@ impl<'f> Builder<'f> {
         Builder { forward, graph: Graph::default(), table, varies, infinite, kept }
     }
 
-    /// The value that a forward node had. Leaves and constants stand for themselves, and so does a
-    /// broadcast of them: it need not be kept. A node that only passes its operand on is read as
-    /// its operand.
+    /// Returns the value that a forward node had. Leaves and constants are themselves, and so does a broadcast of them: it need
+    /// not be kept. A node that only passes its operand on is read as its operand.
     pub fn value(&mut self, id: NodeId) -> NodeId {
         if let Some(known) = self.kept[id.idx()] {
             return known;
@@ -60,12 +59,12 @@ impl<'f> Builder<'f> {
         value
     }
 
-    /// The derivative of an operator by one operand; `None` where it is 0.
+    /// Returns the derivative of an operator by one operand; `None` where it is 0.
     pub fn slope_of(&self, op: Pointwise, position: usize) -> Option<Slope> {
         self.table[op as usize].slopes[position]
     }
 
-    /// The derivative of an elementwise forward node by one operand, in the shape of the node.
+    /// Returns the derivative of an elementwise forward node by one operand, in the shape of the node.
     pub fn slope(&mut self, id: NodeId, slope: Slope) -> NodeId {
         let args: Vec<NodeId> =
             self.forward.node(id).args.iter().map(|it| self.value(*it)).collect();
@@ -90,7 +89,7 @@ impl<'f> Builder<'f> {
         self.graph.number(value, shape, span)
     }
 
-    /// The number that a node is everywhere, if it is one.
+    /// Returns the number that a node is everywhere, if it is one.
     pub fn as_number(&self, id: NodeId) -> Option<f64> {
         let node = self.graph.node(id);
         match &node.op {
@@ -100,7 +99,7 @@ impl<'f> Builder<'f> {
         }
     }
 
-    /// The operand of a negation.
+    /// Returns the operand of a negation.
     fn negated(&self, id: NodeId) -> Option<NodeId> {
         let node = self.graph.node(id);
         matches!(node.op, Op::Map(Pointwise::Neg)).then(|| node.args[0])
@@ -125,7 +124,7 @@ impl<'f> Builder<'f> {
         if may_be[1] { self.where_taken(d, product, true) } else { product }
     }
 
-    /// Whether a slope may be 0 where it is multiplied with; where it selects it may.
+    /// Returns true if a slope may be 0 where it is a factor; where it selects, it may.
     fn may_vanish(&self, slope: NodeId) -> bool {
         if let Some(number) = self.as_number(slope) {
             return number == 0.0;
@@ -143,7 +142,7 @@ impl<'f> Builder<'f> {
         }
     }
 
-    /// Whether a slope is that of a piece, and 0 on others.
+    /// Returns true if a slope is that of a piece, and 0 on others.
     fn selects(&self, slope: NodeId) -> bool {
         let node = self.graph.node(slope);
         match (&node.op, &node.args[..]) {
@@ -204,7 +203,7 @@ impl<'f> Builder<'f> {
         }
     }
 
-    /// The sum of terms in their order, but one without a minus first; `None` of nothing.
+    /// Returns the sum of terms in their order, but one without a minus first; `None` of nothing.
     pub fn sum(&mut self, terms: &[NodeId]) -> Option<NodeId> {
         let first = terms.iter().position(|it| self.negated(*it).is_none()).unwrap_or(0);
         let mut sum = *terms.get(first)?;
@@ -228,7 +227,7 @@ impl<'f> Builder<'f> {
         self.map(Pointwise::Where, &[cond, a, b])
     }
 
-    /// The sum along axes.
+    /// Returns the sum along axes.
     pub fn reduce_sum(&mut self, value: NodeId, axes: &[usize]) -> NodeId {
         if axes.is_empty() {
             return value;
@@ -240,7 +239,7 @@ impl<'f> Builder<'f> {
         self.push(Along::Reduce(Reduction::Sum, axes.to_vec()), &[value], result, span)
     }
 
-    /// The inverse of a reduction's loss of axes: repeats a value along them.
+    /// Returns the inverse of a reduction's loss of axes: repeats a value along them.
     pub fn expand_along(&mut self, value: NodeId, axes: &[usize], shape: &Shape) -> NodeId {
         let places = (0..shape.rank()).filter(|it| !axes.contains(it)).collect();
         let span = self.graph.node(value).span;

@@ -24,7 +24,7 @@ use crate::ir::{Dim, Indexed, Leaf, Move, NodeId, Op, Shape};
 struct Piece {
     from: Dim,
     to: Dim,
-    /// Whether it is one element of the first axis, which its terms lack.
+    /// True for one element of the first axis, which its terms lack.
     is_element: bool,
     /// The position of the first of the terms among all.
     at: usize,
@@ -34,7 +34,7 @@ struct Piece {
 }
 
 impl Builder<'_> {
-    /// The sum of adjoints of one value; `None` of nothing.
+    /// Returns the sum of adjoints of one value; `None` of nothing.
     pub fn total(&mut self, terms: &[NodeId]) -> Option<NodeId> {
         if terms.len() < 2 {
             return terms.first().copied();
@@ -71,7 +71,7 @@ impl Builder<'_> {
         self.sum(&sums)
     }
 
-    /// The axis, the value and the place of a term that is 0 elsewhere. One with a name stays as it is.
+    /// Returns the axis, the value and the place of a term that is 0 elsewhere. One with a name stays as it is.
     fn piece(&self, term: NodeId, shape: &Shape) -> Option<(usize, NodeId, Piece)> {
         let node = self.graph.node(term);
         let (axis, from, length, is_element) = match &node.op {
@@ -89,7 +89,7 @@ impl Builder<'_> {
         fits.then(|| (axis, node.args[0], Piece { from, to, is_element, at: 0, terms, key }))
     }
 
-    /// The value and the index of a scattered term.
+    /// Returns the value and the index of a scattered term.
     fn scattered(&self, term: NodeId) -> Option<[NodeId; 2]> {
         let node = self.graph.node(term);
         let is_term = node.op == Op::Indexed(Indexed::Scatter) && node.name.is_none();
@@ -182,7 +182,7 @@ impl Builder<'_> {
     }
 }
 
-/// Whether one place is not before another for any sizes.
+/// Returns true if one place is never before another, for any sizes.
 fn is_certain(end: &Dim, from: &Dim) -> bool {
     from.sub(end).is_ok_and(|it| it.least().is_some_and(|it| it >= 0))
 }

@@ -1,4 +1,4 @@
-//! Where a derivative may be infinite.
+//! Finds the places where a derivative may be infinite.
 //!
 //! The square root has an infinite slope at 0, which is where a rectifier before it is closed: in
 //! `sqrt(relu(x))` the slope of the one is infinite and that of the other exactly 0. Such a product is
@@ -50,17 +50,17 @@ impl Infinite {
         all
     }
 
-    /// Whether the derivative by an operand may be infinite.
+    /// Returns true if the derivative by an operand may be infinite.
     pub fn slope(&self, id: NodeId, position: usize) -> bool {
         self.slopes[id.idx()].get(position).copied().unwrap_or(false)
     }
 
-    /// Whether an adjoint may be infinite.
+    /// Returns true if an adjoint may be infinite.
     pub fn adjoint(&self, id: NodeId) -> bool {
         self.adjoints[id.idx()]
     }
 
-    /// Whether a tangent may be infinite.
+    /// Returns true if a tangent may be infinite.
     pub fn tangent(&self, id: NodeId) -> bool {
         self.tangents[id.idx()]
     }
@@ -108,7 +108,7 @@ impl Infinite {
     }
 }
 
-/// Whether the derivative of a node by an operand may be infinite where these are the operands.
+/// Returns true if the derivative of a node by an operand may be infinite for operands in these intervals.
 fn is_infinite(node: &Node, args: &[Interval], position: usize) -> bool {
     let has_zero = |it: Interval| it.lo <= 0.0 && it.hi >= 0.0;
     match (&node.op, position) {
@@ -121,7 +121,7 @@ fn is_infinite(node: &Node, args: &[Interval], position: usize) -> bool {
     }
 }
 
-/// Which values each node can take, as far as that is easily seen.
+/// Returns the intervals of the values of each node, as far as that is easily seen.
 fn ranges(cell: &Cell, graph: &Graph) -> Vec<Interval> {
     let mut ranges: Vec<Interval> = Vec::with_capacity(graph.nodes().len());
     let mut hypers = BTreeMap::new();
@@ -168,7 +168,7 @@ fn ranges(cell: &Cell, graph: &Graph) -> Vec<Interval> {
     ranges
 }
 
-/// The range of a constant; `hypers` has those of hypers as they are declared.
+/// Returns the range of a constant; `hypers` has those of hypers as they are declared.
 fn constant(value: &Const, hypers: &BTreeMap<&Name, Interval>) -> Interval {
     match value {
         Const::Number(value) => closed(*value, *value),

@@ -1,11 +1,11 @@
-//! What each operator does to adjoints: from that of the result to those of the operands.
+//! The adjoint rule of each operator: from the adjoint of the result to those of the operands.
 
 use super::build::Builder;
 use crate::ir::{
     Along, Const, Contract, Dim, Gradient, Indexed, Move, NodeId, Op, Pointwise, Reduction, Shape,
 };
 
-/// The contributions of a forward node to the adjoints of its operands, given its own adjoint `d`: position and value.
+/// Returns the contributions of a forward node to the adjoints of its operands, given its own adjoint `d`: position and value.
 /// `wanted` says which operands need one.
 pub(super) fn pull(
     b: &mut Builder<'_>,
@@ -82,7 +82,7 @@ pub(super) fn pull(
     }
 }
 
-/// The adjoint of the only operand `x` that takes part.
+/// Returns the adjoint of the only operand `x` that takes part.
 fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Option<NodeId> {
     let forward = b.forward;
     let node = forward.node(id);
@@ -167,7 +167,7 @@ fn unary(b: &mut Builder<'_>, op: &Op, id: NodeId, x: NodeId, d: NodeId) -> Opti
     Some(adjoint)
 }
 
-/// The derivative of a reduction by each of its elements, in the shape of the operand. `Sum` has ones and is never asked.
+/// Returns the derivative of a reduction by each of its elements, in the shape of the operand. `Sum` has ones and is never asked.
 pub(super) fn reduction_slope(
     b: &mut Builder<'_>,
     reduction: Reduction,
@@ -210,7 +210,7 @@ pub(super) fn reduction_slope(
     }
 }
 
-/// A contraction. Where nothing is summed and one operand is a scalar it is a plain product.
+/// Returns a contraction. Where nothing is summed and one operand is a scalar it is a plain product.
 pub(super) fn contract(
     b: &mut Builder<'_>,
     labels: (&[u8], &[u8], &[u8]),

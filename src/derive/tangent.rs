@@ -34,7 +34,7 @@ pub fn tangent(cell: &Cell) -> Tangent {
     tangent_by(cell, table())
 }
 
-/// The same where this table gives the derivatives of elementwise operators.
+/// Returns the same where this table gives the derivatives of elementwise operators.
 pub fn tangent_by(cell: &Cell, table: &[Row]) -> Tangent {
     let (mut b, tangents, values) = push(cell, &cell.step, table);
     // A root that does not vary has a tangent too: zeros.
@@ -66,7 +66,7 @@ pub fn tangent_by(cell: &Cell, table: &[Row]) -> Tangent {
 
 type Pushed<'f> = (Builder<'f>, Vec<Option<NodeId>>, Vec<(Name, NodeId)>);
 
-/// The tangent of each node that varies.
+/// Returns the tangent of each node that varies.
 fn push<'f>(cell: &'f Cell, forward: &'f Graph, table: &'f [Row]) -> Pushed<'f> {
     let mut names = Names::of(cell);
     let mut values = Vec::new();
@@ -100,7 +100,7 @@ fn push<'f>(cell: &'f Cell, forward: &'f Graph, table: &'f [Row]) -> Pushed<'f> 
     (b, tangents, values)
 }
 
-/// The tangent of a node, given those of its operands.
+/// Returns the tangent of a node, given those of its operands.
 fn of_node(
     b: &mut Builder<'_>,
     id: NodeId,

@@ -46,7 +46,7 @@ pub fn sums(printed: &str, formulas: &str) -> String {
     formulas.lines().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The lines with a value. What goes on in the next line is indented further.
+/// Returns the lines with a value. What goes on in the next line is indented further.
 fn lines(printed: &str) -> Vec<Line> {
     let mut out: Vec<Line> = Vec::new();
     for text in printed.lines() {
@@ -67,7 +67,7 @@ fn lines(printed: &str) -> Vec<Line> {
     out
 }
 
-/// The names without a value: what the next step gives, and what forward kept.
+/// Returns the names without a value: what the next step gives, and what forward kept.
 fn given(printed: &str) -> Vec<String> {
     let names = printed.lines().filter(|it| it.starts_with("  ") && !it.starts_with("   "));
     let names = names.filter(|it| !it.contains("= "));

@@ -1,4 +1,4 @@
-//! What rnnc writes about cells: formulas, the page of the library.
+//! Documents about cells: formulas, the page of the library.
 
 pub mod backward;
 mod formula;

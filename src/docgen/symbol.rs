@@ -19,7 +19,7 @@ pub(super) struct Names<'c, 'a> {
     steps: BTreeSet<DefId>,
     /// Those that are one number.
     scalars: BTreeSet<DefId>,
-    /// Whether the parameters but the first are numbers: the constants of an activation.
+    /// True if the parameters but the first are scalars: the constants of an activation.
     constants: bool,
 }
 
@@ -42,24 +42,24 @@ impl<'c, 'a> Names<'c, 'a> {
         Names { cell: Some(cell), locals: &cell.locals, steps, scalars, constants: false }
     }
 
-    /// Whether a value is one number, as far as the text tells.
+    /// Returns true if a value is one scalar, as far as the text tells.
     pub fn is_scalar(&self, expr: &Expr<'_>) -> bool {
         facts::is_scalar(expr, &self.scalars, &|it| self.constants && it.idx() > 0)
     }
 
-    /// A name of the cell in this step, or `step`.
+    /// Returns a name of the cell in this step, or `step`.
     pub fn def(&self, def: DefId, step: &str) -> String {
         let Some(cell) = self.cell else { return String::new() };
         let name = &cell.defs[def].name.name;
         if self.steps.contains(&def) { symbol(name, Some(step)) } else { self.fixed(name) }
     }
 
-    /// A parameter, or what a loop binds.
+    /// Returns a parameter, or what a loop binds.
     pub fn local(&self, local: LocalId) -> String {
         self.fixed(&self.locals[local].name.name)
     }
 
-    /// A name whose value belongs to no step. One that would look as if it did, such as `x_t`, or `h0` and `x_1` beside
+    /// Returns a name whose value belongs to no step. One that would look as if it did, such as `x_t`, or `h0` and `x_1` beside
     /// `h` and `x` that change from step to step, is written as in the source.
     fn fixed(&self, name: &str) -> String {
         let Some(cell) = self.cell else { return symbol(name, None) };
@@ -73,8 +73,8 @@ impl<'c, 'a> Names<'c, 'a> {
     }
 }
 
-/// A name as a symbol with what stands below it: `W_i` is `W_{i}`, `alpha` is `\alpha`, `gate` is `\mathrm{gate}`. `step` is the
-/// step that the value belongs to, such as `t` or `t-1`.
+/// Returns a name as a symbol with what is below it: `W_i` is `W_{i}`, `alpha` is `\alpha`, `gate` is `\mathrm{gate}`. `step` is
+/// the step that the value belongs to, such as `t` or `t-1`.
 pub(super) fn symbol(name: &str, step: Option<&str>) -> String {
     let (head, tail) = name.split_once('_').unwrap_or((name, ""));
     let mut below: Vec<String> = tail.split('_').filter(|it| !it.is_empty()).map(word).collect();
@@ -91,7 +91,7 @@ pub(super) fn symbol(name: &str, step: Option<&str>) -> String {
     }
 }
 
-/// A word as LaTeX: a letter and a number as they are, a Greek letter by its name, all else upright.
+/// Returns a word as LaTeX: a letter and a number as they are, a Greek letter by its name, all else upright.
 fn word(text: &str) -> String {
     if GREEK.contains(&text) {
         return format!("\\{text}");

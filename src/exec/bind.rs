@@ -41,27 +41,27 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// The cell, with constant conditions decided and what they leave unused emptied.
+    /// Returns the cell, with constant conditions decided and what they leave unused emptied.
     pub fn cell(&self) -> &Cell {
         &self.cell
     }
 
-    /// The size of every dim and the value of every numeric hyper.
+    /// Returns the size of every dim and the value of every numeric hyper.
     pub fn env(&self) -> &Env {
         &self.env
     }
 
-    /// The shape of each node of the step graph.
+    /// Returns the shape of each node of the step graph.
     pub fn step_shapes(&self) -> &[Vec<usize>] {
         &self.step
     }
 
-    /// The shape of each node of the start graph.
+    /// Returns the shape of each node of the start graph.
     pub fn start_shapes(&self) -> &[Vec<usize>] {
         &self.start
     }
 
-    /// The same sizes and hypers for what passes have made of the cell.
+    /// Returns the same sizes and hypers for what passes have made of the cell.
     pub fn with(&self, cell: &Cell) -> Result<Bound, BindError> {
         let mut env = self.env.clone();
         // Sizes that follow from others cannot be given.
@@ -71,7 +71,7 @@ impl Bound {
         bind(cell, env)
     }
 
-    /// The plain cell that a model is in a mode, with the same sizes; a cell stays as it is. Params, and carried values,
+    /// Returns the plain cell that a model is in a mode, with the same sizes; a cell stays as it is. Params, and carried values,
     /// are the same in every mode.
     pub fn plain(&self, mode: &Mode) -> Result<Bound, BindError> {
         if !self.cell.is_model {
@@ -80,55 +80,55 @@ impl Bound {
         self.with(&plain(&self.cell, mode))
     }
 
-    /// The shape of each input, for one step of one sequence.
+    /// Returns the shape of each input, for one step of one sequence.
     pub fn input_shapes(&self) -> &[Vec<usize>] {
         &self.inputs
     }
 
-    /// The shape of each carried value, for one sequence.
+    /// Returns the shape of each carried value, for one sequence.
     pub fn carry_shapes(&self) -> &[Vec<usize>] {
         &self.carries
     }
 
-    /// The shape of each param and stored const.
+    /// Returns the shape of each param and stored const.
     pub fn param_shapes(&self) -> &[Vec<usize>] {
         &self.params
     }
 
-    /// The shape of each mask.
+    /// Returns the shape of each mask.
     pub fn mask_shapes(&self) -> &[Vec<usize>] {
         &self.masks
     }
 
-    /// The shape of each output, for one step of one sequence.
+    /// Returns the shape of each output, for one step of one sequence.
     pub fn output_shape(&self, output: usize) -> &[usize] {
         &self.step[self.cell.outputs[output].node.idx()]
     }
 
-    /// How many numbers the params and stored consts hold.
+    /// Returns the number of elements of params and stored consts.
     pub fn param_count(&self) -> u64 {
         self.params.iter().map(|it| elements(it)).fold(0, u64::saturating_add)
     }
 
-    /// How many numbers the values of one step of one sequence hold.
+    /// Returns the number of elements of the values of one step of one sequence.
     pub fn step_count(&self) -> u64 {
         self.step.iter().map(|it| elements(it)).fold(0, u64::saturating_add)
     }
 
-    /// The numbers below which the whole numbers of an `index[V]` input lie.
+    /// Returns the numbers below which the whole numbers of an `index[V]` input lie.
     pub fn index_limit(&self, index: &Dim) -> u64 {
         self.env.size(index).and_then(|it| u64::try_from(it).ok()).unwrap_or(0)
     }
 }
 
-/// The number of elements of a shape, at most [`u64::MAX`].
+/// Returns the number of elements of a shape, at most [`u64::MAX`].
 pub(crate) fn elements(shape: &[usize]) -> u64 {
     // An axis of size 0 empties the value, whatever the others are.
     if shape.contains(&0) { 0 } else { extent(shape) }
 }
 
-/// The product of the axes that are not empty, at most [`u64::MAX`]. An array of no elements whose
-/// other axes leave the range of memory cannot be made either.
+/// Returns the product of the axes that are not empty, at most [`u64::MAX`]. An array of no elements whose other axes leave the
+/// range of memory cannot be made either.
 pub(crate) fn extent(shape: &[usize]) -> u64 {
     let full = shape.iter().filter(|it| **it != 0);
     full.fold(1u64, |product, it| product.saturating_mul(*it as u64))
@@ -282,7 +282,7 @@ fn follow(cell: &Cell, env: &mut Env) {
     }
 }
 
-/// What a cell says of its sizes and hypers without being told: its defaults and what follows.
+/// Returns the sizes and hypers that a cell knows by itself: its defaults and those that follow.
 pub fn known(cell: &Cell) -> Env {
     let own = cell.dims.iter().filter(|it| it.like.is_none());
     let sizes = own.filter_map(|it| Some((it.name.clone(), it.default?))).collect();
@@ -330,8 +330,8 @@ fn check_index_start(cell: &Cell, carry: &Carry, env: &Env) -> Result<(), BindEr
     })
 }
 
-/// The concrete shape of each node of a graph, with every index and slice checked. Serves step,
-/// start, adjoint and tangent graphs.
+/// Returns the concrete shape of each node of a graph, with every index and slice checked. Serves step, start, adjoint and
+/// tangent graphs.
 pub fn shapes(graph: &Graph, env: &Env) -> Result<Vec<Vec<usize>>, BindError> {
     let mut all: Vec<Vec<usize>> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
@@ -345,7 +345,7 @@ pub fn shapes(graph: &Graph, env: &Env) -> Result<Vec<Vec<usize>>, BindError> {
     Ok(all)
 }
 
-/// The concrete sizes of a symbolic shape.
+/// Returns the concrete sizes of a symbolic shape.
 fn sizes(
     shape: &Shape,
     env: &Env,
@@ -374,7 +374,7 @@ fn sizes(
     Ok(axes)
 }
 
-/// The sizes of the dims that occur in some polynomials, each once.
+/// Returns the sizes of the dims that occur in some polynomials, each once.
 fn sizes_of<'d>(dims: impl IntoIterator<Item = &'d Dim>, env: &Env) -> Vec<(Name, i64)> {
     let mut names: Vec<Name> = dims.into_iter().flat_map(Dim::names).collect();
     names.sort();

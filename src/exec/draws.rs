@@ -1,4 +1,4 @@
-//! What is drawn for a model: the numbers by which `sample` chooses, and the coins of scheduled sampling.
+//! The random draws of a model: those by which `sample` chooses, and the coins of scheduled sampling.
 //!
 //! Both are inputs of the plain cell, with one number per sequence and step. A draw depends on the seed, the name, the
 //! numbers of the sequence and the step and, in training, of the epoch: as with masks, batches, chunks and the order of
@@ -12,7 +12,7 @@ use super::init::Bits;
 use super::reference::RunError;
 use crate::ir::{InputRole, Real};
 
-/// What draws depend on beside names.
+/// The seed and the positions that draws depend on, beside names.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Draws {
     /// The seed.
@@ -87,7 +87,7 @@ impl Draws {
         Ok(())
     }
 
-    /// What decides the numbers of a sequence of the batch.
+    /// Returns the bits that decide the draws of a sequence of the batch.
     fn bits(&self, name: &str, is_coin: bool, sequence: usize) -> Bits {
         let purpose = if is_coin { "own" } else { "sample" };
         let name = name.rsplit_once('.').map_or(name, |it| it.0);
@@ -101,7 +101,7 @@ impl Draws {
     }
 }
 
-/// A number of [0, 1) with 24 bits.
+/// Returns a number of [0, 1) with 24 bits.
 fn unit(mut bits: Bits) -> f64 {
     const ALL: f64 = (1 << 24) as f64;
     (bits.unit() * ALL).floor() / ALL

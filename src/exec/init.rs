@@ -18,7 +18,7 @@ use crate::diag::Code;
 use crate::ir::{Const, Draw, Env, Family, Init, Real};
 use crate::text::{Name, Span};
 
-/// Why a param cannot be drawn.
+/// The reasons for which a param cannot be drawn.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum InitError {
     /// An argument for which the initialiser is not defined.
@@ -28,13 +28,13 @@ pub enum InitError {
         param: Name,
         /// The argument and its bound.
         what: String,
-        /// Where the param is declared.
+        /// The declaration of the param.
         span: Span,
     },
     /// More than any machine holds.
     #[error("the params hold {numbers} numbers, more than this program agrees to draw")]
     TooLarge {
-        /// How many numbers there are.
+        /// The number of elements.
         numbers: u64,
     },
     /// More than the system gives.
@@ -42,13 +42,13 @@ pub enum InitError {
     OutOfMemory {
         /// The param.
         param: Name,
-        /// How many numbers it has.
+        /// The number of its elements.
         numbers: usize,
     },
 }
 
 impl InitError {
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> Code {
         match self {
             InitError::OutOfRange { .. } => Code::ConstantOutOfRange,
@@ -56,7 +56,7 @@ impl InitError {
         }
     }
 
-    /// The place in the source.
+    /// Returns the place in the source.
     pub fn span(&self) -> Option<Span> {
         match self {
             InitError::OutOfRange { span, .. } => Some(*span),
@@ -103,7 +103,7 @@ struct Artist<'a> {
     name: &'a str,
     shape: &'a [usize],
     seed: u64,
-    /// How many draws of the initialiser there were: each has a key of its own.
+    /// The number of draws of the initialiser so far: each has a key of its own.
     draws: u64,
 }
 
@@ -112,8 +112,7 @@ impl Artist<'_> {
         self.shape.iter().product()
     }
 
-    /// The matrix of the last two axes, (fan-out, fan-in); a single axis is both, as a matrix of
-    /// one row.
+    /// Returns the matrix of the last two axes, (fan-out, fan-in); a single axis is both, as a matrix of one row.
     fn matrix(&self) -> (usize, usize) {
         match *self.shape {
             [] => (1, 1),
@@ -122,7 +121,7 @@ impl Artist<'_> {
         }
     }
 
-    /// The values in row-major order.
+    /// Returns the values in row-major order.
     fn values(&mut self, init: &Init) -> Result<Vec<f64>, String> {
         match init {
             Init::Const(value) => Ok(vec![self.number(value)?; self.len()]),
@@ -314,18 +313,19 @@ impl Bits {
         Bits(ChaCha12Rng::from_seed(key))
     }
 
-    /// What decides the bits of a mask at one step of one sequence. No param has a blank in its
-    /// name, so none shares a key with a mask.
+    /// Returns the bits that decide a mask at one step of one sequence. No param has a blank in its name, so none shares a key
+    /// with a mask.
     pub(super) fn of_mask(seed: u64, name: &str, sequence: u64, step: u64) -> Bits {
         Bits::of_step(seed, &format!("mask {name}"), sequence, step)
     }
 
-    /// What decides something at one step of one sequence; the key has a blank in it, as no param has.
+    /// Returns the bits that decide a draw at one step of one sequence; the key has a blank in it, as no param has.
     pub(super) fn of_step(seed: u64, key: &str, sequence: u64, step: u64) -> Bits {
         Bits::new(seed, sequence, key).at_step(step)
     }
 
-    /// What decides something at all steps of one sequence: [`Bits::at_step`] of it is [`Bits::of_step`].
+    /// Returns the bits that decide a draw at all steps of one sequence: [`Bits::at_step`] of it is [`Bits::of_step`].
+    /// [`Bits::at_step`] of it is [`Bits::of_step`].
     pub(super) fn of_sequence(seed: u64, key: &str, sequence: u64) -> Bits {
         Bits::new(seed, sequence, key)
     }
@@ -336,13 +336,14 @@ impl Bits {
         bits
     }
 
-    /// What decides something other than a param or a mask, such as `data sine`: the purpose has a blank, as no param has.
+    /// Returns the bits that decide a draw other than of a param or a mask, such as `data sine`: the purpose has a blank, as no
+    /// param has.
     pub(crate) fn of_use(seed: u64, purpose: &str, number: u64) -> Bits {
         debug_assert!(purpose.contains(' '));
         Bits::new(seed, number, purpose)
     }
 
-    /// A whole number below `limit`, each as likely: words beyond the last whole multiple of it are drawn again.
+    /// Returns a whole number below `limit`, each as likely: words beyond the last whole multiple of it are drawn again.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         let rest = (u64::MAX % limit + 1) % limit;
         loop {
@@ -372,9 +373,8 @@ fn fnv(basis: u64, name: &str) -> u64 {
     name.bytes().fold(basis, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// A matrix with orthonormal rows or columns, whichever are fewer, uniformly among all of them: the
-/// Q of the QR decomposition of a normal matrix, by Householder reflections, each column with the
-/// sign of the diagonal of R.
+/// Returns a matrix with orthonormal rows or columns, whichever are fewer, uniformly among all of them: the Q of the QR
+/// decomposition of a normal matrix, by Householder reflections, each column with the sign of the diagonal of R.
 fn orthogonal(rows: usize, cols: usize, bits: &mut Bits) -> Vec<f64> {
     let (tall, narrow) = (rows.max(cols), rows.min(cols));
     // One column each, so that the inner loops run along memory.

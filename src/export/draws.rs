@@ -1,34 +1,34 @@
-//! How params are drawn, as an expression: the distributions of the spec, not its bits.
+//! The draws of params, as an expression: the distributions of the spec, not its bits.
 
 use super::lines::tuple;
 use super::lower::Lowered;
 use crate::ir::{Draw, Family, Init, Pointwise};
 
-/// What languages write for numbers and draws.
+/// The notation of a language for numbers and draws.
 pub trait Draws {
-    /// The module of elementwise functions.
+    /// Returns the module of elementwise functions.
     fn module(&self) -> &'static str;
-    /// A number everywhere.
+    /// Returns a number everywhere.
     fn full(&mut self, shape: &str, value: &str) -> String;
     /// 0, 1, 2 and so on.
     fn arange(&mut self, size: usize) -> String;
     /// Evenly from one number to another.
     fn linspace(&mut self, lo: &str, hi: &str, size: usize) -> String;
-    /// A value repeated.
+    /// Returns a value repeated.
     fn repeat(&mut self, value: &str, shape: &str) -> String;
     /// Uniform in 0..1.
     fn uniform(&mut self, shape: &str) -> String;
     /// Normal with mean 0 and deviation 1.
     fn normal(&mut self, shape: &str) -> String;
-    /// The same, drawn again beyond two deviations.
+    /// Returns the same, drawn again beyond two deviations.
     fn truncated(&mut self, shape: &str) -> String;
-    /// A random orthogonal matrix, or rows or columns of one.
+    /// Returns a random orthogonal matrix, or rows or columns of one.
     fn orthogonal(&mut self, shape: &str) -> String;
-    /// The identity matrix.
+    /// Returns the identity matrix.
     fn eye(&mut self, rows: usize, columns: usize) -> String;
 }
 
-/// The expression that draws a param.
+/// Returns the expression that draws a param.
 pub fn python(init: &Init, shape: &[usize], low: &Lowered, lang: &mut dyn Draws) -> String {
     let own = if shape.is_empty() {
         "()".to_owned()
@@ -134,7 +134,7 @@ fn drawn(draw: &Draw, shape: &[usize], own: &str, low: &Lowered, lang: &mut dyn 
     }
 }
 
-/// An elementwise function of initialisers, in functions that the modules share.
+/// Returns an elementwise function of initialisers, in functions that the modules share.
 fn applied(op: Pointwise, args: &[String], lang: &mut dyn Draws) -> String {
     let module = lang.module();
     let infix = |sign: &str| format!("({}) {sign} ({})", args[0], args[1]);

@@ -3,7 +3,7 @@
 use super::lower::Lead;
 use crate::ir::{Along, Choice, Gradient, Literal, Pointwise};
 
-/// How strongly an expression holds together.
+/// The precedences of expressions.
 pub const COMPARE: u8 = 0;
 /// A sum.
 pub const SUM: u8 = 1;
@@ -16,7 +16,7 @@ pub const POWER: u8 = 4;
 /// A name, a call, an element.
 pub const ATOM: u8 = 5;
 
-/// What a value is, where that matters.
+/// The kind of a value, where that matters.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Kind {
     /// A number that is written out.
@@ -34,24 +34,24 @@ pub enum Kind {
 pub struct Value {
     /// The text.
     pub text: String,
-    /// How strongly it holds together.
+    /// Its precedence.
     pub prec: u8,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// How many leading axes it has.
+    /// Its leading axes.
     pub lead: Lead,
     /// Its own axes, 1 where it is to be repeated; leading ones may be left out.
     pub shape: Vec<usize>,
 }
 
 impl Value {
-    /// The text, in parentheses where it does not hold together as strongly.
+    /// Returns the text, in parentheses where it does not hold together as strongly.
     pub fn at(&self, prec: u8) -> String {
         if self.prec < prec { format!("({})", self.text) } else { self.text.clone() }
     }
 }
 
-/// How an elementwise operator is written.
+/// The notation of an elementwise operator.
 pub enum Form {
     /// Between its operands.
     Infix(&'static str, u8),
@@ -71,53 +71,53 @@ pub enum Form {
     Where,
     /// Nothing: the operand itself.
     Same,
-    /// Whether the operand is above 0.
+    /// True if the operand is above 0.
     Positive,
 }
 
-/// What differs between the languages.
+/// The differences between the languages.
 pub trait Dialect {
-    /// The module of array functions, such as `np`.
+    /// Returns the module of array functions, such as `np`.
     fn module(&self) -> &'static str;
-    /// The table of elementwise operators.
+    /// Returns the table of elementwise operators.
     fn form(&self, op: Pointwise) -> Form;
-    /// A truth value as a number.
+    /// Returns a truth value as a number.
     fn truth(&self, text: &str) -> (String, u8);
-    /// A number as an array without axes.
+    /// Returns a number as an array without axes.
     fn scalar(&self, number: &str) -> String;
-    /// An infinite number or NaN.
+    /// Returns an infinite number or NaN.
     fn odd_number(&self, value: f64) -> String;
-    /// A param.
+    /// Returns a param.
     fn param(&self, idx: usize) -> String;
-    /// A constant of axes of its own; the text is that of a list, of `np.eye` and so on.
+    /// Returns a constant of axes of its own; the text is that of a list, of `np.eye` and so on.
     fn literal(&self, literal: &Literal, shape: &[usize], numbers: &[String]) -> String;
-    /// A function along axes, which are counted from the end.
+    /// Returns a function along axes, which are counted from the end.
     fn along(&self, along: &Along, value: &Value, axes: &[i64]) -> String;
     /// Joins or stacks.
     fn join(&self, function: &str, parts: &[String], axis: i64) -> String;
     /// Swaps the last two axes.
     fn swap(&self, value: &Value) -> String;
-    /// A shape.
+    /// Returns a shape.
     fn shape(&self, shape: &[usize]) -> String;
-    /// The leading axes of a value with so many own ones.
+    /// Returns the leading axes of a value with so many own ones.
     fn leading(&self, value: &str, rank: usize) -> String;
     /// Repeats a value to a shape, given as text.
     fn repeat(&self, value: &Value, shape: &str) -> String;
     /// Brings a value to a shape, given as text.
     fn reshape(&self, value: &Value, shape: &str) -> String;
-    /// A matrix times a vector.
+    /// Returns a matrix times a vector.
     fn linear(&self, vector: &Value, matrix: &Value, transposed: bool) -> (String, u8);
-    /// An Einstein sum.
+    /// Returns an Einstein sum.
     fn einsum(&self, labels: &str, parts: &[String]) -> String;
-    /// The row of a table that has leading axes.
+    /// Returns the row of a table that has leading axes.
     fn row(&self, table: &Value, index: &Value, rank: usize) -> String;
-    /// What only the gradient sees.
+    /// Writes an operator that only the gradient sees.
     fn gradient(&self, gradient: &Gradient, args: &[Value], limit: &str) -> Value;
-    /// Which element is chosen.
+    /// Writes the index of the element that is chosen.
     fn choice(&self, choice: Choice, args: &[Value], size: usize) -> String;
 }
 
-/// An index at one axis: `before` axes come before it and `after` after it.
+/// Returns an index at one axis: `before` axes come before it and `after` after it.
 pub fn index(lead: Lead, at: &str, before: usize, after: usize) -> String {
     let mut all: Vec<&str> = Vec::new();
     match lead {
@@ -131,7 +131,7 @@ pub fn index(lead: Lead, at: &str, before: usize, after: usize) -> String {
     all.join(", ")
 }
 
-/// A shape with these leading axes: two displays become one.
+/// Returns a shape with these leading axes: two displays become one.
 pub fn joined(leading: &str, own: &str) -> String {
     let is_display = |it: &str| it.starts_with(['(', '[']) && it.matches(['(', '[']).count() == 1;
     if ["()", "[]"].contains(&own) {
@@ -145,7 +145,7 @@ pub fn joined(leading: &str, own: &str) -> String {
     format!("{first}, {}{close}", rest.trim_end_matches(','))
 }
 
-/// The shape of two values that meet, axes counted from the end.
+/// Returns the shape of two values that meet, axes counted from the end.
 pub fn wider(a: &[usize], b: &[usize]) -> Vec<usize> {
     let rank = a.len().max(b.len());
     let size =

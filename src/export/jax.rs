@@ -11,7 +11,7 @@ use super::python::Walk;
 use super::{ExportError, Exported, File, weights};
 use crate::ir::{Along, Choice, Gradient, Literal, Pointwise, Reduction};
 
-/// The functions that a file may have, in the order in which they stand in it. Slopes at kinks are those of the spec.
+/// The functions that a file may have, in the order in which they are in it. Slopes at kinks are those of the spec.
 const HELPERS: &[(&str, &str)] = &[
     ("elu", "\
 def _elu(v, alpha):
@@ -433,7 +433,7 @@ pub fn export(low: &Lowered) -> Result<Exported, ExportError> {
     })
 }
 
-/// The function that draws the params.
+/// Returns the function that draws the params.
 fn init(low: &Lowered) -> Vec<String> {
     let mut body = doc(&["Draws the params.".to_owned()]);
     let all = low.cell.params.iter().enumerate().map(|(at, it)| {

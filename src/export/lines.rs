@@ -10,12 +10,12 @@ pub fn indent(lines: &[String], levels: usize) -> Vec<String> {
     lines.iter().map(line).collect()
 }
 
-/// A tuple as it is returned or taken apart: `h`, `h, c`.
+/// Returns a tuple as it is returned or taken apart: `h`, `h, c`.
 pub fn list(all: &[String]) -> String {
     all.join(", ")
 }
 
-/// A tuple as a value: `(h,)`, `(h, c)`.
+/// Returns a tuple as a value: `(h,)`, `(h, c)`.
 pub fn tuple(all: &[String]) -> String {
     match all {
         [one] => format!("({one},)"),
@@ -23,7 +23,7 @@ pub fn tuple(all: &[String]) -> String {
     }
 }
 
-/// A call or a display that is broken into lines where it is long: `head(a, b)tail`.
+/// Returns a call or a display that is broken into lines where it is long: `head(a, b)tail`.
 pub fn call(head: &str, all: &[String], tail: &str) -> Vec<String> {
     let open =
         if head.ends_with('{') || head.ends_with('(') || head.ends_with('[') { "" } else { "(" };
@@ -53,7 +53,7 @@ pub fn call(head: &str, all: &[String], tail: &str) -> Vec<String> {
     lines
 }
 
-/// A documentation string.
+/// Returns a documentation string.
 pub fn doc(text: &[String]) -> Vec<String> {
     let safe: Vec<String> =
         text.iter().map(|it| it.replace('\\', "\\\\").replace("\"\"\"", "'''")).collect();
@@ -69,12 +69,12 @@ pub fn doc(text: &[String]) -> Vec<String> {
     }
 }
 
-/// A string of Python.
+/// Returns a string of Python.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The lines of a file.
+/// Returns the lines of a file.
 pub fn file(lines: &[String]) -> Vec<u8> {
     let mut text = String::new();
     for line in lines {

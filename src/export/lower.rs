@@ -17,7 +17,7 @@ use crate::ir::{
 use crate::plan::pipeline::{self, Graphs};
 use crate::plan::{self, Fixed};
 
-/// How many leading axes a value has.
+/// The leading axes of a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Lead {
     /// None: it is the same everywhere.
@@ -28,7 +28,7 @@ pub enum Lead {
     Rows,
 }
 
-/// What is computed together.
+/// Nodes that are computed together.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Stage {
     /// The carried values of a loop; none where all steps are computed at once.
@@ -37,7 +37,7 @@ pub struct Stage {
     pub order: Option<Order>,
     /// The nodes, operands first.
     pub nodes: Vec<NodeId>,
-    /// What it reads from outside: leaves and nodes of stages before, without params, constants and what is fixed.
+    /// The values that it reads from outside: leaves and nodes of stages before, without params, constants and fixed nodes.
     pub reads: Vec<NodeId>,
     /// The nodes that somebody reads outside of it, the new carried values of a loop among them.
     pub gives: Vec<NodeId>,
@@ -59,15 +59,15 @@ pub struct Lowered {
     pub params: Vec<ArrayD<f64>>,
     /// The start of each carried value.
     pub starts: Vec<ArrayD<f64>>,
-    /// How many leading axes each node has.
+    /// The leading axes of each node.
     pub lead: Vec<Lead>,
-    /// What is computed when. The nodes that are the same for all rows are in none of them.
+    /// The stages, in order. The nodes that are the same for all rows are in none of them.
     pub stages: Vec<Stage>,
-    /// Which carried values only hold back what is there for all steps.
+    /// The carried values that only hold back values which are there for all steps.
     pub held: Vec<bool>,
-    /// Whether a stage, an output or a carried value needs the node.
+    /// True for a node that a stage, an output or a carried value needs.
     pub needed: Vec<bool>,
-    /// Which nodes are written where they are read: params, constants, and what only repeats them.
+    /// The nodes that are written where they are read: params, constants, and repetitions of them.
     pub inline: Vec<bool>,
     /// The nodes that are the same for all rows, are not written where they are read, and that something else reads.
     pub fixed: Vec<NodeId>,
@@ -222,53 +222,53 @@ impl Lowered {
         }
     }
 
-    /// The graph of a step.
+    /// Returns the graph of a step.
     pub fn graph(&self) -> &Graph {
         &self.cell.step
     }
 
-    /// The shape of a node of the step.
+    /// Returns the shape of a node of the step.
     pub fn shape(&self, id: NodeId) -> &[usize] {
         &self.shapes[id.idx()]
     }
 
-    /// The value of a constant.
+    /// Returns the value of a constant.
     pub fn number(&self, value: &Const) -> f64 {
         value.eval(&self.env).unwrap_or(f64::NAN)
     }
 
-    /// The value of a size.
+    /// Returns the value of a size.
     pub fn size(&self, dim: &Dim) -> usize {
         self.env.size(dim).and_then(|it| usize::try_from(it).ok()).unwrap_or(0)
     }
 
-    /// The probability of a mask.
+    /// Returns the probability of a mask.
     pub fn probability(&self, mask: usize) -> f64 {
         self.number(&self.cell.masks[mask].probability)
     }
 
-    /// The shape of an input.
+    /// Returns the shape of an input.
     pub fn input_shape(&self, input: usize) -> Vec<usize> {
         self.concrete(&self.cell.inputs[input].shape)
     }
 
-    /// The shape of a carried value.
+    /// Returns the shape of a carried value.
     pub fn carry_shape(&self, carry: usize) -> Vec<usize> {
         self.concrete(&self.cell.carries[carry].shape)
     }
 
-    /// A shape in numbers.
+    /// Returns a shape in numbers.
     pub fn concrete(&self, shape: &Shape) -> Vec<usize> {
         shape.axes().iter().map(|it| self.size(it)).collect()
     }
 
-    /// The leaf that reads a carried value, where somebody does.
+    /// Returns the leaf that reads a carried value, where somebody does.
     pub fn leaf_of_carry(&self, carry: usize) -> Option<NodeId> {
         let is_it = |it: &NodeId| self.graph().node(*it).op == Op::Leaf(Leaf::Carry(carry));
         self.graph().ids().find(|it| self.needed[it.idx()] && is_it(it))
     }
 
-    /// The values of all nodes that are the same for all rows.
+    /// Returns the values of all nodes that are the same for all rows.
     pub fn once(&self) -> BTreeMap<NodeId, ArrayD<f64>> {
         let leaf = &mut |_, node: &Node| match node.op {
             Op::Leaf(Leaf::Param(it)) => Some(self.params[it].clone().into_shared()),
@@ -299,7 +299,7 @@ impl Lowered {
     }
 }
 
-/// Which nodes are written where they are read.
+/// Returns the nodes that are written where they are read.
 fn inline(cell: &Cell) -> Vec<bool> {
     let mut all: Vec<bool> = Vec::with_capacity(cell.step.nodes().len());
     for node in cell.step.nodes() {
@@ -350,7 +350,7 @@ fn forward_graph(graph: &Graph, masks: &[Mask]) -> (Graph, Vec<NodeId>) {
     (all, map)
 }
 
-/// How many leading axes each node has.
+/// Returns the leading axes of each node.
 fn lead(cell: &Cell, masks: bool) -> Vec<Lead> {
     let mut all: Vec<Lead> = Vec::with_capacity(cell.step.nodes().len());
     for node in cell.step.nodes() {
@@ -372,7 +372,7 @@ fn lead(cell: &Cell, masks: bool) -> Vec<Lead> {
     all
 }
 
-/// What carried values start as.
+/// Returns the starts of carried values.
 fn starts(bound: &Bound, params: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
     let cell = bound.cell();
     let values = exec::eval::<f64>(

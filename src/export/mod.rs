@@ -40,7 +40,7 @@ use serde::Serialize;
 use crate::data::{self, DataError};
 use crate::exec::{BindError, Bound};
 
-/// Where a cell goes.
+/// The target of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
     /// ONNX.
@@ -55,7 +55,7 @@ pub enum Target {
     C,
 }
 
-/// How weights are written.
+/// The types of weights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Weights {
     /// In single precision.
@@ -67,7 +67,7 @@ pub enum Weights {
     I8,
 }
 
-/// Where elementary functions come from.
+/// The sources of elementary functions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Math {
     /// The library of the system.
@@ -77,20 +77,20 @@ pub enum Math {
     Own,
 }
 
-/// What can be chosen beside the target.
+/// The choices beside the target.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// How weights are written.
+    /// The types of weights.
     pub weights: Weights,
-    /// Where elementary functions come from.
+    /// The sources of elementary functions.
     pub math: Math,
     /// The prefix of what a file of C has.
     pub name: Option<String>,
-    /// Whether an ONNX model is one step.
+    /// True if an ONNX model is one step.
     pub step: bool,
-    /// Whether an ONNX model takes lengths.
+    /// True if an ONNX model takes lengths.
     pub lengths: bool,
-    /// Whether inputs of an ONNX model have defaults.
+    /// True if inputs of an ONNX model have defaults.
     pub defaults: bool,
     /// The version of ONNX operators.
     pub opset: u32,
@@ -115,7 +115,7 @@ impl Target {
     pub const ALL: &[Target] =
         &[Target::Onnx, Target::Pytorch, Target::Jax, Target::Numpy, Target::C];
 
-    /// The word for it on the command line.
+    /// Returns the word for it on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Target::Onnx => "onnx",
@@ -126,7 +126,7 @@ impl Target {
         }
     }
 
-    /// The ending of its file.
+    /// Returns the ending of its file.
     pub fn ending(self) -> &'static str {
         match self {
             Target::Onnx => "onnx",
@@ -135,7 +135,7 @@ impl Target {
         }
     }
 
-    /// The endings of what it writes beside its file.
+    /// Returns the endings of what it writes beside its file.
     pub fn companions(self) -> &'static [&'static str] {
         match self {
             Target::Pytorch | Target::Jax | Target::Numpy => &[".safetensors"],
@@ -144,7 +144,7 @@ impl Target {
         }
     }
 
-    /// Whether what it writes can be trained, so that gradients matter.
+    /// Returns true if the written program can be trained, so that gradients matter.
     fn trains(self) -> bool {
         match self {
             Target::Pytorch | Target::Jax => true,
@@ -153,7 +153,7 @@ impl Target {
     }
 }
 
-/// Why a cell cannot be written for a target.
+/// The reasons for which a cell cannot be written for a target.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum ExportError {
     /// Nothing tells the number of steps and sequences.
@@ -197,9 +197,9 @@ impl From<DataError> for ExportError {
 /// A file that is to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct File {
-    /// What comes after the stem that the user chose, such as `.py` and `.safetensors`.
+    /// The ending after the stem that the user chose, such as `.py` and `.safetensors`.
     pub ending: &'static str,
-    /// What it holds.
+    /// The contents.
     pub bytes: Vec<u8>,
 }
 
@@ -225,7 +225,7 @@ impl Number {
     }
 }
 
-/// What a carried value starts as.
+/// The start of a carried value.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Begin {
@@ -274,7 +274,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// A value without anything but its names and its shape.
+    /// Returns a value without anything but its names and its shape.
     fn new(name: &str, id: &str, shape: &[usize]) -> Told {
         Told {
             name: name.to_owned(),
@@ -289,7 +289,7 @@ impl Told {
     }
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Exported {
     /// The class or the prefix of what the file has.
@@ -310,7 +310,7 @@ pub struct Exported {
     pub params: Vec<Told>,
     /// The memory that a file of C takes.
     pub bytes: Option<Bytes>,
-    /// What rounding of the weights does.
+    /// The error that rounding of the weights causes.
     pub error: Option<Error>,
 }
 
@@ -325,7 +325,7 @@ pub struct Bytes {
     pub scratch: u64,
 }
 
-/// What rounding of the weights does.
+/// The error that rounding of the weights causes.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Error {
     /// The largest difference of each output on the demonstration sequence.
@@ -349,7 +349,7 @@ pub fn export(
     }
 }
 
-/// The weights as the file beside a Python file, under these names.
+/// Returns the weights as the file beside a Python file, under these names.
 fn weights(lowered: &lower::Lowered, names: &[String]) -> Result<File, ExportError> {
     let typed = lowered.params.iter().map(|it| it.mapv(|it| it as f32));
     let named: Vec<(String, ArrayD<f32>)> = names.iter().cloned().zip(typed).collect();

@@ -181,13 +181,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// A table in which these words are taken.
+    /// Returns a table in which these words are taken.
     pub fn new(reserved: &[&[&'static str]]) -> Names {
         let reserved = reserved.iter().copied().flatten().copied().collect();
         Names { taken: BTreeSet::new(), reserved, renamed: Vec::new() }
     }
 
-    /// The identifier for a name of the user, which nothing else has.
+    /// Returns the identifier for a name of the user, which nothing else has.
     pub fn of(&mut self, name: &str) -> String {
         let id = self.fresh(name);
         if id != name {
@@ -196,7 +196,7 @@ impl Names {
         id
     }
 
-    /// An identifier for what the user gave no name.
+    /// Returns an identifier for what the user gave no name.
     pub fn fresh(&mut self, name: &str) -> String {
         let mut id = plain(name);
         // `str`, `mem` and `is` before a small letter belong to the library of C.
@@ -217,7 +217,7 @@ impl Names {
         unique
     }
 
-    /// The names that are written in another way, for the head of the file.
+    /// Returns the names that are written in another way, for the head of the file.
     pub fn renamed(&self) -> &[(String, String)] {
         &self.renamed
     }
@@ -233,7 +233,7 @@ pub fn plain(name: &str) -> String {
     id
 }
 
-/// The name of a cell in snake case: `FsLstm` is `fs_lstm`, `GRU` is `gru`.
+/// Returns the name of a cell in snake case: `FsLstm` is `fs_lstm`, `GRU` is `gru`.
 pub fn snake(name: &str) -> String {
     let all: Vec<char> = name.chars().collect();
     let mut id = String::new();

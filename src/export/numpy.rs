@@ -9,7 +9,7 @@ use super::python::Walk;
 use super::{ExportError, Exported, File, weights};
 use crate::ir::{Along, Choice, Gradient, Literal, Pointwise, Reduction};
 
-/// The functions that a file may have, in the order in which they stand in it.
+/// The functions that a file may have, in the order in which they are in it.
 const HELPERS: &[(&str, &str)] = &[
     ("sigmoid", "\
 def _sigmoid(v):
@@ -403,7 +403,7 @@ pub fn export(low: &Lowered) -> Result<Exported, ExportError> {
     })
 }
 
-/// The documentation of the cell, with the names that are written in another way.
+/// Returns the documentation of the cell, with the names that are written in another way.
 pub fn head(low: &Lowered, names: &Names, target: &str) -> Vec<String> {
     let mut text: Vec<String> = low.cell.doc.clone();
     if text.is_empty() {
@@ -419,7 +419,7 @@ pub fn head(low: &Lowered, names: &Names, target: &str) -> Vec<String> {
     lines
 }
 
-/// The table of shapes.
+/// Returns the table of shapes.
 pub fn shapes(low: &Lowered) -> Vec<String> {
     let rows = low.cell.params.iter().zip(&low.params).map(|(it, array)| {
         let shape: Vec<String> = array.shape().iter().map(usize::to_string).collect();
@@ -435,7 +435,7 @@ pub fn shapes(low: &Lowered) -> Vec<String> {
     lines
 }
 
-/// The functions that are used, by the rest of the file or by each other.
+/// Returns the functions that are used, by the rest of the file or by each other.
 pub fn helpers(
     all: &[(&'static str, &'static str)],
     asked: &std::collections::BTreeSet<&'static str>,
@@ -450,7 +450,7 @@ pub fn helpers(
     lines
 }
 
-/// All functions of a file of pure functions.
+/// Returns all functions of a file of pure functions.
 pub fn functions<D: Style>(program: &mut Program<'_, D>) -> Vec<String> {
     let low = program.low();
     let mut lines: Vec<String> = Vec::new();

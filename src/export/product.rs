@@ -33,7 +33,7 @@ impl<D: Dialect> Walk<'_, D> {
                 at.push("...");
             }
             for axis in skipped..rank {
-                // The dots stand for what comes first as well.
+                // The dots are the leading axes.
                 if at == ["..."] && places.contains(&axis) {
                     continue;
                 }
@@ -51,7 +51,7 @@ impl<D: Dialect> Walk<'_, D> {
         Value { shape, lead, ..value }
     }
 
-    /// A sum of products.
+    /// Returns a sum of products.
     pub(super) fn contract(
         &mut self,
         labels: &Contract,

@@ -21,29 +21,29 @@ pub const LOCALS: &[&str] = &[
     "F", "nn", "torch", "self", "forward", "extra", "dtype",
 ];
 
-/// How a language writes what programs need.
+/// The notation of a language for what programs need.
 pub trait Style: Dialect {
-    /// A call of a function of the file.
+    /// Returns a call of a function of the file.
     fn call(&self, function: &str, args: &[String]) -> String;
-    /// What a loop is written as.
+    /// The notation of a loop.
     const SCANS: bool;
-    /// An input by default: a number everywhere.
+    /// Returns an input by default: a number everywhere.
     fn filled(&self, shape: &str, value: &str, is_index: bool) -> String;
-    /// A field of the state.
+    /// Returns a field of the state.
     fn field(&self, carry: usize) -> String;
-    /// A new state.
+    /// Returns a new state.
     fn state(&self, values: &[String]) -> Vec<String>;
-    /// The mask of valid steps.
+    /// Returns the mask of valid steps.
     fn valid(&self) -> Vec<String>;
     /// Rows one after the other.
     fn stacked(&self, rows: &str) -> String;
-    /// A new, empty list of rows.
+    /// Returns a new, empty list of rows.
     fn no_rows(&self, name: &str) -> String;
-    /// The leading axes of a step, as text.
+    /// Returns the leading axes of a step, as text.
     fn shape_of_batch(&self) -> String;
-    /// The leading axes of a sequence, as text.
+    /// Returns the leading axes of a sequence, as text.
     fn leading_of_rows(&self) -> String;
-    /// A mask of this shape.
+    /// Returns a mask of this shape.
     fn mask(&self, mask: usize, at: usize, shape: &str) -> String;
 }
 
@@ -51,7 +51,7 @@ pub trait Style: Dialect {
 pub struct Program<'a, D> {
     /// The walk.
     pub walk: Walk<'a, D>,
-    /// What is the same for all rows.
+    /// The loop-invariant values.
     pub fixed: Option<Function>,
     /// The name and the function of each stage.
     pub stages: Vec<(String, Function)>,
@@ -87,12 +87,12 @@ impl<'a, D: Style> Program<'a, D> {
         Program { walk, fixed, stages: names.into_iter().zip(functions).collect(), inputs }
     }
 
-    /// The facts.
+    /// Returns the facts.
     pub fn low(&self) -> &'a Lowered {
         self.walk.low
     }
 
-    /// The identifier of an input; one that nobody reads has one, too.
+    /// Returns the identifier of an input; one that nobody reads has one, too.
     pub fn input(&self, input: usize) -> String {
         let low = self.low();
         let node =
@@ -103,13 +103,14 @@ impl<'a, D: Style> Program<'a, D> {
         }
     }
 
-    /// The input that tells the number of steps and sequences.
+    /// Returns the input that tells the number of steps and sequences.
     pub fn telling(&self) -> usize {
         let is_rows = |it: &&usize| !self.low().cell.inputs[**it].per_sequence;
         self.inputs.iter().find(is_rows).copied().unwrap_or(0)
     }
 
-    /// What carries have after a step, as text: `rows` says how a row of an earlier stage is read.
+    /// Writes the values of carries after a step; `rows` writes how a row of an earlier stage is read. `rows` says how a row of
+    /// an earlier stage is read.
     fn new_value(&self, carry: usize, batch: &str, at: &dyn Fn(NodeId) -> String) -> String {
         let low = self.low();
         let next = low.cell.carries[carry].next;
@@ -119,7 +120,7 @@ impl<'a, D: Style> Program<'a, D> {
         self.spread(next, batch)
     }
 
-    /// A value that is the same for rows, repeated over leading axes.
+    /// Returns a value that is the same for rows, repeated over leading axes.
     fn spread(&self, id: NodeId, leading: &str) -> String {
         let low = self.low();
         let value = self.plain(id);
@@ -129,7 +130,7 @@ impl<'a, D: Style> Program<'a, D> {
         self.walk.lang.repeat(&value, &whole)
     }
 
-    /// The value of a node that is no row.
+    /// Returns the value of a node that is no row.
     fn plain(&self, id: NodeId) -> Value {
         let low = self.low();
         let node = low.graph().node(id);
@@ -192,7 +193,7 @@ impl<'a, D: Style> Program<'a, D> {
         lines
     }
 
-    /// Whether something reads a mask.
+    /// Returns true if something reads a mask.
     pub fn uses_mask(&self, mask: usize) -> bool {
         let is_it = |it: &crate::ir::Node| it.op == Op::Leaf(Leaf::Mask(mask));
         self.low().graph().nodes().iter().any(is_it)
@@ -223,7 +224,7 @@ impl<'a, D: Style> Program<'a, D> {
         lines
     }
 
-    /// The body of a step, up to the outputs and the new state.
+    /// Returns the body of a step, up to the outputs and the new state.
     pub fn step(&self) -> (Vec<String>, Vec<String>, Vec<String>) {
         let low = self.low();
         let mut lines = self.defaults(true);
@@ -260,7 +261,7 @@ impl<'a, D: Style> Program<'a, D> {
         (lines, outputs.collect(), states.collect())
     }
 
-    /// The old values that somebody reads.
+    /// Returns the old values that somebody reads.
     fn old_values(&self) -> Vec<(usize, String)> {
         let low = self.low();
         let all = (0..low.cell.carries.len()).filter_map(|carry| {
@@ -270,7 +271,7 @@ impl<'a, D: Style> Program<'a, D> {
         all.collect()
     }
 
-    /// Whether the rows of a node are read outside of its stage.
+    /// Returns true if the rows of a node are read outside of its stage.
     fn wanted_rows(&self, own: usize, id: NodeId) -> bool {
         let low = self.low();
         let others = || self.stages.iter().enumerate().filter(|it| it.0 != own);
@@ -290,7 +291,7 @@ impl<'a, D: Style> Program<'a, D> {
         is_read(id) || is_output(id) || old || held
     }
 
-    /// The body of a sequence, up to the outputs and the final state.
+    /// Returns the body of a sequence, up to the outputs and the final state.
     pub fn sequence(&mut self) -> (Vec<String>, Vec<String>, Vec<String>) {
         let low = self.low();
         let mut lines = self.defaults(false);
@@ -340,7 +341,7 @@ impl<'a, D: Style> Program<'a, D> {
         (lines, outputs, states)
     }
 
-    /// The text of a node for all steps.
+    /// Returns the text of a node for all steps.
     fn rows_of(
         &mut self,
         id: NodeId,
@@ -500,7 +501,7 @@ impl<'a, D: Style> Program<'a, D> {
         }
     }
 
-    /// Whether the old values of a carried value are read for all steps.
+    /// Returns true if the old values of a carried value are read for all steps.
     fn reads_rows(&self, carry: usize, own: usize) -> bool {
         let low = self.low();
         let Some(leaf) = low.leaf_of_carry(carry) else { return false };
@@ -511,7 +512,7 @@ impl<'a, D: Style> Program<'a, D> {
         outputs || held || others.any(|it| it.1.1.reads.contains(&leaf))
     }
 
-    /// What starts are, as texts for a batch.
+    /// Writes the starts, as texts for a batch.
     pub fn starts(&mut self) -> Vec<String> {
         let low = self.low();
         let batch = self.walk.lang.shape_of_batch();
@@ -543,7 +544,7 @@ impl<'a, D: Style> Program<'a, D> {
         all
     }
 
-    /// What is told of inputs, outputs, states and weights.
+    /// Describes inputs, outputs, states and weights.
     pub fn told(&self, state_ids: &[String], param_ids: &[String]) -> [Vec<Told>; 4] {
         let low = self.low();
         let mut inputs: Vec<Told> = Vec::new();
@@ -574,7 +575,7 @@ impl<'a, D: Style> Program<'a, D> {
     }
 }
 
-/// Which rows a sequence has so far.
+/// The rows that a sequence has so far.
 struct Rows {
     /// The old values that are there for all steps.
     known: BTreeSet<NodeId>,

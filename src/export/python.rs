@@ -16,7 +16,7 @@ use crate::ir::{
     Along, Choice, Gradient, Indexed, Leaf, Literal, Move, Node, NodeId, Op, Pointwise,
 };
 
-/// The longest expression that stands within another.
+/// The longest expression that is within another.
 const LONG: usize = 66;
 
 /// A walk over the graph that writes functions.
@@ -29,7 +29,7 @@ pub struct Walk<'a, D> {
     pub names: Names,
     /// The identifier of each node that has one.
     pub ids: BTreeMap<NodeId, String>,
-    /// Which equation a node stands in.
+    /// The equation that a node belongs to.
     owners: Vec<Option<String>>,
     /// The functions that the file must have.
     pub helpers: BTreeSet<&'static str>,
@@ -39,17 +39,17 @@ pub struct Walk<'a, D> {
 pub struct Function {
     /// Its parameters.
     pub reads: Vec<NodeId>,
-    /// What it returns.
+    /// The nodes that it returns.
     pub gives: Vec<NodeId>,
     /// Its lines.
     pub lines: Vec<String>,
 }
 
-/// What a function has come to know.
+/// The facts that are known within a function.
 pub(super) struct Scope {
     values: BTreeMap<NodeId, Value>,
     lines: Vec<String>,
-    /// How often a node is read.
+    /// The number of readers of a node.
     uses: BTreeMap<NodeId, usize>,
     gives: BTreeSet<NodeId>,
     /// The leading axes of rows and of what is given per sequence, as text.
@@ -57,7 +57,7 @@ pub(super) struct Scope {
 }
 
 impl<'a, D: Dialect> Walk<'a, D> {
-    /// A walk with the identifiers of inputs and of old values.
+    /// Returns a walk with the identifiers of inputs and of old values.
     pub fn new(low: &'a Lowered, lang: D, names: Names) -> Walk<'a, D> {
         let owners = owners(low);
         let (ids, helpers) = (BTreeMap::new(), BTreeSet::new());
@@ -105,7 +105,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         self.owners[id.idx()].as_deref().unwrap_or("value")
     }
 
-    /// The identifier of a node that has one.
+    /// Returns the identifier of a node that has one.
     pub fn id(&self, id: NodeId) -> &str {
         self.ids.get(&id).map_or("_", String::as_str)
     }
@@ -163,7 +163,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         Function { reads: reads.to_vec(), gives: gives.to_vec(), lines: scope.lines }
     }
 
-    /// The value of a node that another function has computed.
+    /// Returns the value of a node that another function has computed.
     pub fn outside(&self, id: NodeId) -> Value {
         let low = self.low;
         let kind = match &low.graph().node(id).op {
@@ -206,7 +206,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         scope.values.insert(id, value);
     }
 
-    /// The value of an operand.
+    /// Returns the value of an operand.
     fn value(&mut self, id: NodeId, scope: &mut Scope) -> Value {
         if let Some(known) = scope.values.get(&id) {
             return known.clone();
@@ -238,7 +238,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         values.swap_remove(id.idx())
     }
 
-    /// The text of a number.
+    /// Returns the text of a number.
     pub fn number(&self, value: f64) -> Value {
         let text =
             if value.is_finite() { format!("{value:?}") } else { self.lang.odd_number(value) };
@@ -246,7 +246,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         Value { text, prec, kind: Kind::Number(value), lead: Lead::Once, shape: Vec::new() }
     }
 
-    /// A truth value as a number.
+    /// Returns a truth value as a number.
     pub(super) fn real(&self, value: &Value) -> Value {
         if value.kind != Kind::Truth {
             return value.clone();
@@ -255,7 +255,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         Value { text, prec, kind: Kind::Real, ..value.clone() }
     }
 
-    /// A value with all of its elements, and with these leading axes.
+    /// Returns a value with all of its elements, and with these leading axes.
     pub(super) fn whole(
         &mut self,
         value: Value,
@@ -275,7 +275,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         self.repeated(value, shape, lead, leading)
     }
 
-    /// A value repeated to a shape with these leading axes.
+    /// Returns a value repeated to a shape with these leading axes.
     pub fn repeated(
         &mut self,
         value: Value,
@@ -473,7 +473,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
         }
     }
 
-    /// The shape that an operand has when it is whole.
+    /// Returns the shape that an operand has when it is whole.
     pub(super) fn shape_of(&self, node: &Node, at: usize, _: &Scope) -> Vec<usize> {
         self.low.concrete(self.low.graph().shape(node.args[at]))
     }
@@ -568,7 +568,7 @@ impl<'a, D: Dialect> Walk<'a, D> {
     }
 }
 
-/// For each node the equation that it stands in: its own name, or that of who reads it.
+/// For each node the equation that it is in: its own name, or that of who reads it.
 pub fn owners(low: &Lowered) -> Vec<Option<String>> {
     let graph = low.graph();
     let mut owners: Vec<Option<String>> = vec![None; graph.nodes().len()];

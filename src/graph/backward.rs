@@ -12,7 +12,7 @@ use crate::derive;
 use crate::ir::print::{Coin, Formulas, Level as Binding, Text, formulas};
 use crate::ir::{Cell, Graph, Leaf, Literal, Move, NodeId, Op, Pointwise};
 
-/// The backward step of a cell.
+/// Returns the backward step of a cell.
 pub fn sketch(cell: &Cell) -> Sketch {
     let forward = derive::simplify_cell(cell);
     let adjoint = derive::adjoint(&forward).without_nexts().simplified();
@@ -92,12 +92,12 @@ struct Backward<'a> {
     cell: &'a Cell,
     graph: &'a Graph,
     kept: &'a Formulas<'a>,
-    /// Which nodes depend on an adjoint that enters.
+    /// The nodes that depend on an adjoint that enters.
     changes: Vec<bool>,
     names: BTreeMap<NodeId, String>,
     exprs: Vec<Option<ExprId>>,
     defs: BTreeMap<NodeId, usize>,
-    /// What forward kept under a new name.
+    /// The values that forward kept under a new name.
     once: BTreeMap<String, usize>,
     pins: BTreeMap<Leaf, usize>,
     sketch: Sketch,
@@ -122,7 +122,7 @@ impl Backward<'_> {
         });
     }
 
-    /// A root as a value that has a name.
+    /// Returns a root as a value that has a name.
     fn value(&mut self, id: NodeId) -> Value {
         let expr = self.expr(id);
         if let Expr::Value(value) = &self.sketch.exprs[expr] {
@@ -152,7 +152,7 @@ impl Backward<'_> {
         self.sketch.defs.len() - 1
     }
 
-    /// A node as text, for what is told under a pointer.
+    /// Returns a node as text, for what is told under a pointer.
     fn spoken(&self, id: NodeId) -> Text {
         let node = self.graph.node(id);
         match (&node.op, self.names.get(&id)) {
@@ -167,7 +167,7 @@ impl Backward<'_> {
         }
     }
 
-    /// What forward has computed, as text.
+    /// Returns a value that forward has computed, as text.
     fn fixed_text(&self, id: NodeId) -> Text {
         written::fixed(self.cell, self.graph, Some(self.kept), id)
     }
@@ -181,7 +181,7 @@ impl Backward<'_> {
         Value::Pin(at, 1)
     }
 
-    /// A node as an expression; what has a name is a definition.
+    /// Returns a node as an expression; what has a name is a definition.
     fn expr(&mut self, root: NodeId) -> ExprId {
         // Operands first, without recursion: graphs may be deep.
         let mut open = vec![root];
@@ -332,7 +332,7 @@ impl Backward<'_> {
         self.sketch.push(Expr::Fixed(fixed), text)
     }
 
-    /// The kept values in a text.
+    /// Returns the kept values in a text.
     fn once_of(&self, text: &str) -> Vec<usize> {
         let words: Vec<&str> = text.split(|it: char| !it.is_alphanumeric() && it != '_').collect();
         self.once.iter().filter(|it| words.contains(&it.0.as_str())).map(|it| *it.1).collect()

@@ -13,7 +13,7 @@ use crate::derive;
 use crate::ir::print::{Coin, Formulas, Level as Binding, Text, formulas};
 use crate::ir::{Cell, Graph, Leaf, Move, NodeId, Op, Pointwise, pointwise};
 
-/// One step.
+/// Returns one step.
 pub fn diagram(cell: &Cell) -> Diagram {
     let mut drawn = Drawn::new(cell, &cell.step, None);
     for idx in 0..cell.inputs.len() {
@@ -49,7 +49,7 @@ pub fn diagram(cell: &Cell) -> Diagram {
     drawn.finish(&cell.name, cell.name.to_string(), &rails)
 }
 
-/// One backward step.
+/// Returns one backward step.
 pub fn backward(cell: &Cell) -> Diagram {
     let forward = derive::simplify_cell(cell);
     let adjoint = derive::adjoint(&forward).without_nexts().simplified();
@@ -95,7 +95,7 @@ pub fn backward(cell: &Cell) -> Diagram {
 struct Drawn<'a> {
     cell: &'a Cell,
     graph: &'a Graph,
-    /// How what forward kept is called, in a backward step.
+    /// The names of the values that forward kept, in a backward step.
     kept: Option<&'a Formulas<'a>>,
     /// For each node of the graph whether anything enters it at each step.
     changes: Vec<bool>,
@@ -132,7 +132,7 @@ impl<'a> Drawn<'a> {
         }
     }
 
-    /// The node that is seen in the place of this one, unless it is text.
+    /// Returns the node that is seen in the place of this one, unless it is text.
     fn visible(&self, mut id: NodeId) -> Option<NodeId> {
         while let Some(operand) = written::passed(&self.graph.node(id).op) {
             id = self.graph.node(id).args[operand];
@@ -140,7 +140,7 @@ impl<'a> Drawn<'a> {
         (!self.is_text(id)).then_some(id)
     }
 
-    /// Whether a node is only written: params, numbers, and in a backward step all of forward.
+    /// Returns true if a node is only written: params, literals, and in a backward step all of forward.
     fn is_text(&self, id: NodeId) -> bool {
         let node = self.graph.node(id);
         match &node.op {
@@ -157,7 +157,7 @@ impl<'a> Drawn<'a> {
         }
     }
 
-    /// A node that is written.
+    /// Returns a node that is written.
     fn text(&self, id: NodeId) -> Text {
         written::fixed(self.cell, self.graph, self.kept, id)
     }
@@ -196,7 +196,7 @@ impl<'a> Drawn<'a> {
         self.nodes.len() - 1
     }
 
-    /// The box of a node of the graph; of what is text alone, a box with it.
+    /// Returns the box of a node of the graph; of what is text alone, a box with it.
     fn node(&mut self, id: NodeId) -> usize {
         let Some(id) = self.visible(id) else {
             let mut node = Node::new(Kind::Box(Paint::Linear));
@@ -425,7 +425,7 @@ impl<'a> Drawn<'a> {
     }
 }
 
-/// Whether the straight path of a state may pass from this operand.
+/// Returns true if the straight path of a state may pass from this operand.
 fn passes(op: &Op, operand: usize) -> bool {
     match op {
         Op::Map(Pointwise::Add | Pointwise::Mul | Pointwise::Max | Pointwise::Min) => true,

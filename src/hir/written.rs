@@ -1,5 +1,4 @@
-//! How the author wrote what the tree holds, for edits and for text that keeps their form. Nothing outside `hir` looks this up
-//! in the text's tree.
+//! The notation of the author, for edits and for text that keeps it. Nothing outside `hir` looks this up in the text's tree.
 
 use super::expr::{ActivationOf, Callee, Expr, Kind};
 use super::id::{DefId, EquationId, FunctionId};
@@ -24,7 +23,7 @@ impl<'a> Expr<'a> {
         is_simple.then(|| bare.text())
     }
 
-    /// Lists what a call is given in the order of the source, each with the name that stands before it; `None` where there are
+    /// Lists what a call is given in the order of the source, each with the name that is before it; `None` where there are
     /// no parentheses.
     pub fn written_args(&self) -> Option<Vec<(Option<&'a Ident>, &Expr<'a>)>> {
         let ExprKind::Call(_, args) = &self.ast.kind else { return None };

@@ -7,7 +7,7 @@ use crate::text::{FileId, Span, distance};
 use super::foreign::{self, Way};
 use super::{Bench, errors, offer, withdraw};
 
-/// How many names are tried in the place of one.
+/// The most names that are tried in the place of one.
 const MAX_TRIED: usize = 8;
 
 impl Bench<'_> {
@@ -97,7 +97,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Whether one was found.
+    /// Returns true if one was found.
     fn word_before_value(&mut self, found: &mut Vec<Diagnostic>) -> bool {
         for idx in 0..found.len() {
             let old = &found[idx];
@@ -299,7 +299,7 @@ impl Bench<'_> {
         out
     }
 
-    /// Where names are declared that the text has only there, or that a function bears.
+    /// Returns the places of names that the text declares only there, or that a function bears.
     fn unread_names(&self) -> Vec<Span> {
         let mut out = Vec::new();
         let mut add = |it: &ast::Ident| {

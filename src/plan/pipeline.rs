@@ -24,7 +24,7 @@ use crate::derive::{self, Adjoint, Tangent};
 use crate::ir::{Cell, Env, Feedback, Gives, Graph, Mode, NodeId, print, verify};
 use crate::text::Name;
 
-/// What passes work on.
+/// The graphs that passes work on.
 #[derive(Clone, Debug)]
 pub struct Graphs {
     /// The cell: its step and its starts.
@@ -36,7 +36,7 @@ pub struct Graphs {
     mode: Mode,
     env: Env,
     traces: Vec<Name>,
-    /// Whether the whole adjoints of carried values are asked for.
+    /// True if the whole adjoints of carried values are asked for.
     flow: bool,
 }
 
@@ -52,7 +52,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn name(self) -> &'static str {
         match self {
             Part::Step => "step",
@@ -72,9 +72,9 @@ pub struct NotDerived(pub Part);
 pub struct Pass {
     /// The name, as in `--emit after:NAME`.
     pub name: &'static str,
-    /// What it does, in a line.
+    /// The effect of the pass, in a line.
     pub what: &'static str,
-    /// What it makes or changes.
+    /// The graph that it makes or changes.
     pub part: Part,
     run: fn(&mut Graphs),
 }
@@ -169,21 +169,21 @@ pub const PLAIN: &[Pass] = &[MODE, ADJOINT];
 /// To forward mode.
 pub const FORWARD_MODE: &[Pass] = &[MODE, BIND, SIMPLIFY, TANGENT, SIMPLIFY_TANGENT];
 
-/// What `gradcheck` derives beside: forward mode of the step that runs.
+/// The pass that `gradcheck` adds: forward mode of the step that runs.
 pub const CHECK: &[Pass] = &[TANGENT];
 
-/// The plain cell that a model is in a mode, by the first pass of every list. A cell stays as it is.
+/// Returns the plain cell that a model is in a mode, by the first pass of every list. A cell stays as it is.
 pub fn plain(cell: &Cell, mode: &Mode) -> Cell {
     Graphs::new(cell, &Env::default(), &[]).with_mode(*mode).pass(&MODE).cell
 }
 
-/// Every pass, in the order in which they are listed for people.
+/// Returns every pass, in the order in which they are listed for people.
 pub fn passes() -> impl Iterator<Item = &'static Pass> {
     let forward = FORWARD_MODE.iter().filter(|it| it.part == Part::Tangent);
     FAST.iter().chain(forward)
 }
 
-/// The passes up to the one of this name, with it.
+/// Returns the passes up to the one of this name, with it.
 pub fn up_to(name: &str) -> Option<&'static [Pass]> {
     let within =
         |list: &'static [Pass]| Some(&list[..=list.iter().position(|it| it.name == name)?]);
@@ -191,20 +191,20 @@ pub fn up_to(name: &str) -> Option<&'static [Pass]> {
 }
 
 impl Graphs {
-    /// The graphs of a checked cell before any pass. `env` holds what is known of sizes and hypers;
-    /// `traces` are named values that passes must leave in the step. A model is under teacher forcing and gives all.
+    /// Returns the graphs of a checked cell before any pass. `env` holds what is known of sizes and hypers; `traces` are named
+    /// values that passes must leave in the step. A model is under teacher forcing and gives all.
     pub fn new(cell: &Cell, env: &Env, traces: &[Name]) -> Graphs {
         let (cell, env, traces) = (cell.clone(), env.clone(), traces.to_vec());
         let mode = Mode::new(Feedback::Teacher, Gives::Both);
         Graphs { cell, adjoint: None, tangent: None, mode, env, traces, flow: false }
     }
 
-    /// The same with a model in this mode.
+    /// Returns the same with a model in this mode.
     pub fn with_mode(self, mode: Mode) -> Graphs {
         Graphs { mode, ..self }
     }
 
-    /// The same; with `flow` passes leave the whole adjoints of carried values in the backward step.
+    /// Returns the same; with `flow` passes leave the whole adjoints of carried values in the backward step.
     pub fn with_flow(self, flow: bool) -> Graphs {
         Graphs { flow, ..self }
     }
@@ -239,7 +239,7 @@ impl Graphs {
         self.tangent.iter().try_for_each(|it| derive::verify_tangent(&self.cell, it))
     }
 
-    /// How many nodes a part has, 0 where it is not derived.
+    /// Returns the number of nodes of a part, 0 if it is not derived.
     pub fn nodes(&self, part: Part) -> usize {
         let both = |a: &Graph, b: &Graph| a.nodes().len() + b.nodes().len();
         match part {
@@ -251,7 +251,7 @@ impl Graphs {
         }
     }
 
-    /// A part as text, empty where it is not derived.
+    /// Returns a part as text, empty where it is not derived.
     pub fn print(&self, part: Part) -> String {
         let (adjoint, tangent) = (self.adjoint.as_ref(), self.tangent.as_ref());
         match part {
@@ -265,7 +265,7 @@ impl Graphs {
         }
     }
 
-    /// The nodes of the values that must stay.
+    /// Returns the nodes of the values that must stay.
     fn traced(&self) -> Vec<NodeId> {
         let node = |name: &Name| self.cell.values.iter().find(|it| it.name == *name);
         self.traces.iter().filter_map(node).map(|it| it.node).collect()

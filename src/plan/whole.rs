@@ -7,12 +7,12 @@ use super::sums::{Sum, row_operands, sums};
 use crate::derive::Adjoint;
 use crate::ir::{Cell, Dim, Env, Graph, Leaf, NodeId, Op, Order, Scope, Shape};
 
-/// What is the same for all rows, beside params and constants.
+/// The loop-invariant leaves beside params and constants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fixed {
     /// For each input whether it is not given: it then is its default at every step.
     pub inputs: Vec<bool>,
-    /// Whether masks are their probabilities, as in evaluation.
+    /// True if masks are their probabilities, as in evaluation.
     pub masks: bool,
 }
 
@@ -41,8 +41,7 @@ pub struct Plan {
     pub forward: Pass,
     /// The backward pass.
     pub backward: Pass,
-    /// How the gradients of params are found: for each node of the backward step whose sum over all
-    /// rows is asked for.
+    /// The way to compute the gradients of params: for each node of the backward step whose sum over all rows is asked for.
     pub sums: Vec<Option<Sum>>,
 }
 
@@ -95,7 +94,7 @@ impl Plan {
     }
 }
 
-/// The nodes of the step that a backward step reads, each once.
+/// Returns the nodes of the step that a backward step reads, each once.
 pub fn kept(adjoint: &Adjoint) -> Vec<NodeId> {
     let read = adjoint.graph.nodes().iter().filter_map(|it| match it.op {
         Op::Leaf(Leaf::Forward(of)) => Some(of),
@@ -132,7 +131,7 @@ pub(super) fn forward_flow<'c>(cell: &'c Cell, once: Vec<bool>, wanted: &[NodeId
     flow
 }
 
-/// When each node of the step is computed.
+/// Returns the level, loop and direction of each node of the step.
 pub fn when(cell: &Cell) -> Vec<When> {
     let all = vec![false; cell.step.nodes().len()];
     let mut flow = forward_flow(cell, all, &[]);
@@ -140,7 +139,7 @@ pub fn when(cell: &Cell) -> Vec<When> {
     flow.whens(Order::Ascending)
 }
 
-/// When each node of the backward step is computed.
+/// Returns the level, loop and direction of each node of the backward step.
 pub fn when_back(cell: &Cell, adjoint: &Adjoint) -> Vec<When> {
     let all = vec![false; adjoint.graph.nodes().len()];
     let mut flow = backward_flow(cell, adjoint, all, &[]);
@@ -173,7 +172,7 @@ pub(super) fn backward_flow<'a>(
     flow
 }
 
-/// Which nodes of the backward step have one value for all rows.
+/// Returns the loop-invariant nodes of the backward step.
 pub(super) fn once_backward(
     cell: &Cell,
     adjoint: &Adjoint,

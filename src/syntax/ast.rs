@@ -15,12 +15,12 @@ use crate::text::{Name, Span};
 pub struct File {
     /// The items, in the order of the source.
     pub items: Vec<Item>,
-    /// What stands in items that could not be read.
+    /// The words of items that could not be read.
     pub unread: Unread,
 }
 
 impl File {
-    /// What the file uses, in the order of the source.
+    /// Lists the `use` items, in the order of the source.
     pub fn uses(&self) -> impl Iterator<Item = &Use> {
         self.items.iter().filter_map(|it| match it {
             Item::Use(it) => Some(it),
@@ -29,13 +29,13 @@ impl File {
     }
 }
 
-/// What stands in text that could not be read and that the parser has complained about. It may
-/// define any of its names, so nobody should complain that one of them is not defined.
+/// The words of a text that could not be read and that the parser has complained about. It may define any of its names, so nobody
+/// should complain that one of them is not defined.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Unread {
     /// The names in it, each once, in the order of their letters.
     pub names: Vec<Ident>,
-    /// Whether it may say what a cell returns.
+    /// True if it may say what a cell returns.
     pub output: bool,
 }
 
@@ -46,13 +46,13 @@ impl Unread {
         self.names.dedup_by(|later, first| later.name == first.name);
     }
 
-    /// Whether this name stands in the text.
+    /// Returns true if this name is in the text.
     pub fn holds(&self, name: &str) -> bool {
         self.names.binary_search_by(|it| (*it.name).cmp(name)).is_ok()
     }
 }
 
-/// What stands at the top level.
+/// The items at the top level.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Item {
     /// `cell NAME { .. }` or `model NAME { .. }`.
@@ -83,7 +83,7 @@ pub struct Doc {
     pub span: Span,
 }
 
-/// Whether a cell is only a step or also knows what it is trained on.
+/// The two kinds: a cell is only a step, a model also knows what it is trained on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CellKind {
     /// `cell`
@@ -97,13 +97,13 @@ pub enum CellKind {
 pub struct Cell {
     /// The comment before it.
     pub doc: Option<Doc>,
-    /// Which of the two.
+    /// The kind: cell or model.
     pub kind: CellKind,
     /// Its name.
     pub name: Ident,
-    /// What its braces hold, in the order of the source.
+    /// The declarations between its braces, in the order of the source.
     pub decls: Vec<Decl>,
-    /// What stands in declarations that could not be read; all names of a cell that is never closed.
+    /// The words of declarations that could not be read; all names of a cell that is never closed.
     pub unread: Unread,
     /// From the keyword to the closing brace.
     pub span: Span,
@@ -148,13 +148,13 @@ pub struct Function {
 pub struct Use {
     /// The comment before it.
     pub doc: Option<Doc>,
-    /// What is used.
+    /// The file that is used.
     pub target: UseTarget,
     /// The whole item.
     pub span: Span,
 }
 
-/// What a `use` names.
+/// The file that a `use` names.
 #[derive(Clone, PartialEq, Debug)]
 pub enum UseTarget {
     /// A file relative to this one.
@@ -177,7 +177,7 @@ impl fmt::Display for UseTarget {
 pub struct Decl {
     /// The comment before it.
     pub doc: Option<Doc>,
-    /// What it declares.
+    /// The kind of the statement, with its parts.
     pub kind: DeclKind,
     /// From its first to its last character.
     pub span: Span,
@@ -204,9 +204,9 @@ pub enum DeclKind {
     Layer(Box<LayerDecl>),
     /// `loss mse(y, load) at last`
     Loss {
-        /// What is minimised.
+        /// The value that is minimised.
         value: Expr,
-        /// Whether only the last valid step counts.
+        /// True if only the last valid step counts.
         at_last: bool,
     },
     /// `layout pytorch { .. }`
@@ -218,11 +218,11 @@ pub enum DeclKind {
 pub struct DimDecl {
     /// The name.
     pub name: Ident,
-    /// What follows it.
+    /// The kind of the dim.
     pub kind: DimKind,
 }
 
-/// What a dim is.
+/// The kinds of dims.
 #[derive(Clone, PartialEq, Debug)]
 pub enum DimKind {
     /// Set from outside or by the data.
@@ -242,7 +242,7 @@ pub struct HyperDecl {
     pub value: Expr,
 }
 
-/// Which keyword begins a group.
+/// The keywords that begin a group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "each is the keyword of the same name")]
 pub enum Role {
@@ -256,7 +256,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The keyword.
+    /// Returns the keyword.
     pub fn keyword(self) -> &'static str {
         match self {
             Role::Input => "input",
@@ -270,7 +270,7 @@ impl Role {
     }
 }
 
-/// `W, U: [H, I] = value init expr per step teacher y`; `check` says which parts may stand where.
+/// `W, U: [H, I] = value init expr per step teacher y`; `check` says which parts each keyword allows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Group {
     /// The names that share the rest.
@@ -290,13 +290,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// Whether what it declares is the same at all steps of a sequence.
+    /// Returns true if the declared values are the same at all steps of a sequence.
     pub fn is_per_sequence(&self) -> bool {
         matches!(self.per, Some((Scope::Sequence, _)))
     }
 }
 
-/// How often a mask is drawn, or an input is given.
+/// The scope for which a mask is drawn, or an input is given, once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Scope {
     /// Anew at every step of every sequence.
@@ -310,7 +310,7 @@ pub enum Scope {
 /// `[H, I + H]` or `index[V]`. The dims are expressions that `check` turns into polynomials.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Type {
-    /// Which of the two.
+    /// The kind: shape or index.
     pub kind: TypeKind,
     /// The whole type.
     pub span: Span,
@@ -367,7 +367,7 @@ pub struct Fold {
 /// `let u = ..`, `gate g = ..` or `let (u, v) = fold ..` within a loop.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Definition {
-    /// What its values are; of several values always a let.
+    /// The kind of its values; of several values always a let.
     pub role: ValueRole,
     /// The names of its values; parentheses around one are not kept apart from none.
     pub names: Vec<Ident>,
@@ -389,22 +389,22 @@ pub enum OutputDecl {
 pub struct LayerDecl {
     /// Its name.
     pub name: Ident,
-    /// How many are stacked.
+    /// The number of stacked layers.
     pub count: Option<Expr>,
     /// The inner cell.
     pub cell: Ident,
-    /// What the inner cell's names stand for.
+    /// The values that the inner cell's names get.
     pub args: Vec<LayerArg>,
     /// Whose weights it uses.
     pub shares: Option<Ident>,
-    /// Whether it reads each sequence from its end.
+    /// The word `backward`, if it reads each sequence from its end.
     pub backward: Option<Span>,
 }
 
 /// `x = expr` or `prev h = expr` of a layer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LayerArg {
-    /// Whether `prev` stands before the name.
+    /// True if `prev` comes before the name.
     pub prev: bool,
     /// A name of the inner cell.
     pub name: Ident,
@@ -424,11 +424,11 @@ pub struct LayoutDecl {
 /// `optional NAME + NAME = VALUE`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LayoutRow {
-    /// Whether a file may lack it; it then holds zeros.
+    /// True if a file may lack it; it then holds zeros.
     pub optional: bool,
     /// The stored tensor; several are added.
     pub names: Vec<LayoutName>,
-    /// What it holds.
+    /// The params that it holds.
     pub value: Expr,
 }
 
@@ -437,7 +437,7 @@ pub struct LayoutRow {
 pub struct LayoutName {
     /// The name.
     pub name: String,
-    /// Whether it was written in quotes.
+    /// True if it was written in quotes.
     pub quoted: bool,
     /// The place.
     pub span: Span,
@@ -448,7 +448,7 @@ pub struct LayoutName {
 pub struct Path {
     /// The first name.
     pub head: Ident,
-    /// What follows: an optional index, then a name.
+    /// The parts that follow: an optional index, then a name.
     pub tail: Vec<(Option<Expr>, Ident)>,
     /// The whole path.
     pub span: Span,
@@ -457,7 +457,7 @@ pub struct Path {
 /// An expression and its place.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Expr {
-    /// What it is.
+    /// The kind of the expression, with its parts.
     pub kind: ExprKind,
     /// From its first to its last character.
     pub span: Span,
@@ -539,7 +539,7 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    /// The operator as it is written.
+    /// Returns the operator as it is written.
     pub fn symbol(self) -> &'static str {
         match self {
             BinaryOp::Add => "+",

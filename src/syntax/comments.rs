@@ -11,7 +11,7 @@ use crate::text::{FileId, SourceFile, Span};
 pub struct Comment {
     /// From `//` to the end of the line.
     pub span: Span,
-    /// Whether a word, number or sign stands before it on its line.
+    /// True if a word, number or sign comes before it on its line.
     pub trails: bool,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn divisions(
 pub(crate) const SIZES: &str =
     "sizes are not divided: declare the smaller one and multiply, `dims K, H = 2 * K`";
 
-/// The first bracket that closes none of the text itself.
+/// Returns the first bracket that closes none of the text itself.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     text.bytes().position(|it| match it {
@@ -99,7 +99,7 @@ fn closing(text: &str) -> Option<usize> {
     })
 }
 
-/// Whether a bracket before the comment is never closed that the one in it would close.
+/// Returns true if a bracket before the comment is never closed that the one in it would close.
 fn is_open(source: &str, comment: &Comment, rest: &str, diagnostics: &[Diagnostic]) -> bool {
     let open = if rest.starts_with(')') { "(" } else { "[" };
     diagnostics.iter().any(|it| {
@@ -109,20 +109,20 @@ fn is_open(source: &str, comment: &Comment, rest: &str, diagnostics: &[Diagnosti
     })
 }
 
-/// Where the first operand of the divisor ends: `H` of `H + 1`, `H` of `H * 2`.
+/// Returns the end of the first operand of the divisor: `H` of `H + 1`, `H` of `H * 2`. `H` of `H + 1`, `H` of `H * 2`.
 fn first_term(value: &ast::Expr, text: &str) -> usize {
     let first = match &value.kind {
         ExprKind::Chain(first, _) => first,
         ExprKind::Binary(op, _, left, _) if *op != ast::BinaryOp::Pow => left,
         _ => return text.len(),
     };
-    // `x = ` stands before it.
+    // `x = ` is before it.
     let end = first_term(first, text).min(first.span.end as usize - 4);
     end.min(text.len())
 }
 
-/// The first token of the term that ends with a token: its operands with `*`, `/`, `@` and `^` between them, and the signs
-/// before it.
+/// Returns the first token of the term that ends with a token: its operands with `*`, `/`, `@` and `^` between them, and the
+/// signs before it.
 fn term_start(source: &str, scan: &Scan, last: usize) -> usize {
     let word = |at: usize| &source[scan.tokens[at].start as usize..scan.tokens[at].end as usize];
     let ends_value = |at: usize| is_operand(source, scan, at);
@@ -141,7 +141,7 @@ fn term_start(source: &str, scan: &Scan, last: usize) -> usize {
     }
 }
 
-/// The first token of the operand that ends with a token.
+/// Returns the first token of the operand that ends with a token.
 fn operand_start(source: &str, scan: &Scan, mut at: usize) -> usize {
     let word = |at: usize| &source[scan.tokens[at].start as usize..scan.tokens[at].end as usize];
     loop {
@@ -167,7 +167,7 @@ fn operand_start(source: &str, scan: &Scan, mut at: usize) -> usize {
     }
 }
 
-/// Whether a value may end with a token. The bracket of a declared shape ends none.
+/// Returns true if a value may end with a token. The bracket of a declared shape ends none.
 fn is_operand(source: &str, scan: &Scan, at: usize) -> bool {
     let token = &scan.tokens[at];
     match token.kind {
@@ -189,7 +189,7 @@ fn is_operand(source: &str, scan: &Scan, at: usize) -> bool {
     }
 }
 
-/// Whether a value is made of numbers, these names and operators.
+/// Returns true if a value consists of numbers, these names and operators.
 fn is_computed(value: &ast::Expr, names: &[&str]) -> bool {
     let all = |it: &ast::Expr| is_computed(it, names);
     match &value.kind {
@@ -204,7 +204,7 @@ fn is_computed(value: &ast::Expr, names: &[&str]) -> bool {
     }
 }
 
-/// The names that are declared where a comment stands.
+/// Returns the names that are declared where a comment is.
 fn declared(tree: &ast::File, comment: Span) -> Vec<&str> {
     let mut out = Vec::new();
     for item in &tree.items {
@@ -264,7 +264,7 @@ fn in_loops<'t>(value: &'t ast::Value, out: &mut Vec<&'t str>) {
     }
 }
 
-/// Whether a comment follows a declaration of sizes.
+/// Returns true if a comment follows a declaration of sizes.
 fn in_dims(tree: &ast::File, comment: Span, file: FileId) -> bool {
     let mut decls = tree.items.iter().flat_map(|it| match it {
         ast::Item::Cell(cell) => &cell.decls[..],

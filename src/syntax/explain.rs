@@ -1,5 +1,4 @@
-//! What to say about a text that does not parse: what was expected there, what was found, and what was
-//! probably meant.
+//! Explains a text that does not parse: the token that was found, those that were expected, and the probable intention.
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -13,7 +12,7 @@ use crate::syntax::split::Reader;
 use crate::syntax::words::{self, Word};
 use crate::text::Span;
 
-/// A declaration or item that is longer than any that a person writes.
+/// Returns a declaration or item that is longer than any that a person writes.
 pub(super) fn too_many(reader: &Reader<'_>, start: usize, end: usize, what: &str) -> Diagnostic {
     let count = end - start;
     let message = format!(
@@ -239,7 +238,7 @@ fn slip(
     None
 }
 
-/// Whether a token stands directly in the brackets of a declared shape, where sizes stand side by side.
+/// Returns true if a token is directly in the brackets of a declared shape, where sizes are side by side.
 fn is_in_shape(reader: &Reader<'_>, start: usize, at: usize) -> bool {
     let word = |it: usize| matches!(reader.kind(it), Some(Kind::Word(Word::Free)));
     let open = (start..at).rev().find(|it| matches!(reader.kind(*it), Some(Kind::Open(_))));
@@ -249,7 +248,7 @@ fn is_in_shape(reader: &Reader<'_>, start: usize, at: usize) -> bool {
         && open.and_then(|it| reader.partner(it)).is_some_and(|it| it > at)
 }
 
-/// Words and signs that cannot stand where they do, whatever was expected there.
+/// Words and signs that are wrong at their place, whatever was expected there.
 fn unlike(
     reader: &Reader<'_>,
     start: usize,
@@ -319,14 +318,14 @@ fn unlike(
     }
 }
 
-/// A value around a token, from its beginning or up to its end, if it is short.
+/// Returns a value around a token, from its beginning or up to its end, if it is short.
 fn value_text(reader: &Reader<'_>, first: usize, last: usize) -> Option<String> {
     let span = reader.span(first).to(reader.span(last));
     let text = &reader.source[span.range()];
     (text.len() <= 40 && !text.contains(['\n', '/'])).then(|| text.to_owned())
 }
 
-/// The value that ends with a token: a name, a number, or brackets with the function before them.
+/// Returns the value that ends with a token: a name, a number, or brackets with the function before them.
 fn value_before(reader: &Reader<'_>, last: usize) -> Option<String> {
     let Some(Kind::Close(_)) = reader.kind(last) else { return value_text(reader, last, last) };
     let open = reader.partner(last)?;
@@ -336,7 +335,7 @@ fn value_before(reader: &Reader<'_>, last: usize) -> Option<String> {
     value_text(reader, if called { open - 1 } else { open }, last)
 }
 
-/// The value that begins with a token.
+/// Returns the value that begins with a token.
 fn value_after(reader: &Reader<'_>, first: usize) -> Option<String> {
     let opens = |at: usize| matches!(reader.kind(at), Some(Kind::Open(_)));
     let last = match reader.word(first) {
@@ -460,7 +459,7 @@ fn help_for(
     }
 }
 
-/// A declaration that begins with no word of the language.
+/// Returns a declaration that begins with no word of the language.
 pub(super) fn unknown_declaration(reader: &Reader<'_>, start: usize, end: usize) -> Diagnostic {
     let place = reader.span(start);
     let word = clip(reader.word(start));
@@ -537,7 +536,7 @@ pub(super) fn unknown_declaration(reader: &Reader<'_>, start: usize, end: usize)
     unexpected(message).help(format!("an equation is written `{word} = ..`"))
 }
 
-/// An item that begins with no word of the language.
+/// Returns an item that begins with no word of the language.
 pub(super) fn unknown_item(reader: &Reader<'_>, start: usize) -> Diagnostic {
     let place = reader.span(start);
     let word = clip(reader.word(start));
@@ -581,7 +580,7 @@ pub(super) fn unknown_item(reader: &Reader<'_>, start: usize) -> Diagnostic {
     }
 }
 
-/// A piece of source for a message: short, and without what cannot be seen.
+/// Returns a piece of source for a message: short, and without what cannot be seen.
 fn clip(text: &str) -> String {
     let visible = |it: char| if it.is_control() { '?' } else { it };
     if text.chars().nth(40).is_none() {

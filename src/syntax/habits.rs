@@ -1,4 +1,4 @@
-//! What people write out of habit from other languages, where the parser stops at it.
+//! Recognises habits from other languages where the parser stops at them.
 
 use crate::diag::{Applicability, Code, Diagnostic};
 use crate::syntax::ranges;
@@ -7,10 +7,10 @@ use crate::syntax::split::Reader;
 use crate::syntax::words::Word;
 use crate::text::{FileId, Span};
 
-/// How far back an opening bracket is looked for; nobody writes a range behind more.
+/// The bytes in which an opening bracket is looked for; nobody writes a longer range.
 const REACH: usize = 64;
 
-/// A message for a habit at the token `at`, in the statement that begins at `start`.
+/// Returns a message for a habit at the token `at`, in the statement that begins at `start`.
 pub(super) fn at_token(
     reader: &Reader<'_>,
     start: usize,
@@ -71,14 +71,14 @@ pub(super) fn at_token(
     }
 }
 
-/// Whether a bracket follows a value, whose elements it then takes.
+/// Returns true if a bracket follows a value, whose elements it then takes.
 fn is_index(reader: &Reader<'_>, start: usize, open: usize) -> bool {
     let follows = open > start + 1 && reader.ends_value(open - 1);
     let touches = follows && reader.span(open - 1).end == reader.span(open).start;
     reader.word(open) == "[" && touches && reader.word(open - 1) != "index"
 }
 
-/// An index as other languages have them, and what cuts the value here.
+/// Returns an index as other languages have them, and what cuts the value here.
 fn index(reader: &Reader<'_>, open: usize, found: Diagnostic) -> Diagnostic {
     match ranges::instead(reader, open, None) {
         Some((whole, text)) => {
@@ -108,7 +108,7 @@ pub(super) fn words_between(reader: &Reader<'_>, at: usize) -> Option<String> {
     }
 }
 
-/// What a sign of other languages is called here.
+/// Returns the notation of this language for a sign of others.
 pub(super) fn sign(character: char) -> Option<&'static str> {
     match character {
         '?' => Some("choose between two values with `where(cond, a, b)`"),
@@ -118,8 +118,8 @@ pub(super) fn sign(character: char) -> Option<&'static str> {
     }
 }
 
-/// What to write in the place of the value whose index holds the byte `at`, where its axes are these;
-/// with `probe` the text fails unless they are.
+/// Returns the text to write in the place of the value whose index holds the byte `at`, where its axes are these; with `probe`
+/// the text fails unless they are.
 pub(crate) fn cut(text: &str, at: u32, axes: &[String], probe: bool) -> Option<(Span, String)> {
     let scan = scan::scan(text, FileId(0));
     let mut none = Vec::new();
@@ -128,7 +128,7 @@ pub(crate) fn cut(text: &str, at: u32, axes: &[String], probe: bool) -> Option<(
     ranges::instead(&reader, opener(&reader, 0, token)?, Some((axes, probe)))
 }
 
-/// The bracket around a token that opens nearest before it.
+/// Returns the bracket around a token that opens nearest before it.
 fn opener(reader: &Reader<'_>, start: usize, at: usize) -> Option<usize> {
     let nearest = start.max(at.saturating_sub(REACH));
     (nearest..at).rev().find(|it| {
@@ -137,7 +137,7 @@ fn opener(reader: &Reader<'_>, start: usize, at: usize) -> Option<usize> {
     })
 }
 
-/// The source of the tokens `from..to`, if it is short.
+/// Returns the source of the tokens `from..to`, if it is short.
 fn text(reader: &Reader<'_>, from: usize, to: usize) -> String {
     if from >= to {
         return String::new();
@@ -147,7 +147,7 @@ fn text(reader: &Reader<'_>, from: usize, to: usize) -> String {
     if short { text.to_owned() } else { "..".to_owned() }
 }
 
-/// A declaration of the cell inside a loop.
+/// Returns a declaration of the cell inside a loop.
 pub(super) fn in_a_loop(place: Span, found: &str) -> Diagnostic {
     let message = format!("a loop holds gates and lets only, no `{found}`");
     Diagnostic::new(Code::UnexpectedToken, place, message)

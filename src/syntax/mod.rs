@@ -43,7 +43,7 @@ pub const MAX_TOKENS: usize = 100_000;
 /// Trees of expressions are no deeper than this, so that the stages after this one may recurse over them.
 pub const MAX_DEPTH: u32 = 256;
 
-/// What a [`Lexeme`] is.
+/// The kinds of a [`Lexeme`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LexemeKind {
     /// A name, or a word of the language.
@@ -67,9 +67,9 @@ pub struct Lexeme {
     pub start: usize,
     /// The byte after its last.
     pub end: usize,
-    /// What it is.
+    /// The kind.
     pub kind: LexemeKind,
-    /// Whether it is the first of its line.
+    /// True for the first of its line.
     pub first: bool,
 }
 
@@ -102,19 +102,19 @@ pub fn comments(text: &str) -> Vec<Comment> {
 pub struct DecodeError {
     /// The first byte that does not fit.
     pub offset: usize,
-    /// What is wrong, in words that name the offset.
+    /// The error, in words that name the offset.
     pub message: String,
 }
 
 impl DecodeError {
-    /// The error as a diagnostic of a file whose text could not be had; it points at the start.
+    /// Returns the error as a diagnostic of a file whose text could not be had; it points at the start.
     pub fn diagnostic(&self, file: FileId) -> Diagnostic {
         Diagnostic::new(Code::BadCharacter, Span::new(file, 0, 0), self.message.clone())
             .help("source files are UTF-8")
     }
 }
 
-/// The text of a file: UTF-8, without a byte-order mark.
+/// Returns the text of a file: UTF-8, without a byte-order mark.
 pub fn decode(bytes: &[u8]) -> Result<String, DecodeError> {
     let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let skipped = bytes.len() - body.len();
@@ -172,7 +172,7 @@ pub fn parse_bytes(
             let mut text = String::new();
             let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
             if (1..=MAX_SOURCE).contains(&error.offset) && body.len() <= MAX_SOURCE {
-                // Up to the first wrong byte the text is as it was given, so the message can show where that stands.
+                // Up to the first wrong byte the text is as it was given, so the message can show that place.
                 let at = error.offset - (bytes.len() - body.len());
                 text = String::from_utf8_lossy(body).into_owned();
                 found.span = Span::new(file, at, at + char::REPLACEMENT_CHARACTER.len_utf8());
@@ -204,7 +204,7 @@ pub fn parse_setting(
 mod tests {
     use super::*;
 
-    /// Whether the grammar, read as a whole, accepts a text.
+    /// Returns true if the grammar, read as a whole, accepts a text.
     fn grammar_accepts(text: &str) -> bool {
         let scan = scan::scan(text, FileId(0));
         grammar::read(grammar::Rule::file, &scan.text).is_ok()

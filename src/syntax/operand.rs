@@ -14,7 +14,7 @@ use crate::text::Span;
 type Indices = Vec<(Tall, Span)>;
 
 impl Builder<'_> {
-    /// The path after `output`.
+    /// Returns the path after `output`.
     pub(super) fn output_path(&mut self, pair: Pair<'_, Rule>) -> Option<Path> {
         let mut parts = pair.into_inner().peekable();
         let head = parts.next()?;
@@ -33,7 +33,7 @@ impl Builder<'_> {
         Some(path)
     }
 
-    /// The next operand with its signs.
+    /// Returns the next operand with its signs.
     pub(super) fn operand(&mut self, parts: &mut Inner<'_>) -> Option<Operand> {
         let mut signs = Vec::new();
         while let Some(it) = parts.next_if(|it| it.as_rule() == Rule::minus) {
@@ -74,7 +74,7 @@ impl Builder<'_> {
         Some(base)
     }
 
-    /// What follows a value that is no name: an index, and nothing else.
+    /// Applies an index, which is all that may follow a value that is no name.
     fn apply(&mut self, base: Tall, part: Pair<'_, Rule>) -> Option<Tall> {
         let span = self.span(&part);
         match part.as_rule() {
@@ -118,7 +118,7 @@ impl Builder<'_> {
         self.node(ExprKind::Index(Box::new(base.expr), Box::new(index.expr)), span, height)
     }
 
-    /// A name with what follows it: a call, or a path with its indices.
+    /// Returns a name with what follows it: a call, or a path with its indices.
     fn named(&mut self, head: Ident, parts: &mut Inner<'_>) -> Option<Tall> {
         let mut base = if let Some(args) = parts.next_if(|it| it.as_rule() == Rule::args) {
             let span = head.span.to(self.span(&args));
@@ -365,8 +365,8 @@ fn next_postfix<'p>(parts: &mut Inner<'p>) -> Option<Pair<'p, Rule>> {
     parts.next_if(|it| matches!(it.as_rule(), Rule::args | Rule::index | Rule::field))
 }
 
-/// What `prev(.., k)` can be of: a name, or a layer of a stack, since `prev(a[1], 2)` is `prev(a, 2)[1]` as
-/// `prev a[1]` is `(prev a)[1]`. Anything else is given back.
+/// Returns the name, or the layer of a stack, that `prev(.., k)` is of, since `prev(a[1], 2)` is `prev(a, 2)[1]` as `prev a[1]`
+/// is `(prev a)[1]`. Anything else is given back.
 fn of_name(value: Expr) -> Result<(Path, Option<Box<Expr>>), Expr> {
     let span = value.span;
     match value.kind {

@@ -10,7 +10,7 @@ use crate::syntax::ast::{
     Type, TypeKind, UseTarget, Value, ValueRole,
 };
 
-/// A whole file.
+/// Returns a whole file.
 pub fn print(file: &File) -> String {
     let mut out = Printer::default();
     for (index, item) in file.items.iter().enumerate() {
@@ -22,7 +22,7 @@ pub fn print(file: &File) -> String {
     out.text
 }
 
-/// A cell of which only the dims, the hypers and what has a type are left.
+/// Returns a cell of which only the dims, the hypers and what has a type are left.
 pub fn print_declarations(cell: &Cell) -> String {
     let is_declared = |it: &&Decl| {
         matches!(it.kind, DeclKind::Dims(_) | DeclKind::Hyper(_) | DeclKind::Group(..))
@@ -33,14 +33,14 @@ pub fn print_declarations(cell: &Cell) -> String {
     out.text
 }
 
-/// An expression on one line.
+/// Returns an expression on one line.
 pub fn print_expr(expr: &Expr) -> String {
     let mut out = Printer::default();
     out.expr(expr);
     out.text
 }
 
-/// A path.
+/// Returns a path.
 pub fn print_path(path: &Path) -> String {
     let mut out = Printer::default();
     out.path(path);

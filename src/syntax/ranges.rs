@@ -16,9 +16,9 @@ enum Place {
     At(String),
 }
 
-/// What to write in the place of a value with the bracket that opens at `open`; `None` where nothing says it. `axes` are
-/// those of the value, where its declaration does not tell them; then the value may be put into what fails unless they
-/// are, so that a trial tells.
+/// Returns the text to write in place of a value with the bracket that opens at `open`; `None` if nothing decides it. `axes` are
+/// those of the value, where its declaration does not tell them; then the value may be put into what fails unless they are, so
+/// that a trial tells.
 pub(super) fn instead(
     reader: &Reader<'_>,
     open: usize,
@@ -58,7 +58,7 @@ pub(super) fn instead(
     Some((whole, text))
 }
 
-/// Whether a bound counts from the end.
+/// Returns true if a bound counts from the end.
 fn is_back(bound: &str) -> bool {
     bound.starts_with('-')
 }
@@ -120,7 +120,7 @@ fn of_axes(value: String, is_paren: bool, places: &[Place], axes: &[String]) -> 
     if is_bare { format!("({value})") } else { value }
 }
 
-/// How many elements lie between two bounds.
+/// Returns the number of elements between two bounds.
 fn difference(from: &str, to: &str) -> String {
     match (from.parse::<u64>(), to.parse::<u64>()) {
         (Ok(0), _) => to.to_owned(),
@@ -136,7 +136,7 @@ fn zero(from: &str) -> String {
     if from.is_empty() { "0".to_owned() } else { from.to_owned() }
 }
 
-/// What stands between two commas; `None` for a step, which nothing says here.
+/// Returns the text between two commas; `None` for a step, which has no notation here.
 fn place(reader: &Reader<'_>, from: usize, to: usize) -> Option<Place> {
     let colons: Vec<usize> = (from..to).filter(|it| reader.word(*it) == ":").collect();
     let piece = |from: usize, to: usize| match from >= to {
@@ -151,7 +151,7 @@ fn place(reader: &Reader<'_>, from: usize, to: usize) -> Option<Place> {
     }
 }
 
-/// Whether a token stands in no bracket within the one that opens at `open`.
+/// Returns true if a token is in no bracket within the one that opens at `open`.
 fn is_outside(reader: &Reader<'_>, open: usize, at: usize) -> bool {
     (open + 1..at).all(|it| {
         !matches!(reader.kind(it), Some(Kind::Open(_)))
@@ -159,7 +159,7 @@ fn is_outside(reader: &Reader<'_>, open: usize, at: usize) -> bool {
     })
 }
 
-/// The first token of the value that ends with a token: a name with what follows it, a call, brackets, `prev` of a name.
+/// Returns the first token of the value that ends with a token: a name with what follows it, a call, brackets, `prev` of a name.
 fn value_start(reader: &Reader<'_>, mut last: usize) -> Option<usize> {
     loop {
         match reader.kind(last)? {
@@ -192,7 +192,7 @@ fn value_start(reader: &Reader<'_>, mut last: usize) -> Option<usize> {
     }
 }
 
-/// The axes of a value that is a declared name, as they are written.
+/// Returns the axes of a value that is a declared name, as they are written.
 fn declared(reader: &Reader<'_>, first: usize, end: usize) -> Option<Vec<String>> {
     let first = if reader.word(first) == "prev" { first + 1 } else { first };
     if first + 1 != end {
@@ -223,7 +223,7 @@ fn declared(reader: &Reader<'_>, first: usize, end: usize) -> Option<Vec<String>
     })
 }
 
-/// The source of the tokens `from..to`, if it is short.
+/// Returns the source of the tokens `from..to`, if it is short.
 fn text(reader: &Reader<'_>, from: usize, to: usize) -> Option<String> {
     if from >= to {
         return None;

@@ -1,7 +1,7 @@
 //! Cuts the tokens of a file into items and declarations, has each read, and puts the tree
 //! together.
 //!
-//! A declaration begins with one of its words or with `NAME =`, wherever that stands; where one
+//! A declaration begins with one of its words or with `NAME =`, anywhere; where one
 //! ends, the next begins. So one that cannot be read hides none of the others.
 
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ pub(super) fn read_setting(
     }
 }
 
-/// What the functions here share.
+/// The text and tokens that the functions here share.
 pub(super) struct Reader<'r> {
     /// The text as it was given.
     pub(super) source: &'r str,
@@ -77,9 +77,9 @@ pub(super) struct Reader<'r> {
     /// The file of all spans.
     pub(super) file: FileId,
     diagnostics: &'r mut Vec<Diagnostic>,
-    /// Where the scan has already found something, in order.
+    /// The offsets of errors that the scan has found, in order.
     faults: Vec<u32>,
-    /// Where it has found brackets that do not fit, in order.
+    /// The offsets of unpaired brackets that it has found, in order.
     unpaired: Vec<u32>,
     names: HashMap<String, Name>,
     spare: &'static str,
@@ -150,7 +150,7 @@ impl<'r> Reader<'r> {
         items
     }
 
-    /// The text of a token.
+    /// Returns the text of a token.
     pub(super) fn word(&self, at: usize) -> &str {
         self.scan
             .tokens
@@ -158,25 +158,24 @@ impl<'r> Reader<'r> {
             .map_or("", |it| &self.scan.text[it.start as usize..it.end as usize])
     }
 
-    /// The kind of a token.
+    /// Returns the kind of a token.
     pub(super) fn kind(&self, at: usize) -> Option<Kind> {
         self.scan.tokens.get(at).map(|it| it.kind)
     }
 
-    /// The partner of a bracket, if it has one.
+    /// Returns the partner of a bracket, if it has one.
     pub(super) fn partner(&self, at: usize) -> Option<usize> {
         let partner = self.scan.tokens.get(at)?.partner;
         let back = self.scan.tokens.get(partner as usize)?.partner;
         (back == at as u32).then_some(partner as usize)
     }
 
-    /// Whether a token lies inside the brackets that open right after `WORD NAME` at `start`, or
-    /// closes them.
+    /// Returns true if a token lies inside the brackets that open right after `WORD NAME` at `start`, or closes them.
     pub(super) fn is_inside(&self, start: usize, at: usize) -> bool {
         self.partner(start + 2).is_some_and(|it| start + 2 < at && at <= it)
     }
 
-    /// The place of a token, or the end of the file.
+    /// Returns the place of a token, or the end of the file.
     pub(super) fn span(&self, at: usize) -> Span {
         let end = self.source.len();
         self.scan.tokens.get(at).map_or(Span::new(self.file, end, end), |it| {
@@ -189,13 +188,13 @@ impl<'r> Reader<'r> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Whether so much is wrong that reading on is of no use.
+    /// Returns true if so much is wrong that reading on is of no use.
     fn is_full(&self) -> bool {
         // The scan may have filled its list; what is found here is no less worth showing.
         self.diagnostics.len() >= 2 * MAX_DIAGNOSTICS
     }
 
-    /// The token after a bracket and all that it holds, or after any other token.
+    /// Returns the token after a bracket and all that it holds, or after any other token.
     fn after(&self, at: usize) -> usize {
         let token = &self.scan.tokens[at];
         match token.kind {
@@ -213,7 +212,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Whether the scan has already found something between two tokens.
+    /// Returns true if the scan has found an error between two tokens.
     fn is_faulty(&self, start: usize, end: usize) -> bool {
         let tokens = &self.scan.tokens;
         let from = tokens.get(start).map_or(0, |it| it.start);
@@ -224,7 +223,7 @@ impl<'r> Reader<'r> {
         self.faults.get(first).is_some_and(|it| *it < to)
     }
 
-    /// Where an item other than a cell ends: at the next item, or at what looks like one.
+    /// Returns the end of an item other than a cell: the next item, or a token that looks like one.
     fn item_end(&self, mut at: usize) -> usize {
         let tokens = &self.scan.tokens;
         while at < tokens.len() {
@@ -371,7 +370,7 @@ impl<'r> Reader<'r> {
         self.build(start, end, |it| it.decl(pairs)).map(|kind| ast::Decl { doc, kind, span })
     }
 
-    /// Whether a declaration begins here; the token is not inside brackets of the cell.
+    /// Returns true if a declaration begins here; the token is not inside brackets of the cell.
     fn begins(&self, at: usize) -> bool {
         let token: &Token = &self.scan.tokens[at];
         let Kind::Word(word) = token.kind else { return false };
@@ -410,8 +409,7 @@ impl<'r> Reader<'r> {
         sign && equals && self.span(at + 1).end == self.span(at + 2).start
     }
 
-    /// Whether a name looks like the word of a declaration with a slip, or like a declaration
-    /// without one.
+    /// Returns true if a name looks like the word of a declaration with a slip, or like a declaration without one.
     fn is_unknown(&self, at: usize) -> bool {
         const INSIDE: &[&str] = &[
             "init",
@@ -450,7 +448,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Whether a value may end with this token.
+    /// Returns true if a value may end with this token.
     pub(super) fn ends_value(&self, at: usize) -> bool {
         match self.kind(at) {
             Some(Kind::Word(Word::Free) | Kind::Number | Kind::Text | Kind::Close(_)) => true,
@@ -523,7 +521,7 @@ impl<'r> Reader<'r> {
         built
     }
 
-    /// The documentation right before a token; what stands before earlier ones documents nothing.
+    /// Returns the documentation right before a token; a comment before earlier ones documents nothing.
     fn doc(&mut self, at: usize) -> Option<ast::Doc> {
         self.dangling(at);
         let docs = &self.scan.docs[self.next_doc..];
@@ -561,7 +559,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// A name for a message that proposes a new `let`.
+/// Returns a name for a message that proposes a new `let`.
 fn spare(scan: &Scan) -> &'static str {
     const NAMES: [&str; 6] = ["v", "u", "w", "old", "past", "value"];
     let mut used = [false; NAMES.len()];

@@ -1,4 +1,4 @@
-//! What a model is trained on: arrays of sequences, or one long series of rows, cut into windows or streams.
+//! The data that a model is trained on: arrays of sequences, or one long series of rows, cut into windows or streams.
 //!
 //! A series of rows `r0 .. r1` has the steps `r0 .. r1 - 1 - ahead`: step t has the inputs of row t and the targets of row
 //! `t + ahead`, so no step of a part reads a row of another. A text is a series with `ahead` 1. For 10 rows, `ahead` 1 and windows
@@ -18,7 +18,7 @@ use crate::exec::Bound;
 use crate::ir::InputRole;
 use crate::text::Name;
 
-/// What a field is for.
+/// The purpose of a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// The model reads it.
@@ -27,7 +27,7 @@ pub enum Role {
     Target,
 }
 
-/// Which axes an array has before those of the value.
+/// The axes of an array before those of the value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Axes {
     /// `[T, N, ...]`, a value for each step of each sequence.
@@ -43,7 +43,7 @@ pub enum Axes {
 pub struct Field {
     /// The input or target.
     pub name: Name,
-    /// What it is for.
+    /// The purpose.
     pub role: Role,
     /// The axes before those of the value.
     pub axes: Axes,
@@ -54,22 +54,22 @@ pub struct Field {
 }
 
 impl Field {
-    /// An input of real values.
+    /// Returns an input of real values.
     pub fn input(name: impl Into<Name>, axes: Axes, values: ArrayD<f64>) -> Field {
         Field { name: name.into(), role: Role::Input, axes, index: None, values: Arc::new(values) }
     }
 
-    /// A target of real values.
+    /// Returns a target of real values.
     pub fn target(name: impl Into<Name>, axes: Axes, values: ArrayD<f64>) -> Field {
         Field { role: Role::Target, ..Field::input(name, axes, values) }
     }
 
-    /// The same with whole numbers below a limit.
+    /// Returns the same with whole numbers below a limit.
     pub fn below(self, limit: u64) -> Field {
         Field { index: Some(limit), ..self }
     }
 
-    /// The shape of a value.
+    /// Returns the shape of a value.
     pub fn shape(&self) -> &[usize] {
         let leading = match self.axes {
             Axes::Batch => 2,
@@ -78,7 +78,7 @@ impl Field {
         self.values.shape().get(leading..).unwrap_or(&[])
     }
 
-    /// The value at a row, of a sequence where each has its own.
+    /// Returns the value at a row, of a sequence where each has its own.
     pub fn at(&self, row: usize, sequence: usize) -> ArrayViewD<'_, f64> {
         let values = self.values.view();
         match self.axes {
@@ -89,7 +89,7 @@ impl Field {
     }
 }
 
-/// How data becomes sequences.
+/// The ways in which data becomes sequences.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cut {
     /// Each sequence of the arrays has a start of its own.
@@ -115,11 +115,11 @@ pub struct Sequence {
     pub column: usize,
     /// The row of its first step.
     pub first: usize,
-    /// How many steps it has.
+    /// The number of steps.
     pub steps: usize,
 }
 
-/// Which part of the arrays is meant.
+/// The part of the arrays that is meant.
 #[derive(Clone, PartialEq, Debug)]
 enum Part {
     Rows(Range<usize>),
@@ -184,8 +184,8 @@ impl Data {
         Ok(data)
     }
 
-    /// One long series of rows, `[M, ...]` each; the targets of step t are those of row `t + ahead`. It is cut into streams, if
-    /// [`Data::windows`] does not say otherwise.
+    /// Returns one long series of rows, `[M, ...]` each; the targets of step t are those of row `t + ahead`. It is cut into
+    /// streams, if [`Data::windows`] does not say otherwise.
     pub fn series(fields: Vec<Field>, ahead: usize) -> Result<Data, Error> {
         let mut rows = Common { what: "rows", known: None };
         for field in &fields {
@@ -206,8 +206,8 @@ impl Data {
         Ok(data)
     }
 
-    /// A text, as the numbers of its characters in a vocabulary of this size: each is the target of the step before, and the input
-    /// of its own step where the model has one.
+    /// Returns a text, as the numbers of its characters in a vocabulary of this size: each is the target of the step before, and
+    /// the input of its own step where the model has one.
     pub fn text(
         numbers: Vec<f64>,
         size: u64,
@@ -221,7 +221,7 @@ impl Data {
         Data::series(input.into_iter().chain([target]).collect(), 1)
     }
 
-    /// The same series, cut into windows.
+    /// Returns the same series, cut into windows.
     pub fn windows(self, length: usize, stride: usize) -> Result<Data, Error> {
         if let Part::Columns(_) = self.part {
             return Err(Error::Cut(
@@ -237,12 +237,12 @@ impl Data {
         Ok(Data { cut: Cut::Windows { length, stride }, ..self })
     }
 
-    /// The fields.
+    /// Returns the fields.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The field of an input or target.
+    /// Returns the field of an input or target.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|it| &*it.name == name)
     }
@@ -251,17 +251,17 @@ impl Data {
         &mut self.fields
     }
 
-    /// How the data becomes sequences.
+    /// Returns the way in which the data becomes sequences.
     pub fn cut(&self) -> Cut {
         self.cut
     }
 
-    /// How many rows later than the inputs of a step its targets are.
+    /// Returns the number of rows from the inputs of a step to its targets.
     pub fn ahead(&self) -> usize {
         self.ahead
     }
 
-    /// The rows of the part, where the data is a series.
+    /// Returns the rows of the part, where the data is a series.
     pub fn rows(&self) -> Option<Range<usize>> {
         match &self.part {
             Part::Rows(rows) => Some(rows.clone()),
@@ -269,7 +269,7 @@ impl Data {
         }
     }
 
-    /// The sequences of the part by their places in the arrays, where the data is not a series.
+    /// Returns the sequences of the part by their places in the arrays, where the data is not a series.
     pub fn columns(&self) -> Option<&[usize]> {
         match &self.part {
             Part::Rows(_) => None,
@@ -277,7 +277,7 @@ impl Data {
         }
     }
 
-    /// The steps of a sequence of the arrays.
+    /// Returns the steps of a sequence of the arrays.
     pub fn length(&self, column: usize) -> usize {
         self.lengths.get(column).copied().unwrap_or(0)
     }
@@ -341,7 +341,7 @@ impl Data {
         }
     }
 
-    /// How many steps the part has, at least one.
+    /// Returns the number of steps of the part, at least one.
     fn check_steps(&self) -> Result<usize, Error> {
         let (steps, message) = match &self.part {
             Part::Rows(rows) => {
@@ -362,12 +362,12 @@ impl Data {
         if steps == 0 { Err(Error::Cut(message)) } else { Ok(steps) }
     }
 
-    /// The steps that count: the sum over all sequences.
+    /// Returns the steps that count: the sum over all sequences.
     pub fn steps(&self) -> usize {
         self.check_steps().unwrap_or(0)
     }
 
-    /// The sequences of the training, in the order of the data; streams for a batch of this size.
+    /// Returns the sequences of the training, in the order of the data; streams for a batch of this size.
     pub fn training_sequences(&self, batch: usize) -> Result<Vec<Sequence>, Error> {
         let rows = match &self.part {
             Part::Columns(columns) => return Ok(self.of_columns(columns)),
@@ -392,8 +392,8 @@ impl Data {
         }
     }
 
-    /// The sequences of an evaluation: as many streams as are said, or windows one after the other, so that every step counts
-    /// once; sequences as they are.
+    /// Returns the sequences of an evaluation: as many streams as are said, or windows one after the other, so that every step
+    /// counts once; sequences as they are.
     pub fn evaluation_sequences(&self, streams_count: usize) -> Result<Vec<Sequence>, Error> {
         let rows = match &self.part {
             Part::Columns(columns) => return Ok(self.of_columns(columns)),
@@ -421,8 +421,8 @@ impl Data {
         columns.iter().map(of).collect()
     }
 
-    /// The row of the target that is known `back` steps before the first step of a sequence, if the part has it: what a feedback
-    /// starts with.
+    /// Returns the row of the target that is known `back` steps before the first step of a sequence, if the part has it: what a
+    /// feedback starts with.
     pub fn row_before(&self, sequence: &Sequence, back: usize) -> Option<usize> {
         let rows = self.rows()?;
         let row = (sequence.first + self.ahead).checked_sub(back)?;
@@ -519,7 +519,7 @@ impl Data {
     }
 }
 
-/// The share with the fewest digits that gives so many of `count`.
+/// Returns the share with the fewest digits that gives so many of `count`.
 fn share_of(held: usize, count: usize) -> f64 {
     let exact = held as f64 / count as f64;
     let digits = (1..17).map(|it| 10f64.powi(it)).map(|it| (exact * it).round() / it);

@@ -1,4 +1,4 @@
-//! Which params a loss depends on.
+//! Finds the params that a loss depends on.
 
 use crate::ir::{Cell, LOSS, Leaf, NodeId, Op, Start};
 

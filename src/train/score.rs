@@ -1,4 +1,4 @@
-//! How good a model is on data: the loss over all steps that count, and metrics.
+//! Scores a model on data: the loss over all steps that count, and metrics.
 //!
 //! Sums are kept for each sequence and added in the order of the data, so no figure depends on how many sequences run together or on
 //! how they are cut into chunks.
@@ -18,33 +18,34 @@ use crate::ir::{Cost, Feedback, Gives, InputRole, Mode, Real, Term};
 /// Streams run in pieces of so many steps, so that they need no memory for all of their length.
 const CHUNK: usize = 512;
 
-/// How a model is scored.
+/// The options of a score.
 #[derive(Clone, Debug)]
 pub struct Scoring<'a> {
-    /// What feedbacks carry: [`Feedback::Scheduled`] is no mode of an evaluation.
+    /// The value that feedbacks carry: [`Feedback::Scheduled`] is no mode of an evaluation.
     pub feedback: Feedback,
     /// The streams of a series, or the sequences that run together.
     pub eval_batch: usize,
-    /// What `sample` draws from.
+    /// The seed of `sample`.
     pub seed: u64,
-    /// How many steps of each sequence are told the target of the step before, where the model then runs free; only steps from there on count.
+    /// The number of steps of each sequence that are told the target of the step before; the model then runs free, and only steps
+    /// from there on count.
     pub prime: Option<usize>,
-    /// What computes.
+    /// The options of the engine.
     pub engine: EngineOptions,
     /// The units of the data.
     pub scales: &'a Scales,
 }
 
-/// How good a model is on some data.
+/// The score of a model on some data.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Score {
     /// The loss over all steps that count.
     pub loss: f64,
-    /// How many count; with a loss at last, how many sequences.
+    /// The number of steps that count; with a loss at last, of sequences.
     pub steps: usize,
-    /// How many sequences, windows or streams there are with a step.
+    /// The number of sequences, windows or streams with a step.
     pub sequences: usize,
-    /// What follows from the comparisons in the loss.
+    /// The metrics that follow from the comparisons in the loss.
     pub metrics: Metrics,
 }
 
@@ -161,8 +162,8 @@ impl<'a, F: Real> Scorer<'a, F> {
     }
 }
 
-/// The outputs of a model at every step of an evaluation: for each sequence those of the model in its order, `[steps, ...]`, in
-/// scaled units.
+/// Returns the outputs of a model at every step of an evaluation: for each sequence those of the model in its order, `[steps,
+/// ...]`, in scaled units.
 pub fn predict<F: Real>(
     model: &Bound,
     params: &Params<F>,

@@ -53,7 +53,7 @@ pub(in crate::check) fn only_added(cell: &ir::Cell) -> impl Fn(usize, usize) -> 
     move |a, b| uses[a].is_some() && uses[a] == uses[b]
 }
 
-/// Whether a layout has a place of its own for each of some params.
+/// Returns true if a layout has a place of its own for each of some params.
 fn keeps_apart(layout: &ir::Layout, params: &[usize]) -> bool {
     let sums: Vec<&[usize]> = layout.rows.iter().flat_map(|it| it.value.sums()).collect();
     let named: Vec<usize> = layout.rows.iter().flat_map(|it| it.params()).collect();
@@ -65,9 +65,9 @@ fn keeps_apart(layout: &ir::Layout, params: &[usize]) -> bool {
 struct Use {
     /// The node of the whole sum.
     chain: u32,
-    /// Whether it is subtracted.
+    /// True if it is subtracted.
     negative: bool,
-    /// How it was repeated along axes.
+    /// The axes along which it was repeated.
     places: Vec<usize>,
 }
 
@@ -110,7 +110,7 @@ fn uses(cell: &ir::Cell) -> Vec<Option<Vec<Use>>> {
     all
 }
 
-/// The sums that a node is a term of, if all its users are sums.
+/// Returns the sums that a node is a term of, if all its users are sums.
 fn terms(graph: &Graph, users: &[Vec<NodeId>], leaf: NodeId) -> Option<Vec<Use>> {
     let mut found = Vec::new();
     let places: Vec<usize> = (0..graph.shape(leaf).rank()).collect();
@@ -142,7 +142,7 @@ fn terms(graph: &Graph, users: &[Vec<NodeId>], leaf: NodeId) -> Option<Vec<Use>>
     Some(found)
 }
 
-/// What a user of a value does with it.
+/// The use that a reader makes of a value.
 enum Step<'a> {
     /// It adds it, or subtracts it.
     Term(bool),
@@ -201,7 +201,7 @@ pub(super) fn zero_gradients(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnost
     found
 }
 
-/// Where the gradient on the way to a param first ends, seen from the param.
+/// Returns the node at which the gradient on the way to a param first ends, seen from the param.
 fn blocker<'a>(
     cell: &'a ir::Cell,
     param: usize,
@@ -260,14 +260,14 @@ fn start_node(carry: &ir::Carry) -> Option<NodeId> {
     }
 }
 
-/// What a step returns.
+/// Lists the roots of a step: the values that it returns.
 fn roots(cell: &ir::Cell) -> Vec<NodeId> {
     let losses = cell.losses.iter().map(|it| it.node);
     let outputs = cell.outputs.iter().map(|it| it.node);
     cell.carries.iter().map(|it| it.next).chain(outputs).chain(losses).collect()
 }
 
-/// What can be reached from some nodes over operands that `follow` allows.
+/// Returns the nodes that can be reached from some nodes over operands that `follow` allows.
 fn reached(graph: &Graph, roots: Vec<NodeId>, follow: impl Fn(&Node, usize) -> bool) -> Vec<bool> {
     let mut reached = vec![false; graph.nodes().len()];
     let mut open = roots;

@@ -11,12 +11,12 @@ use crate::hir::{
 use crate::syntax::ast::{Ident, ValueRole};
 use crate::text::id::Id;
 
-/// What a name is.
+/// The kinds of names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Name {
     /// A name of the cell.
     Def(DefKind),
-    /// What a loop binds.
+    /// A name that a loop binds.
     Local(LocalKind),
     /// A loop with several values as a whole, or what outputs and losses read.
     Whole,
@@ -29,11 +29,11 @@ struct Def<'a> {
     /// The loop that gives it together with others.
     whole: Option<usize>,
     reads: Vec<usize>,
-    /// Whether an output, state or loss needs it.
+    /// True if an output, state or loss needs it.
     live: bool,
-    /// Whether anything reads it, needed or not.
+    /// True if anything reads it, needed or not.
     read: bool,
-    /// Whether anything reads it with `prev`.
+    /// True if anything reads it with `prev`.
     read_before: bool,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Usage<'_, 'a> {
         self.cell.defs.len() + local.idx()
     }
 
-    /// What reads the right side of a definition of these names: of several a definition of them all, which
+    /// Returns the reader of the right side of a definition of these names: for several names a definition of them all, which
     /// each of them needs.
     fn reader_of(&mut self, names: Vec<usize>) -> usize {
         if let [only] = names[..] {
@@ -292,7 +292,7 @@ impl<'a> Usage<'_, 'a> {
         readers
     }
 
-    /// A name that reads this one although nothing needs it.
+    /// Returns a name that reads this one although nothing needs it.
     fn reader(&self, readers: &[Vec<usize>], idx: usize) -> Option<&'a Ident> {
         let named = |idx: usize| readers[idx].iter().find_map(|it| self.defs[*it].ident);
         // A loop without a name of its own: whoever reads the loop.

@@ -36,7 +36,7 @@ fn idle(item: &Use, message: String) -> Diagnostic {
     Diagnostic::new(Code::IdleUse, item.span, message).fix(Applicability::Maybe, item.span, "")
 }
 
-/// A file and all that it uses, directly or through others.
+/// Returns a file and all that it uses, directly or through others.
 fn reached(program: &Program, from: FileId) -> BTreeSet<FileId> {
     let mut reached = BTreeSet::new();
     let mut open = vec![from];
@@ -48,7 +48,7 @@ fn reached(program: &Program, from: FileId) -> BTreeSet<FileId> {
     reached
 }
 
-/// The files that define what the items of the first file name, directly or through others.
+/// Returns the files that define what the items of the first file name, directly or through others.
 fn needed(tree: &Tree<'_>) -> BTreeSet<FileId> {
     let own = |span: Span| !tree.program.is_used(span);
     let cells = tree.cells.pairs().filter(|it| own(it.1.ast.span)).map(|it| Item::Cell(it.0));
@@ -77,7 +77,7 @@ fn needed(tree: &Tree<'_>) -> BTreeSet<FileId> {
     files
 }
 
-/// What an item names: a layer's cell, or what it calls.
+/// The item that another one names: a layer's cell, or a called function.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Item {
     Cell(CellId),

@@ -1,10 +1,18 @@
-//! Which values each node of a step can take, whatever the inputs and params are.
+//! Finds the interval of each node of a step, whatever the inputs and params are.
 //!
-//! Intervals flow from the operands to the users. Sums of products are looked at as polynomials too ([`poly`]), since
-//! plain intervals forget that the two `z` of `z * a + (1 - z) * b` are the same: the range of a node is the
-//! intersection of what both find. Old values get the range that one can prove by induction over the steps: if the
-//! start lies in it, and the new value does whenever the old one did, then all values do. A start that a caller gives
-//! is trusted to lie there too.
+//! Lints use it: a `log` whose operand may be 0, a gate that is not in (0, 1). Intervals go from the operands to the users: `sigmoid`
+//! is in [0, 1] for any operand, `tanh` in [-1, 1]. For a GRU, `h = (1 - z) * n + z * prev h`, that is not enough:
+//!
+//! * **Equal operands.** With z in [0, 1] and both values in [-1, 1], plain intervals give h in [-2, 2], since they forget that both z are
+//!   the same. Sums of products are treated as polynomials too ([`poly`]), where h is a mean of n and prev h, in [-1, 1]. The interval of
+//!   a node is the intersection of both.
+//! * **Old values.** prev h is the h of the step before, whose interval is yet to be found. [`infer`] proves it by induction over the
+//!   steps: it claims that prev h is in [-1, 1], and computes h. If h is in it too, and so is the start, the claim holds at every
+//!   step. If not, the next weaker claim of [`CLAIMS`] is tried, and the last one is any value. A start that a caller gives is trusted to
+//!   lie in the interval.
+//!
+//! All claims are tried together, since carried values depend on each other, and each round drops at least one. Polynomials may take
+//! [`BUDGET`] steps per cell; beyond, plain intervals must do.
 
 mod axes;
 mod poly;
@@ -26,11 +34,11 @@ pub(super) struct Ranges {
     pub nodes: Vec<Interval>,
 }
 
-/// What an old value may be assumed to lie in; the first that can be proved is taken.
+/// The intervals that an old value may be assumed to lie in; the first that can be proved is taken.
 const CLAIMS: [Interval; 4] =
     [closed(0.0, 1.0), closed(-1.0, 1.0), closed(0.0, f64::INFINITY), ANY];
 
-/// How many steps the polynomials of one cell may take; then plain intervals must do, so that time stays linear.
+/// The steps that the polynomials of one cell may take; then plain intervals must do, so that time stays linear.
 const BUDGET: usize = 300_000;
 
 /// Rounding in the ranges themselves must not look like leaving an interval.
@@ -62,17 +70,17 @@ pub(super) fn infer(cell: &Cell, wanted: &[NodeId]) -> Ranges {
     Ranges { nodes: walk.run(&vec![ANY; cell.carries.len()]) }
 }
 
-/// Whether all values of an interval lie in another, but for rounding.
+/// Returns true if all values of an interval lie in another, but for rounding.
 pub(super) fn lies_in(inner: &Interval, outer: &Interval) -> bool {
     inner.lo >= outer.lo - SLACK && inner.hi <= outer.hi + SLACK
 }
 
-/// The first claim from this one on that holds for all values of an interval.
+/// Returns the first claim from this one on that holds for all values of an interval.
 fn weaker(values: &Interval, from: usize) -> usize {
     (from..CLAIMS.len()).find(|it| lies_in(values, &CLAIMS[*it])).unwrap_or(CLAIMS.len() - 1)
 }
 
-/// The values that a carry can start from.
+/// Returns the values that a carry can start from.
 fn first(cell: &Cell, start: &[Interval], mut carry: usize) -> Interval {
     // Starts point to earlier carries in practice; the bound is there so that no mistake can loop.
     for _ in 0..cell.carries.len() {
@@ -84,7 +92,7 @@ fn first(cell: &Cell, start: &[Interval], mut carry: usize) -> Interval {
     ANY
 }
 
-/// What is known without looking at a graph.
+/// Facts that are known without a graph.
 struct Facts<'a> {
     cell: &'a Cell,
     env: Env,
@@ -148,7 +156,7 @@ struct Walk<'a> {
     graph: &'a Graph,
     /// For each node the first one that always has the same value.
     same: Vec<NodeId>,
-    /// Which nodes are looked at as polynomials.
+    /// The nodes that are treated as polynomials.
     refined: Vec<bool>,
     budget: Counter<usize>,
 }
@@ -296,7 +304,7 @@ impl<'a> Walk<'a> {
         self.facts.map(op, &of)
     }
 
-    /// What sums and quotients are when equal operands are seen as equal.
+    /// Computes sums and quotients so that equal operands are seen as equal.
     fn refine(&self, id: NodeId, ranges: &[Interval]) -> Interval {
         let node = self.graph.node(id);
         let sum = matches!(node.op, Op::Map(Pointwise::Add | Pointwise::Sub));
@@ -319,7 +327,7 @@ impl<'a> Walk<'a> {
         poly::Expander::new(self.graph, &self.same, ranges, stop_at_names, &self.budget)
     }
 
-    /// The range of `a / b` where `b` is `a` and something more.
+    /// Returns the range of `a / b` where `b` is `a` and something more.
     fn share(&self, a: NodeId, b: NodeId, ranges: &[Interval]) -> Interval {
         let (top, bottom) = (ranges[a.idx()], ranges[b.idx()]);
         if bottom.lo < 0.0 {
@@ -361,7 +369,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What the ranges of some nodes rest on. The operands of `sigmoid` and the like do not matter for its range.
+/// Returns the nodes that the ranges of some nodes rest on. The operands of `sigmoid` and the like do not matter for its range.
 fn sources(facts: &Facts<'_>, graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
     let mut reached = vec![false; graph.nodes().len()];
     let mut open = wanted.to_vec();
@@ -409,7 +417,7 @@ fn same_values(graph: &Graph) -> Vec<NodeId> {
     same
 }
 
-/// The quotient; a divisor that touches 0 without changing its sign is never 0 where the result is a number.
+/// Returns the quotient; a divisor that touches 0 without changing its sign is never 0 where the result is a number.
 fn quotient(a: Interval, b: Interval) -> Interval {
     if b.hi <= 0.0 && b.lo < 0.0 {
         let negate = |it: Interval| Interval { lo: -it.hi, hi: -it.lo, open: it.open };
@@ -450,7 +458,7 @@ fn hull(mut all: impl Iterator<Item = Interval>) -> Interval {
     })
 }
 
-/// Both hold.
+/// Returns both hold.
 fn meet(a: Interval, b: Interval) -> Interval {
     let (lo, hi) = (a.lo.max(b.lo), a.hi.min(b.hi));
     // Rounding can make two tight ranges miss each other.

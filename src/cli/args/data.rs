@@ -19,7 +19,7 @@ pub enum FloatType {
     F64,
 }
 
-/// What masks do.
+/// The modes of masks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Mode {
     /// A mask is the probability of its ones.
@@ -28,7 +28,7 @@ pub enum Mode {
     Train,
 }
 
-/// What computes.
+/// The engines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum EngineChoice {
     /// Plans and runs all sequences at once; f64 runs on the interpreter.
@@ -38,7 +38,7 @@ pub enum EngineChoice {
 }
 
 impl EngineChoice {
-    /// The engine.
+    /// Returns the engine.
     pub fn kind(self) -> EngineKind {
         match self {
             EngineChoice::Fast => EngineKind::Fast,
@@ -47,20 +47,20 @@ impl EngineChoice {
     }
 }
 
-/// Which weights a cell has.
+/// The weights of a cell.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::WEIGHTS)]
 pub struct WeightArgs {
     /// Weights: .safetensors, a .index.json of shards, .npz, or .pt as torch.save writes it; drawn without it
     #[arg(long, value_name = "FILE")]
     pub params: Option<PathBuf>,
-    /// How the weights stand in the file: a layout of the cell, such as pytorch; else by the cell's own names
+    /// The layout of the file, such as pytorch; else the cell's own names
     #[arg(long, value_name = "NAME", requires = "params")]
     pub layout: Option<String>,
-    /// What stands before the names in the file, such as encoder.rnn.; other tensors are left out
+    /// The text before the names in the file, such as encoder.rnn.; other tensors are left out
     #[arg(long, value_name = "TEXT", requires = "params")]
     pub prefix: Option<String>,
-    /// What stands after the names, such as _l1 or _l0_reverse, where the file has several layers
+    /// The text after the names, such as _l1 or _l0_reverse, where the file has several layers
     #[arg(long, value_name = "TEXT", requires = "params")]
     pub suffix: Option<String>,
     /// Takes weights of which some have no place in the cell
@@ -95,17 +95,17 @@ pub struct DataArgs {
     pub batch_first: bool,
     #[command(flatten)]
     pub table: TableArgs,
-    /// How many steps each sequence has: B whole numbers, as 7,4,9 or in a file
+    /// The number of steps of each sequence: B whole numbers, as 7,4,9 or in a file
     #[arg(help_heading = heading::DATA, long, value_name = "N,N|FILE")]
     pub lengths: Option<OsString>,
-    /// How many steps a demonstration has, or a cell without inputs
+    /// The number of steps of a demonstration, or of a cell without inputs
     #[arg(help_heading = heading::DATA, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub steps: Option<u32>,
     /// An initial state or other carried value: [B, ..], or [..] for all sequences; without a name, all that --save wrote
     #[arg(help_heading = heading::DATA, long, value_name = "[NAME=]FILE")]
     pub state: Vec<OsString>,
 
-    /// What masks do: each is the probability of its ones, or bits from --seed or --mask
+    /// The mode of masks: each is the probability of its ones, or bits from --seed or --mask
     #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = Mode::Eval)]
     pub mode: Mode,
     /// The bits of a mask in training: [T, B, ..] per step, [B, ..] per sequence, [..] per run; without a name, all that
@@ -115,14 +115,13 @@ pub struct DataArgs {
     /// The type that is computed in
     #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = FloatType::F32)]
     pub dtype: FloatType,
-    /// What computes
+    /// The engine
     #[arg(help_heading = heading::RUNNING, long, value_enum, default_value_t = EngineChoice::Fast)]
     pub engine: EngineChoice,
-    /// How many threads the fast engine may use, by default all; results are the same for any number
+    /// The most threads of the fast engine, by default all; results are the same for any number
     #[arg(help_heading = heading::RUNNING, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// How many bytes the fast engine may hold, beside data, results and weights, such as 64M; it keeps less and
-    /// computes more
+    /// The bytes that the fast engine may hold, beside data, results and weights, such as 64M; it keeps less and computes more
     #[arg(help_heading = heading::RUNNING, long, value_name = "BYTES", value_parser = bytes)]
     pub memory: Option<u64>,
     /// A target of a model, as an input is given
@@ -139,20 +138,20 @@ pub struct DataArgs {
     pub timings: bool,
 }
 
-/// How tables are read.
+/// Options of reading tables.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::TABLES)]
 pub struct TableArgs {
-    /// Which columns of a table, in which order: by header, or by number from 1 where it has none
+    /// The columns of a table, in order: by header, or by number from 1 where it has none
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub columns: Vec<String>,
-    /// Whether the first row of a table has names; by default it has if no cell of it is a number
+    /// Says if the first row of a table has names; by default it has if no cell of it is a number
     #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"], hide_possible_values = true)]
     pub header: Option<String>,
-    /// How a table writes decimals, where that is not clear
+    /// The decimal sign of a table, where that is not clear
     #[arg(long, value_name = "point|comma")]
     pub decimal: Option<Decimal>,
-    /// What an empty cell of a table is, and `NA`, `NaN`, `null`: nan, zero, or the previous number of its column
+    /// The value of an empty cell of a table, and of `NA`, `NaN`, `null`: nan, zero, or the previous number of its column
     #[arg(long, value_name = "nan|zero|previous")]
     pub missing: Option<Missing>,
     /// The column of a table that tells its sequences apart, such as the name of a patient
@@ -161,7 +160,7 @@ pub struct TableArgs {
 }
 
 impl TableArgs {
-    /// The options as the library takes them.
+    /// Returns the options as the library takes them.
     pub fn options(&self) -> TableOptions {
         TableOptions {
             columns: self.columns.clone(),

@@ -14,10 +14,10 @@ use crate::export::Target;
 pub struct ExportArgs {
     #[command(flatten)]
     pub cell: CellArgs,
-    /// Where it is to run
+    /// The target that it runs on
     #[arg(long, value_enum, value_name = "TARGET")]
     pub to: TargetChoice,
-    /// Where it goes; what stands beside it has the same name and another ending
+    /// The file to write; others beside it have the same name and another ending
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -25,13 +25,13 @@ pub struct ExportArgs {
     /// Draws the weights that are not given
     #[arg(help_heading = heading::WEIGHTS, long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: u64,
-    /// How weights are written: f16 for onnx, i8 for c
+    /// The type of weights: f16 for onnx, i8 for c
     #[arg(long = "weights", value_enum, value_name = "f32|f16|i8")]
     pub weights_as: Option<WeightsChoice>,
-    /// Where elementary functions come from (c): the library of the system, or the file itself
+    /// The source of elementary functions (c): the library of the system, or the file itself
     #[arg(long, value_enum, value_name = "libm|own")]
     pub math: Option<MathChoice>,
-    /// What stands before functions and types (c); by default the name of the cell in small letters
+    /// The prefix of functions and types (c); by default the name of the cell in small letters
     #[arg(long, value_name = "SYMBOL")]
     pub name: Option<String>,
     /// A model of one step, states in and out (onnx)
@@ -49,12 +49,12 @@ pub struct ExportArgs {
     /// Never an operator RNN, GRU or LSTM (onnx)
     #[arg(long)]
     pub no_native: bool,
-    /// What was written as JSON
+    /// Prints the written files as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Where an export runs.
+/// The targets of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum TargetChoice {
     /// An ONNX model
@@ -69,7 +69,7 @@ pub enum TargetChoice {
     C,
 }
 
-/// How weights are written.
+/// The types of weights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum WeightsChoice {
     /// In single precision
@@ -80,7 +80,7 @@ pub enum WeightsChoice {
     I8,
 }
 
-/// Where elementary functions come from.
+/// The sources of elementary functions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum MathChoice {
     /// The library of the system
@@ -90,7 +90,7 @@ pub enum MathChoice {
 }
 
 impl TargetChoice {
-    /// The target.
+    /// Returns the target.
     pub fn target(self) -> Target {
         match self {
             TargetChoice::Onnx => Target::Onnx,

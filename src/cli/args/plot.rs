@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::examples;
 
-/// What is shown.
+/// The kinds of plots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum PlotKind {
     /// The loss of trainings, update by update: metrics.jsonl, or the folders that hold one
@@ -23,19 +23,19 @@ pub enum PlotKind {
 #[derive(Debug, Args)]
 #[command(after_help = examples::PLOT)]
 pub struct PlotArgs {
-    /// What is shown
+    /// The kind of plot
     #[arg(value_enum)]
     pub kind: PlotKind,
-    /// What other commands wrote
+    /// The files that other commands wrote
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Where the picture goes
+    /// The file of the picture
     #[arg(long, short, value_name = "FILE.svg")]
     pub output: PathBuf,
-    /// What a file is called in the picture, one for each in their order; without it as the file is
+    /// The name of a file in the picture, one for each in their order; without it, that of the file
     #[arg(long, value_name = "NAME")]
     pub label: Vec<String>,
-    /// What was drawn and written as JSON
+    /// Prints the drawn and written file as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -18,22 +18,22 @@ pub struct TaskArgs {
     /// The folder to make; one that is there must be empty
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
-    /// How many sequences, 2000 where the task says nothing else
+    /// The number of sequences, 2000 where the task says nothing else
     #[arg(long, value_name = "N")]
     pub sequences: Option<u64>,
     /// Steps of a sequence, the delay of `copy`, rows, or characters
     #[arg(long, value_name = "T")]
     pub steps: Option<u64>,
-    /// How many sequences for validation, a tenth of the others where nobody says; 0 for none
+    /// The number of sequences for validation, by default a tenth of the others; 0 for none
     #[arg(long, value_name = "N")]
     pub valid: Option<u64>,
-    /// What is drawn from
+    /// The seed of all draws
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
-    /// How many different symbols (copy, markov)
+    /// The number of different symbols (copy, markov)
     #[arg(long, value_name = "K")]
     pub symbols: Option<u64>,
-    /// How many symbols are to be kept (copy)
+    /// The number of symbols to keep (copy)
     #[arg(long, value_name = "L")]
     pub length: Option<u64>,
     /// The largest n (anbn)
@@ -42,10 +42,10 @@ pub struct TaskArgs {
     /// Steps of a period (sine)
     #[arg(long, value_name = "T")]
     pub period: Option<u64>,
-    /// How many characters decide the next (markov)
+    /// The number of characters that decide the next (markov)
     #[arg(long, value_name = "N")]
     pub order: Option<u64>,
-    /// What was made, with its best scores, as JSON
+    /// Prints the task, with its best scores, as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -57,7 +57,7 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 }
 
 impl TaskArgs {
-    /// The options that were given.
+    /// Returns the options that were given.
     pub fn given(&self) -> Vec<(Key, u64)> {
         let value = |key: Key| match key {
             Key::Sequences => self.sequences,

@@ -42,16 +42,16 @@ pub struct EvalArgs {
     /// The folder of a training
     #[arg(value_name = "DIR")]
     pub run: PathBuf,
-    /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
+    /// The checkpoint: best, last, or an update [default: best where there was validation, else last]
     #[arg(long, value_name = "best|last|N")]
     pub checkpoint: Option<String>,
-    /// What feedbacks read
+    /// The value that feedbacks read
     #[arg(long, value_name = "teacher|own", value_parser = ["teacher", "own"], hide_possible_values = true)]
     pub feedback: Option<String>,
-    /// How many steps are told the target of the step before, until the model runs free; later steps alone count
+    /// The number of steps that are told the target of the step before, until the model runs free; later steps alone count
     #[arg(long, value_name = "K")]
     pub prime_steps: Option<usize>,
-    /// Which part of the training's own data
+    /// The part of the training's own data
     #[arg(long, value_name = "train|valid", value_parser = ["train", "valid"], hide_possible_values = true)]
     pub part: Option<String>,
     /// The score as JSON
@@ -75,13 +75,13 @@ pub struct PredictArgs {
     /// Writes all outputs: a folder of .npy, or one .safetensors
     #[arg(long, value_name = "DIR|FILE.safetensors")]
     pub save: Option<PathBuf>,
-    /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
+    /// The checkpoint: best, last, or an update [default: best where there was validation, else last]
     #[arg(long, value_name = "best|last|N")]
     pub checkpoint: Option<String>,
-    /// What feedbacks read
+    /// The value that feedbacks read
     #[arg(long, value_name = "teacher|own", value_parser = ["teacher", "own"], hide_possible_values = true)]
     pub feedback: Option<String>,
-    /// Which part of the training's own data
+    /// The part of the training's own data
     #[arg(long, value_name = "train|valid", value_parser = ["train", "valid"], hide_possible_values = true)]
     pub part: Option<String>,
     /// Shapes, least, mean and greatest values of the outputs as JSON
@@ -99,34 +99,34 @@ pub struct GenerateArgs {
     /// The folder of a training
     #[arg(value_name = "DIR")]
     pub run: PathBuf,
-    /// How many new values
+    /// The number of new values
     #[arg(long, value_name = "N")]
     pub steps: usize,
-    /// What a text begins with
+    /// The beginning of the text
     #[arg(long, value_name = "TEXT", conflicts_with = "prime_file")]
     pub prime: Option<String>,
     /// A file that holds what a text begins with
     #[arg(long, value_name = "FILE")]
     pub prime_file: Option<PathBuf>,
-    /// How many steps of the targets are known [default: all there are]
+    /// The number of steps of the targets that are known [default: all there are]
     #[arg(long, value_name = "K")]
     pub prime_steps: Option<usize>,
-    /// What feedbacks read after the prime: the model's own output
+    /// The value that feedbacks read after the prime: the model's own output
     #[arg(long, value_name = "own", value_parser = ["own"], hide_possible_values = true)]
     pub feedback: Option<String>,
     /// Divides the logits of `sample`; 0 takes the largest
     #[arg(long, value_name = "X", value_parser = temperature)]
     pub temperature: Option<f64>,
-    /// How many sequences, each with draws of its own
+    /// The number of sequences, each with draws of its own
     #[arg(long, value_name = "C", value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub count: Option<usize>,
     /// Writes what is generated instead of printing it
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Which checkpoint: best, last, or an update [default: best where there was validation, else last]
+    /// The checkpoint: best, last, or an update [default: best where there was validation, else last]
     #[arg(long, value_name = "best|last|N")]
     pub checkpoint: Option<String>,
-    /// What is generated as JSON
+    /// Prints the generated values as JSON
     #[arg(long)]
     pub json: bool,
 

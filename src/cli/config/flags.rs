@@ -7,9 +7,9 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use super::keys::{Default, KEYS, Key, Kind};
 
-/// Which keys a command has.
+/// The keys of a command.
 pub trait Choice: Clone + std::fmt::Debug + Send + Sync + 'static {
-    /// Whether a key is among them.
+    /// Returns true if a key is among them.
     fn has(key: &Key) -> bool;
 }
 
@@ -69,7 +69,7 @@ choice!(
     |key| DATA.contains(&key.name) && key.name != "text"
 );
 
-/// What the flags of a command say: the texts of each key, in the order of the table.
+/// The texts of the flags of a command, for each key in the order of the table.
 #[derive(Clone, Debug)]
 pub struct Flags<C> {
     /// The keys with their texts.
@@ -77,7 +77,7 @@ pub struct Flags<C> {
     choice: PhantomData<C>,
 }
 
-/// The flag of a key.
+/// Returns the flag of a key.
 pub fn flag(key: &Key) -> String {
     key.name.replace('_', "-")
 }

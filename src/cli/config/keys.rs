@@ -7,17 +7,17 @@ use super::{Settings, Value};
 pub struct Key {
     /// Its name in a file; the flag has `-` for `_`.
     pub name: &'static str,
-    /// What values it takes.
+    /// The values that it takes.
     pub kind: Kind,
-    /// What it is where nobody says.
+    /// The value where no flag and no file has it.
     pub default: Default,
-    /// What it does.
+    /// Its effect.
     pub help: &'static str,
     /// Under which heading the help has it.
     pub group: &'static str,
 }
 
-/// What values a key takes.
+/// The values that a key takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// A text or a path.
@@ -37,7 +37,7 @@ pub enum Kind {
     Map(&'static str),
 }
 
-/// Which numbers a key takes.
+/// The numbers that a key takes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Range {
     /// 0 and above.
@@ -50,7 +50,7 @@ pub enum Range {
     To1,
 }
 
-/// What a key is where nobody says.
+/// The value of a key where no flag and no file has it.
 #[derive(Clone, Copy, Debug)]
 pub enum Default {
     /// Nothing; the key is optional.
@@ -62,7 +62,7 @@ pub enum Default {
 }
 
 impl Range {
-    /// Whether a number is in the range.
+    /// Returns true if a number is in the range.
     pub fn holds(self, it: f64) -> bool {
         match self {
             Range::From0 => it >= 0.0 && it.is_finite(),
@@ -83,7 +83,7 @@ impl Range {
 }
 
 impl Key {
-    /// What it may be, in words.
+    /// Describes the values that it may have.
     pub fn range(&self) -> String {
         let words = match self.kind {
             Kind::Text => "a text".to_owned(),
@@ -99,7 +99,7 @@ impl Key {
         if self.is_optional() { format!("{words}, or none") } else { words }
     }
 
-    /// Whether `none` empties it.
+    /// Returns true if `none` empties it.
     pub fn is_optional(&self) -> bool {
         match self.default {
             Default::None => true,
@@ -221,13 +221,13 @@ pub static KEYS: &[Key] = &[
     row(RUN, "memory", Kind::Text, Default::None, "How many bytes the fast engine may hold, such as 64M"),
 ];
 
-/// The key of a name that the program itself knows.
+/// Returns the key of a name that the program itself knows.
 pub fn key(name: &str) -> &'static Key {
     let found = KEYS.iter().find(|it| it.name == name);
     found.unwrap_or_else(|| unreachable!("`{name}` is no key of the table"))
 }
 
-/// What a key is where nobody says, as far as the other keys decide it.
+/// Returns the default of a key, as far as the other keys decide it.
 pub fn default(key: &'static Key, settings: &Settings) -> Option<Value> {
     let is = |text: &str| super::value::of_text(key, text).ok();
     match (key.default, key.name) {
@@ -248,7 +248,7 @@ pub fn default(key: &'static Key, settings: &Settings) -> Option<Value> {
     }
 }
 
-/// The value that asks for what is so anyway, where a key has no effect.
+/// Returns the value that asks for what is so anyway, where a key has no effect.
 pub fn neutral(name: &str) -> Option<Value> {
     let text = match name {
         "shuffle" | "partial" | "ignore_extra" | "batch_first" | "nesterov" | "centered" => "false",
@@ -261,7 +261,7 @@ pub fn neutral(name: &str) -> Option<Value> {
     super::value::of_text(key(name), text).ok()
 }
 
-/// The key that is meant by a name that is none.
+/// Returns the key that is meant by a name that is none.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let all = KEYS.iter().map(|it| (crate::text::distance(name, it.name), it.name));
     all.filter(|(distance, it)| *distance <= 1 + it.len() / 4).min().map(|it| it.1)

@@ -21,7 +21,7 @@ pub use value::Value;
 use super::error::CliError;
 use crate::diag::Code;
 
-/// Where a value was said.
+/// The flag or file that a value comes from.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Origin {
     /// On the command line.
@@ -35,7 +35,7 @@ pub enum Origin {
 pub struct Said {
     /// The value.
     pub value: Option<Value>,
-    /// Where it was said.
+    /// The flag or file that it comes from.
     pub origin: Origin,
 }
 
@@ -45,7 +45,7 @@ pub struct Settings {
     said: BTreeMap<&'static str, Said>,
 }
 
-/// What is wrong with a key.
+/// Returns the error about a key.
 pub fn fault(origin: Option<&Origin>, message: &str) -> CliError {
     let place = match origin {
         Some(Origin::File(file, line, column)) => format!("{file}:{line}:{column}: "),
@@ -55,7 +55,7 @@ pub fn fault(origin: Option<&Origin>, message: &str) -> CliError {
 }
 
 impl Said {
-    /// A key that is emptied.
+    /// Returns a key that is emptied.
     pub fn none() -> Said {
         Said { value: None, origin: Origin::Flag }
     }
@@ -81,17 +81,17 @@ impl Settings {
         Ok(())
     }
 
-    /// What was said about a key.
+    /// Returns the value of a key with its origin.
     pub fn said(&self, name: &str) -> Option<&Said> {
         self.said.get(keys::key(name).name)
     }
 
-    /// Whether a key was said, with a value or emptied.
+    /// Returns true if a key was given, with a value or emptied.
     pub fn has(&self, name: &str) -> bool {
         self.said(name).is_some()
     }
 
-    /// Whether a key was said with a value.
+    /// Returns true if a key was given a value.
     pub fn is_said(&self, name: &str) -> bool {
         self.said(name).is_some_and(|it| it.value.is_some())
     }
@@ -107,12 +107,12 @@ impl Settings {
         self.said.insert(keys::key(name).name, said);
     }
 
-    /// All keys that were said.
+    /// Returns all keys that were said.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &Said)> {
         self.said.iter().map(|(name, said)| (*name, said))
     }
 
-    /// The value that is meant: what was said, or the default as far as other keys decide it.
+    /// Returns the value that is meant: what was said, or the default as far as other keys decide it.
     pub fn value(&self, name: &str) -> Option<Value> {
         match self.said(name) {
             Some(said) => said.value.clone(),
@@ -120,7 +120,7 @@ impl Settings {
         }
     }
 
-    /// A whole number.
+    /// Returns a whole number.
     pub fn whole(&self, name: &str) -> Option<u64> {
         match self.value(name) {
             Some(Value::Whole(it)) => Some(it),
@@ -128,12 +128,12 @@ impl Settings {
         }
     }
 
-    /// A whole number as a size.
+    /// Returns a whole number as a size.
     pub fn size(&self, name: &str) -> Option<usize> {
         self.whole(name).map(|it| usize::try_from(it).unwrap_or(usize::MAX))
     }
 
-    /// A number.
+    /// Returns a number.
     pub fn real(&self, name: &str) -> Option<f64> {
         match self.value(name) {
             Some(Value::Real(it)) => Some(it),
@@ -141,12 +141,12 @@ impl Settings {
         }
     }
 
-    /// Whether a key is true.
+    /// Returns true if a key is true.
     pub fn is(&self, name: &str) -> bool {
         self.value(name) == Some(Value::Bool(true))
     }
 
-    /// One of the words of a key.
+    /// Returns one of the words of a key.
     pub fn word(&self, name: &str) -> Option<&'static str> {
         match self.value(name) {
             Some(Value::Word(it)) => Some(it),
@@ -154,7 +154,7 @@ impl Settings {
         }
     }
 
-    /// A text.
+    /// Returns a text.
     pub fn text(&self, name: &str) -> Option<String> {
         match self.value(name) {
             Some(Value::Text(it)) => Some(it),
@@ -162,7 +162,7 @@ impl Settings {
         }
     }
 
-    /// A path.
+    /// Returns a path.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.text(name).map(|it| Path::new(&it).to_owned())
     }
@@ -194,7 +194,7 @@ impl Settings {
         }
     }
 
-    /// An error about a key, with the place where it was said.
+    /// Returns an error about a key, with the place where it was said.
     pub fn fault(&self, name: &str, message: &str) -> CliError {
         fault(self.said(name).map(|it| &it.origin), message)
     }
@@ -204,7 +204,7 @@ impl Settings {
         rules::check(self)
     }
 
-    /// The configuration as a file that means the same.
+    /// Returns the configuration as a file that means the same.
     pub fn print(&self) -> String {
         print::print(self)
     }

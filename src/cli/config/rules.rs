@@ -1,9 +1,9 @@
-//! Which keys belong together: none is ever without effect in silence.
+//! The rules about keys that belong together: none is ever without effect in silence.
 
 use super::{Settings, fault};
 use crate::cli::error::CliError;
 
-/// What gives a key its effect.
+/// The condition under which a key has an effect.
 #[derive(Clone, Copy)]
 enum Needs {
     /// One of these values of a key of words.
@@ -16,7 +16,7 @@ enum Needs {
     Arrays,
 }
 
-/// What each of these keys needs. The others have an effect always, or the data decides.
+/// The condition of each of these keys. The others have an effect always, or the data decides.
 const NEEDS: &[(&str, Needs)] = &[
     ("layout", Needs::Key("params")),
     ("prefix", Needs::Key("params")),
@@ -71,7 +71,7 @@ const EXCLUDE: &[(&str, &[&str])] = &[
 ];
 
 impl Needs {
-    /// Why a key has no effect, if it has none.
+    /// Returns the reason for which a key has no effect, if it has none.
     fn lacks(self, key: &str, settings: &Settings) -> Option<String> {
         match self {
             Needs::Word(other, words) => {
@@ -99,7 +99,7 @@ impl Needs {
     }
 }
 
-/// Whether a key has an effect, as far as the keys alone say.
+/// Returns true if a key has an effect, as far as the keys alone say.
 pub fn applies(settings: &Settings, name: &str) -> bool {
     let mut rows = NEEDS.iter().filter(|it| it.0 == name);
     rows.all(|(_, needs)| needs.lacks(name, settings).is_none())

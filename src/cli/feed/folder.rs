@@ -54,7 +54,7 @@ pub fn read(
     Ok(words(model, &known, folder))
 }
 
-/// What the data of a folder says about sizes.
+/// Returns the evidence of a folder's data about sizes.
 pub fn sizes(
     ctx: &mut Context,
     model: &ir::Cell,
@@ -92,7 +92,7 @@ fn text(folder: &Path) -> Result<String, CliError> {
     })
 }
 
-/// The keys of a training that say the same as the options.
+/// Returns the keys of a training that say the same as the options.
 fn keys(args: &DataArgs, folder: &Path) -> Result<Vec<(&'static str, Vec<String>)>, CliError> {
     let mut keys = vec![("data", vec![text(folder)?])];
     let mut put = |key, value: Option<String>| keys.extend(value.map(|it| (key, vec![it])));
@@ -115,7 +115,7 @@ fn keys(args: &DataArgs, folder: &Path) -> Result<Vec<(&'static str, Vec<String>
     Ok(keys)
 }
 
-/// How many words or characters each index has.
+/// Returns the number of words or characters of each index.
 fn words(model: &ir::Cell, known: &Known, folder: &Path) -> Vec<Evidence> {
     let count = |it: &ir::Input| {
         let column = known.columns.get(&*it.name).and_then(|it| it.first());

@@ -15,11 +15,11 @@ use crate::diag::Code;
 use crate::exec::Feed;
 use crate::ir::{self, InputRole};
 
-/// What the files of `--input` give.
+/// The data of the files of `--input`.
 pub struct Given {
     /// For each input of the cell.
     pub feeds: Vec<Option<Feed<f64>>>,
-    /// How many steps each sequence has, where a column of a table tells them apart.
+    /// The number of steps of each sequence, where a column of a table tells them apart.
     pub lengths: Option<Vec<usize>>,
 }
 
@@ -99,7 +99,7 @@ struct Reading<'a> {
     cell: &'a ir::Cell,
     args: &'a DataArgs,
     given: Given,
-    /// What a column calls the sequences.
+    /// The names of the sequences in a column.
     names: Option<Vec<String>>,
 }
 
@@ -159,7 +159,7 @@ impl Reading<'_> {
         )))
     }
 
-    /// The columns of a table go to one input, or to the scalar inputs of their names. Gives a note that says so.
+    /// Returns the columns of a table go to one input, or to the scalar inputs of their names. Gives a note that says so.
     fn table(&mut self, idx: Option<usize>, bytes: &[u8], path: &Path) -> Result<String, CliError> {
         let options = self.args.table.options();
         // Columns that go nowhere, such as dates, need not be numbers.
@@ -189,7 +189,7 @@ impl Reading<'_> {
         Ok(format!("{}: {taken}", shown(path).display()))
     }
 
-    /// Whether all that a table is for is given per sequence.
+    /// Returns true if all inputs that a table is for are given per sequence.
     fn is_once(&self, idx: Option<usize>, table: &Table) -> bool {
         let header = table.header.iter().flatten();
         let by_name = header.filter_map(|it| scalar_input(self.cell, it));
@@ -224,7 +224,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The columns of a table go to the scalar inputs of the same names.
+    /// Returns the columns of a table go to the scalar inputs of the same names.
     fn spread(&mut self, table: &Table, path: &Path) -> Result<String, CliError> {
         let Some(header) = &table.header else {
             let message = "a table without a header for several inputs; write --input NAME=FILE";
@@ -248,7 +248,7 @@ impl Reading<'_> {
     }
 }
 
-/// The input that a file without a name is for.
+/// Returns the input that a file without a name is for.
 fn only_input(cell: &ir::Cell, role: InputRole) -> Option<usize> {
     let all = || cell.inputs.iter().enumerate().filter(|it| it.1.role == role);
     let mut needed = all().filter(|(_, it)| it.default.is_none());
@@ -261,7 +261,7 @@ fn only_input(cell: &ir::Cell, role: InputRole) -> Option<usize> {
     }
 }
 
-/// Every input without a default must be there as soon as one is.
+/// Returns every input without a default must be there as soon as one is.
 pub fn complete(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Result<(), CliError> {
     let missing = cell.inputs.iter().zip(feeds);
     let missing: Vec<_> = missing
@@ -284,12 +284,12 @@ pub fn complete(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Result<(), CliE
     )))
 }
 
-/// The scalar input that a column of this name goes to.
+/// Returns the scalar input that a column of this name goes to.
 fn scalar_input(cell: &ir::Cell, column: &str) -> Option<usize> {
     cell.input(column).filter(|idx| cell.inputs[*idx].shape.rank() == 0)
 }
 
-/// What the inputs say about sizes.
+/// Returns the evidence of the inputs about sizes.
 pub fn evidence_of(cell: &ir::Cell, feeds: &[Option<Feed<f64>>]) -> Vec<Evidence> {
     let given = cell.inputs.iter().zip(feeds);
     let given = given.filter_map(|(input, feed)| Some((input, feed.as_ref()?)));

@@ -12,7 +12,7 @@ use crate::diag::Code;
 use crate::exec::{self, Training};
 use crate::ir::{self, Real, Scope};
 
-/// What masks are in this run.
+/// The masks of this run.
 pub struct Masks {
     /// In training, the bits that were given.
     given: Option<Vec<Option<ArrayD<f64>>>>,
@@ -61,7 +61,7 @@ pub fn read(
     Ok(Masks { given: Some(given), seed: args.seed })
 }
 
-/// A mask with the axes that a run wants: time, batch, its own.
+/// Returns a mask with the axes that a run wants: time, batch, its own.
 fn with_axes(
     mask: &ir::Mask,
     array: ArrayD<f64>,
@@ -94,7 +94,7 @@ fn with_axes(
 }
 
 impl Masks {
-    /// The masks of the run.
+    /// Returns the masks of the run.
     pub fn masks<F: Real>(&self) -> Result<exec::Masks<F>, CliError> {
         Ok(match &self.given {
             None => exec::Masks::Eval,
@@ -112,7 +112,7 @@ impl Masks {
     }
 }
 
-/// The bits of a mask as they are written.
+/// Returns the bits of a mask as they are written.
 pub fn written<F: Real>(mask: &ir::Mask, bits: &ArrayD<F>, layout: Layout) -> ArrayD<F> {
     match mask.scope {
         Scope::Step => layout.over_time(bits.clone()),

@@ -38,13 +38,13 @@ use crate::text::Name;
 pub struct Prepared {
     /// The cell with its sizes.
     pub bound: Bound,
-    /// Which axes results have, and adjoints of results.
+    /// The axes of results, and of adjoints of results.
     pub layout: Layout,
-    /// Where results come from.
+    /// The origin of results.
     pub origin: BTreeMap<String, String>,
     feeds: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
-    /// How many steps there are, where no input says so.
+    /// The number of steps, where no input says so.
     steps: Option<usize>,
     states: Vec<Option<ArrayD<f64>>>,
     masks: masks::Masks,
@@ -52,8 +52,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// What runs the cell and gives these values beside its outputs. Says what of the options has no
-    /// effect on the engine that runs.
+    /// Prepares the engine that runs the cell and gives these values beside its outputs. Says what of the options has no effect
+    /// on the engine that runs.
     pub fn engine(
         &self,
         ctx: &Context,
@@ -93,7 +93,7 @@ impl Prepared {
         Ok(engine)
     }
 
-    /// The inputs of the run.
+    /// Returns the inputs of the run.
     pub fn inputs<F: Real>(&self) -> Result<Inputs<F>, CliError> {
         let feeds = self.feeds.iter().map(|it| {
             Ok(match it {
@@ -109,24 +109,24 @@ impl Prepared {
         Ok(inputs)
     }
 
-    /// The carried values that were given.
+    /// Returns the carried values that were given.
     pub fn states<F: Real>(&self) -> Result<InitialState<F>, CliError> {
         let states = self.states.iter().map(|it| it.as_ref().map(typed).transpose());
         Ok(InitialState(states.collect::<Result<_, _>>()?))
     }
 
-    /// What the masks are.
+    /// Returns the masks.
     pub fn masks<F: Real>(&self) -> Result<exec::Masks<F>, CliError> {
         self.masks.masks()
     }
 
-    /// The weights that were given, and draws for the others.
+    /// Returns the weights that were given, and draws for the others.
     pub fn params<F: Real>(&self) -> Result<Params<F>, CliError> {
         self.weights.params(&self.bound)
     }
 }
 
-/// An array in the type that is computed in.
+/// Returns an array in the type that is computed in.
 pub fn typed<F: Real>(array: &ArrayD<f64>) -> Result<ArrayD<F>, CliError> {
     exec::ask::<F>(array.len(), "the data")?;
     Ok(array.mapv(F::of))
@@ -239,7 +239,7 @@ struct Chosen {
     spec: CellSpec,
     given: Vec<Option<Feed<f64>>>,
     lengths: Option<Vec<usize>>,
-    /// What words and characters say about sizes.
+    /// The evidence of words and characters about sizes.
     words: Vec<Evidence>,
 }
 
@@ -275,7 +275,7 @@ fn choose(
     Ok(Chosen { spec, given, lengths, words })
 }
 
-/// What only the fast engine can do is not asked of the interpreter.
+/// Refuses options of the fast engine for the interpreter.
 fn check_memory(args: &DataArgs) -> Result<(), CliError> {
     let plain = match (args.engine, args.dtype) {
         (EngineChoice::Fast, FloatType::F32) => return Ok(()),
@@ -297,7 +297,7 @@ pub fn note_segments(ctx: &Context, segments: usize) {
     }
 }
 
-/// A single sequence as a batch of one.
+/// Returns a single sequence as a batch of one.
 pub fn with_batch(input: &ir::Input, feed: Feed<f64>) -> Feed<f64> {
     let axis = ndarray::Axis(feed.outer(input));
     match feed {
@@ -306,8 +306,7 @@ pub fn with_batch(input: &ir::Input, feed: Feed<f64>) -> Feed<f64> {
     }
 }
 
-/// The sizes that were set on the command line. Checking has evaluated them and made them the dims'
-/// defaults.
+/// Returns the sizes that were set on the command line. Checking has evaluated them and made them the dims' defaults.
 pub fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i64> {
     let is_set = |name: &str| set.iter().any(|(it, _)| it == name);
     cell.dims
@@ -317,7 +316,7 @@ pub fn set_sizes(cell: &ir::Cell, set: &[(String, String)]) -> BTreeMap<Name, i6
         .collect()
 }
 
-/// A cell whose sizes come from the command line alone, and all settings.
+/// Returns a cell whose sizes come from the command line alone, and all settings.
 pub fn cell_with_sizes(
     ctx: &mut Context,
     args: &CellArgs,
@@ -342,8 +341,7 @@ fn named_file(text: &OsStr) -> (Option<String>, PathBuf) {
     }
 }
 
-/// What stands before and after the first `=`. The name of a file need not be UTF-8 where the
-/// system asks for bytes only.
+/// Returns the texts before and after the first `=`. The name of a file need not be UTF-8 where the system asks for bytes only.
 #[cfg(unix)]
 fn split_at_equals(text: &OsStr) -> Option<(String, PathBuf)> {
     use std::os::unix::ffi::OsStrExt;
@@ -354,7 +352,7 @@ fn split_at_equals(text: &OsStr) -> Option<(String, PathBuf)> {
     Some((name.to_owned(), PathBuf::from(OsStr::from_bytes(&bytes[at + 1..]))))
 }
 
-/// What stands before and after the first `=`.
+/// Returns the texts before and after the first `=`.
 #[cfg(not(unix))]
 fn split_at_equals(text: &OsStr) -> Option<(String, PathBuf)> {
     let (name, file) = text.to_str()?.split_once('=')?;
@@ -370,14 +368,14 @@ fn is_name(text: &str) -> bool {
 pub struct Names<'a> {
     /// The option.
     pub flag: &'a str,
-    /// What there is.
+    /// The names that are there.
     pub known: &'a [String],
-    /// What stands before these names in a file that this program wrote.
+    /// The prefix of these names in a file that this program wrote.
     pub prefix: &'a str,
 }
 
 impl Names<'_> {
-    /// How a file that this program wrote calls a value.
+    /// Returns the name of a value in a file that this program wrote.
     fn in_file(&self, name: &str) -> String {
         if name.starts_with("state.") { name.to_owned() } else { format!("{}{name}", self.prefix) }
     }
@@ -413,7 +411,7 @@ pub fn named_arrays(
     Ok(arrays)
 }
 
-/// The array of a file, or that of these names in a file of several.
+/// Returns the array of a file, or that of these names in a file of several.
 fn one_array(
     ctx: &mut Context,
     path: &Path,
@@ -438,7 +436,7 @@ fn one_array(
     }
 }
 
-/// The arrays that a file or a folder has for the values of an option.
+/// Returns the arrays that a file or a folder has for the values of an option.
 fn all_arrays(
     ctx: &mut Context,
     path: &Path,
@@ -464,7 +462,7 @@ fn all_arrays(
         let fault = |it| CliError::data(path, it);
         let all = data::read_named(path, bytes).map_err(fault)?;
         let has = |name: &str| all.iter().find(|it| it.0 == name);
-        // What this program wrote has names for each kind of value; in other files they stand alone.
+        // What this program wrote has names for each kind of value; in other files they are alone.
         let ours = known.iter().any(|it| has(&names.in_file(it)).is_some());
         for name in known.iter() {
             let stored = if ours { has(&names.in_file(name)) } else { has(name) };
@@ -519,7 +517,7 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The first line of results: `Gru: 8 steps, 1 sequence, H = 4, I = 3, f32`.
+/// Returns the first line of results: `Gru: 8 steps, 1 sequence, H = 4, I = 3, f32`.
 pub fn title(bound: &Bound, steps: usize, batch: usize, dtype: &str) -> String {
     let mut parts = vec![counted(steps as u64, "step"), counted(batch as u64, "sequence")];
     let dims = bound
@@ -532,7 +530,7 @@ pub fn title(bound: &Bound, steps: usize, batch: usize, dtype: &str) -> String {
     format!("{}: {}", bound.cell().name, parts.join(", "))
 }
 
-/// What an array of a cell is called in evidence.
+/// Returns the evidence of an array about sizes, under this name.
 fn evidence(what: String, shape: &ir::Shape, sizes: &[usize], code: Code) -> Evidence {
     Evidence { what, shape: shape.clone(), sizes: sizes.to_vec(), code }
 }

@@ -41,7 +41,7 @@ const SCALE: [RGBColor; LEVELS] = [
     RGBColor(0xfd, 0xe7, 0x25),
 ];
 
-/// How values are laid along an axis.
+/// The scale of an axis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Axis {
     Linear,
@@ -62,7 +62,7 @@ pub struct Map {
     pub title: String,
     pub steps: usize,
     pub units: usize,
-    /// How many steps and units one cell is the mean of.
+    /// The steps and units that one cell is the mean of.
     pub cell: (usize, usize),
     /// For each row of cells, the lowest units first, its values.
     pub cells: Vec<Vec<f64>>,
@@ -76,7 +76,7 @@ pub enum Panel {
 }
 
 impl Panel {
-    /// Returns what stands above it.
+    /// Returns the title above it.
     pub fn title(&self) -> &str {
         match self {
             Panel::Curves { title, .. } => title,
@@ -99,7 +99,7 @@ impl Panel {
         }
     }
 
-    /// What it shows, in words.
+    /// Describes the panel in words.
     fn told(&self) -> String {
         match self {
             Panel::Map(it) => it.title.clone(),
@@ -170,13 +170,13 @@ fn titled<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>, Fault> {
     Ok(rest)
 }
 
-/// A range that is not empty, with room at both ends.
+/// Returns a range that is not empty, with room at both ends.
 fn padded((low, high): (f64, f64), room: f64) -> std::ops::Range<f64> {
     let room = if low < high { (high - low) * room } else { low.abs().max(1.0) * 0.5 };
     low - room..high + room
 }
 
-/// How a curve is drawn: a colour that comes again is dashed.
+/// Returns the style of a curve: a colour that comes again is dashed.
 fn look(curve: &Curve) -> (ShapeStyle, bool) {
     let (colour, _) = LINES[curve.colour % LINES.len()];
     (colour.stroke_width(2), curve.is_dashed || curve.colour >= LINES.len())
@@ -260,7 +260,7 @@ fn lines(
     Ok(())
 }
 
-/// A heat map, and beside it what its colours mean.
+/// Returns a heat map, and beside it what its colours mean.
 fn map(area: &Area<'_>, map: &Map) -> Result<(), Fault> {
     let (left, right) = area.split_horizontally(WIDTH - 84);
     let (low, high) = map.range;
@@ -312,7 +312,7 @@ fn map(area: &Area<'_>, map: &Map) -> Result<(), Fault> {
     right.draw(&Text::new(number(low), (26, bottom), place(VPos::Bottom)))
 }
 
-/// A number at an axis, as short as it can be.
+/// Returns a number at an axis, as short as it can be.
 fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(9.99e-4..1e6).contains(&size) {

@@ -86,14 +86,14 @@ pub fn plot(ctx: &mut Context, args: &PlotArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What `--json` tells.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Drawn<'p> {
     /// The titles of the panels.
     panels: Vec<&'p str>,
 }
 
-/// What a file is called: of a run its folder, else its name without the ending.
+/// Returns the name of a file: of a run its folder, else its name without the ending.
 fn called(path: &Path) -> String {
     let stem = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let folder = path.parent().and_then(Path::file_name);
@@ -103,7 +103,7 @@ fn called(path: &Path) -> String {
     }
 }
 
-/// The loss of each run, and of its validations.
+/// Returns the loss of each run, and of its validations.
 fn loss(sources: &[Source]) -> Result<Panel, CliError> {
     let mut curves = Vec::new();
     for source in sources {
@@ -127,7 +127,7 @@ fn loss(sources: &[Source]) -> Result<Panel, CliError> {
     Ok(Panel::Curves { title: "loss".to_owned(), across: "update", up: "loss", axis, curves })
 }
 
-/// The norm of the adjoint of each state of each cell.
+/// Returns the norm of the adjoint of each state of each cell.
 fn flow(sources: &[Source]) -> Result<Panel, CliError> {
     let mut curves = Vec::new();
     for source in sources {
@@ -154,7 +154,7 @@ fn flow(sources: &[Source]) -> Result<Panel, CliError> {
     Ok(Panel::Curves { title, across: "step", up: "norm", axis, curves })
 }
 
-/// A heat map of each array.
+/// Returns a heat map of each array.
 fn gates(ctx: &Context, sources: &[Source]) -> Result<Vec<Panel>, CliError> {
     let mut panels = Vec::new();
     for source in sources {
@@ -219,7 +219,7 @@ fn range(values: &[f64]) -> (f64, f64) {
     }
 }
 
-/// How many elements hardly pass a gradient, where the values are those of a gate or of a `tanh`.
+/// Counts the elements that hardly pass a gradient, where the values are those of a gate or of a `tanh`.
 fn saturated(values: &[f64]) -> String {
     let share = |is_one: &dyn Fn(f64) -> bool| {
         let count = values.iter().filter(|it| is_one(**it)).count();
@@ -242,8 +242,8 @@ fn saturated(values: &[f64]) -> String {
     }
 }
 
-/// A panel for each value, with all files in it. Where the files have targets of their own, as `rnnc predict -o y.csv` writes
-/// them, those of the first are drawn beside the predictions.
+/// Returns a panel for each value, with all files in it. Where the files have targets of their own, as `rnnc predict -o y.csv`
+/// writes them, those of the first are drawn beside the predictions.
 fn prediction(sources: &[Source]) -> Result<Vec<Panel>, CliError> {
     let mut all = Vec::new();
     for source in sources {

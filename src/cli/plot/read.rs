@@ -51,7 +51,7 @@ pub fn metrics(source: &Source) -> Result<Log, CliError> {
     Ok(log)
 }
 
-/// A number; JSON has none that is not finite, so these are texts, or null.
+/// Returns a number; JSON has none that is not finite, so these are texts, or null.
 fn number(value: &Value) -> f64 {
     let text = || value.as_str().and_then(|it| it.parse().ok());
     value.as_f64().or_else(text).unwrap_or(f64::NAN)
@@ -108,7 +108,7 @@ pub fn traces(source: &Source) -> Result<Vec<(String, ArrayD<f64>)>, CliError> {
 
 /// Values step by step.
 pub struct Values {
-    /// What the steps are numbers of.
+    /// The name of the things that the steps count.
     pub across: &'static str,
     pub steps: Vec<f64>,
     /// The columns with their names.

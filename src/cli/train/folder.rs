@@ -46,7 +46,7 @@ pub struct About {
     pub sizes: BTreeMap<String, i64>,
     /// Columns, categories, vocabulary.
     pub known: Known,
-    /// How many rows the targets are ahead.
+    /// The number of rows that the targets are ahead.
     pub ahead: usize,
     scales: BTreeMap<String, StoredScale>,
     /// A checksum for each array.
@@ -60,7 +60,7 @@ struct StoredScale {
 }
 
 impl About {
-    /// What there is to say about a problem.
+    /// Describes a problem.
     pub fn new(problem: &Problem) -> About {
         let sizes = problem.bound.env().sizes.iter();
         let scale = |it: &Scale| StoredScale { shift: it.shift.clone(), factor: it.factor.clone() };
@@ -79,7 +79,7 @@ impl About {
         }
     }
 
-    /// The units of the data.
+    /// Returns the units of the data.
     pub fn scales(&self) -> Scales {
         let scale = |it: &StoredScale| Scale { shift: it.shift.clone(), factor: it.factor.clone() };
         Scales(self.scales.iter().map(|(name, it)| (name.as_str().into(), scale(it))).collect())
@@ -98,7 +98,7 @@ pub struct Run {
     pub spec: CellSpec,
     /// Its model with its sizes.
     pub bound: Bound,
-    /// What its data is read by.
+    /// The facts by which its data is read.
     pub about: About,
 }
 
@@ -123,12 +123,12 @@ fn wrong(message: String) -> CliError {
     CliError::Fit { code: Code::WrongFolder, message }
 }
 
-/// Whether a folder holds a training.
+/// Returns true if a folder holds a training.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(CONFIG).is_file()
 }
 
-/// The keys of a training that is there.
+/// Returns the keys of a training that is there.
 pub fn settings(ctx: &mut Context, folder: &Path) -> Result<Settings, CliError> {
     let path = folder.join(CONFIG);
     if !path.is_file() {
@@ -140,7 +140,7 @@ pub fn settings(ctx: &mut Context, folder: &Path) -> Result<Settings, CliError> 
     Ok(settings)
 }
 
-/// The spec of a training that is there: the artifact in its folder.
+/// Returns the spec of a training that is there: the artifact in its folder.
 pub fn spec(ctx: &mut Context, folder: &Path) -> Result<(Loaded, CellSpec), CliError> {
     let path = folder.join(MODEL);
     if !path.is_file() {
@@ -166,7 +166,7 @@ fn about(ctx: &mut Context, folder: &Path) -> Result<About, CliError> {
     serde_json::from_slice(&bytes).map_err(|it| damaged(format!("{DATA}: {it}")))
 }
 
-/// Whether a folder has all that is written before the first update.
+/// Returns true if a folder has all files that are written before the first update.
 pub fn is_begun(folder: &Path) -> bool {
     [CONFIG, MODEL, DATA].iter().all(|it| folder.join(it).is_file())
 }
@@ -181,7 +181,7 @@ pub fn open(ctx: &mut Context, folder: &Path) -> Result<Run, CliError> {
 }
 
 impl Run {
-    /// The checkpoint of a choice: `best`, `last` or an update; the best by itself where there was validation.
+    /// Returns the checkpoint of a choice: `best`, `last` or an update; the best by itself where there was validation.
     pub fn checkpoint(&self, ctx: &Context, choice: Option<&str>) -> Result<Checkpoint, CliError> {
         let best = self.folder.join(BEST);
         let choice = choice.unwrap_or(if best.is_file() { "best" } else { "last" });
@@ -230,7 +230,7 @@ impl Run {
 pub struct Checkpoint {
     /// The update after which it was written.
     pub step: u64,
-    /// What it holds.
+    /// The contents.
     pub content: Safetensors,
 }
 
@@ -346,7 +346,7 @@ pub fn take(folder: &Path, resume: bool) -> Result<Lock, CliError> {
     Ok(lock)
 }
 
-/// Whether the keys are no longer those that are written down.
+/// Returns true if the keys are no longer those that are written down.
 pub fn has_changed(folder: &Path, settings: &Settings) -> bool {
     fs::read_to_string(folder.join(CONFIG)).is_ok_and(|it| it != settings.print())
 }

@@ -85,7 +85,7 @@ pub fn train(ctx: &mut Context, args: &TrainArgs) -> Result<(), CliError> {
     }
 }
 
-/// What a training is about, and where.
+/// The subject of a training, and its folder.
 struct Job<'a> {
     folder: &'a Path,
     settings: &'a Settings,
@@ -95,7 +95,7 @@ struct Job<'a> {
     lock: Option<Lock>,
 }
 
-/// What flags and file say.
+/// Returns the keys of flags and file.
 fn said(ctx: &mut Context, args: &TrainArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::new(&args.keys.said)?;
     if let Some(spec) = &args.spec {
@@ -201,7 +201,7 @@ fn note_path(ctx: &Context, before: &str) {
     }
 }
 
-/// What a training has told before, and keeps in its checkpoints.
+/// The messages of a training so far, which its checkpoints keep.
 #[derive(Clone, Default)]
 struct Past {
     seconds: f64,
@@ -300,14 +300,14 @@ impl<F: Real + Real32or64> Session<'_, F> {
         self.end(ctx, args, stopped, true)
     }
 
-    /// Whether there is no more to do.
+    /// Returns true if there is no more to do.
     fn is_done(&self) -> bool {
         let waited = self.trainer.best().waited;
         let patience = self.settings.whole("patience");
         self.trainer.step() >= self.trainer.updates() || patience.is_some_and(|it| waited >= it)
     }
 
-    /// What ends the training.
+    /// Returns the reason that ends the training.
     fn reason(&self) -> &'static str {
         let waited = self.trainer.best().waited;
         if self.settings.whole("patience").is_some_and(|it| waited >= it) {
@@ -355,7 +355,7 @@ impl<F: Real + Real32or64> Session<'_, F> {
         self.event(update.step, &all)
     }
 
-    /// A line of the log; numbers are the shortest that read back the same.
+    /// Returns a line of the log; numbers are the shortest that read back the same.
     fn line(&self, step: u64, epoch: u64, numbers: &[(&str, f64)]) -> String {
         let mut line = format!("{{\"step\":{step},\"epoch\":{epoch}");
         for (name, value) in numbers.iter().chain(&[("seconds", self.seconds())]) {
@@ -409,7 +409,7 @@ impl<F: Real + Real32or64> Session<'_, F> {
         Ok(verdict.stop)
     }
 
-    /// The bytes of a checkpoint.
+    /// Returns the bytes of a checkpoint.
     fn sealed(&self) -> Result<Vec<u8>, CliError> {
         let Snapshot { tensors, mut metadata } = self.trainer.snapshot();
         let mut note = |name: &str, value: String| metadata.insert(name.to_owned(), value);
@@ -454,7 +454,7 @@ impl<F: Real + Real32or64> Session<'_, F> {
         }
     }
 
-    /// An update that could not be made: no checkpoint is written.
+    /// Returns an update that could not be made: no checkpoint is written.
     fn failed(
         &mut self,
         ctx: &mut Context,

@@ -21,21 +21,21 @@ use crate::train::{
     self, Coins, Cut, Data, Decay, Optimizer, Options, OwnShape, ScaleKind, Scales, Schedule,
 };
 
-/// What a training is about.
+/// The model and the data of a training.
 pub struct Problem {
     /// The model with its sizes.
     pub bound: Bound,
-    /// What is trained on, scaled and cut.
+    /// The training data, scaled and cut.
     pub data: Data,
-    /// What is validated on.
+    /// The validation data.
     pub valid: Option<Data>,
     /// The units of the data.
     pub scales: Scales,
-    /// What later data is read by.
+    /// The facts by which later data is read.
     pub known: Known,
     /// A checksum for each array.
     pub checksums: BTreeMap<String, String>,
-    /// Where the data is from.
+    /// The origin of the data.
     pub part: Part,
     /// The starting weights.
     pub weights: Weights,
@@ -163,7 +163,7 @@ pub fn model(cell: &ir::Cell) -> Result<(), CliError> {
     Err(CliError::NoModel(message))
 }
 
-/// A size that follows from characters or words is not set to another.
+/// Returns a size that follows from characters or words is not set to another.
 fn check_words(
     settings: &Settings,
     cell: &ir::Cell,
@@ -222,7 +222,7 @@ fn check_leak(
     Ok(train::check_teachers(cell, ahead)?)
 }
 
-/// The data, cut into windows where that was said.
+/// Returns the data, cut into windows where that was said.
 fn windowed(data: Data, settings: &Settings) -> Result<Data, CliError> {
     match settings.size("window") {
         Some(length) => Ok(data.windows(length, settings.size("stride").unwrap_or(1))?),
@@ -230,7 +230,7 @@ fn windowed(data: Data, settings: &Settings) -> Result<Data, CliError> {
     }
 }
 
-/// Whether validation data is said, and the folder where it is not by keys of its own.
+/// Returns the folder of the validation data, if there is some; none inside where keys of its own name it.
 fn valid_source(settings: &Settings) -> Option<Option<PathBuf>> {
     let keys = ["data", "input", "target", "csv", "text"];
     if keys.iter().any(|it| settings.is_said(&format!("valid_{it}"))) {
@@ -255,7 +255,7 @@ fn fit(ctx: &Context, settings: &Settings, train: &Data, is_table: bool, tells: 
     scales
 }
 
-/// The keys about weights as the commands that run have them.
+/// Returns the keys about weights as the commands that run have them.
 fn weight_args(settings: &Settings) -> WeightArgs {
     WeightArgs {
         params: settings.path("params"),
@@ -267,7 +267,7 @@ fn weight_args(settings: &Settings) -> WeightArgs {
     }
 }
 
-/// What computes.
+/// Returns the options of the engine.
 pub fn engine(settings: &Settings) -> EngineOptions {
     let mut engine = match settings.word("engine") {
         Some("reference") => EngineOptions::reference(),
@@ -278,13 +278,13 @@ pub fn engine(settings: &Settings) -> EngineOptions {
     engine
 }
 
-/// How many sequences or streams an evaluation takes at once.
+/// Returns the number of sequences or streams that an evaluation takes at once.
 pub fn eval_batch(settings: &Settings, cut: Cut) -> usize {
     let default = if cut == Cut::Streams { Some(1) } else { settings.size("batch") };
     settings.size("eval_batch").or(default).unwrap_or(1)
 }
 
-/// A mode of feedback.
+/// Returns a mode of feedback.
 pub fn feedback(word: Option<&str>) -> Feedback {
     match word {
         Some("own") => Feedback::Own,
@@ -293,7 +293,7 @@ pub fn feedback(word: Option<&str>) -> Feedback {
     }
 }
 
-/// How the keys say that a model is trained.
+/// Returns the options of training that the keys ask for.
 pub fn options(settings: &Settings, cut: Cut) -> Options {
     let real = |name: &str| settings.real(name).unwrap_or(0.0);
     let (momentum, weight_decay) = (real("momentum"), real("weight_decay"));

@@ -21,7 +21,7 @@ use crate::ir::{self, InputRole, Shape};
 use crate::text::Name;
 use crate::train::{self, Axes, Data, Field, Vocabulary};
 
-/// What of the data the model has learned by, beside numbers: later data is read by the same.
+/// Facts about the data that the model has learned by, beside numbers: later data is read by the same.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Known {
     /// The columns of each input and target.
@@ -32,18 +32,18 @@ pub struct Known {
     pub categories: BTreeMap<String, Vec<String>>,
     /// The characters, in the order of their numbers.
     pub vocabulary: Option<String>,
-    /// Which file the vocabulary is of.
+    /// The file of the vocabulary.
     pub vocabulary_of: Option<String>,
 }
 
-/// Where a field comes from.
+/// The origin of a field.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The file.
     pub file: String,
     /// The columns, for a table.
     pub columns: Vec<String>,
-    /// How many rows stand above the first of numbers.
+    /// The number of rows above the first one of numbers.
     pub above: usize,
 }
 
@@ -51,22 +51,22 @@ pub struct Origin {
 pub struct Part {
     fields: Vec<Field>,
     pub(super) lengths: Option<Vec<usize>>,
-    /// Whether the rows are one long series.
+    /// True if the rows are one long series.
     pub is_series: bool,
-    /// Whether they are those of a table.
+    /// True if they are those of a table.
     pub is_table: bool,
-    /// Whether they are the characters of a text.
+    /// True if they are the characters of a text.
     pub is_text: bool,
-    /// Where each field comes from.
+    /// The origin of each field.
     pub origins: BTreeMap<String, Origin>,
-    /// What the sizes of the model follow from.
+    /// The evidence about the sizes of the model.
     pub evidence: Vec<Evidence>,
     /// A checksum for each array, under its name.
     pub checksums: BTreeMap<String, String>,
     text: Option<(Option<Name>, Name)>,
 }
 
-/// Where the data of a part is.
+/// The keys and files of a part's data.
 #[derive(Default)]
 struct Places {
     inputs: BTreeMap<String, String>,
@@ -76,7 +76,7 @@ struct Places {
     text: Option<PathBuf>,
 }
 
-/// How data is read.
+/// The way in which data is read.
 pub struct Reading<'a> {
     /// The model.
     pub cell: &'a ir::Cell,
@@ -86,11 +86,11 @@ pub struct Reading<'a> {
     pub before: Option<&'a Settings>,
     /// Inputs and targets that may be missing.
     pub unread: &'a [Name],
-    /// What stands before the keys: nothing, or `valid_`.
+    /// The prefix of the keys: nothing, or `valid_`.
     pub prefix: &'static str,
-    /// How many of the rows are not held out, given how many there are.
+    /// Returns the number of rows that are not held out, of so many rows.
     pub trained: &'a dyn Fn(usize) -> usize,
-    /// Whether what is left out is told.
+    /// True if rows that are left out are reported.
     pub tells: bool,
 }
 
@@ -113,7 +113,7 @@ impl Reading<'_> {
         of_role.map(|it| it.name.to_string()).collect()
     }
 
-    /// Whether a key says where data of the part is.
+    /// Returns true if a key names data of the part.
     pub fn is_said(&self) -> bool {
         let keys = ["data", "input", "target", "csv", "text"];
         keys.iter().any(|it| self.settings.is_said(&self.key(it)))
@@ -176,7 +176,7 @@ impl Reading<'_> {
         Ok(places)
     }
 
-    /// What a folder has, as far as nothing else was said.
+    /// Reads the files of a folder, as far as no key names others.
     fn folder(
         &self,
         ctx: &mut Context,
@@ -328,7 +328,7 @@ impl Reading<'_> {
         Ok(part)
     }
 
-    /// The input and the target of a model of characters.
+    /// Returns the input and the target of a model of characters.
     fn text_fields(&self) -> Result<(Option<Name>, Name), CliError> {
         let cell = self.cell;
         let of_role = |role: InputRole| -> Vec<&ir::Input> {
@@ -362,7 +362,7 @@ impl Reading<'_> {
     }
 }
 
-/// The type of an input as a spec writes it.
+/// Returns the type of an input as a spec writes it.
 fn type_of(input: &ir::Input) -> String {
     match &input.index {
         Some(dim) => format!("index[{dim}]"),
@@ -370,7 +370,7 @@ fn type_of(input: &ir::Input) -> String {
     }
 }
 
-/// The size that a vocabulary or categories give an index.
+/// Returns the size that a vocabulary or categories give an index.
 pub fn vocabulary_evidence(cell: &ir::Cell, name: &str, of: &str, count: usize) -> Evidence {
     let input = cell.inputs.iter().find(|it| &*it.name == name);
     let index = input.and_then(|it| it.index.clone());
@@ -431,12 +431,12 @@ impl Part {
         });
     }
 
-    /// The fields.
+    /// Returns the fields.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// How many steps each sequence has, where they differ.
+    /// Returns the number of steps of each sequence, where they differ.
     pub fn lengths(&self) -> Option<&Vec<usize>> {
         self.lengths.as_ref()
     }
@@ -448,7 +448,7 @@ impl Part {
         self.lengths = Some(lengths);
     }
 
-    /// The data, its targets so many rows ahead where it is a series.
+    /// Returns the data, its targets so many rows ahead where it is a series.
     pub fn data(&self, ahead: usize) -> Result<Data, CliError> {
         let fields = self.fields.clone();
         let data = match (&self.text, self.is_series) {
@@ -467,7 +467,7 @@ impl Part {
         data.map_err(|it| self.told(it))
     }
 
-    /// An error of the data, with the file and, in a table, the row and the column.
+    /// Returns an error of the data, with the file and, in a table, the row and the column.
     pub fn told(&self, error: train::Error) -> CliError {
         let (code, message) = (code(&error), error.to_string());
         let (name, place) = match &error {
@@ -492,7 +492,7 @@ impl Part {
     }
 }
 
-/// The code of an error of the training.
+/// Returns the code of an error of the training.
 pub fn code(error: &train::Error) -> Code {
     match error {
         train::Error::Data { .. } => Code::DataDoesNotFit,

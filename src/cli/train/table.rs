@@ -43,7 +43,7 @@ impl Sequences {
 }
 
 impl Reading<'_> {
-    /// A key about tables: what is said now, else what was said when the model was trained.
+    /// Returns a key about tables: what is said now, else what was said when the model was trained.
     fn of_table(&self, key: &str) -> Option<Value> {
         match (self.settings.said(key), self.before) {
             (None, Some(before)) => before.value(key),
@@ -70,7 +70,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The input that `columns` is for: the only one.
+    /// Returns the input that `columns` is for: the only one.
     fn only_columns(&self) -> Result<Option<(String, Vec<String>)>, CliError> {
         let Some(columns) = self.settings.text("columns") else { return Ok(None) };
         let inputs = self.cell.inputs.iter().filter(|it| it.role == InputRole::Input);
@@ -196,7 +196,7 @@ pub fn read(
     Ok(part)
 }
 
-/// The values of an input: a row for each step, or for each step of each sequence, or one for each sequence.
+/// Returns the values of an input: a row for each step, or for each step of each sequence, or one for each sequence.
 fn values(
     input: &ir::Input,
     table: &Table,
@@ -224,7 +224,7 @@ fn values(
     Ok((Axes::Shared, array))
 }
 
-/// The columns of an input: those that were said, those of the run, or those of its name.
+/// Returns the columns of an input: those that were said, those of the run, or those of its name.
 fn columns(
     input: &ir::Input,
     said: Option<Vec<String>>,
@@ -250,7 +250,7 @@ fn is_whole(cell: &str) -> bool {
     cell.parse::<f64>().is_ok_and(|it| it.fract() == 0.0)
 }
 
-/// The words of a column: those of the run, or those of the training part.
+/// Returns the words of a column: those of the run, or those of the training part.
 fn categories(known: &mut Known, column: &str, trained: &[String]) -> Vec<String> {
     let words = known.categories.entry(column.to_owned()).or_insert_with(|| {
         let all: BTreeSet<&String> = trained.iter().collect();

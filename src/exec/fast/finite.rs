@@ -1,6 +1,6 @@
-//! Where a run first has a NaN, or an infinity where there must be none.
+//! Finds the first NaN of a run, or the first infinity where there must be none.
 //!
-//! Outputs and traces stand in arrays over all steps, inputs and carried values in rows for all
+//! Outputs and traces are in arrays over all steps, inputs and carried values in rows for all
 //! steps, so the first step at fault is found by looking. What else that step computed is not known
 //! any more: the interpreter computes this one step of this one sequence again, from the carried
 //! values before it, and names the first value at fault (`reference::look_again`).
@@ -22,7 +22,7 @@ use crate::plan;
 /// The first step at which something is not finite.
 #[derive(Debug)]
 pub(crate) struct Suspect {
-    /// What shows there.
+    /// The value in which it shows.
     pub seen: NotFinite,
     /// The step.
     pub step: usize,
@@ -72,7 +72,7 @@ impl Overflows {
         }
     }
 
-    /// What is known of a sequence.
+    /// Returns the known values of a sequence.
     pub fn of(mut self, sequence: usize) -> BTreeMap<usize, Vec<ArrayD<f32>>> {
         self.0.remove(&sequence).unwrap_or_default()
     }
@@ -91,7 +91,7 @@ pub(crate) struct Blame {
     pub adjoints: Vec<ArrayD<f32>>,
 }
 
-/// The carried values of one sequence as a step reads them, or their adjoints, which go against them.
+/// Returns the carried values of one sequence as a step reads them, or their adjoints, which go against them.
 fn carried(
     run: &Run<'_>,
     (buffers, frame): (&[usize], &Frame<'_>),
@@ -170,7 +170,7 @@ struct Values<'v> {
     stands: Stands,
 }
 
-/// How the rows of a value stand.
+/// The way in which the rows of a value lie.
 #[derive(Clone, Copy)]
 enum Stands {
     /// In an array `[T, B, ...]` of so many sequences.
@@ -184,7 +184,7 @@ impl Values<'_> {
         self.shape.iter().product()
     }
 
-    /// Whether anything is wrong at any step.
+    /// Returns true if any step has a wrong value.
     fn is_wrong(&self, packing: &Packing) -> bool {
         let rows = match self.stands {
             Stands::Array(batch) => batch * packing.steps(),
@@ -196,7 +196,7 @@ impl Values<'_> {
         self.all[..rows * self.len()].chunks(1024).any(block)
     }
 
-    /// The first wrong number at a step of a sequence, which stands at a position.
+    /// Returns the first wrong element at a step of a sequence, given by its position.
     fn wrong_at(&self, packing: &Packing, t: usize, position: usize) -> Option<(usize, f32)> {
         let row = match self.stands {
             Stands::Array(batch) => t * batch + packing.order()[position],
@@ -254,7 +254,7 @@ pub(super) fn suspect(
     Some(Suspect { seen, step: run.begin + t, sequence, past })
 }
 
-/// What is looked through: the values of the interpreter that are there, in its order.
+/// Lists the values of the interpreter that are there, in its order.
 fn all_values<'v>(
     run: &'v Run<'_>,
     frame: &'v Frame<'_>,

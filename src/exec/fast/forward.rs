@@ -27,12 +27,11 @@ pub(crate) struct Run<'a> {
     pub states: Vec<ArrayD<f32>>,
     /// Each node that was asked for, `[T, B, ...]`; 0 beyond a sequence's length.
     pub traces: Vec<ArrayD<f32>>,
-    /// Where something is first not finite; `None` where no NaN and no infinity stands in the
-    /// results.
+    /// The place where a value is first not finite; `None` if the results have no NaN and no infinity.
     pub suspect: Option<Suspect>,
-    /// Whether backward gives norms.
+    /// True if backward gives norms.
     pub(super) flow: bool,
-    /// Whether backward looks for what is not finite, and what it found.
+    /// True if backward looks for values that are not finite, and the first one that it found.
     pub(super) looks: bool,
     pub(super) blame: Option<Blame>,
     pub(super) compiled: Arc<Compiled>,
@@ -42,15 +41,15 @@ pub(crate) struct Run<'a> {
     pub(super) begin: usize,
     pub(super) packing: Packing,
     pub(super) weights: Arc<Weights>,
-    /// The rows of inputs and masks that do not stand in the caller's arrays as they are wanted: by
+    /// The rows of inputs and masks that the caller's arrays do not have in the wanted order: by
     /// buffer.
     pub(super) staged: Vec<(usize, Vec<f32>)>,
     pub(super) memory: Memory,
-    /// Where its segments begin, of a run that goes in segments; its own rows are none then.
+    /// The segments of a run that is divided; it has no rows of its own then.
     pub(super) checkpoints: Option<Checkpoints>,
 }
 
-/// What is left of a run when the arrays that it was lent are given back.
+/// The rest of a run when the arrays that it was lent are given back.
 #[derive(Debug)]
 pub(crate) struct Kept {
     compiled: Arc<Compiled>,
@@ -64,7 +63,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// The run once more, but for its results. The memory goes there; [`Kept::take`] brings it back.
+    /// Returns the run once more, but for its results. The memory goes there; [`Kept::take`] brings it back.
     pub fn again<'a>(
         &mut self,
         bound: &'a Bound,
@@ -83,13 +82,12 @@ impl Kept {
         (self.memory, self.staged, self.checkpoints) = (run.memory, run.staged, run.checkpoints);
     }
 
-    /// The memory alone, of a run that is over.
+    /// Returns the memory alone, of a run that is over.
     pub fn into_memory(self) -> Memory {
         self.memory
     }
 
-    /// The bytes of carried values, and of other values of the program's own that a backward run
-    /// reads.
+    /// Returns the bytes of carried values, and of other values of the program's own that a backward run reads.
     pub fn kept_bytes(&self) -> usize {
         let Some(backward) = &self.compiled.backward else { return 0 };
         let program = &self.compiled.forward;
@@ -102,12 +100,12 @@ impl Kept {
     }
 }
 
-/// What a run computes with.
+/// The engine's parts that a run computes with.
 #[derive(Clone, Copy)]
 pub(super) struct Machine<'m> {
     pub path: Path,
     pub team: &'m Team,
-    /// Whether forward looks for what is not finite.
+    /// True if forward looks for values that are not finite.
     pub finds: bool,
 }
 
@@ -171,12 +169,12 @@ impl Results {
     }
 }
 
-/// The steps of an array that has them as its first axis.
+/// Returns the steps of an array that has them as its first axis.
 pub(super) fn steps(all: &mut ArrayD<f32>, steps: Range<usize>) -> ndarray::ArrayViewMutD<'_, f32> {
     all.slice_axis_mut(Axis(0), Slice::from(steps))
 }
 
-/// The rows of inputs and masks that must be packed.
+/// Returns the rows of inputs and masks that must be packed.
 fn stage(
     given: &Given<'_, f32>,
     begin: usize,
@@ -209,7 +207,7 @@ fn stage(
     Ok(staged)
 }
 
-/// The rows of an input from a step on where they stand, if they stand as they are wanted.
+/// Returns the rows of an input from a step on in the caller's array, if it has the wanted order.
 fn direct<'f>(
     input: &Input,
     feed: &'f FeedView<'_, f32>,
@@ -225,7 +223,7 @@ fn direct<'f>(
     }
 }
 
-/// The numbers of an array from a step on, if they stand without gaps.
+/// Returns the elements of an array from a step on, if they have no gaps.
 pub(super) fn from_step<S: Data<Elem = f32>>(
     array: &ArrayBase<S, IxDyn>,
     begin: usize,
@@ -236,7 +234,7 @@ pub(super) fn from_step<S: Data<Elem = f32>>(
 }
 
 impl<'a> Run<'a> {
-    /// A run, or a segment of one that begins at a step of the given arrays. Nothing is computed.
+    /// Returns a run, or a segment of one that begins at a step of the given arrays. Nothing is computed.
     pub(super) fn new(
         given: Given<'a, f32>,
         compiled: Arc<Compiled>,
@@ -364,7 +362,7 @@ impl<'a> Run<'a> {
         self.memory = memory;
     }
 
-    /// Whether all results of all steps are finite.
+    /// Returns true if all results of all steps are finite.
     pub(super) fn is_finite(&self, results: &Results, machine: Machine<'_>) -> bool {
         let all = |it: &ArrayD<f32>| it.as_slice().is_some_and(|it| is_finite(it, machine.team));
         // A sequence without steps keeps its start, which may be infinite.
@@ -380,7 +378,7 @@ impl<'a> Run<'a> {
         over_time.clone().all(all) && results.states.iter().all(moved)
     }
 
-    /// The memory of the run as the forward program has it.
+    /// Returns the memory of the run as the forward program has it.
     pub(super) fn frame<'m>(&'m self, memory: &'m mut Memory, team: &Team) -> Frame<'m> {
         let program = &self.compiled.forward;
         let mut frame = Frame::new(&program.program, &self.packing, team.parts(), memory);
@@ -400,7 +398,7 @@ impl<'a> Run<'a> {
         frame
     }
 
-    /// What the run was given.
+    /// Returns the arguments of the run.
     pub fn given(&self) -> &Given<'a, f32> {
         &self.given
     }
@@ -415,28 +413,28 @@ impl<'a> Run<'a> {
         self.given.batch
     }
 
-    /// How many steps each sequence has.
+    /// Returns the number of steps of each sequence.
     pub fn lengths(&self) -> &[usize] {
         &self.given.lengths
     }
 
-    /// How many segments the steps were divided into.
+    /// Returns the number of segments that the steps were divided into.
     pub fn segments(&self) -> usize {
         self.checkpoints.as_ref().map_or(1, Checkpoints::segments)
     }
 
-    /// The bits of each mask in training.
+    /// Returns the bits of each mask in training.
     pub fn masks(&self) -> Option<Arc<Vec<ArrayD<f32>>>> {
         self.given.bits.clone()
     }
 
-    /// What is left when the arrays are given back.
+    /// Returns the rest of the run, and gives the arrays back.
     pub fn keep(self) -> Kept {
         let Run { compiled, given, packing, weights, staged, memory, checkpoints, .. } = self;
         Kept { compiled, given: given.keep(), packing, weights, staged, memory, checkpoints }
     }
 
-    /// A carried value after the last step of each sequence.
+    /// Returns a carried value after the last step of each sequence.
     fn last(&self, frame: &Frame<'_>, carry: usize) -> ArrayD<f32> {
         let shape = &self.given.bound.carry_shapes()[carry];
         let mut all = vec![self.given.batch];

@@ -16,7 +16,7 @@ use crate::ir::{
     Start,
 };
 
-/// How near a kink may be: far beyond what a step of a difference can move a value.
+/// The least distance from a kink: far beyond the way that a step of a difference moves a value.
 const MARGIN: f64 = 1e-3;
 
 /// A small generator of its own (SplitMix64), so that reports never change with a library.
@@ -35,7 +35,7 @@ impl Noise {
         z ^ (z >> 31)
     }
 
-    /// A whole number below `limit`.
+    /// Returns a whole number below `limit`.
     pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.bits() % limit.max(1)
     }
@@ -77,16 +77,15 @@ pub(super) fn sizes(cell: &Cell, given: &Env, noise: &mut Noise) -> Result<Bound
     }
 }
 
-/// What is known of the step graph before any number is.
+/// Facts of the step graph that do not depend on values.
 pub(super) struct Structure {
     /// The nodes that may be near a kink or jump, with the distance from it.
     kinks: Vec<(NodeId, Distance)>,
-    /// Why the derivative of a carried value, input or param is not that of the function, where it
-    /// is not.
+    /// The reason for which the derivative of a carried value, input or param is not that of the function, where it is not.
     pub(super) params: Vec<Option<&'static str>>,
     pub(super) inputs: Vec<Option<&'static str>>,
     pub(super) carries: Vec<Option<&'static str>>,
-    /// Whether an adjoint may be clipped.
+    /// True if an adjoint may be clipped.
     clips: bool,
 }
 
@@ -159,8 +158,8 @@ impl Structure {
         Structure { kinks, params, inputs, carries, clips: clips(&cell.step) || clips(&cell.start) }
     }
 
-    /// The distance of the nearest kink or jump at any step of any sequence, and that of the nearest one
-    /// where the point does not lie on it.
+    /// Returns the distance of the nearest kink or jump at any step of any sequence, and that of the nearest one where the point
+    /// does not lie on it.
     fn nearest(&self, run: &Run<'_, f64>) -> (f64, f64) {
         let graph = &run.given.bound.cell().step;
         let (mut nearest, mut beside) = (f64::INFINITY, f64::INFINITY);
@@ -220,7 +219,7 @@ impl Distance {
     }
 }
 
-/// The nodes that move a little when params, inputs and carried values do.
+/// Returns the nodes that move a little when params, inputs and carried values do.
 fn moving(cell: &Cell) -> Vec<bool> {
     let mut moves: Vec<bool> = Vec::with_capacity(cell.step.nodes().len());
     for node in cell.step.nodes() {
@@ -244,7 +243,7 @@ fn moving(cell: &Cell) -> Vec<bool> {
     moves
 }
 
-/// Why an operator's derivative is not that of its value, where it is not.
+/// Returns the reason for which an operator's derivative is not that of its value, where it is not.
 fn other_derivative(op: &Op) -> Option<&'static str> {
     match op {
         Op::Gradient(Gradient::Declared) => Some("behind a declared derivative"),
@@ -264,7 +263,7 @@ fn other_derivative(op: &Op) -> Option<&'static str> {
 
 type Reasons = Vec<Option<&'static str>>;
 
-/// Which params, inputs and carried values lead to a tainted node, at this step or a later one.
+/// Returns the params, inputs and carried values that lead to a tainted node, at this step or a later one.
 fn behind(cell: &Cell, mut taints: Reasons) -> (Reasons, Reasons, Reasons) {
     let mut carries: Reasons = vec![None; cell.carries.len()];
     loop {
@@ -290,7 +289,7 @@ fn behind(cell: &Cell, mut taints: Reasons) -> (Reasons, Reasons, Reasons) {
             break;
         }
     }
-    // What a start is computed from lies behind what the carry lies behind, and behind what stands
+    // What a start is computed from lies behind what the carry lies behind, and behind what is
     // in the start itself.
     let mut starts: Reasons = vec![None; cell.start.nodes().len()];
     for (carry, why) in cell.carries.iter().zip(&carries) {
@@ -337,14 +336,14 @@ pub(super) struct Sample<'a> {
     pub(super) upstream: Upstream<f64>,
     pub(super) steps: usize,
     pub(super) seed: u64,
-    /// Whether no kink is near, so that differences say something.
+    /// True if no kink is near, so that differences are valid.
     pub(super) smooth: bool,
-    /// Whether rounding leaves every kink on its side: it is not near, or the point lies on it.
+    /// True if rounding leaves every kink on its side: it is not near, or the point lies on it.
     pub(super) is_decided: bool,
 }
 
 impl Sample<'_> {
-    /// The call that runs the sample.
+    /// Returns the call that runs the sample.
     pub(super) fn call(&self) -> Call<'_, f64> {
         Call {
             bound: self.bound,
@@ -480,7 +479,7 @@ fn draw_once<'a>(
     Ok(sample)
 }
 
-/// The declared starts with noise; one that is not finite stays as it is.
+/// Returns the declared starts with noise; one that is not finite stays as it is.
 fn random_starts(
     sample: &Sample<'_>,
     scale: f64,
@@ -508,7 +507,7 @@ fn random_starts(
     Ok(state)
 }
 
-/// The start of each carry for each sequence, `[B, ...]`, as it would run now.
+/// Returns the start of each carry for each sequence, `[B, ...]`, as it would run now.
 pub(super) fn declared_starts(sample: &Sample<'_>) -> Result<Vec<ArrayD<f64>>, CheckError> {
     let given = super::super::reference::Given::check(sample.call())?;
     let mut starts: Vec<ArrayD<f64>> = sample

@@ -1,4 +1,4 @@
-//! Where a number that is none comes from.
+//! Traces a NaN or an infinity to its origin.
 //!
 //! A NaN is mostly what is left of an infinity: `h = c / n` is NaN where `c` and `n` overflowed, maybe
 //! some steps before. So operands are followed from what was found to the first value that is not
@@ -14,7 +14,7 @@ use crate::ir::{Cell, Leaf, NodeId, Op, Order, Pointwise, Real};
 /// Computes the nodes of a step from the carried values before it.
 type Step<'p, F> = dyn Fn(usize, &[Value<F>]) -> Vec<Value<F>> + 'p;
 
-/// What is known of the steps of one sequence.
+/// The known values of the steps of one sequence.
 pub(super) struct Past<'p, F> {
     pub cell: &'p Cell,
     pub sequence: usize,
@@ -45,8 +45,8 @@ struct Traced {
     carries: Vec<(usize, Vec<usize>)>,
 }
 
-/// The first value that is not finite on the way to an element of a node at a step, whose values are
-/// given; `None` where that is what was found itself, or nothing else is known.
+/// Returns the first value that is not finite on the way to an element of a node at a step, whose values are given; `None` where
+/// that is what was found itself, or nothing else is known.
 pub(super) fn cause<F: Real>(
     past: &Past<'_, F>,
     (mut node, mut at): (NodeId, Vec<usize>),
@@ -74,8 +74,7 @@ pub(super) fn cause<F: Real>(
     None
 }
 
-/// The step that gave a carried value this element, which was finite before; `None` where it was so from
-/// the start.
+/// Returns the step that gave a carried value this element, which was finite before; `None` where it was so from the start.
 fn overflow<F: Real>(past: &Past<'_, F>, carry: usize, at: &[usize], step: usize) -> Option<usize> {
     let known = past.read.steps;
     let here = known.partition_point(|it| *it < step);
@@ -126,7 +125,7 @@ fn trace<F: Real>(cell: &Cell, values: &[Value<F>], node: NodeId, at: Vec<usize>
     traced
 }
 
-/// The operands that an element may be made of: of a choice those that were chosen.
+/// Returns the operands that an element may be made of: of a choice those that were chosen.
 fn followed<F: Real>(op: &Op, args: &[NodeId], values: &[Value<F>], at: &[usize]) -> Vec<NodeId> {
     let ([condition, yes, no], Op::Map(Pointwise::Where)) = (args, op) else {
         return args.to_vec();
@@ -135,8 +134,7 @@ fn followed<F: Real>(op: &Op, args: &[NodeId], values: &[Value<F>], at: &[usize]
     vec![*condition, if chosen { *yes } else { *no }]
 }
 
-/// The element of an operand that is not finite: that at the same place, or the first one where elements
-/// meet or move.
+/// Returns the element of an operand that is not finite: that at the same place, or the first one where elements meet or move.
 fn element<F: Real>(op: &Op, value: &Value<F>, at: &[usize]) -> Option<Vec<usize>> {
     match op {
         Op::Map(_) => (!is_finite(value, at)).then(|| at.to_vec()),
@@ -156,7 +154,7 @@ fn element<F: Real>(op: &Op, value: &Value<F>, at: &[usize]) -> Option<Vec<usize
     }
 }
 
-/// What was found, called by the name of the first value that has one and is made of it.
+/// Names a finding after the first value that has one and is made of it.
 fn told<F: Real>(
     past: &Past<'_, F>,
     traced: &Traced,

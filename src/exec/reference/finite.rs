@@ -19,17 +19,17 @@ use crate::text::Name;
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[error("{name} is {value}{place}{}", self.symptom())]
 pub struct NotFinite {
-    /// What it is the value of, such as `` `z` `` or `` the gradient of `W` ``.
+    /// The name of the value, such as `` `z` `` or `` the gradient of `W` ``.
     pub name: String,
     /// NaN, inf or -inf.
     pub value: f64,
-    /// Where it stands.
+    /// The position in the value.
     pub place: Place,
-    /// What was found, where this is where it comes from: a NaN, or an infinite output.
+    /// The finding that this is the cause of: a NaN, or an infinite output.
     pub so: Option<Box<NotFinite>>,
 }
 
-/// Where a number stands; shown as ` at step 3, sequence 0, unit [1]`.
+/// The position of an element; shown as ` at step 3, sequence 0, unit [1]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The step, from 0; none for what belongs to no step.
@@ -55,7 +55,7 @@ impl fmt::Display for Place {
 }
 
 impl NotFinite {
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> Code {
         Code::NotFinite
     }
@@ -69,7 +69,7 @@ impl NotFinite {
         NotFinite { name, value, place, so: None }
     }
 
-    /// What comes of it, with what is said of the place only where that is another.
+    /// Describes the consequence, with the position only where it is another one.
     fn symptom(&self) -> String {
         let Some(so) = &self.so else { return String::new() };
         let step = so.place.step.filter(|_| so.place.step != self.place.step);
@@ -78,7 +78,7 @@ impl NotFinite {
         format!(", so {} is {}{place}", so.name, so.value)
     }
 
-    /// What stands at a position of a value of this shape, at one step of one sequence.
+    /// Returns a position of a value of this shape, at one step of one sequence.
     pub(crate) fn at_step(
         name: &str,
         value: f64,
@@ -97,7 +97,7 @@ impl NotFinite {
     }
 }
 
-/// The first element that `wrong` finds, with its position.
+/// Returns the first element that `wrong` finds, with its position.
 fn first<F: Real>(values: &Value<F>, wrong: fn(f64) -> bool) -> Option<(Vec<usize>, f64)> {
     let found = values.indexed_iter().map(|(at, it)| (at, Real::to_f64(*it)));
     let mut found = found.filter(|(_, it)| wrong(*it));
@@ -121,7 +121,7 @@ pub(super) fn look<F: Real>(
     }
 }
 
-/// The values that are looked at, each after those that it is made of, and what is wrong in each.
+/// Returns the values that are looked at, each after those that it is made of, and what is wrong in each.
 fn looked_at(cell: &Cell) -> impl Iterator<Item = (&Name, NodeId, Wrong)> {
     let nan: Wrong = |it| it.is_nan();
     // A state is declared before what it is made of.
@@ -135,10 +135,10 @@ fn looked_at(cell: &Cell) -> impl Iterator<Item = (&Name, NodeId, Wrong)> {
     named.chain(carried).chain(outputs)
 }
 
-/// What a number must not be.
+/// Tells a wrong value from a right one.
 type Wrong = fn(f64) -> bool;
 
-/// The first value of a step with something wrong in it, and where. With `whens`, the first of those that are computed
+/// Returns the first value of a step with something wrong in it, and where. With `whens`, the first of those that are computed
 /// before all others.
 fn first_of<N, F: Real>(
     all: impl Iterator<Item = (N, NodeId, Wrong)>,
@@ -155,8 +155,8 @@ fn first_of<N, F: Real>(
     }
 }
 
-/// What is first not finite where carried values go both ways: of the part of the pass that is computed first, and within
-/// a loop of the first step on its way.
+/// Finds the first value that is not finite where carried values go both ways: of the part of the pass that is computed first,
+/// and within a loop of the first step on its way.
 pub(super) struct Earliest<'w> {
     whens: &'w [When],
     found: Option<((u32, usize), NotFinite)>,
@@ -208,15 +208,15 @@ impl<'w> Earliest<'w> {
         }
     }
 
-    /// What was found.
+    /// Returns the finding.
     pub fn found(self) -> Option<NotFinite> {
         self.found.map(|it| it.1)
     }
 }
 
-/// What is first not finite at one step of one sequence, which is computed again from the carried values before it, or where
-/// that comes from. `read` has those of this step and of others, as far as they are known; `given` is what a run was
-/// given, also one whose graph is another than that of `bound`.
+/// Computes one step of one sequence again, from the carried values before it, and returns the first value that is not finite, or
+/// its cause. `read` has those of this step and of others, as far as they are known; `given` is what a run was given, also one
+/// whose graph is another than that of `bound`.
 pub(crate) fn look_again<F: Real>(
     bound: &Bound,
     given: &Given<'_, F>,
@@ -242,7 +242,7 @@ pub(crate) fn look_again<F: Real>(
     })
 }
 
-/// The first adjoint that is not finite among the values of a backward step, called by the equation that it is of; with
+/// Returns the first adjoint that is not finite among the values of a backward step, called by the equation that it is of; with
 /// `whens`, the first of those that are computed before all others.
 pub(super) fn adjoint<F: Real>(
     cell: &Cell,
@@ -269,7 +269,7 @@ pub(super) fn adjoint<F: Real>(
     Some((node, NotFinite::at(name, value, (step, sequence, unit))))
 }
 
-/// How the leading axes of a gradient are to be read.
+/// The meaning of the leading axes of a gradient.
 #[derive(Clone, Copy)]
 enum Leading {
     None,
@@ -278,7 +278,7 @@ enum Leading {
     StepAndSequence,
 }
 
-/// The first NaN or infinity of the gradients: inputs and starts before params, because a fault shows there with its step
+/// Returns the first NaN or infinity of the gradients: inputs and starts before params, because a fault shows there with its step
 /// and sequence.
 pub fn check_gradients<F: Real>(bound: &Bound, gradients: &Gradients<F>) -> Option<NotFinite> {
     let cell = bound.cell();

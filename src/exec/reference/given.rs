@@ -1,4 +1,4 @@
-//! What a call is given, checked against the cell before anything runs.
+//! The arguments of a call, checked against the cell before anything runs.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::text::Name;
 /// Step numbers up to this are exact in double precision.
 const MOST_STEPS: u64 = 1 << 53;
 
-/// What one call runs, all of it lent.
+/// The cell and arrays that one call runs, all of them lent.
 #[derive(Clone, Debug)]
 pub(crate) struct LentCall<'a, F> {
     pub(crate) bound: &'a Bound,
@@ -46,7 +46,7 @@ pub(crate) struct Given<'a, F> {
     pub(crate) inputs: InputsView<'a, F>,
     pub(crate) state: StateView<'a, F>,
     pub(crate) params: ParamsView<'a, F>,
-    /// What tells these params from others.
+    /// The stamp that distinguishes these params from others.
     pub(crate) stamp: u64,
     pub(crate) steps: usize,
     pub(crate) batch: usize,
@@ -94,13 +94,13 @@ impl<'a, F: Real> Given<'a, F> {
         Ok(given)
     }
 
-    /// The arrays, lent for a shorter time.
+    /// Returns the arrays, lent for a shorter time.
     pub(crate) fn lent(&self) -> Lent<'_, F> {
         let Given { params, inputs, state, .. } = self;
         Lent { params: params.reborrow(), inputs: inputs.reborrow(), state: state.reborrow() }
     }
 
-    /// What a run keeps of it between calls: none of the arrays.
+    /// Returns the part that a run keeps between calls: none of the arrays.
     pub(crate) fn keep(self) -> Kept<F> {
         let (feeds, starts) = shapes(&self.inputs, &self.state);
         let Given { stamp, steps, batch, lengths, bits, start, .. } = self;
@@ -155,8 +155,8 @@ impl<'a, F: Real> Given<'a, F> {
         zeros(&all, what)
     }
 
-    /// The value of a leaf that is the same at every step of every sequence: params, masks in evaluation or per run, and inputs that
-    /// are not given.
+    /// Returns the value of a leaf that is the same at every step of every sequence: params, masks in evaluation or per run, and
+    /// inputs that are not given.
     pub(crate) fn fixed(&self, op: &Op) -> Option<Value<F>> {
         if let Op::Leaf(Leaf::Param(param)) = op {
             Some(self.params.arrays()[*param].to_shared())
@@ -169,7 +169,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
-    /// The value of an input that is not given: its default.
+    /// Returns the value of an input that is not given: its default.
     fn default(&self, input: usize) -> Option<Value<F>> {
         if self.inputs.feeds[input].is_some() {
             return None;
@@ -180,7 +180,7 @@ impl<'a, F: Real> Given<'a, F> {
         Some(ArrayD::from_elem(shape, default).into_shared())
     }
 
-    /// The value of a mask that is the same everywhere: in evaluation, or with one draw per run.
+    /// Returns the value of a mask that is the same everywhere: in evaluation, or with one draw per run.
     fn fixed_mask(&self, mask: usize) -> Option<Value<F>> {
         let declared = &self.bound.cell().masks[mask];
         let Some(bits) = &self.bits else {
@@ -195,7 +195,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
-    /// A mask at one step of one sequence, in training.
+    /// Returns a mask at one step of one sequence, in training.
     pub(crate) fn mask(&self, mask: usize, time: usize, sequence: usize) -> Value<F> {
         match &self.bits {
             Some(bits) => masks::value(&self.bound.cell().masks[mask], &bits[mask], time, sequence),
@@ -203,7 +203,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
-    /// A given input at one step of one sequence.
+    /// Returns a given input at one step of one sequence.
     pub(crate) fn input(&self, input: usize, time: usize, sequence: usize) -> Value<F> {
         match &self.inputs.feeds[input] {
             Some(feed) => {
@@ -214,7 +214,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
-    /// A leaf of the step graph at one step of one sequence; derived graphs may read it too.
+    /// Returns a leaf of the step graph at one step of one sequence; derived graphs may read it too.
     pub(crate) fn leaf(
         &self,
         node: &Node,
@@ -236,7 +236,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
-    /// The carried values before the first step of a sequence.
+    /// Returns the carried values before the first step of a sequence.
     pub(crate) fn starts(&self, sequence: usize) -> Vec<Value<F>> {
         (0..self.bound.cell().carries.len()).map(|it| self.start_of(it, sequence)).collect()
     }
@@ -248,7 +248,7 @@ impl<'a, F: Real> Given<'a, F> {
         }
     }
 
-    /// A carried value before the first step of a sequence, where it stands.
+    /// Returns the position of a carried value before the first step of a sequence.
     pub(crate) fn start_view(&self, carry: usize, sequence: usize) -> Option<ArrayViewD<'_, F>> {
         let origin = self.origin(carry);
         if let Some(given) = &self.state.0[origin] {
@@ -271,7 +271,7 @@ impl<'a, F: Real> Given<'a, F> {
         ask::<u8>(bytes, "the steps of the interpreter")
     }
 
-    /// The carry whose start a carry takes: itself, if it was given or has a start of its own.
+    /// Returns the carry whose start a carry takes: itself, if it was given or has a start of its own.
     pub(crate) fn origin(&self, carry: usize) -> usize {
         let carries = &self.bound.cell().carries;
         let mut origin = carry;
@@ -285,7 +285,7 @@ impl<'a, F: Real> Given<'a, F> {
     }
 }
 
-/// What a run keeps of what it was given, so that a backward run takes the arrays again.
+/// The part of its arguments that a run keeps, so that a backward run takes the arrays again.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept<F> {
     stamp: u64,
@@ -310,7 +310,7 @@ fn shapes<F>(inputs: &InputsView<'_, F>, state: &StateView<'_, F>) -> Shapes {
 }
 
 impl<F: Real> Kept<F> {
-    /// The same with its arrays, which are lent once more.
+    /// Returns the same with its arrays, which are lent once more.
     pub(crate) fn again<'a>(
         self,
         bound: &'a Bound,

@@ -36,18 +36,18 @@ use crate::ir::{Leaf, Node, NodeId, Op, Real};
 use crate::plan;
 use crate::text::Name;
 
-/// What one call runs.
+/// The cell and graphs that one call runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a, F> {
     /// The cell with its sizes.
     pub bound: &'a Bound,
     /// Its weights.
     pub params: &'a Params<F>,
-    /// What runs through it.
+    /// The arrays that run through it.
     pub inputs: &'a Inputs<F>,
-    /// Where the carried values start.
+    /// The start of the carried values.
     pub state: &'a InitialState<F>,
-    /// What its masks are; [`Masks::Eval`] does for a cell without any.
+    /// The masks; [`Masks::Eval`] does for a cell without any.
     pub masks: &'a Masks<F>,
 }
 
@@ -71,7 +71,7 @@ pub struct Run<'a, F> {
 /// For each sequence, for each step, the carried values.
 type Past<F> = Vec<Vec<Vec<Value<F>>>>;
 
-/// What a backward run needs beside the arrays that the forward run was lent.
+/// The values that a backward run needs beside the arrays that the forward run was lent.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept<F> {
     pub(crate) given: KeptGiven<F>,
@@ -79,7 +79,7 @@ pub(crate) struct Kept<F> {
 }
 
 impl<F: Real> Kept<F> {
-    /// The run once more, but for its results.
+    /// Returns the run once more, but for its results.
     pub(crate) fn again<'a>(
         &self,
         bound: &'a Bound,
@@ -100,13 +100,13 @@ impl<F: Real> Kept<F> {
 }
 
 impl<F: Real> Run<'_, F> {
-    /// What is left when the arrays are given back.
+    /// Returns the rest of the run, and gives the arrays back.
     pub(crate) fn keep(self) -> Kept<F> {
         Kept { given: self.given.keep(), past: self.past }
     }
 }
 
-/// The step, with all that is the same at every step.
+/// Returns the step, with all that is the same at every step.
 fn step_program<'a, F: Real>(given: &Given<'a, F>) -> Program<'a, F> {
     let bound = given.bound;
     let fixed = &mut |_, node: &Node| given.fixed(&node.op);
@@ -215,7 +215,7 @@ impl<F: Real> Run<'_, F> {
         }
     }
 
-    /// All steps of a sequence of a cell that reads backward.
+    /// Returns all steps of a sequence of a cell that reads backward.
     fn both_ways(&self, sequence: usize) -> both_ways::Steps<F> {
         let bound = self.given.bound;
         let carries = &bound.cell().carries;
@@ -238,7 +238,7 @@ impl<F: Real> Run<'_, F> {
         self.given.batch
     }
 
-    /// How many steps each sequence has.
+    /// Returns the number of steps of each sequence.
     pub fn lengths(&self) -> &[usize] {
         &self.given.lengths
     }
@@ -249,8 +249,8 @@ impl<F: Real> Run<'_, F> {
         self.given.bits.as_ref().map_or(&[], |it| it.as_slice())
     }
 
-    /// Every node of the step graph at one step of one sequence. They are computed anew rather than
-    /// kept, so that memory is that of the carried values alone.
+    /// Returns every node of the step graph at one step of one sequence. They are computed anew rather than kept, so that memory
+    /// is that of the carried values alone.
     pub(crate) fn values(
         &self,
         sequence: usize,

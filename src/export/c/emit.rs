@@ -18,7 +18,7 @@ impl Text {
         Text(text.into(), ATOM)
     }
 
-    /// The text, in parentheses where it does not hold together as strongly.
+    /// Returns the text, in parentheses where it does not hold together as strongly.
     pub fn at(&self, prec: u8) -> String {
         if self.1 < prec { format!("({})", self.0) } else { self.0.clone() }
     }
@@ -28,15 +28,15 @@ impl Text {
 pub struct Emit<'a> {
     /// The facts.
     pub low: &'a Lowered,
-    /// Which nodes are buffers.
+    /// The nodes that are buffers.
     pub buffers: Buffers,
     /// The name of each node that has memory.
     pub names: BTreeMap<NodeId, String>,
-    /// What stands before the names of functions.
+    /// The prefix of the names of functions.
     pub symbol: String,
-    /// Which functions of this file are called.
+    /// The functions of this file that are called.
     pub own: BTreeSet<&'static str>,
-    /// Which tables are read.
+    /// The tables that are read.
     pub tables: BTreeSet<NodeId>,
     /// The matrices that are whole numbers with a factor for each row.
     pub quantized: BTreeSet<NodeId>,
@@ -45,7 +45,7 @@ pub struct Emit<'a> {
     depth: usize,
 }
 
-/// A number in C.
+/// Returns a number in C.
 pub fn number(value: f64) -> Text {
     let value = value as f32;
     if value.is_nan() {
@@ -62,13 +62,13 @@ pub fn number(value: f64) -> Text {
     if value.is_sign_negative() { Text(text, SIGN) } else { Text(text, ATOM) }
 }
 
-/// The letter of a loop at this depth.
+/// Returns the letter of a loop at this depth.
 fn letter(depth: usize) -> String {
     let letters = ["i", "j", "k", "l", "m", "n"];
     letters.get(depth).map_or_else(|| format!("i{depth}"), |it| (*it).to_owned())
 }
 
-/// A place in memory, row-major.
+/// Returns a place in memory, row-major.
 pub fn flat(index: &[String], shape: &[usize]) -> String {
     let mut terms = Vec::new();
     let mut stride = 1;
@@ -88,7 +88,7 @@ pub fn flat(index: &[String], shape: &[usize]) -> String {
 }
 
 impl<'a> Emit<'a> {
-    /// A step of which nothing is written yet.
+    /// Returns a step of which nothing is written yet.
     pub fn new(low: &'a Lowered, symbol: &str) -> Emit<'a> {
         Emit {
             low,
@@ -141,7 +141,7 @@ impl<'a> Emit<'a> {
         self.low.shape(id).to_vec()
     }
 
-    /// An element of memory: a scalar has no brackets.
+    /// Returns an element of memory: a scalar has no brackets.
     fn memory(&self, name: &str, shape: &[usize], index: &[String]) -> Text {
         match shape.is_empty() {
             true => Text::atom(name),
@@ -149,7 +149,7 @@ impl<'a> Emit<'a> {
         }
     }
 
-    /// The element of a node at these indices.
+    /// Returns the element of a node at these indices.
     pub fn element(&mut self, id: NodeId, index: &[String]) -> Text {
         let node = self.low.graph().node(id).clone();
         let shape = self.shape(id);
@@ -514,7 +514,7 @@ impl<'a> Emit<'a> {
         }
     }
 
-    /// Whether a value is a whole number.
+    /// Returns true if a value is a whole number.
     pub fn is_index(&self, id: NodeId) -> bool {
         let low = self.low;
         match &low.graph().node(id).op {
@@ -525,7 +525,7 @@ impl<'a> Emit<'a> {
         }
     }
 
-    /// Whether a node is computed in a step.
+    /// Returns true if a node is computed in a step.
     pub fn is_computed(&self, id: NodeId) -> bool {
         let low = self.low;
         let rows = low.lead[id.idx()] != Lead::Once;
@@ -533,7 +533,7 @@ impl<'a> Emit<'a> {
     }
 }
 
-/// An index and a number more.
+/// Returns an index and a number more.
 fn plus(index: &str, by: usize) -> String {
     match (by, index.parse::<usize>()) {
         (0, _) => index.to_owned(),
@@ -542,7 +542,7 @@ fn plus(index: &str, by: usize) -> String {
     }
 }
 
-/// The indices in one shape of a place in another of as many elements.
+/// Returns the indices in one shape of a place in another of as many elements.
 fn unflatten(place: &str, from: &[usize], to: &[usize], index: &[String]) -> Vec<String> {
     // Axes of size 1 come and go.
     let wide = |shape: &[usize]| shape.iter().copied().filter(|it| *it != 1).collect::<Vec<_>>();

@@ -141,7 +141,7 @@ fn told(
     [inputs.collect(), outputs.collect(), states.collect(), params.collect()]
 }
 
-/// Where each buffer is: a local of its own, or a part of the scratch.
+/// The place of each buffer: a local of its own, or a part of the scratch.
 struct Places {
     offsets: BTreeMap<NodeId, usize>,
     floats: usize,
@@ -397,7 +397,7 @@ fn tables_text(
     (lines, bytes)
 }
 
-/// The functions that the step calls, and those that they call.
+/// Returns the functions that the step calls, and those that they call.
 fn functions(symbol: &str, emit: &Emit<'_>) -> Vec<String> {
     let mut wanted: Vec<&str> = emit.own.iter().copied().collect();
     for (name, _, source) in OWN.iter().rev() {

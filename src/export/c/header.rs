@@ -3,7 +3,7 @@
 use crate::export::lower::Lowered;
 use crate::export::names::Names;
 
-/// The parameters of a step or of a run.
+/// Returns the parameters of a step or of a run.
 pub fn parameters(
     low: &Lowered,
     symbol: &str,
@@ -36,7 +36,7 @@ pub fn parameters(
     all.join(", ")
 }
 
-/// The function for several steps.
+/// Returns the function for several steps.
 pub fn run(low: &Lowered, symbol: &str, inputs: &[String], outputs: &[String]) -> Vec<String> {
     let mut args = vec!["s".to_owned()];
     let row = |name: &str, size: usize| match size {
@@ -64,7 +64,7 @@ pub fn run(low: &Lowered, symbol: &str, inputs: &[String], outputs: &[String]) -
     ]
 }
 
-/// The documentation of the cell as a comment.
+/// Returns the documentation of the cell as a comment.
 pub fn comment(low: &Lowered, names: &Names) -> Vec<String> {
     let mut text: Vec<String> = low.cell.doc.clone();
     if text.is_empty() {
@@ -83,7 +83,7 @@ pub fn comment(low: &Lowered, names: &Names) -> Vec<String> {
     lines
 }
 
-/// The header.
+/// Returns the header.
 pub fn header(
     low: &Lowered,
     symbol: &str,

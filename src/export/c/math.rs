@@ -2,7 +2,7 @@
 
 use crate::ir::Pointwise;
 
-/// How an elementwise operator is written.
+/// The notation of an elementwise operator.
 pub enum Form {
     /// Between its operands.
     Infix(&'static str, u8),
@@ -31,7 +31,7 @@ pub const SIGN: u8 = 3;
 /// A name, an element, a call.
 pub const ATOM: u8 = 4;
 
-/// The table.
+/// Returns the table.
 pub fn form(op: Pointwise) -> Form {
     match op {
         Pointwise::Add => Form::Infix("+", SUM),
@@ -90,7 +90,7 @@ pub fn form(op: Pointwise) -> Form {
     }
 }
 
-/// The functions of a file: name, parameters, what is computed. `@` stands before the name of another one of them.
+/// The functions of a file: name, parameters, what is computed. `@` is before the name of another one of them.
 pub const OWN: &[(&str, &str, &str)] = &[
     ("rsqrt", "float v", "return 1.0f / sqrtf(v);"),
     ("sign", "float v", "return v > 0.0f ? 1.0f : v < 0.0f ? -1.0f : v;"),
@@ -136,8 +136,8 @@ pub const OWN: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What `--math own` has in the place of functions of `math.h`: name, parameters, what is computed. Those that others call
-/// come first.
+/// The functions that `--math own` has in the place of those of `math.h`: name, parameters, body. Those that others call come
+/// first.
 pub const LIBRARY: &[(&str, &str, &str)] = &[
     ("floorf", "float v", "\
 if (!(fabsf(v) < 8388608.0f))

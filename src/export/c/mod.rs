@@ -16,15 +16,15 @@ use crate::ir::{Indexed, Literal, Move, NodeId, Op};
 
 use super::lower::{Lead, Lowered};
 
-/// Which nodes are buffers, and which are needed at all.
+/// The nodes that are buffers, and those that are needed at all.
 pub struct Buffers {
-    /// Whether a node is computed into memory.
+    /// True for a node that is computed into memory.
     pub buffered: Vec<bool>,
     /// For each node the last node that reads its memory.
     pub last: Vec<usize>,
 }
 
-/// Whether a node is the same for all rows and no number that is written out.
+/// Returns true if a node is loop-invariant and no literal.
 pub fn is_table(low: &Lowered, id: NodeId) -> bool {
     let is_written = match &low.graph().node(id).op {
         Op::Literal(Literal::Scalar(_)) => true,

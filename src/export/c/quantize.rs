@@ -10,7 +10,7 @@ use crate::export::lower::Lowered;
 use crate::export::{Error, ExportError};
 use crate::ir::{Contract, Leaf, NodeId, Op};
 
-/// The params that nothing but products read, as matrices.
+/// Returns the params that nothing but products read, as matrices.
 pub fn matrices(low: &Lowered) -> BTreeSet<NodeId> {
     let graph = low.graph();
     let is_product = |op: &Op| matches!(op, Op::Contract(Contract { left, result, .. }) if left.iter().any(|it| !result.contains(it)));
@@ -25,7 +25,7 @@ pub fn matrices(low: &Lowered) -> BTreeSet<NodeId> {
     graph.ids().filter(is_matrix).collect()
 }
 
-/// The whole numbers and the factors of the rows of a matrix.
+/// Returns the whole numbers and the factors of the rows of a matrix.
 pub fn quantize(values: &ArrayD<f64>) -> (Vec<i8>, Vec<f32>) {
     let rows = values.shape().first().copied().unwrap_or(1).max(1);
     let all: Vec<f64> = values.iter().copied().collect();
@@ -42,7 +42,7 @@ pub fn quantize(values: &ArrayD<f64>) -> (Vec<i8>, Vec<f32>) {
     (whole, factors)
 }
 
-/// How far apart the outputs are with whole numbers for weights, on a slow sine of eight steps.
+/// Returns the distance of the outputs with whole numbers for weights, on a slow sine of eight steps.
 pub fn error(low: &Lowered, emit: &Emit<'_>) -> Result<Error, ExportError> {
     let mut rounded = low.params.clone();
     for id in &emit.quantized {
@@ -73,7 +73,7 @@ pub fn error(low: &Lowered, emit: &Emit<'_>) -> Result<Error, ExportError> {
     Ok(Error { outputs: outputs.collect() })
 }
 
-/// The sequence that a cell runs on where nothing is given.
+/// Returns the sequence that a cell runs on where nothing is given.
 fn demonstration(low: &Lowered) -> Inputs<f64> {
     const STEPS: usize = 8;
     let feeds = low.cell.inputs.iter().enumerate().map(|(at, input)| {

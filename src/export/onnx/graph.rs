@@ -13,14 +13,14 @@ pub struct Builder {
     /// Constants by their bytes.
     known: BTreeMap<(u64, Vec<usize>, Vec<u8>), String>,
     taken: BTreeSet<String>,
-    /// What is computed once, outside of all loops.
+    /// The values that are computed once, outside of all loops.
     outer: BTreeMap<String, String>,
     /// The version of the operators.
     pub opset: u32,
 }
 
 impl Builder {
-    /// A graph with nothing in it.
+    /// Returns a graph with nothing in it.
     pub fn new(opset: u32) -> Builder {
         Builder {
             open: vec![Vec::new()],
@@ -32,7 +32,7 @@ impl Builder {
         }
     }
 
-    /// A name that nothing else has.
+    /// Returns a name that nothing else has.
     pub fn fresh(&mut self, name: &str) -> String {
         let mut unique = name.to_owned();
         let mut count = 1;
@@ -90,7 +90,7 @@ impl Builder {
         }
     }
 
-    /// What was computed under this key outside of all loops.
+    /// Returns the value that was computed under this key outside of all loops.
     pub fn hoisted(&self, key: &str) -> Option<String> {
         self.outer.get(key).cloned()
     }
@@ -115,7 +115,7 @@ impl Builder {
         name
     }
 
-    /// A constant, which is there once.
+    /// Returns a constant, which is there once.
     fn constant(&mut self, elem: Elem, shape: &[usize], data: Vec<u8>) -> String {
         let key = (elem.code(), shape.to_vec(), data);
         if let Some(known) = self.known.get(&key) {
@@ -127,7 +127,7 @@ impl Builder {
         name
     }
 
-    /// A number.
+    /// Returns a number.
     pub fn number(&mut self, value: f64) -> String {
         self.constant(Elem::Float, &[], (value as f32).to_le_bytes().to_vec())
     }
@@ -144,7 +144,7 @@ impl Builder {
         self.constant(Elem::Int64, &[values.len()], data)
     }
 
-    /// A whole number without axes.
+    /// Returns a whole number without axes.
     pub fn int(&mut self, value: i64) -> String {
         self.constant(Elem::Int64, &[], value.to_le_bytes().to_vec())
     }
@@ -169,13 +169,13 @@ impl Builder {
         self.add("Squeeze", &[value, &axes], &[])
     }
 
-    /// The elements of an axis from one to another.
+    /// Returns the elements of an axis from one to another.
     pub fn slice(&mut self, value: &str, axis: i64, from: i64, to: i64) -> String {
         let (from, to, axis) = (self.ints(&[from]), self.ints(&[to]), self.ints(&[axis]));
         self.add("Slice", &[value, &from, &to, &axis], &[])
     }
 
-    /// One element for those along axes.
+    /// Returns one element for those along axes.
     pub fn reduce(&mut self, operator: &str, value: &str, axes: &[i64], keep: bool) -> String {
         let keep = ("keepdims", Attribute::Int(i64::from(keep)));
         if operator == "ReduceSum" || self.opset >= 18 {
@@ -185,25 +185,25 @@ impl Builder {
         self.add(operator, &[value], &[("axes", Attribute::Ints(axes.to_vec())), keep])
     }
 
-    /// A truth value as a number.
+    /// Returns a truth value as a number.
     pub fn cast(&mut self, value: &str, elem: Elem) -> String {
         self.add("Cast", &[value], &[("to", Attribute::Int(elem.code() as i64))])
     }
 
-    /// Whether a number is not 0.
+    /// Tests if a number is not 0.
     pub fn truth(&mut self, value: &str) -> String {
         let zero = self.number(0.0);
         let equal = self.add("Equal", &[value, &zero], &[]);
         self.add("Not", &[&equal], &[])
     }
 
-    /// A number times a value.
+    /// Returns a number times a value.
     pub fn times(&mut self, factor: f64, value: &str) -> String {
         let factor = self.number(factor);
         self.add("Mul", &[&factor, value], &[])
     }
 
-    /// A number more than a value.
+    /// Returns a number more than a value.
     pub fn plus(&mut self, number: f64, value: &str) -> String {
         let number = self.number(number);
         self.add("Add", &[&number, value], &[])
@@ -254,7 +254,7 @@ impl Builder {
         self.add("Add", &[&positive, &log], &[])
     }
 
-    /// The logarithm of the sum of exponentials along axes.
+    /// Returns the logarithm of the sum of exponentials along axes.
     pub fn logsumexp(&mut self, v: &str, axes: &[i64], keep: bool) -> String {
         let max = self.reduce("ReduceMax", v, axes, true);
         let is_infinite = self.add("IsInf", &[&max], &[]);

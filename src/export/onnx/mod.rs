@@ -41,7 +41,7 @@ struct Model<'a> {
     output_names: Vec<String>,
     /// The start of each carried value, for each sequence.
     starts: Vec<String>,
-    /// Which steps are within their sequences.
+    /// The steps that are within their sequences.
     valid: Option<String>,
     lengths: Option<String>,
 }
@@ -336,7 +336,7 @@ impl<'a> Model<'a> {
     }
 }
 
-/// The bytes of an initializer.
+/// Returns the bytes of an initializer.
 fn initial(values: &[f64], elem: Elem) -> Vec<u8> {
     match elem {
         Elem::Int64 => values.iter().flat_map(|it| (*it as i64).to_le_bytes()).collect(),

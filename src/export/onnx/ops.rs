@@ -20,11 +20,11 @@ use crate::ir::{
 pub struct Value {
     /// Its name.
     pub name: String,
-    /// How many leading axes it has.
+    /// The number of its leading axes.
     pub lead: usize,
     /// Its own axes, 1 where it is to be repeated.
     pub shape: Vec<usize>,
-    /// What it holds.
+    /// The type of its elements.
     pub elem: Elem,
 }
 
@@ -34,20 +34,20 @@ pub struct Walk<'a> {
     pub low: &'a Lowered,
     /// The graph.
     pub graph: Builder,
-    /// What is known: of the outer graph, then of the body of a loop.
+    /// The known values: of the outer graph, then of the body of a loop.
     pub values: Vec<BTreeMap<NodeId, Value>>,
-    /// How many leading axes rows have here: 2 for all steps, 1 for one.
+    /// The number of leading axes of rows here: 2 for all steps, 1 for one.
     pub rows: usize,
     /// The leading axes of rows, as a tensor, and of what is given per sequence.
     pub leading: Vec<Option<String>>,
     /// The values that are the same for all rows.
     pub once: BTreeMap<NodeId, ArrayD<f64>>,
-    /// Whether matrices are written in half precision.
+    /// True if matrices are written in half precision.
     pub half: bool,
 }
 
 impl Walk<'_> {
-    /// How many leading axes a node has here.
+    /// Returns the number of leading axes of a node here.
     fn lead(&self, id: NodeId) -> usize {
         match self.low.lead[id.idx()] {
             Lead::Once => 0,
@@ -56,7 +56,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The value of a node that was computed, or that is the same for all rows.
+    /// Returns the value of a node that was computed, or that is the same for all rows.
     pub fn value(&mut self, id: NodeId) -> Value {
         if let Some(known) = self.values.iter().rev().find_map(|it| it.get(&id)) {
             return known.clone();
@@ -83,7 +83,7 @@ impl Walk<'_> {
         Value { name, lead: 0, shape, elem: Elem::Float }
     }
 
-    /// A param under its own name.
+    /// Returns a param under its own name.
     fn param(&mut self, param: usize, values: &[f64], shape: &[usize]) -> String {
         let name = self.low.cell.params[param].name.to_string();
         let key = format!("param {name}");
@@ -118,7 +118,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A truth value as a number.
+    /// Returns a truth value as a number.
     fn real(&mut self, value: &Value) -> Value {
         if value.elem != Elem::Bool {
             return value.clone();
@@ -127,7 +127,7 @@ impl Walk<'_> {
         Value { name, elem: Elem::Float, ..value.clone() }
     }
 
-    /// A value with all of its elements and leading axes.
+    /// Returns a value with all of its elements and leading axes.
     pub fn whole(&mut self, value: &Value, shape: &[usize], lead: usize) -> Value {
         let value = self.real(value);
         if value.shape == shape && value.lead == lead {
@@ -383,7 +383,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A weight turned round, once and outside of loops.
+    /// Returns a weight turned round, once and outside of loops.
     fn turned(&mut self, name: &str) -> String {
         let key = format!("{name}.T");
         if let Some(known) = self.graph.hoisted(&key) {

@@ -7,7 +7,7 @@
 #[derive(Clone, Debug, Default)]
 pub struct Message(Vec<u8>);
 
-/// What tensors hold.
+/// The types of the elements of tensors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Elem {
     /// Single precision.
@@ -21,7 +21,7 @@ pub enum Elem {
 }
 
 impl Elem {
-    /// Its number in the format.
+    /// Returns its number in the format.
     pub fn code(self) -> u64 {
         match self {
             Elem::Float => 1,
@@ -86,13 +86,13 @@ impl Message {
         self.bytes(field, &value.0);
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 }
 
-/// A tensor with its name.
+/// Returns a tensor with its name.
 pub fn tensor(name: &str, elem: Elem, shape: &[usize], data: &[u8]) -> Message {
     let mut it = Message::default();
     shape.iter().for_each(|size| it.number(1, *size as u64));
@@ -102,7 +102,7 @@ pub fn tensor(name: &str, elem: Elem, shape: &[usize], data: &[u8]) -> Message {
     it
 }
 
-/// What goes into a graph or comes out of it.
+/// Describes an input or output of a graph.
 pub fn value(name: &str, elem: Elem, shape: &[Axis]) -> Message {
     let mut axes = Message::default();
     for axis in shape {
@@ -125,7 +125,7 @@ pub fn value(name: &str, elem: Elem, shape: &[Axis]) -> Message {
     it
 }
 
-/// An operation.
+/// Returns an operation.
 pub fn node(
     operator: &str,
     inputs: &[String],

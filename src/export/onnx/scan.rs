@@ -38,7 +38,7 @@ impl Model<'_> {
         }
     }
 
-    /// A node for all steps and sequences.
+    /// Returns a node for all steps and sequences.
     fn rows(&mut self, id: NodeId) -> Value {
         let low = self.walk.low;
         if let Op::Leaf(Leaf::Carry(carry)) = low.graph().node(id).op {
@@ -48,7 +48,7 @@ impl Model<'_> {
         self.walk.whole(&own, low.shape(id), 2)
     }
 
-    /// The start of a carried value with an axis of one step.
+    /// Returns the start of a carried value with an axis of one step.
     fn start(&mut self, carry: usize) -> String {
         let start = self.starts[carry].clone();
         self.walk.graph.unsqueeze(&start, &[0])
@@ -96,7 +96,7 @@ impl Model<'_> {
         self.walk.values[0].insert(leaf, Value { name, ..rows });
     }
 
-    /// The value of the last step of what only holds back rows.
+    /// Returns the value of the last step of what only holds back rows.
     fn last(&mut self, carry: usize) -> Value {
         let low = self.walk.low;
         let it = &low.cell.carries[carry];

@@ -15,7 +15,7 @@ use super::{ExportError, Exported, File, weights};
 use crate::ir::NodeId;
 use table::{HELPERS, Torch};
 
-/// What a module has already.
+/// The names that a module has already.
 const MODULE: &[&str] = &[
     "T_destination",
     "add_module",
@@ -68,7 +68,7 @@ const MODULE: &[&str] = &[
     "zero_grad",
 ];
 
-/// Where a param is kept: the containers, and its own name.
+/// Returns the place of each param: the containers, and its own name.
 fn places(low: &Lowered) -> Vec<(Vec<String>, String)> {
     let mut tables: BTreeMap<Vec<String>, (Names, BTreeMap<String, String>)> = BTreeMap::new();
     let fresh = || (Names::new(&[PYTHON, MODULE, &["_one"]]), BTreeMap::new());
@@ -159,7 +159,7 @@ pub fn export(low: &Lowered) -> Result<Exported, ExportError> {
     })
 }
 
-/// The fields of several outputs.
+/// Returns the fields of several outputs.
 fn output_fields(low: &Lowered) -> Vec<String> {
     let mut names = Names::new(&[PYTHON, &["count", "index"]]);
     low.cell.outputs.iter().map(|it| names.fresh(&it.name)).collect()
@@ -273,7 +273,7 @@ return torch.bernoulli(mask) if self.training else mask";
     lines
 }
 
-/// The method for a sequence, or for a step.
+/// Returns the method for a sequence, or for a step.
 fn runner(
     program: &mut Program<'_, Torch>,
     symbol: &str,

@@ -5,7 +5,7 @@ use crate::export::lines::call;
 use crate::export::program::Style;
 use crate::ir::{Along, Choice, Gradient, Literal, Pointwise, Reduction};
 
-/// The functions that a file may have, in the order in which they stand in it.
+/// The functions that a file may have, in the order in which they are in it.
 pub const HELPERS: &[(&str, &str)] = &[
     (
         "gelu_tanh",
@@ -186,7 +186,7 @@ def _first(start: Tensor, v: Tensor, lengths: Optional[Tensor]) -> Tensor:
 
 /// The table.
 pub struct Torch {
-    /// How params are read.
+    /// The expressions that read params.
     pub params: Vec<String>,
     /// The fields of the state.
     pub carries: Vec<String>,
@@ -196,7 +196,7 @@ pub struct Torch {
     pub symbol: String,
 }
 
-/// The text of an operand that must be a tensor.
+/// Returns the text of an operand that must be a tensor.
 fn tensor(value: &Value) -> String {
     match value.kind {
         Kind::Number(_) => format!("{} * self._one", value.text),
@@ -205,7 +205,7 @@ fn tensor(value: &Value) -> String {
     }
 }
 
-/// A list for a tuple.
+/// Returns a list for a tuple.
 fn brackets(shape: &str) -> String {
     match shape.strip_prefix('(').and_then(|it| it.strip_suffix(')')) {
         Some(inner) if !inner.contains('(') => format!("[{}]", inner.trim_end_matches(',')),

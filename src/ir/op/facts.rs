@@ -1,4 +1,4 @@
-//! What passes ask of operators, each fact once.
+//! Facts that passes ask of operators, each stated once.
 //!
 //! A fact is a method here, so that a new operator gets all its answers in this file: the compiler names the
 //! methods that lack one. What an operator computes, its derivative and its shape are elsewhere, each with a
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ir::Pointwise;
 
-/// How a value depends on some of its operands while the others are held.
+/// The way in which a value depends on some of its operands while the others are held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Linearity {
     /// The value for a sum is the sum of the values: `W @ x` of `x`.
@@ -21,7 +21,7 @@ pub enum Linearity {
 }
 
 impl Leaf {
-    /// Whether it is a leaf of the step graph, not one that a derived graph has beside these.
+    /// Returns true if it is a leaf of the step graph, not one that only a derived graph has.
     pub fn is_of_step(self) -> bool {
         match self {
             Leaf::Input(_) | Leaf::Carry(_) | Leaf::Param(_) | Leaf::Mask(_) => true,
@@ -32,7 +32,7 @@ impl Leaf {
         }
     }
 
-    /// What one can differentiate by: the input, old carried value or param that it is.
+    /// Returns the input, old carried value or param that one can differentiate by, if it is one.
     pub fn source(self) -> Option<Source> {
         match self {
             Leaf::Input(idx) => Some(Source::Input(idx)),
@@ -48,14 +48,14 @@ impl Leaf {
 }
 
 impl Contract {
-    /// Whether nothing is summed, so that each element is one product.
+    /// Returns true if nothing is summed, so that each element is one product.
     pub fn is_outer(&self) -> bool {
         self.left.iter().all(|it| self.result.contains(it))
     }
 }
 
 impl Gradient {
-    /// The position of the operand that it is.
+    /// Returns the position of the operand that it is.
     pub fn operand(&self) -> usize {
         match self {
             Gradient::Guard => 1,
@@ -65,13 +65,13 @@ impl Gradient {
 }
 
 impl Pointwise {
-    /// Whether the order of both operands does not matter.
+    /// Returns true if the order of both operands does not matter.
     pub fn commutes(self) -> bool {
         use Pointwise::{Add, Equal, LogAddExp, Max, Min, Mul, NotEqual};
         matches!(self, Add | Mul | Max | Min | Equal | NotEqual | LogAddExp)
     }
 
-    /// Whether the value is 1 or 0, yes or no.
+    /// Returns true if the value is 1 or 0, yes or no.
     pub fn is_truth(self) -> bool {
         use Pointwise::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual, Step};
         matches!(self, Equal | Greater | GreaterEqual | Less | LessEqual | NotEqual | Step)
@@ -103,12 +103,12 @@ impl Reduction {
         Reduction::LogSumExp,
     ];
 
-    /// Its name in the language.
+    /// Returns its name in the language.
     pub fn name(self) -> &'static str {
         self.names().0
     }
 
-    /// What it is called in a sentence.
+    /// Returns the name of the operator in a sentence.
     pub fn word(self) -> &'static str {
         self.names().1
     }
@@ -126,27 +126,27 @@ impl Reduction {
 }
 
 impl Op {
-    /// The leaf that it is, if any: what comes from outside of the graph. Literals do not.
+    /// Returns the leaf that it is, if any: what comes from outside of the graph. Literals do not.
     pub fn leaf(&self) -> Option<Leaf> {
         if let Op::Leaf(leaf) = self { Some(*leaf) } else { None }
     }
 
-    /// Whether its value comes from outside of the graph.
+    /// Returns true if its value comes from outside of the graph.
     pub fn is_leaf(&self) -> bool {
         self.leaf().is_some()
     }
 
-    /// Whether it is a leaf of the step graph.
+    /// Returns true if it is a leaf of the step graph.
     pub fn is_leaf_of_step(&self) -> bool {
         self.leaf().is_some_and(Leaf::is_of_step)
     }
 
-    /// What one can differentiate by: the input, old carried value or param that it is.
+    /// Returns the input, old carried value or param that one can differentiate by, if it is one.
     pub fn source(&self) -> Option<Source> {
         self.leaf().and_then(Leaf::source)
     }
 
-    /// The position of the operand whose value it hands on in the same shape.
+    /// Returns the position of the operand whose value it hands on in the same shape.
     pub fn hands_on(&self) -> Option<usize> {
         match self {
             Op::Gradient(it) => Some(it.operand()),
@@ -162,8 +162,7 @@ impl Op {
         }
     }
 
-    /// The position of the operand whose elements it has in the same order, in any shape: it needs no memory of
-    /// its own.
+    /// Returns the position of the operand whose elements it has in the same order, in any shape: it needs no memory of its own.
     pub fn shares(&self) -> Option<usize> {
         match self {
             Op::Move(Move::Reshape) => Some(0),
@@ -172,7 +171,7 @@ impl Op {
         }
     }
 
-    /// Whether it costs about as much as reading its operands.
+    /// Returns true if it costs about as much as reading its operands.
     pub fn is_cheap(&self) -> bool {
         match self {
             Op::Map(_) | Op::Move(_) | Op::Gradient(_) => true,
@@ -181,13 +180,12 @@ impl Op {
         }
     }
 
-    /// Whether each element of the result is made of the elements at the same place of the operands, so that
-    /// no others reach it.
+    /// Returns true if each element of the result depends only on the elements at the same place of the operands.
     pub fn keeps_places(&self) -> bool {
         matches!(self, Op::Map(_) | Op::Move(Move::Expand(_)) | Op::Gradient(_))
     }
 
-    /// How the value depends on the operands that vary, of which there is at least one.
+    /// Returns how the value depends on the operands that vary, of which there is at least one.
     pub fn linearity(&self, varies: &[bool]) -> Linearity {
         let all = varies.iter().all(|it| *it);
         match self {
@@ -207,7 +205,7 @@ impl Op {
         }
     }
 
-    /// Whether a derivative passes from the result to the operand at this position.
+    /// Returns true if a derivative passes from the result to the operand at this position.
     pub fn passes(&self, position: usize) -> bool {
         match self {
             // Its slopes are written by hand, since a product with a slope of 0 would let a NaN through.
@@ -223,7 +221,7 @@ impl Op {
         }
     }
 
-    /// What a node with this operator is called in a sentence.
+    /// Returns the name of a node with this operator in a sentence.
     pub fn word(&self) -> &'static str {
         match self {
             Op::Leaf(Leaf::Input(_)) => "input",

@@ -24,7 +24,7 @@ pub struct Interval {
     pub lo: f64,
     /// The greatest value.
     pub hi: f64,
-    /// Whether the ends themselves are only approached.
+    /// True if the ends themselves are only approached.
     pub open: bool,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Interval {
     }
 }
 
-/// A number to six digits, without trailing zeros.
+/// Returns a number to six digits, without trailing zeros.
 pub(crate) fn rounded(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{}", value + 0.0);
@@ -48,17 +48,17 @@ pub(crate) fn rounded(value: f64) -> String {
 /// Any number.
 pub const ANY: Interval = Interval { lo: f64::NEG_INFINITY, hi: f64::INFINITY, open: false };
 
-/// A closed interval.
+/// Returns a closed interval.
 pub const fn closed(lo: f64, hi: f64) -> Interval {
     Interval { lo, hi, open: false }
 }
 
-/// An interval without its ends.
+/// Returns an interval without its ends.
 pub const fn open(lo: f64, hi: f64) -> Interval {
     Interval { lo, hi, open: true }
 }
 
-/// How an operator is written.
+/// The notation of an operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Syntax {
     /// Between its operands.
@@ -69,7 +69,7 @@ pub enum Syntax {
     Function,
 }
 
-/// What else a test or a bound must know.
+/// Properties that a test or a bound must know beside.
 #[derive(Clone, Copy)]
 pub enum Smooth {
     /// Differentiable where it is defined.
@@ -85,15 +85,15 @@ pub enum Smooth {
 pub struct Row {
     /// The operator.
     pub op: Pointwise,
-    /// How it is written.
+    /// The notation.
     pub syntax: Syntax,
     /// The derivative by each operand; `None` for operands that are constants or have derivative 0.
     pub slopes: [Option<Slope>; 3],
-    /// Which values the result can take, given those of the operands.
+    /// Computes the interval of the result from those of the operands.
     pub range: fn(&[Interval]) -> Interval,
-    /// Where each operand may be drawn from in tests.
+    /// The intervals that tests draw each operand from.
     pub sample: [(f64, f64); 3],
-    /// Where it is not differentiable.
+    /// The points at which it is not differentiable.
     pub smooth: Smooth,
 }
 
@@ -102,12 +102,12 @@ pub struct Row {
 pub struct Constant {
     /// Its value where it is not given; it must be given where there is none.
     pub default: Option<f64>,
-    /// Whether it must be above 0.
+    /// True if it must be above 0.
     pub is_positive: bool,
 }
 
-/// What is written after the name of a parameter: nothing for a value, `= 0.5` for a constant with a default,
-/// `: positive` for one that must be given.
+/// Writes the kind of a parameter after its name: nothing for a value, `= 0.5` for a constant with a default, `: positive` for
+/// one that must be given.
 macro_rules! constant {
     () => {
         None
@@ -134,17 +134,17 @@ macro_rules! pointwise {
             /// Every operator, in the order of the table.
             pub const ALL: &[Pointwise] = &[$(Pointwise::$name,)*];
 
-            /// Its name in the language; for infix operators, a name for messages.
+            /// Returns its name in the language; for infix operators, a name for messages.
             pub fn name(self) -> &'static str {
                 match self { $(Pointwise::$name => $text,)* }
             }
 
-            /// The names of its parameters, the value first.
+            /// Returns the names of its parameters, the value first.
             pub fn params(self) -> &'static [&'static str] {
                 match self { $(Pointwise::$name => &[$(stringify!($arg)),+],)* }
             }
 
-            /// What the parameter at this position must be, where it takes a constant.
+            /// Returns the requirements of the parameter at this position, if it takes a constant.
             pub fn constant(self, position: usize) -> Option<Constant> {
                 match self {
                     $(Pointwise::$name => {
@@ -153,12 +153,12 @@ macro_rules! pointwise {
                 }
             }
 
-            /// How it is written.
+            /// Returns the notation.
             pub fn syntax(self) -> Syntax {
                 match self { $(Pointwise::$name => $syntax,)* }
             }
 
-            /// Its value. `args` has [`Pointwise::arity`] numbers.
+            /// Returns its value. `args` has [`Pointwise::arity`] numbers.
             pub fn eval<F: Real>(self, args: &[F]) -> F {
                 match self {
                     $(Pointwise::$name => match *args {
@@ -182,14 +182,14 @@ macro_rules! pointwise {
     };
 }
 
-/// The table, in the order of the operators. Copy it to try other derivatives.
+/// Returns the table, in the order of the operators. Copy it to try other derivatives.
 pub fn table() -> &'static [Row] {
     static TABLE: LazyLock<Vec<Row>> = LazyLock::new(rows);
     &TABLE
 }
 
 impl Pointwise {
-    /// Its row of the table.
+    /// Returns its row of the table.
     pub fn row(self) -> &'static Row {
         &table()[self as usize]
     }
@@ -209,7 +209,7 @@ fn truth<F: Real>(it: bool) -> F {
     if it { F::one() } else { F::zero() }
 }
 
-/// The order of two numbers, none with a NaN.
+/// Returns the order of two numbers, none with a NaN.
 fn order<F: Real>(a: F, b: F) -> Option<Ordering> {
     a.partial_cmp(&b)
 }
@@ -233,8 +233,7 @@ fn rising(a: Interval, f: impl Fn(f64) -> f64) -> Interval {
     if lo.is_nan() || hi.is_nan() { ANY } else { Interval { lo, hi, open: a.open } }
 }
 
-/// The hull of a function of two operands that is monotone in each: its extremes lie at the
-/// corners.
+/// Returns the hull of a function of two operands that is monotone in each: its extremes lie at the corners.
 fn corners(a: Interval, b: Interval, f: impl Fn(f64, f64) -> f64) -> Interval {
     // 0 * inf at a corner is 0: the bound is approached, the infinity never reached.
     let at = |x, y| {
@@ -251,7 +250,7 @@ fn comparison(a: &[f64]) -> f64 {
     (a[0] - a[1]).abs()
 }
 
-/// The distance from the nearest whole number.
+/// Returns the distance from the nearest whole number.
 fn to_whole(x: f64) -> f64 {
     (x - x.round()).abs()
 }
@@ -531,12 +530,12 @@ pointwise! {
 }
 
 impl Pointwise {
-    /// How many operands it takes.
+    /// Returns the number of operands.
     pub fn arity(self) -> usize {
         self.params().len()
     }
 
-    /// The operator that is called by this name.
+    /// Returns the operator that is called by this name.
     pub fn function(name: &str) -> Option<Pointwise> {
         Pointwise::ALL
             .iter()

@@ -176,7 +176,7 @@ impl List {
         }
     }
 
-    /// Returns the value x, and its reader, if an own value is 1 - x.
+    /// Returns x, after the position of the instruction, if an own value is 1 - x.
     fn complement(&self, source: Origin, reader: usize) -> Option<(usize, Origin)> {
         match self.own_op(LaneOp::Map(Pointwise::Sub), source, reader)? {
             (at, &[Origin::Number(1.0), of]) => Some((at, of)),
