@@ -163,7 +163,7 @@ pub fn model(cell: &ir::Cell) -> Result<(), CliError> {
     Err(CliError::NoModel(message))
 }
 
-/// Returns a size that follows from characters or words is not set to another.
+/// Checks that a size that follows from characters or words is not set to another.
 fn check_words(
     settings: &Settings,
     cell: &ir::Cell,
