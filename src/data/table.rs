@@ -1,6 +1,6 @@
 //! Tables of numbers as text, as people and tools have them.
 //!
-//! Cells stand between commas, semicolons or tabs, whichever the first line has; decimals have a point, or a comma where
+//! Cells are between commas, semicolons or tabs, whichever the first line has; decimals have a point, or a comma where
 //! that cannot be meant in another way. A first row in which no cell is a number is a header. Everything else that a table
 //! may mean is asked for by [`TableOptions`].
 //!
@@ -17,7 +17,7 @@ use super::{CsvFault, DataError};
 /// So many elements sequences of different lengths may take, however short most of them are.
 const MAX_PADDED: usize = 1 << 24;
 
-/// What a cell without a number is.
+/// The value of a cell without a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Missing {
     /// A NaN.
@@ -28,7 +28,7 @@ pub enum Missing {
     Previous,
 }
 
-/// What stands between the whole and the broken part of a number.
+/// The sign between the whole part and the fraction of a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decimal {
     /// `1.5`.
@@ -37,16 +37,16 @@ pub enum Decimal {
     Comma,
 }
 
-/// How a table is read, where it is not to be found out.
+/// Options of reading a table, for facts that its text does not decide.
 #[derive(Clone, Default, Debug)]
 pub struct TableOptions {
-    /// Which columns, in which order: by their names, or by numbers from 1 in a table without names; all without it.
+    /// The columns and their order: by names, or by numbers from 1 in a table without names; all if empty.
     pub columns: Vec<String>,
-    /// Whether the first row has names; else found out.
+    /// True if the first row has names; else the text decides.
     pub header: Option<bool>,
-    /// How decimals are written; else found out.
+    /// The decimal sign; else the text decides.
     pub decimal: Option<Decimal>,
-    /// What an empty cell, `NA`, `NaN` and the like are; else they are errors, and `nan` is a NaN.
+    /// The value of an empty cell, `NA`, `NaN` and the like; else they are errors, and `nan` is a NaN.
     pub missing: Option<Missing>,
     /// The column that is the same within a sequence and differs between them; else all rows are one sequence.
     pub sequence: Option<String>,
@@ -84,9 +84,9 @@ pub struct Table {
     pub header: Option<Vec<String>>,
     /// The numbers, column by column, all of the same length; empty for a column that was not wanted.
     pub columns: Vec<Vec<f64>>,
-    /// Which sequence has how many of the rows, in their order; empty if all rows are one.
+    /// The names of the sequences with the number of their rows, in order; empty if all rows are one sequence.
     pub sequences: Vec<(String, usize)>,
-    /// How the file is written, where that is not with commas and points: a part of a note.
+    /// The notation of the file, if it is not commas and points: a part of a note.
     pub notation: String,
 }
 
@@ -96,7 +96,7 @@ impl Table {
         self.columns.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// How many rows each sequence has, where a column told them apart.
+    /// Returns the number of rows of each sequence, if a column told them apart.
     pub fn lengths(&self) -> Option<Vec<usize>> {
         let lengths = self.sequences.iter().map(|it| it.1).collect();
         (!self.sequences.is_empty()).then_some(lengths)
@@ -244,7 +244,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// Which columns are read, and which tells the sequences apart.
+/// Returns the columns that are read, and the one that tells the sequences apart.
 fn columns(
     header: Option<&[String]>,
     count: usize,
@@ -480,7 +480,7 @@ fn number(cell: &str, decimal: Decimal) -> Option<f64> {
     }
 }
 
-/// Whether a cell says that there is no number: nothing, or a word that tools write for it.
+/// Returns true if a cell says that there is no number: it is empty, or a word that tools write for it.
 fn is_missing(cell: &str) -> bool {
     let words = ["", "nan", "na", "n/a", "null", "none", "<na>", "#n/a"];
     words.iter().any(|it| cell.eq_ignore_ascii_case(it))

@@ -6,7 +6,8 @@ use crate::hir::{Call, Callee, DefId, Expr, Kind, Over, Part, Past};
 use crate::syntax::ast::{BinaryOp, Ident};
 use crate::syntax::print_expr;
 
-/// How tight an expression binds, so that parentheses stand where the formula needs them: a fraction or a root needs none within.
+/// The precedence of an expression, so that the formula has parentheses where it needs them: a fraction or a root needs none
+/// within.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Sum,
@@ -41,7 +42,7 @@ impl Formula<'_, '_, '_> {
         }
     }
 
-    /// What follows an operator: a minus of its own needs parentheses there.
+    /// Writes the operand after an operator: a minus of its own needs parentheses there.
     fn after(&self, expr: &Expr<'_>, level: Level) -> String {
         let text = self.at_least(expr, level);
         if text.starts_with('-') { parenthesised(&text) } else { text }
@@ -139,7 +140,7 @@ impl Formula<'_, '_, '_> {
                 text = format!("\\frac{{{fraction}}}{{{}}}", self.expr(factor));
                 level = Level::Atom;
             } else {
-                // Scalars stand beside what they multiply; elements are multiplied with a sign of their own.
+                // Scalars are beside what they multiply; elements are multiplied with a sign of their own.
                 let sign = if scalar || self.is_scalar(factor) { "\\," } else { "\\odot" };
                 text = format!("{text} {sign} {}", self.factor(factor, times(at + 1), true));
                 level = Level::Product;
@@ -178,7 +179,7 @@ impl Formula<'_, '_, '_> {
             | BinaryOp::GreaterEqual
             | BinaryOp::Equal
             | BinaryOp::NotEqual => (format!("[{}]", self.relation(op, left, right)), Level::Atom),
-            // These stand in chains.
+            // These are in chains.
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div => {
                 (self.relation(op, left, right), Level::Sum)
             }
@@ -196,7 +197,7 @@ impl Formula<'_, '_, '_> {
         format!("{} {sign} {}", self.at_least(left, Level::Sum), self.at_least(right, Level::Sum))
     }
 
-    /// What decides a choice: a comparison needs no bracket there.
+    /// Writes the condition of a choice: a comparison needs no bracket there.
     fn condition(&self, expr: &Expr<'_>) -> String {
         if let Kind::Binary(op, _, left, right) = &expr.bare().kind
             && !matches!(op, BinaryOp::MatMul | BinaryOp::Pow)
@@ -220,7 +221,7 @@ impl Formula<'_, '_, '_> {
         format!("{first} \\\\ {rest}")
     }
 
-    /// Whether a value is one number, as far as the text tells.
+    /// Returns true if a value is one scalar, as far as the text tells.
     fn is_scalar(&self, expr: &Expr<'_>) -> bool {
         self.names.is_scalar(expr)
     }

@@ -1,11 +1,11 @@
-//! What PyTorch, Keras, JAX and NumPy call things, and how each is written here.
+//! Names of PyTorch, Keras, JAX and NumPy, and the notation here for each.
 //!
 //! A name that is near by its letters may mean something else altogether: `sinh` is no slip of `sin`. So what other
 //! libraries have is looked up before anything is guessed.
 
 use crate::check;
 
-/// How a function of another library is written here.
+/// The notation here for a function of another library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
     /// The same function under another name.
@@ -253,7 +253,7 @@ const NAMES: &[(&[&str], Way)] = &[
     (&["lambda"], Missing("a function is an item of the file: `fn f(a) = expr`")),
 ];
 
-/// How a name of another library is written here; `None` for one that this version has itself.
+/// Returns the notation for a name of another library; `None` for one that this version has itself.
 pub(super) fn way(name: &str) -> Option<Way> {
     let known = NAMES.iter().find(|(names, _)| names.contains(&name)).map(|it| it.1)?;
     (!check::functions().any(|it| it == name)).then_some(known)

@@ -1,4 +1,4 @@
-//! What people write out of habit from Python, and what it is here: `H // 2`, `(W @ x)[1:]`, `v.pow(2)`.
+//! Habits from Python, and the notation here: `H // 2`, `(W @ x)[1:]`, `v.pow(2)`. `H // 2`, `(W @ x)[1:]`, `v.pow(2)`.
 //!
 //! The parser knows the habit; which of several ways of writing it is meant depends on shapes, which a trial tells.
 
@@ -8,7 +8,7 @@ use crate::text::FileId;
 
 use super::{Bench, errors, foreign, offer, slips};
 
-/// How many ways of cutting a value are tried.
+/// The most ways of cutting a value that are tried.
 const MAX_CUTS: usize = 16;
 
 /// What takes an axis in other libraries.

@@ -1,4 +1,4 @@
-//! What the author of a text with slips probably meant, found by trying.
+//! Finds the probable intention of the author of a text with slips, by trying edits.
 //!
 //! A parser stops where it cannot read on, which is often a few tokens behind the slip, and then guesses at all that
 //! follows. So edits of one token around that place are tried: `h @ act(x)` is no equation, `h = act(x)` is one, and with
@@ -29,10 +29,10 @@ const MAX_TEXT: usize = 64 << 10;
 /// With more diagnostics than these nothing is tried.
 const MAX_FOUND: usize = 40;
 
-/// How many slips of the grammar are looked for in a text.
+/// The most slips of the grammar that are looked for in a text.
 const MAX_SLIPS: usize = 4;
 
-/// How many edits of a slip are checked as a whole.
+/// The most edits of a slip that are checked as a whole.
 const MAX_CHECKED: usize = 14;
 
 /// A text in the place of the one that was given.
@@ -101,9 +101,9 @@ struct Bench<'b> {
     tree: &'b ast::File,
     lexemes: Vec<Lexeme>,
     attempt: &'b Try<'b>,
-    /// How many more texts may be parsed.
+    /// The number of texts that may still be parsed.
     parses: usize,
-    /// How many more texts may be checked.
+    /// The number of texts that may still be checked.
     checks: usize,
     /// The diagnostics whose edits have been tried, and mend.
     sure: Vec<Diagnostic>,
@@ -124,14 +124,14 @@ impl Bench<'_> {
         Some(text)
     }
 
-    /// How many errors the parser finds after edits.
+    /// Returns the number of errors that the parser finds after edits.
     fn parse(&mut self, edits: &[(Span, String)]) -> Option<usize> {
         self.parses = self.parses.checked_sub(1)?;
         let source = SourceFile::new("", self.edited(edits)?);
         Some(errors(&syntax::parse(&source, FileId(0)).1))
     }
 
-    /// What is found after edits, if what could be read and lies outside of them says what it said.
+    /// Returns the diagnostics after edits, if the parts outside of them that could be read mean the same.
     fn check(&mut self, edits: &[(Span, String)]) -> Option<Attempt> {
         self.checks = self.checks.checked_sub(1)?;
         let after = (self.attempt)(&self.edited(edits)?)?;
@@ -143,7 +143,7 @@ impl Bench<'_> {
         (edits.iter().any(is_brace) || keeps()).then_some(after)
     }
 
-    /// What is found after edits, if they mend more than they break.
+    /// Returns the diagnostics after edits, if they mend more than they break.
     fn mends(&mut self, edits: &[(Span, String)], found: &[Diagnostic]) -> Option<Vec<Diagnostic>> {
         let after = self.check(edits)?;
         let (now, before) = (self.left(&after, edits, found), errors(found));
@@ -151,8 +151,8 @@ impl Bench<'_> {
         (now < before || before == 0 && now == 0 && after.len() < found.len()).then_some(after)
     }
 
-    /// How many errors are left after edits, without those that stood behind what could not be read: unknown
-    /// names in the declaration that can be read now, but for those beside the edit, which may be what is wrong.
+    /// Counts the errors after edits, without those that were hidden by what could not be read: unknown names in the declaration
+    /// that can be read now, but for those beside the edit, which may be the fault.
     fn left(&self, after: &Attempt, edits: &[(Span, String)], found: &[Diagnostic]) -> usize {
         let all = after.diagnostics.iter().filter(|it| it.is_error());
         let first = edits.iter().min_by_key(|it| it.0.start);

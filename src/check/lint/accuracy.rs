@@ -39,9 +39,9 @@ pub(super) fn of_function(function: &Function<'_>) -> Vec<Diagnostic> {
 struct Accuracy<'e, 'a> {
     /// The cell whose names are meant.
     cell: Option<&'e Cell<'a>>,
-    /// Whether it is the body of an activation, whose parameters but the first are constants.
+    /// True in the body of an activation, whose parameters but the first are constants.
     is_activation: bool,
-    /// What the gates and lets of loops are.
+    /// The gates and lets of loops.
     lets: BTreeMap<LocalId, &'e Expr<'a>>,
     found: Vec<Diagnostic>,
 }
@@ -240,7 +240,7 @@ impl<'e, 'a> Accuracy<'e, 'a> {
         }
     }
 
-    /// Whether the expression is a number before anything runs.
+    /// Returns true if the expression is a constant before anything runs.
     fn is_constant(&self, expr: &Expr<'_>) -> bool {
         let mut constant = true;
         walk::expr(expr, &mut |it| match (&it.kind, self.cell) {
@@ -313,7 +313,7 @@ fn between(from: Span, to: Span) -> Span {
     Span { end: to.start, ..from }
 }
 
-/// Puts `start` for all that stands before `v` in `whole`, and one parenthesis for all that follows.
+/// Replaces everything before `v` in `whole` by `start`, and everything after it by one parenthesis.
 fn around(whole: &Expr<'_>, v: &Expr<'_>, start: &str) -> Vec<(Span, String)> {
     vec![
         (between(whole.span().before(), v.span()), start.to_string()),

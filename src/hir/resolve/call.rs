@@ -454,7 +454,7 @@ fn no_initialiser(name: &Ident, what: &str, args: &[Arg]) -> Diagnostic {
 /// `b (x)` for a value `b`: a product was meant.
 fn missing_operator(name: &Ident, args: &[Arg], span: Span, matrix: Option<bool>) -> Diagnostic {
     let (text, opener) = match args {
-        // Right before the value stands the bracket, as people write it.
+        // The bracket comes right before the value, as people write it.
         [Arg::Positional(only)] => (format!("`({})`", show::short(only)), only.span.start - 1),
         [] | [..] => ("`(`".to_owned(), name.span.end),
     };
@@ -469,7 +469,7 @@ fn missing_operator(name: &Ident, args: &[Arg], span: Span, matrix: Option<bool>
 }
 
 impl LocalKind {
-    /// Whether it may be a constant.
+    /// Returns true if it may be a constant.
     pub(super) fn may_be_constant(self) -> bool {
         matches!(self, LocalKind::Variable | LocalKind::Parameter)
     }
