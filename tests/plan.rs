@@ -95,6 +95,25 @@ fn gradients_of_weights_are_products_over_all_rows() {
     assert_eq!(numbers.to_string(), "6 * H");
 }
 
+/// The gradient of a table is a sum of rows, and no row has a table of its own.
+#[test]
+fn the_gradient_of_a_table_is_added_up_in_place() {
+    let source = "cell Tabled {
+  dims V, H
+  input c: index[V]
+  state h: [H] = 0
+  param T: [V, H] init uniform(-0.5, 0.5)
+  h = tanh(T[c] + prev h)
+  output h
+}";
+    let plan = Plan::new(&cells(source).remove(0)).unwrap();
+    let root = plan.adjoint.params[0].unwrap();
+    assert_eq!(plan.sums[root.idx()], Some(Sum::Scatter));
+    assert!(!plan.backward.is_each(root));
+    let text = print(&plan);
+    assert!(text.contains("T : sum over all rows of d_pre_h by c"), "{text}");
+}
+
 /// What is made of a mask per sequence is neither the same for all rows nor made anew in each step.
 #[test]
 fn what_is_the_same_for_a_sequence_is_computed() {

@@ -186,10 +186,48 @@ fn lend<F>(all: &[Option<ArrayD<F>>]) -> Vec<Option<ArrayViewD<'_, F>>> {
     all.iter().map(|it| it.as_ref().map(|it| it.view())).collect()
 }
 
+/// Which gradients backward gives. Others are none, and what they alone need is not computed: of a layer's input that is a third of
+/// the products. Those that are wanted are the same but for rounding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// Those of params.
+    pub params: bool,
+    /// Those of inputs.
+    pub inputs: bool,
+    /// Those of the starts of carried values.
+    pub starts: bool,
+}
+
+impl Wanted {
+    /// All gradients.
+    pub const ALL: Wanted = Wanted { params: true, inputs: true, starts: true };
+    /// What a training wants.
+    pub const PARAMS: Wanted = Wanted { params: true, inputs: false, starts: false };
+}
+
+impl Default for Wanted {
+    fn default() -> Wanted {
+        Wanted::ALL
+    }
+}
+
+impl<F> Gradients<F> {
+    /// The gradients that are wanted.
+    pub(crate) fn only(mut self, wanted: Wanted) -> Gradients<F> {
+        let Wanted { params, inputs, starts } = wanted;
+        let all =
+            [(&mut self.params, params), (&mut self.inputs, inputs), (&mut self.starts, starts)];
+        for (gradients, _) in all.into_iter().filter(|it| !it.1) {
+            gradients.iter_mut().for_each(|it| *it = None);
+        }
+        self
+    }
+}
+
 /// The result of back-propagation through time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Gradients<F> {
-    /// For each param its gradient, zeros where it is not used; none for stored consts.
+    /// For each param its gradient, zeros where it is not used; none for stored consts, and where [`Wanted`] says so, as for all of these.
     pub params: Vec<Option<ArrayD<F>>>,
     /// For each given real input, in the shape of its array: summed over what it is the same for; none
     /// for the others.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
+use super::arrays::{Params, Wanted};
 use super::bind::Bound;
 use super::fast::{EngineError, Fast};
 use super::init::{InitError, init};
@@ -14,12 +15,11 @@ use super::kernels::Path;
 use super::reference::RunError;
 pub use super::run::Run;
 use super::team::Team;
+use super::workers::Workers;
 use crate::derive::Adjoint;
 use crate::ir::{Cell, Env, Real};
 use crate::plan::pipeline::{self, Graphs};
 use crate::text::Name;
-
-use super::arrays::Params;
 
 pub use stream::Stream;
 
@@ -61,6 +61,8 @@ pub struct EngineOptions {
     pub not_finite: OnNotFinite,
     /// Whether backward gives the norms of the states' adjoints, [`Gradients::flow`].
     pub flow: bool,
+    /// Which gradients backward gives.
+    pub wanted: Wanted,
     /// How many bytes a run of the fast engine may hold beside what it is given and copies of that, its
     /// results and what has the size of params. Where what forward keeps for backward would take more, forward keeps
     /// the carried values at some steps alone, and backward runs the steps between them again.
@@ -101,7 +103,7 @@ impl Bound {
     /// When the cell has no value of a name in [`EngineOptions::traces`]; and where the fast engine
     /// is asked for and cannot run the cell, which is a fault of its compiler.
     pub fn engine(&self, options: EngineOptions) -> Result<Engine, RunError> {
-        let EngineOptions { traces, threads, memory, flow, .. } = &options;
+        let EngineOptions { traces, threads, memory, flow, wanted, .. } = &options;
         let finds = options.not_finite == OnNotFinite::Find;
         let cell = self.cell();
         let unknown = |it: &&Name| !cell.values.iter().any(|value| value.name == **it);
@@ -112,7 +114,7 @@ impl Bound {
             EngineKind::Reference => None,
             EngineKind::Fast => {
                 let team = options.team.clone().unwrap_or_else(|| Team::new(*threads));
-                let fast = Fast::with(self, traces, *flow, Path::best(), team)?;
+                let fast = Fast::with(self, traces, (*flow, *wanted), Path::best(), team)?;
                 Some(Arc::new(fast.within(*memory).finding(finds)))
             }
         };
@@ -149,6 +151,11 @@ impl Engine {
     /// The cell with its sizes.
     pub fn bound(&self) -> &Bound {
         &self.bound
+    }
+
+    /// The threads and vectors of the engine, for other loops.
+    pub fn workers(&self) -> Workers<'_> {
+        self.fast.as_ref().map_or_else(Workers::default, |it| it.workers())
     }
 }
 

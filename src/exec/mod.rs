@@ -22,9 +22,12 @@ pub mod reference;
 mod run;
 mod team;
 mod views;
+mod workers;
 
 pub use crate::plan::pipeline::plain;
-pub use arrays::{Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream};
+pub use arrays::{
+    Direction, Feed, Gradients, InitialState, Inputs, Params, Tangents, Upstream, Wanted,
+};
 pub use bind::{BindError, Bound, bind, known, shapes};
 pub use draws::Draws;
 pub use engine::{Engine, EngineKind, EngineOptions, OnNotFinite, Stream};
@@ -40,6 +43,7 @@ pub use reference::{
 };
 pub use team::Team;
 pub use views::{FeedView, InputsView, Lent, ParamsView, StateView, UpstreamView};
+pub use workers::Workers;
 
 #[cfg(test)]
 mod hand;

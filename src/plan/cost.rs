@@ -92,6 +92,10 @@ impl Plan {
                     let size = graph.shape(id).size()?.mul(&Dim::number(2))?;
                     flops.products = flops.products.add(&size)?;
                 }
+                Some(Sum::Scatter) => {
+                    let value = graph.shape(graph.node(id).args[0]).size()?;
+                    flops.elementwise = flops.elementwise.add(&value)?;
+                }
                 Some(Sum::Rows) => {
                     flops.elementwise = flops.elementwise.add(&graph.shape(id).size()?)?;
                 }

@@ -250,6 +250,7 @@ fn gradients(plan: &Plan, told: &Told<'_>, out: &mut String) {
 #[derive(Default)]
 struct Ways {
     products: Vec<String>,
+    scattered: Vec<String>,
     rows: Vec<String>,
     through: Vec<String>,
     constant: bool,
@@ -271,6 +272,10 @@ impl Ways {
                     let names: Vec<String> = node.args.iter().map(|it| told.name(*it)).collect();
                     ways.products.push(names.join(" with "));
                 }
+                Some(Sum::Scatter) => {
+                    let names: Vec<String> = node.args.iter().map(|it| told.name(*it)).collect();
+                    ways.scattered.push(names.join(" by "));
+                }
                 Some(Sum::Rows) => ways.rows.push(told.name(id)),
                 Some(Sum::Linear) => {
                     if !matches!(node.op, Op::Map(_)) && alias(graph, id).is_none() {
@@ -290,6 +295,9 @@ impl Ways {
         let mut parts = Vec::new();
         if !self.products.is_empty() {
             parts.push(format!("product over all rows of {}", unique(self.products).join(" + ")));
+        }
+        if !self.scattered.is_empty() {
+            parts.push(format!("sum over all rows of {}", unique(self.scattered).join(" + ")));
         }
         if !self.rows.is_empty() {
             parts.push(format!("sum of the rows of {}", unique(self.rows).join(" + ")));

@@ -1,7 +1,7 @@
 //! Gradients of params: sums over all rows, taken apart into products of two values over all rows
 //! and into values that are summed as they are.
 
-use crate::ir::{Contract, Graph, Linearity, NodeId, Op};
+use crate::ir::{Contract, Graph, Indexed, Linearity, NodeId, Op};
 
 /// How the sum of a value over all rows is found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +13,8 @@ pub enum Sum {
     Linear,
     /// A product of two values that differ from row to row: one product over all rows.
     Product,
+    /// A value of each row that belongs to the row of a table which an index names: it is added there.
+    Scatter,
     /// The value of each row is computed, and summed.
     Rows,
 }
@@ -55,7 +57,7 @@ pub fn row_operands(graph: &Graph, sums: &[Option<Sum>]) -> Vec<NodeId> {
     let mut all = Vec::new();
     for id in graph.ids() {
         match &sums[id.idx()] {
-            Some(Sum::Product) => all.extend(&graph.node(id).args),
+            Some(Sum::Product | Sum::Scatter) => all.extend(&graph.node(id).args),
             Some(Sum::Rows) => all.push(id),
             Some(Sum::Once | Sum::Linear) | None => {}
         }
@@ -75,6 +77,8 @@ fn sum_of(graph: &Graph, id: NodeId, once: &[bool]) -> Sum {
         // Rows of both are taken as they are: no axis is shared beside the rows, or a block of each
         // by itself.
         (Op::Contract(labels), _) if blocks(labels).is_some() => Sum::Product,
+        // The whole table of each row, which is 0 but for one row of it, is never made.
+        (Op::Indexed(Indexed::Scatter), _) if varies.iter().all(|it| *it) => Sum::Scatter,
         // A term that is the same for all rows would count once for each.
         (_, Linearity::Affine | Linearity::Nonlinear) => Sum::Rows,
     }

@@ -6,6 +6,7 @@
 
 use ndarray::ArrayD;
 
+use crate::exec::Workers;
 use crate::ir::{Cell, Real};
 
 /// How params follow from gradients. Names and defaults are those of `torch.optim`.
@@ -43,30 +44,48 @@ impl<F: Real> Buffers<F> {
     }
 }
 
-/// The Euclidean norm of all gradients: sums in f64, eight at a time, always in the same order.
-pub fn norm<F: Real>(gradients: &[Option<ArrayD<F>>]) -> f64 {
+/// The Euclidean norm of all gradients: sums in f64, eight at a time, piece by piece and always in the same order.
+pub fn norm<F: Real>(gradients: &[Option<ArrayD<F>>], workers: Workers<'_>) -> f64 {
+    let all: Vec<_> = gradients.iter().flatten().map(|it| it.as_standard_layout()).collect();
+    let slices = all.iter().map(|it| it.as_slice().unwrap_or_default());
+    let pieces: Vec<&[F]> = slices.flat_map(|it| workers.pieces(it)).collect();
+    let mut sums = vec![0.0; pieces.len()];
+    let work: Vec<(&[F], &mut f64)> = pieces.into_iter().zip(&mut sums).collect();
+    workers.each(
+        work,
+        #[inline(always)]
+        |(piece, sum)| **sum = squares(piece),
+    );
+    sums.iter().sum::<f64>().sqrt()
+}
+
+#[inline(always)]
+fn squares<F: Real>(values: &[F]) -> f64 {
     let mut lanes = [0.0; 8];
-    for gradient in gradients.iter().flatten() {
-        let standard = gradient.as_standard_layout();
-        let values = standard.as_slice().unwrap_or_default();
-        let (whole, rest) = values.as_chunks::<8>();
-        for eight in whole {
-            for (lane, it) in lanes.iter_mut().zip(eight) {
-                let it = Real::to_f64(*it);
-                *lane += it * it;
-            }
-        }
-        for (lane, it) in lanes.iter_mut().zip(rest) {
+    let (whole, rest) = values.as_chunks::<8>();
+    for eight in whole {
+        for (lane, it) in lanes.iter_mut().zip(eight) {
             let it = Real::to_f64(*it);
             *lane += it * it;
         }
     }
-    lanes.iter().sum::<f64>().sqrt()
+    for (lane, it) in lanes.iter_mut().zip(rest) {
+        let it = Real::to_f64(*it);
+        *lane += it * it;
+    }
+    lanes.iter().sum()
 }
 
 /// What gradients of this norm are multiplied by so that it does not exceed the limit.
 pub fn clip(norm: f64, limit: Option<f64>) -> f64 {
     limit.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0))
+}
+
+/// A piece of a param: its elements, those of its gradient and of its buffers in the order of [`Optimizer::kinds`].
+struct Piece<'a, F> {
+    w: &'a mut [F],
+    g: &'a [F],
+    kept: [&'a mut [F]; 3],
 }
 
 impl Optimizer {
@@ -109,39 +128,50 @@ impl Optimizer {
         (update, rate, scale): (u64, f64, f64),
         params: &mut [ArrayD<F>],
         gradients: &[Option<ArrayD<F>>],
+        workers: Workers<'_>,
     ) {
-        for (idx, (param, gradient)) in params.iter_mut().zip(gradients).enumerate() {
-            let Some(gradient) = gradient else { continue };
-            let gradient = gradient.as_standard_layout();
-            let mut kept = buffers.kinds.iter_mut().map(|(_, arrays)| {
-                arrays[idx].as_mut().and_then(|it| it.as_slice_mut()).unwrap_or_default()
+        let gradients: Vec<_> =
+            gradients.iter().map(|it| it.as_ref().map(|it| it.as_standard_layout())).collect();
+        let mut kinds: Vec<_> = buffers.kinds.iter_mut().map(|it| it.1.iter_mut()).collect();
+        let mut work: Vec<Piece<'_, F>> = Vec::new();
+        for (param, gradient) in params.iter_mut().zip(&gradients) {
+            let mut kept = kinds.iter_mut().map(|it| {
+                let slice = it.next().and_then(|it| it.as_mut()?.as_slice_mut());
+                workers.pieces_mut(slice.unwrap_or_default())
             });
-            let mut next = || kept.next().unwrap_or_default();
-            let kept = [next(), next(), next()];
+            let mut kept = [kept.next(), kept.next(), kept.next()];
+            let Some(gradient) = gradient else { continue };
             if !param.is_standard_layout() {
                 *param = param.as_standard_layout().into_owned();
             }
             if let (Some(w), Some(g)) = (param.as_slice_mut(), gradient.as_slice()) {
-                self.slices((update, rate, scale), w, g, kept);
+                for (w, g) in workers.pieces_mut(w).zip(workers.pieces(g)) {
+                    let kept = kept
+                        .each_mut()
+                        .map(|it| it.as_mut().and_then(Iterator::next).unwrap_or_default());
+                    work.push(Piece { w, g, kept });
+                }
             }
         }
+        let numbers = (update, rate, scale);
+        workers.each(
+            work,
+            #[inline(always)]
+            |it| self.slices(numbers, it),
+        );
     }
 
-    /// One param: its elements, those of its gradient and of its buffers in the order of [`Optimizer::kinds`].
-    fn slices<F: Real>(
-        &self,
-        (update, rate, scale): (u64, f64, f64),
-        w: &mut [F],
-        g: &[F],
-        [first, second, third]: [&mut [F]; 3],
-    ) {
+    /// One piece of a param.
+    #[inline(always)]
+    fn slices<F: Real>(&self, (update, rate, scale): (u64, f64, f64), piece: &mut Piece<'_, F>) {
+        let Piece { w, g, kept: [first, second, third] } = piece;
         let of = |it: f64| F::of(it);
         let k = of(scale);
         match *self {
             Optimizer::Sgd { momentum, dampening, nesterov, weight_decay } => {
                 let (decay, minus) = (of(weight_decay), of(-rate));
                 if momentum == 0.0 {
-                    for (w, g) in w.iter_mut().zip(g) {
+                    for (w, g) in w.iter_mut().zip(*g) {
                         *w += minus * (*g * k + decay * *w);
                     }
                     return;
@@ -152,7 +182,7 @@ impl Optimizer {
                     1 => (F::zero(), F::one()),
                     _ => (ahead, of(1.0 - dampening)),
                 };
-                for ((w, g), b) in w.iter_mut().zip(g).zip(first) {
+                for ((w, g), b) in w.iter_mut().zip(*g).zip(first.iter_mut()) {
                     let g = *g * k + decay * *w;
                     *b = keep * *b + rest * g;
                     *w += minus * if nesterov { g + ahead * *b } else { *b };
@@ -167,7 +197,7 @@ impl Optimizer {
                 let (a, b) = if centered { (second, third) } else { (third, second) };
                 let (a, b) =
                     (&mut a[..n * usize::from(centered)], &mut b[..n * usize::from(moves)]);
-                for (idx, (w, g)) in w.iter_mut().zip(g).enumerate() {
+                for (idx, (w, g)) in w.iter_mut().zip(*g).enumerate() {
                     let g = *g * k + decay * *w;
                     v[idx] = v[idx] * keep + rest * g * g;
                     let mut spread = v[idx];
@@ -196,7 +226,9 @@ impl Optimizer {
                     true => (of(1.0 - rate * weight_decay), F::zero()),
                     false => (F::one(), of(weight_decay)),
                 };
-                for (((w, g), m), v) in w.iter_mut().zip(g).zip(first).zip(second) {
+                for (((w, g), m), v) in
+                    w.iter_mut().zip(*g).zip(first.iter_mut()).zip(second.iter_mut())
+                {
                     let old = *w * shrink;
                     let g = *g * k + decay * old;
                     *m += rest1 * (g - *m);

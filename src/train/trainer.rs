@@ -16,7 +16,7 @@ use super::options::Options;
 use super::score::{Score, Scorer, Scoring};
 use super::{Scales, finite, reach};
 use crate::exec::engine::Run;
-use crate::exec::{Bound, Draws, Engine, Masks, Params, Training, Upstream};
+use crate::exec::{Bound, Draws, Engine, EngineOptions, Masks, Params, Training, Upstream, Wanted};
 use crate::ir::{Feedback, Gives, LOSS, Mode, Real};
 
 /// One update, as the log has it.
@@ -62,7 +62,8 @@ impl<F: Real> Way<F> {
             model.plain(&Mode::new(feedback, Gives::Loss)).map_err(|it| Error::Run(it.into()))?;
         let feeder = Feeder::new(model.cell(), &plain, data, columns)?;
         let reached = reach::reached(plain.cell());
-        Ok(Way { feedback, engine: plain.engine(options.engine.clone())?, feeder, reached })
+        let engine = EngineOptions { wanted: Wanted::PARAMS, ..options.engine.clone() };
+        Ok(Way { feedback, engine: plain.engine(engine)?, feeder, reached })
     }
 }
 
@@ -218,9 +219,10 @@ impl<F: Real> Trainer<F> {
             return Err(Error::data("there is no valid step to train on"));
         };
         let own = self.options.coins.probability(self.step, self.updates);
-        let way = self.way(own);
+        let way = &self.ways[self.way(own)];
         let found = self.gradients(way, &batch, own)?;
-        let grad_norm = norm(&found.gradients);
+        let workers = way.engine.workers();
+        let grad_norm = norm(&found.gradients, workers);
         if !(found.loss.is_finite() && grad_norm.is_finite()) {
             return Err(self.not_finite(way, (&batch, own), &found, grad_norm));
         }
@@ -232,6 +234,7 @@ impl<F: Real> Trainer<F> {
             (self.step + 1, lr, scale),
             params,
             &found.gradients,
+            workers,
         );
         self.carried = batch.goes_on().then_some(found.carried);
         if let Some(next) = next {
@@ -274,15 +277,15 @@ impl<F: Real> Trainer<F> {
         Scorer::new(&self.model, data, &scoring)
     }
 
-    /// The way that an update takes, by the probability of an own value.
-    fn way(&self, own: f64) -> &Way<F> {
+    /// The place of the way that an update takes, by the probability of an own value.
+    fn way(&self, own: f64) -> usize {
         let certain = match own {
             0.0 => Some(Feedback::Teacher),
             1.0 => Some(Feedback::Own),
             _ => None,
         };
-        let found = self.ways.iter().find(|it| Some(it.feedback) == certain);
-        found.filter(|_| self.options.feedback == Feedback::Scheduled).unwrap_or(&self.ways[0])
+        let found = self.ways.iter().position(|it| Some(it.feedback) == certain);
+        found.filter(|_| self.options.feedback == Feedback::Scheduled).unwrap_or(0)
     }
 
     fn pieces(&self, way: &Way<F>, batch: &Batch, own: f64) -> Result<Vec<Piece<F>>, Error> {

@@ -150,7 +150,10 @@ impl Engine {
         };
         let call = LentCall { bound: fast.bound(), lent: lent.reborrow(), masks };
         match F::to_single::<InCall<'_>>(call.clone()) {
-            Some(call) => self.fast_run(fast, fast.forward(call, keeps)?, keeps),
+            Some(call) => {
+                let wanted = keeps.then_some(self.options.wanted);
+                self.fast_run(fast, fast.forward(call, wanted)?, keeps)
+            }
             // Another type of this name, in tests.
             None => self.plain_run(LentCall { bound: &self.bound, ..call }, keeps),
         }
@@ -264,7 +267,7 @@ impl Engine {
                 if !self.options.flow {
                     gradients.flow = Vec::new();
                 }
-                Ok(gradients)
+                Ok(gradients.only(self.options.wanted))
             }
             Kept::Fast(held) => {
                 let (lent, upstream) = (lent.reborrow(), upstream.reborrow());

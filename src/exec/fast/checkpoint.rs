@@ -80,7 +80,7 @@ pub(super) struct Need {
 impl Sizes<'_, '_> {
     /// What segments of so many steps need.
     pub fn need(&self, length: usize) -> Need {
-        let Compiled { plan: _, forward, backward } = self.compiled;
+        let Compiled { plan: _, forward, backward, wanted: _ } = self.compiled;
         // No segment has more rows than the first one, for sequences only end.
         let (steps, packing) = (self.packing.steps(), self.packing.prefix(length));
         let numbers = |program| Frame::numbers(program, &packing, self.parts);
@@ -89,7 +89,7 @@ impl Sizes<'_, '_> {
         let sums = backward.iter().flat_map(|it| it.sums.iter().flatten());
         let outers = sums.flat_map(|it| match it {
             RowSum::Outer(blocks) => blocks.clone(),
-            RowSum::Columns(_) => Vec::new(),
+            RowSum::Scatter(_) | RowSum::Columns(_) => Vec::new(),
         });
         let of_sums = Frame::sums_numbers(outers, packing.rows(), self.parts);
         let width = |buffer: usize| forward.program.buffers()[buffer].width;

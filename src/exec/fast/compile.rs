@@ -4,8 +4,11 @@ use super::emit::Emitter;
 use super::error::EngineError;
 use super::places::{FIXED, Places};
 use super::weights::Needs;
+use crate::exec::arrays::Wanted;
 use crate::exec::bind::{Bound, shapes};
-use crate::exec::kernels::machine::{Columns, Extent, Outer, Place, Program, Rows, Unsound};
+use crate::exec::kernels::machine::{
+    Columns, Extent, Outer, Place, Program, Rows, Scatter, Unsound,
+};
 use crate::ir::{Graph, Leaf, NodeId, Op};
 use crate::plan::{self, Plan, Sum};
 
@@ -28,6 +31,7 @@ pub(super) struct Forward {
 pub(super) enum RowSum {
     /// Products, one block after the other.
     Outer(Vec<Outer>),
+    Scatter(Scatter),
     Columns(Columns),
 }
 
@@ -65,6 +69,8 @@ pub(super) struct Compiled {
     pub plan: Plan,
     pub forward: Forward,
     pub backward: Option<Backward>,
+    /// The gradients that backward gives.
+    pub wanted: Wanted,
 }
 
 impl Compiled {
@@ -73,13 +79,13 @@ impl Compiled {
         bound: &Bound,
         plan: Plan,
         traced: &[NodeId],
-        keeps: bool,
+        keeps: Option<Wanted>,
     ) -> Result<Compiled, EngineError> {
-        let kept = if keeps { plan.kept.clone() } else { Vec::new() };
+        let kept = if keeps.is_some() { plan.kept.clone() } else { Vec::new() };
         let wanted: Vec<NodeId> = kept.iter().chain(traced).copied().collect();
         let forward = forward(bound, &plan, &wanted)?;
-        let backward = keeps.then(|| backward(bound, &plan, &forward)).transpose()?;
-        Ok(Compiled { plan, forward, backward })
+        let backward = keeps.map(|_| backward(bound, &plan, &forward)).transpose()?;
+        Ok(Compiled { plan, forward, backward, wanted: keeps.unwrap_or_default() })
     }
 }
 
@@ -284,7 +290,7 @@ fn once_in_sums(graph: &Graph, plan: &Plan) -> Vec<NodeId> {
     for id in graph.ids() {
         match &plan.sums[id.idx()] {
             Some(Sum::Once) => all.push(id),
-            Some(Sum::Linear | Sum::Product | Sum::Rows) => {
+            Some(Sum::Linear | Sum::Product | Sum::Scatter | Sum::Rows) => {
                 all.extend(graph.node(id).args.iter().copied().filter(once));
             }
             None => {}
@@ -312,6 +318,14 @@ fn row_sum(places: &mut Places<'_>, graph: &Graph, plan: &Plan, id: NodeId) -> O
             };
             let one = |at: usize| Outer { left: block(whole[0], at), right: block(whole[1], at) };
             Some(RowSum::Outer((0..count).map(one).collect()))
+        }
+        Some(Sum::Scatter) => {
+            let [value, index] = graph.node(id).args[..] else { return None };
+            Some(RowSum::Scatter(Scatter {
+                value: (places.place(value), places.len(value)),
+                index: places.place(index),
+                table: places.shapes[id.idx()].first().copied().unwrap_or(0),
+            }))
         }
         Some(Sum::Rows) => {
             Some(RowSum::Columns(Columns { value: (places.place(id), places.len(id)) }))

@@ -100,6 +100,7 @@ fn parts<'t>(sum: &RowSum, to: &'t mut [f32]) -> impl Iterator<Item = Gradient<'
                 rest = others;
             }
         }
+        RowSum::Scatter(scatter) => all.push(Gradient::Scatter(*scatter, to)),
         RowSum::Columns(columns) => all.push(Gradient::Columns(*columns, to)),
     }
     all.into_iter()
@@ -156,7 +157,7 @@ impl Sums<'_> {
                     };
                     all.push(RowSum::Outer(blocks));
                 }
-                (Some(Sum::Rows), Some(sum)) => all.push(sum.clone()),
+                (Some(Sum::Scatter | Sum::Rows), Some(sum)) => all.push(sum.clone()),
                 (Some(Sum::Linear), None) => match self.node(id).op {
                     Op::Map(Pointwise::Add) => open.extend(self.node(id).args.iter().rev()),
                     Op::Move(Move::Reshape) => open.extend(&self.node(id).args),
@@ -199,6 +200,7 @@ impl Sums<'_> {
         }
         let size = |sum: &RowSum| match sum {
             RowSum::Outer(all) => all.iter().map(|it| it.left.1 * it.right.1).sum(),
+            RowSum::Scatter(it) => it.table * it.value.1,
             RowSum::Columns(it) => it.value.1,
         };
         let mut targets: Vec<Vec<f32>> = wanted.iter().map(|(_, it)| vec![0.0; size(it)]).collect();
@@ -212,7 +214,9 @@ impl Sums<'_> {
             let value = match sum {
                 RowSum::Outer(_) => self.shaped(id, numbers),
                 // The rows are values of the node, also of a product that shares axes.
-                RowSum::Columns(_) => self.array(id, &self.program.shapes[id.idx()], numbers),
+                RowSum::Scatter(_) | RowSum::Columns(_) => {
+                    self.array(id, &self.program.shapes[id.idx()], numbers)
+                }
             };
             self.known.insert(id, value?);
         }
@@ -281,7 +285,7 @@ impl Sums<'_> {
                 let rows = self.rows as f32;
                 self.once(id)?.mapv(|it| it * rows).into_shared()
             }
-            Some(Sum::Product | Sum::Rows) | None => {
+            Some(Sum::Product | Sum::Scatter | Sum::Rows) | None => {
                 return Err(self.fault(id, "its sum over rows was not computed"));
             }
         };

@@ -28,13 +28,14 @@ pub(crate) use stream::Stream;
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
-use super::arrays::{Gradients, Params, fresh};
+use super::arrays::{Gradients, Params, Wanted, fresh};
 use super::bind::Bound;
 use super::kernels::Path;
 use super::kernels::machine::{Memory, Packing};
 use super::reference::{Call, Given, LentCall, RunError};
 use super::team::Team;
 use super::views::UpstreamView;
+use super::workers::Workers;
 use crate::derive::Adjoint;
 use crate::ir::{Leaf, NodeId, Op, Real, Scope};
 use crate::plan::pipeline::{self, Graphs};
@@ -49,8 +50,8 @@ use weights::{Source, Weights};
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Key {
     fixed: Fixed,
-    /// Whether a backward run follows.
-    keeps: bool,
+    /// The gradients that are wanted of the backward run that follows, if one does.
+    keeps: Option<Wanted>,
 }
 
 /// Weights for params of this stamp.
@@ -94,9 +95,43 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The backward step without the roots that nobody wants. A carried value whose adjoint no wanted gradient is made of, as of a
+/// target that comes back as a feedback, goes with them.
+fn only(mut adjoint: Adjoint, wanted: Wanted, flow: bool) -> Adjoint {
+    if !wanted.inputs {
+        adjoint.inputs.fill(None);
+    }
+    if !wanted.params {
+        adjoint.params.fill(None);
+    }
+    let learned = adjoint.start.params.iter().any(Option::is_some);
+    if wanted.starts || flow || learned {
+        return adjoint;
+    }
+    let mut reached = vec![false; adjoint.carries.len()];
+    let mut seen = vec![false; adjoint.graph.nodes().len()];
+    let mut open: Vec<NodeId> =
+        adjoint.inputs.iter().chain(&adjoint.params).flatten().copied().collect();
+    while let Some(id) = open.pop() {
+        if std::mem::replace(&mut seen[id.idx()], true) {
+            continue;
+        }
+        let node = adjoint.graph.node(id);
+        open.extend(&node.args);
+        if let Op::Leaf(Leaf::CarryAdjoint(carry)) = node.op {
+            reached[carry] = true;
+            open.extend(adjoint.carries[carry]);
+        }
+    }
+    for (root, _) in adjoint.carries.iter_mut().zip(reached).filter(|it| !it.1) {
+        *root = None;
+    }
+    adjoint
+}
+
 impl Fast {
     /// An engine that gives these named values of the cell beside its outputs and, with `flow`, the
-    /// norms of the states' adjoints beside gradients.
+    /// norms of the states' adjoints beside the gradients that are mostly wanted.
     ///
     /// # Errors
     ///
@@ -104,7 +139,7 @@ impl Fast {
     pub fn with(
         bound: &Bound,
         traces: &[Name],
-        flow: bool,
+        (flow, wanted): (bool, Wanted),
         path: Path,
         team: Team,
     ) -> Result<Fast, RunError> {
@@ -132,7 +167,7 @@ impl Fast {
             memory: Mutex::default(),
         };
         // All inputs given is what mostly comes.
-        fast.prepare(Key { fixed: fast.streamed(), keeps: true })?;
+        fast.prepare(Key { fixed: fast.streamed(), keeps: Some(wanted) })?;
         Ok(fast)
     }
 
@@ -143,7 +178,7 @@ impl Fast {
         path: Path,
         threads: usize,
     ) -> Result<Fast, RunError> {
-        Fast::with(bound, traces, false, path, Team::new(threads))
+        Fast::with(bound, traces, (false, Wanted::ALL), path, Team::new(threads))
     }
 
     /// The same engine, whose runs hold so many bytes at most.
@@ -170,19 +205,27 @@ impl Fast {
         Machine { path: self.path, team: self.team.threads(), finds: self.finds }
     }
 
+    /// The threads and the vectors.
+    pub fn workers(&self) -> Workers<'_> {
+        let Machine { path, team, finds: _ } = self.machine();
+        Workers::new(path, team)
+    }
+
     /// The programs for what is given.
     fn prepare(&self, key: Key) -> Result<Arc<Prepared>, EngineError> {
         let mut all = lock(&self.prepared);
         if let Some(known) = all.iter().find(|it| it.key == key) {
             return Ok(Arc::clone(known));
         }
-        let plan = Plan::of(self.bound.cell(), &self.adjoint, &key.fixed, &self.traced);
-        let plan = if key.keeps {
-            plan
-        } else {
-            let forward = plan::forward(self.bound.cell(), &key.fixed, &self.traced);
-            Plan { forward, ..plan }
+        let cell = self.bound.cell();
+        let adjoint = match key.keeps {
+            Some(wanted) => only(self.adjoint.clone(), wanted, self.flow),
+            None => self.adjoint.clone(),
         };
+        let mut plan = Plan::of(cell, &adjoint, &key.fixed, &self.traced);
+        if key.keeps.is_none() {
+            plan.forward = plan::forward(cell, &key.fixed, &self.traced);
+        }
         let compiled = Compiled::new(&self.bound, plan, &self.traced, key.keeps)?;
         let prepared = Arc::new(Prepared {
             key,
@@ -197,18 +240,18 @@ impl Fast {
     fn prepare_for(
         &self,
         given: &Given<'_, f32>,
-        keeps: bool,
+        keeps: Option<Wanted>,
     ) -> Result<Arc<Prepared>, EngineError> {
         let inputs = given.inputs.feeds.iter().map(Option::is_none).collect();
         let masks = given.bits.is_none();
         self.prepare(Key { fixed: Fixed { inputs, masks }, keeps })
     }
 
-    /// Runs T steps of a batch.
+    /// Runs T steps of a batch, and keeps what a backward run needs for the gradients that are wanted.
     pub fn forward<'a>(
         &self,
         call: impl Into<LentCall<'a, f32>>,
-        keeps: bool,
+        keeps: Option<Wanted>,
     ) -> Result<Run<'a>, RunError> {
         let given = Given::check(call)?;
         let prepared = self.prepare_for(&given, keeps)?;
@@ -227,7 +270,7 @@ impl Fast {
     /// What steps of a batch need, one at a time, from the starts of a call of one step.
     pub fn stream(&self, call: LentCall<'_, f32>) -> Result<Stream, RunError> {
         let given = Given::check(call)?;
-        let prepared = self.prepare_for(&given, false)?;
+        let prepared = self.prepare_for(&given, None)?;
         let weights = self.forward_weights(&prepared, &given)?;
         let compiled = Arc::clone(&prepared.compiled);
         Ok(Stream::new(self.stamp, &given, compiled, weights, self.machine()))
@@ -248,7 +291,7 @@ impl Fast {
         outputs: &mut [ArrayD<f32>],
     ) -> Result<(), RunError> {
         if stream.stamp() != params.stamp() {
-            let key = Key { fixed: self.streamed(), keeps: false };
+            let key = Key { fixed: self.streamed(), keeps: None };
             let prepared = self.prepare(key)?;
             // What a step of zeros would be given says what is the same for all steps.
             let shapes = self.bound.input_shapes().iter().zip(&self.bound.cell().inputs);
@@ -296,7 +339,7 @@ impl Fast {
         };
         let gradients = backward(run, &weights, &mut memory, upstream, self.machine());
         self.give(memory);
-        gradients
+        gradients.map(|it| it.only(run.compiled.wanted))
     }
 
     /// The last step at which an adjoint is not finite: computes the gradients of a run once more.

@@ -1,12 +1,11 @@
 //! Rows between arrays, `[T, B, ...]` or `[B, ...]`, and buffers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
+use crate::exec::kernels::Team;
 use crate::exec::kernels::machine::{Frame, Packing, Place, Rows};
-use crate::exec::kernels::{Part, Team};
 
 /// Writes a row.
 pub(super) fn fill(to: &mut [f32], from: &ArrayViewD<'_, f32>) {
@@ -58,13 +57,7 @@ fn in_pieces<T: Send>(
         pieces(len.max(1)).iter_mut().for_each(work);
         return;
     }
-    let pieces = pieces(len.div_ceil(team.parts()));
-    let pieces: Vec<Mutex<T>> = pieces.into_iter().map(Mutex::new).collect();
-    team.run(&|share: &Part<'_>| {
-        for piece in pieces.iter().skip(share.part).step_by(share.parts) {
-            work(&mut piece.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    });
+    team.each(pieces(len.div_ceil(team.parts())), work);
 }
 
 /// Writes the rows of a value into an array `[T, B, ...]`, or adds them to the rows of `[T, ...]`.

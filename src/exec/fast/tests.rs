@@ -160,7 +160,7 @@ fn expected<F: Real>(bound: &Bound, case: &Case<F>, traces: &[Name]) -> Results<
 pub(super) fn found(fast: &Fast, case: &Case<f32>, keeps: bool) -> Results<f32> {
     let Case { params, inputs, state, masks, upstream } = case;
     let call = Call { bound: fast.bound(), params, inputs, state, masks };
-    let mut run = fast.forward(call, keeps).unwrap();
+    let mut run = fast.forward(call, keeps.then_some(Wanted::ALL)).unwrap();
     let mut all = named("output", &run.outputs);
     all.extend(named("state", &run.states));
     all.extend(named("trace", &run.traces));
@@ -184,7 +184,8 @@ fn compare(name: &str, bound: &Bound, case: &Case<f32>, paths: &[Path]) {
     for path in paths {
         for traces in [&names[..], &[]] {
             let engine = |threads: usize| {
-                Fast::with(bound, traces, true, *path, exec::Team::new(threads)).expect(name)
+                Fast::with(bound, traces, (true, Wanted::ALL), *path, exec::Team::new(threads))
+                    .expect(name)
             };
             let fast = engine(1);
             for keeps in [false, true] {
@@ -340,7 +341,7 @@ fn every_cell_of_the_library_has_every_program() {
             let inputs: Vec<bool> = inputs.map(|it| left_out && has_default(it)).collect();
             for (masks, keeps) in [(false, false), (false, true), (true, false), (true, true)] {
                 let fixed = Fixed { inputs: inputs.clone(), masks };
-                fast.prepare(Key { fixed, keeps }).expect(name);
+                fast.prepare(Key { fixed, keeps: keeps.then_some(Wanted::ALL) }).expect(name);
             }
         }
     });
@@ -361,8 +362,8 @@ fn a_plan_that_does_not_fit_is_an_error_that_names_the_value() {
     );
     let fast = Fast::new(&bound, &[], Path::best(), 1).unwrap();
     let plan = || Plan::of(fast.bound.cell(), &fast.adjoint, &fast.streamed(), &[]);
-    assert!(Compiled::new(&fast.bound, plan(), &[], true).is_ok());
-    let fault = |plan| Compiled::new(&fast.bound, plan, &[], true).unwrap_err();
+    assert!(Compiled::new(&fast.bound, plan(), &[], Some(Wanted::ALL)).is_ok());
+    let fault = |plan| Compiled::new(&fast.bound, plan, &[], Some(Wanted::ALL)).unwrap_err();
     let ends_well = |fault: &EngineError| {
         assert!(fault.to_string().ends_with("--engine reference"), "{fault}");
         assert!(RunError::from(fault.clone()).to_string().ends_with("--engine reference"));
@@ -482,3 +483,4 @@ fn what_is_not_finite_takes_one_step_of_the_interpreter() {
 }
 
 mod both_ways;
+mod wanted;

@@ -88,6 +88,13 @@ macro_rules! compiled {
             use crate::ir::Reduction;
 
             /// # Safety
+            /// The processor has the features.
+            $(#[$feature])?
+            pub unsafe fn plain<R>(work: impl FnOnce() -> R) -> R {
+                work()
+            }
+
+            /// # Safety
             /// As for the kernel; the processor has the features.
             $(#[$feature])?
             pub unsafe fn strip(it: &strip::Strip, over: &strip::RawStrip<'_>) {
@@ -189,3 +196,10 @@ macro_rules! on_path {
     };
 }
 use on_path;
+
+/// Does something in a function that is compiled for the vectors of a path: the compiler makes plain loops over slices use them. Their
+/// results are the same bits on each, for nothing is reordered. The work must be `#[inline(always)]`.
+pub fn on_vectors<R>(path: Path, work: impl FnOnce() -> R) -> R {
+    // SAFETY: a path is only made for a processor that has its features.
+    unsafe { on_path!(path, plain(work)) }
+}

@@ -2,11 +2,12 @@
 //!
 //! Engines that share a team have it one at a time. Between two pieces of work the helpers look
 //! for the next one in a loop for a while, since what a call does may be shorter than what it takes
-//! to wake a thread, and then sleep. Within a piece all parts meet at barriers, which are loops as
-//! well: a step of a cell takes microseconds.
+//! to wake a thread, and then sleep. Within a piece all parts meet at barriers, which are loops for a while as
+//! well: a step of a cell takes microseconds. Whoever waits longer sleeps until told: where others work on the machine too, a thread
+//! that only let them go first would get its processor back when they are done with theirs.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ struct Shared {
     failed: AtomicBool,
     over: AtomicBool,
     barrier: Barrier,
+    bell: Bell,
 }
 
 impl std::fmt::Debug for Shared {
@@ -57,37 +59,73 @@ struct Barrier {
     round: AtomicUsize,
 }
 
+/// Wakes those who waited for others so long that they sleep.
+#[derive(Debug, Default)]
+struct Bell {
+    sleepers: AtomicUsize,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Bell {
+    /// Waits until something holds. Whoever makes it hold rings afterwards.
+    fn wait(&self, holds: impl Fn() -> bool) {
+        for _ in 0..LOOKS {
+            if holds() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        // Either this number is seen by who rings, or what was done before is seen here.
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while !holds() {
+            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(guard);
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn ring(&self) {
+        fence(Ordering::SeqCst);
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.wake.notify_all();
+        }
+    }
+}
+
 /// One part of a piece of work.
 pub struct Part<'b> {
     /// Its number.
     pub part: usize,
     /// How many there are.
     pub parts: usize,
-    barrier: Option<(&'b Barrier, &'b AtomicBool)>,
+    shared: Option<&'b Shared>,
 }
 
-/// How often a thread looks before it lets others run, and how long a helper looks for work before
-/// it sleeps.
+/// How often a thread looks before it sleeps, and how long a helper looks for work before it does.
 const LOOKS: u32 = 4000;
 const AWAKE: Duration = Duration::from_micros(300);
 
 impl Part<'_> {
     /// A piece of work that one thread does.
     pub fn whole() -> Part<'static> {
-        Part { part: 0, parts: 1, barrier: None }
+        Part { part: 0, parts: 1, shared: None }
     }
 
     /// Waits until all parts are here. What they wrote before is seen by all afterwards.
     pub fn wait(&self) {
-        let Some((barrier, failed)) = self.barrier else { return };
+        let Some(Shared { barrier, failed, bell, .. }) = self.shared else { return };
         let round = barrier.round.load(Ordering::Acquire);
         if barrier.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.parts {
             barrier.arrived.store(0, Ordering::Relaxed);
             barrier.round.store(round.wrapping_add(1), Ordering::Release);
+            bell.ring();
             return;
         }
-        look_until(|| {
-            barrier.round.load(Ordering::Acquire) != round || failed.load(Ordering::Relaxed)
+        bell.wait(|| {
+            barrier.round.load(Ordering::SeqCst) != round || failed.load(Ordering::SeqCst)
         });
         if failed.load(Ordering::Relaxed) {
             // A part that panicked does not come any more, and what it should have written is not
@@ -152,6 +190,18 @@ impl Team {
     }
 }
 
+impl Team {
+    /// Does something with each of some pieces, which have nothing to do with each other.
+    pub fn each<T: Send>(&self, pieces: Vec<T>, work: &(dyn Fn(&mut T) + Sync)) {
+        let pieces: Vec<Mutex<T>> = pieces.into_iter().map(Mutex::new).collect();
+        self.run(&|share: &Part<'_>| {
+            for piece in pieces.iter().skip(share.part).step_by(share.parts) {
+                work(&mut piece.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+        });
+    }
+}
+
 impl Drop for Team {
     fn drop(&mut self) {
         {
@@ -170,7 +220,7 @@ impl Drop for Team {
 impl Shared {
     fn part(&self, part: usize, parts: usize, work: Work<'_>) {
         let mark = Mark(self);
-        work(&Part { part, parts, barrier: Some((&self.barrier, &self.failed)) });
+        work(&Part { part, parts, shared: Some(self) });
         // Only a panic drops it.
         std::mem::forget(mark);
     }
@@ -211,25 +261,13 @@ impl Shared {
     }
 }
 
-/// Looks again and again until something holds.
-fn look_until(holds: impl Fn() -> bool) {
-    let mut looks = 0;
-    while !holds() {
-        looks += 1;
-        if looks < LOOKS {
-            std::hint::spin_loop();
-        } else {
-            thread::yield_now();
-        }
-    }
-}
-
 /// Says when a part panics, so that no other waits for it.
 struct Mark<'s>(&'s Shared);
 
 impl Drop for Mark<'_> {
     fn drop(&mut self) {
-        self.0.failed.store(true, Ordering::Relaxed);
+        self.0.failed.store(true, Ordering::SeqCst);
+        self.0.bell.ring();
     }
 }
 
@@ -238,7 +276,8 @@ struct Done<'s>(&'s Shared);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Release);
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.bell.ring();
     }
 }
 
@@ -248,7 +287,7 @@ struct Wait<'t>(&'t Team);
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
         let shared = &*self.0.shared;
-        look_until(|| shared.open.load(Ordering::Acquire) == 0);
+        shared.bell.wait(|| shared.open.load(Ordering::SeqCst) == 0);
         // A part that panicked may have left others behind at a barrier.
         shared.barrier.arrived.store(0, Ordering::Relaxed);
         self.0.busy.store(false, Ordering::Release);

@@ -2,6 +2,7 @@ use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 
 use super::*;
+use crate::exec::kernels::{Path, Team};
 use crate::train::{Decay, Schedule};
 
 fn stored() -> Value {
@@ -51,7 +52,7 @@ fn optimizer(case: &Value) -> (Optimizer, f64) {
 }
 
 /// The largest difference to PyTorch over all updates of a case, relative to 1 + |value|.
-fn worst<F: Real>(all: &Value, case: &Value) -> f64 {
+fn worst<F: Real>(all: &Value, case: &Value, workers: Workers<'_>) -> f64 {
     let (optimizer, rate) = optimizer(case);
     let limit = all["clip"].as_f64();
     let mut params: Vec<ArrayD<F>> = all["start"].as_array().unwrap().iter().map(array).collect();
@@ -63,10 +64,16 @@ fn worst<F: Real>(all: &Value, case: &Value) -> f64 {
         let mut gradients: Vec<Option<ArrayD<F>>> =
             given.as_array().unwrap().iter().map(|it| Some(array(it))).collect();
         gradients.push(None);
-        let norm = norm(&gradients);
+        let norm = norm(&gradients, workers);
         worst = worst.max((norm - case["norms"][idx].as_f64().unwrap()).abs() / (1.0 + norm));
         let scale = clip(norm, limit);
-        optimizer.step(&mut buffers, (idx as u64 + 1, rate, scale), &mut params, &gradients);
+        optimizer.step(
+            &mut buffers,
+            (idx as u64 + 1, rate, scale),
+            &mut params,
+            &gradients,
+            workers,
+        );
     }
     assert_eq!(params[2], untouched, "a param without a gradient");
     for (param, after) in params.iter().zip(case["after"].as_array().unwrap()) {
@@ -83,9 +90,10 @@ fn every_optimizer_is_that_of_pytorch() {
     let cases = all["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 24);
     for case in cases {
+        let workers = Workers::default();
         let (worst, limit) = match case["dtype"].as_str().unwrap() {
-            "f64" => (worst::<f64>(&all, case), 1e-14),
-            _ => (worst::<f32>(&all, case), 3e-7),
+            "f64" => (worst::<f64>(&all, case, workers), 1e-14),
+            _ => (worst::<f32>(&all, case, workers), 3e-7),
         };
         assert!(worst <= limit, "{} in {}: {worst:e}", case["name"], case["dtype"]);
     }
@@ -113,9 +121,60 @@ fn every_schedule_is_that_of_pytorch() {
 fn a_norm_is_summed_in_double_precision_over_all_params() {
     // Elements whose squares single precision does not hold, and more than eight of them.
     let large = ArrayD::from_elem(IxDyn(&[3, 7]), 3e25f32);
-    let found = norm(&[Some(large), None, Some(ArrayD::from_elem(IxDyn(&[4]), 3e25f32))]);
+    let found = norm(
+        &[Some(large), None, Some(ArrayD::from_elem(IxDyn(&[4]), 3e25f32))],
+        Workers::default(),
+    );
     assert!((found / 15e25 - 1.0).abs() < 1e-7, "{found}");
     assert_eq!(clip(10.0, None), 1.0);
     assert_eq!(clip(0.5, Some(1.0)), 1.0);
     assert_eq!(clip(4.0, Some(2.0)), 2.0 / (4.0 + 1e-6));
+}
+
+/// Params longer than a piece, after some updates: on no threads of an engine, and on each path with several.
+#[test]
+fn updates_are_the_same_bits_on_any_path_and_threads() {
+    let all = stored();
+    let cases = all["cases"].as_array().unwrap().iter().filter(|it| it["dtype"] == "f32");
+    let shapes = [Some(vec![40_001]), None, Some(vec![3, 5])];
+    let draw = |seed: usize, count: usize| -> Vec<f32> {
+        let of = |at: usize| ((at * 7919 + seed * 104_729) * (at + 3) % 2003) as f32 / 2003.0 - 0.5;
+        (0..count).map(of).collect()
+    };
+    let arrays = |seed: usize| -> Vec<ArrayD<f32>> {
+        let shapes = [&[40_001][..], &[7], &[3, 5]].into_iter().enumerate();
+        let array = |(idx, shape): (usize, &[usize])| {
+            let values = draw(seed + idx, shape.iter().product());
+            ArrayD::from_shape_vec(IxDyn(shape), values).unwrap()
+        };
+        shapes.map(array).collect()
+    };
+    for case in cases {
+        let (optimizer, rate) = optimizer(case);
+        let run = |workers: Workers<'_>| {
+            let (mut params, mut buffers) = (arrays(1), optimizer.buffers(&shapes));
+            let mut norms = Vec::new();
+            for update in 1..4 {
+                let mut gradients: Vec<_> = arrays(10 * update).into_iter().map(Some).collect();
+                gradients[1] = None;
+                norms.push(norm(&gradients, workers));
+                let numbers = (update as u64, rate, 0.5);
+                optimizer.step(&mut buffers, numbers, &mut params, &gradients, workers);
+            }
+            (params, buffers, norms)
+        };
+        let alone = run(Workers::default());
+        assert_ne!(alone.0[0], arrays(1)[0]);
+        for path in Path::available() {
+            for threads in [1, 3] {
+                let team = Team::new(threads);
+                assert_eq!(
+                    run(Workers::new(path, &team)),
+                    alone,
+                    "{}, {path:?}, {threads}",
+                    case["name"]
+                );
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, Axis, ShapeBuilder};
 
 use super::super::tests::{Case, Results, every_cell, found, named, noise, of_gradients, sized};
-use super::super::{Fast, Path};
+use super::super::{Fast, Path, Wanted};
 use super::*;
 use crate::exec::reference::Call;
 use crate::exec::{Bound, Feed, Team};
@@ -18,7 +18,7 @@ fn call<'c>(fast: &'c Fast, case: &'c Case<f32>) -> Call<'c, f32> {
 fn segmented(fast: &Fast, case: &Case<f32>, keeps: bool, length: usize) -> Results<f32> {
     let call = call(fast, case);
     let given = Given::check(call).unwrap();
-    let prepared = fast.prepare_for(&given, keeps).unwrap();
+    let prepared = fast.prepare_for(&given, keeps.then_some(Wanted::ALL)).unwrap();
     let weights = fast.forward_weights(&prepared, &given).unwrap();
     let compiled = Arc::clone(&prepared.compiled);
     let (memory, machine) = (Memory::default(), fast.machine());
@@ -84,7 +84,8 @@ fn every_cell_of_the_library() {
     every_cell(|at, name, cell| {
         let bound = sized(cell, 3).expect("sizes that fit");
         let names: Vec<Name> = bound.cell().values.iter().map(|it| it.name.clone()).collect();
-        let fast = Fast::with(&bound, &names, true, Path::best(), Team::new(1)).expect(name);
+        let fast = Fast::with(&bound, &names, (true, Wanted::ALL), Path::best(), Team::new(1))
+            .expect(name);
         for lengths in [None, Some(vec![3, 0, 6, 1])] {
             let case = Case::new(&bound, 7, 4, lengths);
             compare(name, &fast, &case, &[1, 2 + at % 3]);
@@ -149,7 +150,7 @@ fn memory_stays_within_what_is_allowed() {
         let expected = found(&whole, &case, true);
         let given = Given::check(call(&whole, &case)).unwrap();
         let packing = Packing::new(&given.lengths);
-        let compiled = Arc::clone(&whole.prepare_for(&given, true).unwrap().compiled);
+        let compiled = Arc::clone(&whole.prepare_for(&given, Some(Wanted::ALL)).unwrap().compiled);
         let sizes = Sizes { given: &given, compiled: &compiled, packing: &packing, parts: 2 };
         let all = sizes.need(100).bytes;
         let least = match sizes.divide(Some(1)) {
@@ -161,7 +162,7 @@ fn memory_stays_within_what_is_allowed() {
             let fast = Fast::new(&bound, &[], Path::best(), 2).unwrap().within(Some(limit));
             // Twice, for memory is kept from run to run.
             for _ in 0..2 {
-                let mut run = fast.forward(call(&fast, &case), true).unwrap();
+                let mut run = fast.forward(call(&fast, &case), Some(Wanted::ALL)).unwrap();
                 assert_eq!(run.segments() == 1, limit == all, "{limit}");
                 fast.backward(&mut run, &case.upstream.view()).unwrap();
                 let memory = |it: &Memory| it.numbers() as u64 * NUMBER;
@@ -177,7 +178,7 @@ fn memory_stays_within_what_is_allowed() {
             found(&fast, &case, false);
         }
         let fast = Fast::new(&bound, &[], Path::best(), 2).unwrap().within(Some(least - 1));
-        let fault = fast.forward(call(&fast, &case), true).unwrap_err();
+        let fault = fast.forward(call(&fast, &case), Some(Wanted::ALL)).unwrap_err();
         assert_eq!(fault, RunError::Memory { least, limit: least - 1 });
     }
 }
@@ -189,9 +190,9 @@ fn inference_takes_the_memory_of_a_segment() {
     let steps = ROWS + 5;
     let case = Case::new(&bound, steps, 2, Some(vec![steps, steps - 3]));
     let fast = Fast::new(&bound, &[], Path::best(), 1).unwrap();
-    let run = fast.forward(call(&fast, &case), false).unwrap();
+    let run = fast.forward(call(&fast, &case), None).unwrap();
     assert_eq!(run.segments(), 3);
-    let whole = fast.forward(call(&fast, &case), true).unwrap();
+    let whole = fast.forward(call(&fast, &case), Some(Wanted::ALL)).unwrap();
     assert_eq!(whole.segments(), 1);
     assert_eq!(run.outputs[0].len_of(Axis(0)), steps);
     assert_eq!((&run.outputs, &run.states), (&whole.outputs, &whole.states));

@@ -100,7 +100,7 @@ fn there_are_no_segments() {
     let run = |limit: u64| {
         let fast = Fast::new(&bound, &[], Path::best(), 1).unwrap().within(Some(limit));
         let call = Call { bound: fast.bound(), params, inputs, state, masks };
-        fast.forward(call, true).map(|it| it.segments())
+        fast.forward(call, Some(Wanted::ALL)).map(|it| it.segments())
     };
     let Err(RunError::Memory { least, .. }) = run(1) else { panic!("a byte is not enough") };
     assert_eq!(run(least), Ok(1));

@@ -18,7 +18,7 @@ pub use apply::apply;
 pub use frame::{Bases, Frame, Memory};
 pub use rows::{Packing, Rows};
 pub use run::Workspace;
-pub use sums::{Columns, Gradient, Outer};
+pub use sums::{Columns, Gradient, Outer, Scatter};
 
 use super::strip::Kind;
 use super::{Packed, Path, RowOp, Strip};

@@ -6,8 +6,9 @@ use super::run::part_of;
 use super::{Frame, Place};
 use crate::exec::kernels::Path;
 use crate::exec::kernels::product::{
-    self, Gram, Left, RawResults, Scratch, Span, column_sums, gram,
+    self, Gram, Left, RawResults, Scratch, Span, column_sums, gram, table_sums,
 };
+use crate::exec::kernels::rowop::whole;
 use crate::exec::kernels::team::{Part as Share, Team};
 
 /// A part of rows, and how many numbers it has.
@@ -22,6 +23,17 @@ pub struct Outer {
     pub right: (Place, usize),
 }
 
+/// The rows of a value, each added to the row of a table that its index names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scatter {
+    /// The value, and how many numbers it has.
+    pub value: (Place, usize),
+    /// The index.
+    pub index: Place,
+    /// How many rows the table has.
+    pub table: usize,
+}
+
 /// The sum of the rows of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Columns {
@@ -34,6 +46,8 @@ pub struct Columns {
 pub enum Gradient<'g> {
     /// Of products.
     Outer(Outer, &'g mut [f32]),
+    /// Of a value, into a table.
+    Scatter(Scatter, &'g mut [f32]),
     /// Of a value.
     Columns(Columns, &'g mut [f32]),
 }
@@ -54,6 +68,16 @@ struct LeftJob {
     target: *mut f32,
 }
 
+struct ScatterJob {
+    spans: Vec<Span>,
+    row: usize,
+    columns: usize,
+    indices: Vec<Span>,
+    index_row: usize,
+    table: usize,
+    target: *mut f32,
+}
+
 struct ColumnsJob {
     spans: Vec<Span>,
     row: usize,
@@ -66,6 +90,7 @@ struct ColumnsJob {
 #[derive(Default)]
 struct Jobs {
     outer: Vec<OuterJob>,
+    scatter: Vec<ScatterJob>,
     columns: Vec<ColumnsJob>,
     scratch: Vec<UnsafeCell<Scratch>>,
 }
@@ -103,6 +128,23 @@ impl Frame<'_> {
                     assert!(to.len() >= left.1 * right.1, "a sum has its place");
                     work += rows * left.1 * right.1;
                     self.outer(*left, *right, to.as_mut_ptr(), *accumulate, &mut jobs);
+                }
+                Gradient::Scatter(Scatter { value, index, table }, to) => {
+                    assert!(to.len() >= *table * value.1, "a sum has its place");
+                    work += rows * value.1;
+                    if !*accumulate {
+                        to[..*table * value.1].fill(0.0);
+                    }
+                    let (spans, indices) = self.spans(*value, (*index, 1));
+                    jobs.scatter.push(ScatterJob {
+                        spans,
+                        row: self.buffers[value.0.buffer].width,
+                        columns: value.1,
+                        indices,
+                        index_row: self.buffers[index.buffer].width,
+                        table: *table,
+                        target: to.as_mut_ptr(),
+                    });
                 }
                 Gradient::Columns(Columns { value }, to) => {
                     assert!(to.len() >= value.1, "a sum has its place");
@@ -222,6 +264,19 @@ impl Jobs {
             };
             // SAFETY: the caller's promise.
             unsafe { gram(path, &what, (part, parts), &mut *self.scratch[part].get()) };
+        }
+        for job in &self.scatter {
+            let own = part_of(job.columns, part, parts);
+            let spans = job.spans.iter();
+            let spans = spans.map(|it| Span { at: it.at.wrapping_add(own.start), ..*it });
+            let spans: Vec<Span> = spans.collect();
+            // SAFETY: the caller's promise; every row of the value has an index.
+            let index = |span: usize, row: usize| unsafe {
+                whole(*job.indices[span].at.add(row * job.index_row), job.table)
+            };
+            let to = RawResults { at: job.target.wrapping_add(own.start), row: job.columns };
+            // SAFETY: the caller's promise; no two threads have the same columns.
+            unsafe { table_sums(path, &spans, (job.row, own.len()), index, to) };
         }
         for job in &self.columns {
             let own = part_of(job.columns, part, parts);

@@ -222,3 +222,35 @@ pub unsafe fn column_sums(
         with_vectors!(path, S => unsafe { S::add_rows(&block) });
     }
 }
+
+/// `to[index[r], j] += a[r, j]` for all rows r, in order, in a table of `table` rows. A row whose index is none of the table's counts
+/// nothing.
+///
+/// # Safety
+///
+/// All rows have `columns` numbers, `row` apart, and nobody writes them meanwhile; nobody else reads or writes these columns of the
+/// table.
+pub unsafe fn table_sums(
+    path: Path,
+    spans: &[Span],
+    (row, columns): (usize, usize),
+    index: impl Fn(usize, usize) -> Option<usize>,
+    to: RawResults,
+) {
+    for (span, it) in spans.iter().enumerate() {
+        for at in 0..it.count {
+            let Some(place) = index(span, at) else { continue };
+            let block = Block {
+                from: it.at.wrapping_add(at * row),
+                from_row: row,
+                rows: 1,
+                columns,
+                to: to.at.wrapping_add(place * to.row),
+                to_row: 0,
+                negate: false,
+            };
+            // SAFETY: the caller's promise; a path is only made for a processor that has it.
+            with_vectors!(path, S => unsafe { S::add_rows(&block) });
+        }
+    }
+}

@@ -24,7 +24,7 @@ mod tile;
 mod vectors;
 
 pub use drive::PanelSet;
-pub use gram::{Gram, Left, Scratch, Span, column_sums, gram, scratch};
+pub use gram::{Gram, Left, Scratch, Span, column_sums, gram, scratch, table_sums};
 
 use super::Path;
 use drive::Panels;

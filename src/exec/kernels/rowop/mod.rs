@@ -24,7 +24,7 @@ use crate::ir::{self, Dim, Env, Move, Op, Reduction};
 
 pub(super) use self::reduce::run as run_reduce;
 pub(super) use self::{along::run as run_along, contract::run as run_contract};
-pub(super) use self::{moves::indexed as run_indexed, moves::run as run_moves};
+pub(super) use self::{moves::indexed as run_indexed, moves::run as run_moves, moves::whole};
 
 /// The plans, for the functions that are compiled for each path.
 pub(super) mod plans {

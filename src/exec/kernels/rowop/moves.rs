@@ -306,7 +306,7 @@ pub(super) unsafe fn choose(what: Chosen, rows: usize, args: &[RawRows], to: Raw
 }
 
 /// A whole number below `rows`, else nothing.
-fn whole(index: f32, rows: usize) -> Option<usize> {
+pub(in crate::exec::kernels) fn whole(index: f32, rows: usize) -> Option<usize> {
     let value = f64::from(index);
     (value >= 0.0 && value < rows as f64 && value.fract() == 0.0).then_some(value as usize)
 }

@@ -57,6 +57,33 @@ fn what_was_written_before_a_barrier_is_seen_after_it() {
     Part::whole().wait();
 }
 
+/// Who waits at a barrier, or for the end, for longer than it looks sleeps and is woken.
+#[test]
+fn who_waits_long_sleeps_until_the_last_one_comes() {
+    let team = Team::new(3);
+    for late in 0..3 {
+        let slept = AtomicUsize::new(0);
+        team.run(&|it| {
+            let wait = || {
+                // Only the late one is awake.
+                while it.part == late && team.shared.bell.sleepers.load(Ordering::SeqCst) < 2 {
+                    thread::yield_now();
+                }
+            };
+            wait();
+            slept.fetch_add(usize::from(it.part == late), Ordering::Relaxed);
+            it.wait();
+            if late > 0 {
+                while it.part == late && team.shared.bell.sleepers.load(Ordering::SeqCst) < 1 {
+                    thread::yield_now();
+                }
+            }
+        });
+        assert_eq!(slept.into_inner(), 1);
+        assert_eq!(team.shared.bell.sleepers.load(Ordering::SeqCst), 0);
+    }
+}
+
 #[test]
 fn a_panic_in_a_part_is_told_and_the_team_lives_on() {
     let team = Team::new(3);
