@@ -48,7 +48,6 @@ impl std::error::Error for SpecError {}
 
 /// A cell that cannot be had from a spec, bound to sizes, or run on given data.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The spec has errors.
     #[error("{0}")]
