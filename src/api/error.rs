@@ -92,7 +92,7 @@ pub enum Error {
     },
 }
 
-/// What kind of error it is, for programs that do something about it.
+/// The kinds of errors, for programs that do something about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -139,7 +139,7 @@ impl Error {
         }
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     ///
     /// ```
     /// use rnnc::{Cell, ErrorKind};

@@ -34,15 +34,15 @@ use crate::text::Name;
 #[derive(Clone, Debug)]
 pub struct Cell {
     spec: Spec,
-    /// What changes the graph when it is set: hypers, and dims that decide the structure.
+    /// Settings that change the graph: hypers, and dims that decide the structure.
     set: Vec<(String, String)>,
     pub(super) sizes: BTreeMap<Name, i64>,
-    /// What it gives, where that was asked for.
+    /// The outputs that were asked for.
     outputs: Option<Vec<String>>,
     pub(super) own: CellSpec,
 }
 
-/// How weights stand in a file: in the layout of a framework, or under the cell's own names, within a larger model or alone.
+/// The form of weights in a file: in the layout of a framework, or under the cell's own names, within a larger model or alone.
 ///
 /// ```
 /// use rnnc::{Cell, Layout};
@@ -71,13 +71,13 @@ impl Layout {
         Layout { name: name.into(), affixes: Affixes::default(), ignores_extra: false }
     }
 
-    /// Where the cell stands in a larger model, such as `encoder.rnn.`.
+    /// Sets the place of the cell in a larger model, such as `encoder.rnn.`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Layout {
         self.affixes.prefix = prefix.into();
         self
     }
 
-    /// Which of several numbered layers it is, such as `_l1` or `_l0_reverse`.
+    /// Chooses one of several numbered layers, such as `_l1` or `_l0_reverse`.
     pub fn suffix(mut self, suffix: impl Into<String>) -> Layout {
         self.affixes.suffix = Some(suffix.into());
         self
@@ -197,7 +197,7 @@ impl Cell {
         &self.own.ir().name
     }
 
-    /// What is probably not meant, in the file that it stands in.
+    /// Returns warnings about the file that it stands in.
     pub fn warnings(&self) -> &[Diagnostic] {
         self.own.warnings()
     }

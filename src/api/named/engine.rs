@@ -18,7 +18,7 @@ use crate::exec::{
 use crate::ir::Real;
 use crate::text::Name;
 
-/// How many bytes a run may hold: a number, or one with K, M or G, such as `64M`.
+/// A number of bytes that a run may hold: a number, or one with K, M or G, such as `64M`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Memory(Result<u64, String>);
 
@@ -61,7 +61,7 @@ impl<'c> EngineBuilder<'c> {
         EngineBuilder { cell, options: EngineOptions::default(), memory: None }
     }
 
-    /// How many threads it may use; 0, as without it, for as many as the processor runs at once. Results do not depend on it.
+    /// Sets the number of threads that it may use; 0, as without it, for as many as the processor runs at once. Results do not depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = threads;
         self
@@ -73,7 +73,7 @@ impl<'c> EngineBuilder<'c> {
         self
     }
 
-    /// What a run may hold beside what it is given and gives: backward then runs parts of the steps again.
+    /// Bounds what a run holds beside what it is given and gives: backward then runs parts of the steps again.
     pub fn memory(mut self, memory: impl Into<Memory>) -> Self {
         self.memory = Some(memory.into());
         self
@@ -85,13 +85,13 @@ impl<'c> EngineBuilder<'c> {
         self
     }
 
-    /// Whether backward gives norms of what comes to states: [`Gradients::flow`].
+    /// Asks backward for norms of what comes to states: [`Gradients::flow`].
     pub fn flow(mut self, flow: bool) -> Self {
         self.options.flow = flow;
         self
     }
 
-    /// What is done about NaN and infinity.
+    /// Sets what is done about NaN and infinity.
     pub fn not_finite(mut self, what: OnNotFinite) -> Self {
         self.options.not_finite = what;
         self
@@ -129,7 +129,7 @@ pub struct Engine {
     traces: Arc<[Name]>,
 }
 
-/// What an array is as one of its own.
+/// Copies views into arrays.
 fn owned<F: Real>(
     inputs: &InputsView<'_, F>,
     state: &StateView<'_, F>,

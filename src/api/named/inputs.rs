@@ -1,4 +1,4 @@
-//! What a run is given, by name.
+//! Arrays for a run, by name.
 
 use ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 
@@ -8,7 +8,7 @@ use crate::diag::Code;
 use crate::exec::{Bound, FeedView, InputsView, Masks, StateView, UpstreamView};
 use crate::ir::Real;
 
-/// How many steps each sequence of a batch has.
+/// The number of steps of each sequence of a batch.
 ///
 /// ```
 /// let lengths = rnnc::Lengths::from([3, 0, 5]);
@@ -42,7 +42,7 @@ impl<const N: usize> From<[usize; N]> for Lengths {
     }
 }
 
-/// What a run is given, by name: views of arrays in any strides. The only input, and an array by itself, needs no name.
+/// Arrays for a run, by name: views of arrays in any strides. The only input, and an array by itself, needs no name.
 ///
 /// An input is `[T, B, ...]`, T steps of B sequences, or `[T, ...]`, one sequence for all; one that is declared per
 /// sequence has no T. A state is `[B, ...]`, or `[...]` for all sequences; what is not given starts as the cell says.
@@ -95,13 +95,13 @@ impl<'a, F> Inputs<'a, F> {
         self
     }
 
-    /// Where a state starts.
+    /// Gives a state its start.
     pub fn state<D: Dimension>(mut self, name: &str, start: ArrayView<'a, F, D>) -> Self {
         self.states.push((Some(name.to_owned()), start.into_dyn()));
         self
     }
 
-    /// How many steps each sequence has; what stands beyond is never read.
+    /// Gives each sequence its number of steps; what stands beyond is never read.
     pub fn lengths(mut self, lengths: impl Into<Lengths>) -> Self {
         self.lengths = Some(lengths.into());
         self
@@ -124,7 +124,7 @@ impl<'a, F> Inputs<'a, F> {
         self.masks(Masks::train(seed))
     }
 
-    /// What the masks are.
+    /// Sets the masks.
     pub fn masks(mut self, masks: Masks<F>) -> Self {
         self.masks = masks;
         self

@@ -5,7 +5,7 @@ use crate::diag::Code;
 use crate::ir::Cell;
 use crate::text::Name;
 
-/// What names are of.
+/// The kinds of names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Of {
     Input,

@@ -11,7 +11,7 @@ use crate::exec::{self, Bound, NotFinite, engine};
 use crate::ir::Real;
 use crate::text::Name;
 
-/// What a run was given, where it has copies of it.
+/// Copies of what a run was given.
 #[derive(Debug)]
 pub(super) struct Own<F> {
     pub params: exec::Params<F>,
@@ -94,7 +94,7 @@ impl<F: Real> Run<F> {
         self.inner.batch()
     }
 
-    /// How many steps each sequence has.
+    /// Returns the number of steps of each sequence.
     pub fn lengths(&self) -> &[usize] {
         self.inner.lengths()
     }
