@@ -147,6 +147,8 @@ impl Page {
         }
         match block.kind.as_str() {
             "rnn" => self.rnn(block).map_err(Fault::new),
+            // Doctests run them: `src/lib.rs`.
+            "rust" | "toml" => Ok(()),
             "csv" if block.get("file").is_some() => Ok(()),
             "csv" => Err(Fault::new("a table has a file name".to_owned())),
             "console" => self.console(block),

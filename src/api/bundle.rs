@@ -1,7 +1,7 @@
 //! A cell as one text: its source with all that it uses and what was set, without the graph.
 //!
 //! A program that keeps many cells, or passes them on with every call, wants a text that is as small as the sources are.
-//! Reading it parses and checks them anew; a compiled [`Artifact`](super::Artifact) has the graph too, for other tools.
+//! Reading it parses and checks them anew; a compiled `Artifact` has the graph too, for other tools.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,13 @@
 //! The library's face: specs, cells, the built-in library, artifacts, sizes that follow from data.
 
 mod allow;
+#[cfg(feature = "artifacts")]
 mod artifact;
 mod bundle;
 mod error;
 mod library;
 mod load;
+pub mod named;
 mod resolve;
 mod sizes;
 mod spec;
@@ -13,9 +15,10 @@ mod spec;
 mod tests;
 pub mod weights;
 
+#[cfg(feature = "artifacts")]
 pub use artifact::Artifact;
 pub use bundle::Bundle;
-pub use error::{Error, SpecError};
+pub use error::{Error, ErrorKind, SpecError};
 pub use library::{
     GROUPS, Group, LibraryFile, MODELS, library, library_file, models, similar_names,
 };

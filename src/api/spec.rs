@@ -390,6 +390,6 @@ impl CellSpec {
             }
             env.sizes.insert(name.into(), size);
         }
-        exec::bind(&self.cell, env).map_err(|it| Error::fit(it.code(), it.to_string()))
+        Ok(exec::bind(&self.cell, env)?)
     }
 }

@@ -108,7 +108,7 @@ impl From<api::Error> for CliError {
             api::Error::WhichCell { .. } => {
                 CliError::Usage(format!("{error}; name one with --cell"))
             }
-            api::Error::Fit { code, message } => CliError::Fit { code, message },
+            api::Error::Fit { code, message, .. } => CliError::Fit { code, message },
         }
     }
 }

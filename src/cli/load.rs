@@ -117,7 +117,7 @@ fn artifact(path: &Path, bytes: Vec<u8>) -> Result<Artifact, CliError> {
         bad(Code::BadArtifact, "a compiled cell is UTF-8 text, and this is not".to_owned())
     })?;
     Artifact::from_ron(&text).map_err(|error| match error {
-        api::Error::Fit { code, message } => bad(code, message),
+        api::Error::Fit { code, message, .. } => bad(code, message),
         api::Error::Spec(_)
         | api::Error::NoSuchCell { .. }
         | api::Error::WhichCell { .. }

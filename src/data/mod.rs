@@ -9,8 +9,12 @@
 //! A reader takes bytes and knows no path; [`DataError::in_file`] adds it. Only [`read_file`],
 //! [`write_file`], [`training`], [`Place`], which tells files apart, and [`Folder`], which finds the files that a spec uses, touch the disk.
 
+#![cfg_attr(not(feature = "formats"), allow(dead_code, reason = "parts that only archives need"))]
+
+#[cfg(feature = "formats")]
 mod cells;
 mod compare;
+#[cfg(feature = "formats")]
 mod csv;
 mod element;
 mod error;
@@ -18,21 +22,29 @@ mod file;
 mod folder;
 mod npy;
 mod npy_header;
+#[cfg(feature = "formats")]
 mod pickle;
 mod place;
 mod safetensors;
 mod safetensors_header;
 mod stored;
+#[cfg(feature = "formats")]
 mod table;
 mod table_fault;
+#[cfg(feature = "formats")]
 mod torch;
+#[cfg(feature = "formats")]
 pub mod training;
+#[cfg(feature = "formats")]
 mod weights;
 mod write;
+#[cfg(feature = "formats")]
 mod zip;
 
+#[cfg(feature = "formats")]
 pub use cells::{read_cells, read_names};
 pub use compare::{Worst, worst};
+#[cfg(feature = "formats")]
 pub use csv::{csv_cell, write_csv, write_csv_numbered};
 pub use element::{DType, Real32or64};
 pub use error::{ArchiveFault, DataError, NpyFault, SafetensorsFault};
@@ -45,8 +57,10 @@ pub use safetensors::{
     write_safetensors_as,
 };
 pub use stored::Stored;
+#[cfg(feature = "formats")]
 pub use table::{Decimal, Missing, Table, TableOptions, parse_lengths, read_csv, read_table};
 pub use table_fault::CsvFault;
+#[cfg(feature = "formats")]
 pub use weights::{FileKind, read_named, read_weights};
 pub use write::write_file;
 

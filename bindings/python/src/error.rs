@@ -52,7 +52,7 @@ impl From<api::Error> for Fault {
                 Fault::Name(None, message)
             }
             api::Error::WhichCell { .. } => Fault::Data(None, message),
-            api::Error::Fit { code, message } => Fault::Data(Some(code), message),
+            api::Error::Fit { code, message, .. } => Fault::Data(Some(code), message),
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn library_file(py: Python<'_>, name: &str) -> PyResult<Spec> {
     guard(py, || {
         let spec = py.detach(|| api::Spec::std(name));
         Ok(Spec(spec.map_err(|error| match error {
-            api::Error::Fit { code, message } => Fault::Name(Some(code), message),
+            api::Error::Fit { code, message, .. } => Fault::Name(Some(code), message),
             other => other.into(),
         })?))
     })

@@ -205,7 +205,7 @@ fn names<'s>(cell: &ir::Cell, params: impl Iterator<Item = &'s [usize]>) -> Stri
 /// Returns an error of the library, with the file that it is about.
 pub fn in_file(file: &str, error: api::Error) -> CliError {
     match error {
-        api::Error::Fit { code, message } => {
+        api::Error::Fit { code, message, .. } => {
             CliError::Fit { code, message: format!("{file}: {message}") }
         }
         api::Error::Spec(_)
