@@ -14,10 +14,10 @@ use super::context::Context;
 use super::error::CliError;
 use crate::api::{self, LibraryFile};
 use crate::diag::{self, Severity};
+use crate::hir::Program;
 use crate::ir::layout::OWN;
-use crate::syntax;
-use crate::syntax::ast::{DeclKind, Item};
 use crate::text::{FileId, SourceFile};
+use crate::{hir, syntax};
 
 /// Prints the script of a shell.
 pub fn completions(ctx: &mut Context, args: &CompletionsArgs) -> Result<(), CliError> {
@@ -106,13 +106,8 @@ impl Known {
 /// Returns the names of the layouts that the cells of a file declare.
 fn layouts_of(file: &LibraryFile) -> Vec<String> {
     let (tree, _) = syntax::parse(&SourceFile::new(file.name, file.source), FileId(0));
-    let cells = tree.items.iter().filter_map(|it| match it {
-        Item::Cell(cell) => Some(cell),
-        Item::Activation(_) | Item::Function(_) | Item::Use(_) => None,
-    });
-    let names = cells.flat_map(|cell| &cell.decls).filter_map(|it| match &it.kind {
-        DeclKind::Layout(layout) => Some(layout.name.name.to_string()),
-        _ => None,
-    });
-    names.collect()
+    let program = Program::single(tree);
+    let resolved = hir::resolve(&program);
+    let layouts = resolved.cells.iter().flat_map(|it| &it.layouts);
+    layouts.map(|it| it.decl.name.name.to_string()).collect()
 }
