@@ -13,8 +13,8 @@ use rnnc::{Spec, derive};
 
 const CELLS: u64 = 400;
 
-/// The text of a cell; each number gives another.
-fn text(number: u64) -> String {
+/// The choices of a cell; each number gives others.
+fn tape(number: u64) -> Vec<u8> {
     let mut state = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut byte = || {
         state ^= state << 13;
@@ -23,8 +23,11 @@ fn text(number: u64) -> String {
         (state >> 32) as u8
     };
     let length = 2 * usize::from(byte());
-    let tape: Vec<u8> = (0..length).map(|_| byte()).collect();
-    support::generate::cell(&tape)
+    (0..length).map(|_| byte()).collect()
+}
+
+fn text(number: u64) -> String {
+    support::generate::cell(&tape(number))
 }
 
 macro_rules! operators {
@@ -170,5 +173,45 @@ fn random_cells_have_every_operator_and_every_function() {
         [("operators", operators), ("rows", rows), ("functions", functions), ("layers", layers)]
     {
         assert!(count.never().is_empty(), "{what} that no cell has: {:?}", count.never());
+    }
+}
+
+/// Ways to write a layer that reads backward, and a model.
+const BACKWARD: &[&str] =
+    &["layer l0 = ", "layer l0[2] = ", "layer l0[L] = ", "shares l0", "x = x,", "l0[1].h", "l0.v0"];
+const MODELS: &[&str] = &[
+    "prev f",
+    "prev(f, 2)",
+    "at last",
+    "mse(",
+    "mae(",
+    "huber(f, t)",
+    "delta = ",
+    "binary_cross_entropy(",
+    "loss cross_entropy(",
+    "+ 0.3 * cross_entropy(",
+    "layer l0",
+    "mask",
+];
+
+#[test]
+fn random_cells_read_backward_and_random_models_have_every_loss() {
+    type Grow = fn(&[u8]) -> String;
+    let forms: [(Grow, &str, &[&str]); 2] = [
+        (support::generate::both_ways, " backward\n", BACKWARD),
+        (support::generate::model, "model Random {", MODELS),
+    ];
+    for (grow, always, ways) in forms {
+        let mut count = Count::of(ways.iter().copied());
+        for number in 0..CELLS {
+            let text = grow(&tape(number));
+            let spec = Spec::parse(&text).unwrap_or_else(|it| panic!("{text}\n{it}"));
+            assert_eq!(spec.main().unwrap().is_model, always.starts_with("model"));
+            assert!(text.contains(always), "{text}");
+            for way in ways.iter().copied().filter(|it| text.contains(it)) {
+                count.met(way);
+            }
+        }
+        assert!(count.never().is_empty(), "{always}: never {:?}", count.never());
     }
 }

@@ -7,7 +7,7 @@ mod support {
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
 use rnnc::exec::{Bound, EngineOptions, Feed, InitialState, Inputs, Masks, Params, Upstream};
-use rnnc::ir::{self, Real};
+use rnnc::ir::{self, Feedback, Gives, InputRole, Mode, Real};
 
 const STEPS: usize = 5;
 const LENGTHS: [usize; 4] = [3, 5, 0, 5];
@@ -43,6 +43,9 @@ fn inputs<F: Real>(bound: &Bound) -> Inputs<F> {
                 let limit = bound.index_limit(dim) as f64;
                 let whole = |it: F| ((it.to_f64() + 1.0) / 2.0 * limit).floor().min(limit - 1.0);
                 array.mapv(|it| F::of(whole(it)))
+            }
+            None if input.role == InputRole::Coin => {
+                array.mapv(|it| F::of(f64::from(u8::from(it.to_f64() > 0.0))))
             }
             None => array,
         }))
@@ -96,6 +99,31 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(60)
 }
 
+/// Compares both engines on a cell.
+fn compare(source: &str, bound: &Bound) -> Result<(), TestCaseError> {
+    let exact = results::<f64>(bound, EngineOptions::reference());
+    let plain = results::<f32>(bound, EngineOptions::reference());
+    let fast = results::<f32>(bound, EngineOptions::default());
+    // What leaves the range of f32 in one of the runs proves nothing.
+    if let (Some(exact), Some(plain), Some(fast)) = (exact, plain, fast) {
+        for (((what, exact), (_, plain)), (_, fast)) in exact.iter().zip(&plain).zip(&fast) {
+            // Where rounding decides a jump, or is amplified, both are far away.
+            let (rounding, error) = (distance(plain, exact), distance(fast, exact));
+            prop_assert!(
+                error <= 2e-5 + 20.0 * rounding,
+                "{source}\n{what}: {error} beside {rounding}\n{fast}\n{plain}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn grown(source: &str) -> Result<Bound, TestCaseError> {
+    let fail = |it: rnnc::api::Error| TestCaseError::fail(format!("{source}\n{it}"));
+    let spec = rnnc::Spec::parse(source).map_err(|it| fail(it.into()))?;
+    Ok(bound(spec.main().expect("one cell is none's layer")))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -104,21 +132,26 @@ proptest! {
         tape in prop::collection::vec(any::<u8>(), 0..300)
     ) {
         let source = support::generate::cell(&tape);
-        let spec = rnnc::Spec::parse(&source).map_err(|it| TestCaseError::fail(format!("{source}\n{it}")))?;
-        let bound = bound(spec.main().expect("one cell is none's layer"));
-        let exact = results::<f64>(&bound, EngineOptions::reference());
-        let plain = results::<f32>(&bound, EngineOptions::reference());
-        let fast = results::<f32>(&bound, EngineOptions::default());
-        // What leaves the range of f32 in one of the runs proves nothing.
-        if let (Some(exact), Some(plain), Some(fast)) = (exact, plain, fast) {
-            for (((what, exact), (_, plain)), (_, fast)) in exact.iter().zip(&plain).zip(&fast) {
-                // Where rounding decides a jump, or is amplified, both are far away.
-                let (rounding, error) = (distance(plain, exact), distance(fast, exact));
-                prop_assert!(
-                    error <= 2e-5 + 20.0 * rounding,
-                    "{}\n{}: {} beside {}\n{}\n{}", source, what, error, rounding, fast, plain
-                );
-            }
+        compare(&source, &grown(&source)?)?;
+    }
+
+    #[test]
+    fn layers_that_read_backward_are_computed_alike(
+        tape in prop::collection::vec(any::<u8>(), 0..300)
+    ) {
+        let source = support::generate::both_ways(&tape);
+        compare(&source, &grown(&source)?)?;
+    }
+
+    #[test]
+    fn models_are_computed_alike_in_every_mode(
+        tape in prop::collection::vec(any::<u8>(), 0..300)
+    ) {
+        let source = support::generate::model(&tape);
+        let model = grown(&source)?;
+        for feedback in [Feedback::Teacher, Feedback::Own, Feedback::Scheduled] {
+            let mode = Mode::new(feedback, Gives::Both);
+            compare(&source, &model.plain(&mode).expect("a model has all modes"))?;
         }
     }
 }

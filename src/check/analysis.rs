@@ -155,7 +155,7 @@ fn sizes(call: &hir::Call<'_>, size: &dyn Fn(&Expr<'_>)) {
         call.rest.iter().filter(|it| matches!(it.kind, Kind::Array(_))).for_each(size);
     }
     let hir::Callee::Builtin(signature) = call.callee else { return };
-    for (param, arg) in signature.params.iter().zip(&call.args) {
+    for (param, arg) in signature.params.iter().zip(call.slots()) {
         if let (hir::builtin::Kind::Size | hir::builtin::Kind::Shape, Some(arg)) = (param.kind, arg)
         {
             size(arg);

@@ -41,7 +41,7 @@ pub(super) fn assemble(
         let begin = start_of(&mut start, names, *idx);
         let next = match step.value(*idx) {
             Some(Value::Node(node) | Value::Index(node, _)) => Some(*node),
-            Some(Value::Poison | Value::Constant(..)) | None => None,
+            Some(Value::Constant(..)) | None => None,
         };
         let (Some(begin), Some(next), Some(shape)) = (begin, next, names.shape(*idx).cloned())
         else {
@@ -132,10 +132,10 @@ pub(super) fn assemble(
             span: past.span,
         });
     }
-    let poisoned = step.poisoned || start.poisoned;
+    let is_wrong = step.is_wrong || start.is_wrong;
     sink.append(&mut step.sink);
     sink.append(&mut start.sink);
-    if poisoned || !complete {
+    if is_wrong || !complete {
         return None;
     }
     let step = renumbered(step.graph, states.len(), &places);
@@ -253,7 +253,7 @@ fn start_of(start: &mut Lower<'_, '_>, names: &Declared<'_>, state: DefId) -> Op
     match names.cell.group(state).and_then(|it| it.value.as_ref()) {
         Some(expr) if names.below(state).is_some() => index_start(start, names, state, expr),
         Some(expr) => {
-            let value = start.expr(expr, &Scope::CELL);
+            let value = start.expr(expr, &Scope::CELL)?;
             let what = format!("the start of `{}`", name.name);
             start.declared(&value, shape, &what, expr, name.span)
         }

@@ -78,7 +78,7 @@ pub(super) fn check(
     if !cell.sound || diag::has_errors(&sink[first..]) {
         return None;
     }
-    // What is poisoned was reported, here or by the parser.
+    // What has no value was reported, here or by the parser.
     let (Some(carried), Some((_, main))) = (carried, outputs.first()) else { return None };
     let main = pieces.place(*main);
     let carries::Assembled { step, start, carries, of } = carried;
@@ -180,7 +180,7 @@ fn losses(step: &mut Lower<'_, '_>, names: &Declared<'_>) -> Vec<Loss> {
     let mut losses = Vec::new();
     for loss in &names.cell.losses {
         let span = loss.value.span();
-        let value = step.expr(&loss.value, &Scope::CELL);
+        let Some(value) = step.expr(&loss.value, &Scope::CELL) else { continue };
         let Some(shape) = step.number_shape(&value, &loss.value) else { continue };
         if shape.rank() > 0 {
             let message = format!("a loss is a number per step, this one has shape `{shape}`");

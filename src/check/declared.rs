@@ -191,7 +191,7 @@ impl<'a> Declared<'a> {
 pub(super) fn check_sizes(expr: &Expr<'_>, lookup: dims::Lookup<'_>, sink: &mut Vec<Diagnostic>) {
     let Kind::Call(call) = &expr.kind else { return };
     let Callee::Builtin(signature) = call.callee else { return };
-    for (param, arg) in signature.params.iter().zip(&call.args) {
+    for (param, arg) in signature.params.iter().zip(call.slots()) {
         let Some(arg) = arg else { continue };
         match (param.kind, &arg.kind) {
             (builtin::Kind::Size, _) => _ = dims::size(arg, lookup, sink),

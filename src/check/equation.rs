@@ -18,16 +18,20 @@ pub(super) fn lower(lower: &mut Lower<'_, '_>, names: &Declared<'_>, id: Equatio
                 Some((choice, call)) => lower.choose(choice, expr.bare(), call, targets[0]),
                 None => lower.expr(expr, &Scope::CELL),
             };
-            keep(lower, names, expr, targets[0], value);
+            if let Some(value) = value {
+                keep(lower, names, expr, targets[0], value);
+            }
         }
         Right::Fold(fold) => {
             let values = lower.equation_fold(fold, id);
+            lower.is_wrong |= values.is_none();
+            let values = values.into_iter().flatten();
             for ((def, result), value) in targets.iter().zip(&fold.results).zip(values) {
                 keep(lower, names, result, *def, value);
             }
         }
         Right::Layer(layer) => lower.layer(layer),
-        Right::Error => lower.poisoned = true,
+        Right::Error => lower.is_wrong = true,
     }
 }
 
@@ -43,7 +47,6 @@ fn keep(
     let name = &def.name.name;
     let span = expr.span();
     let value = match (def.kind, value) {
-        (_, Value::Poison) => return,
         (DefKind::Computed, value) => {
             let Some(shape) = names.shape(target) else { return };
             if let (Value::Constant(..), 0) = (&value, shape.rank()) {

@@ -226,9 +226,9 @@ fn set_number(
 fn number(expr: &ast::Expr, names: &Declared<'_>, hypers: &Hypers) -> Option<f64> {
     let expr = hir::resolve_number(names.tree, expr);
     let mut lower = Lower::new(names, hypers, Phase::Constants);
-    match lower.expr(&expr, &Scope::CELL) {
+    match lower.expr(&expr, &Scope::CELL)? {
         Value::Constant(value, _) => value.as_number().filter(|it| !it.is_nan()),
-        Value::Poison | Value::Node(_) | Value::Index(..) => None,
+        Value::Node(_) | Value::Index(..) => None,
     }
 }
 

@@ -128,7 +128,7 @@ impl Inits<'_, '_, '_> {
             Callee::Builtin(signature) => signature,
             Callee::Hyper(_) | Callee::Form => return None,
         };
-        let op = signature.pointwise().filter(|it| call.args.len() == it.arity());
+        let op = signature.pointwise().filter(|it| call.slots().count() == it.arity());
         let Some(op) = op else {
             let number = match &**name {
                 "zeros" => ": write `0`",
@@ -137,8 +137,8 @@ impl Inits<'_, '_, '_> {
             };
             return self.bad(span, format!("`{name}` is no initialiser{number}"));
         };
-        let mut values = Vec::with_capacity(call.args.len());
-        for (param, slot) in signature.params.iter().zip(&call.args) {
+        let mut values = Vec::with_capacity(op.arity());
+        for (param, slot) in signature.params.iter().zip(call.slots()) {
             values.push(match (slot, param.default) {
                 (Some(expr), _) => {
                     let init = self.expr(expr, locals)?;
@@ -173,8 +173,8 @@ impl Inits<'_, '_, '_> {
             let message = format!("an initialiser makes at most {MOST_CALLS} calls of functions");
             return self.fail(Diagnostic::new(Code::TooLarge, span, message));
         }
-        let mut bound = Vec::with_capacity(call.args.len());
-        for (slot, default) in call.args.iter().zip(&function.defaults) {
+        let mut bound = Vec::with_capacity(function.params.len());
+        for (slot, default) in call.slots().zip(&function.defaults) {
             bound.push(match (slot, default) {
                 (Some(expr), _) => self.expr(expr, locals)?,
                 (None, Some(default)) => self.expr(default, &[])?,
@@ -186,9 +186,9 @@ impl Inits<'_, '_, '_> {
 
     /// Random numbers, and what runs along an axis.
     fn draw(&mut self, kind: DrawKind, call: &Call<'_>, span: Span) -> Option<Init> {
-        let (name, args) = (&call.name.name, &call.args);
+        let (name, args) = (&call.name.name, call.slots().collect::<Vec<_>>());
         let mut values: Vec<Option<Const>> = Vec::with_capacity(args.len());
-        for ((param, _), slot) in kind.params(args.len() == 1).iter().zip(args) {
+        for ((param, _), slot) in kind.params(args.len() == 1).iter().zip(&args) {
             values.push(match slot {
                 Some(expr) if kind != DrawKind::Iota => {
                     let what = format!("`{param}` of `{name}`");
@@ -197,7 +197,7 @@ impl Inits<'_, '_, '_> {
                 Some(_) | None => None,
             });
         }
-        let place = |idx: usize| args.get(idx).and_then(Option::as_ref).map_or(span, Expr::span);
+        let place = |idx: usize| args.get(idx).copied().flatten().map_or(span, Expr::span);
         let one = Const::Number(1.0);
         let mut take = |idx: usize| values.get_mut(idx).and_then(Option::take);
         Some(match kind {
@@ -252,7 +252,7 @@ impl Inits<'_, '_, '_> {
                 })
             }
             DrawKind::Iota => {
-                let dim = self.lower.size_of(args[0].as_ref()?)?;
+                let dim = self.lower.size_of(args[0]?)?;
                 if self.shape.axes().last() != Some(&dim) {
                     let message =
                         format!("`iota({dim})` does not fit the last axis of `{}`", self.shape);

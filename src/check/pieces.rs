@@ -11,7 +11,7 @@ use crate::ir::{Input, NamedValue, NodeId, Op, Output, Shape, ValueKind};
 use crate::text::id::Id;
 use crate::text::{Name, Span};
 
-/// Returns the output with its node, and the piece that it is; `None` when it is poisoned.
+/// Returns the output with its node, and the piece that it is; `None` after a report.
 pub(super) fn output(
     step: &mut Lower<'_, '_>,
     names: &Declared<'_>,
@@ -24,13 +24,13 @@ pub(super) fn output(
                 true => step.name_of(of),
                 false => crate::syntax::print_path(part.path).into(),
             };
-            let value = step.piece_value(part.layer, of.1);
+            let value = step.piece_value(part.layer, of.1)?;
             (name, names.def(part.layer_def).name.span, of, value)
         }
         hir::Output::Def(id) => {
             let def = names.def(*id);
             let value = match def.kind {
-                DefKind::Input | DefKind::Param { .. } | DefKind::Mask => step.leaf(*id),
+                DefKind::Input | DefKind::Param { .. } | DefKind::Mask => step.leaf(*id)?,
                 DefKind::State | DefKind::Feedback | DefKind::Value(_) | DefKind::Computed => {
                     step.value(*id)?.clone()
                 }
@@ -44,7 +44,6 @@ pub(super) fn output(
         }
     };
     let node = match value {
-        Value::Poison => return None,
         Value::Node(node) => node,
         Value::Constant(..) => step.node(&value, span),
         // A choice is there to be returned.
@@ -138,7 +137,7 @@ pub(super) fn of_cell(step: &mut Lower<'_, '_>, names: &Declared<'_>, inputs: &[
                 pieces.add(plain(name.clone(), kind, Shape::scalar(), def.name.span));
                 continue;
             }
-            Some(Value::Poison) | None => continue,
+            None => continue,
         };
         let kind = kind.map_or(PieceKind::Computed(node), |it| PieceKind::Value(it, node));
         let shape = step.graph.shape(node).clone();
@@ -171,10 +170,11 @@ fn of_layer(pieces: &mut Pieces, step: &Lower<'_, '_>, names: &Declared<'_>, id:
     for (number, element) in step.elements[idx].iter().enumerate() {
         let splice = Splice { element };
         for (at, piece) in inner.pieces.iter().enumerate() {
-            let value = step.parts[idx].get(number * inner.pieces.len() + at);
+            let value =
+                step.parts[idx].get(number * inner.pieces.len() + at).and_then(Option::as_ref);
             let node = |old: NodeId| match value {
                 Some(Value::Node(node) | Value::Index(node, _)) => *node,
-                Some(Value::Poison | Value::Constant(..)) | None => old,
+                Some(Value::Constant(..)) | None => old,
             };
             // Sizes and constants fitted when the layer was lowered.
             let constant = |it| splice.constant(it).unwrap_or(crate::ir::Const::Number(0.0));

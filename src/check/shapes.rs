@@ -81,7 +81,7 @@ pub(super) fn inferred(
                 Some(Value::Node(node)) => (shape(node), None),
                 Some(Value::Index(node, dim)) => (shape(node), Some(dim.clone())),
                 Some(Value::Constant(..)) => (Shape::scalar(), None),
-                Some(Value::Poison) | None => continue,
+                None => continue,
             };
             lower.inferred.insert(*def, found);
         }
@@ -95,7 +95,7 @@ type Inferred = (BTreeMap<DefId, (Shape, Option<ir::Dim>)>, Vec<Vec<Element>>);
 /// Returns true if the shape of a part of a layer is known without the shapes of the layer's arguments.
 fn is_early(names: &Declared<'_>, def: DefId, part: &str) -> bool {
     let DefKind::Layer(layer) = names.kind(def) else { return true };
-    // What is not known is poisoned whenever it is read.
+    // What is not known has no value whenever it is read.
     let Some(ready) = names.ready(layer) else { return true };
     let early = names.early(layer);
     let known = |piece: usize| {

@@ -228,7 +228,7 @@ impl Formula<'_, '_, '_> {
 
     /// A call: what has a notation of its own gets it, all else its name.
     fn call(&self, expr: &Expr<'_>, call: &Call<'_>) -> (String, Level) {
-        let values: Vec<&Expr<'_>> = call.args.iter().flatten().chain(&call.rest).collect();
+        let values: Vec<&Expr<'_>> = call.given().collect();
         let plain = call.over.is_none();
         let atom = |text: String| (text, Level::Atom);
         let name = match call.callee {
@@ -318,11 +318,9 @@ impl Formula<'_, '_, '_> {
 
 /// The condition and both branches of `where`.
 fn choice<'e, 'a>(call: &'e Call<'a>) -> Option<[&'e Expr<'a>; 3]> {
-    match (call.callee, call.args.as_slice()) {
-        (Callee::Builtin(it), [Some(cond), Some(yes), Some(no)]) if it.what == Builtin::Where => {
-            Some([cond, yes, no])
-        }
-        (_, _) => None,
+    match call.callee {
+        Callee::Builtin(it) if it.what == Builtin::Where => Some(call.first()),
+        _ => None,
     }
 }
 

@@ -127,9 +127,11 @@ pub struct Call<'a> {
     pub name: &'a Ident,
     /// The function that is called.
     pub callee: Callee,
-    /// One entry for each parameter.
-    pub args: Vec<Option<Expr<'a>>>,
-    /// The arguments of a variadic function beyond its parameters.
+    /// The arguments of the parameters that must be given, which come first.
+    pub args: Vec<Expr<'a>>,
+    /// Those of the parameters that may be left out.
+    pub options: Vec<Option<Expr<'a>>>,
+    /// What a variadic function takes beyond its parameters.
     pub rest: Vec<Expr<'a>>,
     /// The axes that it works on.
     pub over: Option<(Over<'a>, Span)>,
@@ -141,9 +143,24 @@ impl<'a> Call<'a> {
         matches!(self.callee, Callee::Builtin(it) if it.what == Builtin::Time)
     }
 
+    /// Returns the first arguments, of which resolving has found as many.
+    pub fn first<const N: usize>(&self) -> [&Expr<'a>; N] {
+        std::array::from_fn(|at| &self.args[at])
+    }
+
+    /// Returns the argument of the first parameter that may be left out.
+    pub fn option(&self) -> Option<&Expr<'a>> {
+        self.options.first()?.as_ref()
+    }
+
+    /// Lists an entry for each parameter.
+    pub fn slots(&self) -> impl Iterator<Item = Option<&Expr<'a>>> {
+        self.args.iter().map(Some).chain(self.options.iter().map(Option::as_ref))
+    }
+
     /// Lists what it is given, in the order of the parameters.
     pub fn given(&self) -> impl Iterator<Item = &Expr<'a>> {
-        self.args.iter().flatten().chain(&self.rest)
+        self.slots().flatten().chain(&self.rest)
     }
 }
 

@@ -214,7 +214,7 @@ fn not_elementwise(
                 let works = match call.callee {
                     Callee::Builtin(it) => {
                         let reduces = matches!(it.what, Builtin::Extreme(..))
-                            && (call.args.iter().flatten().count() < 2 || call.over.is_some());
+                            && (call.option().is_none() || call.over.is_some());
                         it.is_elementwise() && !reduces
                     }
                     Callee::Function(id) => functions[id].elementwise,

@@ -23,7 +23,7 @@ pub fn children<'e, 'a>(expr: &'e Expr<'a>, visit: &mut dyn FnMut(&'e Expr<'a>))
             steps.iter().for_each(|it| visit(it));
         }
         Kind::Call(call) => {
-            call.args.iter().flatten().chain(&call.rest).for_each(&mut *visit);
+            call.given().for_each(&mut *visit);
             call.over.iter().flat_map(|it| it.0.dims()).for_each(visit);
         }
         Kind::Activation(it) => it.args.iter().flatten().for_each(visit),

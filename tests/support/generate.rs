@@ -70,6 +70,7 @@ struct Grower<'g, 'a> {
     weights: Vec<Weight>,
     values: Vec<Named>,
     layers: Vec<Placed>,
+    form: Form,
     /// Whether it is to be a layer.
     is_small: bool,
 }
@@ -78,17 +79,46 @@ const DIMS: &[&str] = &["I", "H", "N"];
 /// How far back `prev` looks at most.
 const BACK: usize = 3;
 
+/// What is grown.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// A cell that may be a layer.
+    Small,
+    Cell,
+    /// A cell with a layer that reads backward.
+    BothWays,
+    /// A model with a feedback, its teacher and a loss.
+    Model,
+}
+
 /// A cell called `Random`, grown from a tape, with the cells and functions that it needs.
 pub fn cell(choices: &[u8]) -> String {
+    grow(choices, Form::Cell)
+}
+
+/// As [`cell`], with a layer that reads each sequence from its end.
+#[allow(dead_code, reason = "not every test takes it")]
+pub fn both_ways(choices: &[u8]) -> String {
+    grow(choices, Form::BothWays)
+}
+
+/// As [`cell`], a model.
+#[allow(dead_code, reason = "not every test takes it")]
+pub fn model(choices: &[u8]) -> String {
+    grow(choices, Form::Model)
+}
+
+fn grow(choices: &[u8], form: Form) -> String {
     let mut tape = Tape { choices, at: 0 };
     let mut inner = Vec::new();
     let mut texts = String::new();
-    for idx in 0..[0, 1, 1, 2][tape.pick(4)] {
-        let (text, face) = Grower::new(&mut tape, &inner, true).cell(&format!("Inner{idx}"));
+    let least = usize::from(form == Form::BothWays);
+    for idx in 0..[0, 1, 1, 2][tape.pick(4)].max(least) {
+        let (text, face) = Grower::new(&mut tape, &inner, Form::Small).cell(&format!("Inner{idx}"));
         texts.push_str(&text);
         inner.push(face);
     }
-    let (mut text, _) = Grower::new(&mut tape, &inner, false).cell("Random");
+    let (mut text, _) = Grower::new(&mut tape, &inner, form).cell("Random");
     text.push_str(&texts);
     text.push_str("activation own(v, k = 2) = v / (1 + k * square(v))\n");
     text.push_str("activation spike(v) = step(v) derivative 1 / square(1 + abs(v))\n");
@@ -97,14 +127,15 @@ pub fn cell(choices: &[u8]) -> String {
 }
 
 impl<'g, 'a> Grower<'g, 'a> {
-    fn new(tape: &'g mut Tape<'a>, cells: &'g [Inner], is_small: bool) -> Grower<'g, 'a> {
+    fn new(tape: &'g mut Tape<'a>, cells: &'g [Inner], form: Form) -> Grower<'g, 'a> {
         Grower {
             tape,
             cells,
             weights: Vec::new(),
             values: Vec::new(),
             layers: Vec::new(),
-            is_small,
+            form,
+            is_small: form == Form::Small,
         }
     }
 
@@ -123,12 +154,16 @@ impl<'g, 'a> Grower<'g, 'a> {
                 states.push(Named::new(name, shape, false, BACK));
             }
         }
+        if self.form == Form::Model {
+            self.values.push(Named::new("f", &["H"], false, BACK));
+        }
         self.values.extend(states.iter().cloned());
         let masks = self.masks();
         let consts = self.consts();
         let equations = self.equations(&states);
+        let keyword = if self.form == Form::Model { "model" } else { "cell" };
         let mut text = format!(
-            "cell {name} {{\n  dims I, H, N, V, L = 3, J like N\n  hyper a = 0.3, act = tanh\n"
+            "{keyword} {name} {{\n  dims I, H, N, V, L = 3, J like N\n  hyper a = 0.3, act = tanh\n"
         );
         text.push_str(
             "  input x: [I], s: [] = 0.5, token: index[V], given: [N] = 0.25 per sequence\n",
@@ -138,6 +173,9 @@ impl<'g, 'a> Grower<'g, 'a> {
             let start =
                 if learned { format!(" = {}", self.weight(&state.shape)) } else { String::new() };
             writeln!(text, "  state {}: [{}]{start}", state.text, state.shape.join(", ")).unwrap();
+        }
+        if self.form == Form::Model {
+            text.push_str("  target t: [H], label: index[V]\n  feedback f: [H] = 0 teacher t\n");
         }
         for it in &self.weights {
             let keyword = if it.is_const { "const" } else { "param" };
@@ -193,6 +231,9 @@ impl<'g, 'a> Grower<'g, 'a> {
 
     fn equations(&mut self, states: &[Named]) -> String {
         let mut text = String::new();
+        if self.form == Form::BothWays {
+            text.push_str(&self.backward());
+        }
         // Every other cell is a layer once, and now and then a second time; first what has layers itself.
         let mut due: Vec<usize> = Vec::new();
         for cell in (0..self.cells.len()).rev() {
@@ -229,7 +270,30 @@ impl<'g, 'a> Grower<'g, 'a> {
             writeln!(text, "  {name} = 0.5 * tanh({new}) + 0.4 * prev {name}").unwrap();
             self.known(name);
         }
+        if self.form == Form::Model {
+            writeln!(text, "  f = 0.5 * tanh({}) + 0.4 * prev f", self.expr(&["H"], 2)).unwrap();
+            text.push_str(&self.loss());
+        }
         text
+    }
+
+    fn loss(&mut self) -> String {
+        const COSTS: &[&str] = &[
+            "mse(f, t)",
+            "mae(f, t)",
+            "huber(f, t)",
+            "huber(f, t, delta = 0.5)",
+            "binary_cross_entropy(f, t)",
+            "cross_entropy(L @ h, label)",
+            "mse(f, t) + 0.3 * cross_entropy(L @ h, label)",
+        ];
+        let cost = *self.tape.choose(COSTS);
+        let cost = match cost.contains('L') {
+            true => cost.replace('L', &self.weight(&["V", "H"])),
+            false => cost.to_owned(),
+        };
+        let last = if self.tape.once_in(3) { " at last" } else { "" };
+        format!("  loss {cost}{last}\n")
     }
 
     /// From now on the value is known within the step.

@@ -299,9 +299,9 @@ impl<'e, 'a> Accuracy<'e, 'a> {
 fn call<'e, 'a>(expr: &'e Expr<'a>, wanted: &str) -> Option<(&'e Expr<'a>, bool)> {
     let Kind::Call(call) = &expr.bare().kind else { return None };
     let Callee::Builtin(signature) = call.callee else { return None };
-    let (first, others) = call.args.split_first()?;
-    let alone = others.iter().all(Option::is_none) && call.rest.is_empty() && call.over.is_none();
-    (signature.name == wanted).then_some((first.as_ref()?, alone))
+    let first = call.given().next()?;
+    let alone = call.given().count() == 1 && call.over.is_none();
+    (signature.name == wanted).then_some((first, alone))
 }
 
 fn is_one(expr: &Expr<'_>) -> bool {

@@ -107,9 +107,8 @@ fn choice(source: &Cell<'_>, span: Span) -> Option<(String, bool)> {
             is_whole &= !own.holds(span);
         } else if let Kind::Call(call) = &it.kind
             && let Callee::Builtin(Signature { what: Builtin::Where, .. }) = call.callee
-            && let [Some(m), Some(a), Some(b)] = &call.args[..]
         {
-            let [m, a, b] = [m, a, b].map(factor);
+            let [m, a, b] = call.first().map(factor);
             found = Some(format!("{m} * {a} + (1 - {m}) * {b}"));
         }
     });

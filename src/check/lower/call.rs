@@ -13,13 +13,13 @@ use crate::text::Span;
 use crate::text::id::Id;
 
 impl Lower<'_, '_> {
-    pub(super) fn call(&mut self, call: &Call<'_>, span: Span, scope: &Scope<'_>) -> Value {
+    pub(super) fn call(&mut self, call: &Call<'_>, span: Span, scope: &Scope<'_>) -> Option<Value> {
         match call.callee {
             Callee::Builtin(signature) => self.builtin(call, signature, span, scope),
             Callee::Function(id) => {
                 let function = &self.names.tree.functions[id];
                 if function.recursive {
-                    return self.poison();
+                    return None;
                 }
                 if function.weight > super::MOST_NODES {
                     return self.too_many_nodes(span);
@@ -28,23 +28,31 @@ impl Lower<'_, '_> {
             }
             Callee::Hyper(def) => self.hyper_call(def, call, span, scope),
             // These occur after `init` and in layouts, which read them themselves.
-            Callee::Draw(_) | Callee::Form => self.poison(),
+            Callee::Draw(_) | Callee::Form => None,
         }
     }
 
     /// `act(v)` for a hyper that is an activation.
-    fn hyper_call(&mut self, def: DefId, call: &Call<'_>, span: Span, scope: &Scope<'_>) -> Value {
+    fn hyper_call(
+        &mut self,
+        def: DefId,
+        call: &Call<'_>,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<Value> {
         let hypers = self.hypers;
-        let name = &self.names.def(def).name.name;
-        let (Some(activation), [Some(value)]) = (hypers.activations.get(&**name), &call.args[..])
-        else {
-            return self.poison();
-        };
-        let operand = self.operand(value, scope);
+        let activation = hypers.activations.get(&*self.names.def(def).name.name)?;
+        let [value] = call.first();
+        let operand = self.operand(value, scope)?;
         self.activation(activation, operand, span)
     }
 
-    fn activation(&mut self, activation: &Activation, operand: Operand<'_>, span: Span) -> Value {
+    fn activation(
+        &mut self,
+        activation: &Activation,
+        operand: Operand<'_>,
+        span: Span,
+    ) -> Option<Value> {
         let constants = activation.constants.iter().map(|it| Value::Constant(it.clone(), 1));
         match activation.of {
             ActivationOf::Builtin(op, _) => {
@@ -57,15 +65,15 @@ impl Lower<'_, '_> {
                 self.pointwise(op, &operands, span)
             }
             ActivationOf::Function(id) => {
-                let mut values = vec![operand.value.clone()];
-                values.extend(constants);
+                let mut values = vec![Some(operand.value.clone())];
+                values.extend(constants.map(Some));
                 self.activate(&self.names.tree.functions[id], operand, values, span)
             }
         }
     }
 
     /// Refuses a call that would become too many nodes before any of them is made.
-    fn too_many_nodes(&mut self, span: Span) -> Value {
+    fn too_many_nodes(&mut self, span: Span) -> Option<Value> {
         let most = super::MOST_NODES;
         let message =
             format!("this call becomes more than {most} nodes when functions are inlined");
@@ -79,38 +87,29 @@ impl Lower<'_, '_> {
         call: &Call<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let mut values = Vec::with_capacity(call.args.len());
+    ) -> Option<Value> {
         if !function.is_activation() {
-            for arg in &call.args {
-                values.push(match arg {
-                    Some(expr) => self.expr(expr, scope),
-                    None => self.poison(),
-                });
-            }
+            let values: Vec<Option<Value>> =
+                call.args.iter().map(|it| self.expr(it, scope)).collect();
             return self.body(&function.body, &bound(values), span);
         }
-        let Some(Some(value)) = call.args.first() else { return self.poison() };
-        let operand = self.operand(value, scope);
-        values.push(operand.value.clone());
-        let params = function.params.iter().zip(&function.defaults).zip(&call.args).skip(1);
+        let [value] = call.first();
+        let operand = self.operand(value, scope)?;
+        let mut values = vec![Some(operand.value.clone())];
+        let params = function.params.iter().zip(&function.defaults).zip(call.slots()).skip(1);
         for ((param, default), slot) in params {
             let what = format!("`{}` of `{}`", param.name.name, function.name().name);
-            let constant = match (slot, default) {
-                (Some(expr), _) => self.constant_expr(expr, scope, &what),
-                (None, Some(default)) => self.constant_expr(default, &Scope::CELL, &what),
-                (None, None) => None,
+            let (expr, scope) = match slot {
+                Some(expr) => (expr, scope),
+                None => (default.as_ref()?, &Scope::CELL),
             };
-            match constant {
-                Some(constant) => values.push(Value::Constant(constant, 1)),
-                None => return self.poison(),
-            }
+            values.push(Some(Value::Constant(self.constant_expr(expr, scope, &what)?, 1)));
         }
         self.activate(function, operand, values, span)
     }
 
     /// Returns the body of a function with its parameters bound. Reports from within say which call they come from.
-    fn body(&mut self, body: &Expr<'_>, locals: &[(LocalId, Value)], call: Span) -> Value {
+    fn body(&mut self, body: &Expr<'_>, locals: &[(LocalId, Value)], call: Span) -> Option<Value> {
         let before = self.sink.len();
         let value = self.expr(body, &Scope { locals, in_function: true });
         for fault in &mut self.sink[before..] {
@@ -129,10 +128,10 @@ impl Lower<'_, '_> {
         &mut self,
         item: &Function<'_>,
         operand: Operand<'_>,
-        values: Vec<Value>,
+        values: Vec<Option<Value>>,
         span: Span,
-    ) -> Value {
-        let Some(shape) = self.numeric(&operand) else { return self.poison() };
+    ) -> Option<Value> {
+        let shape = self.numeric(&operand)?;
         let mut locals = bound(values);
         if let Value::Constant(..) = operand.value {
             return self.body(&item.body, &locals, span);
@@ -140,17 +139,17 @@ impl Lower<'_, '_> {
         // What enters from another branch is guarded once, so that the argument of `Declared` is what the body reads.
         let argument = self.entered(&operand);
         locals[0].1 = Value::Node(argument);
-        let body = self.body(&item.body, &locals, span);
-        let Some(value) = self.fitted(&body, &shape, span) else { return body };
-        let Some(derivative) = &item.derivative else { return Value::Node(value) };
-        let slope = self.body(derivative, &locals, span);
-        let Some(slope) = self.fitted(&slope, &shape, span) else { return self.poison() };
-        Value::Node(self.add(Gradient::Declared, vec![value, argument, slope], shape, span))
+        let body = self.body(&item.body, &locals, span)?;
+        let Some(value) = self.fitted(&body, &shape, span) else { return Some(body) };
+        let Some(derivative) = &item.derivative else { return Some(Value::Node(value)) };
+        let slope = self.body(derivative, &locals, span)?;
+        let slope = self.fitted(&slope, &shape, span)?;
+        Some(Value::Node(self.add(Gradient::Declared, vec![value, argument, slope], shape, span)))
     }
 
-    /// Returns a value in the shape of an activation's argument: a constant is repeated. `None` when it is poisoned.
+    /// Returns a value in the shape of an activation's argument: a constant is repeated. `None` where it has another shape.
     fn fitted(&mut self, value: &Value, shape: &Shape, span: Span) -> Option<NodeId> {
-        let found = self.shape(value)?;
+        let found = self.shape(value);
         let node = self.node(value, span);
         if found == *shape {
             return Some(node);
@@ -164,123 +163,108 @@ impl Lower<'_, '_> {
         signature: &Signature,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
+    ) -> Option<Value> {
         if let Builtin::Time = signature.what {
             return self.time(Order::Ascending, span);
         }
         let name = signature.name;
-        let slots = &call.args[..];
-        let Some(Some(first)) = slots.first() else { return self.poison() };
-        let second = slots.get(1).and_then(Option::as_ref);
         match signature.what {
-            Builtin::Map(op) => self.elementwise(op, signature, slots, span, scope),
-            Builtin::Clamp => self.clamp(slots, span, scope),
-            Builtin::Extreme(op, _) if second.is_some() => {
-                self.elementwise(op, signature, slots, span, scope)
+            Builtin::Map(op) => self.elementwise(op, signature, call, span, scope),
+            Builtin::Clamp => self.clamp(call, span, scope),
+            Builtin::Extreme(op, _) if call.option().is_some() => {
+                self.elementwise(op, signature, call, span, scope)
             }
-            Builtin::Where => match slots {
-                [Some(cond), Some(yes), Some(no)] => self.select([cond, yes, no], span, scope),
-                [..] => self.poison(),
-            },
+            Builtin::Where => self.select(call.first(), span, scope),
             Builtin::Extreme(_, it) => {
-                let operand = self.operand(first, scope);
+                let [v] = self.operands(call.first(), scope)?;
                 let axes = reduce::Call { name, over: call.over.as_ref(), span };
-                self.along(axes, Along::Reduce(it), &operand, None, scope)
+                self.along(axes, Along::Reduce(it), &v, None, scope)
             }
             Builtin::Along(along) => {
-                let operand = self.operand(first, scope);
+                let [v] = self.operands(call.first(), scope)?;
                 let eps = match signature.params.get(1).and_then(|it| it.default) {
-                    Some(default) => match self.eps(name, second, default, scope) {
-                        Some(eps) => Some(eps),
-                        None => return self.poison(),
-                    },
+                    Some(default) => Some(self.eps(name, call.option(), default, scope)?),
                     None => None,
                 };
                 let axes = reduce::Call { name, over: call.over.as_ref(), span };
-                self.along(axes, along, &operand, eps, scope)
+                self.along(axes, along, &v, eps, scope)
             }
-            Builtin::MatMul => self.product_of(Product::MatMul, first, second, span, scope),
-            Builtin::Outer => self.product_of(Product::Outer, first, second, span, scope),
-            Builtin::Dot => self.product_of(Product::Dot, first, second, span, scope),
+            Builtin::MatMul => self.product_of(Product::MatMul, call, span, scope),
+            Builtin::Outer => self.product_of(Product::Outer, call, span, scope),
+            Builtin::Dot => self.product_of(Product::Dot, call, span, scope),
             Builtin::Transpose => {
-                let operand = self.operand(first, scope);
-                self.transpose(&operand, span)
+                let [m] = self.operands(call.first(), scope)?;
+                self.transpose(&m, span)
             }
             Builtin::Concat => {
-                let operands = self.operands(call, scope);
+                let operands = self.all_operands(call, scope)?;
                 self.concat(&operands, span)
             }
             Builtin::Stack => {
-                let operands = self.operands(call, scope);
+                let operands = self.all_operands(call, scope)?;
                 self.stack(&operands, span)
             }
             Builtin::Slice => {
-                let operand = self.operand(first, scope);
-                match slots {
-                    [_, Some(from), Some(to)] => {
-                        self.slice(&operand, [from, to], call.over.as_ref(), span, scope)
-                    }
-                    [..] => self.poison(),
-                }
+                let [v, from, to] = call.first();
+                let operand = self.operand(v, scope);
+                self.slice(operand, [from, to], call.over.as_ref(), span, scope)
             }
             Builtin::Reshape => {
-                let operand = self.operand(first, scope);
-                let Some(to) = second else { return self.poison() };
-                self.reshape(&operand, to, span, scope)
+                let [v, to] = call.first();
+                let operand = self.operand(v, scope);
+                self.reshape(operand, to, span, scope)
             }
             Builtin::Rename => {
-                let operand = self.operand(first, scope);
-                let Some(to) = second else { return self.poison() };
-                self.rename(&operand, to, span, scope)
+                let [v, to] = call.first();
+                let operand = self.operand(v, scope);
+                self.rename(operand, to, span, scope)
             }
-            Builtin::Eye => self.of_size(Op::Literal(Literal::Eye), 2, first, span, scope),
-            Builtin::Iota => self.of_size(Op::Literal(Literal::Iota), 1, first, span, scope),
-            Builtin::Zeros => self.filled(0.0, first, span, scope),
-            Builtin::Ones => self.filled(1.0, first, span, scope),
+            Builtin::Eye => self.of_size(Op::Literal(Literal::Eye), 2, call, span, scope),
+            Builtin::Iota => self.of_size(Op::Literal(Literal::Iota), 1, call, span, scope),
+            Builtin::Zeros => self.filled(0.0, call, span, scope),
+            Builtin::Ones => self.filled(1.0, call, span, scope),
             Builtin::StopGrad => {
-                let operand = self.operand(first, scope);
-                self.passing(Op::Gradient(Gradient::StopGrad), &operand, span)
+                let [v] = self.operands(call.first(), scope)?;
+                self.passing(Op::Gradient(Gradient::StopGrad), &v, span)
             }
             Builtin::ClipGrad => {
-                let operand = self.operand(first, scope);
-                let what = "the limit of `clip_grad`";
-                let limit = second.and_then(|it| self.positive(it, what, scope));
-                let Some(limit) = limit else { return self.poison() };
-                self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand, span)
+                let [v, limit] = call.first();
+                let operand = self.operand(v, scope);
+                let limit = self.positive(limit, "the limit of `clip_grad`", scope)?;
+                self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand?, span)
             }
             Builtin::OfModel(what) => self.cost(what, call, span, scope),
-            Builtin::Time | Builtin::Bernoulli => self.poison(),
+            // The step number is read above; the law of a mask stands nowhere else.
+            Builtin::Time | Builtin::Bernoulli => None,
         }
     }
 
     fn product_of(
         &mut self,
         product: Product,
-        first: &Expr<'_>,
-        second: Option<&Expr<'_>>,
+        call: &Call<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let a = self.operand(first, scope);
-        let Some(second) = second else { return self.poison() };
-        let b = self.operand(second, scope);
+    ) -> Option<Value> {
+        let [a, b] = self.operands(call.first(), scope)?;
         self.product(product, [&a, &b], span)
     }
 
     /// Returns all arguments of a function that takes any number of values.
-    fn operands<'e>(&mut self, call: &Call<'e>, scope: &Scope<'_>) -> Vec<Operand<'e>> {
-        let exprs = call.args.iter().flatten().chain(&call.rest);
-        exprs.map(|it| self.operand(it, scope)).collect()
+    fn all_operands<'e>(&mut self, call: &Call<'e>, scope: &Scope<'_>) -> Option<Vec<Operand<'e>>> {
+        let found: Vec<Option<Operand<'e>>> =
+            call.given().map(|it| self.operand(it, scope)).collect();
+        found.into_iter().collect()
     }
 
     /// Returns an operation that gives its operand back.
-    fn passing(&mut self, op: Op, operand: &Operand<'_>, span: Span) -> Value {
-        let Some(shape) = self.numeric(operand) else { return self.poison() };
+    fn passing(&mut self, op: Op, operand: &Operand<'_>, span: Span) -> Option<Value> {
+        let shape = self.numeric(operand)?;
         if let Value::Constant(..) = operand.value {
-            return operand.value.clone();
+            return Some(operand.value.clone());
         }
         let node = self.entered(operand);
-        Value::Node(self.add(op, vec![node], shape, span))
+        Some(Value::Node(self.add(op, vec![node], shape, span)))
     }
 
     /// Returns a constant above 0; `None` after a report.
@@ -292,10 +276,7 @@ impl Lower<'_, '_> {
     ) -> Option<Const> {
         let constant = self.constant_expr(expr, scope, what)?;
         match self.not_positive(&constant, what, expr.span()) {
-            Some(fault) => {
-                self.fail(fault);
-                None
-            }
+            Some(fault) => self.fail(fault),
             None => Some(constant),
         }
     }
@@ -331,8 +312,7 @@ impl Lower<'_, '_> {
             && (value.is_nan() || value < 0.0)
         {
             let message = format!("{what} is at least 0, not {}", show::number(value));
-            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
-            return None;
+            return self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
         }
         Some(eps)
     }
@@ -342,42 +322,45 @@ impl Lower<'_, '_> {
         &mut self,
         op: Pointwise,
         signature: &Signature,
-        slots: &[Option<Expr<'_>>],
+        call: &Call<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let mut operands: Vec<Operand<'_>> = Vec::with_capacity(slots.len());
-        for (param, slot) in signature.params.iter().zip(slots) {
-            let operand = match (slot, param.kind, param.default) {
-                (Some(expr), builtin::Kind::Constant, _) => {
+    ) -> Option<Value> {
+        let mut operands: Vec<Option<Operand<'_>>> = Vec::with_capacity(signature.params.len());
+        for (param, slot) in signature.params.iter().zip(call.slots()) {
+            operands.push(match (slot, param.kind) {
+                (Some(expr), builtin::Kind::Constant) => {
                     let what = format!("`{}` of `{}`", param.name, signature.name);
                     let constant = match param.is_positive {
                         true => self.positive(expr, &what, scope),
                         false => self.constant_expr(expr, scope, &what),
                     };
-                    let value = match constant {
-                        Some(constant) => Value::Constant(constant, 1),
-                        None => self.poison(),
-                    };
-                    Operand { shown: Shown::from(expr.ast), def: None, value }
+                    constant.map(|it| Operand {
+                        shown: Shown::from(expr.ast),
+                        def: None,
+                        value: Value::Constant(it, 1),
+                    })
                 }
-                (Some(expr), _, _) => self.operand(expr, scope),
-                (None, _, Some(default)) => {
-                    let Some(first) = operands.first() else { return self.poison() };
-                    Operand { shown: first.shown, def: None, value: Value::number(default) }
+                (Some(expr), _) => self.operand(expr, scope),
+                (None, _) => {
+                    let first = operands.first().and_then(Option::as_ref);
+                    let value = param.default.map(Value::number);
+                    first.zip(value).map(|(it, value)| Operand {
+                        shown: it.shown,
+                        def: None,
+                        value,
+                    })
                 }
-                (None, _, None) => return self.poison(),
-            };
-            operands.push(operand);
+            });
         }
+        let operands = operands.into_iter().collect::<Option<Vec<_>>>()?;
         self.pointwise(op, &operands, span)
     }
 
     /// `clamp(v, lo, hi)`. Its table row knows the derivative by `v` only, so bounds that are values are built of `max` and
     /// `min`.
-    fn clamp(&mut self, slots: &[Option<Expr<'_>>], span: Span, scope: &Scope<'_>) -> Value {
-        let [Some(v), Some(lo), Some(hi)] = slots else { return self.poison() };
-        let [v, lo, hi] = [v, lo, hi].map(|it| self.operand(it, scope));
+    fn clamp(&mut self, call: &Call<'_>, span: Span, scope: &Scope<'_>) -> Option<Value> {
+        let [v, lo, hi] = self.operands(call.first(), scope)?;
         let is_constant = |it: &Operand<'_>| matches!(it.value, Value::Constant(..));
         if is_constant(&lo) && is_constant(&hi) {
             if let (Value::Constant(lo, _), Value::Constant(hi, _)) = (&lo.value, &hi.value)
@@ -393,7 +376,7 @@ impl Lower<'_, '_> {
             return self.pointwise(Pointwise::Clamp, &[v, lo, hi], span);
         }
         let shown = v.shown;
-        let value = self.pointwise(Pointwise::Max, &[v, lo], span);
+        let value = self.pointwise(Pointwise::Max, &[v, lo], span)?;
         self.pointwise(Pointwise::Min, &[Operand { shown, def: None, value }, hi], span)
     }
 }
@@ -402,6 +385,7 @@ impl Lower<'_, '_> {
 const IN_CALL: &str = "in this call";
 
 /// Returns the parameters of a function with their values.
-fn bound(values: Vec<Value>) -> Vec<(LocalId, Value)> {
-    values.into_iter().enumerate().map(|(at, value)| (LocalId::new(at), value)).collect()
+fn bound(values: Vec<Option<Value>>) -> Vec<(LocalId, Value)> {
+    let values = values.into_iter().enumerate();
+    values.filter_map(|(at, value)| Some((LocalId::new(at), value?))).collect()
 }

@@ -18,21 +18,18 @@ impl Lower<'_, '_> {
         scope: &Scope<'_>,
         what: &str,
     ) -> Option<Const> {
-        match self.expr(expr, scope) {
+        match self.expr(expr, scope)? {
             Value::Constant(constant, _) => Some(constant),
-            Value::Poison => None,
             Value::Node(node) if !self.varies[node.idx()] && self.graph.shape(node).rank() == 0 => {
                 let message =
                     format!("the constant `{}` has too many parts", show::short(expr.ast));
-                self.fail(Diagnostic::new(Code::TooLarge, expr.span(), message));
-                None
+                self.fail(Diagnostic::new(Code::TooLarge, expr.span(), message))
             }
             Value::Node(_) | Value::Index(..) => {
                 let message = format!("{what} must be a constant, not `{}`", show::short(expr.ast));
                 let fault = Diagnostic::new(Code::NotConstant, expr.span(), message)
                     .help("constants are made of numbers, sizes and hypers");
-                self.fail(fault);
-                None
+                self.fail(fault)
             }
         }
     }
@@ -71,8 +68,7 @@ impl Lower<'_, '_> {
                         "give it a default, such as `dims {base} = 2`; `--set {base}=..` changes it"
                     ))
                     .fix(Applicability::Maybe, decl.span.after(), " = 2");
-                self.fail(fault);
-                return None;
+                return self.fail(fault);
             }
             let default = |it: &str| dims.free.iter().find(|decl| &*decl.name == it)?.default;
             if let Some(size) = root.eval(&default) {
@@ -83,19 +79,18 @@ impl Lower<'_, '_> {
             Some(value) => value,
             None if self.hypers.numbers.waits_for_sizes() => {
                 let message = format!("{what} may not depend on a size of the cell around it");
-                self.fail(Diagnostic::new(Code::NotConstant, expr.span(), message));
-                return None;
+                return self.fail(Diagnostic::new(Code::NotConstant, expr.span(), message));
             }
             // A hyper that is wrong itself.
             None => {
-                self.poisoned = true;
+                self.is_wrong = true;
                 return None;
             }
         };
         let whole = consts::whole(value);
         if whole.is_none() {
             let message = format!("{what} must be a whole number, not {}", show::number(value));
-            self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
+            return self.fail(Diagnostic::new(Code::ConstantOutOfRange, expr.span(), message));
         }
         whole
     }
@@ -111,7 +106,7 @@ impl Lower<'_, '_> {
             Value::Constant(constant, _) => {
                 self.whole_constant(&constant.clone(), operand.shown, what)
             }
-            Value::Poison | Value::Node(_) | Value::Index(..) => None,
+            Value::Node(_) | Value::Index(..) => None,
         }
     }
 
@@ -136,8 +131,7 @@ impl Lower<'_, '_> {
                 )
             }
         };
-        self.fail(fault);
-        None
+        self.fail(fault)
     }
 
     /// Returns the size that a dim or a local is.
@@ -156,7 +150,7 @@ impl Lower<'_, '_> {
                     Err(Box::new(Diagnostic::new(Code::BadDimExpression, expr.span(), message)))
                 }
             },
-            Some(Value::Poison) | None => Ok(None),
+            None => Ok(None),
             Some(Value::Node(_) | Value::Index(..)) => {
                 let message = format!("`{text}` is a value in this call, not a size");
                 Err(Box::new(Diagnostic::new(Code::WrongKindOfName, expr.span(), message)))
@@ -169,21 +163,21 @@ impl Lower<'_, '_> {
         let mut sink = std::mem::take(&mut self.sink);
         let found = dims::size(expr, &mut |it| self.size_of_name(it, scope), &mut sink);
         self.sink = sink;
-        self.poisoned |= found.is_none();
+        self.is_wrong |= found.is_none();
         found
     }
 
     /// Returns a shape in brackets.
     pub(super) fn shape_expr(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Option<Shape> {
         let Kind::Array(axes) = &expr.kind else {
-            self.poisoned = true;
+            self.is_wrong = true;
             return None;
         };
         let mut sink = std::mem::take(&mut self.sink);
         let mut lookup = |it: &Expr<'_>| self.size_of_name(it, scope);
         let found = dims::shape(axes, expr.span(), &mut lookup, &mut sink);
         self.sink = sink;
-        self.poisoned |= found.is_none();
+        self.is_wrong |= found.is_none();
         found
     }
 }

@@ -22,34 +22,27 @@ struct Place {
 
 impl Lower<'_, '_> {
     /// Returns the values of a loop that an equation consists of, one for each name that it defines.
-    pub fn equation_fold(&mut self, fold: &Fold<'_>, equation: EquationId) -> Vec<Value> {
+    pub fn equation_fold(&mut self, fold: &Fold<'_>, equation: EquationId) -> Option<Vec<Value>> {
         let target = self.names.cell.equations[equation].targets[0];
         let path = format!("{}.", self.names.def(target).name.name);
         let place = Place { equation, path, turns: String::new() };
         self.fold(fold, &Scope::CELL, &place)
     }
 
-    fn nothing(&mut self, fold: &Fold<'_>) -> Vec<Value> {
-        self.poisoned = true;
-        vec![Value::Poison; fold.accumulators.len()]
-    }
-
-    fn fold(&mut self, fold: &Fold<'_>, scope: &Scope<'_>, place: &Place) -> Vec<Value> {
+    fn fold(&mut self, fold: &Fold<'_>, scope: &Scope<'_>, place: &Place) -> Option<Vec<Value>> {
         let mut carried: Vec<Option<NodeId>> = Vec::with_capacity(fold.starts.len());
         for start in &fold.starts {
             let value = self.expr(start, scope);
-            let known = self.number_shape(&value, start).is_some();
-            carried.push(known.then(|| self.node(&value, start.span())));
+            let value = value.filter(|it| self.number_shape(it, start).is_some());
+            carried.push(value.map(|it| self.node(&it, start.span())));
         }
         let variable = &fold.ast.variable.name;
         let from = self.count(&fold.from, scope, &format!("the first bound of `{variable}`"));
         let to = self.count(&fold.to, scope, &format!("the last bound of `{variable}`"));
-        let (Some(from), Some(to)) = (from, to) else { return self.nothing(fold) };
-        let carried: Option<Vec<NodeId>> = carried.into_iter().collect();
+        let (from, to) = (from?, to?);
+        let mut carried = carried.into_iter().collect::<Option<Vec<NodeId>>>()?;
         // What goes in circles was reported with the names.
-        let (Some(mut carried), Some(order)) = (carried, &fold.order) else {
-            return self.nothing(fold);
-        };
+        let order = fold.order.as_ref()?;
         if to - from > MOST_ITERATIONS {
             let message =
                 format!("a loop has at most {MOST_ITERATIONS} iterations, this one {}", to - from);
@@ -57,8 +50,7 @@ impl Lower<'_, '_> {
             let fault = Diagnostic::new(Code::TooLarge, span, message).help(
                 "every iteration becomes a part of the step; what goes on from step to step is a state",
             );
-            self.fail(fault);
-            return self.nothing(fold);
+            return self.fail(fault);
         }
         let outside = scope.locals.len();
         let mut locals: Vec<(LocalId, Value)> = scope.locals.to_vec();
@@ -79,13 +71,13 @@ impl Lower<'_, '_> {
             let mut results = Vec::with_capacity(carried.len());
             for (idx, result) in fold.results.iter().enumerate() {
                 let value = self.expr(result, &inside);
-                results.push(self.result(fold, idx, &value, carried[idx]));
+                results.push(value.and_then(|it| self.result(fold, idx, &it, carried[idx])));
             }
             let results: Option<Vec<NodeId>> = results.into_iter().collect();
             // One turn with faults is enough: the next would have the same.
             let Some(results) = results.filter(|_| self.sink.len() == before) else {
                 self.tell_turn(fold, turn, turn > from, before);
-                return self.nothing(fold);
+                return None;
             };
             if turn + 1 < to {
                 for (name, node) in fold.accumulators.iter().zip(&results) {
@@ -95,7 +87,7 @@ impl Lower<'_, '_> {
             }
             carried = results;
         }
-        carried.into_iter().map(Value::Node).collect()
+        Some(carried.into_iter().map(Value::Node).collect())
     }
 
     /// The gates and lets of one turn.
@@ -111,7 +103,7 @@ impl Lower<'_, '_> {
             let Inner { role, names, value } = &fold.body[*idx];
             let scope = Scope { locals: &*locals, in_function: false };
             let (values, span) = match value {
-                hir::Value::Expr(expr) => (vec![self.expr(expr, &scope)], expr.span()),
+                hir::Value::Expr(expr) => (self.expr(expr, &scope).map(|it| vec![it]), expr.span()),
                 hir::Value::Fold(inner) => {
                     // Several values are called by the first, as those of an equation are.
                     let name = &self.names.cell.locals[names[0]].name.name;
@@ -122,12 +114,13 @@ impl Lower<'_, '_> {
                 }
                 // A loop has only these two; the rest is wrong, and reported.
                 hir::Value::Error(_) | hir::Value::Layer(_) | hir::Value::OfGroup(_) => {
-                    (names.iter().map(|_| self.poison()).collect(), fold.ast.span)
+                    (None, fold.ast.span)
                 }
             };
-            for (name, value) in names.iter().zip(values) {
+            self.is_wrong |= values.is_none();
+            for (name, value) in names.iter().zip(values.into_iter().flatten()) {
                 let value = match value {
-                    Value::Poison | Value::Index(..) => value,
+                    Value::Index(..) => value,
                     Value::Constant(..) | Value::Node(_) => Value::Node(self.node(&value, span)),
                 };
                 if let Value::Node(node) | Value::Index(node, _) = value {
@@ -178,8 +171,7 @@ impl Lower<'_, '_> {
             return Some(self.node(value, result.span()));
         }
         let fault = shape_fault(fold, idx, &found, &had);
-        self.fail(fault);
-        None
+        self.fail(fault)
     }
 
     /// Says in which turn something is wrong, where that matters.

@@ -30,10 +30,15 @@ pub(super) struct Branch {
 
 impl Lower<'_, '_> {
     /// `where(cond, a, b)`
-    pub(super) fn select(&mut self, exprs: [&Expr<'_>; 3], span: Span, scope: &Scope<'_>) -> Value {
+    pub(super) fn select(
+        &mut self,
+        exprs: [&Expr<'_>; 3],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<Value> {
         let [cond, yes, no] = exprs;
         let cond = self.operand(cond, scope);
-        if let Value::Constant(constant, _) = &cond.value
+        if let Some(Operand { value: Value::Constant(constant, _), .. }) = &cond
             && let Some(value) = self.hypers.numbers.value(constant)
         {
             let (taken, other) = if value != 0.0 { (yes, no) } else { (no, yes) };
@@ -42,12 +47,12 @@ impl Lower<'_, '_> {
             }
             return self.expr(taken, scope);
         }
-        if self.numeric(&cond).is_none() {
+        let Some(cond) = cond.filter(|it| self.numeric(it).is_some()) else {
             // Both branches are looked at all the same, for what is wrong in them.
             self.expr(yes, scope);
             self.expr(no, scope);
-            return self.poison();
-        }
+            return None;
+        };
         let taken = self.truth(&cond);
         let yes = self.branch(yes, taken, scope);
         let ones = Const::Number(1.0);
@@ -57,18 +62,23 @@ impl Lower<'_, '_> {
         let not_taken = self.graph.map(Pointwise::Sub, &[one, taken], cond.shown.span());
         self.note();
         let no = self.branch(no, not_taken, scope);
-        self.pointwise(Pointwise::Where, &[cond, yes, no], span)
+        self.pointwise(Pointwise::Where, &[cond, yes?, no?], span)
     }
 
     /// Lowers what nobody computes, for its types alone.
     fn unseen(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) {
-        let (n_faults, poisoned, fixed) = (self.sink.len(), self.poisoned, self.fixed.clone());
+        let (n_faults, is_wrong, fixed) = (self.sink.len(), self.is_wrong, self.fixed.clone());
         self.expr(expr, scope);
         self.sink.truncate(n_faults);
-        (self.poisoned, self.fixed) = (poisoned, fixed);
+        (self.is_wrong, self.fixed) = (is_wrong, fixed);
     }
 
-    fn branch<'e>(&mut self, expr: &Expr<'e>, taken: NodeId, scope: &Scope<'_>) -> Operand<'e> {
+    fn branch<'e>(
+        &mut self,
+        expr: &Expr<'e>,
+        taken: NodeId,
+        scope: &Scope<'_>,
+    ) -> Option<Operand<'e>> {
         let first = self.graph.nodes().len();
         self.branches.push(Branch {
             first,

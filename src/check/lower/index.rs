@@ -15,10 +15,9 @@ impl Lower<'_, '_> {
         index: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let operand = self.operand(value, scope);
-        let at = self.operand(index, scope);
-        let Some(shape) = self.numeric(&operand) else { return self.poison() };
+    ) -> Option<Value> {
+        let [operand, at] = self.operands([value, index], scope)?;
+        let shape = self.numeric(&operand)?;
         let bad = |message: String| Diagnostic::new(Code::BadLookup, span, message);
         let [first, rest @ ..] = shape.axes() else {
             let message =
@@ -28,7 +27,6 @@ impl Lower<'_, '_> {
         };
         let left = Shape(rest.to_vec());
         match &at.value {
-            Value::Poison => self.poison(),
             Value::Index(row, below) => {
                 if below != first {
                     let message = format!(
@@ -41,7 +39,7 @@ impl Lower<'_, '_> {
                 }
                 let row = *row;
                 let table = self.entered(&operand);
-                Value::Node(self.add(Indexed::Lookup, vec![table, row], left, span))
+                Some(Value::Node(self.add(Indexed::Lookup, vec![table, row], left, span)))
             }
             Value::Node(_) => {
                 let text = show::short(index.ast);
@@ -51,7 +49,7 @@ impl Lower<'_, '_> {
                 self.fail(fault)
             }
             Value::Constant(..) => {
-                let Some(at) = self.whole_value(&at, "an index") else { return self.poison() };
+                let at = self.whole_value(&at, "an index")?;
                 let is_back = is_less(&at, &Dim::number(0));
                 let message = if is_back {
                     Some(format!("the index {at} is negative; elements are counted from 0"))
@@ -82,7 +80,7 @@ impl Lower<'_, '_> {
                     return self.fail(fault);
                 }
                 let node = self.entered(&operand);
-                Value::Node(self.add(Move::Pick(at), vec![node], left, span))
+                Some(Value::Node(self.add(Move::Pick(at), vec![node], left, span)))
             }
         }
     }

@@ -33,39 +33,36 @@ impl Given<'_, '_> {
 type Sizes = BTreeMap<Name, (Dim, Span)>;
 
 impl Lower<'_, '_> {
-    /// Lowers all of a layer; poisons it after a report.
+    /// Lowers all of a layer; without values after a report.
     pub(in crate::check) fn layer(&mut self, idx: LayerId) {
+        if self.build(idx).is_none() {
+            self.is_wrong = true;
+            self.elements[idx.idx()].clear();
+            self.parts[idx.idx()].clear();
+        }
+    }
+
+    fn build(&mut self, idx: LayerId) -> Option<()> {
         let names = self.names;
         let layer = &names.cell.layers[idx];
-        let Some(ready) = names.ready(idx) else {
-            self.poisoned = true;
-            return;
-        };
-        if self.elements_of(ready.shares).is_none() {
-            self.poisoned = true;
-            return;
-        }
-        let mut values: Vec<Option<Value>> = Vec::new();
-        for arg in &ready.inputs {
-            values.push(arg.map(|it| self.expr(&it.value, &Scope::CELL)));
-        }
-        let olds: Vec<(usize, &LayerArg<'_>, Value)> = ready
-            .olds
-            .iter()
-            .map(|(piece, arg)| (*piece, *arg, self.expr(&arg.value, &Scope::CELL)))
-            .collect();
+        let ready = names.ready(idx)?;
+        self.elements_of(ready.shares)?;
+        let mut value = |arg: &LayerArg<'_>| self.expr(&arg.value, &Scope::CELL);
+        let values: Vec<Option<Option<Value>>> =
+            ready.inputs.iter().map(|it| it.map(&mut value)).collect();
+        let olds: Vec<Option<(usize, &LayerArg<'_>, Value)>> =
+            ready.olds.iter().map(|(piece, arg)| Some((*piece, *arg, value(arg)?))).collect();
+        // What is given is lowered in any case, for what is wrong in it.
+        let mut values = values.into_iter().map(|it| it.map_or(Some(None), |it| it.map(Some)));
+        let mut values = values.by_ref().collect::<Option<Vec<Option<Value>>>>()?;
+        let olds = olds.into_iter().collect::<Option<Vec<_>>>()?;
         for element in 0..ready.count {
-            let built = self.element(layer, ready, idx, element, &values, &olds);
-            let Some(main) = built else {
-                self.poisoned = true;
-                self.elements[idx.idx()].clear();
-                self.parts[idx.idx()].clear();
-                return;
-            };
+            let main = self.element(layer, ready, idx, element, &values, &olds)?;
             if let Some(first) = values.first_mut() {
                 *first = Some(main);
             }
         }
+        Some(())
     }
 
     /// Returns the meaning of a layer's names, if it is lowered; an empty list for no layer.
@@ -114,8 +111,7 @@ impl Lower<'_, '_> {
             format!("the sizes or constants of `{}` are too large here", layer.decl.name.name),
         );
         if element.complete(inner).is_err() {
-            self.fail(too_large);
-            return None;
+            return self.fail(too_large);
         }
         let mut nodes = Vec::with_capacity(given.len());
         for it in &given {
@@ -123,14 +119,13 @@ impl Lower<'_, '_> {
         }
         if self.phase != Phase::Step {
             self.elements[idx.idx()].push(element);
-            return Some(self.stand_in(ready, idx, number));
+            return self.stand_in(ready, idx, number);
         }
         if self.graph.nodes().len() + inner.cell.step.nodes().len() > super::MOST_NODES {
             let most = super::MOST_NODES;
             let message =
                 format!("the cell has more than {most} nodes after its layers are put in");
-            self.fail(Diagnostic::new(Code::TooLarge, layer.decl.cell.span, message));
-            return None;
+            return self.fail(Diagnostic::new(Code::TooLarge, layer.decl.cell.span, message));
         }
         self.elements[idx.idx()].push(element.clone());
         let mut nodes = nodes.into_iter();
@@ -144,8 +139,7 @@ impl Lower<'_, '_> {
                     let (Ok(default), Ok(shape)) =
                         (splice.constant(&default), splice.shape(&input.shape))
                     else {
-                        self.fail(too_large);
-                        return None;
+                        return self.fail(too_large);
                     };
                     let scalar = self.node(&Value::Constant(default, 1), input.span);
                     self.fill(scalar, &shape, input.span)
@@ -154,11 +148,8 @@ impl Lower<'_, '_> {
         }
         let old: BTreeMap<usize, NodeId> = olds.iter().map(|it| it.0).zip(nodes).collect();
         match self.copied(ready, idx, number, &element, &inputs, &old) {
-            Ok(main) => Some(main),
-            Err(layer::TooLarge) => {
-                self.fail(too_large);
-                None
-            }
+            Ok(main) => main,
+            Err(layer::TooLarge) => self.fail(too_large),
         }
     }
 
@@ -198,8 +189,7 @@ impl Lower<'_, '_> {
                     let fault = Diagnostic::new(Code::BadShares, *span, message)
                         .label(of.span, "its weights are shared")
                         .help("layers that share weights have the same sizes; leave this one out");
-                    self.fail(fault);
-                    return None;
+                    return self.fail(fault);
                 }
                 sizes.insert(name.clone(), (dim.clone(), of.span));
             }
@@ -211,7 +201,6 @@ impl Lower<'_, '_> {
                     let found = self.graph.shape(*node).axes().iter().cloned();
                     it.shape.axes().iter().zip(found).collect()
                 }
-                (Value::Poison, _) => return None,
                 (Value::Constant(..), None) => continue,
                 // No size could make these fit.
                 (Value::Constant(..) | Value::Node(_) | Value::Index(..), _) => {
@@ -221,8 +210,7 @@ impl Lower<'_, '_> {
                         continue;
                     }
                     let fault = self.unfit(it, &sizes);
-                    self.fail(fault);
-                    return None;
+                    return self.fail(fault);
                 }
             };
             for (declared, found) in own {
@@ -248,8 +236,7 @@ impl Lower<'_, '_> {
                 let fault = Diagnostic::new(Code::BadArguments, decl.cell.span, message)
                     .label(dim.span, "declared here")
                     .help(format!("write `{} = ..`; no argument tells it by its shape", dim.name));
-                self.fail(fault);
-                return None;
+                return self.fail(fault);
             };
             sizes.entry(dim.name.clone()).or_insert((found.clone(), dim.span));
         }
@@ -265,8 +252,7 @@ impl Lower<'_, '_> {
                 let fault = Diagnostic::new(Code::BadArguments, *span, message)
                     .label(dim.span, "declared here")
                     .help(format!("write `{} = {found}`", dim.name));
-                self.fail(fault);
-                return None;
+                return self.fail(fault);
             }
         }
         self.alike(layer, ready, &sizes)?;
@@ -293,8 +279,7 @@ impl Lower<'_, '_> {
                 );
                 let fault = Diagnostic::new(Code::DeclaredShape, *span, message)
                     .label(dim.span, "declared here");
-                self.fail(fault);
-                return None;
+                return self.fail(fault);
             }
         }
         Some(())
@@ -314,11 +299,9 @@ impl Lower<'_, '_> {
             (splice.shape(given.shape), given.index.map(|it| splice.dim(it)).transpose())
         else {
             let message = format!("a size of `{layer}` is too large here");
-            self.fail(Diagnostic::new(Code::TooLarge, span, message));
-            return None;
+            return self.fail(Diagnostic::new(Code::TooLarge, span, message));
         };
         match (&given.value, &below) {
-            (Value::Poison, _) => return None,
             (Value::Index(node, found), Some(below)) if found == below => return Some(*node),
             (Value::Constant(value, _), Some(_)) if self.whole_number(value) => {
                 return Some(self.node(&given.value, span));
@@ -331,8 +314,7 @@ impl Lower<'_, '_> {
             (Value::Constant(..) | Value::Node(_) | Value::Index(..), _) => {}
         }
         let fault = self.unfit(given, sizes);
-        self.fail(fault);
-        None
+        self.fail(fault)
     }
 
     /// Returns true if a constant may be an index.
@@ -359,7 +341,7 @@ impl Lower<'_, '_> {
         let found = match &given.value {
             Value::Index(_, found) => format!("`index[{found}]`"),
             Value::Node(node) => format!("`{}`", self.graph.shape(*node)),
-            Value::Poison | Value::Constant(..) => "a number".to_owned(),
+            Value::Constant(..) => "a number".to_owned(),
         };
         let what = match given.arg {
             Some(arg) if arg.ast.prev => format!("`prev {}` of `{layer}`", given.name),
@@ -394,7 +376,7 @@ impl Lower<'_, '_> {
         element: &Element,
         inputs: &[NodeId],
         old: &BTreeMap<usize, NodeId>,
-    ) -> Result<Value, layer::TooLarge> {
+    ) -> Result<Option<Value>, layer::TooLarge> {
         let (inner, splice) = (&ready.inner, Splice { element });
         let base = number * inner.pieces.len();
         let layer = &self.names.cell.layers[idx];
@@ -405,8 +387,8 @@ impl Lower<'_, '_> {
             let leaf = match (given, piece) {
                 (Some(node), _) => *node,
                 (None, None) => match self.time(layer.order(), carry.span) {
-                    Value::Node(leaf) => leaf,
-                    Value::Poison | Value::Constant(..) | Value::Index(..) => continue,
+                    Some(Value::Node(leaf)) => leaf,
+                    Some(Value::Constant(..) | Value::Index(..)) | None => continue,
                 },
                 (None, Some(piece)) => {
                     let shape = splice.shape(&carry.shape)?;
@@ -448,9 +430,12 @@ impl Lower<'_, '_> {
                 },
                 PieceKind::Constant(value) => Value::Constant(splice.constant(value)?, 1),
                 // Its leaf is made when it is asked for.
-                PieceKind::Param(_) | PieceKind::Mask(_) => Value::Poison,
+                PieceKind::Param(_) | PieceKind::Mask(_) => {
+                    self.parts[idx.idx()].push(None);
+                    continue;
+                }
             };
-            self.parts[idx.idx()].push(value);
+            self.parts[idx.idx()].push(Some(value));
         }
         Ok(self.piece_value(idx, base + inner.main))
     }
@@ -517,14 +502,10 @@ impl Lower<'_, '_> {
     }
 
     /// Returns a main output of which only the shape is known.
-    fn stand_in(&mut self, ready: &Ready<'_>, idx: LayerId, number: usize) -> Value {
+    fn stand_in(&mut self, ready: &Ready<'_>, idx: LayerId, number: usize) -> Option<Value> {
         let piece = number * ready.inner.pieces.len() + ready.inner.main;
-        match self.part_shape(idx, piece) {
-            Some((shape, index)) => {
-                self.unknown_value(shape, index, ready.inner.pieces[ready.inner.main].span)
-            }
-            None => self.poison(),
-        }
+        let (shape, index) = self.part_shape(idx, piece)?;
+        Some(self.unknown_value(shape, index, ready.inner.pieces[ready.inner.main].span))
     }
 
     /// Returns a value of which only the shape is known: a leaf in a graph that nobody keeps.

@@ -14,9 +14,9 @@ impl Lower<'_, '_> {
         v: &Operand<'_>,
         sign: Span,
         span: Span,
-    ) -> Value {
+    ) -> Option<Value> {
         let (left, right) = (self.numeric(a), self.numeric(v));
-        let (Some(left), Some(right)) = (left, right) else { return self.poison() };
+        let (left, right) = (left?, right?);
         match labels(&left, &right) {
             Ok(contract) => {
                 let axes = [(&contract.left, &left), (&contract.right, &right)];
@@ -42,12 +42,12 @@ impl Lower<'_, '_> {
         operands: [&Operand<'_>; 2],
         shape: Shape,
         span: Span,
-    ) -> Value {
+    ) -> Option<Value> {
         let [a, b] = operands.map(|it| self.entered(it));
         if let Some(fault) = crate::check::dims::too_many_elements(&shape, span) {
             return self.fail(fault);
         }
-        Value::Node(self.add(contract, vec![a, b], shape, span))
+        Some(Value::Node(self.add(contract, vec![a, b], shape, span)))
     }
 
     fn matmul_fault(
@@ -160,9 +160,9 @@ impl Lower<'_, '_> {
         kind: Product,
         [a, b]: [&Operand<'_>; 2],
         span: Span,
-    ) -> Value {
+    ) -> Option<Value> {
         let (left, right) = (self.numeric(a), self.numeric(b));
-        let (Some(left), Some(right)) = (left, right) else { return self.poison() };
+        let (left, right) = (left?, right?);
         let inner = match kind {
             Product::MatMul => 2,
             Product::Dot | Product::Outer => 1,

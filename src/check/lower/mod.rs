@@ -1,7 +1,7 @@
 //! An expression becomes nodes of a graph: the environment, the leaves, and the walk over the tree.
 //!
-//! What is wrong is reported here only as far as shapes and constants go; names were resolved before. An `Error` node is a
-//! poisoned value without another word, and whatever it touches is poisoned too.
+//! What is wrong is reported here only as far as shapes and constants go; names were resolved before. What is wrong has no
+//! value, an `Error` node without another word, and so has whatever is made of it.
 
 mod call;
 mod constant;
@@ -50,8 +50,6 @@ const MOST_DEPTH: usize = 320;
 /// The value of an expression.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// Wrong, and reported.
-    Poison,
     /// A scalar made of numbers, sizes and hypers only, and of how many parts.
     Constant(Const, usize),
     /// A node of the graph.
@@ -124,8 +122,8 @@ pub(super) struct Lower<'c, 'a> {
     pub elements: Vec<Vec<Element>>,
     /// The same, as far as the walk over shapes found it.
     pub told: Vec<Vec<Element>>,
-    /// The pieces of each layer, those of a stack one layer after the other.
-    pub parts: Vec<Vec<Value>>,
+    /// The pieces of each layer, those of a stack one layer after the other; `None` where a leaf is made when it is asked for.
+    pub parts: Vec<Vec<Option<Value>>>,
     /// The leaves of the params of layers.
     param_leaves: BTreeMap<usize, NodeId>,
     /// The same of their masks.
@@ -136,10 +134,10 @@ pub(super) struct Lower<'c, 'a> {
     depth: usize,
     /// The number of expressions that were lowered.
     n_steps: usize,
-    /// Too many nodes: everything else is poisoned.
+    /// Too many nodes: nothing else has a value.
     stopped: bool,
-    /// Something is wrong with what was lowered.
-    pub poisoned: bool,
+    /// Whether something that was lowered is wrong.
+    pub is_wrong: bool,
     pub sink: Vec<Diagnostic>,
 }
 
@@ -176,7 +174,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             depth: 0,
             n_steps: 0,
             stopped: false,
-            poisoned: false,
+            is_wrong: false,
             sink: Vec::new(),
         }
     }
@@ -234,8 +232,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         let message = format!("{what} has shape `{found}`, declared `{shape}`");
         let fault = Diagnostic::new(Code::DeclaredShape, span, message)
             .label(declared, format!("declared `{shape}` here"));
-        self.fail(fault);
-        None
+        self.fail(fault)
     }
 
     /// Returns a size written with the names of the cell.
@@ -243,14 +240,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.size(expr, &Scope::CELL)
     }
 
-    fn poison(&mut self) -> Value {
-        self.poisoned = true;
-        Value::Poison
-    }
-
-    fn fail(&mut self, fault: Diagnostic) -> Value {
+    /// Reports what is wrong; it has no value.
+    fn fail<T>(&mut self, fault: Diagnostic) -> Option<T> {
         self.sink.push(fault);
-        self.poison()
+        self.is_wrong = true;
+        None
     }
 
     /// Appends a node.
@@ -289,19 +283,18 @@ impl<'c, 'a> Lower<'c, 'a> {
         Value::Node(self.add(Op::Map(op), nodes, Shape::scalar(), span))
     }
 
-    /// Returns the shape of a value; `None` when it is poisoned.
-    fn shape(&self, value: &Value) -> Option<Shape> {
+    /// Returns the shape of a value.
+    fn shape(&self, value: &Value) -> Shape {
         match value {
-            Value::Poison => None,
-            Value::Constant(..) | Value::Index(..) => Some(Shape::scalar()),
-            Value::Node(node) => Some(self.graph.shape(*node).clone()),
+            Value::Constant(..) | Value::Index(..) => Shape::scalar(),
+            Value::Node(node) => self.graph.shape(*node).clone(),
         }
     }
 
     /// Lowers an expression.
-    pub fn expr(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Value {
+    pub fn expr(&mut self, expr: &Expr<'_>, scope: &Scope<'_>) -> Option<Value> {
         if self.stopped {
-            return self.poison();
+            return None;
         }
         self.n_steps += 1;
         let too_deep = self.depth >= MOST_DEPTH;
@@ -319,14 +312,11 @@ impl<'c, 'a> Lower<'c, 'a> {
         self.depth += 1;
         let span = expr.span();
         let value = match &expr.kind {
-            Kind::Number(value) => Value::number(*value),
-            Kind::Inf => Value::number(f64::INFINITY),
-            Kind::Pi => Value::number(std::f64::consts::PI),
+            Kind::Number(value) => Some(Value::number(*value)),
+            Kind::Inf => Some(Value::number(f64::INFINITY)),
+            Kind::Pi => Some(Value::number(std::f64::consts::PI)),
             Kind::Def(def) => self.def(*def, span),
-            Kind::Local(local) => match scope.local(*local) {
-                Some(value) => value.clone(),
-                None => self.poison(),
-            },
+            Kind::Local(local) => scope.local(*local).cloned(),
             Kind::Part(part) => self.part(part, scope),
             Kind::Prev(past, steps) => self.past(past, steps.as_deref(), span, scope),
             Kind::Call(call) => self.call(call, span, scope),
@@ -334,30 +324,32 @@ impl<'c, 'a> Lower<'c, 'a> {
             Kind::Paren(inner) => self.expr(inner, scope),
             Kind::Neg(inner) => {
                 let operand = self.operand(inner, scope);
-                self.pointwise(Pointwise::Neg, &[operand], span)
+                operand.and_then(|it| self.pointwise(Pointwise::Neg, &[it], span))
             }
             Kind::Index(value, index) => self.index(value, index, span, scope),
             Kind::Chain(first, rest) => self.chain(expr, first, rest, scope),
             Kind::Binary(op, sign, left, right) => {
-                let (a, b) = (self.operand(left, scope), self.operand(right, scope));
-                match consts::pointwise(*op) {
+                let operands = self.operands([left, right], scope);
+                operands.and_then(|[a, b]| match consts::pointwise(*op) {
                     Some(op) => self.pointwise(op, &[a, b], span),
                     None => self.matmul(&a, &b, *sign, span),
-                }
+                })
             }
             // Reported when names were resolved; an activation is a value of hypers alone, which read it themselves.
-            Kind::Error(_) | Kind::Activation(_) => self.poison(),
+            Kind::Error(_) | Kind::Activation(_) => None,
         };
         self.depth -= 1;
-        self.note_type(expr, &value);
+        match &value {
+            Some(value) => self.note_type(expr, value),
+            None => self.is_wrong = true,
+        }
         value
     }
 
     /// Notes the type of an expression for an analysis.
     fn note_type(&self, expr: &Expr<'_>, value: &Value) {
         let Some(types) = self.names.types else { return };
-        let Some(type_) = self.type_of(value) else { return };
-        types.note(expr.id, type_);
+        types.note(expr.id, self.type_of(value));
         if let (Phase::Step, Value::Node(node)) = (self.phase, value) {
             types.note_node(self.names.id, expr.id, *node);
         }
@@ -369,11 +361,10 @@ impl<'c, 'a> Lower<'c, 'a> {
         hir::walk::expr(expr, &mut |it| types.note(it.id, Type::Real(shape.clone())));
     }
 
-    fn type_of(&self, value: &Value) -> Option<Type> {
+    fn type_of(&self, value: &Value) -> Type {
         match value {
-            Value::Poison => None,
-            Value::Index(_, below) => Some(Type::Index(below.clone())),
-            Value::Constant(..) | Value::Node(_) => self.shape(value).map(Type::Real),
+            Value::Index(_, below) => Type::Index(below.clone()),
+            Value::Constant(..) | Value::Node(_) => Type::Real(self.shape(value)),
         }
     }
 
@@ -393,7 +384,7 @@ impl<'c, 'a> Lower<'c, 'a> {
                     self.part_shape(layer, last).map(|it| Type::Real(it.0))
                 }),
                 (_, Some(below)) => Some(Type::Index(below.clone())),
-                (_, None) => declared.or_else(|| self.value(id).and_then(|it| self.type_of(it))),
+                (_, None) => declared.or_else(|| self.value(id).map(|it| self.type_of(it))),
             };
             if let Some(type_) = type_ {
                 types.note_def(self.names.id, id, type_);
@@ -402,13 +393,24 @@ impl<'c, 'a> Lower<'c, 'a> {
     }
 
     /// Returns an expression with what messages need of it.
-    fn operand<'e>(&mut self, expr: &Expr<'e>, scope: &Scope<'_>) -> Operand<'e> {
-        let value = self.expr(expr, scope);
+    fn operand<'e>(&mut self, expr: &Expr<'e>, scope: &Scope<'_>) -> Option<Operand<'e>> {
+        let value = self.expr(expr, scope)?;
         let def = match expr.kind {
             Kind::Local(local) if !scope.in_function => self.names.cell.locals[local].defines,
             _ => expr.def().filter(|_| !scope.in_function),
         };
-        Operand { shown: Shown::from(expr.ast), def, value }
+        Some(Operand { shown: Shown::from(expr.ast), def, value })
+    }
+
+    /// Several operands, each of which is lowered whatever is wrong with the others.
+    fn operands<'e, const N: usize>(
+        &mut self,
+        exprs: [&Expr<'e>; N],
+        scope: &Scope<'_>,
+    ) -> Option<[Operand<'e>; N]> {
+        let found = exprs.map(|it| self.operand(it, scope));
+        let found: Vec<Operand<'e>> = found.into_iter().flatten().collect();
+        found.try_into().ok()
     }
 
     fn chain(
@@ -417,7 +419,7 @@ impl<'c, 'a> Lower<'c, 'a> {
         first: &Expr<'_>,
         rest: &[(ast::BinaryOp, Span, Expr<'_>)],
         scope: &Scope<'_>,
-    ) -> Value {
+    ) -> Option<Value> {
         let shown: &[(ast::BinaryOp, Span, ast::Expr)] = match &whole.ast.kind {
             ast::ExprKind::Chain(_, rest) => rest,
             _ => &[],
@@ -427,58 +429,53 @@ impl<'c, 'a> Lower<'c, 'a> {
             let right = self.operand(term, scope);
             let span = first.span().to(term.span());
             let op = consts::pointwise(*op).unwrap_or(Pointwise::Mul);
-            let value = self.pointwise(op, &[left, right], span);
             let shown = Shown { first: first.ast, rest: &shown[..=idx] };
-            left = Operand { shown, def: None, value };
+            let value = match (left, right) {
+                (Some(left), Some(right)) => self.pointwise(op, &[left, right], span),
+                _ => None,
+            };
+            left = value.map(|value| Operand { shown, def: None, value });
         }
-        left.value
+        Some(left?.value)
     }
 
     /// Returns an array literal: a vector of constants.
-    fn array(&mut self, items: &[Expr<'_>], span: Span, scope: &Scope<'_>) -> Value {
-        let values: Option<Vec<Const>> =
-            items.iter().map(|it| self.constant_expr(it, scope, "an array literal")).collect();
-        match values {
-            Some(values) if values.is_empty() => {
-                let message = "an array literal has at least one number";
-                self.fail(Diagnostic::new(Code::ConstantOutOfRange, span, message))
-            }
-            Some(values) => {
-                let shape = Shape(vec![Dim::number(values.len() as i64)]);
-                Value::Node(self.add(Literal::Array(values), Vec::new(), shape, span))
-            }
-            None => self.poison(),
+    fn array(&mut self, items: &[Expr<'_>], span: Span, scope: &Scope<'_>) -> Option<Value> {
+        let mut constant = |it| self.constant_expr(it, scope, "an array literal");
+        let values = items.iter().map(&mut constant).collect::<Option<Vec<Const>>>()?;
+        if values.is_empty() {
+            let message = "an array literal has at least one number";
+            return self.fail(Diagnostic::new(Code::ConstantOutOfRange, span, message));
         }
+        let shape = Shape(vec![Dim::number(values.len() as i64)]);
+        Some(Value::Node(self.add(Literal::Array(values), Vec::new(), shape, span)))
     }
 
     /// Returns a name of this step.
-    fn def(&mut self, id: DefId, span: Span) -> Value {
+    fn def(&mut self, id: DefId, span: Span) -> Option<Value> {
         let def = self.names.def(id);
         match def.kind {
-            DefKind::Dim(_) => match self.names.dims.table.get(&def.name.name).cloned().flatten() {
-                Some(dim) => Value::Constant(Const::Size(dim), 1),
-                None => self.poison(),
-            },
+            DefKind::Dim(_) => {
+                let dim = self.names.dims.table.get(&def.name.name).cloned().flatten()?;
+                Some(Value::Constant(Const::Size(dim), 1))
+            }
             DefKind::Hyper(_) => self.hyper(def, span),
             DefKind::State | DefKind::Feedback if self.phase == Phase::Shapes => self.leaf(id),
             DefKind::State | DefKind::Feedback | DefKind::Value(_) | DefKind::Computed => {
-                match self.value(id).cloned() {
-                    Some(value) => value,
-                    None => self.poison(),
-                }
+                self.value(id).cloned()
             }
             DefKind::Input | DefKind::Target | DefKind::Param { .. } | DefKind::Mask => {
                 self.leaf(id)
             }
             // A layer is a `Part`.
-            DefKind::Layer(_) | DefKind::Error => self.poison(),
+            DefKind::Layer(_) | DefKind::Error => None,
         }
     }
 
-    fn hyper(&mut self, def: &Def<'_>, span: Span) -> Value {
+    fn hyper(&mut self, def: &Def<'_>, span: Span) -> Option<Value> {
         let name = &def.name.name;
         if self.hypers.numbers.constants.contains_key(name) {
-            return Value::Constant(Const::Hyper(name.clone()), 1);
+            return Some(Value::Constant(Const::Hyper(name.clone()), 1));
         }
         if self.hypers.activations.contains_key(&**name) {
             let message = format!("`{name}` is an activation; a value is needed here");
@@ -487,15 +484,15 @@ impl<'c, 'a> Lower<'c, 'a> {
                 .help(format!("call it: `{name}(..)`"));
             return self.fail(fault);
         }
-        self.poison()
+        None
     }
 
     /// Returns the leaf of an input, a param, a mask or, where only shapes matter, a new state.
-    pub fn leaf(&mut self, id: DefId) -> Value {
+    pub fn leaf(&mut self, id: DefId) -> Option<Value> {
         if let Some(value) = self.value(id) {
-            return value.clone();
+            return Some(value.clone());
         }
-        let Some(shape) = self.names.shape(id).cloned() else { return self.poison() };
+        let shape = self.names.shape(id).cloned()?;
         let slot = self.names.slot(id);
         let op = match self.names.kind(id) {
             DefKind::Input | DefKind::Target => Leaf::Input(slot),
@@ -507,7 +504,7 @@ impl<'c, 'a> Lower<'c, 'a> {
             | DefKind::Computed
             | DefKind::Value(_)
             | DefKind::Layer(_)
-            | DefKind::Error => return self.poison(),
+            | DefKind::Error => return None,
         };
         let name = self.names.def(id).name;
         let node = self.add(op, Vec::new(), shape, name.span);
@@ -517,6 +514,6 @@ impl<'c, 'a> Lower<'c, 'a> {
             None => Value::Node(node),
         };
         self.set_value(id, value.clone());
-        value
+        Some(value)
     }
 }

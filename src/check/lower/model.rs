@@ -18,10 +18,16 @@ pub(in crate::check) struct Compared {
 
 impl Lower<'_, '_> {
     /// `c = sample(logits)`: the index that a feedback or an output is.
-    pub fn choose(&mut self, choice: Choice, expr: &Expr<'_>, call: &Call<'_>, of: DefId) -> Value {
-        let [Some(logits)] = &call.args[..] else { return self.poison() };
-        let operand = self.operand(logits, &Scope::CELL);
-        let Some(shape) = self.numeric(&operand) else { return self.poison() };
+    pub fn choose(
+        &mut self,
+        choice: Choice,
+        expr: &Expr<'_>,
+        call: &Call<'_>,
+        of: DefId,
+    ) -> Option<Value> {
+        let [logits] = call.first();
+        let operand = self.operand(logits, &Scope::CELL)?;
+        let shape = self.numeric(&operand)?;
         let [axis] = shape.axes() else {
             let (name, shown) = (&call.name.name, operand.shown.with(&shape));
             let message = format!("`{name}` chooses along the one axis of a vector, not {shown}");
@@ -32,14 +38,14 @@ impl Lower<'_, '_> {
         let below = axis.clone();
         let mut args = vec![self.node(&operand.value, logits.span())];
         if choice == Choice::Sample {
-            let Some(slot) = self.names.draw(of) else { return self.poison() };
+            let slot = self.names.draw(of)?;
             let leaf = self.add(Leaf::Input(slot), Vec::new(), Shape::scalar(), expr.span());
             self.graph.set_name(leaf, self.names.draw_name(of));
             args.push(leaf);
         }
         let value = Value::Index(self.add(choice, args, Shape::scalar(), expr.span()), below);
         self.note_type(expr, &value);
-        value
+        Some(value)
     }
 
     /// `mse(y, load)` and the like: a number.
@@ -49,10 +55,7 @@ impl Lower<'_, '_> {
         call: &Call<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let (Some(Some(first)), Some(Some(second))) = (call.args.first(), call.args.get(1)) else {
-            return self.poison();
-        };
+    ) -> Option<Value> {
         let of = match what {
             ModelFunction::Mse => Cost::Mse,
             ModelFunction::Mae => Cost::Mae,
@@ -60,21 +63,21 @@ impl Lower<'_, '_> {
             ModelFunction::CrossEntropy => Cost::CrossEntropy,
             ModelFunction::BinaryCrossEntropy => Cost::BinaryCrossEntropy,
             // They are elsewhere, which was reported.
-            ModelFunction::Sample | ModelFunction::ArgMax => return self.poison(),
+            ModelFunction::Sample | ModelFunction::ArgMax => return None,
         };
-        let (p, t) = (self.operand(first, scope), self.operand(second, scope));
+        let [p, t] = self.operands(call.first(), scope)?;
         let value = match of {
             Cost::CrossEntropy => self.cross_entropy([&p, &t], span),
             Cost::Mse | Cost::Mae | Cost::Huber | Cost::BinaryCrossEntropy => {
                 self.mean_cost(of, call, [&p, &t], span, scope)
             }
-        };
+        }?;
         if let (Some(target), Value::Node(predicted)) = (t.def, &p.value)
             && self.names.kind(target) == DefKind::Target
         {
             self.compared.push(Compared { of, target, predicted: *predicted });
         }
-        value
+        Some(value)
     }
 
     /// Returns a mean over the elements of two values of one shape.
@@ -85,9 +88,10 @@ impl Lower<'_, '_> {
         operands: [&Operand<'_>; 2],
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
+    ) -> Option<Value> {
         let [p, t] = operands;
-        let (Some(a), Some(b)) = (self.numeric(p), self.numeric(t)) else { return self.poison() };
+        let (a, b) = (self.numeric(p), self.numeric(t));
+        let (a, b) = (a?, b?);
         let is_constant = |it: &Operand<'_>| matches!(it.value, Value::Constant(..));
         if a != b && !is_constant(p) && !is_constant(t) {
             let (name, p_shown, t_shown) = (&call.name.name, p.shown.with(&a), t.shown.with(&b));
@@ -100,62 +104,58 @@ impl Lower<'_, '_> {
         let made = |value: Value| Operand { shown: p.shown, def: None, value };
         let each = match of {
             Cost::Mse => {
-                let d = self.pointwise(Pointwise::Sub, &[p.clone(), t.clone()], span);
+                let d = self.pointwise(Pointwise::Sub, &[p.clone(), t.clone()], span)?;
                 self.pointwise(Pointwise::Square, &[made(d)], span)
             }
             Cost::Mae => {
-                let d = self.pointwise(Pointwise::Sub, &[p.clone(), t.clone()], span);
+                let d = self.pointwise(Pointwise::Sub, &[p.clone(), t.clone()], span)?;
                 self.pointwise(Pointwise::Abs, &[made(d)], span)
             }
             Cost::Huber => {
-                let delta = match call.args.get(2) {
-                    Some(Some(expr)) => self.positive(expr, "`delta` of `huber`", scope),
-                    Some(None) | None => Some(Const::Number(1.0)),
+                let delta = match call.option() {
+                    Some(expr) => self.positive(expr, "`delta` of `huber`", scope)?,
+                    None => Const::Number(1.0),
                 };
-                let Some(delta) = delta else { return self.poison() };
                 // With c = clamp(d, -delta, delta): c * (d - c / 2) is d^2 / 2 within and delta * (|d| - delta / 2)
                 // without.
-                let d = self.pointwise(Pointwise::Sub, &[p.clone(), t.clone()], span);
+                let d = self.pointwise(Pointwise::Sub, &[p.clone(), t.clone()], span)?;
                 let high = made(Value::Constant(delta, 1));
-                let low = made(self.pointwise(Pointwise::Neg, std::slice::from_ref(&high), span));
+                let low =
+                    made(self.pointwise(Pointwise::Neg, std::slice::from_ref(&high), span)?);
                 let d = made(d);
-                let c = made(self.pointwise(Pointwise::Clamp, &[d.clone(), low, high], span));
+                let c = made(self.pointwise(Pointwise::Clamp, &[d.clone(), low, high], span)?);
                 let half = made(Value::number(0.5));
-                let half = made(self.pointwise(Pointwise::Mul, &[half, c.clone()], span));
-                let rest = made(self.pointwise(Pointwise::Sub, &[d, half], span));
+                let half = made(self.pointwise(Pointwise::Mul, &[half, c.clone()], span)?);
+                let rest = made(self.pointwise(Pointwise::Sub, &[d, half], span)?);
                 self.pointwise(Pointwise::Mul, &[c, rest], span)
             }
             Cost::BinaryCrossEntropy => {
                 // softplus(p) - p t, without its cancellation where p is large: t softplus(-p) + (1 - t) softplus(p).
                 let one = made(Value::number(1.0));
-                let minus = made(self.pointwise(Pointwise::Neg, std::slice::from_ref(p), span));
-                let yes = made(self.pointwise(Pointwise::Softplus, &[minus], span));
-                let yes = made(self.pointwise(Pointwise::Mul, &[t.clone(), yes], span));
-                let no = made(self.pointwise(Pointwise::Softplus, std::slice::from_ref(p), span));
-                let rest = made(self.pointwise(Pointwise::Sub, &[one, t.clone()], span));
-                let no = made(self.pointwise(Pointwise::Mul, &[rest, no], span));
+                let minus = made(self.pointwise(Pointwise::Neg, std::slice::from_ref(p), span)?);
+                let yes = made(self.pointwise(Pointwise::Softplus, &[minus], span)?);
+                let yes = made(self.pointwise(Pointwise::Mul, &[t.clone(), yes], span)?);
+                let no =
+                    made(self.pointwise(Pointwise::Softplus, std::slice::from_ref(p), span)?);
+                let rest = made(self.pointwise(Pointwise::Sub, &[one, t.clone()], span)?);
+                let no = made(self.pointwise(Pointwise::Mul, &[rest, no], span)?);
                 self.pointwise(Pointwise::Add, &[yes, no], span)
             }
-            Cost::CrossEntropy => return self.poison(),
-        };
-        match self.shape(&each) {
-            Some(shape) if shape.rank() > 0 => {
-                let axes = reduce::Call { name: "mean", over: None, span };
-                self.along(axes, Along::Mean, &made(each), None, scope)
-            }
-            Some(_) | None => each,
+            Cost::CrossEntropy => return None,
+        }?;
+        if self.shape(&each).rank() == 0 {
+            return Some(each);
         }
+        let axes = reduce::Call { name: "mean", over: None, span };
+        self.along(axes, Along::Mean, &made(each), None, scope)
     }
 
     /// Returns the negative logarithm of the softmax of the logits at the label.
-    fn cross_entropy(&mut self, operands: [&Operand<'_>; 2], span: Span) -> Value {
+    fn cross_entropy(&mut self, operands: [&Operand<'_>; 2], span: Span) -> Option<Value> {
         let [logits, label] = operands;
-        let Some(shape) = self.numeric(logits) else { return self.poison() };
+        let shape = self.numeric(logits)?;
         let bad = |message: String| Diagnostic::new(Code::BadLoss, span, message);
         let Value::Index(row, below) = &label.value else {
-            if let Value::Poison = label.value {
-                return self.poison();
-            }
             let message = format!(
                 "the label of `cross_entropy` is an index, `{}` is none",
                 label.shown.short()
@@ -187,7 +187,7 @@ impl Lower<'_, '_> {
         let own = self.fill(own, &shape, span);
         let less = self.map(Pointwise::Sub, &[logits, own], span);
         let all = IrAlong::Reduce(Reduction::LogSumExp, vec![0]);
-        Value::Node(self.add(all, vec![less], Shape::scalar(), span))
+        Some(Value::Node(self.add(all, vec![less], Shape::scalar(), span)))
     }
 }
 

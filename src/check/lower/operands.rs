@@ -66,26 +66,17 @@ impl Lower<'_, '_> {
             let fault = Diagnostic::new(Code::WrongKindOfName, operand.shown.span(), message).help(
                 format!("write `eye({dim})[{text}]` for its one-hot vector, or look a row up"),
             );
-            self.fail(fault);
-            return None;
+            return self.fail(fault);
         }
-        let shape = self.shape(&operand.value);
-        self.poisoned |= shape.is_none();
-        shape
+        Some(self.shape(&operand.value))
     }
 
-    /// Returns the node of a value as it is; a constant becomes one. Never called for a poisoned value with effect: it then gives
     /// a 0 in a graph that is thrown away.
     pub(in crate::check) fn node(&mut self, value: &Value, span: Span) -> NodeId {
         match value {
             Value::Node(node) | Value::Index(node, _) => *node,
             Value::Constant(constant, _) => {
                 self.add(Literal::Scalar(constant.clone()), Vec::new(), Shape::scalar(), span)
-            }
-            Value::Poison => {
-                self.poisoned = true;
-                let zero = crate::ir::Const::Number(0.0);
-                self.add(Literal::Scalar(zero), Vec::new(), Shape::scalar(), span)
             }
         }
     }

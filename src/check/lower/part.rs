@@ -39,8 +39,7 @@ impl Lower<'_, '_> {
                         );
                         let fault = Diagnostic::new(Code::OutOfRange, *span, message)
                             .label(shown.span, "declared here");
-                        self.fail(fault);
-                        return None;
+                        return self.fail(fault);
                     }
                 }
             }
@@ -60,8 +59,7 @@ impl Lower<'_, '_> {
         }
         if let Some((name, span)) = beyond {
             let message = format!("the stack `{}` has no such layer", name.name);
-            self.fail(Diagnostic::new(Code::OutOfRange, span, message));
-            return None;
+            return self.fail(Diagnostic::new(Code::OutOfRange, span, message));
         }
         let piece =
             if key.is_empty() { ready.inner.main } else { *ready.inner.by_name.get(&*key)? };
@@ -69,51 +67,37 @@ impl Lower<'_, '_> {
     }
 
     /// Returns the value of a part of a layer.
-    pub(super) fn part(&mut self, part: &Part<'_>, scope: &Scope<'_>) -> Value {
-        match self.piece(part, scope) {
-            Some((_, piece)) => self.piece_value(part.layer, piece),
-            None => self.poison(),
-        }
+    pub(super) fn part(&mut self, part: &Part<'_>, scope: &Scope<'_>) -> Option<Value> {
+        let (_, piece) = self.piece(part, scope)?;
+        self.piece_value(part.layer, piece)
     }
 
     /// Returns the value of a piece of a layer.
-    pub(in crate::check) fn piece_value(&mut self, idx: LayerId, piece: usize) -> Value {
+    pub(in crate::check) fn piece_value(&mut self, idx: LayerId, piece: usize) -> Option<Value> {
         let names = self.names;
-        let Some(ready) = names.ready(idx) else { return self.poison() };
+        let ready = names.ready(idx)?;
         let count = ready.inner.pieces.len();
         let found = &ready.inner.pieces[piece % count];
-        if let (Some(value), false) = (
-            self.parts[idx.idx()].get(piece),
-            matches!(found.kind, PieceKind::Param(_) | PieceKind::Mask(_)),
-        ) {
-            return value.clone();
+        if let Some(Some(value)) = self.parts[idx.idx()].get(piece) {
+            return Some(value.clone());
         }
         let element = self.elements[idx.idx()].get(piece / count).cloned();
-        match (&found.kind, element) {
+        Some(match (&found.kind, element) {
             (PieceKind::Param(slot), Some(element)) => {
-                match self.param_leaf(ready, &element, *slot) {
-                    Ok(leaf) => Value::Node(leaf),
-                    Err(_) => self.poison(),
-                }
+                Value::Node(self.param_leaf(ready, &element, *slot).ok()?)
             }
             (PieceKind::Mask(slot), Some(element)) => {
-                match self.mask_leaf(ready, &element, *slot) {
-                    Ok(leaf) => Value::Node(leaf),
-                    Err(_) => self.poison(),
-                }
+                Value::Node(self.mask_leaf(ready, &element, *slot).ok()?)
             }
             (PieceKind::Constant(value), Some(element)) => {
-                match (Splice { element: &element }).constant(value) {
-                    Ok(value) => Value::Constant(value, 1),
-                    Err(_) => self.poison(),
-                }
+                Value::Constant(Splice { element: &element }.constant(value).ok()?, 1)
             }
-            (_, _) if self.phase == Phase::Shapes => match self.part_shape(idx, piece) {
-                Some((shape, index)) => self.unknown_value(shape, index, found.span),
-                None => self.poison(),
-            },
-            (_, _) => self.poison(),
-        }
+            (_, _) if self.phase == Phase::Shapes => {
+                let (shape, index) = self.part_shape(idx, piece)?;
+                self.unknown_value(shape, index, found.span)
+            }
+            (_, _) => return None,
+        })
     }
 
     /// Returns the shape of a piece of a layer, and of which dim it is an index, as far as the sizes are known.

@@ -49,7 +49,7 @@ impl Lower<'_, '_> {
         steps: Option<&Expr<'_>>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
+    ) -> Option<Value> {
         let id = match past {
             hir::Past::Def(def) => *def,
             hir::Past::Part(part) => part.layer_def,
@@ -57,13 +57,13 @@ impl Lower<'_, '_> {
         let name = self.names.def(id).name;
         let back = match steps {
             None => 1,
-            Some(steps) => match self.count(steps, scope, "the distance of `prev`") {
-                Some(back @ 1..=MOST_BACK) => back as u32,
-                Some(back) if back >= 1 => {
+            Some(steps) => match self.count(steps, scope, "the distance of `prev`")? {
+                back @ 1..=MOST_BACK => back as u32,
+                back if back >= 1 => {
                     let message = format!("`prev` goes back at most {MOST_BACK} steps");
                     return self.fail(Diagnostic::new(Code::TooLarge, steps.span(), message));
                 }
-                Some(back) => {
+                back => {
                     let message = format!("`prev` goes back at least 1 step, not {back}");
                     let fault = Diagnostic::new(Code::ConstantOutOfRange, steps.span(), message);
                     let fault = match back {
@@ -72,37 +72,28 @@ impl Lower<'_, '_> {
                     };
                     return self.fail(fault);
                 }
-                None => return self.poison(),
             },
         };
         let mut of = (id, 0);
         let (shape, index) = match (past, self.names.kind(id)) {
             (hir::Past::Part(part), _) => {
-                let Some(found) = self.piece(part, scope) else { return self.poison() };
-                of = found;
+                of = self.piece(part, scope)?;
                 if let Some(fault) = self.not_carried(of, span) {
                     return self.fail(fault);
                 }
-                match self.part_shape(part.layer, of.1) {
-                    Some((shape, index)) => (Some(shape), index),
-                    None => (None, None),
-                }
+                self.part_shape(part.layer, of.1)?
             }
             (_, DefKind::State | DefKind::Feedback | DefKind::Input) => {
-                (self.names.shape(id).cloned(), self.names.below(id).cloned())
+                (self.names.shape(id)?.clone(), self.names.below(id).cloned())
             }
-            (_, DefKind::Value(_)) => match self.inferred.get(&id).cloned() {
-                Some((shape, index)) => (Some(shape), index),
-                None => (None, None),
-            },
-            (_, _) => (None, None),
+            (_, DefKind::Value(_)) => self.inferred.get(&id)?.clone(),
+            (_, _) => return None,
         };
-        let Some(shape) = shape else { return self.poison() };
         let leaf = self.past_leaf(of, back, &shape, index.as_ref(), span);
-        match index {
+        Some(match index {
             Some(dim) => Value::Index(leaf, dim),
             None => Value::Node(leaf),
-        }
+        })
     }
 
     /// Returns the leaf of an old value, and those of all younger ones, through which it passes.
@@ -139,12 +130,12 @@ impl Lower<'_, '_> {
     }
 
     /// `time()`: the number of the step, carried as one more past; in a layer that reads backward it is counted from the end.
-    pub(super) fn time(&mut self, order: Order, span: Span) -> Value {
+    pub(super) fn time(&mut self, order: Order, span: Span) -> Option<Value> {
         if !matches!(self.phase, Phase::Step | Phase::Shapes) {
-            return self.poison();
+            return None;
         }
         if let Some(leaf) = self.time.get(&order) {
-            return Value::Node(*leaf);
+            return Some(Value::Node(*leaf));
         }
         let carry = self.n_states + self.pasts.len();
         let leaf = self.add(Leaf::Carry(carry), Vec::new(), Shape::scalar(), span);
@@ -152,7 +143,7 @@ impl Lower<'_, '_> {
         let (of, shape) = (Carried::Time(order), Shape::scalar());
         self.pasts.push(Past { of, back: 1, shape, index: None, leaf, span });
         self.time.insert(order, leaf);
-        Value::Node(leaf)
+        Some(Value::Node(leaf))
     }
 
     /// Returns the number of the next step.
@@ -165,13 +156,13 @@ impl Lower<'_, '_> {
     pub(in crate::check) fn leaf_or_value(&mut self, of: Of) -> Option<NodeId> {
         let def = of.0;
         let value = match self.names.kind(def) {
-            DefKind::Input => self.leaf(def),
-            DefKind::Layer(layer) => self.piece_value(layer, of.1),
+            DefKind::Input => self.leaf(def)?,
+            DefKind::Layer(layer) => self.piece_value(layer, of.1)?,
             _ => self.value(def).cloned()?,
         };
         match value {
             Value::Node(node) | Value::Index(node, _) => Some(node),
-            Value::Poison | Value::Constant(..) => None,
+            Value::Constant(..) => None,
         }
     }
 

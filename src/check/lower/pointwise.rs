@@ -9,27 +9,32 @@ use crate::text::Span;
 
 impl Lower<'_, '_> {
     /// Returns an elementwise operator of values.
-    pub(super) fn pointwise(&mut self, op: Pointwise, args: &[Operand<'_>], span: Span) -> Value {
+    pub(super) fn pointwise(
+        &mut self,
+        op: Pointwise,
+        args: &[Operand<'_>],
+        span: Span,
+    ) -> Option<Value> {
         let constants: Option<Vec<(Const, usize)>> = args
             .iter()
             .map(|it| match &it.value {
                 Value::Constant(constant, parts) => Some((constant.clone(), *parts)),
-                Value::Poison | Value::Node(_) | Value::Index(..) => None,
+                Value::Node(_) | Value::Index(..) => None,
             })
             .collect();
         if let Some(constants) = constants {
-            return self.constant(op, constants, span);
+            return Some(self.constant(op, constants, span));
         }
         if self.are_alike(args) {
             let nodes: Vec<NodeId> = args.iter().map(|it| self.entered(it)).collect();
-            return Value::Node(self.map(op, &nodes, span));
+            return Some(Value::Node(self.map(op, &nodes, span)));
         }
-        let Some((shape, places)) = self.broadcast(op, args, span) else { return self.poison() };
+        let (shape, places) = self.broadcast(op, args, span)?;
         let mut nodes = Vec::with_capacity(args.len());
         for (arg, places) in args.iter().zip(places) {
             nodes.push(self.spread(arg, places, &shape));
         }
-        Value::Node(self.map(op, &nodes, span))
+        Some(Value::Node(self.map(op, &nodes, span)))
     }
 
     /// Returns true if all operands are nodes of one shape, so that nothing is to be repeated: the most frequent case, which is
@@ -37,7 +42,7 @@ impl Lower<'_, '_> {
     fn are_alike(&self, args: &[Operand<'_>]) -> bool {
         let mut shapes = args.iter().map(|it| match it.value {
             Value::Node(node) => Some(self.graph.shape(node)),
-            Value::Poison | Value::Constant(..) | Value::Index(..) => None,
+            Value::Constant(..) | Value::Index(..) => None,
         });
         let first = shapes.next().flatten();
         first.is_some() && shapes.all(|it| it == first)
@@ -69,14 +74,12 @@ impl Lower<'_, '_> {
                 Embedding::None => {
                     let pair = Pair::new(op, args, &shapes, idx, largest);
                     let fault = self.do_not_fit(&pair, span);
-                    self.fail(fault);
-                    return None;
+                    return self.fail(fault);
                 }
                 Embedding::Many => {
                     let pair = Pair::new(op, args, &shapes, idx, largest);
                     let fault = self.ambiguous(&pair, span);
-                    self.fail(fault);
-                    return None;
+                    return self.fail(fault);
                 }
             }
         }
@@ -198,7 +201,7 @@ impl Lower<'_, '_> {
                 continue;
             }
             let declared = self.names.shape(id).cloned();
-            let Some(shape) = declared.or_else(|| self.shape(&operand.value)) else { continue };
+            let shape = declared.unwrap_or_else(|| self.shape(&operand.value));
             let text = match self.names.below(id) {
                 Some(below) => format!("`{}: index[{below}]`", def.name.name),
                 None => format!("`{}: {shape}`", def.name.name),

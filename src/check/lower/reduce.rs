@@ -33,21 +33,17 @@ impl Lower<'_, '_> {
         operand: &Operand<'_>,
         eps: Option<Const>,
         scope: &Scope<'_>,
-    ) -> Value {
+    ) -> Option<Value> {
         let span = call.span;
-        let Some(shape) = self.numeric(operand) else { return self.poison() };
-        let Some(axes) = self.axes(call, operand, &shape, scope) else {
-            return self.poison();
-        };
+        let shape = self.numeric(operand)?;
+        let axes = self.axes(call, operand, &shape, scope)?;
         let node = self.entered(operand);
         let kept = (0..shape.rank()).filter(|it| !axes.contains(it));
         let left = Shape(kept.map(|it| shape.axes()[it].clone()).collect());
         let it = Reduced { axes: &axes, shape, left, span };
         let eps = eps.unwrap_or(Const::Number(0.0));
-        let Some(result) = self.along_axes(call, kind, &it, node, eps) else {
-            return self.poison();
-        };
-        Value::Node(result)
+        let result = self.along_axes(call, kind, &it, node, eps)?;
+        Some(Value::Node(result))
     }
 
     /// Returns a function along the axes of a value; `None` after a report.
@@ -84,8 +80,7 @@ impl Lower<'_, '_> {
             Along::CumSum => {
                 let [axis] = it.axes[..] else {
                     let message = format!("`{name}` runs along one axis");
-                    self.fail(Diagnostic::new(Code::BadReduction, span, message));
-                    return None;
+                    return self.fail(Diagnostic::new(Code::BadReduction, span, message));
                 };
                 let op = ir::Along::CumSum { axis, reverse: false };
                 self.add(op, vec![node], it.shape.clone(), span)
@@ -124,12 +119,13 @@ impl Lower<'_, '_> {
     /// Returns the number of elements along the axes; `None` after a report.
     fn n_elements(&mut self, it: &Reduced<'_>) -> Option<Dim> {
         let sizes = it.axes.iter().map(|axis| &it.shape.axes()[*axis]);
-        let count = sizes.into_iter().try_fold(Dim::number(1), |product, it| product.mul(it));
-        if count.is_err() {
-            let message = format!("the number of elements of `{}` is too large", it.shape);
-            self.fail(Diagnostic::new(Code::TooLarge, it.span, message));
+        match sizes.into_iter().try_fold(Dim::number(1), |product, it| product.mul(it)) {
+            Ok(count) => Some(count),
+            Err(_) => {
+                let message = format!("the number of elements of `{}` is too large", it.shape);
+                self.fail(Diagnostic::new(Code::TooLarge, it.span, message))
+            }
         }
-        count.ok()
     }
 
     /// Returns the mean along the axes; `None` after a report.
@@ -178,8 +174,7 @@ impl Lower<'_, '_> {
         if shape.rank() == 0 {
             let fault = bad(span, format!("`{name}` of {shown}: a scalar has no axis"));
             let fault = self.with_declarations(fault, &[operand]);
-            self.fail(fault);
-            return None;
+            return self.fail(fault);
         }
         let Some((over, place)) = over else {
             if shape.rank() == 1 {
@@ -196,8 +191,7 @@ impl Lower<'_, '_> {
                 fault = fault.fix(crate::diag::Applicability::Maybe, end, text);
             }
             let fault = self.with_declarations(fault, &[operand]);
-            self.fail(fault);
-            return None;
+            return self.fail(fault);
         };
         let place = *place;
         let dims: Vec<&Expr<'_>> = match over {
@@ -207,8 +201,7 @@ impl Lower<'_, '_> {
             Over::Dims(dims) => dims.iter().collect(),
         };
         if dims.is_empty() {
-            self.fail(bad(place, format!("`{name}` needs at least one axis")));
-            return None;
+            return self.fail(bad(place, format!("`{name}` needs at least one axis")));
         }
         let mut axes = Vec::with_capacity(dims.len());
         for expr in dims {
@@ -228,8 +221,7 @@ impl Lower<'_, '_> {
                     .help("write `over first` or `over last`"),
             };
             let fault = self.with_declarations(fault, &[operand]);
-            self.fail(fault);
-            return None;
+            return self.fail(fault);
         }
         axes.sort_unstable();
         Some(axes)
@@ -252,8 +244,7 @@ impl Lower<'_, '_> {
             [axis] => Some(axis),
             [] | [..] => {
                 let message = format!("`{name}` works along one axis");
-                self.fail(Diagnostic::new(Code::BadReduction, span, message));
-                None
+                self.fail(Diagnostic::new(Code::BadReduction, span, message))
             }
         }
     }

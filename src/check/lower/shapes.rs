@@ -3,7 +3,7 @@
 use super::reduce::Call;
 use super::{Lower, Operand, Scope, Value};
 use crate::diag::{Code, Diagnostic};
-use crate::hir::{Expr, Over};
+use crate::hir::{self, Expr, Over};
 use crate::ir::{Const, Dim, Literal, Move, Op, Shape};
 use crate::text::Span;
 
@@ -12,8 +12,8 @@ fn bad(span: Span, message: String) -> Diagnostic {
 }
 
 impl Lower<'_, '_> {
-    pub(super) fn transpose(&mut self, operand: &Operand<'_>, span: Span) -> Value {
-        let Some(shape) = self.numeric(operand) else { return self.poison() };
+    pub(super) fn transpose(&mut self, operand: &Operand<'_>, span: Span) -> Option<Value> {
+        let shape = self.numeric(operand)?;
         let rank = shape.rank();
         if rank < 2 {
             let message =
@@ -25,12 +25,12 @@ impl Lower<'_, '_> {
         order.swap(rank - 1, rank - 2);
         let axes = order.iter().map(|it| shape.axes()[*it].clone()).collect();
         let node = self.entered(operand);
-        Value::Node(self.add(Move::Permute(order), vec![node], Shape(axes), span))
+        Some(Value::Node(self.add(Move::Permute(order), vec![node], Shape(axes), span)))
     }
 
     /// `concat(a, b, ..)` along the last axes.
-    pub(super) fn concat(&mut self, operands: &[Operand<'_>], span: Span) -> Value {
-        let Some(shapes) = self.numeric_all(operands) else { return self.poison() };
+    pub(super) fn concat(&mut self, operands: &[Operand<'_>], span: Span) -> Option<Value> {
+        let shapes = self.numeric_all(operands)?;
         // A scalar counts as one element.
         let joined: Vec<Shape> = shapes
             .iter()
@@ -67,10 +67,10 @@ impl Lower<'_, '_> {
             }
             nodes.push(node);
         }
-        Value::Node(self.add(Move::Concat(axis), nodes, shape, span))
+        Some(Value::Node(self.add(Move::Concat(axis), nodes, shape, span)))
     }
 
-    fn too_large(&mut self, span: Span) -> Value {
+    fn too_large(&mut self, span: Span) -> Option<Value> {
         let message = "a size in this shape is too large";
         self.fail(Diagnostic::new(Code::TooLarge, span, message))
     }
@@ -84,8 +84,8 @@ impl Lower<'_, '_> {
     }
 
     /// `stack(a, b, ..)` along a new first axis.
-    pub(super) fn stack(&mut self, operands: &[Operand<'_>], span: Span) -> Value {
-        let Some(shapes) = self.numeric_all(operands) else { return self.poison() };
+    pub(super) fn stack(&mut self, operands: &[Operand<'_>], span: Span) -> Option<Value> {
+        let shapes = self.numeric_all(operands)?;
         if let Some(other) = shapes.iter().position(|it| *it != shapes[0]) {
             let message = format!(
                 "cannot stack {} and {}: their shapes differ",
@@ -99,26 +99,24 @@ impl Lower<'_, '_> {
         let count = Dim::number(operands.len() as i64);
         let shape = Shape([count].into_iter().chain(shapes[0].axes().iter().cloned()).collect());
         let nodes = operands.iter().map(|it| self.entered(it)).collect();
-        Value::Node(self.add(Move::Stack, nodes, shape, span))
+        Some(Value::Node(self.add(Move::Stack, nodes, shape, span)))
     }
 
     /// `slice(v, from, to)`
     pub(super) fn slice(
         &mut self,
-        operand: &Operand<'_>,
+        operand: Option<Operand<'_>>,
         bounds: [&Expr<'_>; 2],
         over: Option<&(Over<'_>, Span)>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let shape = self.numeric(operand);
+    ) -> Option<Value> {
+        let shape = operand.as_ref().and_then(|it| self.numeric(it));
         let from = self.whole(bounds[0], scope, "a bound of `slice`");
         let to = self.whole(bounds[1], scope, "a bound of `slice`");
-        let (Some(shape), Some(from), Some(to)) = (shape, from, to) else { return self.poison() };
+        let (operand, shape, from, to) = (&operand?, shape?, from?, to?);
         let call = Call { name: "slice", over, span };
-        let Some(axis) = self.one_axis(call, operand, &shape, scope) else {
-            return self.poison();
-        };
+        let axis = self.one_axis(call, operand, &shape, scope)?;
         let size = &shape.axes()[axis];
         let out = |span: Span, message: String| Diagnostic::new(Code::OutOfRange, span, message);
         let fault = if is_less(&from, &Dim::number(0)) {
@@ -142,20 +140,20 @@ impl Lower<'_, '_> {
         let mut axes = shape.axes().to_vec();
         axes[axis] = len;
         let node = self.entered(operand);
-        Value::Node(self.add(Move::Slice { axis, from, to }, vec![node], Shape(axes), span))
+        Some(Value::Node(self.add(Move::Slice { axis, from, to }, vec![node], Shape(axes), span)))
     }
 
     /// `reshape(v, [..])`
     pub(super) fn reshape(
         &mut self,
-        operand: &Operand<'_>,
+        operand: Option<Operand<'_>>,
         to: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let from = self.numeric(operand);
+    ) -> Option<Value> {
+        let from = operand.as_ref().and_then(|it| self.numeric(it));
         let to = self.shape_expr(to, scope);
-        let (Some(from), Some(to)) = (from, to) else { return self.poison() };
+        let (operand, from, to) = (&operand?, from?, to?);
         let (Ok(before), Ok(after)) = (elements(&from), elements(&to)) else {
             return self.too_large(span);
         };
@@ -170,25 +168,25 @@ impl Lower<'_, '_> {
         self.reshaped(operand, to, span)
     }
 
-    fn reshaped(&mut self, operand: &Operand<'_>, to: Shape, span: Span) -> Value {
+    fn reshaped(&mut self, operand: &Operand<'_>, to: Shape, span: Span) -> Option<Value> {
         let node = self.entered(operand);
         if *self.graph.shape(node) == to {
-            return Value::Node(node);
+            return Some(Value::Node(node));
         }
-        Value::Node(self.add(Move::Reshape, vec![node], to, span))
+        Some(Value::Node(self.add(Move::Reshape, vec![node], to, span)))
     }
 
     /// `rename(v, [J])`: the same elements under second names of the same sizes.
     pub(super) fn rename(
         &mut self,
-        operand: &Operand<'_>,
+        operand: Option<Operand<'_>>,
         to: &Expr<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let from = self.numeric(operand);
+    ) -> Option<Value> {
+        let from = operand.as_ref().and_then(|it| self.numeric(it));
         let to = self.shape_expr(to, scope);
-        let (Some(from), Some(to)) = (from, to) else { return self.poison() };
+        let (operand, from, to) = (&operand?, from?, to?);
         let shown = operand.shown.with(&from);
         let fault = if from.rank() != to.rank() {
             Some(bad(span, format!("cannot rename {shown} to `{to}`: the numbers of axes differ")))
@@ -215,17 +213,18 @@ impl Lower<'_, '_> {
     pub(super) fn filled(
         &mut self,
         value: f64,
-        shape: &Expr<'_>,
+        call: &hir::Call<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let Some(shape) = self.shape_expr(shape, scope) else { return self.poison() };
+    ) -> Option<Value> {
+        let [shape] = call.first();
+        let shape = self.shape_expr(shape, scope)?;
         if shape.rank() == 0 {
-            return Value::number(value);
+            return Some(Value::number(value));
         }
         let scalar =
             self.add(Literal::Scalar(Const::Number(value)), Vec::new(), Shape::scalar(), span);
-        Value::Node(self.fill(scalar, &shape, span))
+        Some(Value::Node(self.fill(scalar, &shape, span)))
     }
 
     /// `eye(N)` or `iota(N)`.
@@ -233,11 +232,12 @@ impl Lower<'_, '_> {
         &mut self,
         op: Op,
         rank: usize,
-        size: &Expr<'_>,
+        call: &hir::Call<'_>,
         span: Span,
         scope: &Scope<'_>,
-    ) -> Value {
-        let Some(dim) = self.size(size, scope) else { return self.poison() };
+    ) -> Option<Value> {
+        let [size] = call.first();
+        let dim = self.size(size, scope)?;
         if let Some(size) = dim.as_number()
             && size < 1
         {
@@ -247,7 +247,7 @@ impl Lower<'_, '_> {
         let shape = Shape(vec![dim; rank]);
         match crate::check::dims::too_many_elements(&shape, span) {
             Some(fault) => self.fail(fault),
-            None => Value::Node(self.add(op, Vec::new(), shape, span)),
+            None => Some(Value::Node(self.add(op, Vec::new(), shape, span))),
         }
     }
 }

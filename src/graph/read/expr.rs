@@ -211,7 +211,7 @@ impl Reader<'_> {
             Callee::Hyper(_) | Callee::Draw(_) | Callee::Form => None,
         };
         let (mut values, mut more) = (Vec::new(), Vec::new());
-        for (at, arg) in call.args.iter().enumerate() {
+        for (at, arg) in call.slots().enumerate() {
             let Some(arg) = arg else { continue };
             match constant(at) {
                 // A name speaks for itself.

@@ -151,7 +151,21 @@ impl<'a> Resolver<'_, 'a> {
             let held = values.into_iter().flatten().chain(rest).collect();
             return self.wrong(held);
         }
-        Kind::Call(Call { name, callee: Callee::Builtin(signature), args: values, rest, over })
+        let (args, options) = split(&form, values);
+        Kind::Call(Call { name, callee: Callee::Builtin(signature), args, options, rest, over })
+    }
+
+    /// A call without more than its parameters.
+    fn resolved(
+        &mut self,
+        name: &'a Ident,
+        callee: Callee,
+        form: &Form<'_>,
+        matched: &Matched<'a>,
+    ) -> Kind<'a> {
+        let values = matched.slots.iter().map(|it| it.map(|it| self.expr(it))).collect();
+        let (args, options) = split(form, values);
+        Kind::Call(Call { name, callee, args, options, rest: Vec::new(), over: None })
     }
 
     /// A function or activation of the program.
@@ -172,8 +186,7 @@ impl<'a> Resolver<'_, 'a> {
             return self.wrong(held);
         };
         let callee = Callee::Function(id);
-        let args = matched.slots.iter().map(|it| it.map(|it| self.expr(it))).collect();
-        Kind::Call(Call { name, callee, args, rest: Vec::new(), over: None })
+        self.resolved(name, callee, &form, &matched)
     }
 
     /// The values of arguments in the order of the source.
@@ -258,8 +271,7 @@ impl<'a> Resolver<'_, 'a> {
             let held = self.plain(args);
             return self.wrong(held);
         };
-        let args = matched.slots.iter().map(|it| it.map(|it| self.expr(it))).collect();
-        Kind::Call(Call { name, callee, args, rest: Vec::new(), over: None })
+        self.resolved(name, callee, &form, &matched)
     }
 
     /// The report of a call of a hyper that is a number.
@@ -318,11 +330,7 @@ impl<'a> Resolver<'_, 'a> {
         });
         let form = Form { name: &name.name, params: params.to_vec(), variadic: false, over: false };
         match args::bind(&form, name, span, args) {
-            Ok(matched) => {
-                let args = matched.slots.iter().map(|it| it.map(|it| self.expr(it))).collect();
-                let callee = Callee::Draw(kind);
-                Kind::Call(Call { name, callee, args, rest: Vec::new(), over: None })
-            }
+            Ok(matched) => self.resolved(name, Callee::Draw(kind), &form, &matched),
             Err(fault) => {
                 self.report(Diagnostic { code: Code::BadInitialiser, ..*fault });
                 let held = self.plain(args);
@@ -438,6 +446,16 @@ impl<'a> Resolver<'_, 'a> {
         self.place = outer;
         Kind::Activation(Activation { name, of, args: given })
     }
+}
+
+/// Returns the arguments that must be given, of which none is missing, and those that may be left out.
+fn split<'a>(
+    form: &Form<'_>,
+    mut values: Vec<Option<Expr<'a>>>,
+) -> (Vec<Expr<'a>>, Vec<Option<Expr<'a>>>) {
+    let must = form.params.iter().take_while(|it| !it.1).count();
+    let options = values.split_off(must);
+    (values.into_iter().flatten().collect(), options)
 }
 
 /// `init I(1 / sqrt(H))` of what is no initialiser.

@@ -151,6 +151,13 @@ impl<'a> Resolver<'_, 'a> {
             _ => self.quiet(|this| this.expr(it)),
         });
         let rest = rest.collect();
-        Kind::Call(Call { name, callee: Callee::Form, args: Vec::new(), rest, over: None })
+        Kind::Call(Call {
+            name,
+            callee: Callee::Form,
+            args: Vec::new(),
+            options: Vec::new(),
+            rest,
+            over: None,
+        })
     }
 }

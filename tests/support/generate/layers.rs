@@ -49,6 +49,20 @@ enum Height {
 }
 
 impl Grower<'_, '_> {
+    /// The text of a layer that reads backward, which needs inputs and weights alone: what waits for a state of the cell
+    /// would wait for both ends.
+    pub(super) fn backward(&mut self) -> String {
+        let others: Vec<Named> = std::mem::take(&mut self.values);
+        let given = others.iter().filter(|it| it.now && ["x", "s", "given"].contains(&&*it.text));
+        self.values = given.map(|it| Named { back: 0, ..it.clone() }).collect();
+        let known = self.values.len();
+        let text = self.layer(self.cells.len() - 1);
+        let made = self.values.split_off(known);
+        self.values = others;
+        self.values.extend(made.into_iter().map(|it| Named { back: 0, ..it }));
+        format!("{} backward\n", text.trim_end())
+    }
+
     /// The text of a layer of a cell, whose values may be read from then on.
     pub(super) fn layer(&mut self, cell: usize) -> String {
         let inner = &self.cells[cell];
@@ -71,12 +85,13 @@ impl Grower<'_, '_> {
                 (sizes, *self.tape.choose(&heights))
             }
         };
-        let gives_old = inner.takes_old && self.tape.once_in(2);
+        let is_backward = self.form == super::Form::BothWays && self.layers.is_empty();
+        let gives_old = inner.takes_old && !is_backward && self.tape.once_in(2);
 
         // What a layer is given may depend on what it gave a step ago; an old state that is given
         // has no past.
         let known = self.values.len();
-        if !gives_old && self.tape.once_in(3) {
+        if !gives_old && !is_backward && self.tape.once_in(3) {
             self.values.push(Named::new(&name, &[sizes.h], false, BACK));
         }
         let mut given = vec![format!("x = {}", self.expr(&[sizes.i], 2))];
