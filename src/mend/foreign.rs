@@ -268,6 +268,14 @@ pub(super) fn advice(name: &str) -> Option<String> {
     }
 }
 
+/// Advice for a function of another library.
+pub(super) fn called_or_advice(name: &str) -> Option<String> {
+    match way(name)? {
+        Called(other) => Some(format!("it is called `{other}` here")),
+        Written(_) | Missing(_) => advice(name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{NAMES, Way, way};

@@ -3,7 +3,7 @@
 //! The parser knows the habit; which of several ways of writing it is meant depends on shapes, which a trial tells.
 
 use crate::diag::{Applicability, Code, Diagnostic};
-use crate::syntax::{self, ast};
+use crate::syntax::{self, LexemeKind, ast};
 use crate::text::FileId;
 
 use super::{Bench, errors, foreign, offer, slips};
@@ -93,8 +93,13 @@ impl Bench<'_> {
             let head = self.word(self.token_at(span.start)).to_owned();
             let stands_alone = |at: &usize| self.word(*at) == head && self.word(*at + 1) != ".";
             let is_value = (0..self.lexemes.len()).any(|it| stands_alone(&it));
-            if !is_value && self.mends(&[(span, name.clone())], found).is_some() {
-                self.sure.push(found[idx].clone());
+            if !is_value {
+                if self.mends(&[(span, name.clone())], found).is_some() {
+                    self.sure.push(found[idx].clone());
+                } else if let Some(advice) = foreign::called_or_advice(&name) {
+                    found[idx].fix = None;
+                    found[idx].help = Some(advice);
+                }
                 continue;
             }
             let path = &self.text[span.range()];
@@ -104,7 +109,7 @@ impl Bench<'_> {
             };
             let edit = (span.to(self.span(open)), format!("{name}({}, ", value.trim_end()));
             let value = value.trim_end().to_owned();
-            if let Some(advice) = foreign::advice(&name) {
+            if let Some(advice) = foreign::called_or_advice(&name) {
                 found[idx].fix = None;
                 found[idx].help = Some(advice);
             } else if ALONG.contains(&&*name) {
@@ -118,6 +123,17 @@ impl Bench<'_> {
             } else {
                 found[idx].fix = None;
                 found[idx].help = Some(format!("the value comes first: `{name}({value}, ..)`"));
+            }
+        }
+    }
+
+    /// `einsum("ij,j->i", W, x)`: a text is no value, and what takes one in other libraries is written in another way.
+    pub(super) fn texts(&self, found: &mut [Diagnostic]) {
+        for it in found.iter_mut().filter(|it| it.span.file == FileId(0)) {
+            let at = self.token_at(it.span.start);
+            let is_text = self.lexemes.get(at).is_some_and(|it| it.kind == LexemeKind::Text);
+            if it.code == Code::UnexpectedToken && is_text && at > 1 && self.word(at - 1) == "(" {
+                it.help = foreign::called_or_advice(self.word(at - 2)).or(it.help.take());
             }
         }
     }

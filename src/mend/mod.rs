@@ -74,12 +74,29 @@ pub fn mend(text: &str, tree: &ast::File, found: &mut Vec<Diagnostic>, attempt: 
     bench.indices(found);
     bench.methods(found);
     bench.nameless(found);
+    bench.texts(found);
     bench.words_before_values(found);
     bench.slips(found);
     bench.names(found);
     bench.operators(found);
     bench.edits(found);
+    closed_by_another(text, found);
     alone(found);
+}
+
+/// Of brackets of different kinds that close each other, says that alone: what else is found on their lines follows.
+fn closed_by_another(text: &str, found: &mut Vec<Diagnostic>) {
+    let is_one =
+        |it: &Diagnostic| it.code == Code::UnclosedBracket && it.message.contains("is closed by");
+    let line = |at: u32| text.get(..at as usize).map(|it| it.matches('\n').count());
+    let lines: Vec<Option<usize>> =
+        found.iter().filter(|it| is_one(it)).map(|it| line(it.span.start)).collect();
+    found.retain(|it| {
+        is_one(it)
+            || !slips::is_of_grammar(it)
+            || it.span.file != FileId(0)
+            || !lines.contains(&line(it.span.start))
+    });
 }
 
 /// Returns functions that a name may be a slip of, the nearest first; what another library calls so comes alone.
