@@ -229,8 +229,9 @@ cell Later {
         // The last step is the first of the layer.
         let found = look("Later", [1.0, 3.0, 3.0, 3.0, 1.0, 3.0], options.clone());
         assert_eq!(found.unwrap(), "`b.s` is NaN at step 2, sequence 0");
-        // An infinity is no fault before it becomes an output, or a NaN.
+        // An infinity is no fault before it becomes an output, or a NaN; then it is the cause.
         let found = look("Later", [3.0, 3.0, 3.0, 3.0, 2.0, 3.0], options.clone());
-        assert_eq!(found.unwrap(), "`f.x` is NaN at step 0, sequence 0");
+        let told = "`b.s` is -inf at step 2, sequence 0, so `f.x` is NaN at step 0";
+        assert_eq!(found.unwrap(), told);
     }
 }
