@@ -481,7 +481,7 @@ fn wrong_blocks_are_caught() {
     caught("rnn warn=W0602", cell, "announces W0602, draws []");
     caught("rnn", &cell.replace("tanh(x)", "tanh x"), "E0102");
     caught("rnn error=E0101", &cell.replace("tanh(x)", "tanh x"), "draws [\"E0102");
-    caught("rust", "fn main() {}\n", "nobody knows how to test `rust`");
+    caught("perl", "print 1\n", "nobody knows how to test `perl`");
     caught("rnn eror=E0301", cell, "unknown word");
     assert_eq!(one("rnn decl", "let a = 2 * x  // [H]\n"), Ok(()));
     caught("rnn decl", "let a = 2 * x  // []\n", "`a` is [H], the page says []");
