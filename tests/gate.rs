@@ -29,11 +29,7 @@ fn succeeds(mut command: Command) {
 #[test]
 #[ignore = "builds a crate of its own"]
 fn a_stranger_finds_its_way() {
-    let target = root().join("target/stranger");
-    let manifest = "tests/stranger/Cargo.toml";
-    let mut run = cargo(&["run", "--quiet", "--offline", "--manifest-path", manifest]);
-    run.arg("--target-dir").arg(target);
-    succeeds(run);
+    succeeds(cargo(&["run", "--quiet", "--locked", "--offline", "--package", "stranger"]));
 }
 
 #[test]
