@@ -213,7 +213,8 @@ fn simplifying_keeps_numbers(cell: &ir::Cell) -> Result<(), String> {
             masks: &masks(0, 0),
         };
         let run = exec::forward(call, &[]).unwrap();
-        let adjoint = derive::adjoint(cell);
+        // Binding empties nodes that no root needs once the conditions on hypers are decided.
+        let adjoint = derive::adjoint(bound.cell());
         let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
         let mut all = run.outputs.clone();
@@ -306,7 +307,7 @@ fn gradient(source: &str, param: &str) -> ArrayD<f64> {
         masks: &Masks::Eval,
     };
     let run = exec::forward(call, &[]).unwrap();
-    let adjoint = derive::adjoint(cell);
+    let adjoint = derive::adjoint(bound.cell());
     let upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
     let gradients = exec::backward(&run, &adjoint, &upstream).unwrap();
     gradients.params[cell.param(param).unwrap()].clone().unwrap()
