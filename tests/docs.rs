@@ -11,9 +11,9 @@
 //!   differ by what another machine's `tanh` may round otherwise. `rounding` is for tables of rounding errors: a line counts
 //!   up to the first number with a negative exponent.
 //! * `csv file=NAME`: a file of the scratch folder.
-//! * `sh`, `python`, `c`: shown only; `tests/peers` runs what they say.
+//! * `sh`, `python`, `c`: shown only. The tests of the Python package run the `python` blocks of `docs/python.md`; those of
+//!   `docs/export.md` are run by nobody, but `tests/peers/export.py` calls the same functions.
 //! * `ebnf`: the words in quotes are words of the grammar.
-//! * `python`: run by the tests of the Python package.
 //!
 //! Pictures that the commands of a page write are those of the same names in `docs/`.
 //!
@@ -155,7 +155,7 @@ impl Page {
             "sh" => long(&block.body),
             "c" => Ok(()),
             "ebnf" => grammar(&block.body).map_err(Fault::new),
-            // `bindings/python/tests/test_docs.py` runs them, where there is a Python.
+            // `bindings/python/tests/test_docs.py` runs those of `docs/python.md`, where there is a Python.
             "python" => Ok(()),
             kind => Err(Fault::new(format!("nobody knows how to test `{kind}`"))),
         }

@@ -282,3 +282,26 @@ fn weights_as_whole_numbers_are_smaller_and_the_error_is_told() {
         assert!(apart > 1e-6 && apart < 0.05, "{apart}");
     }
 }
+
+#[test]
+fn weights_that_a_type_cannot_hold_are_refused_by_name() {
+    let export = |value: f64, target, weights| {
+        let mut case = case("gru");
+        case.params[0][[1, 2]] = value;
+        let options = Options { weights, ..Options::default() };
+        case.export(target, &options).map(|_| ()).map_err(|it| it.to_string())
+    };
+    for (value, target, weights, kind) in [
+        (70000.0, Target::Onnx, Weights::F16, "f16"),
+        (-1e9, Target::Onnx, Weights::F16, "f16"),
+        (f64::NAN, Target::C, Weights::I8, "i8"),
+        (f64::INFINITY, Target::C, Weights::I8, "i8"),
+    ] {
+        let said = export(value, target, weights).unwrap_err();
+        let expected = format!("param `W_r` is {value} at [1, 2], which {kind} cannot hold");
+        assert!(said.contains(&expected), "{said}");
+    }
+    export(65504.0, Target::Onnx, Weights::F16).unwrap();
+    export(70000.0, Target::Onnx, Weights::F32).unwrap();
+    export(70000.0, Target::C, Weights::I8).unwrap();
+}

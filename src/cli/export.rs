@@ -54,7 +54,9 @@ pub fn export(ctx: &mut Context, args: &ExportArgs) -> Result<(), CliError> {
     ctx.will_write("-o", &args.output)?;
     if target != Target::C {
         for ending in target.companions() {
-            ctx.will_write("-o", &beside(&args.output, ending))?;
+            let path = beside(&args.output, ending);
+            folder::refuse_own("-o", &path)?;
+            ctx.will_write("-o", &path)?;
         }
     }
     let Prepared { bound, params } = prepare(ctx, args)?;
@@ -112,7 +114,6 @@ fn options(args: &ExportArgs, target: Target) -> Result<Options, CliError> {
         (args.lengths, "--lengths"),
         (args.no_defaults, "--no-defaults"),
         (args.opset.is_some(), "--opset"),
-        (args.no_native, "--no-native"),
     ];
     for (given, flag) in onnx {
         if given && !is_onnx {
@@ -191,7 +192,7 @@ fn prepare(ctx: &mut Context, args: &ExportArgs) -> Result<Prepared, CliError> {
     let loaded = load::load(ctx, &args.cell)?;
     let spec = load::choose(ctx, &loaded)?;
     let mut notes = Vec::new();
-    let weights = weights::read(ctx, spec.ir(), &args.weights, args.seed, &mut notes)?;
+    let weights = weights::read(ctx, spec.ir(), &args.weights, args.seed.unwrap_or(0), &mut notes)?;
     let sizes = feed::set_sizes(spec.ir(), &loaded.set);
     let evidence = weights.evidence(spec.ir());
     let sizes = api::infer_sizes(spec.ir(), &sizes, &evidence)?;
@@ -212,6 +213,7 @@ fn trained(
         (!args.cell.set.is_empty(), "--set"),
         (args.cell.cell.is_some(), "--cell"),
         (args.weights.params.is_some(), "--params"),
+        (args.seed.is_some(), "--seed"),
     ];
     if let Some((_, flag)) = given.iter().find(|it| it.0) {
         let message = format!("{flag}: {} is a trained model and has its own", path.display());

@@ -62,7 +62,7 @@ pub fn source(ctx: &mut Context, spec: &OsStr) -> Result<Source, CliError> {
         let shown = path.display();
         let message = format!(
             "{shown} is a folder, not a spec; name a .rnn file in it (`rnnc check` and `rnnc test` take folders, \
-             `rnnc eval`, `predict` and `generate` those of trainings)"
+             `rnnc eval`, `predict`, `generate` and `export` those of trainings)"
         );
         return Err(CliError::Usage(message));
     }

@@ -11,6 +11,15 @@ use super::error::CliError;
 
 /// Writes `rnnc.1` and a page for each command.
 pub fn man(ctx: &mut Context, args: &ManArgs) -> Result<(), CliError> {
+    let shown = args.folder.display();
+    if args.folder.as_os_str() == "-" {
+        let message = "-: the pages are several files; name a folder for them";
+        return Err(CliError::Usage(message.to_owned()));
+    }
+    if args.folder.exists() && !args.folder.is_dir() {
+        let message = format!("{shown} is a file; name a folder for the pages");
+        return Err(CliError::Usage(message));
+    }
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     let commands = std::iter::once(&root).chain(root.get_subcommands());
@@ -20,7 +29,7 @@ pub fn man(ctx: &mut Context, args: &ManArgs) -> Result<(), CliError> {
         pages.push((args.folder.join(format!("{name}.1")), page(command)?));
     }
     fs::create_dir_all(&args.folder)
-        .map_err(|it| CliError::Io(format!("cannot make {}: {it}", args.folder.display())))?;
+        .map_err(|it| CliError::Io(format!("cannot make {shown}: {it}")))?;
     pages.iter().try_for_each(|(path, _)| ctx.will_write("DIR", path))?;
     pages.iter().try_for_each(|(path, page)| ctx.write(path, page))
 }

@@ -34,7 +34,7 @@ pub use onnx::{OPSET, OPSETS};
 
 use std::collections::BTreeMap;
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Dimension};
 use serde::Serialize;
 
 use crate::data::{self, DataError};
@@ -347,6 +347,24 @@ pub fn export(
         Target::C => c::export(&lowered, options),
         Target::Onnx => onnx::export(&lowered, options),
     }
+}
+
+/// Refuses a param with an element that a type of weights cannot hold.
+fn check_elements(
+    lowered: &lower::Lowered,
+    param: usize,
+    kind: &str,
+    holds: impl Fn(f64) -> bool,
+) -> Result<(), ExportError> {
+    let Some((at, value)) = lowered.params[param].indexed_iter().find(|it| !holds(*it.1)) else {
+        return Ok(());
+    };
+    let name = &lowered.cell.params[param].name;
+    let at: Vec<String> = at.slice().iter().map(usize::to_string).collect();
+    let at = at.join(", ");
+    Err(ExportError::Weights(format!(
+        "param `{name}` is {value} at [{at}], which {kind} cannot hold; export without `--weights {kind}`"
+    )))
 }
 
 /// Returns the weights as the file beside a Python file, under these names.

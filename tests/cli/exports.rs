@@ -87,3 +87,31 @@ fn what_is_read_is_not_written_over_and_refusals_write_nothing() {
     }
     assert_eq!(scratch.names("."), ["g.safetensors"]);
 }
+
+#[test]
+fn the_files_of_a_training_are_not_written_over() {
+    let scratch = Scratch::new();
+    scratch.rnnc("data mackey-glass --steps 200 -o mg -q").expect(0);
+    let train = "train std/autoregressor --data mg --window 20 --valid 0.2 --steps 2 -o run -q";
+    scratch.rnnc(train).expect(0);
+    let names = scratch.names("run");
+    for (spec, stem) in [
+        ("run", "run/best"),
+        ("run", "run/params"),
+        ("std/gru --set I=3 --set H=4", "run/best"),
+        ("std/gru --set I=3 --set H=4", "run/checkpoints/mine"),
+    ] {
+        let before = scratch.read("run/best.safetensors");
+        let said = scratch.rnnc(&format!("export {spec} --to numpy -o {stem}.py")).expect(2);
+        assert!(said.stderr.contains("belongs to a training"), "{}", said.stderr);
+        assert_eq!(scratch.read("run/best.safetensors"), before);
+    }
+    // The same file under another name.
+    std::fs::hard_link(scratch.path("run/best.safetensors"), scratch.path("m.safetensors"))
+        .unwrap();
+    let said = scratch.rnnc("export run --to numpy -o m.py").expect(2);
+    assert!(said.stderr.contains("not written over"), "{}", said.stderr);
+    assert_eq!(scratch.names("run"), names);
+    let said = scratch.rnnc("export run --to c --seed 0 -o m.c").expect(2);
+    assert!(said.stderr.contains("--seed: run is a trained model"), "{}", said.stderr);
+}

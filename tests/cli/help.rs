@@ -157,6 +157,14 @@ fn every_command_has_a_manual_page() {
     scratch.rnnc("-q man pages/man1").expect(0);
     assert_eq!(scratch.read("pages/man1/rnnc.1"), before);
     assert!(!String::from_utf8(before).unwrap().contains("avx"));
+    scratch.write("file", "");
+    for (folder, message) in
+        [("-", "several files; name a folder"), ("file", "file is a file; name")]
+    {
+        let said = scratch.rnnc(&format!("man {folder}")).expect(2);
+        assert!(said.stderr.contains(message), "{}", said.stderr);
+    }
+    assert_eq!(scratch.names("."), ["file", "pages"]);
 }
 
 /// What bash offers for the last of some words.
@@ -182,6 +190,9 @@ fn completions_know_cells_layouts_and_codes() {
     assert_eq!(offered(&scratch, &["rnnc", "train", "std/char"]), ["std/char_lm"]);
     assert_eq!(offered(&scratch, &["rnnc", "run", "std/gru", "--layout", "ker"]), ["keras"]);
     assert_eq!(offered(&scratch, &["rnnc", "convert", "--to", "ow"]), ["own"]);
+    let targets = ["onnx", "pytorch", "jax", "numpy", "c"];
+    assert_eq!(offered(&scratch, &["rnnc", "export", "--to", "''"]), targets);
+    assert_eq!(offered(&scratch, &["rnnc", "export", "--name", "std/gr"]), [""]);
     assert_eq!(offered(&scratch, &["rnnc", "explain", "E0301"]), ["E0301"]);
     assert_eq!(offered(&scratch, &["rnnc", "check", "--allow", "W0602"]), ["W0602"]);
     assert_eq!(offered(&scratch, &["rnnc", "check", "--allow", "E0301"]), [""]);

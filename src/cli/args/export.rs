@@ -11,6 +11,7 @@ use crate::export::Target;
 /// `rnnc export`
 #[derive(Debug, Args)]
 #[command(after_help = examples::EXPORT)]
+#[command(mut_arg("spec", |it| it.help("A .rnn file, `-` for standard input, a compiled .ron artifact, std/NAME, or the folder of a training")))]
 pub struct ExportArgs {
     #[command(flatten)]
     pub cell: CellArgs,
@@ -22,9 +23,9 @@ pub struct ExportArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub weights: WeightArgs,
-    /// Draws the weights that are not given
-    #[arg(help_heading = heading::WEIGHTS, long, default_value_t = 0, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
-    pub seed: u64,
+    /// Draws the weights that are not given; 0 by default
+    #[arg(help_heading = heading::WEIGHTS, long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    pub seed: Option<u64>,
     /// The type of weights: f16 for onnx, i8 for c
     #[arg(long = "weights", value_enum, value_name = "f32|f16|i8")]
     pub weights_as: Option<WeightsChoice>,
@@ -46,9 +47,6 @@ pub struct ExportArgs {
     /// The version of the operators: 15 to 21, by default 17 (onnx)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(15..=21))]
     pub opset: Option<u8>,
-    /// Never an operator RNN, GRU or LSTM (onnx)
-    #[arg(long)]
-    pub no_native: bool,
     /// Prints the written files as JSON
     #[arg(long)]
     pub json: bool,

@@ -34,6 +34,9 @@ pub const PARAMS: &str = "params.safetensors";
 /// The best checkpoint.
 pub const BEST: &str = "best.safetensors";
 
+/// All of them beside the checkpoints.
+const OWN: &[&str] = &[CONFIG, MODEL, DATA, LOG, SUMMARY, PARAMS, BEST];
+
 /// Keys that a training may go on with when they are others.
 const FREE: &[&str] =
     &["epochs", "steps", "save_every", "keep", "log_every", "threads", "memory", "tensorboard"];
@@ -103,8 +106,14 @@ pub struct Run {
 }
 
 impl Run {
-    /// Announces the files that the run was trained on, so that no output takes their place.
+    /// Announces the files of the run and those that it was trained on, so that no output takes their place.
     pub fn keep_data(&self, ctx: &mut Context) -> Result<(), CliError> {
+        for name in OWN {
+            ctx.will_read(&self.folder.join(name))?;
+        }
+        for (_, path) in training::list(&self.folder) {
+            ctx.will_read(&path)?;
+        }
         for key in ["text", "csv", "valid_text", "valid_csv", "lengths", "valid_lengths"] {
             if let Some(path) = self.settings.path(key) {
                 ctx.will_read(&path)?;
@@ -126,6 +135,23 @@ fn wrong(message: String) -> CliError {
 /// Returns true if a folder holds a training.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(CONFIG).is_file()
+}
+
+/// Refuses an output that would be one of the files of a training, be that file there yet or not.
+pub fn refuse_own(flag: &str, path: &Path) -> Result<(), CliError> {
+    let inside = path.parent().filter(|it| !it.as_os_str().is_empty());
+    // A folder that is not there is for the writer to tell.
+    let Ok(inside) = fs::canonicalize(inside.unwrap_or(Path::new("."))) else { return Ok(()) };
+    let is_own = || OWN.iter().any(|it| path.file_name().is_some_and(|name| name == *it));
+    let is_checkpoints = inside.ends_with(training::FOLDER);
+    let of_run = is_run(&inside) && is_own();
+    if !of_run && !(is_checkpoints && inside.parent().is_some_and(is_run)) {
+        return Ok(());
+    }
+    let shown = path.display();
+    let message =
+        format!("{flag} {shown}: this file belongs to a training; choose another name or folder");
+    Err(CliError::Usage(message))
 }
 
 /// Returns the keys of a training that is there.

@@ -17,7 +17,7 @@ use super::Files;
 const CHECKSUM: &str = "crc32c";
 
 /// The folder of checkpoints within that of a training.
-const FOLDER: &str = "checkpoints";
+pub const FOLDER: &str = "checkpoints";
 
 /// A checkpoint that is whole.
 #[derive(Debug)]

@@ -9,7 +9,9 @@ mod events;
 mod files;
 mod log;
 
-pub use checkpoint::{Found, checksum_of, list, newest, read, save, save_best, seal, sweep};
+pub use checkpoint::{
+    FOLDER, Found, checksum_of, list, newest, read, save, save_best, seal, sweep,
+};
 pub use events::Events;
 pub use files::{Disk, Files, Lock};
 pub use log::{Log, cut_log};

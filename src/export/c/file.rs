@@ -8,7 +8,7 @@ use super::emit::{Emit, number};
 use super::header::{comment, header, parameters, run};
 use super::is_table;
 use super::math::{LIBRARY, OWN};
-use super::quantize::{error, matrices, quantize};
+use super::quantize::{check, error, matrices, quantize};
 use crate::export::lower::Lowered;
 use crate::export::names::{C, Names, plain, snake};
 use crate::export::python::owners;
@@ -58,6 +58,7 @@ pub fn export(low: &Lowered, options: &Options) -> Result<Exported, ExportError>
     }
     if options.weights == Weights::I8 {
         emit.quantized = matrices(low);
+        check(low, &emit.quantized)?;
     }
     let values = low.once();
     let places = places(low, &emit);

@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use super::emit::Emit;
 use crate::exec::{EngineKind, EngineOptions, Feed, InitialState, Inputs, Params};
 use crate::export::lower::Lowered;
-use crate::export::{Error, ExportError};
+use crate::export::{Error, ExportError, check_elements};
 use crate::ir::{Contract, Leaf, NodeId, Op};
 
 /// Returns the params that nothing but products read, as matrices.
@@ -23,6 +23,16 @@ pub fn matrices(low: &Lowered) -> BTreeSet<NodeId> {
             && readers().all(|it| is_product(&it.op))
     };
     graph.ids().filter(is_matrix).collect()
+}
+
+/// Refuses a matrix with an element that is no finite number: as a whole number it would be another.
+pub fn check(low: &Lowered, matrices: &BTreeSet<NodeId>) -> Result<(), ExportError> {
+    for id in matrices {
+        if let Op::Leaf(Leaf::Param(it)) = low.graph().node(*id).op {
+            check_elements(low, it, "i8", f64::is_finite)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the whole numbers and the factors of the rows of a matrix.

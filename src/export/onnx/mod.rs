@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::lower::Lowered;
 use super::names::snake;
-use super::{Begin, ExportError, Exported, File, Number, Options, Told, Weights};
+use super::{Begin, ExportError, Exported, File, Number, Options, Told, Weights, check_elements};
 use crate::ir::{Leaf, NodeId, Op};
 use graph::Builder;
 use ops::{Value, Walk};
@@ -56,6 +56,13 @@ pub fn export(low: &Lowered, options: &Options) -> Result<Exported, ExportError>
     let bytes: u64 = low.params.iter().map(|it| 4 * it.len() as u64).sum();
     if bytes >= MOST {
         return Err(ExportError::TooLarge(bytes));
+    }
+    if options.weights == Weights::F16 {
+        let is_held = |it: f64| !it.is_finite() || half::f16::from_f64(it).is_finite();
+        let matrices = (0..low.params.len()).filter(|it| low.params[*it].ndim() >= 2);
+        for at in matrices {
+            check_elements(low, at, "f16", is_held)?;
+        }
     }
     let mut model = Model::new(low, options);
     model.enter();
