@@ -139,7 +139,7 @@ fn run(
             if program.is_used(it.ast.span) {
                 checked.used.push(cell);
             } else {
-                sink.extend(lint::lint(it, &cell));
+                sink.extend(lint::lint(tree, it, &cell));
                 if !it.is_inner {
                     outer.push(checked.cells.len());
                 }

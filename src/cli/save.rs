@@ -79,7 +79,19 @@ impl<'a> Save<'a> {
         ctx.will_write("--save", &list)?;
         // A list that is none says nothing about what is there.
         let old = fs::read(&list).ok().and_then(|it| serde_json::from_slice::<List>(&it).ok());
-        for file in old.map(|it| it.files).unwrap_or_default() {
+        let old = old.map(|it| it.files).unwrap_or_default();
+        for name in names {
+            let file = save.array(name);
+            let is_ours = old.iter().any(|it| *it == format!("{name}.npy"));
+            if !is_ours && fs::symlink_metadata(&file).is_ok() {
+                return Err(CliError::Usage(format!(
+                    "--save {}: {} is there, and {LIST} does not name it as written by rnnc; write the name of another folder, or move the file away",
+                    path.display(),
+                    file.display()
+                )));
+            }
+        }
+        for file in old {
             let path = path.join(&file);
             let is_plain = Path::new(&file).components().count() == 1 && file.ends_with(".npy");
             let is_ours = is_plain && fs::symlink_metadata(&path).is_ok_and(|it| it.is_file());

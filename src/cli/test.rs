@@ -64,7 +64,8 @@ pub fn test(ctx: &mut Context, args: &TestArgs) -> Result<(), CliError> {
             Err(error) => {
                 ctx.report(&error);
                 worst = worst.max(error.exit_code());
-                Told::new(Outcome::Failed, "no result")
+                let words = if args.json { reason(&error) } else { "no result".to_owned() };
+                Told::new(Outcome::Failed, words)
             }
         };
         report.add(ctx, file, told, args.json)?;
@@ -176,6 +177,24 @@ enum Outcome {
     /// A snapshot whose spec is gone.
     NoSpec,
     Failed,
+}
+
+/// Returns why a spec has no result, in one line or few.
+fn reason(error: &CliError) -> String {
+    match error {
+        CliError::Spec(it) => {
+            let errors = it.diagnostics.iter().filter(|it| it.is_error());
+            let told = errors.map(|it| format!("error[{}]: {}", it.code.as_str(), it.message));
+            told.collect::<Vec<_>>().join("\n")
+        }
+        CliError::Failed
+        | CliError::Reported(_)
+        | CliError::BrokenPipe
+        | CliError::Usage(_)
+        | CliError::Io(_)
+        | CliError::NoModel(_)
+        | CliError::Fit { .. } => error.to_string(),
+    }
 }
 
 fn test_one(ctx: &mut Context, file: &Path, args: &TestArgs) -> Result<Told, CliError> {

@@ -66,8 +66,8 @@ impl<'c, 'a> Names<'c, 'a> {
         let stem = name.trim_end_matches(|it: char| it.is_ascii_digit());
         let is_step = |it: &str| cell.find(it).is_some_and(|it| self.steps.contains(&it));
         let at_step = stem.len() < name.len() && is_step(stem.strip_suffix('_').unwrap_or(stem));
-        if name == "t" || name.ends_with("_t") || at_step {
-            return format!("\\mathrm{{{}}}", name.replace('_', "\\_"));
+        if looks_like_a_step(name) || at_step {
+            return upright(name);
         }
         symbol(name, None)
     }
@@ -76,6 +76,9 @@ impl<'c, 'a> Names<'c, 'a> {
 /// Returns a name as a symbol with what is below it: `W_i` is `W_{i}`, `alpha` is `\alpha`, `gate` is `\mathrm{gate}`. `step` is
 /// the step that the value belongs to, such as `t` or `t-1`.
 pub(super) fn symbol(name: &str, step: Option<&str>) -> String {
+    if let (Some(step), true) = (step, looks_like_a_step(name)) {
+        return format!("{}_{{{step}}}", upright(name));
+    }
     let (head, tail) = name.split_once('_').unwrap_or((name, ""));
     let mut below: Vec<String> = tail.split('_').filter(|it| !it.is_empty()).map(word).collect();
     // `h2` is h with an index, as papers write it.
@@ -89,6 +92,16 @@ pub(super) fn symbol(name: &str, step: Option<&str>) -> String {
         below if below.is_empty() => word(head),
         below => format!("{}_{{{below}}}", word(head)),
     }
+}
+
+/// Returns true for a name that would read as a value at step t.
+fn looks_like_a_step(name: &str) -> bool {
+    name == "t" || name.ends_with("_t")
+}
+
+/// Returns a name as it is in the source.
+fn upright(name: &str) -> String {
+    format!("\\mathrm{{{}}}", name.replace('_', "\\_"))
 }
 
 /// Returns a word as LaTeX: a letter and a number as they are, a Greek letter by its name, all else upright.
@@ -116,5 +129,7 @@ mod tests {
         assert_eq!(symbol("log_f", Some("t")), r"\mathrm{log}_{f,t}");
         assert_eq!(symbol("h2", Some("t")), "h_{2,t}");
         assert_eq!(symbol("W", None), "W");
+        assert_eq!(symbol("h_t", Some("t")), r"\mathrm{h\_t}_{t}");
+        assert_eq!(symbol("h_t", Some("0")), r"\mathrm{h\_t}_{0}");
     }
 }

@@ -209,6 +209,9 @@ impl Bench<'_> {
                 continue;
             }
             withdraw(&mut found[idx]);
+            if found[idx].message.starts_with("brackets hold one index") {
+                found[idx].help = Some(syntax::CUTS.to_owned());
+            }
         }
     }
 

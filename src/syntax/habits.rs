@@ -7,6 +7,10 @@ use crate::syntax::split::Reader;
 use crate::syntax::words::Word;
 use crate::text::{FileId, Span};
 
+/// General advice about indices as other languages have them.
+pub(crate) const CUTS: &str = "`slice(v, from, to)` gives the elements from .. to of a vector, `slice(v, from, to, over D)` those of an axis; \
+    `v[i]` takes one of the first axis";
+
 /// The bytes in which an opening bracket is looked for; nobody writes a longer range.
 const REACH: usize = 64;
 
@@ -84,9 +88,7 @@ fn index(reader: &Reader<'_>, open: usize, found: Diagnostic) -> Diagnostic {
         Some((whole, text)) => {
             found.help(format!("write `{text}`")).fix(Applicability::Maybe, whole, text)
         }
-        None => {
-            found.help("`slice(v, from, to, over D)` cuts an axis, `v[i]` takes one of the first")
-        }
+        None => found.help(CUTS),
     }
 }
 

@@ -27,7 +27,7 @@ mod words;
 pub use comments::Comment;
 pub(crate) use comments::SIZES;
 pub use erase::erase_spans;
-pub(crate) use habits::cut;
+pub(crate) use habits::{CUTS, cut};
 pub use print::{print, print_declarations, print_expr, print_path};
 pub use words::is_reserved;
 

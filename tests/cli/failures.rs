@@ -258,6 +258,7 @@ mod unix {
     fn a_write_that_fails_or_is_cut_off_loses_nothing() {
         let scratch = scratch();
         let large = "--set H=3000 --quiet";
+        scratch.write("out/rnnc-save.json", r#"{"files": ["output.h.npy", "state.h.npy"]}"#);
         for (name, command) in [
             ("p.safetensors", format!("init leaky.rnn {large} -o p.safetensors")),
             ("y.npy", format!("run leaky.rnn {large} -o y.npy")),

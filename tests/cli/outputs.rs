@@ -194,11 +194,34 @@ fn a_folder_holds_the_arrays_of_one_run_and_what_is_not_ours() {
     assert_eq!(list["origin"]["cell"], "Two");
     // A list that names what is elsewhere, or a list that is none, removes nothing.
     scratch.write("keep.npy", "kept");
-    for odd in [r#"{"files": ["../keep.npy", "/keep.npy", "mine.txt", ".."]}"#, "{"] {
+    let ours = r#"{"files": ["../keep.npy", "/keep.npy", "mine.txt", "..", "output.s.npy", "state.s.npy"]}"#;
+    for odd in [ours, "{"] {
         scratch.write("out/rnnc-save.json", odd);
+        if odd == "{" {
+            // Nothing then tells whose arrays are there.
+            scratch.rnnc("run two.rnn --input x.npy --save out").expect(2);
+            std::fs::remove_file(scratch.path("out/output.s.npy")).unwrap();
+            std::fs::remove_file(scratch.path("out/state.s.npy")).unwrap();
+        }
         scratch.rnnc("run two.rnn --input x.npy --save out").expect(0);
         assert_eq!(scratch.read("keep.npy"), b"kept");
         assert_eq!(scratch.names("out").len(), 5);
+    }
+}
+
+#[test]
+fn a_saved_array_never_takes_the_place_of_a_file_that_rnnc_did_not_write() {
+    let scratch = scratch();
+    scratch.write("sv/output.s.npy", "keep");
+    for list in [None, Some(r#"{"files": ["state.s.npy"]}"#)] {
+        if let Some(list) = list {
+            scratch.write("sv/rnnc-save.json", list);
+        }
+        let two = "cell Two { dims H input x: [H] state s: [H] s = 0.5 * prev s + x output s }";
+        scratch.write("two.rnn", two);
+        let run = scratch.rnnc("run two.rnn --input x.npy --save sv").expect(2);
+        assert!(run.stderr.contains("another folder"), "{}", run.stderr);
+        assert_eq!(scratch.text("sv/output.s.npy"), "keep");
     }
 }
 

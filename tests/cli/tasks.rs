@@ -3,6 +3,18 @@
 use crate::scratch::Scratch;
 
 #[test]
+fn a_test_without_a_result_has_the_reason_in_its_document() {
+    let scratch = Scratch::new();
+    scratch.write("bad.rnn", "cell A { state h: [H] h = prev h output h }");
+    for (file, reason) in [("nofile.rnn", "nofile.rnn"), ("bad.rnn", "error[E")] {
+        let run = scratch.rnnc(&format!("test {file} --json"));
+        assert_ne!(run.code, 0);
+        let told = run.json()["specs"][0]["message"].as_str().unwrap().to_owned();
+        assert!(told.contains(reason), "{told}");
+    }
+}
+
+#[test]
 fn a_task_is_a_folder_with_its_figures() {
     let scratch = Scratch::new();
     let told = scratch.rnnc("data parity --sequences 20 -o p").expect(0).stdout;

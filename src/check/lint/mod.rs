@@ -21,11 +21,11 @@ use crate::hir::{Cell, Tree};
 use crate::ir;
 
 /// Returns all warnings about one cell; `cell` is the checked form of `source`.
-pub(super) fn lint(source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
+pub(super) fn lint(tree: &Tree<'_>, source: &Cell<'_>, cell: &ir::Cell) -> Vec<Diagnostic> {
     let mut found = usage::unused(source);
     found.extend(accuracy::of_cell(source));
     found.extend(gates::outside(source, cell));
-    found.extend(masks::deciding(source, cell));
+    found.extend(masks::deciding(tree, source, cell));
     found.extend(params::only_sums(source, cell));
     found.extend(params::zero_gradients(source, cell));
     found
