@@ -145,7 +145,7 @@ pub fn refuse_own(flag: &str, path: &Path) -> Result<(), CliError> {
     let is_own = || OWN.iter().any(|it| path.file_name().is_some_and(|name| name == *it));
     let is_checkpoints = inside.ends_with(training::FOLDER);
     let of_run = is_run(&inside) && is_own();
-    if !of_run && !(is_checkpoints && inside.parent().is_some_and(is_run)) {
+    if !(of_run || is_checkpoints && inside.parent().is_some_and(is_run)) {
         return Ok(());
     }
     let shown = path.display();
