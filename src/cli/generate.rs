@@ -16,13 +16,13 @@ use super::context::Context;
 use super::error::CliError;
 use super::eval;
 use super::output::{self, Named};
-use super::predict::{scale_of, unscale};
+use super::predict::{scale_of, unscale, words};
 use super::train::folder::{self, Checkpoint, Run};
 use super::train::problem;
-use crate::data::Real32or64;
+use crate::data::{self, Real32or64};
 use crate::diag::Code;
 use crate::exec::{Bound, Draws, EngineOptions, Feed, InitialState, Inputs, Params};
-use crate::ir::{Feedback, Gives, InputRole, Mode, Real};
+use crate::ir::{self, Feedback, Gives, InputRole, Mode, Real};
 use crate::text::Name;
 use crate::train::{Axes, Role, Vocabulary};
 
@@ -302,43 +302,56 @@ fn numbers<F: Real + Real32or64>(
     }
     let given = given(ctx, args, settings, run)?;
     let mut pieces: Vec<ArrayD<F>> = Vec::new();
-    runner.free(&given, args.steps, &[], &mut |stretch| {
-        pieces.extend(stretch.outputs.first().cloned());
+    let cell = run.bound.cell();
+    // Of classes, what is generated is what was drawn and fed back, not their logits.
+    let of_classes = |it: &&ir::Carry| it.teacher.is_some_and(|at| cell.inputs[at].index.is_some());
+    let drawn = cell.carries.iter().find(of_classes);
+    let traces: Vec<Name> = drawn.iter().map(|it| it.name.clone()).collect();
+    runner.free(&given, args.steps, &traces, &mut |stretch| {
+        let made = if drawn.is_some() { &stretch.traces } else { &stretch.outputs };
+        pieces.extend(made.first().cloned());
     })?;
     let views: Vec<_> = pieces.iter().map(|it| it.view()).collect();
-    let cell = run.bound.cell();
-    let Some(output) = cell.outputs.first().filter(|_| !views.is_empty()) else {
+    let name = drawn.map(|it| &it.name).or(cell.outputs.first().map(|it| &it.name));
+    let Some(name) = name.filter(|_| !views.is_empty()) else {
         return Err(CliError::Usage("there is nothing to generate".to_owned()));
     };
+    let teacher = drawn.and_then(|it| it.teacher);
+    let words = teacher.and_then(|it| words(run, &cell.inputs[it].name));
     let mut array =
         ndarray::concatenate(Axis(0), &views).map_err(|it| CliError::misfit(it.to_string()))?;
     let scales = run.about.scales();
-    if let Some(scale) = scale_of(cell, &output.name, &scales) {
-        unscale(&mut array, scale);
+    if drawn.is_none() {
+        if let Some(scale) = scale_of(cell, name, &scales) {
+            unscale(&mut array, scale);
+        }
+        tell_error(ctx, run, &given, &array);
     }
-    tell_error(ctx, run, &given, &array);
     if given.single {
         array.index_axis_inplace(Axis(1), 0);
     }
     let axes = array.ndim() - usize::from(!given.single) - 1;
-    let named =
-        Named { name: output.name.to_string(), array: array.as_standard_layout().into_owned() };
+    let named = Named { name: name.to_string(), array: array.as_standard_layout().into_owned() };
+    let csv = || match words {
+        Some(words) => worded(&named, words),
+        None => output::Format::Csv.bytes(&named),
+    };
     match &args.output {
         Some(path) => {
             let format = output::Format::of(path, axes, given.single)?;
-            ctx.write(path, &format.bytes(&named))?;
+            let is_csv = matches!(format, output::Format::Csv);
+            ctx.write(path, &if is_csv { csv() } else { format.bytes(&named) })?;
         }
         None if args.json => {}
-        None if given.single && axes <= 1 => {
-            let text = output::Format::Csv.bytes(&named);
-            ctx.out(&String::from_utf8_lossy(&text))?;
+        None if words.is_some() || (given.single && axes <= 1) => {
+            ctx.out(&String::from_utf8_lossy(&csv()))?;
         }
         None => ctx.out(&output::table(&[output::Summary::of(&named, None)]))?,
     }
     if args.json {
         let values = named.array.iter().map(|it| Real::to_f64(*it)).collect();
         let (name, shape) = (&*named.name, named.array.shape());
-        ctx.made(&Numbers { name, shape, values })?;
+        ctx.made(&Numbers { name, shape, values, classes: words })?;
     }
     Ok(())
 }
@@ -356,6 +369,26 @@ struct Numbers<'n> {
     shape: &'n [usize],
     #[serde(serialize_with = "output::numbers")]
     values: Vec<f64>,
+    /// The words that they are the numbers of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<&'n Vec<String>>,
+}
+
+/// Returns a table of drawn words: a row for each step, a column for each sequence.
+fn worded<F: Real>(named: &Named<F>, words: &[String]) -> Vec<u8> {
+    let width: usize = named.array.shape()[1..].iter().product();
+    let header: Vec<String> = match width {
+        1 => vec![named.name.clone()],
+        _ => (0..width).map(|it| format!("{}[{it}]", named.name)).collect(),
+    };
+    let mut text = header.join(",") + "\n";
+    let values: Vec<F> = named.array.iter().copied().collect();
+    for step in values.chunks(width.max(1)) {
+        let word = |it: &F| words.get(Real::to_f64(*it) as usize).map(|it| data::csv_cell(it));
+        let cells: Vec<String> = step.iter().filter_map(word).collect();
+        text.push_str(&(cells.join(",") + "\n"));
+    }
+    text.into_bytes()
 }
 
 /// Says how far the new values are from targets that go beyond the prime.

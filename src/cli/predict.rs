@@ -153,7 +153,7 @@ fn padded<F: Real>(sequences: &[&ArrayD<F>]) -> ArrayD<F> {
 }
 
 /// Returns the words of a column that gave an index, in the order of their numbers.
-fn words<'r>(run: &'r Run, name: &str) -> Option<&'r Vec<String>> {
+pub fn words<'r>(run: &'r Run, name: &str) -> Option<&'r Vec<String>> {
     let known = &run.about.known;
     known.categories.get(known.columns.get(name)?.first()?)
 }

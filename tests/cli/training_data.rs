@@ -396,3 +396,106 @@ fn a_series_goes_on_from_its_start_or_from_a_prime() {
     let expected = ndarray::arr2(&[[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]).into_dyn();
     assert_same(&scratch.npy("z.npy"), &expected, "free");
 }
+
+#[test]
+fn a_validation_that_is_not_finite_is_a_gap_in_its_curve() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "run/metrics.jsonl",
+        "{\"step\":1,\"epoch\":1,\"loss\":0.5,\"seconds\":0.1}\n{\"step\":1,\"epoch\":1,\"valid_loss\":null,\"seconds\":0.1}\n\
+         {\"step\":2,\"epoch\":2,\"loss\":0.4,\"seconds\":0.2}\n{\"step\":2,\"epoch\":2,\"valid_loss\":0.6,\"seconds\":0.2}\n",
+    );
+    scratch.rnnc("plot loss run/metrics.jsonl -o l.svg -q").expect(0);
+    let drawn = scratch.text("l.svg");
+    assert!(drawn.contains("validation") && !drawn.contains("NaN\""), "{drawn}");
+    scratch.write("run/metrics.jsonl", "{\"step\":1,\"epoch\":1}\n");
+    let refused = scratch.rnnc("plot loss run/metrics.jsonl -o x.svg").expect(4).stderr;
+    assert!(refused.contains("line 1 is none of metrics.jsonl"), "{refused}");
+}
+
+#[test]
+fn data_that_would_be_dropped_or_is_not_there_is_refused() {
+    let scratch = tables();
+    scratch.write("d/text.txt", "abcabcabcabcabcabc");
+    scratch.write("d/valid/text.txt", "abcabc");
+    let refused = scratch.rnnc("train std/char_lm --data d --valid 0.2 -o x").expect(2).stderr;
+    assert!(
+        refused.contains("and d/valid has data to validate on: leave `valid` out"),
+        "{refused}"
+    );
+    scratch.rnnc("train std/char_lm --data d --batch 2 --steps 1 -o own -q").expect(0);
+    scratch.write("none.csv", "a,b,y\n");
+    let refused =
+        scratch.rnnc("train plain.rnn --csv none.csv --input x=a,b -o x").expect(4).stderr;
+    assert!(refused.contains("none.csv: the table has no rows"), "{refused}");
+    scratch.array("x.npy", &ndarray::ArrayD::zeros(vec![4, 2, 2]));
+    scratch.array("y.npy", &ndarray::ArrayD::zeros(vec![4, 2, 1]));
+    scratch.array("long.npy", &ndarray::arr1(&[3.0, 9.0]).into_dyn());
+    let line = "train plain.rnn --input x=x.npy --target y=y.npy -o x --lengths";
+    let refused = scratch.rnnc(&format!("{line} long.npy")).expect(4).stderr;
+    assert!(
+        refused.contains("E0708]: long.npy: the length of sequence 1 is 9, but there are 4 steps"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn negative_numbers_are_told_the_range() {
+    let scratch = Scratch::new();
+    for (line, range) in [
+        ("generate f --steps -1", "write a whole number of at least 0"),
+        ("generate f --steps 3 --prime-steps -1", "write a whole number of at least 0"),
+        ("generate f --steps 3 --temperature -1", "write a number of at least 0, such as 0.7"),
+        ("generate f --steps 3 --count -1", "1..=65535"),
+        ("eval f --prime-steps -2", "write a whole number of at least 0"),
+    ] {
+        let refused = scratch.rnnc(line).expect(2).stderr;
+        assert!(refused.contains(range) && !refused.contains("unexpected"), "{line}: {refused}");
+    }
+}
+
+#[test]
+fn a_resume_says_what_the_new_end_does() {
+    let scratch = tables();
+    let line = "train plain.rnn --csv t.csv --input x=a,b --window 10 --batch 4 --schedule cosine -o f --epochs";
+    scratch.rnnc(&format!("{line} 2 -q")).expect(0);
+    let more = |epochs: &str| {
+        scratch.rnnc(&format!("train -o f --resume --epochs {epochs}")).expect(0).stderr
+    };
+    let finished = more("2");
+    assert!(finished.contains("this training is finished: it made "), "{finished}");
+    assert!(finished.contains("more --epochs go on with it"), "{finished}");
+    assert!(!finished.contains("goes on after"), "{finished}");
+    let longer = more("4");
+    assert!(longer.contains("goes on after update "), "{longer}");
+    assert!(longer.contains("the learning rate (`cosine`) turns by the new one"), "{longer}");
+    let shorter = more("1");
+    assert!(shorter.contains(", and `epochs` now ends it after "), "{shorter}");
+    assert!(!shorter.contains("goes on after"), "{shorter}");
+}
+
+#[test]
+fn classes_are_generated_as_their_words() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "tokens.rnn",
+        "/// Goes on with a word.\nmodel Tokens {\n  dims V\n  target next: index[V]\n  feedback c: index[V] = 0 teacher next\n  \
+         param T: [V, V]\n  output logits = T[prev c]\n  c = sample(logits)\n  loss cross_entropy(logits, next)\n}\n",
+    );
+    let rows: String = (0..30).map(|it| ["ant\n", "\"cat, big\"\n", "dog\n"][it % 3]).collect();
+    scratch.write("t.csv", format!("next\n{rows}"));
+    scratch.rnnc("train tokens.rnn --csv t.csv --steps 1 --batch 2 -o f -q").expect(0);
+    let told = scratch.rnnc("generate f --steps 12 -q").expect(0).stdout;
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("c", 13), "{told}");
+    assert!(lines[1..].iter().all(|it| ["ant", "\"cat, big\"", "dog"].contains(it)), "{told}");
+    scratch.rnnc("generate f --steps 12 -o c.csv -q").expect(0);
+    assert_eq!(scratch.text("c.csv"), told);
+    let made = scratch.rnnc("generate f --steps 12 --json -q").expect(0).json();
+    let words = made["values"].as_array().unwrap().iter().map(|it| it.as_f64().unwrap() as usize);
+    let words: Vec<&str> = words.map(|it| made["classes"][it].as_str().unwrap()).collect();
+    assert!(words.iter().zip(&lines[1..]).all(|(a, b)| a == &b.trim_matches('"')), "{made}");
+    scratch.rnnc("predict f --csv t.csv -o y.csv -q").expect(0);
+    let refused = scratch.rnnc("plot prediction y.csv -o x.svg").expect(4).stderr;
+    assert!(refused.contains("column `target.next` has words, and curves are drawn"), "{refused}");
+}

@@ -49,7 +49,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "teacher|own", value_parser = ["teacher", "own"], hide_possible_values = true)]
     pub feedback: Option<String>,
     /// The number of steps that are told the target of the step before, until the model runs free; later steps alone count
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = count, allow_negative_numbers = true)]
     pub prime_steps: Option<usize>,
     /// The part of the training's own data
     #[arg(long, value_name = "train|valid", value_parser = ["train", "valid"], hide_possible_values = true)]
@@ -100,7 +100,7 @@ pub struct GenerateArgs {
     #[arg(value_name = "DIR")]
     pub run: PathBuf,
     /// The number of new values
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub steps: usize,
     /// The beginning of the text
     #[arg(long, value_name = "TEXT", conflicts_with = "prime_file")]
@@ -109,16 +109,17 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub prime_file: Option<PathBuf>,
     /// The number of steps of the targets that are known [default: all there are]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = count, allow_negative_numbers = true)]
     pub prime_steps: Option<usize>,
     /// The value that feedbacks read after the prime: the model's own output
     #[arg(long, value_name = "own", value_parser = ["own"], hide_possible_values = true)]
     pub feedback: Option<String>,
     /// Divides the logits of `sample`; 0 takes the largest
-    #[arg(long, value_name = "X", value_parser = temperature)]
+    #[arg(long, value_name = "X", value_parser = temperature, allow_negative_numbers = true)]
     pub temperature: Option<f64>,
     /// The number of sequences, each with draws of its own
-    #[arg(long, value_name = "C", value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    #[arg(long, value_name = "C", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub count: Option<usize>,
     /// Writes what is generated instead of printing it
     #[arg(long, short, value_name = "FILE")]
@@ -132,6 +133,10 @@ pub struct GenerateArgs {
 
     #[command(flatten)]
     pub keys: Flags<Generate>,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "write a whole number of at least 0".to_owned())
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

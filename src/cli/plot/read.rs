@@ -1,13 +1,13 @@
 //! The files that are drawn, and how those of another kind are told from them.
 
 use ndarray::ArrayD;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Source;
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::data::{self, Table};
+use crate::data::{self, Table, TableOptions};
 
 /// The losses of a run, with the updates that they belong to.
 #[derive(Default)]
@@ -20,8 +20,15 @@ pub struct Log {
 #[derive(Deserialize)]
 struct Line {
     step: u64,
+    #[serde(default, deserialize_with = "there")]
     loss: Option<Value>,
+    #[serde(default, deserialize_with = "there")]
     valid_loss: Option<Value>,
+}
+
+/// Reads a value that is there, which may be null: so the log writes what is not finite.
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 /// Reads `metrics.jsonl`; a last line that is still being written is none.
@@ -77,6 +84,22 @@ fn table(source: &Source) -> Result<Table, CliError> {
     data::read_csv(&source.bytes).map_err(|it| CliError::data(&source.path, it))
 }
 
+/// Says which column of a table has words, if one has: a curve has no place for them.
+fn words(source: &Source) -> Option<CliError> {
+    let options = TableOptions::default();
+    let names = data::read_names(&source.bytes, &options).ok()?;
+    let is_words = |name: &&String| {
+        let read = data::read_cells(&source.bytes, &[name.as_str()], &options);
+        read.is_ok_and(|(cells, _)| cells.iter().flatten().all(|it| it.parse::<f64>().is_err()))
+    };
+    let name = names.iter().find(is_words)?;
+    let message = format!(
+        "column `{name}` has words, and curves are drawn of numbers; `rnnc predict RUN -o y.npy` writes the outputs \
+         alone, of classes a number for each, and `rnnc plot prediction y.npy` draws them"
+    );
+    Some(source.fault(&message))
+}
+
 /// Reads the arrays of `run --trace`: one, or those of a file of several.
 pub fn traces(source: &Source) -> Result<Vec<(String, ArrayD<f64>)>, CliError> {
     let fault = |it| CliError::data(&source.path, it);
@@ -124,7 +147,7 @@ pub fn values(source: &Source) -> Result<Values, CliError> {
     let counted = |steps: usize| (0..steps).map(|it| it as f64).collect();
     match output::extension(&source.path).as_deref() {
         Some("csv") => {
-            let table = table(source)?;
+            let table = table(source).map_err(|it| words(source).unwrap_or(it))?;
             let steps = table.n_rows();
             let names = table.header.unwrap_or(vec![String::new(); table.columns.len()]);
             let mut columns: Vec<(String, Vec<f64>)> =

@@ -35,8 +35,13 @@ pub fn train(ctx: &mut Context, args: &TrainArgs) -> Result<(), CliError> {
     let mut settings = said(ctx, args)?;
     let folder = args.output.as_deref();
     let goes_on = folder.filter(|it| args.resume && folder::is_run(it));
+    let mut end_moved = false;
     if let Some(folder) = goes_on {
-        settings = folder::merge(folder::settings(ctx, folder)?, &settings)?;
+        let before = folder::settings(ctx, folder)?;
+        let end = |it: &Settings| (it.whole("epochs"), it.whole("steps"));
+        let was = end(&before);
+        settings = folder::merge(before, &settings)?;
+        end_moved = end(&settings) != was;
     }
     settings.check()?;
     if args.print_config {
@@ -73,7 +78,8 @@ pub fn train(ctx: &mut Context, args: &TrainArgs) -> Result<(), CliError> {
         folder::same_data(ctx, folder, &problem)?;
         lock = Some(folder::lock(folder)?);
     }
-    let job = Job { folder, settings: &settings, loaded: &loaded, problem: &problem, lock };
+    let job =
+        Job { folder, settings: &settings, loaded: &loaded, problem: &problem, lock, end_moved };
     match settings.word("dtype") {
         Some("f64") => {
             if settings.word("engine") == Some("fast") {
@@ -93,6 +99,8 @@ struct Job<'a> {
     problem: &'a Problem,
     /// Taken where the training is there already.
     lock: Option<Lock>,
+    /// True if it has another end than before.
+    end_moved: bool,
 }
 
 /// Returns the keys of flags and file.
@@ -121,7 +129,7 @@ fn run<F: Real + Real32or64>(
     args: &TrainArgs,
     job: Job<'_>,
 ) -> Result<(), CliError> {
-    let Job { folder, settings, loaded, problem, lock } = job;
+    let Job { folder, settings, loaded, problem, lock, end_moved } = job;
     let options = problem::options(settings, problem.data.cut());
     let (found, bad) = if lock.is_some() { training::newest(folder) } else { (None, Vec::new()) };
     for (path, why) in bad {
@@ -167,7 +175,6 @@ fn run<F: Real + Real32or64>(
     if let Some(snapshot) = &snapshot {
         past = Past::read(&snapshot.metadata);
         note_path(ctx, &past.path);
-        ctx.note(&format!("goes on after update {step} of {}", trainer.updates()));
     }
     let display = Display::new(ctx);
     let session = Session {
@@ -184,6 +191,9 @@ fn run<F: Real + Real32or64>(
         validated: found.is_some().then_some(step),
         saved: found.is_some().then_some(step),
     };
+    if found.is_some() {
+        session.note_start(ctx, end_moved);
+    }
     session.run(ctx, args)
 }
 
@@ -298,6 +308,43 @@ impl<F: Real + Real32or64> Session<'_, F> {
         }
         self.display.end();
         self.end(ctx, args, stopped, true)
+    }
+
+    /// Says where a training that was there already goes on, or why it does not.
+    fn note_start(&self, ctx: &Context, end_moved: bool) {
+        let (step, updates) = (self.trainer.step(), self.trainer.updates());
+        if self.reason() == "patience" {
+            ctx.note(&format!(
+                "this training is finished: `patience` ended it after update {step}; a new -o folder takes another"
+            ));
+            return;
+        }
+        if step >= updates {
+            let key = self.reason();
+            let beyond = if step > updates {
+                format!(", and `{key}` now ends it after {updates}")
+            } else {
+                String::new()
+            };
+            ctx.note(&format!(
+                "this training is finished: it made {step} updates{beyond}; more --{key} go on with it"
+            ));
+            return;
+        }
+        ctx.note(&format!("goes on after update {step} of {updates}"));
+        if !end_moved {
+            return;
+        }
+        let is_cosine = self.settings.word("schedule") == Some("cosine");
+        let is_scheduled = self.settings.word("feedback") == Some("scheduled")
+            && self.settings.whole("own_over").is_none();
+        let what = match (is_cosine, is_scheduled) {
+            (true, true) => "the learning rate (`cosine`) and the feedback (`scheduled`) turn",
+            (true, false) => "the learning rate (`cosine`) turns",
+            (false, true) => "the feedback (`scheduled`) turns",
+            (false, false) => return,
+        };
+        ctx.note(&format!("the end is another than before: from here on {what} by the new one"));
     }
 
     /// Returns true if there is no more to do.

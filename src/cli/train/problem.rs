@@ -61,6 +61,7 @@ pub fn prepare(
         let message = "no data is given: --data DIR, --csv FILE, --text FILE, or --input and --target NAME=FILE.npy";
         return Err(CliError::Fit { code: Code::DataDoesNotFit, message: message.to_owned() });
     }
+    check_valid(settings)?;
     let part = reading.read(ctx, None, &mut known)?;
     check_series(settings, &part)?;
     let ahead = if part.is_text { 1 } else { settings.size("ahead").unwrap_or(0) };
@@ -236,8 +237,23 @@ fn valid_source(settings: &Settings) -> Option<Option<PathBuf>> {
     if keys.iter().any(|it| settings.is_said(&format!("valid_{it}"))) {
         return Some(None);
     }
-    let folder = settings.path("data")?.join("valid");
-    (settings.real("valid") == Some(0.0) && folder.is_dir()).then_some(Some(folder))
+    own_valid(settings).map(Some)
+}
+
+/// Returns the validation data that the folder of the data has.
+fn own_valid(settings: &Settings) -> Option<PathBuf> {
+    settings.path("data").map(|it| it.join("valid")).filter(|it| it.is_dir())
+}
+
+/// Refuses a share to hold out where the folder of the data has its own data to validate on.
+fn check_valid(settings: &Settings) -> Result<(), CliError> {
+    let Some(folder) = own_valid(settings) else { return Ok(()) };
+    let folder = folder.display();
+    let why = format!(
+        "`valid` holds a part of the data out, and {folder} has data to validate on: leave `valid` out, or \
+         name the files of the data with --input and --target, --csv or --text"
+    );
+    settings.clash("valid", &why)
 }
 
 /// Fits scales. Where nobody says one, a table is standardized, also that of a folder.

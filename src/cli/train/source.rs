@@ -64,6 +64,8 @@ pub struct Part {
     /// A checksum for each array, under its name.
     pub checksums: BTreeMap<String, String>,
     text: Option<(Option<Name>, Name)>,
+    /// The file of the lengths, or the key that lists them.
+    lengths_from: Option<String>,
 }
 
 /// The keys and files of a part's data.
@@ -285,6 +287,9 @@ impl Reading<'_> {
         part.is_series = part.fields.iter().all(|it| it.axes == Axes::Shared);
         if let Some(text) = &places.lengths {
             part.put_lengths(feed::read_lengths(ctx, text.as_ref())?);
+            let is_list = data::parse_lengths(text).is_some();
+            let key = format!("`{}`", self.key("lengths"));
+            part.lengths_from = Some(if is_list { key } else { text.clone() });
         }
         Ok(part)
     }
@@ -395,6 +400,7 @@ impl Part {
             evidence: Vec::new(),
             checksums: BTreeMap::new(),
             text: None,
+            lengths_from: None,
         }
     }
 
@@ -473,6 +479,11 @@ impl Part {
         let (name, place) = match &error {
             train::Error::Data { name: Some(name), place, .. } => (name, place),
             train::Error::Index { name, place, .. } => (name, place),
+            train::Error::Lengths(_) => {
+                let from = self.lengths_from.iter().map(|it| format!("{it}: "));
+                let message = from.chain([message]).collect();
+                return CliError::Fit { code, message };
+            }
             _ => return CliError::Fit { code, message },
         };
         let Some(origin) = self.origins.get(&**name) else {

@@ -180,6 +180,10 @@ pub fn read(
                 (data::read_table(&bytes, &options, &|_| true).map_err(fault)?, None)
             }
         };
+        if cells.first().is_none_or(Vec::is_empty) {
+            let message = format!("{shown}: the table has no rows, only the names of its columns");
+            return Err(CliError::Fit { code: Code::CannotCut, message });
+        }
         let (axes, values) = values(input, &table, sequences.is_some(), path)?;
         if index.is_none() {
             part.evidence.push(Evidence {
