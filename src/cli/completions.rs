@@ -84,14 +84,12 @@ impl Known {
 
     /// Returns the values of an argument, where some are known.
     fn of(&self, arg: &Arg) -> Option<&[String]> {
-        // What lists its own values, such as the targets of an export, needs no others.
-        if !arg.get_possible_values().is_empty() {
-            return None;
-        }
         match arg.get_id().as_str() {
             "spec" | "specs" => Some(&self.cells),
             "name" if arg.is_positional() => Some(&self.cells),
-            "layout" | "from" | "to" => Some(&self.layouts),
+            "layout" | "from" => Some(&self.layouts),
+            // The targets of an export are values of their own.
+            "to" if arg.get_possible_values().is_empty() => Some(&self.layouts),
             "code" => Some(&self.codes),
             "allow" => Some(&self.warnings),
             "deny" => Some(&self.denied),

@@ -107,7 +107,7 @@ Examples:
 pub const PLOT: &str = "\
 Examples:
   rnnc data sine --sequences 20 --steps 30 -o sine
-  rnnc train std/autoregressor --data sine --epochs 5 --valid 0.2 -o a
+  rnnc train std/autoregressor --data sine --epochs 5 -o a
   rnnc train std/autoregressor --data sine --epochs 5 --lr 0.01 -o b
   rnnc plot loss a b -o loss.svg --label 'lr 0.001' --label 'lr 0.01'
   rnnc grad std/lstm --steps 100 --flow lstm.csv
@@ -148,7 +148,7 @@ Examples:
 pub const EVAL: &str = "\
 Examples:
   rnnc data sine --sequences 20 --steps 30 -o sine
-  rnnc train std/autoregressor --data sine --epochs 1 --valid 0.2 -o run
+  rnnc train std/autoregressor --data sine --epochs 1 -o run
   rnnc eval run
   rnnc eval run --data sine --json
   rnnc eval run --feedback own --prime-steps 20";
