@@ -59,7 +59,7 @@ pub struct EngineOptions {
     pub team: Option<Team>,
     /// What is done about NaN and infinity.
     pub not_finite: OnNotFinite,
-    /// Whether backward gives the norms of the states' adjoints, [`Gradients::flow`].
+    /// Makes backward give the norms of the states' adjoints, [`crate::exec::Gradients::flow`].
     pub flow: bool,
     /// Which gradients backward gives.
     pub wanted: Wanted,

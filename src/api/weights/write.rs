@@ -57,7 +57,7 @@ pub fn stored_gradients<F: Real>(
 }
 
 /// Returns the names that a layout writes, each with the place of its row, in the order of [`stored`]. `short` leaves out the
-/// name of the layer or stack that all of them belong to, if they do: [`Weights::find`] finds them without it.
+/// name of the layer or stack that all of them belong to, if they do: [`super::Weights::find`] finds them without it.
 ///
 /// # Errors
 ///
