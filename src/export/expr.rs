@@ -1,5 +1,6 @@
 //! Expressions of Python, and what differs between the languages that are written in it.
 
+use super::lines::tuple;
 use super::lower::Lead;
 use crate::ir::{Along, Choice, Gradient, Literal, Pointwise};
 
@@ -75,7 +76,7 @@ pub enum Form {
     Positive,
 }
 
-/// The differences between the languages.
+/// The differences between the languages. What has a body is as NumPy names it; so does JAX.
 pub trait Dialect {
     /// Returns the module of array functions, such as `np`.
     fn module(&self) -> &'static str;
@@ -84,31 +85,77 @@ pub trait Dialect {
     /// Returns a truth value as a number.
     fn truth(&self, text: &str) -> (String, u8);
     /// Returns a number as an array without axes.
-    fn scalar(&self, number: &str) -> String;
+    fn scalar(&self, number: &str) -> String {
+        let np = self.module();
+        format!("{np}.float32({number})")
+    }
     /// Returns an infinite number or NaN.
-    fn odd_number(&self, value: f64) -> String;
+    fn odd_number(&self, value: f64) -> String {
+        let np = self.module();
+        match value {
+            f64::INFINITY => format!("{np}.inf"),
+            f64::NEG_INFINITY => format!("-{np}.inf"),
+            _ => format!("{np}.nan"),
+        }
+    }
     /// Returns a param.
     fn param(&self, idx: usize) -> String;
     /// Returns a constant of axes of its own; the text is that of a list, of `np.eye` and so on.
-    fn literal(&self, literal: &Literal, shape: &[usize], numbers: &[String]) -> String;
+    fn literal(&self, literal: &Literal, shape: &[usize], numbers: &[String]) -> String {
+        let np = self.module();
+        let size = shape.first().copied().unwrap_or(1);
+        match literal {
+            Literal::Scalar(_) => format!("{np}.float32(0)"),
+            Literal::Array(_) => format!("{np}.array([{}], {np}.float32)", numbers.join(", ")),
+            Literal::Eye => format!("{np}.eye({size}, dtype={np}.float32)"),
+            Literal::Iota => format!("{np}.arange({size}, dtype={np}.float32)"),
+        }
+    }
     /// Returns a function along axes, which are counted from the end.
     fn along(&self, along: &Along, value: &Value, axes: &[i64]) -> String;
     /// Joins or stacks.
-    fn join(&self, function: &str, parts: &[String], axis: i64) -> String;
+    fn join(&self, function: &str, parts: &[String], axis: i64) -> String {
+        let np = self.module();
+        let function = if function == "concat" { "concatenate" } else { function };
+        format!("{np}.{function}([{}], axis={axis})", parts.join(", "))
+    }
     /// Swaps the last two axes.
-    fn swap(&self, value: &Value) -> String;
+    fn swap(&self, value: &Value) -> String {
+        let np = self.module();
+        format!("{np}.swapaxes({}, -2, -1)", value.text)
+    }
     /// Returns a shape.
-    fn shape(&self, shape: &[usize]) -> String;
+    fn shape(&self, shape: &[usize]) -> String {
+        match shape {
+            [] => "()".to_owned(),
+            shape => tuple(&shape.iter().map(usize::to_string).collect::<Vec<_>>()),
+        }
+    }
     /// Returns the leading axes of a value with so many own ones.
-    fn leading(&self, value: &str, rank: usize) -> String;
+    fn leading(&self, value: &str, rank: usize) -> String {
+        if rank == 0 { format!("{value}.shape") } else { format!("{value}.shape[:-{rank}]") }
+    }
     /// Repeats a value to a shape, given as text.
-    fn repeat(&self, value: &Value, shape: &str) -> String;
+    fn repeat(&self, value: &Value, shape: &str) -> String {
+        let np = self.module();
+        format!("{np}.broadcast_to({}, {shape})", value.text)
+    }
     /// Brings a value to a shape, given as text.
-    fn reshape(&self, value: &Value, shape: &str) -> String;
+    fn reshape(&self, value: &Value, shape: &str) -> String {
+        let np = self.module();
+        format!("{np}.reshape({}, {shape})", value.text)
+    }
     /// Returns a matrix times a vector.
-    fn linear(&self, vector: &Value, matrix: &Value, transposed: bool) -> (String, u8);
+    fn linear(&self, vector: &Value, matrix: &Value, transposed: bool) -> (String, u8) {
+        let matrix = matrix.at(ATOM);
+        let matrix = if transposed { format!("{matrix}.T") } else { matrix };
+        (format!("{} @ {matrix}", vector.at(SIGN)), PRODUCT)
+    }
     /// Returns an Einstein sum.
-    fn einsum(&self, labels: &str, parts: &[String]) -> String;
+    fn einsum(&self, labels: &str, parts: &[String]) -> String {
+        let np = self.module();
+        format!("{np}.einsum(\"{labels}\", {})", parts.join(", "))
+    }
     /// Returns the row of a table that has leading axes.
     fn row(&self, table: &Value, index: &Value, rank: usize) -> String;
     /// Writes an operator that only the gradient sees.

@@ -1,15 +1,15 @@
 //! JAX: pure functions, which can be compiled and differentiated.
 
 use super::draws::{self, Draws};
-use super::expr::{ATOM, Dialect, Form, Kind, POWER, PRODUCT, SIGN, SUM, Value};
-use super::lines::{call, doc, file, indent, quoted, tuple};
+use super::expr::{ATOM, Dialect, Form, Kind, POWER, PRODUCT, SUM, Value};
+use super::lines::{call, doc, file, indent, quoted};
 use super::lower::Lowered;
 use super::names::{Names, PYTHON, snake};
 use super::numpy::{functions, head, helpers, shapes};
 use super::program::{LOCALS, Program, Style};
 use super::python::Walk;
 use super::{ExportError, Exported, File, weights};
-use crate::ir::{Along, Choice, Gradient, Literal, Pointwise, Reduction};
+use crate::ir::{Along, Choice, Gradient, Pointwise, Reduction};
 
 /// The functions that a file may have, in the order in which they are in it. Slopes at kinks are those of the spec.
 const HELPERS: &[(&str, &str)] = &[
@@ -213,30 +213,8 @@ impl Dialect for Jax {
         (format!("({text}) * 1.0"), PRODUCT)
     }
 
-    fn scalar(&self, number: &str) -> String {
-        format!("jnp.float32({number})")
-    }
-
-    fn odd_number(&self, value: f64) -> String {
-        match value {
-            f64::INFINITY => "jnp.inf".to_owned(),
-            f64::NEG_INFINITY => "-jnp.inf".to_owned(),
-            _ => "jnp.nan".to_owned(),
-        }
-    }
-
     fn param(&self, idx: usize) -> String {
         self.params[idx].clone()
-    }
-
-    fn literal(&self, literal: &Literal, shape: &[usize], numbers: &[String]) -> String {
-        let size = shape.first().copied().unwrap_or(1);
-        match literal {
-            Literal::Scalar(_) => "jnp.float32(0)".to_owned(),
-            Literal::Array(_) => format!("jnp.array([{}], jnp.float32)", numbers.join(", ")),
-            Literal::Eye => format!("jnp.eye({size}, dtype=jnp.float32)"),
-            Literal::Iota => format!("jnp.arange({size}, dtype=jnp.float32)"),
-        }
     }
 
     fn along(&self, along: &Along, value: &Value, axes: &[i64]) -> String {
@@ -259,44 +237,6 @@ impl Dialect for Jax {
             }
             Along::ProductOfOthers(_) => unreachable!("only an adjoint has it"),
         }
-    }
-
-    fn join(&self, function: &str, parts: &[String], axis: i64) -> String {
-        let function = if function == "concat" { "concatenate" } else { function };
-        format!("jnp.{function}([{}], axis={axis})", parts.join(", "))
-    }
-
-    fn swap(&self, value: &Value) -> String {
-        format!("jnp.swapaxes({}, -2, -1)", value.text)
-    }
-
-    fn shape(&self, shape: &[usize]) -> String {
-        match shape {
-            [] => "()".to_owned(),
-            shape => tuple(&shape.iter().map(usize::to_string).collect::<Vec<_>>()),
-        }
-    }
-
-    fn leading(&self, value: &str, rank: usize) -> String {
-        if rank == 0 { format!("{value}.shape") } else { format!("{value}.shape[:-{rank}]") }
-    }
-
-    fn repeat(&self, value: &Value, shape: &str) -> String {
-        format!("jnp.broadcast_to({}, {shape})", value.text)
-    }
-
-    fn reshape(&self, value: &Value, shape: &str) -> String {
-        format!("jnp.reshape({}, {shape})", value.text)
-    }
-
-    fn linear(&self, vector: &Value, matrix: &Value, transposed: bool) -> (String, u8) {
-        let matrix = matrix.at(ATOM);
-        let matrix = if transposed { format!("{matrix}.T") } else { matrix };
-        (format!("{} @ {matrix}", vector.at(SIGN)), PRODUCT)
-    }
-
-    fn einsum(&self, labels: &str, parts: &[String]) -> String {
-        format!("jnp.einsum(\"{labels}\", {})", parts.join(", "))
     }
 
     fn row(&self, table: &Value, index: &Value, rank: usize) -> String {
@@ -416,21 +356,9 @@ pub fn export(low: &Lowered) -> Result<Exported, ExportError> {
     lines.extend(body);
     let names: Vec<String> = low.cell.params.iter().map(|it| it.name.to_string()).collect();
     let states: Vec<String> = low.cell.carries.iter().map(|it| it.name.to_string()).collect();
-    let [inputs, outputs, states, params] = program.told(&states, &names);
+    let told = program.told(&states, &names);
     let files = vec![File { ending: ".py", bytes: file(&lines) }, weights(low, &names)?];
-    let sizes = low.env.sizes.iter().map(|(name, it)| (name.to_string(), *it)).collect();
-    Ok(Exported {
-        symbol,
-        files,
-        sizes,
-        operator: None,
-        inputs,
-        outputs,
-        states,
-        params,
-        bytes: None,
-        error: None,
-    })
+    Ok(Exported::new(low, symbol, files, told))
 }
 
 /// Returns the function that draws the params.

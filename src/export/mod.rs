@@ -368,6 +368,21 @@ fn check_elements(
 }
 
 /// Returns the weights as the file beside a Python file, under these names.
+impl Exported {
+    /// Returns the description of files; `told` has inputs, outputs, states and params.
+    fn new(
+        low: &lower::Lowered,
+        symbol: String,
+        files: Vec<File>,
+        told: [Vec<Told>; 4],
+    ) -> Exported {
+        let sizes = low.env.sizes.iter().map(|(name, it)| (name.to_string(), *it)).collect();
+        let [inputs, outputs, states, params] = told;
+        let (operator, bytes, error) = (None, None, None);
+        Exported { symbol, files, sizes, operator, inputs, outputs, states, params, bytes, error }
+    }
+}
+
 fn weights(lowered: &lower::Lowered, names: &[String]) -> Result<File, ExportError> {
     let typed = lowered.params.iter().map(|it| it.mapv(|it| it as f32));
     let named: Vec<(String, ArrayD<f32>)> = names.iter().cloned().zip(typed).collect();

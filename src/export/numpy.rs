@@ -1,13 +1,13 @@
 //! NumPy: pure functions, for wherever there is nothing else.
 
-use super::expr::{ATOM, Dialect, Form, POWER, PRODUCT, SIGN, SUM, Value};
+use super::expr::{ATOM, Dialect, Form, POWER, PRODUCT, SUM, Value};
 use super::lines::{call, doc, file, indent, list, quoted, tuple};
 use super::lower::Lowered;
 use super::names::{Names, PYTHON, snake};
 use super::program::{LOCALS, Program, Style};
 use super::python::Walk;
 use super::{ExportError, Exported, File, weights};
-use crate::ir::{Along, Choice, Gradient, Literal, Pointwise, Reduction};
+use crate::ir::{Along, Choice, Gradient, Pointwise, Reduction};
 
 /// The functions that a file may have, in the order in which they are in it.
 const HELPERS: &[(&str, &str)] = &[
@@ -204,30 +204,8 @@ impl Dialect for Numpy {
         (format!("np.float32({text})"), ATOM)
     }
 
-    fn scalar(&self, number: &str) -> String {
-        format!("np.float32({number})")
-    }
-
-    fn odd_number(&self, value: f64) -> String {
-        match value {
-            f64::INFINITY => "np.inf".to_owned(),
-            f64::NEG_INFINITY => "-np.inf".to_owned(),
-            _ => "np.nan".to_owned(),
-        }
-    }
-
     fn param(&self, idx: usize) -> String {
         self.params[idx].clone()
-    }
-
-    fn literal(&self, literal: &Literal, shape: &[usize], numbers: &[String]) -> String {
-        let size = shape.first().copied().unwrap_or(1);
-        match literal {
-            Literal::Scalar(_) => "np.float32(0)".to_owned(),
-            Literal::Array(_) => format!("np.array([{}], np.float32)", numbers.join(", ")),
-            Literal::Eye => format!("np.eye({size}, dtype=np.float32)"),
-            Literal::Iota => format!("np.arange({size}, dtype=np.float32)"),
-        }
     }
 
     fn along(&self, along: &Along, value: &Value, axes: &[i64]) -> String {
@@ -252,44 +230,6 @@ impl Dialect for Numpy {
             }
             Along::ProductOfOthers(_) => unreachable!("only an adjoint has it"),
         }
-    }
-
-    fn join(&self, function: &str, parts: &[String], axis: i64) -> String {
-        let function = if function == "concat" { "concatenate" } else { function };
-        format!("np.{function}([{}], axis={axis})", parts.join(", "))
-    }
-
-    fn swap(&self, value: &Value) -> String {
-        format!("np.swapaxes({}, -2, -1)", value.text)
-    }
-
-    fn shape(&self, shape: &[usize]) -> String {
-        match shape {
-            [] => "()".to_owned(),
-            shape => tuple(&shape.iter().map(usize::to_string).collect::<Vec<_>>()),
-        }
-    }
-
-    fn leading(&self, value: &str, rank: usize) -> String {
-        if rank == 0 { format!("{value}.shape") } else { format!("{value}.shape[:-{rank}]") }
-    }
-
-    fn repeat(&self, value: &Value, shape: &str) -> String {
-        format!("np.broadcast_to({}, {shape})", value.text)
-    }
-
-    fn reshape(&self, value: &Value, shape: &str) -> String {
-        format!("np.reshape({}, {shape})", value.text)
-    }
-
-    fn linear(&self, vector: &Value, matrix: &Value, transposed: bool) -> (String, u8) {
-        let matrix = matrix.at(ATOM);
-        let matrix = if transposed { format!("{matrix}.T") } else { matrix };
-        (format!("{} @ {matrix}", vector.at(SIGN)), PRODUCT)
-    }
-
-    fn einsum(&self, labels: &str, parts: &[String]) -> String {
-        format!("np.einsum(\"{labels}\", {})", parts.join(", "))
     }
 
     fn row(&self, table: &Value, index: &Value, rank: usize) -> String {
@@ -386,21 +326,9 @@ pub fn export(low: &Lowered) -> Result<Exported, ExportError> {
     lines.extend(body);
     let names: Vec<String> = low.cell.params.iter().map(|it| it.name.to_string()).collect();
     let states: Vec<String> = low.cell.carries.iter().map(|it| it.name.to_string()).collect();
-    let [inputs, outputs, states, params] = program.told(&states, &names);
+    let told = program.told(&states, &names);
     let files = vec![File { ending: ".py", bytes: file(&lines) }, weights(low, &names)?];
-    let sizes = low.env.sizes.iter().map(|(name, it)| (name.to_string(), *it)).collect();
-    Ok(Exported {
-        symbol,
-        files,
-        sizes,
-        operator: None,
-        inputs,
-        outputs,
-        states,
-        params,
-        bytes: None,
-        error: None,
-    })
+    Ok(Exported::new(low, symbol, files, told))
 }
 
 /// Returns the documentation of the cell, with the names that are written in another way.

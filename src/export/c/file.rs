@@ -98,20 +98,8 @@ pub fn export(low: &Lowered, options: &Options) -> Result<Exported, ExportError>
         Weights::F32 | Weights::F16 => None,
     };
     let told = told(low, &inputs, &outputs, &carries, &params);
-    let [inputs, outputs, states, params] = told;
-    let sizes = low.env.sizes.iter().map(|(name, it)| (name.to_string(), *it)).collect();
-    Ok(Exported {
-        symbol,
-        files,
-        sizes,
-        operator: None,
-        inputs,
-        outputs,
-        states,
-        params,
-        bytes: Some(bytes),
-        error,
-    })
+    let bytes = Some(bytes);
+    Ok(Exported { bytes, error, ..Exported::new(low, symbol, files, told) })
 }
 
 fn told(

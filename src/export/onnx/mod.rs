@@ -91,19 +91,11 @@ pub fn export(low: &Lowered, options: &Options) -> Result<Exported, ExportError>
         trained: Some(it.trained),
         ..Told::new(&it.name, &it.name, low.params[at].shape())
     });
-    Ok(Exported {
-        symbol,
-        files: vec![File { ending: ".onnx", bytes }],
-        sizes: low.env.sizes.iter().map(|(name, it)| (name.to_string(), *it)).collect(),
-        operator: (!options.step && low.stages.iter().any(|it| it.order.is_some()))
-            .then_some("Scan"),
-        inputs: inputs.collect(),
-        outputs: outputs.collect(),
-        states: states.collect(),
-        params: params.collect(),
-        bytes: None,
-        error: None,
-    })
+    let told = [inputs.collect(), outputs.collect(), states.collect(), params.collect()];
+    let files = vec![File { ending: ".onnx", bytes }];
+    let has_loop = low.stages.iter().any(|it| it.order.is_some());
+    let operator = (!options.step && has_loop).then_some("Scan");
+    Ok(Exported { operator, ..Exported::new(low, symbol, files, told) })
 }
 
 impl<'a> Model<'a> {

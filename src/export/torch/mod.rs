@@ -142,21 +142,9 @@ pub fn export(low: &Lowered) -> Result<Exported, ExportError> {
         lines.extend(tuple("Output", &output_fields(low)));
     }
     lines.extend(body);
-    let [inputs, outputs, states, params] = program.told(&carries, &keys);
+    let told = program.told(&carries, &keys);
     let files = vec![File { ending: ".py", bytes: file(&lines) }, weights(low, &keys)?];
-    let sizes = low.env.sizes.iter().map(|(name, it)| (name.to_string(), *it)).collect();
-    Ok(Exported {
-        symbol,
-        files,
-        sizes,
-        operator: None,
-        inputs,
-        outputs,
-        states,
-        params,
-        bytes: None,
-        error: None,
-    })
+    Ok(Exported::new(low, symbol, files, told))
 }
 
 /// Returns the fields of several outputs.
