@@ -337,7 +337,7 @@ impl Spelled {
         self.stack.as_deref().unwrap_or(&self.name)
     }
 
-    /// Returns a layer of a stack has its number already and takes no other, but it may be one that runs backward.
+    /// A layer of a stack has its number already and takes no other, but it may be one that runs backward.
     fn with(&self, suffix: &str) -> String {
         match &self.stack {
             Some(_) if is_numbering(suffix) => self.name.clone(),

@@ -9,6 +9,7 @@ use super::arrays::{InitialState, Inputs, Params, Upstream};
 use super::engine::{Engine, Run};
 use super::masks::Masks;
 use super::reference::RunError;
+use super::views::Lent;
 use crate::ir::{Cell, LOSS, Real};
 
 /// The sum of the losses of some steps, in f64, and how many there are.
@@ -61,10 +62,15 @@ impl<F: Real> Run<F> {
 impl<F: Real> Upstream<F> {
     /// Returns the adjoints that give the gradient of the mean loss of a run; zeros where the cell gives no loss.
     pub fn of_loss(cell: &Cell, run: &Run<F>) -> Upstream<F> {
+        let count = loss_of(cell).map_or(0, |it| counted(run.lengths(), it.1).count());
+        Upstream::of_loss_among(cell, run, count)
+    }
+
+    /// As [`Upstream::of_loss`], for a run that has a part of a batch, in which `count` steps count.
+    pub fn of_loss_among(cell: &Cell, run: &Run<F>, count: usize) -> Upstream<F> {
         let mut upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
         let mut adjoint = ArrayD::zeros(IxDyn(&[run.steps(), run.batch()]));
         if let Some((output, at_last)) = loss_of(cell) {
-            let count = counted(run.lengths(), at_last).count();
             let share = F::of(1.0 / count as f64);
             for (step, sequence) in counted(run.lengths(), at_last) {
                 adjoint[[step, sequence]] = share;
@@ -88,7 +94,23 @@ impl Engine {
         state: &InitialState<F>,
         masks: &Masks<F>,
     ) -> Result<(Run<F>, BatchLoss), RunError> {
-        let run = self.forward_with(params, inputs, state, masks)?;
+        self.with_loss(self.forward_with(params, inputs, state, masks)?)
+    }
+
+    /// As [`Engine::loss`], of arrays that are lent, as [`Engine::forward_lent`] takes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::loss`].
+    pub fn loss_lent<F: Real>(
+        &self,
+        lent: Lent<'_, F>,
+        masks: &Masks<F>,
+    ) -> Result<(Run<F>, BatchLoss), RunError> {
+        self.with_loss(self.forward_lent(lent, masks)?)
+    }
+
+    fn with_loss<F: Real>(&self, run: Run<F>) -> Result<(Run<F>, BatchLoss), RunError> {
         let cell = self.bound().cell();
         let none = || RunError::Data(format!("`{}` gives no loss", cell.name));
         let loss = run.loss(cell).ok_or_else(none)?;

@@ -8,7 +8,7 @@ use super::arrays::{InitialState, Inputs, Params};
 use super::engine::EngineKind;
 use super::fast::{self, Fast};
 use super::reference::{self, NotFinite, RunError};
-use super::views::Lent;
+use super::views::{InputsView, Lent, StateView};
 use crate::ir::Real;
 
 /// The results of a forward run, and what the backward run needs. It borrows nothing: it can be returned, stored and
@@ -55,13 +55,13 @@ pub(super) struct Own<F> {
 impl<F: Real> Own<F> {
     pub fn of(
         params: &Params<F>,
-        inputs: &Inputs<F>,
-        state: &InitialState<F>,
+        inputs: &InputsView<'_, F>,
+        state: &StateView<'_, F>,
     ) -> Result<Own<F>, RunError> {
         let feeds = inputs.feeds.iter().flatten().map(|it| it.array().len());
-        let starts = state.0.iter().flatten().map(ArrayD::len);
+        let starts = state.0.iter().flatten().map(|it| it.len());
         reference::ask::<F>(feeds.chain(starts).sum(), "what a backward run reads again")?;
-        Ok(Own { params: params.clone(), inputs: inputs.clone(), state: state.clone() })
+        Ok(Own { params: params.clone(), inputs: inputs.to_owned(), state: state.to_owned() })
     }
 
     pub fn view(&self) -> Lent<'_, F> {

@@ -6,6 +6,7 @@
 
 use ndarray::{ArrayBase, ArrayViewD, Axis, IxDyn, RawData};
 
+use super::arrays::{Feed, InitialState, Inputs};
 use crate::ir::Input;
 
 /// The value of each param and stored const, in the order of the cell.
@@ -54,6 +55,17 @@ impl<'a, F> FeedView<'a, F> {
         }
     }
 
+    /// Returns a copy of the array.
+    fn to_owned(&self) -> Feed<F>
+    where
+        F: Clone,
+    {
+        match self {
+            FeedView::Batch(array) => Feed::Batch(array.to_owned()),
+            FeedView::Shared(array) => Feed::Shared(array.to_owned()),
+        }
+    }
+
     /// Returns the same, lent for a shorter time.
     fn reborrow(&self) -> FeedView<'_, F> {
         match self {
@@ -89,7 +101,7 @@ impl<'a, F> FeedView<'a, F> {
     }
 }
 
-/// The arrays that run through a cell: [`Inputs`](super::Inputs), lent. [`Inputs`](super::Inputs), lent.
+/// The arrays that run through a cell: [`Inputs`](super::Inputs), lent.
 #[derive(Clone, Debug)]
 pub struct InputsView<'a, F> {
     /// For each input its values, or none to use its default at every step.
@@ -107,9 +119,22 @@ impl<'a, F> InputsView<'a, F> {
     pub fn new(feeds: Vec<Option<FeedView<'a, F>>>) -> InputsView<'a, F> {
         InputsView { feeds, lengths: None, steps: None, batch: None }
     }
+
+    /// Returns copies of all arrays.
+    pub fn to_owned(&self) -> Inputs<F>
+    where
+        F: Clone,
+    {
+        Inputs {
+            feeds: self.feeds.iter().map(|it| it.as_ref().map(FeedView::to_owned)).collect(),
+            lengths: self.lengths.map(<[usize]>::to_vec),
+            steps: self.steps,
+            batch: self.batch,
+        }
+    }
 }
 
-/// The starts of the carried values: [`InitialState`](super::InitialState), lent. [`InitialState`](super::InitialState), lent.
+/// The starts of the carried values: [`InitialState`](super::InitialState), lent.
 #[derive(Clone, Debug)]
 pub struct StateView<'a, F>(pub Vec<Option<ArrayViewD<'a, F>>>);
 
@@ -117,6 +142,14 @@ impl<F> StateView<'_, F> {
     /// Returns the starts that the cell declares.
     pub fn declared(carries: usize) -> Self {
         StateView((0..carries).map(|_| None).collect())
+    }
+
+    /// Returns copies of all arrays.
+    pub fn to_owned(&self) -> InitialState<F>
+    where
+        F: Clone,
+    {
+        InitialState(self.0.iter().map(|it| it.as_ref().map(|it| it.to_owned())).collect())
     }
 }
 

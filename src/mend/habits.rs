@@ -1,4 +1,4 @@
-//! Habits from Python, and the notation here: `H // 2`, `(W @ x)[1:]`, `v.pow(2)`. `H // 2`, `(W @ x)[1:]`, `v.pow(2)`.
+//! Habits from Python, and the notation here: `H // 2`, `(W @ x)[1:]`, `v.pow(2)`.
 //!
 //! The parser knows the habit; which of several ways of writing it is meant depends on shapes, which a trial tells.
 

@@ -95,14 +95,14 @@ impl<'b> Builder<'b> {
         Some(self.ident(&pair))
     }
 
-    /// Returns as many names as follow.
+    /// Returns the names that follow.
     fn names(&mut self, parts: &mut Parts<'_>) -> Vec<ast::Ident> {
         let mut names: Vec<_> = std::iter::from_fn(|| self.name(parts)).collect();
         names.shrink_to_fit();
         names
     }
 
-    /// Returns as many expressions as follow.
+    /// Returns the expressions that follow.
     pub(super) fn exprs(&mut self, parts: Pairs<'_, Rule>) -> Option<Vec<ast::Expr>> {
         tight(parts.filter(|it| it.as_rule() == Rule::expr).map(|it| self.expr(it)))
     }

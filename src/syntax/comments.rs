@@ -109,7 +109,7 @@ fn is_open(source: &str, comment: &Comment, rest: &str, diagnostics: &[Diagnosti
     })
 }
 
-/// Returns the end of the first operand of the divisor: `H` of `H + 1`, `H` of `H * 2`. `H` of `H + 1`, `H` of `H * 2`.
+/// Returns the end of the first operand of the divisor: `H` of `H + 1`, `H` of `H * 2`.
 fn first_term(value: &ast::Expr, text: &str) -> usize {
     let first = match &value.kind {
         ExprKind::Chain(first, _) => first,

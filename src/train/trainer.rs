@@ -4,7 +4,7 @@
 //! the values that a cut sequence carries. Its batch and all draws follow from seed and numbers. So a training that is resumed is, bit
 //! by bit, one that was never stopped.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::ArrayD;
 
 use super::batches::{Batch, Batches, Epoch, Order};
 use super::best::{Best, Verdict};
@@ -16,8 +16,10 @@ use super::options::Options;
 use super::score::{Score, Scorer, Scoring};
 use super::{Scales, finite, reach};
 use crate::exec::engine::Run;
-use crate::exec::{Bound, Draws, Engine, EngineOptions, Masks, Params, Training, Upstream, Wanted};
-use crate::ir::{Feedback, Gives, LOSS, Mode, Real};
+use crate::exec::{
+    Bound, Draws, Engine, EngineOptions, Lent, Masks, Params, Training, Upstream, Wanted,
+};
+use crate::ir::{Feedback, Gives, Mode, Real};
 
 /// One update, as the log has it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -322,10 +324,15 @@ impl<F: Real> Trainer<F> {
         let bound = way.engine.bound();
         for piece in self.pieces(way, batch, own)? {
             let masks = self.masks(batch, &piece);
-            let (mut run, loss) =
-                way.engine.loss(&self.params, &piece.inputs, &piece.state, &masks)?;
-            let gradients =
-                way.engine.backward(&run, &upstream(bound, self.at_last, &run, count))?.params;
+            // The piece outlives the run, so nothing of it is copied.
+            let lent = || Lent {
+                params: self.params.view(),
+                inputs: piece.inputs.view(),
+                state: piece.state.view(),
+            };
+            let (mut run, loss) = way.engine.loss_lent(lent(), &masks)?;
+            let upstream = Upstream::of_loss_among(bound.cell(), &run, count);
+            let gradients = way.engine.backward_with(&run, lent(), &upstream.view())?.params;
             found.loss += loss.sum;
             join_carried(
                 &mut found.carried,
@@ -363,8 +370,8 @@ impl<F: Real> Trainer<F> {
                 let masks = self.masks(batch, &piece);
                 let run = (&self.params, &piece.inputs, &piece.state, &masks);
                 let count = batch.counted(self.at_last);
-                let upstream =
-                    |run: &Run<F>| upstream(way.engine.bound(), self.at_last, run, count);
+                let cell = way.engine.bound().cell();
+                let upstream = |run: &Run<F>| Upstream::of_loss_among(cell, run, count);
                 places.extend(finite::first(way.engine.bound(), run, &upstream, |it| {
                     piece.places[it]
                 })?);
@@ -389,25 +396,6 @@ struct Found<F> {
     loss: f64,
     gradients: Vec<Option<ArrayD<F>>>,
     carried: Vec<ArrayD<F>>,
-}
-
-/// The adjoints of the losses of a run that are summed and divided by a number.
-fn upstream<F: Real>(plain: &Bound, at_last: bool, run: &Run<F>, count: usize) -> Upstream<F> {
-    let cell = plain.cell();
-    let mut upstream = Upstream::ones(cell.outputs.len(), cell.carries.len());
-    let share = F::of(1.0 / count as f64);
-    let shape = IxDyn(&[run.steps(), run.batch()]);
-    // Beyond the length of a sequence nothing is read.
-    let mut adjoint = ArrayD::from_elem(shape, if at_last { F::zero() } else { share });
-    if at_last {
-        for (sequence, length) in run.lengths().iter().enumerate().filter(|it| *it.1 > 0) {
-            adjoint[[length - 1, sequence]] = share;
-        }
-    }
-    if let Some(loss) = cell.output(LOSS) {
-        upstream.outputs[loss] = Some(adjoint);
-    }
-    upstream
 }
 
 /// Refuses chunks for what must see a sequence as a whole.

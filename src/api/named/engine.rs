@@ -8,13 +8,10 @@ use super::cell::Cell;
 use super::inputs::{Inputs, Upstream};
 use super::names::Of;
 use super::params::Params;
-use super::run::{Gradients, Own, Run};
+use super::run::{Gradients, Run};
 use crate::api::Error;
 use crate::diag::Code;
-use crate::exec::{
-    self, Bound, EngineKind, EngineOptions, Feed, FeedView, InitialState, InputsView, Lent,
-    OnNotFinite, StateView, Team,
-};
+use crate::exec::{self, Bound, EngineKind, EngineOptions, Lent, OnNotFinite, Team};
 use crate::ir::Real;
 use crate::text::Name;
 
@@ -129,22 +126,6 @@ pub struct Engine {
     traces: Arc<[Name]>,
 }
 
-/// Copies views into arrays.
-fn owned<F: Real>(
-    inputs: &InputsView<'_, F>,
-    state: &StateView<'_, F>,
-) -> (exec::Inputs<F>, InitialState<F>) {
-    let feed = |it: &FeedView<'_, F>| match it {
-        FeedView::Batch(array) => Feed::Batch(array.to_owned()),
-        FeedView::Shared(array) => Feed::Shared(array.to_owned()),
-    };
-    let mut own = exec::Inputs::new(inputs.feeds.iter().map(|it| it.as_ref().map(feed)).collect());
-    own.lengths = inputs.lengths.map(<[usize]>::to_vec);
-    (own.steps, own.batch) = (inputs.steps, inputs.batch);
-    let state = state.0.iter().map(|it| it.as_ref().map(|it| it.to_owned())).collect();
-    (own, InitialState(state))
-}
-
 impl Engine {
     /// Runs T steps of a batch and keeps what backward needs, with copies of the inputs: they may change meanwhile.
     ///
@@ -158,11 +139,7 @@ impl Engine {
     ) -> Result<Run<F>, Error> {
         let given = inputs.into();
         let (inputs, state) = given.placed(&self.bound)?;
-        let (inputs, state) = owned(&inputs, &state);
-        let lent = Lent { params: params.inner.view(), inputs: inputs.view(), state: state.view() };
-        let inner = self.inner.forward_lent(lent, &given.masks)?;
-        let own = Own { params: params.inner.clone(), inputs, state };
-        Ok(self.named(inner, Some(own)))
+        Ok(self.named(self.inner.forward_copied(&params.inner, inputs, state, &given.masks)?))
     }
 
     /// Runs T steps of a batch where no backward run follows.
@@ -178,7 +155,7 @@ impl Engine {
         let given = inputs.into();
         let (inputs, state) = given.placed(&self.bound)?;
         let lent = Lent { params: params.inner.view(), inputs, state };
-        Ok(self.named(self.inner.infer_lent(lent, &given.masks)?, None))
+        Ok(self.named(self.inner.infer_lent(lent, &given.masks)?))
     }
 
     /// As [`Engine::forward`], without copies: [`Engine::backward_with`] takes the same arrays again.
@@ -194,7 +171,7 @@ impl Engine {
         let masks = &inputs.masks;
         let (inputs, state) = inputs.placed(&self.bound)?;
         let lent = Lent { params: params.inner.view(), inputs, state };
-        Ok(self.named(self.inner.forward_lent(lent, masks)?, None))
+        Ok(self.named(self.inner.forward_lent(lent, masks)?))
     }
 
     /// As [`Engine::forward`], with outputs written to arrays of the caller, `[T, B, ...]`; the run gives the others.
@@ -223,8 +200,8 @@ impl Engine {
         Ok(run)
     }
 
-    fn named<F: Real>(&self, inner: exec::engine::Run<F>, own: Option<Own<F>>) -> Run<F> {
-        Run { bound: Arc::clone(&self.bound), traces: Arc::clone(&self.traces), inner, own }
+    fn named<F: Real>(&self, inner: exec::engine::Run<F>) -> Run<F> {
+        Run { bound: Arc::clone(&self.bound), traces: Arc::clone(&self.traces), inner }
     }
 
     /// Goes back through a run. The run stays as it is, for it may go back from several adjoints.
@@ -238,14 +215,7 @@ impl Engine {
         upstream: Upstream<'_, F>,
     ) -> Result<Gradients<F>, Error> {
         let placed = upstream.placed(&self.bound)?;
-        let inner = match &run.own {
-            None => self.inner.backward_from(&run.inner, &placed)?,
-            Some(Own { params, inputs, state }) => {
-                let lent =
-                    Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
-                self.inner.backward_with(&run.inner, lent, &placed)?
-            }
-        };
+        let inner = self.inner.backward_from(&run.inner, &placed)?;
         Ok(Gradients { bound: Arc::clone(&self.bound), inner })
     }
 
@@ -281,7 +251,7 @@ impl Engine {
     ) -> Result<Stream<F>, Error> {
         let start = start.into();
         let once = start.placed_once(&self.bound, true)?;
-        let (_, state) = owned(&InputsView::new(Vec::new()), &start.placed_states(&self.bound)?);
+        let state = start.placed_states(&self.bound)?.to_owned();
         let shapes = state.0.iter().zip(self.bound.carry_shapes());
         let mut of_states = shapes.filter_map(|(given, own)| {
             let given = given.as_ref()?;

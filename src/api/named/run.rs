@@ -11,14 +11,6 @@ use crate::exec::{self, Bound, NotFinite, engine};
 use crate::ir::Real;
 use crate::text::Name;
 
-/// Copies of what a run was given.
-#[derive(Debug)]
-pub(super) struct Own<F> {
-    pub params: exec::Params<F>,
-    pub inputs: exec::Inputs<F>,
-    pub state: exec::InitialState<F>,
-}
-
 /// The results of a run, by name, and what goes back through it. It borrows nothing: it can be returned, stored and sent to
 /// another thread. Beyond the length of a sequence all is 0.
 ///
@@ -40,8 +32,6 @@ pub struct Run<F> {
     pub(super) bound: Arc<Bound>,
     pub(super) traces: Arc<[Name]>,
     pub(super) inner: engine::Run<F>,
-    /// Copies; none where the arrays were lent.
-    pub(super) own: Option<Own<F>>,
 }
 
 impl<F: Real> Run<F> {

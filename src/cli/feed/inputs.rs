@@ -159,7 +159,7 @@ impl Reading<'_> {
         )))
     }
 
-    /// Returns the columns of a table go to one input, or to the scalar inputs of their names. Gives a note that says so.
+    /// Hands the columns of a table to one input, or to the scalar inputs of their names. Returns a note that says so.
     fn table(&mut self, idx: Option<usize>, bytes: &[u8], path: &Path) -> Result<String, CliError> {
         let options = self.args.table.options();
         // Columns that go nowhere, such as dates, need not be numbers.
@@ -224,7 +224,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Returns the columns of a table go to the scalar inputs of the same names.
+    /// Hands the columns of a table to the scalar inputs of the same names. Returns a note that says so.
     fn spread(&mut self, table: &Table, path: &Path) -> Result<String, CliError> {
         let Some(header) = &table.header else {
             let message = "a table without a header for several inputs; write --input NAME=FILE";

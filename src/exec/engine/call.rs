@@ -14,7 +14,7 @@ use super::super::fast::{self, Fast};
 use super::super::masks::Masks;
 use super::super::reference::{self, InCall, LentCall, NotFinite, RunError};
 use super::super::run::{Held, Kept, Own, Run, RunSize};
-use super::super::views::{Lent, UpstreamView};
+use super::super::views::{InputsView, Lent, StateView, UpstreamView};
 use super::{Engine, EngineKind, OnNotFinite};
 use crate::ir::{InReal, Real};
 
@@ -75,9 +75,24 @@ impl Engine {
         state: &InitialState<F>,
         masks: &Masks<F>,
     ) -> Result<Run<F>, RunError> {
-        let lent = Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
-        let mut run = self.run(lent, masks, true)?;
-        run.own = Some(Own::of(params, inputs, state)?);
+        self.forward_copied(params, inputs.view(), state.view(), masks)
+    }
+
+    /// As [`Engine::forward_with`], which copies inputs and starts from where they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::forward`].
+    pub fn forward_copied<'a, F: Real>(
+        &self,
+        params: &'a Params<F>,
+        inputs: InputsView<'a, F>,
+        state: StateView<'a, F>,
+        masks: &Masks<F>,
+    ) -> Result<Run<F>, RunError> {
+        let lent = Lent { params: params.view(), inputs, state };
+        let mut run = self.run(&lent, masks, true)?;
+        run.own = Some(Own::of(params, &lent.inputs, &lent.state)?);
         Ok(run)
     }
 
@@ -108,10 +123,10 @@ impl Engine {
         masks: &Masks<F>,
     ) -> Result<Run<F>, RunError> {
         let lent = Lent { params: params.view(), inputs: inputs.view(), state: state.view() };
-        self.run(lent, masks, false)
+        self.infer_lent(lent, masks)
     }
 
-    /// As [`Engine::forward_with`], of arrays that stand anywhere, in any strides. The run keeps none of them:
+    /// As [`Engine::forward_with`], of arrays in any memory, in any strides. The run keeps none of them:
     /// [`Engine::backward_with`] takes them again.
     ///
     /// # Errors
@@ -122,10 +137,10 @@ impl Engine {
         lent: Lent<'_, F>,
         masks: &Masks<F>,
     ) -> Result<Run<F>, RunError> {
-        self.run(lent, masks, true)
+        self.run(&lent, masks, true)
     }
 
-    /// As [`Engine::infer_with`], of arrays that stand anywhere, in any strides.
+    /// As [`Engine::infer_with`], of arrays in any memory, in any strides.
     ///
     /// # Errors
     ///
@@ -135,12 +150,12 @@ impl Engine {
         lent: Lent<'_, F>,
         masks: &Masks<F>,
     ) -> Result<Run<F>, RunError> {
-        self.run(lent, masks, false)
+        self.run(&lent, masks, false)
     }
 
     fn run<F: Real>(
         &self,
-        lent: Lent<'_, F>,
+        lent: &Lent<'_, F>,
         masks: &Masks<F>,
         keeps: bool,
     ) -> Result<Run<F>, RunError> {

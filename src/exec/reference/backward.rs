@@ -310,7 +310,7 @@ fn gather_starts<F: Real>(given: &Given<'_, F>, gradients: &mut Gradients<F>) {
     }
 }
 
-/// Returns the params of a learned start get its gradient, summed over the batch; where the start was given they get nothing.
+/// Adds the gradient of a learned start, summed over the batch, to those of its params; a start that was given adds nothing.
 fn learn_starts<F: Real>(
     given: &Given<'_, F>,
     adjoint: &Adjoint,
