@@ -1,4 +1,4 @@
-//! What the library tells about its cells: classes of recurrence and equations in LaTeX.
+//! The page of the library: classes of recurrence and equations in LaTeX.
 
 use rnnc::docgen::latex;
 use rnnc::graph::picture::picture;
@@ -227,7 +227,7 @@ fn the_drawing_of_the_readme_is_not_stale() {
     assert!(page.contains("](docs/leaky.svg)"));
 }
 
-/// What `rnnc graph` writes for the cell that a spec is about.
+/// Returns the drawing that `rnnc graph` writes for the main cell of a spec.
 fn drawing(spec: &Spec) -> String {
     let analysis = check::analyse(spec.program());
     let cells = spec.cells().iter().chain(spec.used_cells()).collect();
@@ -237,7 +237,7 @@ fn drawing(spec: &Spec) -> String {
     svg(&diagram, &picture(&diagram, LEGEND), Theme::Auto, true)
 }
 
-/// Whether a generated file differs; with `RNNC_DOCS=update` it is written first.
+/// Returns true if a generated file differs; with `RNNC_DOCS=update` it is written first.
 fn is_stale(path: &std::path::Path, now: &str) -> bool {
     if std::env::var_os("RNNC_DOCS").is_some_and(|it| it == "update") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What `rnnc export` writes: texts of eight cells, all cells for all targets, C that is compiled and run.
+//! The files of `rnnc export`: texts of eight cells, all cells for all targets, C that is compiled and run.
 
 use std::fs;
 use std::path::Path;
@@ -136,7 +136,7 @@ fn names_that_a_language_has_get_a_line() {
     assert!(text.contains("t_ is t."), "{text}");
 }
 
-/// Inputs of so many steps for one sequence.
+/// Returns inputs of `steps` steps for one sequence.
 fn inputs(bound: &Bound, steps: usize) -> Inputs<f64> {
     let cell = bound.cell();
     let feeds = cell.inputs.iter().enumerate().map(|(at, input)| {

@@ -1,4 +1,4 @@
-//! What takes a build of its own and is no part of every test run: `cargo test --test gate -- --ignored`.
+//! Tests that take a build of their own and are no part of every test run: `cargo test --test gate -- --ignored`.
 //!
 //! The public API is compared with `tests/snapshots/public_api.txt`; `RNNC_DOCS=update` writes that anew.
 
@@ -75,7 +75,7 @@ impl Api<'_> {
         &self.index[id.to_string()]
     }
 
-    /// What the root exports by name, with what belongs to it.
+    /// Returns the exports of the root by name, with their members.
     fn list(&self, root: &Value) -> String {
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for id in array(&self.item(root)["inner"]["module"]["items"]) {

@@ -254,7 +254,7 @@ fn a_bundle_is_the_spec_again() -> Result<(), rnnc::Error> {
     Ok(())
 }
 
-/// What is read through a layout is linear in the stored tensors, so differences give its gradient exactly.
+/// Params that are read through a layout are linear in the stored tensors, so differences give its gradient exactly.
 #[test]
 fn gradients_go_through_layouts() -> Result<(), rnnc::Error> {
     let cell = Spec::std("lstm")?.cell("Lstm")?;

@@ -20,7 +20,7 @@ import rnnc
 
 CLIP, RATE = 1.0, 1e-3
 
-# The model, its sizes, how many updates a turn has.
+# The model, its sizes, how many updates a round has.
 CASES = {
     "char_128": ("lstm", {"V": 65, "E": 64, "H": 128}, 24),
     "char_512": ("lstm", {"V": 65, "E": 64, "H": 512}, 6),

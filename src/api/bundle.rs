@@ -70,7 +70,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// Where it is none, or one of a later version.
+    /// Fails where it is none, or one of a later version.
     pub fn from_text(text: &str) -> Result<Bundle, Error> {
         let bad = |message: String| Error::fit(Code::BadArtifact, message);
         let bundle: Bundle =
@@ -86,7 +86,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// Where the files are not all that the source uses, or do not compile.
+    /// Fails where the files are not all that the source uses, or do not compile.
     pub fn spec(&self) -> Result<Spec, Error> {
         let files = self.files.iter().map(|it| (&*it.name, &*it.text, &*it.uses));
         let missing = || {

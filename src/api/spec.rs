@@ -60,7 +60,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// Where there is no such file.
+    /// Fails where there is no such file.
     pub fn std(name: &str) -> Result<Spec, Error> {
         let name = name.strip_prefix("std/").unwrap_or(name);
         let Some(file) = library_file(name) else {
@@ -317,7 +317,7 @@ impl CellSpec {
     ///
     /// # Errors
     ///
-    /// Where it is none: a graph that reads what it does not have, a shape that does not fit.
+    /// Fails where it is none: a graph that reads what it does not have, a shape that does not fit.
     pub fn from_ir(cell: ir::Cell, sources: SourceMap) -> Result<CellSpec, Error> {
         ir::verify::verify(&cell).map_err(|it| Error::fit(Code::BadArtifact, it))?;
         Ok(CellSpec { cell, warnings: Vec::new(), sources })
@@ -333,7 +333,7 @@ impl CellSpec {
     ///
     /// # Errors
     ///
-    /// Where the cell has no value of such a name, or a name comes twice; and for a model, whose outputs its ways say.
+    /// Fails where the cell has no value of such a name, or a name comes twice; and for a model, whose outputs its ways say.
     pub fn with_outputs(&self, names: &[&str]) -> Result<CellSpec, Error> {
         let cell = &self.cell;
         let refuse = |message: String| Err(Error::fit(Code::BadSetting, message));

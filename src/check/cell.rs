@@ -125,7 +125,7 @@ pub(super) fn check(
     Some(Inner { cell: checked, pieces: list, by_name, main, carried, hypers: own })
 }
 
-/// Returns the order of the equations; reports circles.
+/// Returns the order of the equations; reports cycles.
 fn order_of(names: &Declared<'_>, sink: &mut Vec<Diagnostic>) -> Vec<EquationId> {
     let edges: Vec<Vec<usize>> = names
         .cell

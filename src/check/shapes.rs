@@ -14,7 +14,7 @@ use crate::text::id::Id;
 use crate::text::{Span, order};
 
 /// Returns the shapes of values whose past is read, found without their pasts: new states have their declared shapes, so only
-/// circles among the values themselves are left, and those are reported.
+/// cycles among the values themselves are left, and those are reported.
 pub(super) fn inferred(
     names: &Declared<'_>,
     hypers: &Hypers,
@@ -112,7 +112,7 @@ fn is_early(names: &Declared<'_>, def: DefId, part: &str) -> bool {
     }
 }
 
-/// Returns the report of values whose shapes rest on each other's past; `None` for a circle within the step, which is reported as
+/// Returns the report of values whose shapes rest on each other's past; `None` for a cycle within the step, which is reported as
 /// such.
 fn past_fault(names: &Declared<'_>, cycle: &[usize]) -> Option<Diagnostic> {
     let pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));

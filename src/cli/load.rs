@@ -91,14 +91,14 @@ fn array(path: &Path, bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether a text is a table by its name, or holds nothing but numbers below a header.
+/// Returns true if a text is a table by its name, or holds nothing but numbers below a header.
 fn is_table(path: &Path, bytes: &[u8]) -> bool {
     let ending = output::extension(path).unwrap_or_default();
     matches!(&*ending, "csv" | "tsv" | "tab" | "dat")
         || data::read_csv(bytes).is_ok_and(|it| it.n_rows() > 0)
 }
 
-/// Where such a file is given instead.
+/// Returns the help that says where such a file is given instead.
 fn array_help(path: &Path) -> String {
     let ending = output::extension(path).unwrap_or_default();
     let option = match &*ending {

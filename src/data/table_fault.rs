@@ -72,7 +72,7 @@ pub enum CsvFault {
     NoName {
         /// The column.
         column: usize,
-        /// How many columns there are.
+        /// The number of columns.
         count: usize,
         /// The names of the first ones that have one.
         named: Vec<String>,
@@ -131,7 +131,7 @@ pub enum CsvFault {
         row: usize,
         /// The column.
         column: usize,
-        /// Whether the first row ends with it, as each row does that ends with a separator.
+        /// True if the first row ends with it, as each row does that ends with a separator.
         ends_row: bool,
     },
     /// A cell that is no number.
@@ -166,7 +166,7 @@ pub enum CsvFault {
     },
 }
 
-/// What a column without a name is.
+/// Returns the likely origin of a column without a name.
 fn unnamed(column: usize, count: usize) -> &'static str {
     match column {
         _ if column == count && count > 1 => ", since the row ends with a separator",

@@ -1,7 +1,7 @@
 //! The adjoint of a value that is read in pieces.
 //!
 //! Each `w[k]`, `slice(w, a, b)` and lookup gives the adjoint of `w` one piece with zeros around it. To add `n` such
-//! arrays costs `n` times the size of `w`: quadratic in a loop that reads `w[k]` in turn `k`. So pieces that do not
+//! arrays costs `n` times the size of `w`: quadratic in a loop that reads `w[k]` in iteration `k`. So pieces that do not
 //! overlap become one array:
 //!
 //! | pieces | array |

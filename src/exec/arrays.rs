@@ -201,7 +201,7 @@ pub struct Wanted {
 impl Wanted {
     /// All gradients.
     pub const ALL: Wanted = Wanted { params: true, inputs: true, starts: true };
-    /// What a training wants.
+    /// Those of a training.
     pub const PARAMS: Wanted = Wanted { params: true, inputs: false, starts: false };
 }
 

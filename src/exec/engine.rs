@@ -34,7 +34,7 @@ pub enum EngineKind {
     Fast,
 }
 
-/// What an engine does about NaN and infinity in results.
+/// The treatment of NaN and infinity in results.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnNotFinite {
     /// Nothing: they flow on, at full speed.
@@ -57,13 +57,13 @@ pub struct EngineOptions {
     pub threads: usize,
     /// The threads of the fast engine, where several engines share them; `threads` says nothing then.
     pub team: Option<Team>,
-    /// What is done about NaN and infinity.
+    /// The treatment of NaN and infinity.
     pub not_finite: OnNotFinite,
     /// Makes backward give the norms of the states' adjoints, [`crate::exec::Gradients::flow`].
     pub flow: bool,
     /// Which gradients backward gives.
     pub wanted: Wanted,
-    /// How many bytes a run of the fast engine may hold beside what it is given and copies of that, its
+    /// The bytes that a run of the fast engine may hold beside what it is given and copies of that, its
     /// results and what has the size of params. Where what forward keeps for backward would take more, forward keeps
     /// the carried values at some steps alone, and backward runs the steps between them again.
     /// Outputs are the same, bit by bit; gradients are sums in another order. The interpreter takes

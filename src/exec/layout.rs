@@ -43,7 +43,7 @@ pub fn concrete(shape: &Shape, env: &Env) -> Result<Vec<usize>, LayoutError> {
 ///
 /// # Errors
 ///
-/// Where the tensor has another shape than the row, or something is where the layout has zeros.
+/// Fails where the tensor has another shape than the row, or something is where the layout has zeros.
 pub fn take_apart<F: Real>(
     cell: &Cell,
     env: &Env,
@@ -182,7 +182,7 @@ fn back(order: &[usize]) -> Result<Vec<usize>, LayoutError> {
 ///
 /// # Errors
 ///
-/// Where the params have not the shapes of the cell's.
+/// Fails where the params have not the shapes of the cell's.
 pub fn put_together<F: Real>(
     env: &Env,
     row: &Row,
@@ -198,7 +198,7 @@ pub fn put_together<F: Real>(
 ///
 /// # Errors
 ///
-/// Where the gradients have not the shapes of the cell's params.
+/// Fails where the gradients have not the shapes of the cell's params.
 pub fn gradient<F: Real>(
     cell: &Cell,
     env: &Env,

@@ -38,7 +38,7 @@ struct Made {
 }
 
 impl Team {
-    /// Returns a team of so many threads, that of the caller among them; 0 is for as many as the processor runs at once. They
+    /// Returns a team of `threads` threads, that of the caller among them; 0 is for as many as the processor runs at once. They
     /// begin when something is first computed.
     pub fn new(threads: usize) -> Team {
         Team(Arc::new(Own { asked: Threads::threads(threads), first: OnceLock::new() }))

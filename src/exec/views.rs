@@ -38,7 +38,7 @@ impl<'a, F> ParamsView<'a, F> {
     }
 }
 
-/// The values of one input: those of [`Feed`](super::Feed), lent.
+/// The values of one input: those of [`Feed`], lent.
 #[derive(Clone, Debug)]
 pub enum FeedView<'a, F> {
     /// One sequence each: `[T, B, ...]`.
@@ -101,7 +101,7 @@ impl<'a, F> FeedView<'a, F> {
     }
 }
 
-/// The arrays that run through a cell: [`Inputs`](super::Inputs), lent.
+/// The arrays that run through a cell: [`Inputs`], lent.
 #[derive(Clone, Debug)]
 pub struct InputsView<'a, F> {
     /// For each input its values, or none to use its default at every step.
@@ -134,7 +134,7 @@ impl<'a, F> InputsView<'a, F> {
     }
 }
 
-/// The starts of the carried values: [`InitialState`](super::InitialState), lent.
+/// The starts of the carried values: [`InitialState`], lent.
 #[derive(Clone, Debug)]
 pub struct StateView<'a, F>(pub Vec<Option<ArrayViewD<'a, F>>>);
 

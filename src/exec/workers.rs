@@ -2,11 +2,11 @@
 
 use super::kernels::{Path, Team, on_vectors};
 
-/// What does such loops: the threads of an engine, or the caller alone.
+/// The workers of such loops: the threads of an engine, or the caller alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Workers<'e>(Option<(Path, &'e Team)>);
 
-/// How many numbers a piece has: some pieces for each thread, and far more to do than the start of threads costs.
+/// The elements of a piece: some pieces for each thread, and far more to do than the start of threads costs.
 const PIECE: usize = 16 * 1024;
 
 impl<'e> Workers<'e> {
@@ -15,7 +15,7 @@ impl<'e> Workers<'e> {
         Workers(Some((path, team)))
     }
 
-    /// How numbers are cut into pieces: always in the same way, so that sums over pieces do not depend on the threads.
+    /// Cuts elements into pieces, always in the same way, so that sums over pieces do not depend on the threads.
     pub(crate) fn pieces<T>(self, numbers: &[T]) -> impl Iterator<Item = &[T]> {
         numbers.chunks(PIECE)
     }

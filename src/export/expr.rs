@@ -131,7 +131,7 @@ pub trait Dialect {
             shape => tuple(&shape.iter().map(usize::to_string).collect::<Vec<_>>()),
         }
     }
-    /// Returns the leading axes of a value with so many own ones.
+    /// Returns the leading axes of a value that has `rank` axes of its own.
     fn leading(&self, value: &str, rank: usize) -> String {
         if rank == 0 { format!("{value}.shape") } else { format!("{value}.shape[:-{rank}]") }
     }

@@ -3,7 +3,7 @@
 /// The longest line of a file.
 const WIDTH: usize = 100;
 
-/// Indents lines by so many levels.
+/// Indents lines by a number of levels.
 pub fn indent(lines: &[String], levels: usize) -> Vec<String> {
     let pad = "    ".repeat(levels);
     let line = |it: &String| if it.is_empty() { String::new() } else { format!("{pad}{it}") };

@@ -187,7 +187,7 @@ impl<'a> Collector<'a, '_> {
         }
     }
 
-    /// Returns the right side of an equation of so many names.
+    /// Returns the right side of an equation of a number of names.
     fn right(&mut self, value: &'a ast::Value, n_names: usize) -> RightSide<'a> {
         match fold::parts_fault(value, n_names) {
             Some(fault) => {

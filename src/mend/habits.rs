@@ -11,7 +11,7 @@ use super::{Bench, errors, foreign, offer, slips};
 /// The most ways of cutting a value that are tried.
 const MAX_CUTS: usize = 16;
 
-/// What takes an axis in other libraries.
+/// The functions that take an axis in other libraries.
 const ALONG: [&str; 9] =
     ["max", "min", "sum", "mean", "prod", "var", "std", "softmax", "logsumexp"];
 

@@ -519,7 +519,7 @@ impl Data {
     }
 }
 
-/// Returns the share with the fewest digits that gives so many of `count`.
+/// Returns the share with the fewest digits that gives this number of `count`.
 fn share_of(held: usize, count: usize) -> f64 {
     let exact = held as f64 / count as f64;
     let digits = (1..17).map(|it| 10f64.powi(it)).map(|it| (exact * it).round() / it);

@@ -266,7 +266,7 @@ impl<F: Real> Trainer<F> {
         self.scorer(data, feedback, scales)?.score(&self.params)
     }
 
-    /// What scores a part again and again, as [`Trainer::evaluate`] does once.
+    /// Returns a scorer, which scores a part again and again, as [`Trainer::evaluate`] does once.
     pub fn scorer<'a>(
         &self,
         data: &Data,

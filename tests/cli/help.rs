@@ -167,7 +167,7 @@ fn every_command_has_a_manual_page() {
     assert_eq!(scratch.names("."), ["file", "pages"]);
 }
 
-/// What bash offers for the last of some words.
+/// Returns the words that bash offers for the last of some words.
 #[cfg(unix)]
 fn offered(scratch: &Scratch, words: &[&str]) -> Vec<String> {
     let line = format!(

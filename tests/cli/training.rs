@@ -287,7 +287,7 @@ fn an_output_that_fails_loses_nothing() {
     }
 }
 
-/// A checkpoint that the disk does not take: here files may have so many blocks and no more.
+/// A checkpoint that the disk does not take: here files may have a number of blocks and no more.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_checkpoint_that_cannot_be_written_loses_none_before() {

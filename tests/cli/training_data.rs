@@ -1,4 +1,4 @@
-//! What `rnnc train` and the commands beside it read, and what they say about it.
+//! The data of `rnnc train` and the commands beside it, and their messages about it.
 
 use serde_json::Value;
 

@@ -79,7 +79,7 @@ const DIMS: &[&str] = &["I", "H", "N"];
 /// How far back `prev` looks at most.
 const BACK: usize = 3;
 
-/// What is grown.
+/// The kind of cell that is grown.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     /// A cell that may be a layer.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::models::{bound, options};
 
-/// How far loss and gradient of a case are from PyTorch's, relative to their sizes.
+/// Returns the largest difference of loss and gradient of a case from PyTorch's, relative to their sizes.
 fn worst<F: Real>(case: &Value, engine: &EngineOptions) -> f64 {
     let numbers = |key: &str| -> Vec<f64> {
         case[key].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect()

@@ -360,7 +360,7 @@ pub fn write_weights(
 
 #[pymethods]
 impl Weights {
-    /// What is missing, what is there besides, a prefix under which there are such names, and such endings.
+    /// Returns the missing names, the extra ones, a prefix under which the file has names of the layout, and such suffixes.
     fn told(&self) -> (Vec<String>, Vec<String>, Option<String>, Vec<String>) {
         let prefix = self.found.prefix_in_file().map(str::to_owned);
         let suffixes = self.found.suffixes_in_file().to_vec();

@@ -18,7 +18,7 @@ type Any<'py> = Bound<'py, PyAny>;
 type Arrays<'py> = Vec<Option<Any<'py>>>;
 type List<'py> = Bound<'py, PyList>;
 
-/// What an engine is asked for.
+/// The options of an engine.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct Options {
@@ -36,7 +36,7 @@ pub struct Engine {
     inner: exec::Engine,
 }
 
-/// What forward kept.
+/// The values that forward kept.
 #[pyclass(frozen, module = "rnnc._rnnc")]
 pub struct Run {
     held: AnyRun,
@@ -88,7 +88,7 @@ impl Runs for f64 {
     }
 }
 
-/// What a run reads.
+/// The arguments of a run.
 #[derive(FromPyObject)]
 pub struct Call<'py> {
     /// Arrays, or [`Params`].
@@ -112,7 +112,7 @@ struct Borrowed<'py, F: Number> {
     params: Option<Vec<Lent<'py, F>>>,
     kept: Option<PyRef<'py, Params>>,
     feeds: Vec<Option<Lent<'py, F>>>,
-    /// What is drawn for a model: coins, and the numbers by which `sample` chooses.
+    /// The draws of a model: coins, and the numbers by which `sample` chooses.
     drawn: Vec<Option<ArrayD<F>>>,
     state: Vec<Option<Lent<'py, F>>>,
     masks: Masks<F>,

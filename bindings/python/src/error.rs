@@ -13,7 +13,7 @@ use rnnc::diag::{self, Code, render};
 use rnnc::exec::{BindError, InitError, RunError, gradcheck};
 use rnnc::text::SourceMap;
 
-/// What went wrong, before it is an exception.
+/// A failure, before it is an exception.
 pub enum Fault {
     /// A spec that does not compile.
     Spec(Box<api::SpecError>),
@@ -23,7 +23,7 @@ pub enum Fault {
     Name(Option<Code>, String),
     /// A file.
     Os(String, std::io::Error),
-    /// What another thread is using.
+    /// An object that another thread is using.
     Busy(String),
     /// A Rust panic.
     Panic(String),

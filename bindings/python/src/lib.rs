@@ -19,7 +19,7 @@ fn main(py: Python<'_>, args: Vec<OsString>) -> PyResult<u8> {
     error::guard(py, || Ok(py.detach(|| rnnc::cli::run(args))))
 }
 
-/// What the package builds on; the names of it may change.
+/// The module that the package builds on; its names may change.
 #[pymodule(gil_used = false)]
 fn _rnnc(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

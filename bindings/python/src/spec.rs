@@ -100,7 +100,7 @@ pub fn check(py: Python<'_>, name: &str, text: &[u8]) -> PyResult<String> {
     })
 }
 
-/// What a code means.
+/// Returns the meaning of a code.
 #[pyfunction]
 pub fn explain(py: Python<'_>, code: &str) -> PyResult<String> {
     guard(py, || match Code::find(code) {
@@ -175,7 +175,7 @@ fn shape(shape: &ir::Shape) -> Vec<String> {
 
 #[pymethods]
 impl Cell {
-    /// What Python shows of a cell, as JSON.
+    /// Returns the facts that Python shows of a cell, as JSON.
     fn info(&self) -> String {
         let cell = self.0.ir();
         let env = known(cell);

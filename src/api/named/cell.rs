@@ -95,7 +95,8 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where the text does not compile: all diagnostics are in the error. Where it holds several cells: [`Cell::of`] names one.
+    /// Fails where the text does not compile, with all diagnostics in the error, and where it holds several cells: [`Cell::of`]
+    /// names one.
     pub fn parse(source: &str) -> Result<Cell, Error> {
         Cell::of(&Spec::parse(source)?, None)
     }
@@ -104,7 +105,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where there is no such file.
+    /// Fails where there is no such file.
     pub fn std(name: &str) -> Result<Cell, Error> {
         Cell::of(&Spec::std(name)?, None)
     }
@@ -125,7 +126,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where there is no such cell, or several.
+    /// Fails where there is no such cell, or several.
     pub fn of(spec: &Spec, name: Option<&str>) -> Result<Cell, Error> {
         let own = spec.configure(name, &[])?;
         let (set, sizes, outputs) = (Vec::new(), BTreeMap::new(), None);
@@ -136,7 +137,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where there is no such dim or hyper, or the value is none for it.
+    /// Fails where there is no such dim or hyper, or the value is none for it.
     pub fn bind<N: AsRef<str>, V: Display>(
         &self,
         values: impl IntoIterator<Item = (N, V)>,
@@ -171,7 +172,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where it has no value of such a name.
+    /// Fails where it has no value of such a name.
     pub fn outputs(&self, names: &[&str]) -> Result<Cell, Error> {
         let outputs = Some(names.iter().map(|it| (*it).to_owned()).collect());
         let mut cell = Cell { outputs, ..self.clone() };
@@ -197,7 +198,7 @@ impl Cell {
         &self.own.ir().name
     }
 
-    /// Returns warnings about the file that it stands in.
+    /// Returns warnings about the file of the cell.
     pub fn warnings(&self) -> &[Diagnostic] {
         self.own.warnings()
     }
@@ -222,7 +223,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where a size is not set, or sizes do not fit each other.
+    /// Fails where a size is not set, or sizes do not fit each other.
     pub fn bound(&self) -> Result<Bound, Error> {
         let env = Env { sizes: self.sizes.clone(), ..Env::default() };
         Ok(exec::bind(self.own.ir(), env)?)
@@ -232,7 +233,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where a size is not set.
+    /// Fails where a size is not set.
     pub fn init<F: Real>(&self, seed: u64) -> Result<Params<F>, Error> {
         let bound = self.bound()?;
         let inner = bound.init(seed)?;
@@ -243,7 +244,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where one is missing, twice, or of another shape.
+    /// Fails where one is missing, twice, or of another shape.
     pub fn params<'n, F: Real, S: Data<Elem = F>, D: Dimension>(
         &self,
         arrays: impl IntoIterator<Item = (&'n str, ArrayBase<S, D>)>,
@@ -280,7 +281,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where it cannot run.
+    /// Fails where it cannot run.
     pub fn gradcheck(&self) -> Result<gradcheck::Report, Error> {
         let env = Env { sizes: self.sizes.clone(), ..Env::default() };
         let options = gradcheck::Options { env, ..gradcheck::Options::default() };

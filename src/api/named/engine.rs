@@ -104,7 +104,7 @@ impl<'c> EngineBuilder<'c> {
     ///
     /// # Errors
     ///
-    /// Where a size is not set, the cell has no such value to trace, or the memory is none.
+    /// Fails where a size is not set, the cell has no such value to trace, or the memory is none.
     pub fn build(self) -> Result<Engine, Error> {
         let EngineBuilder { cell, mut options, memory } = self;
         if let Some(Memory(memory)) = memory {
@@ -131,7 +131,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Where a name or a shape does not fit the cell, or memory does not suffice.
+    /// Fails where a name or a shape does not fit the cell, or memory does not suffice.
     pub fn forward<'a, F: Real>(
         &self,
         params: &Params<F>,
@@ -208,7 +208,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Where an adjoint does not fit, the run is another engine's, or it kept nothing to go back with.
+    /// Fails where an adjoint does not fit, the run is another engine's, or it kept nothing to go back with.
     pub fn backward<F: Real>(
         &self,
         run: &Run<F>,
@@ -243,7 +243,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Where a state does not fit, or the cell has no single step, as one with a layer that reads backward.
+    /// Fails where a state does not fit, or the cell has no single step, as one with a layer that reads backward.
     pub fn stream<'a, F: Real>(
         &self,
         params: &Params<F>,
@@ -305,7 +305,7 @@ impl<F: Real> Stream<F> {
     ///
     /// # Errors
     ///
-    /// Where an input is missing or has another shape.
+    /// Fails where an input is missing or has another shape.
     pub fn step<'a>(&mut self, inputs: impl Into<Inputs<'a, F>>) -> Result<(), Error>
     where
         F: 'a,
@@ -325,7 +325,7 @@ impl<F: Real> Stream<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such output, or there was no step yet.
+    /// Fails where the cell has no such output, or there was no step yet.
     pub fn output<'n>(&self, name: impl Into<Option<&'n str>>) -> Result<&ArrayD<F>, Error> {
         let at = Of::Output.place(self.bound.cell(), name.into())?;
         let none = || Error::fit(Code::DataDoesNotFit, "there was no step yet");
@@ -336,7 +336,7 @@ impl<F: Real> Stream<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such state.
+    /// Fails where the cell has no such state.
     pub fn state<'n>(&mut self, name: impl Into<Option<&'n str>>) -> Result<ArrayD<F>, Error> {
         let at = Of::State.place(self.bound.cell(), name.into())?;
         let mut all = self.engine.states(&mut self.inner)?;

@@ -101,7 +101,7 @@ impl<'a, F> Inputs<'a, F> {
         self
     }
 
-    /// Gives each sequence its number of steps; what stands beyond is never read.
+    /// Gives each sequence its number of steps; elements beyond are never read.
     pub fn lengths(mut self, lengths: impl Into<Lengths>) -> Self {
         self.lengths = Some(lengths.into());
         self

@@ -32,7 +32,7 @@ impl Cell {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, lacks a tensor or has others, or the shapes do not fit.
+    /// Fails where the file cannot be read, lacks a tensor or has others, or the shapes do not fit.
     pub fn load<F: Real>(
         &self,
         path: impl AsRef<Path>,

@@ -53,7 +53,7 @@ impl<F: Real> Params<F> {
     ///
     /// # Errors
     ///
-    /// Where there is no such param, or its shape is another.
+    /// Fails where there is no such param, or its shape is another.
     pub fn set<S: Data<Elem = F>, D: Dimension>(
         &mut self,
         name: &str,
@@ -79,7 +79,7 @@ impl<F: Real> Params<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such layout.
+    /// Fails where the cell has no such layout.
     pub fn stored(&self, layout: &Layout) -> Result<Vec<(String, ArrayD<F>)>, Error> {
         let cell = self.bound.cell();
         let found = weights::layout(cell, &layout.name)?;
@@ -92,7 +92,7 @@ impl<F: Real + Real32or64> Params<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such layout, or the file cannot be written: it is then as it was.
+    /// Fails where the cell has no such layout, or the file cannot be written: it is then as it was.
     pub fn save(&self, path: impl AsRef<Path>, layout: &Layout) -> Result<(), Error> {
         let bytes = data::write_safetensors(&self.stored(layout)?, &Default::default())?;
         Ok(data::write_file(path.as_ref(), &bytes)?)
@@ -104,7 +104,7 @@ impl<F: Real> Index<&str> for Params<F> {
 
     /// # Panics
     ///
-    /// Where there is no such param, as of any map; [`Params::get`] does not.
+    /// Panics where there is no such param, as of any map; [`Params::get`] does not.
     fn index(&self, name: &str) -> &ArrayD<F> {
         match self.get(name) {
             Some(array) => array,

@@ -39,7 +39,7 @@ impl<F: Real> Run<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such output.
+    /// Fails where the cell has no such output.
     pub fn output<'n>(&self, name: impl Into<Option<&'n str>>) -> Result<&ArrayD<F>, Error> {
         Ok(&self.inner.outputs[Of::Output.place(self.bound.cell(), name.into())?])
     }
@@ -48,7 +48,7 @@ impl<F: Real> Run<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such state.
+    /// Fails where the cell has no such state.
     pub fn state<'n>(&self, name: impl Into<Option<&'n str>>) -> Result<&ArrayD<F>, Error> {
         Ok(&self.inner.states[Of::State.place(self.bound.cell(), name.into())?])
     }
@@ -57,7 +57,7 @@ impl<F: Real> Run<F> {
     ///
     /// # Errors
     ///
-    /// Where the engine does not trace it.
+    /// Fails where the engine does not trace it.
     pub fn trace(&self, name: &str) -> Result<&ArrayD<F>, Error> {
         let at = self.traces.iter().position(|it| &**it == name);
         let none = || unknown(self.bound.cell(), "trace", Some(name), self.traces.iter());
@@ -120,7 +120,7 @@ impl<F: Real> Gradients<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such param, or it is a stored const, which has no gradient.
+    /// Fails where the cell has no such param, or it is a stored const, which has no gradient.
     pub fn param(&self, name: &str) -> Result<&ArrayD<F>, Error> {
         self.of(Of::Param, &self.inner.params, name)
     }
@@ -129,7 +129,7 @@ impl<F: Real> Gradients<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such input, or it was not given or has whole numbers.
+    /// Fails where the cell has no such input, or it was not given or has whole numbers.
     pub fn input(&self, name: &str) -> Result<&ArrayD<F>, Error> {
         self.of(Of::Input, &self.inner.inputs, name)
     }
@@ -138,7 +138,7 @@ impl<F: Real> Gradients<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such state, or it has whole numbers.
+    /// Fails where the cell has no such state, or it has whole numbers.
     pub fn state(&self, name: &str) -> Result<&ArrayD<F>, Error> {
         self.of(Of::State, &self.inner.starts, name)
     }
@@ -154,7 +154,7 @@ impl<F: Real> Gradients<F> {
     ///
     /// # Errors
     ///
-    /// Where the cell has no such state, or nobody asked.
+    /// Fails where the cell has no such state, or nobody asked.
     pub fn flow(&self, name: &str) -> Result<&[F], Error> {
         let at = Of::State.place(self.bound.cell(), Some(name))?;
         let flow = self.inner.flow.get(at).and_then(Option::as_deref);

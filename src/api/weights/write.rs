@@ -12,7 +12,7 @@ use crate::ir::{self, Env, Layout, Real};
 ///
 /// # Errors
 ///
-/// Where the params do not fit the layout, or a suffix chooses one layer of a stack.
+/// Fails where the params do not fit the layout, or a suffix chooses one layer of a stack.
 pub fn stored<F: Real>(
     env: &Env,
     layout: &Layout,
@@ -61,7 +61,7 @@ pub fn stored_gradients<F: Real>(
 ///
 /// # Errors
 ///
-/// Where a suffix chooses one layer of a stack.
+/// Fails where a suffix chooses one layer of a stack.
 pub fn names(
     cell: &ir::Cell,
     layout: &Layout,

@@ -234,7 +234,7 @@ impl Lower<'_, '_> {
                 self.passing(Op::Gradient(Gradient::ClipGrad(limit)), &operand?, span)
             }
             Builtin::OfModel(what) => self.cost(what, call, span, scope),
-            // The step number is read above; the law of a mask stands nowhere else.
+            // The step number is read above; the law of a mask is nowhere else.
             Builtin::Time | Builtin::Bernoulli => None,
         }
     }

@@ -135,7 +135,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// Returns the name of a value of a loop in one turn.
+    /// Returns the name of a value of a loop in one iteration.
     fn inner_name(&self, local: LocalId, place: &Place) -> Name {
         let name = &self.names.cell.locals[local].name.name;
         let path = if self.names.cell.repeated.contains(name) { &*place.path } else { "" };
@@ -187,7 +187,7 @@ impl Lower<'_, '_> {
     }
 }
 
-/// Returns the report of an accumulator that has another shape after a turn.
+/// Returns the report of an accumulator that has another shape after an iteration.
 fn shape_fault(fold: &Fold<'_>, idx: usize, found: &Shape, had: &Shape) -> Diagnostic {
     let (name, start, result) =
         (&fold.ast.accumulators[idx].name, &fold.starts[idx], &fold.results[idx]);

@@ -1,7 +1,7 @@
 //! An expression becomes nodes of a graph: the environment, the leaves, and the walk over the tree.
 //!
-//! What is wrong is reported here only as far as shapes and constants go; names were resolved before. What is wrong has no
-//! value, an `Error` node without another word, and so has whatever is made of it.
+//! Only faults of shapes and constants are reported here; names were resolved before. A faulty expression has no value, an
+//! `Error` node without another report, and nor has an expression that is made of it.
 
 mod call;
 mod constant;
@@ -136,7 +136,7 @@ pub(super) struct Lower<'c, 'a> {
     n_steps: usize,
     /// Too many nodes: nothing else has a value.
     stopped: bool,
-    /// Whether something that was lowered is wrong.
+    /// True if something that was lowered is wrong.
     pub is_wrong: bool,
     pub sink: Vec<Diagnostic>,
 }

@@ -90,7 +90,7 @@ pub struct Reading<'a> {
     pub unread: &'a [Name],
     /// The prefix of the keys: nothing, or `valid_`.
     pub prefix: &'static str,
-    /// Returns the number of rows that are not held out, of so many rows.
+    /// Gives the number of rows that are not held out, of a number of rows.
     pub trained: &'a dyn Fn(usize) -> usize,
     /// True if rows that are left out are reported.
     pub tells: bool,
@@ -454,7 +454,7 @@ impl Part {
         self.lengths = Some(lengths);
     }
 
-    /// Returns the data, its targets so many rows ahead where it is a series.
+    /// Returns the data, its targets `ahead` rows ahead where it is a series.
     pub fn data(&self, ahead: usize) -> Result<Data, CliError> {
         let fields = self.fields.clone();
         let data = match (&self.text, self.is_series) {

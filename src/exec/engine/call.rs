@@ -29,7 +29,7 @@ impl InReal for InResults {
     type In<F: Real> = ([Vec<ArrayD<F>>; 3], Option<Arc<Vec<ArrayD<F>>>>);
 }
 
-/// What is lent for a backward run.
+/// The arrays that are lent for a backward run.
 struct InBackward<'a>(PhantomData<&'a ()>);
 
 impl<'a> InReal for InBackward<'a> {
@@ -53,7 +53,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Where an array has not the shape that the cell asks for, or memory does not suffice.
+    /// Fails where an array has not the shape that the cell asks for, or memory does not suffice.
     pub fn forward<F: Real>(
         &self,
         params: &Params<F>,
@@ -239,7 +239,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Where an adjoint has not the shape of what it belongs to, the run is another engine's, or it kept nothing
+    /// Fails where an adjoint has not the shape of what it belongs to, the run is another engine's, or it kept nothing
     /// to go back with: [`Engine::infer`], [`Engine::forward_lent`].
     pub fn backward<F: Real>(
         &self,
@@ -295,8 +295,8 @@ impl Engine {
         }
     }
 
-    /// Where gradients begin not to be finite on the way from the last step to the first: the first
-    /// such adjoint of the latest step, called by the equation that it is of. For a run whose gradients
+    /// Returns the place where gradients begin not to be finite on the way from the last step to the first: the
+    /// first such adjoint of the latest step, called by the equation that it is of. For a run whose gradients
     /// [`check_gradients`](super::super::check_gradients) complains about; it costs another backward run.
     ///
     /// # Errors

@@ -226,7 +226,7 @@ impl<'p, 'g> Emitter<'p, 'g> {
     }
 
     /// Returns a product of blocks of a value with blocks of a matrix that is the same for all rows: one product for each.
-    /// Whether it is such a one.
+    /// Returns true if it is such a one.
     fn blocks(&mut self, id: NodeId) -> bool {
         let node = self.places.graph.node(id);
         let Op::Contract(Contract { left, right, result }) = &node.op else { return false };

@@ -33,9 +33,9 @@ pub(crate) struct Suspect {
     pub past: BTreeMap<usize, Vec<ArrayD<f32>>>,
 }
 
-/// Of so many steps of a sequence the carried values are kept, in which some overflowed.
+/// The most steps of a sequence whose carried values are kept, in which some overflowed.
 const MOST_STEPS: usize = 8;
-/// Of so many sequences.
+/// The most such sequences.
 const MOST_SEQUENCES: usize = 256;
 
 /// The steps of segments that are gone at which carried values ceased to be finite, by sequence: a NaN may come of them much

@@ -77,9 +77,9 @@ pub(crate) struct Fast {
     flow: bool,
     traced: Vec<NodeId>,
     path: Path,
-    /// Whether forward looks for what is not finite.
+    /// True if forward looks for values that are not finite.
     finds: bool,
-    /// How many bytes a run may hold.
+    /// The bytes that a run may hold.
     limit: Option<u64>,
     team: Team,
     prepared: Mutex<Vec<Arc<Prepared>>>,

@@ -53,7 +53,7 @@ pub struct Options {
     pub fast_bound: f64,
     /// The step of the differences, times the size of the element where that is above 1.
     pub step: f64,
-    /// The most elements of a tensor that are moved: all, or so many drawn ones.
+    /// The most elements of a tensor that are moved: all, or this number of drawn ones.
     pub elements: usize,
 }
 

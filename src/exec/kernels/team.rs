@@ -104,7 +104,7 @@ pub struct Part<'b> {
     shared: Option<&'b Shared>,
 }
 
-/// How often a thread looks before it sleeps, and how long a helper looks for work before it does.
+/// The number of looks of a thread before it sleeps, and the time that a helper looks for work before it does.
 const LOOKS: u32 = 4000;
 const AWAKE: Duration = Duration::from_micros(300);
 

@@ -53,7 +53,7 @@ pub(super) fn cause<F: Real>(
     mut step: usize,
     mut values: Vec<Value<F>>,
 ) -> Option<NotFinite> {
-    // Each turn leads to another step; what was computed anew in another order of sums may lead in a circle.
+    // Each iteration leads to another step; values computed anew in another order of sums may lead back.
     for _ in 0..=2 * past.read.steps.len() {
         let traced = trace(past.cell, &values, node, at);
         let earlier = traced.carries.iter().find_map(|(carry, at)| {

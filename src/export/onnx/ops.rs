@@ -1,6 +1,6 @@
 //! The graph of a step in ONNX: one match over the operators, one over the elementwise ones.
 //!
-//! How many leading axes a value has is known here, so axes are counted from the front. Repeated values stay thin, as in
+//! The number of leading axes of a value is known here, so axes are counted from the front. Repeated values stay thin, as in
 //! the Python targets.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What a program does with the library: gradients of a cell of its own, weights of a checkpoint, a stream.
+//! A program that uses the library: gradients of a cell of its own, weights of a checkpoint, a stream.
 
 use std::error::Error;
 use std::path::Path;

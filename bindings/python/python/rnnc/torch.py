@@ -68,7 +68,7 @@ class _Base(nn.Module):  # type: ignore[misc, unused-ignore]
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
-        # torch takes what stands before a point for the name of a module.
+        # torch takes the part before a point for the name of a module.
         own = {prefix + name for unit in self._units for name in unit.tensors}
         unexpected = rest[3]
         unexpected[:] = [it for it in unexpected if it not in own]

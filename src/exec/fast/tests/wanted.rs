@@ -64,7 +64,7 @@ fn what_is_not_wanted_is_not_computed() {
     });
 }
 
-/// A row of a table of weights is taken and its gradient added there, whichever way rows stand.
+/// A row of a table of weights is taken and its gradient added there, whichever way rows lie.
 #[test]
 fn gradients_of_a_table_are_those_of_its_rows() {
     let cell = "cell Tabled {

@@ -16,7 +16,7 @@ const LINE: usize = 16;
 pub struct Memory(Vec<Line>);
 
 impl Memory {
-    /// At least so many elements.
+    /// The least number of elements.
     fn reserve(&mut self, numbers: usize) {
         let lines = numbers.div_ceil(LINE);
         if self.0.len() < lines {

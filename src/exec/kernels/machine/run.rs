@@ -147,7 +147,7 @@ impl Program {
 }
 
 impl Program {
-    /// Makes the memory for so many threads.
+    /// Makes the memory for a number of threads.
     pub fn workspace(&self, threads: usize) -> Workspace {
         Workspace((0..threads).map(|_| UnsafeCell::new(self.own())).collect())
     }

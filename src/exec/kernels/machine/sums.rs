@@ -30,7 +30,7 @@ pub struct Scatter {
     pub value: (Place, usize),
     /// The index.
     pub index: Place,
-    /// How many rows the table has.
+    /// The number of rows of the table.
     pub table: usize,
 }
 

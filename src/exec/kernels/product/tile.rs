@@ -217,7 +217,7 @@ impl<'a> Soon<'a> {
 /// A tile of so many rows and panels, compiled. To be called as [`tile`] is.
 pub(super) type Tile = unsafe fn(&Work<'_>, &Spot);
 
-/// Returns the tile of so many rows, panels, and vectors of each panel.
+/// Returns the tile of a number of rows, panels, and vectors of each panel.
 pub(super) fn tile_of<S: Tiles>(rows: usize, panels: usize, vectors: usize) -> Tile {
     /// Compiles nothing for a tile that the kind of vector does not have.
     struct Of<S, const R: usize, const P: usize, const V: usize>(S);
